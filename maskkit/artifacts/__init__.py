@@ -1,0 +1,1 @@
+"""What travels between stages: manifests, predictions and checkpoints, with one shared header."""

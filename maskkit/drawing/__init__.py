@@ -1,0 +1,1 @@
+"""People drawn by code, for a data set that shows nobody."""

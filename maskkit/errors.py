@@ -1,0 +1,39 @@
+"""The errors a person can act on: what happened, why, and what to do about it."""
+
+from collections.abc import Iterable
+
+
+class MaskkitError(Exception):
+    """Something could not be done. Raised by the library, printed once by the command line.
+
+    Args:
+        what: What could not be done, with the value seen.
+        why: The reason, with the values allowed.
+        fix: What to do or type instead.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, why: str, fix: str) -> None:
+        super().__init__(what)
+        self.what, self.why, self.fix = what, why, fix
+
+    def __str__(self) -> str:
+        return f"error: {self.what}\n  why: {self.why}\n  fix: {self.fix}"
+
+
+class Refused(MaskkitError):
+    """The command ran, and its answer is no: a leak was found, or a score is under the one asked for."""
+
+    exit_code = 3
+
+
+def examples(values: Iterable[object], *, most: int = 3) -> str:
+    """Name the first few of `values`, and say how many more there are.
+
+    >>> examples(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    names = [str(value) for value in values]
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

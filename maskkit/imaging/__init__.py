@@ -1,0 +1,1 @@
+"""From a file to pixels a model can take."""

@@ -1,0 +1,183 @@
+"""The label space: what a class is made of, as a value that travels with every artifact.
+
+A class is one level of each factor; its number is the mixed-radix number of its levels, the
+first factor counting most. In the home task that is `mask * 6 + gender * 3 + age`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from maskkit.errors import MaskkitError
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One attribute of a photo, either named in a column or cut from a number.
+
+    Args:
+        name: The factor's name, and of the column it is read from.
+        levels: Its values in order.
+        cuts: For a number: where each level but the first begins, ascending. A value equal to a
+            cut belongs to the level above it. Empty for a categorical factor.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    cuts: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.levels) < 2 or len(set(self.levels)) < len(self.levels):
+            raise MaskkitError(
+                f"factor {self.name!r} has levels {list(self.levels)}",
+                why="a factor needs two or more levels with different names",
+                fix="correct its `levels` in the task file",
+            )
+        if any("/" in word or not word for word in (self.name, *self.levels)):
+            raise MaskkitError(
+                f"factor {self.name!r} has levels {list(self.levels)}",
+                why="names may not be empty or contain '/', which joins the levels of a class name",
+                fix="rename it in the task file",
+            )
+        if self.cuts and (
+            len(self.cuts) != len(self.levels) - 1 or list(self.cuts) != sorted(set(self.cuts))
+        ):
+            raise MaskkitError(
+                f"factor {self.name!r} has {len(self.levels)} levels and cuts {list(self.cuts)}",
+                why=f"{len(self.levels)} levels are divided by {len(self.levels) - 1} ascending cuts",
+                fix="correct its `cuts` in the task file",
+            )
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the factor is cut from a number."""
+        return bool(self.cuts)
+
+    def level_of(self, number: float) -> int:
+        """Return the index of the level that `number` falls in (numeric factors)."""
+        return bisect_right(self.cuts, number)
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """Ordered factors whose combinations are the classes."""
+
+    factors: tuple[Factor, ...]
+
+    def __post_init__(self) -> None:
+        names = [factor.name for factor in self.factors]
+        if not names or len(set(names)) < len(names):
+            raise MaskkitError(
+                f"the label space has factors {names}",
+                why="it needs one or more factors with different names",
+                fix="correct the task file",
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of levels per factor."""
+        return tuple(len(factor.levels) for factor in self.factors)
+
+    def __len__(self) -> int:
+        """Return the number of classes."""
+        return prod(self.shape)
+
+    @property
+    def names(self) -> list[str]:
+        """Class names in class order, such as `wear/female/30to59`."""
+        return ["/".join(self.levels_of(index)) for index in range(len(self))]
+
+    def levels_of(self, index: int) -> tuple[str, ...]:
+        """Return the level names that class `index` is made of."""
+        levels = []
+        for factor in reversed(self.factors):
+            index, level = divmod(index, len(factor.levels))
+            levels.append(factor.levels[level])
+        return tuple(reversed(levels))
+
+    def index_of(self, levels: Sequence[int]) -> int:
+        """Return the class made of these level indices, one per factor."""
+        index = 0
+        for factor, level in zip(self.factors, levels, strict=True):
+            index = index * len(factor.levels) + level
+        return index
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form kept in headers, which `from_json` and a task file share."""
+        return {
+            "factors": [
+                {"name": factor.name, "levels": list(factor.levels)}
+                | ({"cuts": list(factor.cuts)} if factor.cuts else {})
+                for factor in self.factors
+            ]
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LabelSpace:
+        """Read the form that `to_json` returns."""
+        allowed = {"name", "levels", "cuts"}
+        factors = data.get("factors")
+        if not isinstance(factors, list) or set(data) != {"factors"}:
+            raise _bad_task(f"it has the keys {sorted(data)}", "it holds [[factors]] tables and nothing else")
+        for factor in factors:
+            if not isinstance(factor, dict) or not {"name", "levels"} <= set(factor) <= allowed:
+                raise _bad_task(
+                    f"a factor reads {factor}", "each has a `name`, `levels`, and for a number `cuts`"
+                )
+            if not isinstance(factor["name"], str) or not _all(factor["levels"], str):
+                raise _bad_task(f"a factor reads {factor}", "`name` is a text and `levels` a list of texts")
+            if not _all(factor.get("cuts", []), (int, float)):
+                raise _bad_task(f"a factor reads {factor}", "`cuts` is a list of numbers")
+        return cls(
+            tuple(
+                Factor(factor["name"], tuple(factor["levels"]), tuple(factor.get("cuts", ())))
+                for factor in factors
+            )
+        )
+
+    @classmethod
+    def from_toml(cls, text: str) -> LabelSpace:
+        """Read a task file: one `[[factors]]` table per factor, with `name`, `levels` and `cuts`."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise _bad_task(str(error), "it is not TOML") from error
+        return cls.from_json(data)
+
+    def difference(self, other: LabelSpace) -> str | None:
+        """Say the first thing in which `other` differs, or None if nothing does."""
+        if self == other:
+            return None
+        ours, theirs = (", ".join(f.name for f in space.factors) for space in (self, other))
+        if ours != theirs:
+            return f"factors {ours} against {theirs}"
+        mine, its = next(pair for pair in zip(self.factors, other.factors, strict=True) if pair[0] != pair[1])
+        if mine.levels != its.levels:
+            return f"levels of {mine.name}: {', '.join(mine.levels)} against {', '.join(its.levels)}"
+        return f"cuts of {mine.name}: {list(mine.cuts)} against {list(its.cuts)}"
+
+
+def _all(values: object, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
+
+
+def _bad_task(what: str, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"the task file cannot be read: {what}",
+        why=why,
+        fix='write one table per factor: [[factors]] name = "age", levels = ["young", "old"], cuts = [40]',
+    )
+
+
+HOME = LabelSpace(
+    (
+        Factor("mask", ("wear", "incorrect", "none")),
+        Factor("gender", ("male", "female")),
+        Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 60)),
+    )
+)

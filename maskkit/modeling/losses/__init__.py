@@ -1,0 +1,1 @@
+"""Losses: one value per example; one file, one paper, one test."""

@@ -1,0 +1,1 @@
+"""Exact metrics, their uncertainty, and the blending of predictions."""

@@ -1,0 +1,1 @@
+"""What a folder of photos looks like before it is a manifest."""

@@ -1,0 +1,1 @@
+"""Folds that never divide a person."""
