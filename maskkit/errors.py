@@ -22,7 +22,7 @@ class MaskkitError(Exception):
         return f"error: {self.what}\n  why: {self.why}\n  fix: {self.fix}"
 
 
-class Refused(MaskkitError):
+class RefusedError(MaskkitError):
     """The command ran, and its answer is no: a leak was found, or a score is under the one asked for."""
 
     exit_code = 3

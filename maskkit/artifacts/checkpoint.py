@@ -1,0 +1,164 @@
+"""Checkpoints: one safetensors file that holds one trained fold and all that using it needs."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskkit.artifacts.files import Source, write_whole
+from maskkit.artifacts.header import KEY, Header
+from maskkit.artifacts.seen import Seen
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+
+if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
+    from torch import Tensor
+
+LARGEST_HEADER = 1 << 30
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """From a decoded photo to the numbers a model takes; the same in training and prediction.
+
+    Args:
+        height: Pixels; the photo is resized to height x width as a whole, whatever its shape.
+        width: Pixels.
+        mean: Per channel, of values between 0 and 1.
+        std: Per channel, likewise.
+        interpolation: Filter of the (antialiased) resize.
+    """
+
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Preprocess:
+        """Read the form that `dataclasses.asdict` returns, back from JSON."""
+        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint's header, and where its weights are.
+
+    Args:
+        header: Label space, history, and the facts below.
+        source: The file's bytes; the weights are read from them on demand.
+    """
+
+    header: Header
+    source: Source
+
+    @classmethod
+    def read(cls, source: Source | Path | str) -> Checkpoint:
+        """Read a checkpoint's header; nothing in the file is ever executed or unpickled."""
+        source = source if isinstance(source, Source) else Source.open(source)
+        metadata = _metadata(source)
+        if KEY not in metadata:
+            raise MaskkitError(
+                f"{source.name} has no maskkit header",
+                why="it is a safetensors file, but not one that `maskkit train` wrote",
+                fix=f"to start training from it, use `maskkit train --weights {source.name}`",
+            )
+        return cls(Header.from_json(metadata[KEY], name=source.name, kind="checkpoint"), source)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint as the user knows it."""
+        return self.source.name
+
+    @property
+    def space(self) -> LabelSpace:
+        """The classes the model tells apart."""
+        assert self.header.space is not None
+        return self.header.space
+
+    @property
+    def model(self) -> str:
+        """The timm model's name."""
+        return str(self.header.facts["model"])
+
+    @property
+    def fold(self) -> int:
+        """The fold that was held out."""
+        return int(self.header.facts["fold"])
+
+    @property
+    def precision(self) -> str:
+        """The precision it was trained and scored in."""
+        return str(self.header.facts["precision"])
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How photos become tensors."""
+        return Preprocess.from_json(self.header.facts["preprocess"])
+
+    @property
+    def seen(self) -> Seen:
+        """Whom the model was trained on."""
+        return Seen.from_json(self.header.facts["seen"])
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the state dict."""
+        from safetensors.torch import load
+
+        return load(self.source.data.to_pybytes())
+
+
+def checkpoint_facts(
+    *,
+    model: str,
+    preprocess: Preprocess,
+    precision: str,
+    fold: int,
+    epoch: int,
+    scores: Mapping[str, float],
+    seen: Seen,
+) -> dict[str, Any]:
+    """Return the facts of a checkpoint's header."""
+    return {
+        "model": model,
+        "heads": ["joint"],
+        "preprocess": asdict(preprocess),
+        "precision": precision,
+        "fold": fold,
+        "epoch": epoch,
+        "scores": dict(scores),
+        "seen": seen.to_json(),
+    }
+
+
+def write_checkpoint(path: Path, weights: Mapping[str, Tensor], header: Header) -> None:
+    """Write a checkpoint, whole or not at all; equal content gives equal bytes."""
+    from safetensors.torch import save
+
+    # safetensors refuses tensors that share memory (tied weights), so each is its own copy.
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+    write_whole(path, save(copies, metadata={KEY: header.to_json()}))
+
+
+def _metadata(source: Source) -> dict[str, str]:
+    data = memoryview(source.data)
+    try:
+        (length,) = struct.unpack("<Q", data[:8])
+        if length > min(len(data) - 8, LARGEST_HEADER):
+            raise ValueError("its header is longer than the file")
+        header = json.loads(bytes(data[8 : 8 + length]))
+        ends = [item["data_offsets"][1] for name, item in header.items() if name != "__metadata__"]
+        if ends and 8 + length + max(ends) != len(data):
+            raise ValueError("it is cut off")
+        return dict(header.get("__metadata__", {}))
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MaskkitError(
+            f"{source.name} is not a safetensors file",
+            why=f"{error}" if data else "it is empty",
+            fix="give a checkpoint that `maskkit train` wrote",
+        ) from error

@@ -1,0 +1,158 @@
+"""What a manifest must hold before any stage works with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from maskkit.artifacts.header import Header
+from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.labels import LabelSpace
+
+LEVEL = pa.dictionary(pa.int8(), pa.string())
+BOX = pa.list_(pa.float32(), 4)
+COLUMNS = {
+    "path": pa.string(),
+    "person_id": pa.string(),
+    "label": pa.int16(),
+    "target": pa.int16(),
+    "weight": pa.float32(),
+    "origin": LEVEL,
+    "box": BOX,
+    "fold": pa.int16(),
+    "flags": pa.list_(pa.string()),
+}
+REQUIRED = ("path", "person_id", "label", "target", "weight", "origin")
+
+
+def check(table: pa.Table, header: Header, *, name: str) -> pa.Table:
+    """Return the table with its columns in their proper types, or raise what contradicts what.
+
+    Other programs may write a manifest too, so wider types are cast as long as no value is lost.
+    """
+    assert header.space is not None
+    table = _typed(table, name=name)
+    _check_paths(table, name=name)
+    _check_labels(table, header.space, name=name)
+    if "fold" in table.column_names and not divides_people(header):
+        people = divided_people(table)
+        if people:
+            raise RefusedError(
+                f"{name} has people in two folds: {examples(people)}",
+                why="a model held out on photos of people it has seen is scored on its memory of faces",
+                fix="split again: maskkit split --by person",
+            )
+    return table
+
+
+def divides_people(header: Header) -> bool:
+    """Whether the last split was told to group by something else than the person."""
+    splits = [record for record in header.history if record.stage == "split"]
+    return bool(splits) and splits[-1].options["by"] != "person"
+
+
+def divided_people(table: pa.Table) -> list[str]:
+    """Return the people found in two or more folds, in the order of their first photo."""
+    part = table.select(["person_id", "fold"]).filter(
+        pc.and_(pc.is_valid(table["fold"]), pc.is_valid(table["person_id"]))
+    )
+    folds = part.group_by("person_id", use_threads=False).aggregate([("fold", "count_distinct")])
+    return folds.filter(pc.greater(folds["fold_count_distinct"], 1))["person_id"].to_pylist()  # type: ignore[no-any-return]
+
+
+def labels_from_factors(table: pa.Table, space: LabelSpace) -> NDArray[np.int64]:
+    """Return each row's joint class, (rows,); -1 where any factor is unknown.
+
+    Raises:
+        MaskkitError: A categorical factor holds a value that is not one of its levels.
+    """
+    label = np.zeros(len(table), np.int64)
+    known = np.ones(len(table), np.bool_)
+    for factor in space.factors:
+        column = table[factor.name]
+        if factor.is_numeric:
+            numbers = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+            level = np.searchsorted(np.asarray(factor.cuts, np.float64), numbers, side="right")
+            missing = np.isnan(numbers)
+        else:
+            found = pc.index_in(column.cast(pa.string()), value_set=pa.array(factor.levels))
+            level = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+            missing = pc.is_null(column).to_numpy()
+            unknown = (level < 0) & ~missing
+            if unknown.any():
+                values = pc.unique(column.cast(pa.string()).filter(pa.array(unknown))).to_pylist()
+                raise MaskkitError(
+                    f"{factor.name} has values that are not levels: {examples(values)}",
+                    why=f"{factor.name} is one of {', '.join(factor.levels)}",
+                    fix="correct the values, or describe your own levels with `maskkit label --task FILE`",
+                )
+        label = label * len(factor.levels) + level
+        known &= ~missing
+    return np.where(known, label, -1)
+
+
+def _typed(table: pa.Table, *, name: str) -> pa.Table:
+    for column in REQUIRED:
+        if column not in table.column_names:
+            raise MaskkitError(
+                f"{name} has no column {column!r}",
+                why=f"a manifest has {', '.join(REQUIRED)}",
+                fix="make it with `maskkit label`, and only ever add columns",
+            )
+    for index, field in enumerate(table.schema):
+        wanted = COLUMNS.get(field.name)
+        if wanted is None or field.type == wanted:
+            continue
+        try:
+            table = table.set_column(index, field.name, table[field.name].cast(wanted))
+        except (pa.ArrowException, NotImplementedError) as error:
+            raise MaskkitError(
+                f"{name}: column {field.name!r} holds {field.type}",
+                why=f"it must hold {wanted}: {str(error).splitlines()[0]}",
+                fix="write it with that type",
+            ) from error
+    return table
+
+
+def _check_paths(table: pa.Table, *, name: str) -> None:
+    paths = table["path"]
+    if paths.null_count:
+        raise MaskkitError(
+            f"{name} has {paths.null_count} rows without a path",
+            why="the path names the image and joins tables",
+            fix="drop these rows",
+        )
+    if pc.count_distinct(paths).as_py() < len(paths):
+        counts = pc.value_counts(paths.combine_chunks())
+        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+        raise MaskkitError(
+            f"{name} lists images twice: {examples(twice)}",
+            why="the path joins tables, so it is unique",
+            fix="drop the repeated rows",
+        )
+
+
+def _check_labels(table: pa.Table, space: LabelSpace, *, name: str) -> None:
+    for column in ("label", "target"):
+        values = pc.fill_null(table[column], 0)
+        if len(table) and not 0 <= pc.min(values).as_py() <= pc.max(values).as_py() < len(space):
+            raise MaskkitError(
+                f"{name}: {column} runs from {pc.min(values)} to {pc.max(values)}",
+                why=f"its label space has classes 0 to {len(space) - 1}",
+                fix="make it again with `maskkit label`",
+            )
+    if not all(factor.name in table.column_names for factor in space.factors):
+        return  # someone's own table of paths and labels: there is nothing to compare
+    truth = pc.fill_null(table["label"], -1).to_numpy()
+    composed = labels_from_factors(table, space)
+    differs = (truth != composed) & (truth >= 0) & (composed >= 0)
+    if differs.any():
+        row = int(np.flatnonzero(differs)[0])
+        raise MaskkitError(
+            f"{name}: the label of {differs.sum()} rows is not what their factors say",
+            why=f"{table['path'][row]} has label {truth[row]}, its factors make {composed[row]} "
+            f"({space.names[composed[row]]})",
+            fix="change factors and label together, or make the manifest again with `maskkit label`",
+        )

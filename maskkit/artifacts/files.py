@@ -1,0 +1,134 @@
+"""Files that appear whole or not at all, and sources that know their digest."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from maskkit.errors import MaskkitError
+
+PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An artifact's bytes, and the name by which the user gave it (`-` for standard input)."""
+
+    name: str
+    data: pa.Buffer
+
+    @classmethod
+    def open(cls, path: Path | str) -> Source:
+        """Map a file into memory."""
+        try:
+            if Path(path).stat().st_size == 0:  # an empty file cannot be mapped
+                return cls(str(path), pa.py_buffer(b""))
+            with pa.memory_map(str(path)) as mapped:
+                return cls(str(path), mapped.read_buffer())
+        except OSError as error:
+            raise MaskkitError(
+                f"cannot read {path}",
+                why=_reason(error),
+                fix="check the path, which is relative to the folder you are in",
+            ) from error
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the bytes, in hexadecimal."""
+        return hashlib.sha256(memoryview(self.data)).hexdigest()
+
+    def starts_with(self, magic: bytes) -> bool:
+        """Whether the bytes begin with `magic`."""
+        return memoryview(self.data)[: len(magic)] == magic
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise if `path` cannot be written: it exists without `force`, or its folder cannot hold it."""
+    if path.is_dir():
+        raise MaskkitError(
+            f"{path} is a folder", why="one file is written there", fix="give -o a file name inside it"
+        )
+    if path.exists() and not force:
+        raise MaskkitError(
+            f"{path} exists already",
+            why="an existing file is never overwritten unasked",
+            fix="use --force to replace it, or another -o",
+        )
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise MaskkitError(
+            f"cannot write {path}", why=f"{folder} is not a folder you may write to", fix="use another -o"
+        )
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary sibling of `path` that takes its place when the block ends without an error.
+
+    The sibling is locked while it lives, so that the next writer of the same path can tell what
+    `kill -9` left behind from what another process is still writing, and clear it away.
+    """
+    prefix = f".{path.name}."
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(path.parent, prefix)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp made it private
+            Path(name).replace(path)
+    except BaseException as error:
+        Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error) from error
+        raise
+
+
+def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with written_whole(path) as file:
+        file.write(memoryview(data))
+
+
+def _clear_abandoned(folder: Path, prefix: str) -> None:
+    for path in folder.iterdir():
+        if path.name.startswith(prefix) and path.name.endswith(PARTIAL):
+            with suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+                path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _cannot_write(path: Path, error: OSError) -> MaskkitError:
+    return MaskkitError(
+        f"cannot write {path}",
+        why=f"{_reason(error)}; what was there before is unchanged",
+        fix="free some space or use another -o",
+    )
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

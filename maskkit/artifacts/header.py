@@ -1,0 +1,167 @@
+"""What every artifact says about itself: its kind, its label space, and how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from maskkit import __version__
+from maskkit.artifacts.files import Source
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+
+FORMAT = 1
+KEY = "maskkit"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that a stage read.
+
+    Args:
+        path: As the user gave it.
+        sha256: Digest of its bytes.
+        made_by: The `id` of the record that made it; None for a file that no stage made.
+        option: The option that named it; None for an argument.
+    """
+
+    path: str
+    sha256: str
+    made_by: str | None = None
+    option: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run of one stage, without clock, host or user, so that the same run gives the same bytes."""
+
+    stage: str
+    options: Mapping[str, Any]
+    inputs: tuple[Input, ...] = ()
+    version: str = __version__
+
+    @cached_property
+    def id(self) -> str:
+        """Digest that tells this run from every other."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run's randomness, if it had any."""
+        return self.options.get("seed")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form kept in headers."""
+        return {
+            "stage": self.stage,
+            "maskkit": self.version,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "inputs": [asdict(item) for item in self.inputs],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """Read the form that `to_json` returns."""
+        return cls(
+            stage=data["stage"],
+            options=data["options"],
+            inputs=tuple(Input(**item) for item in data["inputs"]),
+            version=data["maskkit"],
+        )
+
+
+@dataclass(frozen=True)
+class Header:
+    """The JSON under the key `maskkit` of a Parquet footer or of safetensors metadata.
+
+    Args:
+        kind: `manifest`, `predictions` or `checkpoint`.
+        space: The label space; None for a CSV, which carries no header.
+        history: Every stage run that led here, oldest first.
+        facts: What only this kind says, such as a checkpoint's model name.
+    """
+
+    kind: str
+    space: LabelSpace | None
+    history: tuple[Record, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the header as JSON text with a stable order of keys."""
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "kind": self.kind,
+                "label_space": None if self.space is None else self.space.to_json(),
+                "history": [record.to_json() for record in self.history],
+                **self.facts,
+            },
+            allow_nan=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, name: str, kind: str | None = None) -> Header:
+        """Read a header; `name` and the expected `kind` are for error texts."""
+        try:
+            data = json.loads(text)
+            number = data.pop("format")
+        except (ValueError, KeyError, AttributeError) as error:
+            raise MaskkitError(
+                f"{name} has a damaged maskkit header", why=str(error), fix="make the file again"
+            ) from error
+        if number != FORMAT:
+            raise MaskkitError(
+                f"{name} has format {number}",
+                why=f"this is maskkit {__version__}, which reads format {FORMAT}",
+                fix="make the file again with this version, or use the version that made it",
+            )
+        if kind is not None and data["kind"] != kind:
+            raise wrong_kind(name, data["kind"], kind)
+        space = data.pop("label_space")
+        return cls(
+            kind=data.pop("kind"),
+            space=None if space is None else LabelSpace.from_json(space),
+            history=tuple(Record.from_json(item) for item in data.pop("history")),
+            facts=data,
+        )
+
+    def then(self, record: Record) -> Header:
+        """Return the header with one more record."""
+        return replace(self, history=(*self.history, record))
+
+    def input_from(self, source: Source) -> Input:
+        """Describe the artifact of this header as an input of the next stage."""
+        made_by = self.history[-1].id if self.history else None
+        return Input(source.name, source.sha256, made_by)
+
+
+def wrong_kind(name: str, found: str, wanted: str) -> MaskkitError:
+    """Return the error for a file that is an artifact, but of another kind than asked for."""
+    return MaskkitError(
+        f"{name} is a {found}, not a {wanted}",
+        why=f"this argument takes a {wanted}",
+        fix="look at the order of the arguments; `maskkit show FILE` says what a file is",
+    )
+
+
+def merged(histories: Iterable[tuple[Record, ...]]) -> tuple[Record, ...]:
+    """Join several histories, each record once, every record after the ones it builds on."""
+    records = {record.id: record for history in histories for record in history}
+    return tuple(records.values())
+
+
+def same_space(first: LabelSpace, second: LabelSpace, *, names: tuple[str, str]) -> None:
+    """Raise if two artifacts do not speak of the same classes."""
+    difference = first.difference(second)
+    if difference is not None:
+        raise MaskkitError(
+            f"{names[0]} and {names[1]} have different label spaces",
+            why=difference,
+            fix="make both with the same --task",
+        )

@@ -1,0 +1,201 @@
+"""The manifest: a table with one row per image, to which each stage adds columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checks import check
+from maskkit.artifacts.files import Source, write_whole
+from maskkit.artifacts.header import KEY, Header, Record
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+
+NEVER_HELD_OUT = -1
+MADE_BY = {"fold": "split", "box": "crop", "flags": "audit"}  # and every other column by label
+UNKNOWN = -1  # stands for null in integer arrays handed to NumPy
+NOT_IN_SPLIT = -2
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows grouped by a column: `names[codes[i]]` is the group of row `i`."""
+
+    codes: NDArray[np.int64]  # (rows,)
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A checked table of images and its header.
+
+    Args:
+        table: Columns as in the table of the design: `path`, `person_id`, one per factor, `label`, ...
+        header: Label space and history.
+        source: What the manifest was read from; None if it was made in this process.
+    """
+
+    table: pa.Table
+    header: Header
+    source: Source | None = None
+
+    @classmethod
+    def read(cls, source: Source | Path | str) -> Manifest:
+        """Read and check a manifest.
+
+        Raises:
+            MaskkitError: It is not a manifest, or its columns contradict each other.
+            RefusedError: A person is in two folds, and the split was not asked to allow it.
+        """
+        source = source if isinstance(source, Source) else Source.open(source)
+        header, table = read_parquet(source, kind="manifest")
+        return cls(check(table, header, name=source.name), header, source)
+
+    @property
+    def space(self) -> LabelSpace:
+        """The label space; a manifest always has one."""
+        assert self.header.space is not None
+        return self.header.space
+
+    @property
+    def name(self) -> str:
+        """The manifest as the user knows it, for error texts."""
+        return "the manifest" if self.source is None else self.source.name
+
+    @property
+    def root(self) -> Path:
+        """The image root that `label` recorded, relative to the folder it ran in."""
+        roots = [record.options["root"] for record in self.header.history if record.stage == "label"]
+        return Path(roots[-1]) if roots else Path()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def has(self, column: str) -> bool:
+        """Whether the column exists."""
+        return column in self.table.column_names
+
+    def need(self, *columns: str) -> None:
+        """Raise unless each column exists and holds at least one value."""
+        for column in columns:
+            if not self.has(column) or self.table[column].null_count == len(self):
+                raise MaskkitError(
+                    f"{self.name} has no {column}"
+                    if not self.has(column)
+                    else f"{self.name}: {column} is empty",
+                    why=f"this command needs the column {column!r}",
+                    fix=f"run `maskkit {MADE_BY.get(column, 'label')}` first",
+                )
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """Image paths relative to the root, in row order."""
+        return self.table["path"].to_pylist()  # type: ignore[no-any-return]
+
+    def integers(self, column: str, *, null: int = UNKNOWN) -> NDArray[np.int64]:
+        """Return an integer column, (rows,), with `null` where it has no value."""
+        filled = pc.fill_null(self.table[column].cast(pa.int64()), null)
+        return filled.to_numpy()  # type: ignore[no-any-return]
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The truth, (rows,); -1 where unknown."""
+        return self.integers("label")
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """The fold of each row, (rows,): -1 never held out, -2 not part of the split."""
+        return self.integers("fold", null=NOT_IN_SPLIT)
+
+    def grouped(self, column: str) -> Groups:
+        """Group the rows by a column; each row without a value is a group of its own."""
+        values = self.table[column].combine_chunks()
+        if not pa.types.is_dictionary(values.type):
+            values = values.cast(pa.string()).dictionary_encode()
+        codes = pc.fill_null(values.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False).copy()
+        names = values.dictionary.to_pylist()
+        alone = np.flatnonzero(codes < 0)
+        if len(alone):
+            codes[alone] = len(names) + np.arange(len(alone))
+            names += self.table["path"].take(pa.array(alone)).to_pylist()
+        return Groups(codes, names)
+
+    @cached_property
+    def people(self) -> Groups:
+        """The rows grouped by person; a row whose person is unknown is a person of its own."""
+        return self.grouped("person_id")
+
+    def select(self, rows: NDArray[Any]) -> Manifest:
+        """Return the manifest of these rows (a mask or indices), with the same history."""
+        if rows.dtype == np.bool_:
+            return replace(self, table=self.table.filter(pa.array(rows)))
+        return replace(self, table=self.table.take(pa.array(rows)))
+
+    def as_input(self) -> Source:
+        """Return the bytes that a next stage is told it read."""
+        return self.source or Source("-", pa.py_buffer(self.to_bytes()))
+
+    def then(self, stage: str, columns: Mapping[str, pa.Array], **options: object) -> Manifest:
+        """Return a manifest with added or replaced columns and one more record of history."""
+        table = self.table
+        for name, values in columns.items():
+            if name in table.column_names:
+                table = table.set_column(table.column_names.index(name), name, values)
+            else:
+                table = table.append_column(name, values)
+        record = Record(stage, options, (self.header.input_from(self.as_input()),))
+        return Manifest(table, self.header.then(record))
+
+    def to_bytes(self) -> pa.Buffer:
+        """Return the manifest as a Parquet file."""
+        return to_parquet(self.table, self.header)
+
+    def write(self, path: Path | str) -> None:
+        """Write the manifest to a file, whole or not at all."""
+        write_whole(Path(path), self.to_bytes())
+
+
+def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]:
+    """Read a Parquet artifact's header and table."""
+    if not source.starts_with(b"PAR1"):
+        raise MaskkitError(
+            f"{source.name} is not a Parquet file",
+            why="it is empty" if not source.data.size else f"a {kind or 'table'} of maskkit is one",
+            fix="give the output of an earlier maskkit command, or run `maskkit label` on your table",
+        )
+    try:
+        table = pq.read_table(pa.BufferReader(source.data))
+    except (pa.ArrowException, OSError) as error:
+        raise MaskkitError(
+            f"cannot read {source.name}",
+            why=f"it begins like a Parquet file, but {str(error).splitlines()[0]}",
+            fix="it may be cut off: make it again",
+        ) from error
+    text = (table.schema.metadata or {}).get(KEY.encode())
+    if text is None:
+        raise MaskkitError(
+            f"{source.name} has no maskkit header",
+            why="without it, neither the classes nor how the table was made are known",
+            fix=f"run `maskkit label {source.name} -o FILE` on it first",
+        )
+    header = Header.from_json(text, name=source.name, kind=kind)
+    return header, table.replace_schema_metadata(None)
+
+
+def to_parquet(table: pa.Table, header: Header) -> pa.Buffer:
+    """Return a table and header as the bytes of a Parquet file; equal content gives equal bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({KEY: header.to_json()}), sink, compression="zstd")
+    return sink.getvalue()

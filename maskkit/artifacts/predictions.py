@@ -1,0 +1,224 @@
+"""Predictions: what models said of each image, as Parquet or CSV, told apart by content."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+from numpy.typing import NDArray
+
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Header
+from maskkit.artifacts.manifest import read_parquet, to_parquet
+from maskkit.artifacts.seen import Seen
+from maskkit.errors import MaskkitError, examples
+
+Form = Literal["parquet", "csv", "submission"]
+
+IDS = ("path", "ImageID")
+ANSWER = "ans"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One answer per image, and the probabilities behind it where they are known.
+
+    Args:
+        path: Image paths, unique, string (rows,).
+        answer: The class answered, (rows,).
+        probs: Class probabilities, (rows, classes), rows sum to 1; None for a submission.
+        classes: Class names in order; None for a submission, which names none.
+        fold: Which fold's model spoke, (rows,); -1 if several did. None if nothing is known.
+        header: History and, from Parquet, the label space.
+    """
+
+    path: pa.ChunkedArray | pa.Array
+    answer: NDArray[np.int64]
+    probs: NDArray[np.float32] | None = None
+    classes: tuple[str, ...] | None = None
+    fold: NDArray[np.int64] | None = None
+    header: Header = field(default_factory=lambda: Header("predictions", None))
+    source: Source | None = None
+
+    @classmethod
+    def read(cls, source: Source | Path | str) -> Predictions:
+        """Read predictions in any of their three forms.
+
+        Raises:
+            MaskkitError: They are in none of them, list an image twice, or hold no probabilities.
+        """
+        source = source if isinstance(source, Source) else Source.open(source)
+        predictions = _from_parquet(source) if source.starts_with(b"PAR1") else _from_csv(source)
+        _check_ids(predictions.path, source.name)
+        if predictions.probs is not None:
+            _check_probs(predictions, source.name)
+        return predictions
+
+    def __len__(self) -> int:
+        return len(self.answer)
+
+    @property
+    def name(self) -> str:
+        """The predictions as the user knows them, for error texts."""
+        return "the predictions" if self.source is None else self.source.name
+
+    @property
+    def seen(self) -> list[Seen]:
+        """Whom the models behind every row were trained on; empty for out-of-fold predictions."""
+        return [Seen.from_json(item) for item in self.header.facts.get("seen", [])]
+
+    @property
+    def leaked(self) -> int:
+        """How many rows were predicted, on demand, by models trained on their people."""
+        return int(self.header.facts.get("leaked", 0))
+
+    def as_input(self) -> Source:
+        """Return the bytes that a next stage is told it read."""
+        return self.source or Source(
+            "-", pa.py_buffer(self.encode("parquet" if self.classes else "submission"))
+        )
+
+    def encode(self, form: Form) -> pa.Buffer | bytes:
+        """Return the bytes of one of the three forms.
+
+        Raises:
+            MaskkitError: The form needs probabilities or a label space, and there are none.
+        """
+        if form == "submission":
+            return self.to_submission()
+        if self.probs is None or (form == "parquet" and self.header.space is None):
+            lacking = "probabilities" if self.probs is None else "label space"
+            raise MaskkitError(
+                f"these predictions cannot be written as {form}",
+                why=f"they come from CSV files that carry no {lacking}",
+                fix="write a CSV" if self.probs is not None else "write a submission: -o FILE.csv",
+            )
+        return self.to_parquet() if form == "parquet" else self.to_csv()
+
+    def to_parquet(self) -> pa.Buffer:
+        """Return the bytes of a Parquet file. Needs probabilities."""
+        assert self.probs is not None
+        flat = pa.array(np.ascontiguousarray(self.probs, np.float32).ravel())
+        columns = {
+            "path": self.path,
+            "probs": pa.FixedSizeListArray.from_arrays(flat, self.probs.shape[1]),
+            "fold": _nullable_fold(self.fold, len(self)),
+        }
+        return to_parquet(pa.table(columns), self.header)
+
+    def to_submission(self) -> bytes:
+        """Return the competition's CSV of `ImageID,ans`."""
+        return _to_csv(["ImageID", ANSWER], [self.path, pa.array(self.answer)])
+
+    def to_csv(self) -> bytes:
+        """Return a CSV with one probability column per class. Needs probabilities and class names."""
+        assert self.probs is not None
+        assert self.classes is not None
+        return _to_csv(["path", *self.classes], [self.path, *(pa.array(column) for column in self.probs.T)])
+
+
+def _from_parquet(source: Source) -> Predictions:
+    header, table = read_parquet(source, kind="predictions")
+    if not {"path", "probs"} <= set(table.column_names) or not pa.types.is_fixed_size_list(
+        table.schema.field("probs").type
+    ):
+        raise MaskkitError(
+            f"{source.name} has the columns {', '.join(table.column_names)}",
+            why="predictions have `path` and `probs`, a fixed list of float32",
+            fix="make them with `maskkit predict`",
+        )
+    lists = table["probs"].combine_chunks()
+    probs = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
+    fold = None
+    if "fold" in table.column_names:
+        fold = pc.fill_null(table["fold"].cast(pa.int64()), -1).to_numpy()
+    classes = None if header.space is None else tuple(header.space.names)
+    return Predictions(table["path"], probs.argmax(1), probs, classes, fold, header, source)
+
+
+def _from_csv(source: Source) -> Predictions:
+    try:
+        text = pa.BufferReader(source.data)
+        table = pacsv.read_csv(
+            text, convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(IDS, pa.string()))
+        )
+    except pa.ArrowInvalid as error:
+        raise _unreadable(source, str(error).splitlines()[0]) from error
+    key = next((name for name in IDS if name in table.column_names), None)
+    if key is None or table.num_columns < 2:
+        raise _unreadable(source, f"its columns are {', '.join(table.column_names[:6])}")
+    others = [name for name in table.column_names if name not in (key, "fold")]
+    numbers = table.select(others)
+    for name in others:
+        if not pa.types.is_floating(numbers[name].type) and not pa.types.is_integer(numbers[name].type):
+            raise _unreadable(
+                source,
+                f"column {name!r} holds {numbers[name].type}, such as {numbers[name][0]}"
+                if len(table)
+                else "it has no rows",
+            )
+        if numbers[name].null_count:
+            raise _unreadable(source, f"column {name!r} has {numbers[name].null_count} empty cells")
+    if others == [ANSWER]:
+        if not pa.types.is_integer(numbers[ANSWER].type):
+            raise _unreadable(source, f"{ANSWER!r} holds {numbers[ANSWER].type}")
+        answer = numbers[ANSWER].to_numpy().astype(np.int64)
+        if len(answer) and answer.min() < 0:
+            raise _unreadable(source, f"{ANSWER!r} holds {answer.min()}")
+        return Predictions(table[key], answer, source=source)
+    probs = np.stack([numbers[name].to_numpy().astype(np.float32) for name in others], axis=1)
+    return Predictions(table[key], probs.argmax(1), probs, tuple(others), source=source)
+
+
+def _unreadable(source: Source, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"{source.name} is not a table of predictions",
+        why=why,
+        fix=f"give Parquet from `maskkit predict`, a CSV of ImageID,{ANSWER}, or a CSV of path and one "
+        "probability column per class",
+    )
+
+
+def _check_ids(path: pa.ChunkedArray, name: str) -> None:
+    if path.null_count or pc.count_distinct(path).as_py() < len(path):
+        counts = path.value_counts()
+        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+        raise MaskkitError(
+            f"{name} names images twice: {examples(twice)}" if twice else f"{name} has rows without an id",
+            why="rows are matched by id, so each id has one row",
+            fix="drop the repeated rows",
+        )
+
+
+def _check_probs(predictions: Predictions, name: str) -> None:
+    assert predictions.probs is not None
+    total = predictions.probs.sum(axis=1, dtype=np.float64)
+    bad = ~(np.abs(total - 1) < 1e-3) | (predictions.probs < 0).any(axis=1)  # ~(<) also catches NaN
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise MaskkitError(
+            f"{name} holds {int(bad.sum())} rows that are not probabilities",
+            why=f"{predictions.path[row]} sums to {total[row]:.6g}; a row sums to 1, with nothing negative",
+            fix="save probabilities (after softmax), not logits",
+        )
+
+
+def _nullable_fold(fold: NDArray[np.int64] | None, rows: int) -> pa.Array:
+    values = np.full(rows, -1) if fold is None else fold
+    return pa.array(values.astype(np.int16), mask=values < 0)
+
+
+def _to_csv(names: list[str], columns: list[pa.Array | pa.ChunkedArray]) -> bytes:
+    first = io.StringIO()
+    csv.writer(first, lineterminator="\n").writerow(names)  # Arrow would quote every name
+    rest = io.BytesIO()
+    options = pacsv.WriteOptions(include_header=False, quoting_style="needed")
+    pacsv.write_csv(pa.table(columns, names=[str(index) for index in range(len(names))]), rest, options)
+    return first.getvalue().encode() + rest.getvalue()

@@ -1,0 +1,36 @@
+"""`maskkit demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskkit.cli import options, terminal
+from maskkit.cli.streams import print_line
+
+
+def demo(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    people: Annotated[int, typer.Option(min=1, max=400, help="People in the training set.")] = 150,
+    test_people: Annotated[int, typer.Option(min=0, max=400, help="People in the test set.")] = 40,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    recipe: options.Recipe = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw a small data set in the competition's layout, of people who do not exist.
+
+    DIR/train holds train.csv and seven photos per person, DIR/eval holds info.csv, its photos, and
+    answers.csv with their truth.
+
+    Example: maskkit demo demo
+    """
+    from maskkit.stages.demo import demo as stage
+
+    options.stop_if_dry(context, dry_run)
+    stage(directory, people=people, test_people=test_people, seed=seed, force=force, track=terminal.track)
+    print_line(str(directory))

@@ -1,0 +1,152 @@
+"""Options that mean the same in every command, and those declared by a dataclass in config."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Annotated, Any, Optional, get_type_hints
+
+import typer
+
+from maskkit.cli import terminal
+from maskkit.cli.streams import as_recipe, print_line
+from maskkit.config import Limits
+from maskkit.errors import MaskkitError
+
+SHELL = {"output", "force", "quiet", "dry_run", "recipe", "json", "html"}  # not part of what a stage does
+SHELL_PANEL = "Files and messages"
+
+
+def _set_up(quiet: bool) -> bool:
+    terminal.set_up(quiet=quiet)
+    return quiet
+
+
+def _read_recipe(context: typer.Context, path: Path | None) -> Path | None:
+    """Make the recipe's values the defaults of the command, so that the command line wins."""
+    if path is None:
+        return None
+    command = context.info_name or ""
+    try:
+        recipe = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise MaskkitError(
+            f"cannot read the recipe {path}", why=str(error), fix="give a TOML file with a table per command"
+        ) from error
+    parent = context.parent
+    commands = sorted(getattr(parent.command, "commands", {})) if parent else [command]
+    strangers = [name for name in recipe if name not in commands or not isinstance(recipe[name], dict)]
+    if strangers:
+        raise MaskkitError(
+            f"the recipe {path} has {', '.join(strangers)}",
+            why=f"it holds tables named like commands: {', '.join(commands)}",
+            fix=f"write the options of this command under [{command}]",
+        )
+    given = {name.replace("-", "_"): value for name, value in recipe.get(command, {}).items()}
+    allowed = [item.name for item in context.command.params if item.param_type_name == "option"]
+    unknown = [name for name in given if name not in allowed or name in ("recipe", "help")]
+    if unknown:
+        raise MaskkitError(
+            f"the recipe {path} sets {', '.join(unknown)}, which maskkit {command} does not have",
+            why=f"its options are {', '.join(sorted(str(name).replace('_', '-') for name in allowed))}",
+            fix="correct the name; nothing is silently ignored",
+        )
+    context.default_map = {**(context.default_map or {}), **given}
+    return path
+
+
+def stop_if_dry(context: typer.Context, dry_run: bool) -> None:
+    """End the command before its work, after printing every option as resolved, as a recipe."""
+    if dry_run:
+        names = [item.name for item in context.command.params if item.param_type_name == "option"]
+        chosen = {
+            name: context.params[name] for name in names if name in context.params and name not in SHELL
+        }
+        print_line(as_recipe(context.info_name or "", chosen))
+        raise typer.Exit
+
+
+ManifestIn = Annotated[
+    Optional[str],
+    typer.Argument(metavar="MANIFEST", help="A manifest; `-` reads standard input.", show_default=False),
+]
+Output = Annotated[
+    Optional[str],
+    typer.Option("-o", "--output", help="File to write; `-` is standard output.", show_default=False,
+                 rich_help_panel=SHELL_PANEL),
+]  # fmt: skip
+Force = Annotated[bool, typer.Option("--force", help="Replace what exists.", rich_help_panel=SHELL_PANEL)]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Show only warnings and errors.", callback=_set_up, is_eager=True,
+                 rich_help_panel=SHELL_PANEL),
+]  # fmt: skip
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, print the resolved options, and stop.",
+                 rich_help_panel=SHELL_PANEL),
+]  # fmt: skip
+Recipe = Annotated[
+    Optional[Path],
+    typer.Option("--recipe", help="TOML file with options; the command line wins.", callback=_read_recipe,
+                 is_eager=True, show_default=False, rich_help_panel=SHELL_PANEL),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=SHELL_PANEL)]
+Html = Annotated[
+    Optional[Path],
+    typer.Option("--html", help="Write a self-contained page.", show_default=False,
+                 rich_help_panel=SHELL_PANEL),
+]  # fmt: skip
+Root = Annotated[
+    Optional[str],
+    typer.Option(help="Folder that the paths are relative to.  [env: MASKKIT_ROOT]", show_default=False),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
+AllowLeak = Annotated[
+    bool, typer.Option("--allow-leak", help="Go on although models have seen the people they are judged on.")
+]
+
+
+def taking(
+    options: type, *, argument: str = "options"
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace a command's parameter `options` by one option per field of a dataclass of config."""
+
+    def expand(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(options)
+        expanded = [_parameter(field, hints[field.name]) for field in fields(options)]
+
+        def run(**given: Any) -> None:
+            chosen = {field.name: given.pop(field.name) for field in fields(options)}
+            command(**given, **{argument: options(**chosen)})
+
+        kept = inspect.signature(command, eval_str=True).parameters.values()
+        parameters = [item.replace(kind=item.KEYWORD_ONLY) for item in kept if item.name != argument]
+        run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+        run.__signature__ = inspect.Signature([*parameters, *expanded])  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in [*parameters, *expanded]}
+        return run
+
+    return expand
+
+
+def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
+    limits: Limits = field.metadata["limits"]
+    flag = [f"--{field.name.replace('_', '-')}"] if hint is bool else []
+    declared = typer.Option(
+        *flag,
+        help=limits.help,
+        min=limits.minimum,
+        max=limits.maximum,
+        rich_help_panel=limits.panel,
+        show_default=field.default is not None,
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=field.default,
+        annotation=Annotated[hint, declared],
+    )

@@ -1,0 +1,56 @@
+"""`maskkit show`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Optional
+
+import typer
+
+from maskkit.cli import options, terminal
+from maskkit.cli.streams import print_json, print_line, print_tsv, source
+from maskkit.cli.tables import facts_table, flat
+
+
+def show(
+    context: typer.Context,
+    artifact: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="ARTIFACT",
+            help="A manifest, predictions or a checkpoint; `-` reads standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Print the commands that made it, as a shell script.")
+    ] = False,
+    json: options.Json = False,
+    recipe: options.Recipe = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say what an artifact is: kind, label space, counts, columns; with --history, how it was made.
+
+    Example: maskkit show run/fold0.safetensors --history
+    """
+    from maskkit.artifacts.script import script
+    from maskkit.stages.show import header_of
+    from maskkit.stages.show import show as stage
+
+    given = source(artifact, what="artifact")
+    options.stop_if_dry(context, dry_run)
+    if history:
+        records = header_of(given).history
+        if json:
+            print_json([record.to_json() for record in records])
+        else:
+            print_line(script(records, output=given.name if given.name != "-" else "output"))
+        return
+    facts = stage(given)
+    if json:
+        print_json(facts)
+    elif sys.stdout.isatty():
+        terminal.show(facts_table(facts))
+    else:
+        print_tsv(("fact", "value"), flat(facts))

@@ -1,0 +1,164 @@
+"""Tables for people: what the stages found, laid out for a terminal, and flattened for pipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from maskkit.scoring.scores import ClassScore, Estimate
+    from maskkit.splitting.quality import FoldQuality
+    from maskkit.stages.evaluate import Evaluation
+
+Measure = tuple[str, str, str, object, object, object]
+
+
+def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
+    """Show people and images of each class in each fold, and how far from even they are."""
+    folds = quality.images.shape[1]
+    table = Table(title="people / images held out per class and fold", title_justify="left")
+    table.add_column("class")
+    for fold in range(folds):
+        table.add_column(f"fold {fold}", justify="right")
+    table.add_column("largest deviation", justify="right")
+    for index, name in enumerate(names):
+        cells = [
+            f"{people} / {images}"
+            for people, images in zip(quality.people[index], quality.images[index], strict=True)
+        ]
+        table.add_row(escape(name), *cells, f"{quality.class_deviation[index]:.1%}")
+    totals = zip(quality.people_per_fold, quality.images_per_fold, strict=True)
+    size = max((abs(float(value)) for value in quality.size_deviation), default=0.0)
+    table.add_section()
+    table.add_row("all", *(f"{people} / {images}" for people, images in totals), f"{size:.1%}")
+    return table
+
+
+def agreement_table(agreement: Any, names: Sequence[str]) -> Table:
+    """Show the share of images on which two files answer alike."""
+    table = Table(title="share of photos answered alike", title_justify="left")
+    table.add_column("file")
+    for index in range(len(names)):
+        table.add_column(str(index + 1), justify="right")
+    for index, name in enumerate(names):
+        table.add_row(f"{index + 1} {escape(name)}", *(f"{share:.4f}" for share in agreement[index]))
+    return table
+
+
+def evaluation_tables(evaluation: Evaluation) -> Iterator[Table]:
+    """Show the headline, the factors, the classes and the folds."""
+    scores = evaluation.scores
+    people = f"{scores.rows} photos of {scores.people} people"
+    head = _table(f"{people}; intervals of {scores.confidence:.0%} over people", "", "macro-F1", "accuracy")
+    head.add_row("all classes", _interval(scores.macro_f1), _interval(scores.accuracy))
+    for factor in scores.factors:
+        head.add_row(escape(factor.name), _interval(factor.macro_f1), _interval(factor.accuracy))
+    if evaluation.log_loss is not None:
+        head.caption = f"cross entropy {evaluation.log_loss:.4f}"
+    yield head
+    yield _class_table(scores.classes)
+    if scores.folds is not None:
+        folds = _table("per fold", "fold", "people", "photos", "macro-F1", "accuracy")
+        for one in scores.folds.each:
+            folds.add_row(
+                str(one.fold), str(one.people), str(one.rows), f"{one.macro_f1:.4f}", f"{one.accuracy:.4f}"
+            )
+        macro, accuracy = scores.folds.macro_f1, scores.folds.accuracy
+        folds.add_section()
+        folds.add_row(
+            "mean", "", "", _spread(macro.mean, macro.deviation), _spread(accuracy.mean, accuracy.deviation)
+        )
+        yield folds
+
+
+def measures(evaluation: Evaluation) -> Iterator[Measure]:
+    """Flatten an evaluation to rows of scope, name, measure, value, low, high."""
+    scores = evaluation.scores
+    yield "all", "", "photos", scores.rows, None, None
+    yield "all", "", "people", scores.people, None, None
+    yield _row("all", "", "macro_f1", scores.macro_f1)
+    yield _row("all", "", "accuracy", scores.accuracy)
+    yield "all", "", "log_loss", evaluation.log_loss, None, None
+    for factor in scores.factors:
+        yield _row("factor", factor.name, "macro_f1", factor.macro_f1)
+        yield _row("factor", factor.name, "accuracy", factor.accuracy)
+        for level in factor.levels:
+            yield from _class_rows(f"factor {factor.name}", level)
+    for one in scores.classes:
+        yield from _class_rows("class", one)
+    for fold in scores.folds.each if scores.folds else ():
+        yield "fold", str(fold.fold), "macro_f1", fold.macro_f1, None, None
+        yield "fold", str(fold.fold), "accuracy", fold.accuracy, None, None
+
+
+def facts_table(facts: Mapping[str, Any]) -> Table:
+    """Show what an artifact is."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            inner = "\n".join(f"{key}: {_shown(item)}" for key, item in value.items())
+            table.add_row(escape(name), escape(inner))
+        else:
+            table.add_row(escape(name), escape(_shown(value)))
+    return table
+
+
+def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Flatten nested facts to `outer.inner` and value."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table
+
+
+def _class_table(classes: Sequence[ClassScore]) -> Table:
+    table = _table("per class", "class", "people", "photos", "precision", "recall", "F1")
+    for one in classes:
+        table.add_row(
+            escape(one.name), str(one.people), str(one.rows), _number(one.precision), _number(one.recall),
+            _interval(one.f1),
+        )  # fmt: skip
+    return table
+
+
+def _class_rows(scope: str, one: ClassScore) -> Iterator[Measure]:
+    yield scope, one.name, "photos", one.rows, None, None
+    yield scope, one.name, "people", one.people, None, None
+    yield scope, one.name, "precision", one.precision, None, None
+    yield scope, one.name, "recall", one.recall, None, None
+    yield _row(scope, one.name, "f1", one.f1)
+
+
+def _row(scope: str, name: str, measure: str, estimate: Estimate) -> Measure:
+    return scope, name, measure, estimate.value, estimate.low, estimate.high
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return _number(estimate.value)
+    return f"{_number(estimate.value)}  {estimate.low:.4f} to {estimate.high:.4f}"
+
+
+def _spread(mean: float, deviation: float | None) -> str:
+    return f"{mean:.4f}" if deviation is None else f"{mean:.4f} ± {deviation:.4f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,80 @@
+"""Talking to people: everything here goes to standard error, so that standard output stays clean."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+LINE_EVERY = 10.0  # seconds between plain lines of progress where there is no terminal
+COLOURS = {"warning": "yellow", "error": "red"}
+
+
+class _Messages(logging.Handler):
+    """Show what stages log: notes as they are, warnings with their name in front."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = record.levelname.lower()
+        name = f"[{COLOURS[level]}]{level}:[/] " if level in COLOURS else ""
+        console.print(name + escape(record.getMessage()))
+
+
+def set_up(*, quiet: bool) -> None:
+    """Decide how much is said. Errors are always shown, warnings too: they are about results."""
+    log = logging.getLogger("maskkit")
+    log.handlers = [_Messages()]
+    log.propagate = False
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def is_quiet() -> bool:
+    """Whether only warnings and errors are shown."""
+    return logging.getLogger("maskkit").level > logging.INFO
+
+
+def note(text: object) -> None:
+    """Show a line, a table or another renderable, unless quiet."""
+    if not is_quiet():
+        console.print(escape(text) if isinstance(text, str) else text)
+
+
+def show(table: object) -> None:
+    """Show on standard output, for reports that a person reads there."""
+    Console(highlight=False).print(table)
+
+
+def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """Pass items through below a progress bar, or between plain lines where there is no terminal."""
+    if is_quiet():
+        yield from items
+    elif console.is_terminal:
+        yield from _bar(items, total, what)
+    else:
+        yield from _lines(items, total, what)
+
+
+def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        for item in items:
+            yield item
+            progress.advance(task)
+
+
+def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        if time.monotonic() - last >= LINE_EVERY:
+            last = time.monotonic()
+            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,108 @@
+"""`maskkit train`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from maskkit.cli import options, terminal
+from maskkit.cli.streams import STREAM, print_line, source
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError
+
+if TYPE_CHECKING:
+    from maskkit.training.history import Epoch
+
+FOLD = "{fold}"
+
+
+@options.taking(TrainOptions, argument="training")
+def train(
+    context: typer.Context,
+    training: TrainOptions,
+    manifest: options.ManifestIn = None,
+    output: Annotated[
+        Optional[str],
+        typer.Option("-o", "--output", help="Checkpoint to write; `{fold}` stands for the fold.",
+                     show_default=False, rich_help_panel=options.SHELL_PANEL),
+    ] = None,
+    fold: Annotated[str, typer.Option(help="The fold to hold out, or `all` for each in turn.")] = "0",
+    root: options.Root = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from an interrupted run, if there is one.")
+    ] = False,
+    allow_leak: options.AllowLeak = False,
+    force: options.Force = False,
+    recipe: options.Recipe = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:  # fmt: skip
+    """Train a model on all folds but one, and keep the weights that score best on that one.
+
+    Best is the highest macro-F1 over all of the held-out photos. Beside the checkpoint, a history.csv
+    grows by a row per epoch.
+
+    Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package
+    """
+    _check_words(output, fold)
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.stages.train import train as stage
+
+    given = Manifest.read(source(manifest, what="manifest"))
+    given.need("fold")
+    options.stop_if_dry(context, dry_run)
+    folds = sorted({int(number) for number in given.folds if number >= 0}) if fold == "all" else [int(fold)]
+    for number in folds:
+        path = stage(
+            given,
+            Path(str(output).replace(FOLD, str(number))),
+            fold=number,
+            options=training,
+            root=root,
+            resume=resume,
+            force=force,
+            allow_leak=allow_leak,
+            track=terminal.track,
+            on_epoch=partial(_tell, fold=number, epochs=training.epochs),
+        )
+        print_line(str(path))
+
+
+def _check_words(output: str | None, fold: str) -> None:
+    if output is None or output == STREAM:
+        raise typer.BadParameter("give a file: a checkpoint is too large for a pipe", param_hint="-o")
+    if not output.endswith(".safetensors"):
+        raise typer.BadParameter(f"{output!r} does not end in .safetensors", param_hint="-o")
+    if fold != "all" and not fold.isdecimal():
+        raise typer.BadParameter(f"{fold!r} is not a fold's number or `all`", param_hint="--fold")
+    if fold == "all" and FOLD not in output:
+        raise MaskkitError(
+            f"{output} is one file for several folds",
+            why="each fold has its own checkpoint",
+            fix=f"use -o 'run/fold{FOLD}.safetensors'",
+        )
+
+
+def _tell(epoch: Epoch, *, fold: int, epochs: int) -> None:
+    parts = [
+        f"fold {fold}",
+        f"epoch {epoch.epoch}/{epochs}",
+        f"train loss {epoch.train_loss:.3f}",
+        f"held-out loss {epoch.held_out_loss:.3f}",
+        f"macro-F1 {epoch.scores['macro_f1']:.4f}{' best' if epoch.is_best else ''}",
+        ", ".join(
+            f"{name.removesuffix('_accuracy')} {value:.3f}"
+            for name, value in epoch.scores.items()
+            if name.endswith("_accuracy")
+        ),
+        f"{epoch.images_per_second:.0f} images/s",
+        f"{_minutes(epoch.seconds * (epochs - epoch.epoch))} left",
+    ]
+    terminal.note("  ".join(parts))
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds // 60:.0f}:{seconds % 60:02.0f}"

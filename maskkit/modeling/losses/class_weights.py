@@ -1,0 +1,61 @@
+"""Weights against class imbalance, among them those of Cui et al. 2019, https://arxiv.org/abs/1901.05555."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from maskkit.errors import MaskkitError, examples
+
+# Counts, float64 (C,), and beta to weights that are right up to a common factor.
+SCHEMES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "none": lambda counts, _: torch.ones_like(counts),
+    "inverse": lambda counts, _: 1 / counts,
+    "sqrt": lambda counts, _: counts.rsqrt(),
+    "effective": lambda counts, beta: (1 - beta) / (1 - beta**counts),  # equation 2, inverted
+}
+
+
+def class_weights(counts: Tensor, *, scheme: str, beta: float = 0.9999) -> Tensor:
+    """Weigh rare classes more, without changing the scale of the loss.
+
+    The mean weight over the counted examples is 1, so a learning rate keeps its meaning from one scheme to
+    another. A class without examples has weight 0, in every scheme: nothing is known of it.
+
+    Args:
+        counts: Examples per class among the rows trained on, int (C,).
+        scheme: "none", "inverse" of the count, inverse "sqrt" of the count, or the inverse "effective"
+            number of samples.
+        beta: For "effective": 0 is no weighting, and towards 1 it becomes "inverse".
+
+    Returns:
+        Factor per class, float32 (C,).
+
+    Raises:
+        MaskkitError: If `scheme` is unknown, `beta` is not in [0, 1), or `counts` has a negative value or
+            no example at all.
+    """
+    if scheme not in SCHEMES:
+        raise MaskkitError(
+            f"unknown scheme of class weights: {scheme!r}",
+            why=f"the schemes are {', '.join(SCHEMES)}",
+            fix="use one of these",
+        )
+    if not 0 <= beta < 1:
+        raise MaskkitError(
+            f"class weights cannot have a beta of {beta}",
+            why="the effective number of samples is defined from 0 to below 1",
+            fix="use a value such as 0.999 or 0.9999",
+        )
+    if bool((counts < 0).any()) or not bool((counts > 0).any()):
+        raise MaskkitError(
+            f"cannot weigh classes with the counts {examples(counts.tolist())}",
+            why="counts are 0 or more, and one or more classes have examples",
+            fix="count the classes of the rows that are trained on",
+        )
+    seen = counts > 0
+    count = counts[seen].double()
+    weight = SCHEMES[scheme](count, beta)
+    weights = torch.zeros(counts.shape, dtype=torch.float32, device=counts.device)
+    weights[seen] = (weight * count.sum() / (weight * count).sum()).float()
+    return weights

@@ -1,0 +1,41 @@
+"""Focal loss, from Lin et al. 2017, https://arxiv.org/abs/1708.02002."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from maskkit.errors import MaskkitError
+
+
+def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor | None = None) -> Tensor:
+    """Cross entropy that fades as an example becomes easy (equation 4; with `weight`, equation 5).
+
+    For class probabilities, it is the mean of the loss of each class, weighted by its probability.
+
+    Args:
+        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
+        target: Class indices, int64 (N,), or class probabilities, float (N, C).
+        gamma: How fast easy examples fade, 0 or more; 0 is plain cross entropy.
+        weight: Factor per class, float (C,); the paper's alpha.
+
+    Returns:
+        One loss per example, float32 (N,), in nats. The caller takes the mean.
+
+    Raises:
+        MaskkitError: If `gamma` is negative.
+    """
+    if gamma < 0:
+        raise MaskkitError(
+            f"the focal loss cannot have a gamma of {gamma}",
+            why="below 0 it would grow as an example becomes easy",
+            fix="use 0 or more; the paper found 2 to work best",
+        )
+    log_probability = F.log_softmax(logits.float(), dim=1)  # (N, C)
+    # 1 - p without cancellation. The floor keeps the gradient of a fractional power finite at p = 1.
+    doubt = (-torch.expm1(log_probability)).clamp_min(torch.finfo(torch.float32).tiny)
+    losses = -(doubt**gamma) * log_probability  # (N, C): eq. 4, were the target this class
+    if weight is not None:
+        losses = losses * weight.float()
+    if target.is_floating_point():
+        return (losses * target.float()).sum(dim=1)
+    return losses.gather(1, target[:, None]).squeeze(1)

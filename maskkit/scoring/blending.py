@@ -1,0 +1,153 @@
+"""Make one answer out of several models' answers.
+
+Rows are aligned by the caller: row n is the same photo in every file.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.errors import MaskkitError
+from maskkit.scoring.metrics import Floats, Integers, check_classes
+
+Probabilities = NDArray[np.floating[Any]]
+
+# Two sums this close, as a share of the total weight, differ by rounding only: probabilities are
+# stored in float32, and 0.1 + 0.2 votes must tie with 0.3 whichever file comes first.
+_ROUNDING = 1e-7
+_BLOCK = 65_536  # rows blended at a time, so that float64 sums never exist for a whole file
+
+
+def hard_vote(
+    answers: Integers,
+    *,
+    classes: int,
+    probs: Sequence[Probabilities] | Probabilities | None = None,
+    weights: Sequence[float] | Floats | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give each row the class that most models answered.
+
+    A tie goes to the class with the larger (weighted) sum of probabilities, if they are given.
+    If those tie too, or are not given, it goes to whichever of the tied classes the earliest
+    file answered.
+
+    Args:
+        answers: Class index of each model for each row, (models, N).
+        classes: Number of classes C.
+        probs: Class probabilities, (models, N, C) or one (N, C) per model; read at tied rows only.
+        weights: Votes of each model, (models,); one each if left out.
+
+    Returns:
+        The winning class, (N,), and whether two or more classes had the most votes, (N,).
+
+    Raises:
+        MaskkitError: If an answer is no class, or shapes or weights do not fit.
+    """
+    check_classes(answers, name="an answer", classes=classes)
+    votes_of = _check_weights(weights, models=len(answers))
+    votes = np.zeros(answers.shape)  # (models, N): votes for the class that each model answered
+    for vote, row in zip(votes_of, answers, strict=True):
+        votes += vote * (answers == row)
+    speaks = votes_of[:, None] > 0  # a file of weight 0 breaks no tie either
+    leads = speaks & (votes >= votes.max(axis=0) - _ROUNDING)  # (models, N)
+    winner = _earliest(answers, leads)
+    tied = (leads & (answers != winner)).any(axis=0)
+    if probs is not None:
+        _check_probs(probs, shape=(len(answers), answers.shape[1], classes))
+        rows = np.flatnonzero(tied)
+        support = _support(answers[:, rows], probs, rows, votes_of)  # (models, tied rows)
+        best = np.where(leads[:, rows], support, -np.inf).max(axis=0)
+        winner[rows] = _earliest(answers[:, rows], leads[:, rows] & (support >= best - _ROUNDING))
+    return winner, tied
+
+
+def soft_vote(
+    probs: Sequence[Probabilities] | Probabilities, *, weights: Sequence[float] | Floats | None = None
+) -> NDArray[np.float32]:
+    """Return the (weighted) mean of the models' probabilities.
+
+    Args:
+        probs: Class probabilities whose rows sum to 1, (models, N, C) or one (N, C) per model.
+        weights: Weight of each model, (models,); equal if left out.
+
+    Returns:
+        Probabilities (N, C) whose rows sum to 1.
+
+    Raises:
+        MaskkitError: If shapes or weights do not fit, or a row does not sum to 1.
+    """
+    share = _check_weights(weights, models=len(probs))
+    rows, classes = probs[0].shape
+    _check_probs(probs, shape=(len(probs), rows, classes))
+    blended = np.empty((rows, classes), dtype=np.float32)
+    for start in range(0, rows, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        total = np.zeros(blended[block].shape)
+        for model, part in enumerate(probs):
+            _check_sums(part[block], model=model, first_row=start)
+            total += share[model] * part[block]
+        blended[block] = total / total.sum(axis=1, keepdims=True)
+    return blended
+
+
+def agreement(answers: Integers) -> Floats:
+    """Return the share of rows on which each two models agree, (models, models) from (models, N)."""
+    return np.array([(answers == row).mean(axis=1) for row in answers])
+
+
+def _earliest(answers: Integers, leads: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the answer of the first model that leads, (N,)."""
+    first = leads.argmax(axis=0)
+    return np.asarray(answers[first, np.arange(answers.shape[1])], dtype=np.int64)
+
+
+def _support(
+    answers: Integers, probs: Sequence[Probabilities] | Probabilities, rows: NDArray[np.int64], share: Floats
+) -> Floats:
+    """Sum over the models the probability of the class that each model answered, (models, rows)."""
+    support = np.zeros(answers.shape)
+    for weight, part in zip(share, probs, strict=True):
+        support += weight * part[rows[None], answers].astype(np.float64)
+    return support
+
+
+def _check_weights(weights: Sequence[float] | Floats | None, *, models: int) -> Floats:
+    """Return the weights as shares that sum to 1, (models,)."""
+    if models == 0:
+        raise MaskkitError(
+            "there is nothing to vote", why="no predictions were given", fix="name one file or more"
+        )
+    values = np.ones(models) if weights is None else np.asarray(weights, dtype=np.float64)
+    if values.shape != (models,) or not np.isfinite(values).all() or values.min() < 0 or values.sum() == 0:
+        raise MaskkitError(
+            f"cannot weigh {models} models with {values.tolist()}",
+            why=f"it takes {models} weights of 0 or more, at least one above 0",
+            fix=f"give {models} numbers, such as {' '.join(['1'] * min(models, 5))}",
+        )
+    shares: Floats = values / values.sum()
+    return shares
+
+
+def _check_probs(probs: Sequence[Probabilities] | Probabilities, *, shape: tuple[int, int, int]) -> None:
+    models, rows, classes = shape
+    shapes = [part.shape for part in probs]
+    if shapes != [(rows, classes)] * models:
+        raise MaskkitError(
+            f"the probabilities have the shapes {shapes}",
+            why=f"{models} models each need {rows} rows of {classes} classes",
+            fix="vote over predictions of the same photos in the same label space",
+        )
+
+
+def _check_sums(part: Probabilities, *, model: int, first_row: int) -> None:
+    sums = part.sum(axis=1, dtype=np.float64)
+    wrong = ~((np.abs(sums - 1) < 1e-3) & (part.min(axis=1) >= 0))  # NaN counts as wrong
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise MaskkitError(
+            f"row {first_row + row} of model {model + 1} sums to {sums[row]:.6g}, min {part[row].min():.6g}",
+            why="probabilities of a row are 0 or more and sum to 1, or the model would weigh more or less",
+            fix="store the softmax of the logits",
+        )

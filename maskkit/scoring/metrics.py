@@ -1,0 +1,150 @@
+"""Exact measures of a classifier, all derived from one confusion matrix.
+
+Everything here accepts leading dimensions, (..., C, C), so that a thousand bootstrap replicates
+or all folds are measured in one call. Where a ratio is 0/0 it is undefined and reads NaN: it is
+neither a success nor a failure. scikit-learn says the same with `zero_division=np.nan`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+
+Integers = NDArray[np.integer[Any]]
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClassMeasures:
+    """Measures of each class, each (..., C).
+
+    Args:
+        precision: Share of the answers of a class that are right; NaN if it was never answered.
+        recall: Share of the photos of a class that were found; NaN if it has none.
+        f1: Their harmonic mean; NaN if the class is in neither truth nor answers.
+        support: Photos whose truth is the class.
+    """
+
+    precision: Floats
+    recall: Floats
+    f1: Floats
+    support: Counts
+
+
+def cells(truth: Integers, answer: Integers, *, classes: int) -> Counts:
+    """Return the cell of the flattened confusion matrix that each row counts in, (N,).
+
+    Args:
+        truth: Class indices 0 to `classes - 1`, (N,).
+        answer: Class indices 0 to `classes - 1`, (N,).
+        classes: Number of classes.
+
+    Raises:
+        MaskkitError: If the two differ in length, or hold anything but class indices.
+    """
+    if truth.shape != answer.shape or truth.ndim != 1:
+        raise MaskkitError(
+            f"cannot compare truth of shape {truth.shape} with answers of shape {answer.shape}",
+            why="each row has one truth and one answer",
+            fix="join the two on `path` first",
+        )
+    for name, values in (("truth", truth), ("answer", answer)):
+        check_classes(values, name=name, classes=classes)
+    return truth.astype(np.int64) * classes + answer  # int16 as stored would overflow
+
+
+def check_classes(values: Integers, *, name: str, classes: int) -> None:
+    """Refuse anything but class indices 0 to `classes - 1`.
+
+    Raises:
+        MaskkitError: Naming the first value that is none.
+    """
+    if not np.issubdtype(values.dtype, np.integer):
+        raise MaskkitError(
+            f"{name} holds {values.dtype} values",
+            why=f"classes are whole numbers from 0 to {classes - 1}",
+            fix="leave out the rows without a class, and store the rest as integers",
+        )
+    if values.size and (values.min() < 0 or values.max() >= classes):
+        wrong = values[(values < 0) | (values >= classes)][0]
+        raise MaskkitError(
+            f"{name} holds class {wrong}",
+            why=f"the label space has the classes 0 to {classes - 1}",
+            fix="use the label space that the table was made with",
+        )
+
+
+def confusion(truth: Integers, answer: Integers, *, classes: int) -> Counts:
+    """Count the photos of each class (rows) that were taken for each class (columns).
+
+    Args:
+        truth: Class indices, (N,).
+        answer: Class indices, (N,).
+        classes: Number of classes C.
+
+    Returns:
+        Counts (C, C).
+
+    Raises:
+        MaskkitError: If the two differ in length, or hold anything but class indices.
+    """
+    counts = np.bincount(cells(truth, answer, classes=classes), minlength=classes**2)
+    return counts.astype(np.int64, copy=False).reshape(classes, classes)
+
+
+def factor_confusion(confusion: Counts, space: LabelSpace, factor: int) -> Counts:
+    """Reduce the joint confusion to one factor by summing over all others.
+
+    Args:
+        confusion: Joint counts (..., C, C).
+        space: The label space of C classes.
+        factor: Position of the factor in `space.factors`.
+
+    Returns:
+        Counts (..., L, L) for the L levels of the factor.
+    """
+    lead = confusion.shape[:-2]
+    apart = confusion.reshape(*lead, *space.shape, *space.shape)
+    others = [axis for axis in range(len(space.shape)) if axis != factor]
+    truth_axes = [len(lead) + axis for axis in others]
+    answer_axes = [axis + len(space.shape) for axis in truth_axes]
+    return np.asarray(apart.sum(axis=(*truth_axes, *answer_axes)), dtype=np.int64)
+
+
+def per_class(confusion: Counts) -> ClassMeasures:
+    """Return precision, recall, F1 and support of each class from counts (..., C, C)."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)
+    support, answered = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    return ClassMeasures(
+        precision=_ratio(hits, answered),
+        recall=_ratio(hits, support),
+        f1=_ratio(2 * hits, support + answered),
+        support=support,
+    )
+
+
+def macro_f1(confusion: Counts) -> Floats:
+    """Return the mean F1 over the classes that occur in truth or answers, (...) from (..., C, C).
+
+    This is scikit-learn's `f1_score(truth, answer, average="macro")`, which also leaves out a class
+    that nobody has and nobody answered. NaN for a matrix without counts.
+    """
+    f1 = per_class(confusion).f1  # (..., C)
+    occurs = ~np.isnan(f1)
+    return _ratio(f1.sum(axis=-1, where=occurs), occurs.sum(axis=-1))
+
+
+def accuracy(confusion: Counts) -> Floats:
+    """Return the share of right answers, (...) from (..., C, C); NaN without counts."""
+    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    ratio: Floats = np.full(np.shape(whole), np.nan)
+    np.divide(part, whole, out=ratio, where=np.asarray(whole) > 0)
+    return ratio

@@ -1,0 +1,71 @@
+"""A tree of photos in which the folders name the class."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from maskkit.config import PHOTO_SUFFIXES
+from maskkit.errors import MaskkitError, examples
+from maskkit.labels import LabelSpace
+from maskkit.sources.listing import Listing
+
+
+def folder_photos(root: Path, space: LabelSpace) -> Listing:
+    """List the photos under `root`, of the class that their folder names.
+
+    A class folder is named like the class, nested (`wear/female/30to59`) or flat with `_` or `-`
+    (`wear_female_30to59`), or by its number (`4`). Photos may lie any deeper.
+
+    Raises:
+        MaskkitError: A photo lies in no class folder, or there are none.
+    """
+    classes = _folder_names(space)
+    paths: list[str] = []
+    labels: list[int] = []
+    strangers: Counter[str] = Counter()
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        place = Path(folder).relative_to(root).parts
+        photos = sorted(
+            name for name in names if not name.startswith(".") and name.lower().endswith(PHOTO_SUFFIXES)
+        )
+        depths = range(1, len(place) + 1)
+        label = next((classes[place[:depth]] for depth in depths if place[:depth] in classes), None)
+        if label is None:
+            strangers["/".join(place) or "."] += len(photos)
+            continue
+        paths += ["/".join((*place, name)) for name in photos]
+        labels += [label] * len(photos)
+    outside = [f"{folder} ({count})" for folder, count in strangers.items() if count]
+    if outside or not paths:
+        what = f"photos outside class folders: {examples(outside)}" if outside else "no photos"
+        raise MaskkitError(
+            f"{root} has {what}",
+            why=f"the folders name the class: {examples(space.names)}, or 0 to {len(space) - 1}",
+            fix="rename the folders, or give a table with a path and the factors; "
+            "the competition's layout is found by its train.csv or info.csv",
+        )
+    return Listing(root, {"path": paths, **_factor_columns(labels, space)})
+
+
+def _folder_names(space: LabelSpace) -> dict[tuple[str, ...], int]:
+    names: dict[tuple[str, ...], int] = {}
+    for index in range(len(space)):
+        levels = space.levels_of(index)
+        for name in (levels, ("_".join(levels),), ("-".join(levels),), (str(index),)):
+            names[name] = index
+    return names
+
+
+def _factor_columns(labels: list[int], space: LabelSpace) -> dict[str, list[object]]:
+    """Return the label and the level names; a folder does not tell a numeric factor's own number."""
+    return {
+        "label": list(labels),
+        **{
+            factor.name: [space.levels_of(label)[position] for label in labels]
+            for position, factor in enumerate(space.factors)
+            if not factor.is_numeric
+        },
+    }

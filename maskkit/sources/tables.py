@@ -1,0 +1,59 @@
+"""Tables of photos: any CSV or Parquet with a path column and a column per factor."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from maskkit.artifacts.files import Source
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+from maskkit.sources.listing import Listing
+
+
+def read_table(source: Source) -> pd.DataFrame:
+    """Read a CSV (all cells as text; empty ones are missing) or Parquet file.
+
+    Raises:
+        MaskkitError: It is neither, or has no rows.
+    """
+    data = io.BytesIO(source.data.to_pybytes())
+    try:
+        if source.starts_with(b"PAR1"):
+            table = pd.read_parquet(data)
+        else:
+            table = pd.read_csv(data, dtype=str, na_values=[""], keep_default_na=False, encoding="utf-8-sig")
+    except (ValueError, OSError) as error:  # pandas' parser and decoding errors are ValueErrors
+        raise MaskkitError(
+            f"cannot read {source.name} as a table",
+            why=str(error).splitlines()[0],
+            fix="give a CSV in UTF-8 with a header line, or a Parquet file",
+        ) from error
+    if table.empty:
+        raise MaskkitError(
+            f"{source.name} has no rows", why="there is nothing to label", fix="give a table with photos"
+        )
+    return table
+
+
+def table_photos(table: pd.DataFrame, root: Path, space: LabelSpace, *, name: str) -> Listing:
+    """List the photos of a table; every column is kept.
+
+    Raises:
+        MaskkitError: There is no `path`, or there are columns for some factors but not for all.
+    """
+    names = [factor.name for factor in space.factors]
+    absent = [factor for factor in names if factor not in table.columns]
+    if "path" not in table.columns or 0 < len(absent) < len(names):
+        lacking = absent if "path" in table.columns else ["path", *absent]
+        raise MaskkitError(
+            f"{name} has no column {', '.join(lacking)}",
+            why=f"it has {', '.join(map(str, table.columns))}; photos are listed by `path`, "
+            f"and their class is made of {', '.join(names)}",
+            fix="rename or add the columns; leave all factors out for photos without labels, "
+            "or describe your own factors with --task",
+        )
+    cells = table.astype(object).where(table.notna(), None)
+    return Listing(root, {str(column): cells[column].tolist() for column in cells.columns})

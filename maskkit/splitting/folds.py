@@ -1,0 +1,159 @@
+"""Deal groups (people) into folds alike in classes, size and finer strata, never dividing a group.
+
+Most groups have a twin: people with the same number of photos of each class. Twins are dealt like
+cards, all at once, which balances everything that can be known of them. The few left over of each
+kind then make up the difference (`leftovers`). That is faster than placing one group after the
+other, as greedy splitters do, and leaves the even part even.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.errors import MaskkitError
+from maskkit.splitting.leftovers import place_leftovers
+
+MOST_FOLDS = int(np.iinfo(np.int16).max)
+
+
+def stratified_group_folds(
+    counts: NDArray[np.int64],
+    *,
+    stratum: NDArray[np.int64] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> NDArray[np.int16]:
+    """Deal groups into folds that are alike in images per class, in size and in strata.
+
+    Groups of one kind (equal counts and stratum) are spread evenly: two folds differ by at most
+    one of them. No fold is empty. How many of each kind a fold gets does not depend on the order
+    of the groups.
+
+    Args:
+        counts: Images of each group per class, (groups, classes).
+        stratum: A finer stratum of each group, such as gender and five-year age band, (groups,),
+            balanced too where the classes leave a choice. None if there is none.
+        folds: Number of folds, 2 up to the number of groups.
+        seed: Another seed deals other folds.
+
+    Returns:
+        The fold of each group, 0 to `folds - 1`, (groups,).
+
+    Raises:
+        MaskkitError: A count is negative, or there cannot be that many folds.
+    """
+    _check_counts(counts)
+    if not 2 <= folds <= MOST_FOLDS:
+        raise MaskkitError(
+            f"cannot make {folds} folds",
+            why=f"folds are numbered in 16 bits, and each needs another to be trained on: 2 to {MOST_FOLDS}",
+            fix="use --folds 5, or --holdout for a single held-out part",
+        )
+    if len(counts) < folds:
+        raise MaskkitError(
+            f"cannot make {folds} folds from {len(counts)} groups",
+            why="each fold needs at least one group (person) of its own",
+            fix=f"use --folds {len(counts)} or fewer" if len(counts) > 1 else "add photos of more people",
+        )
+    random = np.random.default_rng(seed)
+    fold = _assign(counts, stratum, np.full(folds, 1 / folds), random)
+    # Ties go to the first fold: renumbering spreads them.
+    return random.permutation(folds).astype(np.int16)[fold]
+
+
+def holdout_groups(
+    counts: NDArray[np.int64],
+    *,
+    stratum: NDArray[np.int64] | None = None,
+    share: float,
+    seed: int = 0,
+) -> NDArray[np.int16]:
+    """Hold out groups with `share` of the images of each class, of all, and of each stratum.
+
+    Args:
+        counts: Images of each group per class, (groups, classes).
+        stratum: A finer stratum of each group, (groups,), as in `stratified_group_folds`.
+        share: Share of the images to hold out, between 0 and 1, both excluded. At least one group
+            is held out and at least one is not, however small or large the share.
+        seed: Another seed holds out other groups.
+
+    Returns:
+        0 for each group held out and -1 for the others, (groups,).
+
+    Raises:
+        MaskkitError: A count is negative, the share is not one, or there are fewer than two groups.
+    """
+    _check_counts(counts)
+    if not 0 < share < 1:
+        raise MaskkitError(
+            f"cannot hold out a share of {share}",
+            why="the share lies between 0 and 1, both excluded",
+            fix="use --holdout 0.2 to hold out a fifth of the images",
+        )
+    if len(counts) < 2:
+        raise MaskkitError(
+            f"cannot hold out a part of {len(counts)} groups",
+            why="the held-out part and the rest each need a group (person) of their own",
+            fix="add photos of more people",
+        )
+    side = _assign(counts, stratum, np.array([share, 1 - share]), np.random.default_rng(seed))
+    for empty in (0, 1):
+        if not (side == empty).any():
+            # A few large groups and a small share: the least bad group is the smallest.
+            side[np.argmin(counts.sum(axis=1))] = empty
+    return np.negative(side).astype(np.int16)
+
+
+def _check_counts(counts: NDArray[np.int64]) -> None:
+    if counts.size and counts.min() < 0:
+        group, label = np.argwhere(counts < 0)[0]
+        raise MaskkitError(
+            f"group {group} has {counts[group, label]} images of class {label}",
+            why="a number of images is 0 or more",
+            fix="count the images of each group and class",
+        )
+
+
+def _assign(
+    counts: NDArray[np.int64],
+    stratum: NDArray[np.int64] | None,
+    shares: NDArray[np.float64],
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return the fold of each group, (groups,), when fold f aims at `shares[f]` of everything."""
+    if stratum is None:
+        stratum = np.zeros(len(counts), np.int64)
+    stratum = np.unique(stratum, return_inverse=True)[1]  # codes without gaps
+    kind = _kinds(counts, stratum)
+    fold = _deal(kind, shares, random)
+    return place_leftovers(fold, counts, stratum=stratum, kind=kind, shares=shares, random=random)
+
+
+def _kinds(counts: NDArray[np.int64], stratum: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the distinct pairs of stratum and counts in sorted order; return each group's, (groups,)."""
+    kind = stratum
+    for column in counts.T:
+        # A row-wise unique would sort whole rows as bytes, several times slower.
+        kind = np.unique(kind * (column.max(initial=0) + 1) + column, return_inverse=True)[1]
+    return kind
+
+
+def _deal(
+    kind: NDArray[np.int64], shares: NDArray[np.float64], random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Deal each fold the whole part of its share of each kind, at random; -1 marks the groups left over.
+
+    Of each kind, fewer groups than folds are left over.
+    """
+    order = np.lexsort((random.random(len(kind)), kind))
+    sizes = np.bincount(kind)  # (kinds,)
+    rank = np.arange(len(kind)) - (np.cumsum(sizes) - sizes)[kind[order]]
+    rounding = 1e-9
+    # Only kinds that reach a whole group: the table is never larger than the groups it deals.
+    common = np.flatnonzero(sizes * shares.max() + rounding >= 1)
+    quota = np.floor(sizes[common, None] * shares + rounding).astype(np.int64)  # (common kinds, folds)
+    dealt = np.zeros(len(sizes), np.int64)
+    dealt[common] = quota.sum(axis=1)
+    fold = np.full(len(kind), -1, np.int64)
+    in_turn = np.tile(np.arange(len(shares)), len(common))
+    fold[order[rank < dealt[kind[order]]]] = np.repeat(in_turn, quota.ravel())
+    return fold

@@ -1,0 +1,224 @@
+"""Place the groups that dealing leaves over, so that they even out what the folds lack.
+
+The objective is the sum over folds of squared relative deviations from the share aimed at: of the
+images of each class, of all images, and with less weight of each stratum and of the groups. Each
+group goes where it lowers the objective most; then groups move or swap until nothing improves.
+"""
+
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The weights of squared relative deviations; those of each class and of the fold size are 1.
+# A stratum holds fewer images than a class, so one person weighs more in it: at full weight the
+# many small strata would outvote the classes, which every score is about.
+STRATUM_WEIGHT = 0.1
+# Decides between folds that are otherwise equal, and draws a group to a fold without any.
+GROUP_WEIGHT = 0.01
+
+# A round of exchanges looks at every pair of groups. This many multiplications take about a quarter
+# of a second; more leftover groups than they allow are placed all the same, and a sample exchanged.
+ROUND_COST = 400_000_000
+ROUNDS = 12
+# An exchange has to be better by more than rounding, or two equal states would alternate.
+LEAST_GAIN = 1e-12
+
+
+def place_leftovers(
+    fold: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    *,
+    stratum: NDArray[np.int64],
+    kind: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return `fold` with every -1 replaced by the fold that this group balances best.
+
+    Args:
+        fold: Fold of each group as dealt, -1 where it has none yet, (groups,).
+        counts: Images of each group per class, (groups, classes).
+        stratum: Stratum of each group, codes without gaps, (groups,).
+        kind: Kind of each group, (groups,). No two of the groups to place that are of one kind
+            come into the same fold; there are at most as many as folds.
+        shares: What each fold aims at, (folds,), summing to 1.
+        random: Breaks ties, so that seeds differ.
+
+    Returns:
+        The fold of each group, (groups,).
+    """
+    rest = np.flatnonzero(fold < 0)
+    # By kind, so that what follows does not depend on the order of the groups.
+    rest = rest[np.argsort(kind[rest], kind="stable")]
+    left, folds = _measure(rest, fold, counts, stratum=stratum, kind=kind, shares=shares)
+    placed = _place(left, folds, random)
+    measures = left.features.shape[1] + 1
+    chosen = np.sort(random.permutation(len(left))[: isqrt(ROUND_COST // measures)])
+    for _ in range(ROUNDS):
+        placed[chosen], has_improved = _exchange(left.take(chosen), folds, placed[chosen])
+        if not has_improved:
+            break
+    complete = fold.copy()
+    complete[rest] = placed
+    return complete
+
+
+@dataclass(frozen=True)
+class _Leftovers:
+    """Groups yet to be placed, in measures scaled so that the objective is a plain sum of squares.
+
+    Args:
+        features: Images of each class, all images, and 1, as shares of their totals, (groups, measures).
+        stratum: (groups,).
+        stratum_feature: Images as a share of those of the stratum, (groups,). As a column per
+            stratum it would be one number among many zeros.
+        kind: (groups,). No two groups of a kind may share a fold.
+    """
+
+    features: NDArray[np.float64]
+    stratum: NDArray[np.int64]
+    stratum_feature: NDArray[np.float64]
+    kind: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, chosen: NDArray[np.int64]) -> "_Leftovers":
+        """Return these groups only."""
+        return _Leftovers(
+            self.features[chosen], self.stratum[chosen], self.stratum_feature[chosen], self.kind[chosen]
+        )
+
+    @property
+    def square(self) -> NDArray[np.float64]:
+        """Squared length of each group, (groups,): large for large groups and rare classes."""
+        return np.asarray(np.square(self.features).sum(axis=1) + np.square(self.stratum_feature))
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """What each fold has beyond its share so far, updated in place.
+
+    Args:
+        surplus: In the measures of `_Leftovers`, (folds, measures); negative where a fold lacks.
+        stratum_surplus: The same for strata, (folds, strata).
+        is_taken: Whether a fold has a leftover group of a kind, (kinds, folds).
+    """
+
+    surplus: NDArray[np.float64]
+    stratum_surplus: NDArray[np.float64]
+    is_taken: NDArray[np.bool_]
+
+    def put(self, left: _Leftovers, group: int, fold: int, *, times: int = 1) -> None:
+        """Add a group to a fold, or with `times=-1` take it out."""
+        self.surplus[fold] += times * left.features[group]
+        self.stratum_surplus[fold, left.stratum[group]] += times * left.stratum_feature[group]
+        self.is_taken[left.kind[group], fold] = times > 0
+
+    def pressure(self, left: _Leftovers, group: int) -> NDArray[np.float64]:
+        """Return how much each fold has of what this group brings, (folds,)."""
+        strata = self.stratum_surplus[:, left.stratum[group]] * left.stratum_feature[group]
+        return np.asarray(_dot(self.surplus, left.features[group]) + strata)
+
+    def pressure_at(self, left: _Leftovers, fold: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much the fold of each group has of what the group brings, (groups,)."""
+        strata = self.stratum_surplus[fold, left.stratum] * left.stratum_feature
+        return np.asarray((left.features * self.surplus[fold]).sum(axis=1) + strata)
+
+
+def _measure(
+    rest: NDArray[np.int64],
+    fold: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    *,
+    stratum: NDArray[np.int64],
+    kind: NDArray[np.int64],
+    shares: NDArray[np.float64],
+) -> tuple[_Leftovers, _Folds]:
+    """Measure the groups `rest`, and the folds as dealt so far."""
+    size = counts.sum(axis=1)
+    amounts = np.column_stack([counts, size, np.ones_like(size)])  # (groups, classes + 2)
+    totals = amounts.sum(axis=0)
+    weights = np.ones(len(totals))
+    weights[-1] = GROUP_WEIGHT
+    scale = np.sqrt(weights) / np.maximum(totals, 1)
+    stratum_totals = np.bincount(stratum, weights=size)  # (strata,)
+    stratum_scale = np.sqrt(STRATUM_WEIGHT) / np.maximum(stratum_totals, 1)
+
+    dealt = np.flatnonzero(fold >= 0)
+    held = np.stack(
+        [np.bincount(fold[dealt], weights=column, minlength=len(shares)) for column in amounts[dealt].T],
+        axis=1,
+    )  # (folds, classes + 2)
+    cells = len(shares) * len(stratum_totals)
+    cell = fold[dealt] * len(stratum_totals) + stratum[dealt]
+    held_strata = np.bincount(cell, weights=size[dealt], minlength=cells).reshape(len(shares), -1)
+
+    kinds, kind_left = np.unique(kind[rest], return_inverse=True)
+    left = _Leftovers(
+        amounts[rest] * scale, stratum[rest], size[rest] * stratum_scale[stratum[rest]], kind_left
+    )
+    folds = _Folds(
+        (held - shares[:, None] * totals) * scale,
+        (held_strata - shares[:, None] * stratum_totals) * stratum_scale,
+        np.zeros((len(kinds), len(shares)), bool),
+    )
+    return left, folds
+
+
+def _place(left: _Leftovers, folds: _Folds, random: np.random.Generator) -> NDArray[np.int64]:
+    """Put each leftover group where it is lacking most, the largest and rarest first; return its fold."""
+    placed = np.empty(len(left), np.int64)
+    # Blurred, so that seeds differ even where no two groups are alike.
+    hardness = left.square * random.uniform(0.5, 1, len(left))
+    for group in np.argsort(-hardness, kind="stable"):
+        # The change of the objective, less what is the same in each fold.
+        cost = np.where(folds.is_taken[left.kind[group]], np.inf, folds.pressure(left, group))  # (folds,)
+        placed[group] = np.argmin(cost)
+        folds.put(left, group, placed[group])
+    return placed
+
+
+def _exchange(left: _Leftovers, folds: _Folds, placed: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
+    """Move each group to another fold, or swap it with another group, where that helps most.
+
+    A move never empties one of several equal folds: it would make the objective worse.
+
+    Returns:
+        The fold of each group, (groups,), and whether anything improved.
+    """
+    placed, has_improved = placed.copy(), False
+    square, own = left.square, folds.pressure_at(left, placed)  # (groups,)
+    for group in range(len(left)):
+        here, mine, kind = placed[group], left.features[group], left.kind[group]
+        # Half the change of the objective if this group moves to each other fold, ...
+        move = folds.pressure(left, group) - own[group] + square[group]  # (folds,)
+        move[folds.is_taken[kind]] = np.inf
+        # ... and if, besides, each other group comes here in return.
+        swap = move[placed] + _dot(left.features, folds.surplus[here] - 2 * mine) - own + square  # (groups,)
+        overlap = (left.stratum == left.stratum[group]) * left.stratum_feature[group]
+        swap += left.stratum_feature * (folds.stratum_surplus[here, left.stratum] - 2 * overlap)
+        swap[folds.is_taken[left.kind, here]] = np.inf
+        there, other = int(np.argmin(move)), int(np.argmin(swap))
+        if min(move[there], swap[other]) > -LEAST_GAIN:
+            continue
+        has_improved = True
+        is_swap = swap[other] < move[there]
+        there = int(placed[other]) if is_swap else there
+        for leaver, origin, aim in [(group, here, there), (other, there, here)][: 1 + is_swap]:
+            folds.put(left, leaver, origin, times=-1)
+            folds.put(left, leaver, aim)
+            placed[leaver] = aim
+        touched = np.flatnonzero((placed == here) | (placed == there))
+        own[touched] = folds.pressure_at(left.take(touched), placed[touched])
+    return placed, has_improved
+
+
+def _dot(rows: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the product of each row with the vector, (rows,).
+
+    `@` may round otherwise with another number of threads, and ties would fall otherwise.
+    """
+    return np.asarray(np.einsum("rm,m->r", rows, vector))

@@ -1,0 +1,218 @@
+"""Draw a small data set in the competition's layout, its people made up by code."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from maskkit.drawing.photo import Mask, draw_portrait, take_photo
+from maskkit.drawing.population import Person, population
+from maskkit.errors import MaskkitError, examples
+from maskkit.progress import Track, untracked
+
+SHOTS: dict[str, Mask] = {f"mask{number}": "wear" for number in range(1, 6)} | {
+    "incorrect_mask": "incorrect",
+    "normal": "none",
+}
+RACE = "Drawn"  # fills a column that the competition has, and marks the files as made here
+OLDEST, OLDEST_TESTED = 6, 2  # at least so many per gender are 60 or older, if the number of people allows it
+JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How many people and photos were drawn."""
+
+    people: int
+    photos: int
+    test_people: int
+    test_photos: int
+
+
+def demo(
+    directory: Path,
+    *,
+    people: int = 150,
+    test_people: int = 40,
+    seed: int = 0,
+    force: bool = False,
+    track: Track = untracked,
+) -> Drawn:
+    """Write `train/` with labelled people and `eval/` with others, seven photos each, and the answers.
+
+    Everything is built in `.<name>.partial` beside the folder, which takes its place at the end, so
+    that no half data set looks complete.
+
+    Args:
+        directory: Where to write; must be empty or not exist.
+        people: How many people to train on.
+        test_people: How many people to test on.
+        seed: 0 or more; the same seed gives the same bytes.
+        force: Replace a data set that `demo` wrote, provided that nothing was added to it.
+        track: Shows the progress, in people.
+
+    Raises:
+        MaskkitError: The folder holds something else or cannot be written, or a number is too small.
+    """
+    _check_numbers(people=people, test_people=test_people, seed=seed)
+    directory = directory.resolve()
+    _refuse_occupied(directory, force=force)
+    known = {person: _train_paths(person) for person in population(people, seed=seed, at_least=OLDEST)}
+    others = population(test_people, seed=seed, first=people + 1, at_least=OLDEST_TESTED)
+    hidden = {person: _test_paths(person, seed=seed) for person in others}
+    with _whole_folder(directory) as partial:
+        _write_tables(partial, known, hidden)
+        _draw(partial, known | hidden, seed=seed, track=track)
+    return Drawn(people, people * len(SHOTS), test_people, test_people * len(SHOTS))
+
+
+def _check_numbers(*, people: int, test_people: int, seed: int) -> None:
+    for name, number, least in (("people", people, 1), ("test people", test_people, 1), ("seed", seed, 0)):
+        if number < least:
+            raise MaskkitError(
+                f"the number of {name} is {number}" if name != "seed" else f"the seed is {number}",
+                why=f"the least is {least}",
+                fix=f"give {least} or more",
+            )
+
+
+def _folder(person: Person) -> str:
+    return f"{person.id}_{person.gender}_{RACE}_{person.age}"
+
+
+def _train_paths(person: Person) -> list[Path]:
+    """Return where the photos of a known person go, in the order of SHOTS."""
+    return [Path("train", "images", _folder(person), f"{shot}.jpg") for shot in SHOTS]
+
+
+def _test_paths(person: Person, *, seed: int) -> list[Path]:
+    """Return names that tell nothing, and whose order therefore shuffles people and masks."""
+    keys = [f"{seed}/{person.id}/{shot}".encode() for shot in SHOTS]
+    names = [hashlib.sha1(key, usedforsecurity=False).hexdigest() for key in keys]
+    return [Path("eval", "images", f"{name}.jpg") for name in names]
+
+
+def _write_tables(root: Path, known: dict[Person, list[Path]], hidden: dict[Person, list[Path]]) -> None:
+    answers = sorted(
+        (path.name, mask, person.gender, person.age, person.id)
+        for person, paths in hidden.items()
+        for path, mask in zip(paths, SHOTS.values(), strict=True)
+    )
+    people = [(person.id, person.gender, RACE, person.age, _folder(person)) for person in known]
+    _write_csv(root / "train" / "train.csv", ("id", "gender", "race", "age", "path"), people)
+    _write_csv(root / "eval" / "info.csv", ("ImageID", "ans"), [(name, 0) for name, *_ in answers])
+    _write_csv(root / "eval" / "answers.csv", ("path", "mask", "gender", "age", "person_id"), answers)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
+
+
+def _draw(root: Path, work: dict[Person, list[Path]], *, seed: int, track: Track) -> None:
+    """Draw everybody, a person per thread: NumPy and OpenCV compute outside the interpreter's lock."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        drawn = [pool.submit(_draw_person, root, person, paths, seed) for person, paths in work.items()]
+        for one in track(drawn, len(drawn), "people"):
+            one.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _draw_person(root: Path, person: Person, paths: list[Path], seed: int) -> None:
+    portrait = draw_portrait(person.look)
+    for number, (path, mask) in enumerate(zip(paths, SHOTS.values(), strict=True), start=1):
+        photo = take_photo(portrait, mask=mask, random=np.random.default_rng([seed, person.number, number]))
+        _, jpeg = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(jpeg.tobytes())
+
+
+def _refuse_occupied(directory: Path, *, force: bool) -> None:
+    """Raise if something is in the way that may not be replaced."""
+    if directory.exists() and not directory.is_dir():
+        raise MaskkitError(f"{directory} is a file", why="a folder is written", fix="choose another name")
+    if not directory.exists() or not any(directory.iterdir()):
+        return
+    if not force:
+        raise MaskkitError(
+            f"{directory} is not empty",
+            why="what is there is never overwritten unasked",
+            fix="choose another folder, or use --force if it holds an earlier demo",
+        )
+    present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
+    foreign = sorted(present - _own_files(directory))
+    if foreign:
+        raise MaskkitError(
+            f"{directory} holds files that `demo` did not write: {examples(foreign)}",
+            why="--force replaces a folder only if everything in it was drawn",
+            fix="move them away, or choose another folder",
+        )
+
+
+def _own_files(directory: Path) -> set[str]:
+    """Return the files that an earlier run wrote, as its tables tell; none if these are somebody else's."""
+    try:
+        people = _read_csv(directory / "train" / "train.csv")
+        answers = _read_csv(directory / "eval" / "answers.csv")
+        if any(row["race"] != RACE for row in people):
+            return set()
+        photos = {f"train/images/{row['path']}/{shot}.jpg" for row in people for shot in SHOTS}
+        photos |= {f"eval/images/{row['path']}" for row in answers}
+    except (OSError, KeyError, ValueError):
+        return set()
+    return photos | {"train/train.csv", "eval/info.csv", "eval/answers.csv"}
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@contextmanager
+def _whole_folder(directory: Path) -> Iterator[Path]:
+    """Offer an empty folder that takes the place of `directory` when the block ends without an error."""
+    partial = directory.with_name(f".{directory.name}.partial")
+    if partial.exists():
+        raise MaskkitError(
+            f"{partial} is in the way",
+            why="another `maskkit demo` is writing there, or one was killed",
+            fix="wait for the other one, or remove that folder",
+        )
+    fresh, replaced = partial / "fresh", partial / "replaced"
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        if directory.exists():
+            directory.rename(replaced)
+        fresh.rename(directory)
+    except BaseException as error:
+        if replaced.exists() and not directory.exists():
+            replaced.rename(directory)
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(directory, error) from error
+        raise
+    shutil.rmtree(partial)
+
+
+def _cannot_write(directory: Path, error: OSError) -> MaskkitError:
+    return MaskkitError(
+        f"cannot write {directory}",
+        why=(error.strerror or str(error)).lower(),
+        fix="free some space, or choose another folder",
+    )

@@ -1,0 +1,183 @@
+"""Predict each image's class, averaging models, and never by one that has seen its person unawares."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.header import Header, Record, merged, same_space
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.config import Device, Tta
+from maskkit.errors import RefusedError, examples
+from maskkit.imaging.roots import photo_files
+from maskkit.modeling.device import resolve_device
+from maskkit.modeling.precision import prepare
+from maskkit.modeling.restore import restore
+from maskkit.progress import Track, untracked
+from maskkit.training.inference import probabilities
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How prediction runs; nothing of it changes what is predicted, beyond rounding."""
+
+    device: Device = "auto"
+    batch_size: int = 64
+    workers: int = 2
+
+
+def predict(
+    manifest: Manifest,
+    checkpoints: Sequence[Checkpoint],
+    *,
+    oof: bool = False,
+    tta: Tta = "none",
+    root: str | None = None,
+    allow_leak: bool = False,
+    machine: Machine | None = None,
+    track: Track = untracked,
+) -> Predictions:
+    """Average the class probabilities of the models for each image, rows in the manifest's order.
+
+    Args:
+        manifest: The photos; they need no label.
+        checkpoints: Models of one label space. Each preprocesses as it did in training.
+        oof: Out-of-fold: each row only by the models that have not seen its person; rows that all
+            of them have seen are left out.
+        tta: Views that are averaged: the photo alone, or also its mirror image.
+        root: Where the photos are, if not where `label` found them.
+        allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
+        machine: Device and batch size.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: Label spaces differ, photos are not found or cannot be decoded.
+        RefusedError: Models have seen people they are asked about.
+    """
+    for checkpoint in checkpoints:
+        same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
+    files = photo_files(manifest, root=root)
+    seen = np.stack([_seen_rows(manifest, checkpoint) for checkpoint in checkpoints])  # (models, rows)
+    speaks = _who_speaks(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
+
+    total = np.zeros((len(manifest), len(manifest.space)))
+    for members in _sharing_photos(checkpoints, speaks):
+        rows = np.flatnonzero(speaks[members[0]])
+        models = [checkpoints[member] for member in members]
+        total[rows] += _sum_of_probabilities(models, files, rows, tta, machine or Machine(), track)
+    speakers = speaks.sum(0)
+    rows = np.flatnonzero(speakers)
+    probs = (total[rows] / speakers[rows, None]).astype(np.float32)
+    leaked = int((speaks & seen).any(0).sum())
+    return Predictions(
+        path=manifest.table["path"].take(pa.array(rows)),
+        answer=probs.argmax(1),
+        probs=probs,
+        classes=tuple(manifest.space.names),
+        fold=np.where(speakers == 1, np.array([item.fold for item in checkpoints])[speaks.argmax(0)], -1)[
+            rows
+        ],
+        header=_header(
+            manifest, checkpoints, leaked=leaked, oof=oof, tta=tta, root=root, allow_leak=allow_leak
+        ),
+    )
+
+
+def _seen_rows(manifest: Manifest, checkpoint: Checkpoint) -> NDArray[np.bool_]:
+    people = manifest.people
+    return checkpoint.seen.contains(people.names)[people.codes]
+
+
+def _who_speaks(
+    manifest: Manifest,
+    checkpoints: Sequence[Checkpoint],
+    seen: NDArray[np.bool_],
+    *,
+    oof: bool,
+    allow_leak: bool,
+) -> NDArray[np.bool_]:
+    """Return which model answers for which row, (models, rows)."""
+    if not oof:
+        rows = np.flatnonzero(seen.any(0))
+        if len(rows) and not allow_leak:
+            raise RefusedError(
+                f"{len(rows)} photos show people that a model was trained on: "
+                + examples(manifest.paths[row] for row in rows),
+                why="their predictions look far better than those for new people",
+                fix="use --oof to let each person be predicted by the models that have not seen them, "
+                "or --allow-leak",
+            )
+        return np.ones_like(seen)
+    if allow_leak:
+        manifest.need("fold")
+        return np.stack([manifest.folds == checkpoint.fold for checkpoint in checkpoints])
+    left_out = seen.all(0)
+    if left_out.all():
+        raise RefusedError(
+            "every model has seen every person",
+            why="out-of-fold predictions come from models that have not",
+            fix="give the other folds' checkpoints, split --by person before training, or use --allow-leak",
+        )
+    if left_out.any():
+        log.warning("%d of %d photos are left out: all models have seen them", left_out.sum(), len(manifest))
+    return ~seen
+
+
+def _sharing_photos(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]) -> list[list[int]]:
+    """Group the models that take the same photos in the same way, so that each is decoded once."""
+    groups: dict[object, list[int]] = {}
+    for index, item in enumerate(checkpoints):
+        key = (item.preprocess, item.precision, speaks[index].tobytes())
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+def _sum_of_probabilities(
+    checkpoints: Sequence[Checkpoint],
+    files: Sequence[Path],
+    rows: NDArray[np.int64],
+    tta: Tta,
+    machine: Machine,
+    track: Track,
+) -> NDArray[np.float64]:
+    device = resolve_device(machine.device)
+    first = checkpoints[0]
+    models = [prepare(restore(item), item.precision, device) for item in checkpoints]
+    answers = probabilities(
+        models,
+        files,
+        rows,
+        preprocess=first.preprocess,
+        classes=len(first.space),
+        precision=first.precision,
+        device=torch.device(device),
+        batch_size=machine.batch_size,
+        workers=machine.workers,
+        tta=tta,
+        track=track,
+    )  # (models, rows, classes)
+    return np.asarray(answers.sum(0, dtype=np.float64))
+
+
+def _header(
+    manifest: Manifest, checkpoints: Sequence[Checkpoint], *, leaked: int, **options: object
+) -> Header:
+    inputs = [manifest.header.input_from(manifest.as_input())]
+    inputs += [item.header.input_from(item.source) for item in checkpoints]
+    histories = [*(item.header.history for item in checkpoints), manifest.header.history]
+    record = Record("predict", options, tuple(inputs))
+    facts: dict[str, object] = {"leaked": leaked}
+    if not options["oof"]:
+        facts["seen"] = [item.seen.to_json() for item in checkpoints]
+    return Header("predictions", manifest.space, (*merged(histories), record), facts)

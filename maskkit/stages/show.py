@@ -1,0 +1,95 @@
+"""Say what an artifact is, from its header and columns alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Header, wrong_kind
+from maskkit.artifacts.manifest import Manifest, read_parquet
+from maskkit.artifacts.predictions import Predictions
+
+Facts = dict[str, Any]
+
+
+def show(source: Source) -> Facts:
+    """Return what an artifact is: kind, counts, columns, label space. Images and weights are not read.
+
+    Raises:
+        MaskkitError: It is no artifact of maskkit, or a damaged one.
+    """
+    header = header_of(source)
+    facts: Facts = {"file": source.name, "kind": header.kind, "sha256": source.sha256}
+    if header.kind == "manifest":
+        facts |= _manifest_facts(Manifest.read(source))
+    elif header.kind == "checkpoint":
+        facts |= _checkpoint_facts(Checkpoint.read(source))
+    else:
+        facts |= _predictions_facts(Predictions.read(source))
+    if header.space is not None:
+        facts["classes"] = len(header.space)
+        facts["factors"] = {factor.name: ", ".join(factor.levels) for factor in header.space.factors}
+    facts["stages"] = " > ".join(record.stage for record in header.history)
+    return facts
+
+
+def header_of(source: Source) -> Header:
+    """Read the header of any artifact; a CSV has none, which is a header without history."""
+    if source.starts_with(b"PAR1"):
+        header, _ = read_parquet(source, kind=None)
+        if header.kind not in ("manifest", "predictions"):
+            raise wrong_kind(source.name, header.kind, "manifest or predictions")
+        return header
+    if bytes(memoryview(source.data)[8:9]) == b"{":  # safetensors: the header's length, then JSON
+        return Checkpoint.read(source).header
+    return Predictions.read(source).header
+
+
+def _manifest_facts(manifest: Manifest) -> Facts:
+    labels = manifest.labels
+    facts: Facts = {
+        "rows": len(manifest),
+        "people": len(manifest.people) if manifest.table["person_id"].null_count == 0 else None,
+        "labelled": int((labels >= 0).sum()),
+        "root": str(manifest.root),
+        "columns": {field.name: str(field.type) for field in manifest.table.schema},
+    }
+    counts = np.bincount(labels[labels >= 0], minlength=len(manifest.space))
+    facts["images per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
+    if manifest.has("fold"):
+        folds = Counter(manifest.folds.tolist())
+        names = {-1: "never held out", -2: "not in the split"}
+        facts["images per fold"] = {names.get(fold, str(fold)): folds[fold] for fold in sorted(folds)}
+    return facts
+
+
+def _predictions_facts(predictions: Predictions) -> Facts:
+    names: Sequence[str] = predictions.classes or [
+        str(index) for index in range(int(predictions.answer.max(initial=0)) + 1)
+    ]
+    counts = np.bincount(predictions.answer, minlength=len(names))
+    return {
+        "rows": len(predictions),
+        "form": "answers only" if predictions.probs is None else f"{len(names)} probabilities per row",
+        "from models that had seen the people": predictions.leaked,
+        "answers per class": dict(zip(names, counts.tolist(), strict=True)),
+    }
+
+
+def _checkpoint_facts(checkpoint: Checkpoint) -> Facts:
+    facts = checkpoint.header.facts
+    return {
+        "model": facts["model"],
+        "heads": ", ".join(facts["heads"]),
+        "preprocess": dict(facts["preprocess"]),
+        "precision": facts["precision"],
+        "fold held out": facts["fold"],
+        "best epoch": facts["epoch"],
+        "scores on the held-out fold": dict(facts["scores"]),
+        "people trained on": len(checkpoint.seen.digests),
+    }

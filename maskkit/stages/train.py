@@ -1,0 +1,204 @@
+"""Train a model for one fold, and keep the weights that score best on the people held out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checkpoint import Checkpoint, Preprocess, checkpoint_facts, write_checkpoint
+from maskkit.artifacts.files import Source, refuse_existing, write_whole
+from maskkit.artifacts.header import Header, Input, Record
+from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
+from maskkit.artifacts.seen import Seen
+from maskkit.config import Device, TrainOptions, parse_size
+from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.imaging.roots import photo_files
+from maskkit.modeling.backbone import build, preprocessing_of
+from maskkit.modeling.device import resolve_device
+from maskkit.modeling.precision import resolve_precision
+from maskkit.modeling.weights import PACKAGE, load_weights
+from maskkit.progress import Track, untracked
+from maskkit.training.engine import Fold, Trainer
+from maskkit.training.history import Epoch, to_csv
+from maskkit.training.resume import load_state, resume_path, save_state
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    manifest: Manifest,
+    output: Path,
+    *,
+    fold: int,
+    options: TrainOptions | None = None,
+    root: str | None = None,
+    resume: bool = False,
+    force: bool = False,
+    allow_leak: bool = False,
+    track: Track = untracked,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Path:
+    """Train on every fold but one and write the best checkpoint to `output`.
+
+    Beside it, `<name>.history.csv` grows by a row per epoch, and `<name>.resume` holds what is needed
+    to go on after an interruption; the latter is removed when the checkpoint is written.
+
+    Args:
+        manifest: With `fold`, from `split`.
+        output: The checkpoint, a `.safetensors` file.
+        fold: The fold that is held out: scored after every epoch, never trained on.
+        options: How to train.
+        root: Where the photos are, if not where `label` found them.
+        resume: Go on from an interrupted run of the same options and inputs, if there is one.
+        force: Replace an existing checkpoint or interrupted run.
+        allow_leak: Train although people are on both sides of the split.
+        track: Shows progress.
+        on_epoch: Called after each epoch.
+
+    Raises:
+        MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.
+        RefusedError: People are on both sides of the split.
+    """
+    options = options or TrainOptions()
+    device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    options = replace(options, device=cast(Device, device.type), precision=precision)
+    left_over = resume_path(output)
+    record = _record(manifest, fold, options, root, allow_leak)
+    if resume and output.exists() and not force:
+        _check_finished(output, record)
+        return output
+    refuse_existing(output, force=force)
+    if left_over.exists() and not (resume or force):
+        raise MaskkitError(
+            f"{left_over} holds an interrupted training",
+            why="starting anew would throw it away",
+            fix="use --resume to go on from it, or --force to start anew",
+        )
+    rows = _rows(manifest, fold, allow_leak=allow_leak)
+    files = photo_files(manifest, root=root)
+
+    trainer, preprocess = _trainer(rows, files, manifest, options)
+    if resume and not force and left_over.exists():
+        trainer.load_state(load_state(left_over, record))
+        log.info("resumed %s after epoch %d", left_over, len(trainer.history))
+    while not trainer.is_done:
+        epoch = trainer.run_epoch(track)
+        save_state(left_over, record, trainer.state())
+        write_whole(output.with_suffix(".history.csv"), to_csv(trainer.history))
+        if on_epoch is not None:
+            on_epoch(epoch)
+
+    best = trainer.best_epoch
+    facts = checkpoint_facts(
+        model=options.model,
+        preprocess=preprocess,
+        precision=options.precision,
+        fold=fold,
+        epoch=best.epoch,
+        scores={**best.scores, "loss": best.held_out_loss},
+        seen=Seen.of(_people(manifest, rows.training), salt=manifest.as_input().sha256),
+    )
+    header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
+    write_checkpoint(output, trainer.best, header)
+    left_over.unlink(missing_ok=True)
+    return output
+
+
+@dataclass(frozen=True)
+class _Rows:
+    training: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def _rows(manifest: Manifest, fold: int, *, allow_leak: bool) -> _Rows:
+    manifest.need("fold", "label", "target", "weight")
+    folds = np.unique(manifest.folds[manifest.folds >= 0])
+    if fold not in folds:
+        raise MaskkitError(
+            f"there is no fold {fold}",
+            why=f"{manifest.name} has the folds {examples(folds, most=20)}",
+            fix="use one of them, or --fold all",
+        )
+    usable = (manifest.integers("target") >= 0) & (manifest.table["weight"].to_numpy() > 0)
+    in_split = manifest.folds != NOT_IN_SPLIT
+    training = np.flatnonzero(usable & in_split & (manifest.folds != fold))
+    held_out = np.flatnonzero((manifest.labels >= 0) & (manifest.folds == fold))
+    if not len(training) or not len(held_out):
+        raise MaskkitError(
+            f"fold {fold} has {len(training)} photos to train on and {len(held_out)} labelled ones held out",
+            why="both are needed",
+            fix="look at the folds with `maskkit show`, and split again",
+        )
+    both = np.intersect1d(manifest.people.codes[training], manifest.people.codes[held_out])
+    if len(both):
+        leak = f"{len(both)} people are on both sides of fold {fold}: " + examples(
+            manifest.people.names[code] for code in both
+        )
+        if not allow_leak:
+            raise RefusedError(
+                leak,
+                why="the score would measure how well the model remembers faces",
+                fix="split with --by person, or use --allow-leak to see by how much the score is inflated",
+            )
+        log.warning("%s; the held-out score is inflated", leak)
+    return _Rows(training, held_out)
+
+
+def _people(manifest: Manifest, rows: NDArray[np.int64]) -> list[str]:
+    return [manifest.people.names[code] for code in np.unique(manifest.people.codes[rows])]
+
+
+def _record(
+    manifest: Manifest, fold: int, options: TrainOptions, root: str | None, allow_leak: bool
+) -> Record:
+    inputs = [manifest.header.input_from(manifest.as_input())]
+    if options.weights not in (None, PACKAGE):
+        source = Source.open(options.weights)
+        inputs.append(Input(options.weights, source.sha256, option="weights"))
+    settings = {"fold": fold, **options.to_json(), "root": root, "allow_leak": allow_leak}
+    return Record("train", settings, tuple(inputs))
+
+
+def _check_finished(output: Path, record: Record) -> None:
+    if Checkpoint.read(output).header.history[-1].id != record.id:
+        raise MaskkitError(
+            f"{output} was trained with other settings",
+            why="--resume goes on with the same training, and this one is finished",
+            fix=f"see `maskkit show {output} --history`; use --force to train anew, or another -o",
+        )
+    log.info("%s is trained already", output)
+
+
+def _trainer(
+    rows: _Rows,
+    files: list[Path],
+    manifest: Manifest,
+    options: TrainOptions,
+) -> tuple[Trainer, Preprocess]:
+    torch.manual_seed(options.seed)  # the classifier's first weights
+    model = build(
+        options.model, classes=len(manifest.space), pretrained=options.pretrained, drop_rate=options.dropout
+    )
+    if options.weights is not None:
+        for message in load_weights(model, options.weights):
+            log.info("%s", message)
+    height, width = parse_size(options.size)
+    preprocess = Preprocess(height, width, **preprocessing_of(model))
+    fold = Fold(
+        space=manifest.space,
+        paths=files,
+        target=manifest.integers("target"),
+        weight=manifest.table["weight"].to_numpy(),
+        label=manifest.labels,
+        training=rows.training,
+        held_out=rows.held_out,
+    )
+    return Trainer(model, fold, options, preprocess=preprocess), preprocess

@@ -1,0 +1,236 @@
+"""The training loop of one fold, from the first photo to the best weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.imaging.augment import augmentation
+from maskkit.imaging.dataset import Photos, batch_count, batches, shuffled
+from maskkit.imaging.transforms import to_input
+from maskkit.labels import LabelSpace
+from maskkit.modeling.backbone import parameter_groups
+from maskkit.modeling.losses import LOSSES
+from maskkit.modeling.losses.class_weights import class_weights
+from maskkit.modeling.losses.cross_entropy import soft_targets
+from maskkit.modeling.precision import autocast, prepare
+from maskkit.progress import Track, untracked
+from maskkit.training.ema import averaged
+from maskkit.training.history import Epoch, held_out_scores
+from maskkit.training.inference import probabilities
+from maskkit.training.schedule import cosine
+
+CHECK_EVERY = 20  # steps between looks at the loss for NaN; each look makes a GPU wait
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one fold trains on and is scored on.
+
+    Args:
+        space: The classes.
+        paths: Every photo's file, (rows,).
+        target: The class to train on, (rows,).
+        weight: Training weight, (rows,).
+        label: The truth, (rows,); used for scoring only.
+        training: Indices of the rows trained on.
+        held_out: Indices of the rows scored on.
+    """
+
+    space: LabelSpace
+    paths: Sequence[Path]
+    target: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    label: NDArray[np.int64]
+    training: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+class Trainer:
+    """Everything that changes while a fold is trained, which is also everything that resuming needs.
+
+    It is advanced epoch by epoch with `run_epoch`. All randomness of an epoch follows from the seed
+    and the epoch's number, so a run continued from `state` equals one that was never interrupted.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        fold: Fold,
+        options: TrainOptions,
+        *,
+        preprocess: Preprocess,
+    ) -> None:
+        self.fold, self.options, self.preprocess = fold, options, preprocess
+        self.device = torch.device(options.device)  # `auto` has been resolved by now, as has precision
+        self.precision = options.precision
+        # 1. The model, where and how it will compute: the optimizer must see the final tensors.
+        self.model = prepare(model, self.precision, self.device)
+        # 2. Its average, which starts from the same weights.
+        self.average = averaged(self.model, decay=options.ema) if options.ema else None
+        # 3. The optimizer, and the schedule that moves its rates at every step.
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(
+                self.model,
+                learning_rate=options.learning_rate,
+                head_learning_rate=options.head_learning_rate,
+                weight_decay=options.weight_decay,
+            ),
+            fused=self.device.type == "cuda",
+        )
+        self.steps = batch_count(len(fold.training), options.batch_size)  # per epoch
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer,
+            partial(
+                cosine, steps=self.steps * options.epochs, warmup_steps=round(self.steps * options.warmup)
+            ),
+        )
+        # 4. The loss, which knows the rare classes from the training rows alone.
+        counts = np.bincount(fold.target[fold.training], minlength=len(fold.space))
+        weights = class_weights(torch.from_numpy(counts), scheme=options.class_weights).to(self.device)
+        extra = {"gamma": options.gamma} if options.loss == "focal" else {}
+        self.criterion = partial(LOSSES[options.loss], weight=weights, **extra)
+        # 5. What has been reached so far.
+        self.history: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def scored(self) -> nn.Module:
+        """The model that is scored and saved: the average if there is one."""
+        return self.model if self.average is None else self.average.module
+
+    @property
+    def best_epoch(self) -> Epoch:
+        """The latest epoch that was the best when it ended."""
+        return next(epoch for epoch in reversed(self.history) if epoch.is_best)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all epochs ran, or patience ran out."""
+        if len(self.history) >= self.options.epochs:
+            return True
+        patience = self.options.patience
+        return 0 < patience <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
+
+    def run_epoch(self, track: Track = untracked) -> Epoch:
+        """Train on every training photo once, score every held-out photo, remember the best weights."""
+        number = len(self.history) + 1
+        started = time.perf_counter()
+        torch.manual_seed(self.options.seed * 100_003 + number)
+        train_loss = self._train(number, track)
+        trained = time.perf_counter()
+        loss, scores = self._score(track)
+        best = max((epoch.scores["macro_f1"] for epoch in self.history), default=-1.0)
+        epoch = Epoch(
+            epoch=number,
+            train_loss=train_loss,
+            held_out_loss=loss,
+            scores=scores,
+            learning_rate=float(self.schedule.get_last_lr()[0]),
+            images_per_second=len(self.fold.training) / (trained - started),
+            seconds=time.perf_counter() - started,
+            is_best=scores["macro_f1"] > best,
+        )
+        if epoch.is_best:
+            self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
+        self.history.append(epoch)
+        return epoch
+
+    def _train(self, number: int, track: Track) -> float:
+        fold, options = self.fold, self.options
+        target_of = torch.from_numpy(fold.target)
+        weight_of = torch.from_numpy(fold.weight)
+        self.model.train()
+        total, seen = torch.zeros((), device=self.device), 0.0
+        for step, (rows, pixels) in enumerate(track(self._batches(number), self.steps, f"epoch {number}"), 1):
+            images = to_input(pixels, self.preprocess, self.device)  # (N, 3, H, W)
+            target = soft_targets(
+                target_of[rows], classes=len(fold.space), smoothing=options.label_smoothing
+            ).to(self.device)  # (N, C)
+            weight = weight_of[rows].to(self.device)  # (N,)
+            with autocast(self.device, self.precision):
+                logits = self.model(images)
+            losses = self.criterion(logits, target)  # (N,)
+            loss = (losses * weight).sum() / weight.sum()
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if options.clip:
+                nn.utils.clip_grad_norm_(self.model.parameters(), options.clip)
+            self.optimizer.step()
+            self.schedule.step()  # per step, not per epoch
+            if self.average is not None:
+                self.average.update_parameters(self.model)
+            total += (losses.detach() * weight).sum()  # stays on the device: no sync per step
+            seen += float(weight_of[rows].sum())
+            if step % CHECK_EVERY == 0 or step == self.steps:
+                _stop_on_nan(total, number, step)
+        return float(total) / seen
+
+    def _batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        photos = Photos(self.fold.paths, self.preprocess, augmentation(self.options.augment))
+        return batches(
+            photos,
+            shuffled(self.fold.training, seed=self.options.seed, epoch=number),
+            batch_size=self.options.batch_size,
+            workers=self.options.workers,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def _score(self, track: Track) -> tuple[float, dict[str, float]]:
+        probs = probabilities(
+            [self.scored],
+            self.fold.paths,
+            self.fold.held_out,
+            preprocess=self.preprocess,
+            classes=len(self.fold.space),
+            precision=self.precision,
+            device=self.device,
+            batch_size=self.options.batch_size,
+            workers=self.options.workers,
+            track=track,
+        )[0]
+        return held_out_scores(self.fold.label[self.fold.held_out], probs, self.fold.space)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes, as plain values and tensors."""
+        return {
+            "model": self.model.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "history": [asdict(epoch) for epoch in self.history],
+            "best": self.best,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.history = [Epoch(**epoch) for epoch in state["history"]]
+        self.best = state["best"]
+
+
+def _stop_on_nan(total: Tensor, epoch: int, step: int) -> None:
+    if not bool(total.isfinite()):
+        raise MaskkitError(
+            f"the training loss is no longer finite (epoch {epoch}, between steps "
+            f"{max(1, step - CHECK_EVERY + 1)} and {step})",
+            why="the weights have diverged; going on would save a broken model",
+            fix="lower --learning-rate and --head-learning-rate, or use --precision float32; "
+            "what was saved after the last epoch is unchanged",
+        )

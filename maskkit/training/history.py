@@ -1,0 +1,82 @@
+"""What each epoch brought, as one value for the terminal, the history file and the checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.labels import LabelSpace
+from maskkit.scoring.metrics import accuracy, confusion, factor_confusion, macro_f1
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of one fold.
+
+    Args:
+        epoch: Counted from 1.
+        train_loss: Mean of the training criterion over the epoch's (augmented) training photos.
+        held_out_loss: Mean cross entropy against the truth over all held-out photos, no smoothing.
+        scores: Exact `macro_f1`, `accuracy` and `<factor>_accuracy` over all held-out photos.
+        learning_rate: The backbone's, at the end of the epoch.
+        images_per_second: Training photos only.
+        seconds: Training and scoring.
+        is_best: Whether its macro-F1 is the highest so far.
+    """
+
+    epoch: int
+    train_loss: float
+    held_out_loss: float
+    scores: Mapping[str, float]
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    is_best: bool
+
+    def to_row(self) -> dict[str, Any]:
+        """Return a flat row for the history file."""
+        return {
+            "epoch": self.epoch,
+            "train_loss": self.train_loss,
+            "held_out_loss": self.held_out_loss,
+            **{f"held_out_{name}": value for name, value in self.scores.items()},
+            "learning_rate": self.learning_rate,
+            "images_per_second": self.images_per_second,
+            "seconds": self.seconds,
+            "is_best": int(self.is_best),
+        }
+
+
+def held_out_scores(
+    label: NDArray[np.int64], probs: NDArray[np.float32], space: LabelSpace
+) -> tuple[float, dict[str, float]]:
+    """Return the mean cross entropy and the exact scores over a whole held-out fold.
+
+    Args:
+        label: Truth, (rows,).
+        probs: Class probabilities, (rows, classes).
+        space: For the scores per factor.
+    """
+    chosen = probs[np.arange(len(label)), label].astype(np.float64)
+    loss = float(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean())
+    joint = confusion(label, probs.argmax(1), classes=len(space))
+    scores = {"macro_f1": float(macro_f1(joint)), "accuracy": float(accuracy(joint))}
+    for index, factor in enumerate(space.factors):
+        scores[f"{factor.name}_accuracy"] = float(accuracy(factor_confusion(joint, space, index)))
+    return loss, scores
+
+
+def to_csv(epochs: Sequence[Epoch]) -> bytes:
+    """Return the history file: one row per epoch."""
+    text = io.StringIO()
+    rows = [epoch.to_row() for epoch in epochs]
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()

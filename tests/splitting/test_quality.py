@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskkit.errors import MaskkitError
+from maskkit.splitting.quality import divided_groups, fold_table
+
+ROWS = st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 3), st.integers(0, 6)), max_size=40)
+
+
+def columns(rows: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    table = np.array(rows, np.int64).reshape(-1, 3)
+    return table[:, 0].astype(np.int16), table[:, 1].astype(np.int16), table[:, 2]
+
+
+def test_counts_people_once_per_class_and_images_each() -> None:
+    # (fold, class, person): person 0 has three images in fold 0, person 1 two in fold 1.
+    fold, label, person = columns([(0, 0, 0), (0, 0, 0), (0, 1, 0), (1, 0, 1), (1, 0, 1)])
+    quality = fold_table(fold, label, person, folds=2, classes=3)
+    assert quality.images.tolist() == [[2, 2], [1, 0], [0, 0]]
+    assert quality.people.tolist() == [[1, 1], [1, 0], [0, 0]]
+    assert quality.people_per_fold.tolist() == [1, 1]
+    assert quality.images_per_fold.tolist() == [3, 2]
+
+
+def test_deviations_are_relative_to_the_mean_fold() -> None:
+    fold, label, person = columns([(0, 0, 0), (0, 0, 1), (0, 0, 2), (1, 0, 3), (0, 1, 0), (1, 1, 3)])
+    quality = fold_table(fold, label, person, folds=2, classes=3)
+    assert quality.ideal.tolist() == [2, 1, 0]
+    assert quality.deviation.tolist() == [[0.5, -0.5], [0, 0], [0, 0]]
+    assert quality.class_deviation.tolist() == [0.5, 0, 0]
+    assert quality.max_deviation == 0.5
+    assert quality.mean_deviation == 0.25  # the class without images does not dilute it
+    assert quality.size_deviation == pytest.approx([1 / 3, -1 / 3])
+
+
+def test_images_never_held_out_are_not_counted() -> None:
+    fold, label, person = columns([(0, 0, 0), (1, 0, 1), (-1, 0, 2), (-1, 1, 2)])
+    quality = fold_table(fold, label, person, folds=2, classes=2)
+    assert quality.images.tolist() == [[1, 1], [0, 0]]
+    assert quality.people_per_fold.tolist() == [1, 1]
+    assert quality.max_deviation == 0
+
+
+def test_a_holdout_is_compared_with_its_share_of_each_class() -> None:
+    # A quarter of the eight images is held out, but half of the four of class 1.
+    rows = [(0, 1, 0), (0, 1, 0), (-1, 1, 1), (-1, 1, 1), (-1, 0, 2), (-1, 0, 2), (-1, 0, 3), (-1, 0, 3)]
+    quality = fold_table(*columns(rows), folds=1, classes=2)
+    assert quality.ideal.tolist() == [1, 1]
+    assert quality.deviation.tolist() == [[-1], [1]]
+    assert quality.size_deviation.tolist() == [0]
+
+
+def test_no_images_deviate_by_nothing() -> None:
+    for folds in (1, 3):
+        quality = fold_table(*columns([]), folds=folds, classes=2)
+        assert (quality.max_deviation, quality.mean_deviation) == (0, 0)
+        assert quality.images.shape == (2, folds)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS)
+def test_counts_agree_with_sets_of_people(rows: list[tuple[int, int, int]]) -> None:
+    quality = fold_table(*columns(rows), folds=3, classes=4)
+    for number in range(3):
+        inside = [(label, person) for fold, label, person in rows if fold == number]
+        assert quality.people_per_fold[number] == len({person for _, person in inside})
+        for label in range(4):
+            people = [person for one, person in inside if one == label]
+            assert quality.images[label, number] == len(people)
+            assert quality.people[label, number] == len(set(people))
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [((3, 0, 0), "fold 3"), ((-2, 0, 0), "fold -2"), ((0, 4, 0), "class 4"), ((0, 0, -1), "group -1")],
+)
+def test_refuses_codes_out_of_range(row: tuple[int, int, int], what: str) -> None:
+    with pytest.raises(MaskkitError, match=f"image 1 has {what}"):
+        fold_table(*columns([(0, 0, 0), row]), folds=3, classes=4)
+
+
+def test_finds_groups_in_two_folds_and_names_each_once() -> None:
+    group = np.array([9, 4, 9, 4, 9, 7])
+    fold = np.array([0, 1, 1, 1, 2, 0], np.int16)
+    assert divided_groups(group, fold).tolist() == [9]
+
+
+def test_a_group_held_out_and_also_trained_on_is_divided() -> None:
+    assert divided_groups(np.array([3, 3, 5]), np.array([0, -1, -1], np.int16)).tolist() == [3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS)
+def test_divided_groups_are_those_with_several_folds(rows: list[tuple[int, int, int]]) -> None:
+    fold, _, group = columns(rows)
+    folds_of: dict[int, set[int]] = {}
+    for number, _, person in rows:
+        folds_of.setdefault(person, set()).add(number)
+    assert divided_groups(group, fold).tolist() == sorted(
+        g for g, found in folds_of.items() if len(found) > 1
+    )
