@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,27 +20,27 @@ Measure = tuple[str, str, str, object, object, object]
 def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
     """Show people and images of each class in each fold, and how far from even they are."""
     folds = quality.images.shape[1]
-    table = Table(title="people / images held out per class and fold", title_justify="left")
-    table.add_column("class")
+    table = Table(title="people/images held out per class and fold", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    table.add_column("class", no_wrap=True)
     for fold in range(folds):
-        table.add_column(f"fold {fold}", justify="right")
-    table.add_column("largest deviation", justify="right")
+        table.add_column(f"fold {fold}", justify="right", no_wrap=True)
+    table.add_column("off by", justify="right", no_wrap=True)
     for index, name in enumerate(names):
         cells = [
-            f"{people} / {images}"
+            f"{people}/{images}"
             for people, images in zip(quality.people[index], quality.images[index], strict=True)
         ]
         table.add_row(escape(name), *cells, f"{quality.class_deviation[index]:.1%}")
     totals = zip(quality.people_per_fold, quality.images_per_fold, strict=True)
     size = max((abs(float(value)) for value in quality.size_deviation), default=0.0)
     table.add_section()
-    table.add_row("all", *(f"{people} / {images}" for people, images in totals), f"{size:.1%}")
+    table.add_row("all", *(f"{people}/{images}" for people, images in totals), f"{size:.1%}")
     return table
 
 
 def agreement_table(agreement: Any, names: Sequence[str]) -> Table:
     """Show the share of images on which two files answer alike."""
-    table = Table(title="share of photos answered alike", title_justify="left")
+    table = Table(title="share of photos answered alike", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("file")
     for index in range(len(names)):
         table.add_column(str(index + 1), justify="right")
@@ -118,9 +119,9 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obje
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", caption_justify="left")
+    table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     return table
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Colour = tuple[float, float, float]
 Points = Sequence[tuple[float, float]] | NDArray[np.float64]
+Stroke = tuple[Points, float]  # a line and its strength, 0 to 1
 
 WIDTH, HEIGHT = 384, 512
 _y, _x = np.mgrid[:HEIGHT, :WIDTH]
@@ -60,7 +61,14 @@ class Canvas:
         here = self.height[rows, columns]
         here += cover[rows, columns] * (height[rows, columns] - here)
 
-    def bump(self, at: tuple[float, float], size: tuple[float, float], amount: float, turn: float = 0) -> None:
+    def carve(self, cover: Array, *, depth: float, dark: float) -> None:
+        """Cut creases `depth` pixels deep into skin, and darken them by the share `dark`."""
+        self.height[...] -= np.float32(depth) * cover
+        self.tint(np.float32(dark) * cover, (0.55, 0.40, 0.36))
+
+    def bump(
+        self, at: tuple[float, float], size: tuple[float, float], amount: float, turn: float = 0
+    ) -> None:
         """Raise a Gaussian hill of `size` (standard deviations along x and y, turned by `turn` radians)."""
         rows, columns, hill = _hill(at, size, turn)
         self.height[rows, columns] += amount * hill
@@ -76,6 +84,12 @@ def planes(colour: Colour) -> Array:
     return np.asarray(colour, np.float32)[:, None, None]
 
 
+def mixed(one: Colour, other: Colour, share: float) -> Colour:
+    """Return the colour `share` (0 to 1) of the way from `one` to `other`."""
+    red, green, blue = ((1 - share) * a + share * b for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
 def _extent(cover: Array | NDArray[np.uint8], *, margin: int = 0) -> tuple[slice, slice]:
     """Return the rows and columns outside which `cover` is 0, with a margin in pixels."""
     left, top, width, height = cv2.boundingRect((cover > 0).view(np.uint8))
@@ -83,9 +97,7 @@ def _extent(cover: Array | NDArray[np.uint8], *, margin: int = 0) -> tuple[slice
     return rows, slice(max(0, left - margin), left + width + margin)
 
 
-def _hill(
-    at: tuple[float, float], size: tuple[float, float], turn: float
-) -> tuple[slice, slice, Array]:
+def _hill(at: tuple[float, float], size: tuple[float, float], turn: float) -> tuple[slice, slice, Array]:
     rows, columns = _around(at, (3 * max(size), 3 * max(size)))
     dx, dy = X[:1, columns] - np.float32(at[0]), Y[rows, :1] - np.float32(at[1])
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
@@ -124,12 +136,12 @@ def filled(points: Points, *, soft: float = 0.7) -> Array:
     return _softened(layer, soft)
 
 
-def lines(strokes: Sequence[tuple[Points, float]], *, thickness: int = 1, soft: float = 0.7) -> Array:
+def lines(strokes: Sequence[Stroke], *, thickness: int = 1, soft: float = 0.7) -> Array:
     """Return the cover of several open lines, each given with its strength from 0 to 1."""
     layer = np.zeros((HEIGHT, WIDTH), np.uint8)
     for points, strength in strokes:
-        strength = int(255 * min(1, max(0, strength)))
-        cv2.polylines(layer, [_fixed(points)], False, strength, thickness, cv2.LINE_AA, _SHIFT)
+        level = int(255 * min(1, max(0, strength)))
+        cv2.polylines(layer, [_fixed(points)], False, level, thickness, cv2.LINE_AA, _SHIFT)
     return _softened(layer, soft)
 
 
@@ -145,7 +157,8 @@ _SHIFT = 4  # fractional bits of OpenCV's coordinates
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    return np.round(np.asarray(points, np.float64) * 2**_SHIFT).astype(np.int32)
+    fixed: NDArray[np.int32] = np.round(np.asarray(points, np.float64) * 2**_SHIFT).astype(np.int32)
+    return fixed
 
 
 def disc(at: tuple[float, float], size: tuple[float, float], *, power: float = 2, soft: float = 1) -> Array:
@@ -168,9 +181,8 @@ def radial(
     """Return the distance from `at` in units of `size`: 1 on the edge of the (super)ellipse."""
     dx = np.abs(X[:1, columns] - np.float32(at[0])) / np.float32(size[0])  # (1, columns)
     dy = np.abs(Y[rows, :1] - np.float32(at[1])) / np.float32(size[1])  # (rows, 1)
-    if power == 2:
-        return np.sqrt(dx * dx + dy * dy)
-    return (dx ** np.float32(power) + dy ** np.float32(power)) ** np.float32(1 / power)
+    far: Array = (dx ** np.float32(power) + dy ** np.float32(power)) ** np.float32(1 / power)
+    return far
 
 
 def _around(at: tuple[float, float], reach: tuple[float, float]) -> tuple[slice, slice]:
@@ -220,4 +232,5 @@ def shade(canvas: Canvas, *, light: tuple[float, float], ambient: float) -> Arra
     shine = np.float32(0.10) * (glint * glint) * (glint * glint) * (glint * glint)
     # Shadows are warmer than lights, most visibly on skin.
     warmth = np.float32(0.14) * level * (1 - level)
-    return canvas.colour * np.stack([level + warmth, level, level - np.float32(0.7) * warmth]) + shine
+    lights = np.stack([level + warmth, level, level - np.float32(0.7) * warmth])
+    return np.asarray(canvas.colour * lights + shine, np.float32)

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskkit.drawing.canvas import Canvas, Colour, X, Y, disc, filled, grain, inflated, lines, planes, smooth, soften
+from maskkit.drawing.canvas import (
+    Canvas,
+    Colour,
+    X,
+    Y,
+    disc,
+    filled,
+    grain,
+    inflated,
+    lines,
+    planes,
+    smooth,
+    soften,
+)
 from maskkit.drawing.look import Look
-from maskkit.drawing.skull import CENTRE, Skull
+from maskkit.drawing.skull import Skull
 
 
 def draw_wall(canvas: Canvas, look: Look) -> None:
@@ -32,7 +45,9 @@ def draw_clothes(canvas: Canvas, look: Look, skull: Skull) -> None:
                        (open_ * 0.62, (base + deep) / 2 + 6), (open_, base)])  # fmt: skip
     if look.collar == "vee":
         neckline = np.array([(-open_, base), (0, deep), (open_, base)], np.float64)
-    right = smooth([(open_ + 3, base - 2), (wide * 0.62, 205), (wide, 224), (wide + 28, 300), (wide + 30, 400)])
+    right = smooth(
+        [(open_ + 3, base - 2), (wide * 0.62, 205), (wide, 224), (wide + 28, 300), (wide + 30, 400)]
+    )
     outline = np.concatenate([neckline, right, right[::-1] * (-1, 1)])
     cover = filled(skull.at(outline), soft=0.8)
     weave = 1 + 0.03 * grain(random, 2) + 0.05 * grain(random, (30, 60))

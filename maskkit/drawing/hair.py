@@ -5,11 +5,29 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from maskkit.drawing.canvas import Array, Canvas, Colour, X, Y, disc, filled, grain, inflated, radial, planes, smooth, soften
-from maskkit.drawing.look import Look
+from maskkit.drawing.canvas import (
+    HEIGHT,
+    Array,
+    Canvas,
+    X,
+    Y,
+    disc,
+    filled,
+    grain,
+    inflated,
+    mixed,
+    planes,
+    radial,
+    smooth,
+    soften,
+)
+from maskkit.drawing.look import Look, Style
 from maskkit.drawing.skull import CENTRE, EYES, Skull
 
 _SILVER = (0.73, 0.72, 0.71)
+
+# Half the width that the hair leaves free, in face coordinates.
+_WINDOWS: dict[Style, float] = {"crop": 97, "parted": 95, "bob": 85, "long": 84, "tied": 98}
 
 
 def draw_back_hair(canvas: Canvas, look: Look, skull: Skull) -> None:
@@ -21,7 +39,7 @@ def draw_back_hair(canvas: Canvas, look: Look, skull: Skull) -> None:
     elif look.style in {"bob", "long"}:
         cover = _frayed(_hanging(look, skull), look, random)
         _paint(canvas, look, cover, random, inflated(cover, 30, 34))
-        canvas.tint(soften(np.float32(skull.outline < 1), 12) * cover, (0.55, 0.55, 0.55))
+        canvas.tint(soften((skull.outline < 1).astype(np.float32), 12) * cover, (0.55, 0.55, 0.55))
 
 
 def draw_front_hair(canvas: Canvas, look: Look, skull: Skull) -> Array:
@@ -57,25 +75,24 @@ def _hanging(look: Look, skull: Skull) -> Array:
 
 def _opening(look: Look, skull: Skull, random: np.random.Generator) -> Array:
     """Return the cover of the face that the hair leaves free: a rounded window, its top the hairline."""
-    fringe = look.style in {"bob", "long"} and random.random() < 0.35
-    line = -78 + (40 if fringe else 0) - 34 * look.recede + random.uniform(-6, 6)
-    narrow = {"crop": 97, "parted": 95, "bob": 85, "long": 84, "tied": 98}[look.style] + random.uniform(-4, 4)
-    x = (X - CENTRE) / np.float32(skull.half / 100)
+    covered = look.style in {"bob", "long"}
+    fringe = covered and random.random() < 0.35
+    x = (X - CENTRE) / np.float32(skull.half / 100)  # face coordinates, (512, 384)
     y = (Y - EYES) / np.float32(skull.down / 150)
+    line = random.uniform(-84, -72) + (40 if fringe else -34 * look.recede) + 3 * grain(random, 14)
     if not fringe:
         # The hairline rises to the parting, and at the temples with age.
         parting = 50 * look.part
-        if look.style in {"bob", "long"}:
-            line = line - 34 + 0.5 * np.abs(x - parting)
+        if covered:
+            line += 0.5 * np.abs(x - parting) - 34
         elif look.style != "crop":
-            line = line - 16 * np.exp(-(((x - parting) / 30) ** 2))
-        line = line - 24 * look.recede * np.exp(-(((np.abs(x) - 48) / 26) ** 2))
-    line = line + 3 * grain(random, 14)
-    below = np.clip((y - line) / 6, 0, 1)
-    across = np.abs(x) / narrow
-    fall = np.clip((60 - y) / np.float32(60 - np.mean(line)), 0, 1)
-    sides = np.clip((1 - across**2 - (0.55 if not fringe else 0.15) * fall**3) * 9 + 0.5, 0, 1)
-    return (below * sides).astype(np.float32)
+            line -= 16 * np.exp(-(((x - parting) / 30) ** 2))
+        line -= 24 * look.recede * np.exp(-(((np.abs(x) - 48) / 26) ** 2))
+    narrow = _WINDOWS[look.style] + random.uniform(-4, 4)
+    fall = np.clip((60 - y) / np.float32(60 - line.mean()), 0, 1)
+    rounded = 1 - (x / narrow) ** 2 - (0.15 if fringe else 0.55) * fall**3
+    window: Array = np.clip((y - line) / 6, 0, 1) * np.clip(rounded * 9 + 0.5, 0, 1)
+    return window
 
 
 def _frayed(cover: Array, look: Look, random: np.random.Generator) -> Array:
@@ -83,16 +100,19 @@ def _frayed(cover: Array, look: Look, random: np.random.Generator) -> Array:
     rough = grain(random, (4, 22)) + look.curl * 1.6 * grain(random, 9)
     soft = soften(cover, 3 + 2 * look.curl)
     at_edge = 4 * soft * (1 - soft)  # elsewhere, strong noise would leave flakes in the air
-    return np.clip((soft - 0.5 + 0.09 * rough * at_edge) * 5 + 0.5, 0, 1).astype(np.float32)
+    frayed: Array = np.clip((soft - 0.5 + 0.09 * rough * at_edge) * 5 + 0.5, 0, 1)
+    return frayed
 
 
 def _strands(look: Look, random: np.random.Generator) -> Array:
     """Return noise drawn out along the hair, which falls from the crown in parabolas."""
-    top = EYES - 165
-    across = (X - np.float32(CENTRE + 45 * look.part)) / np.sqrt(np.maximum(Y - top, 0) + 12)  # one per strand
+    below = np.maximum(Y - np.float32(EYES - 165), 0)
+    strand = (X - np.float32(CENTRE + 45 * look.part)) / np.sqrt(below + 12)  # the same all along one
     wave = look.curl * 0.5 * np.sin(Y / 13 + 2 * grain(random, 60))
-    fine = cv2.resize(random.standard_normal((6, 420), np.float32), (1680, 512), interpolation=cv2.INTER_CUBIC)
-    drawn = cv2.remap(fine, (across + wave) * 26 + 840, Y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    noise = random.standard_normal((6, 420), np.float32)
+    fine = cv2.resize(noise, (4 * 420, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    column = (strand + wave) * 26 + 2 * 420
+    drawn = cv2.remap(fine, column, Y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(drawn, np.float32)
 
 
@@ -112,21 +132,28 @@ def draw_beard(canvas: Canvas, look: Look, skull: Skull) -> None:
     if look.beard == "none":
         return
     random = np.random.default_rng([look.texture, 4])
-    y = 102 + 0.3 * (68 * look.nose_length - 68)
-    lip = disc(skull.spot(0, y + 3), (36 * look.mouth, 13 * look.lips + 2), soft=3)
-    side = 17 * (1 - 0.15 * look.smile)
-    tache = np.maximum(*(disc(skull.spot(x, y - 13), (23, 8), soft=4) for x in (-side, side)))
-    chin = disc(skull.spot(0, 134), (32, 30), soft=7)
-    jaw = np.clip((radial(skull.spot(0, 34), (84, 100), 2.3) - 0.86) * 5, 0, 1)
-    jaw = jaw * np.clip((Y - EYES - 10) / 50, 0, 1)
-    below = {"moustache": 0 * chin, "goatee": chin}.get(look.beard, np.maximum(chin, jaw))
-    rough = grain(random, (1.5, 2.5) if look.beard == "stubble" else (2, 6))
-    cover = np.maximum(tache, below * (1 - lip)) * np.clip((1.06 - skull.outline) * 20, 0, 1)
+    cover = _bearded(look, skull)
     if look.beard == "stubble":
-        canvas.tint(soften(cover, 5) * np.clip(0.5 + 0.25 * rough, 0, 0.9), (0.52, 0.50, 0.50))
+        dots = np.clip(0.5 + 0.25 * grain(random, (1.5, 2.5)), 0, 0.9)
+        canvas.tint(soften(cover, 5) * dots, (0.52, 0.50, 0.50))
         return
+    rough = grain(random, (2, 6))
     cover = soften(np.clip(cover * (1.6 + 0.3 * rough) - 0.25, 0, 0.94), 0.8)
-    silver = np.clip(look.grey * 1.2, 0, 1)
-    colour = planes(look.hair) * (1 - silver) + planes(_SILVER) * silver
-    canvas.paint(cover, np.clip(colour * (0.9 + 0.13 * rough), 0.02, 1).astype(np.float32))
+    colour = planes(mixed(look.hair, _SILVER, min(1, 1.2 * look.grey)))
+    canvas.paint(cover, np.clip(colour * (0.9 + 0.13 * rough), 0.02, 1))
     canvas.height[...] += cover * (4 + 0.8 * rough)
+
+
+def _bearded(look: Look, skull: Skull) -> Array:
+    """Return where a beard of this kind grows, float32 (512, 384)."""
+    side = 17 * (1 - 0.15 * look.smile)
+    cover = np.maximum(*(disc(skull.spot(x, skull.mouth - 13), (23, 8), soft=4) for x in (-side, side)))
+    if look.beard != "moustache":
+        below = disc(skull.spot(0, 134), (32, 30), soft=7)
+        if look.beard != "goatee":
+            jaw = np.clip((radial(skull.spot(0, 34), (84, 100), 2.3) - 0.86) * 5, 0, 1)
+            below = np.maximum(below, jaw * np.clip((Y - EYES - 10) / 50, 0, 1))
+        lips = disc(skull.spot(0, skull.mouth + 3), (36 * look.mouth, 13 * look.lips + 2), soft=3)
+        cover = np.maximum(cover, below * (1 - lips))
+    grown: Array = cover * np.clip((1.06 - skull.outline) * 20, 0, 1)
+    return grown

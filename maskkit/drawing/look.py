@@ -92,7 +92,7 @@ def look(random: np.random.Generator, *, gender: str, age: int) -> Look:
     def chance(male: float, female: float) -> bool:
         return bool(random.random() < (male if man else female))
 
-    aged = _within((age + 3.0 * random.standard_normal() - 18) / 47, 0, 1.25)
+    aged = _within((age + 2.0 * random.standard_normal() - 18) / 47, 0, 1.25)
     tone = float(random.beta(1.3, 1.7))
     style: Style = _pick(random, _STYLES[gender])
     if style in {"long", "tied"} and random.random() < 0.9 * (aged - 0.3):
@@ -122,7 +122,7 @@ def look(random: np.random.Generator, *, gender: str, age: int) -> Look:
         volume=_within(around(1.15 - 0.4 * aged, -0.06, 0.16), 0.6, 1.5),
         part=float(random.uniform(-0.8, 0.8)),
         recede=_within(aged * random.beta(1.6, 1.4) * (1.25 if man and style != "tied" else 0.35), 0, 1),
-        grey=_within((aged - 0.42) * 1.9 + 0.15 * random.standard_normal(), 0, 1) * chance(0.92, 0.72),
+        grey=_within((aged - 0.45) * 2.0 + 0.1 * random.standard_normal(), 0, 1) * chance(0.95, 0.8),
         beard=_pick(random, _BEARDS) if man else "none",
         wrinkles=_within(aged**1.15 * random.lognormal(0, 0.1), 0, 1.35),
         bags=_within(0.05 + 1.0 * aged + 0.1 * random.standard_normal(), 0, 1.2),

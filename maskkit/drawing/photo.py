@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,8 +13,6 @@ from maskkit.drawing.canvas import HEIGHT, WIDTH, Array, Canvas, X, Y, planes, s
 from maskkit.drawing.look import Look
 from maskkit.drawing.skull import Skull
 from maskkit.drawing.worn import put_on_glasses, put_on_mask
-
-Mask = Literal["wear", "incorrect", "none"]
 
 _FROM_CENTRE = 2 * ((X / WIDTH - 0.5) ** 2 + (Y / HEIGHT - 0.5) ** 2)  # 0 in the middle, 1 in the corners
 
@@ -45,12 +42,12 @@ def draw_portrait(look: Look) -> Portrait:
     return Portrait(look, skull, canvas, front)
 
 
-def take_photo(portrait: Portrait, *, mask: Mask, random: np.random.Generator) -> NDArray[np.uint8]:
+def take_photo(portrait: Portrait, *, mask: str, random: np.random.Generator) -> NDArray[np.uint8]:
     """Take one photo, with its own light, crop, sharpness and noise.
 
     Args:
         portrait: Who is photographed.
-        mask: Whether a mask is worn well, worn under the nose or on the chin, or not at all.
+        mask: `wear` covers the nose, `incorrect` is under it or on the chin, `none` is no mask.
         random: Source of everything that differs between two photos of one person.
 
     Returns:
@@ -69,7 +66,7 @@ def _framed(image: Array, random: np.random.Generator) -> Array:
     """Turn, enlarge and shift a little; never so little enlarged that the canvas ends inside the photo."""
     turn, scale = random.normal(0, 2.0), random.uniform(1.07, 1.24)
     warp = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2 + 10), turn, scale)
-    warp[:, 2] += random.uniform(-9, 9), random.uniform(-10, 6)
+    warp[:, 2] += np.array([random.uniform(-9, 9), random.uniform(-10, 6)])
     size, border = (WIDTH, HEIGHT), cv2.BORDER_REFLECT
     return np.stack([cv2.warpAffine(plane, warp, size, borderMode=border) for plane in image])
 

@@ -17,23 +17,41 @@ CENTRE, EYES = 192.0, 240.0  # pixels of the canvas
 
 @dataclass(frozen=True)
 class Skull:
-    """Measures in pixels of the canvas. `at` places the rest relative to the point between the eyes."""
+    """Measures in pixels of the canvas, or in face coordinates.
+
+    Face coordinates start between the eyes, x to the right and y down. 100 across is half the width
+    of the head, 150 down is the chin, so that one drawing fits every face.
+    """
 
     half: float  # half the width at the eyes
     up: float  # from the eyes to the top of the skull
     down: float  # from the eyes to the chin
     jaw: float  # exponent of the outline below the eyes
     sag: float
+    eye: float  # from the middle to a pupil, in face coordinates
+    nose: float  # from the eyes to the tip of the nose, in face coordinates
+    mouth: float  # from the eyes to between the lips, in face coordinates
 
     @classmethod
     def of(cls, look: Look) -> Skull:
         """Return the measures of somebody who looks so."""
-        return cls(108 * look.width, 134.0, 150 * look.length, look.jaw, look.sag)
+        nose = 68 * look.nose_length
+        return cls(
+            half=108 * look.width,
+            up=134,
+            down=150 * look.length,
+            jaw=look.jaw,
+            sag=look.sag,
+            eye=43 * look.eye_gap,
+            nose=nose,
+            mouth=82 + 0.3 * nose,
+        )
 
     def at(self, points: Points) -> NDArray[np.float64]:
-        """Turn face coordinates (100 is half the width, or from the eyes to the chin two thirds) into pixels."""
+        """Turn face coordinates into pixels, float64 (points, 2)."""
         scale = np.array([self.half / 100, self.down / 150])
-        return np.asarray(points, np.float64) * scale + (CENTRE, EYES)
+        placed: NDArray[np.float64] = np.asarray(points, np.float64) * scale + (CENTRE, EYES)
+        return placed
 
     def spot(self, x: float, y: float) -> tuple[float, float]:
         """Turn one point in face coordinates into pixels."""
@@ -51,7 +69,8 @@ class Skull:
         above = np.clip((EYES - rows) / np.float32(self.up + grown), 0, None)
         width = np.float32(self.half + grown) * self._taper(np.minimum(below, 1.2))
         across = np.abs(X - CENTRE) / width  # (512, 384)
-        return (across**2.2 + (below ** np.float32(self.jaw) + above**2.3)).astype(np.float32)
+        far: Array = (across**2.2 + (below ** np.float32(self.jaw) + above**2.3)).astype(np.float32)
+        return far
 
     def dome(self, distance: Array) -> Array:
         """Return the height of the head in pixels, given the distances that `distance` returns."""

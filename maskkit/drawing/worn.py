@@ -7,14 +7,34 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.drawing.canvas import Array, Canvas, Colour, X, Y, filled, grain, inflated, lines, planes, radial, smooth, soften
+from maskkit.drawing.canvas import (
+    Array,
+    Canvas,
+    Colour,
+    X,
+    Y,
+    filled,
+    grain,
+    inflated,
+    lines,
+    planes,
+    radial,
+    smooth,
+    soften,
+)
 from maskkit.drawing.look import Look
 from maskkit.drawing.skull import CENTRE, EYES, Skull
 
 Cut = Literal["surgical", "cloth", "beak"]
 
 _ON_NOSE, _ON_LIP, _ON_CHIN = 32.0, 86.0, 116.0  # upper edge, in face coordinates
-_SURGICAL = ((0.52, 0.74, 0.88), (0.62, 0.82, 0.78), (0.93, 0.94, 0.94), (0.92, 0.72, 0.76), (0.13, 0.13, 0.14))
+_SURGICAL = (
+    (0.52, 0.74, 0.88),
+    (0.62, 0.82, 0.78),
+    (0.93, 0.94, 0.94),
+    (0.92, 0.72, 0.76),
+    (0.13, 0.13, 0.14),
+)
 _CLOTH = (
     (0.12, 0.12, 0.13), (0.45, 0.46, 0.48), (0.70, 0.16, 0.18), (0.16, 0.24, 0.42), (0.85, 0.82, 0.76),
     (0.32, 0.44, 0.34), (0.62, 0.45, 0.60), (0.90, 0.90, 0.91),
@@ -66,7 +86,12 @@ def _outline(
     peak = {"surgical": 2, "cloth": 8, "beak": 6}[cut]
     half = [(14, top - peak + 2), (34, top + 4), (66, (top + side_y) / 2 + 4), (side_x, side_y)]
     upper = smooth([*[(-x, y) for x, y in reversed(half)], (0, top - peak), *half], rounds=2)
-    sides = [(side_x + 1, side_y + 10), (jaw_x, jaw_y), (jaw_x * 0.62, bottom - 14), (jaw_x * 0.28, bottom - 1)]
+    sides = [
+        (side_x + 1, side_y + 10),
+        (jaw_x, jaw_y),
+        (jaw_x * 0.62, bottom - 14),
+        (jaw_x * 0.28, bottom - 1),
+    ]
     tip = 6 if cut == "beak" else 1
     lower = smooth([*sides, (0, bottom + tip), *[(-x, y) for x, y in reversed(sides)]], rounds=2)
     return upper, lower, [(side_x - 2, side_y + 2), (jaw_x - 2, jaw_y - 2)]
@@ -90,13 +115,13 @@ def _folds(
     skull: Skull, cut: Cut, top: float, upper: NDArray[np.float64], random: np.random.Generator
 ) -> Array:
     """Return what a mask's cut adds to its height in pixels: pleats, seams, a ridge."""
-    hem = 1.6 * lines([(skull.at(upper + (0, 7)), 1)], thickness=2, soft=1)
+    hem = 1.6 * lines([(skull.at(upper + np.array([0, 7])), 1)], thickness=2, soft=1)
     if cut == "surgical":
         pleats = []
         for step in (0.32, 0.52, 0.72):
-            y = top + step * (150 - top * 0.72)
-            bend = random.uniform(4, 10)
-            pleats.append((smooth(skull.at([(-84, y - bend), (-45, y), (0, y + 3), (45, y), (84, y - bend)])), 1.0))
+            y, bend = top + step * (150 - top * 0.72), random.uniform(4, 10)
+            pleat = [(-84, y - bend), (-45, y), (0, y + 3), (45, y), (84, y - bend)]
+            pleats.append((smooth(skull.at(pleat)), 1.0))
         return 2.6 * lines(pleats, thickness=3, soft=1.5) - hem
     ridge = np.exp(-np.abs(X[:1] - np.float32(CENTRE)) / (9 if cut == "cloth" else 16))
     along = np.clip((Y[:, :1] - EYES - skull.down * top / 150) / 30, 0, 1)
@@ -116,9 +141,9 @@ def _pattern(random: np.random.Generator) -> Array:
     if kind < 0.1:
         return np.where(u * v > 0.55, np.float32(1.6), np.float32(1))
     if kind < 0.2:
-        return 1 + np.float32(0.25) * np.sign(v) * np.ones_like(X)
+        return np.broadcast_to(1 + np.float32(0.25) * np.sign(v), X.shape)
     if kind < 0.3:
-        return 1 + np.float32(0.14) * (np.sign(u) + np.sign(v))
+        return np.asarray(1 + np.float32(0.14) * (np.sign(u) + np.sign(v)), np.float32)
     return np.ones_like(X)
 
 
@@ -126,7 +151,10 @@ def put_on_glasses(canvas: Canvas, look: Look, skull: Skull, *, hair: Array) -> 
     """Draw the glasses of somebody who wears some, over a mask but under the hair."""
     if look.glasses is None:
         return
-    middle, size = 44 * look.eye_gap, (31 * skull.half / 100, (27 if look.round_lenses else 22) * skull.half / 100)
+    middle, size = (
+        skull.eye + 1,
+        (31 * skull.half / 100, (27 if look.round_lenses else 22) * skull.half / 100),
+    )
     power = 2.1 if look.round_lenses else 3.4
     strokes = [(smooth(skull.at([(-middle + 30, 0), (0, -6), (middle - 30, 0)])), 1.0)]
     rims = np.zeros_like(X)

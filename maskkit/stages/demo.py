@@ -15,15 +15,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from maskkit.drawing.photo import Mask, draw_portrait, take_photo
+from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.drawing.population import Person, population
 from maskkit.errors import MaskkitError, examples
 from maskkit.progress import Track, untracked
+from maskkit.sources.competition import STATES
 
-SHOTS: dict[str, Mask] = {f"mask{number}": "wear" for number in range(1, 6)} | {
-    "incorrect_mask": "incorrect",
-    "normal": "none",
-}
 RACE = "Drawn"  # fills a column that the competition has, and marks the files as made here
 OLDEST, OLDEST_TESTED = 6, 2  # at least so many per gender are 60 or older, if the number of people allows it
 JPEG_QUALITY = 90
@@ -73,11 +70,11 @@ def demo(
     with _whole_folder(directory) as partial:
         _write_tables(partial, known, hidden)
         _draw(partial, known | hidden, seed=seed, track=track)
-    return Drawn(people, people * len(SHOTS), test_people, test_people * len(SHOTS))
+    return Drawn(people, people * len(STATES), test_people, test_people * len(STATES))
 
 
 def _check_numbers(*, people: int, test_people: int, seed: int) -> None:
-    for name, number, least in (("people", people, 1), ("test people", test_people, 1), ("seed", seed, 0)):
+    for name, number, least in (("people", people, 1), ("test people", test_people, 0), ("seed", seed, 0)):
         if number < least:
             raise MaskkitError(
                 f"the number of {name} is {number}" if name != "seed" else f"the seed is {number}",
@@ -91,13 +88,13 @@ def _folder(person: Person) -> str:
 
 
 def _train_paths(person: Person) -> list[Path]:
-    """Return where the photos of a known person go, in the order of SHOTS."""
-    return [Path("train", "images", _folder(person), f"{shot}.jpg") for shot in SHOTS]
+    """Return where the photos of a known person go, in the order of STATES."""
+    return [Path("train", "images", _folder(person), f"{state}.jpg") for state in STATES]
 
 
 def _test_paths(person: Person, *, seed: int) -> list[Path]:
     """Return names that tell nothing, and whose order therefore shuffles people and masks."""
-    keys = [f"{seed}/{person.id}/{shot}".encode() for shot in SHOTS]
+    keys = [f"{seed}/{person.id}/{state}".encode() for state in STATES]
     names = [hashlib.sha1(key, usedforsecurity=False).hexdigest() for key in keys]
     return [Path("eval", "images", f"{name}.jpg") for name in names]
 
@@ -106,7 +103,7 @@ def _write_tables(root: Path, known: dict[Person, list[Path]], hidden: dict[Pers
     answers = sorted(
         (path.name, mask, person.gender, person.age, person.id)
         for person, paths in hidden.items()
-        for path, mask in zip(paths, SHOTS.values(), strict=True)
+        for path, mask in zip(paths, STATES.values(), strict=True)
     )
     people = [(person.id, person.gender, RACE, person.age, _folder(person)) for person in known]
     _write_csv(root / "train" / "train.csv", ("id", "gender", "race", "age", "path"), people)
@@ -135,7 +132,7 @@ def _draw(root: Path, work: dict[Person, list[Path]], *, seed: int, track: Track
 
 def _draw_person(root: Path, person: Person, paths: list[Path], seed: int) -> None:
     portrait = draw_portrait(person.look)
-    for number, (path, mask) in enumerate(zip(paths, SHOTS.values(), strict=True), start=1):
+    for number, (path, mask) in enumerate(zip(paths, STATES.values(), strict=True), start=1):
         photo = take_photo(portrait, mask=mask, random=np.random.default_rng([seed, person.number, number]))
         _, jpeg = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +168,7 @@ def _own_files(directory: Path) -> set[str]:
         answers = _read_csv(directory / "eval" / "answers.csv")
         if any(row["race"] != RACE for row in people):
             return set()
-        photos = {f"train/images/{row['path']}/{shot}.jpg" for row in people for shot in SHOTS}
+        photos = {f"train/images/{row['path']}/{state}.jpg" for row in people for state in STATES}
         photos |= {f"eval/images/{row['path']}" for row in answers}
     except (OSError, KeyError, ValueError):
         return set()

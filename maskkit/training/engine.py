@@ -150,8 +150,8 @@ class Trainer:
 
     def _train(self, number: int, track: Track) -> float:
         fold, options = self.fold, self.options
-        target_of = torch.from_numpy(fold.target)
-        weight_of = torch.from_numpy(fold.weight)
+        target_of = torch.tensor(fold.target)
+        weight_of = torch.tensor(fold.weight)
         self.model.train()
         total, seen = torch.zeros((), device=self.device), 0.0
         for step, (rows, pixels) in enumerate(track(self._batches(number), self.steps, f"epoch {number}"), 1):

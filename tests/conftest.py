@@ -1,0 +1,97 @@
+"""Small data that the tests make for themselves: photos whose colours tell their class."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.cli import terminal
+from maskkit.sources.competition import STATES
+from maskkit.stages.label import label
+from maskkit.stages.split import split
+
+TINY_MODEL = "test_efficientnet"  # timm's own for tests: a third of a million weights
+TINY_SIZE = "32x32"
+MASK_COLOUR = {"wear": (40, 90, 200), "incorrect": (40, 200, 90), "none": (220, 170, 140)}
+
+
+def draw_photo(
+    path: Path, *, mask: str, gender: str, age: int, seed: int, size: tuple[int, int] = (24, 32)
+) -> None:
+    """Draw a photo: the lower half tells the mask, the left edge the gender, the brightness the age."""
+    random = np.random.default_rng(seed)
+    width, height = size
+    pixels = np.full((height, width, 3), 60 + 2.2 * age)
+    pixels[height // 2 :] = MASK_COLOUR[mask]
+    pixels[:, : width // 3, 0] = 250 if gender == "female" else 5
+    pixels += random.normal(0, 6, pixels.shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=92)
+
+
+def draw_people(folder: Path, people: Sequence[tuple[str, str, int]]) -> Path:
+    """Draw the competition's training layout for (id, gender, age); return its train.csv."""
+    rows = []
+    for number, (person, gender, age) in enumerate(people):
+        name = f"{person}_{gender}_Asian_{age}"
+        rows.append((person, gender, "Asian", age, name))
+        for state, mask in STATES.items():
+            draw_photo(
+                folder / "images" / name / f"{state}.jpg", mask=mask, gender=gender, age=age, seed=number
+            )
+    table = folder / "train.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([("id", "gender", "race", "age", "path"), *rows])
+    return table
+
+
+def some_people(count: int = 24, *, first: int = 1) -> list[tuple[str, str, int]]:
+    """Name people of every gender and age band, in turn."""
+    ages = (19, 27, 35, 44, 58, 60)
+    return [
+        (f"{first + index:06d}", ("male", "female")[index % 2], ages[index // 2 % len(ages)])
+        for index in range(count)
+    ]
+
+
+@pytest.fixture(scope="session")
+def train_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The competition's training layout: 24 people, 168 photos of 24 x 32. Not to be changed by a test."""
+    return draw_people(tmp_path_factory.mktemp("train"), some_people())
+
+
+@pytest.fixture(scope="session")
+def info_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The competition's test layout: 7 photos of a person who is not in `train_csv`."""
+    folder = tmp_path_factory.mktemp("test")
+    names = []
+    for index, mask in enumerate(STATES.values()):
+        names.append(f"{9 - index}f{index}.jpg")  # not in alphabetical order
+        draw_photo(folder / "images" / names[-1], mask=mask, gender="male", age=33, seed=900)
+    table = folder / "info.csv"
+    table.write_text("ImageID,ans\n" + "".join(f"{name},0\n" for name in names))
+    return table
+
+
+@pytest.fixture(scope="session")
+def labels(train_csv: Path) -> Manifest:
+    """A labelled manifest of `train_csv`."""
+    return label(train_csv)
+
+
+@pytest.fixture(scope="session")
+def folds(labels: Manifest) -> Manifest:
+    """The same in three folds by person."""
+    return split(labels, folds=3)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_terminal() -> None:
+    """Undo what a command of another test did to the package's log."""
+    terminal.set_up(quiet=False)
