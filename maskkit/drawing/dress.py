@@ -14,12 +14,21 @@ from maskkit.drawing.canvas import (
     grain,
     inflated,
     lines,
+    mixed,
     planes,
     smooth,
     soften,
 )
-from maskkit.drawing.look import Look
+from maskkit.drawing.look import Collar, Look
 from maskkit.drawing.skull import Skull
+
+# Half the width, height of the ends and of the lowest point of a neckline, in face coordinates.
+_NECKLINES: dict[Collar, tuple[float, float, float]] = {
+    "round": (66, 190, 240),
+    "vee": (58, 190, 262),
+    "shirt": (52, 190, 246),
+    "high": (66, 166, 180),
+}
 
 
 def draw_wall(canvas: Canvas, look: Look) -> None:
@@ -37,43 +46,38 @@ def draw_wall(canvas: Canvas, look: Look) -> None:
 def draw_clothes(canvas: Canvas, look: Look, skull: Skull) -> None:
     """Draw shoulders in a shirt, a pullover or a blouse, its neckline over the neck."""
     random = np.random.default_rng([look.texture, 6])
+    half, base, deep = _NECKLINES[look.collar]
+    middle = [] if look.collar == "vee" else [(0.62 * half, (base + deep) / 2 + 6)]
+    right = [*middle, (half, base)]
+    left = [(-x, y) for x, y in reversed(right)]
+    neckline = smooth([*left, (0, deep), *right], rounds=0 if look.collar == "vee" else 3)
     wide = 150 + 18 * (look.jaw - 2.3) + 40 * (look.width - 1)
-    deep = {"round": 232, "vee": 262, "shirt": 238, "high": 172}[look.collar]
-    open_ = {"round": 66, "vee": 58, "shirt": 52, "high": 66}[look.collar]
-    base = 190 if look.collar != "high" else 166
-    neckline = smooth([(-open_, base), (-open_ * 0.62, (base + deep) / 2 + 6), (0, deep + 8),
-                       (open_ * 0.62, (base + deep) / 2 + 6), (open_, base)])  # fmt: skip
-    if look.collar == "vee":
-        neckline = np.array([(-open_, base), (0, deep), (open_, base)], np.float64)
-    right = smooth(
-        [(open_ + 3, base - 2), (wide * 0.62, 205), (wide, 224), (wide + 28, 300), (wide + 30, 400)]
-    )
-    outline = np.concatenate([neckline, right, right[::-1] * (-1, 1)])
-    cover = filled(skull.at(outline), soft=0.8)
+    shoulder = [(half + 3, base - 2), (wide * 0.62, 205), (wide, 224), (wide + 28, 300), (wide + 30, 400)]
+    outer = smooth(shoulder)
+    cover = filled(skull.at(np.concatenate([neckline, outer, outer[::-1] * (-1, 1)])), soft=0.8)
     weave = 1 + 0.03 * grain(random, 2) + 0.05 * grain(random, (30, 60))
     if random.random() < 0.2:
-        weave = weave * (1 + 0.12 * np.sign(np.sin((Y if random.random() < 0.6 else X) / 6)))
+        weave *= 1 + 0.12 * np.sign(np.sin((Y if random.random() < 0.6 else X) / 6))
     canvas.tint(soften(cover, 7) * (1 - cover), (0.72, 0.66, 0.64))
-    canvas.paint(cover, planes(look.clothes) * weave.astype(np.float32))
+    canvas.paint(cover, planes(look.clothes) * weave)
     canvas.lay(cover, inflated(cover, 60, 26) + 22 + 1.5 * grain(random, (26, 50)))
-    _collar(canvas, look, skull, neckline, open_, base, deep)
-
-
-def _collar(
-    canvas: Canvas, look: Look, skull: Skull, neckline: np.ndarray, open_: float, base: float, deep: float
-) -> None:
     if look.collar == "shirt":
-        for side in (-1, 1):
-            flap = [(side * (open_ + 4), base - 8), (side * (open_ + 16), base + 14), (side * 44, deep + 26),
-                    (side * 2, deep + 6)]  # fmt: skip
-            cover = filled(skull.at(flap), soft=0.9)
-            canvas.tint(soften(np.roll(cover, 4, axis=0), 3), (0.8, 0.8, 0.8))
-            canvas.paint(cover, tuple(min(1, 1.08 * part) for part in look.clothes))  # type: ignore[arg-type]
-            canvas.height[...] += 4 * cover
-        return
-    band = lines([(skull.at(neckline), 1)], thickness=7 if look.collar == "round" else 4, soft=1.2)
-    canvas.height[...] += 3 * band
-    canvas.tint(band, (0.92, 0.92, 0.92))
+        _flaps(canvas, look, skull)
+    else:
+        band = lines([(skull.at(neckline), 1)], thickness=7 if look.collar == "round" else 4, soft=1.2)
+        canvas.height[...] += 3 * band
+        canvas.tint(band, (0.92, 0.92, 0.92))
+
+
+def _flaps(canvas: Canvas, look: Look, skull: Skull) -> None:
+    """Draw the two flaps of a shirt's collar."""
+    half, base, deep = _NECKLINES[look.collar]
+    flap = [(half + 4, base - 8), (half + 16, base + 14), (44, deep + 18), (2, deep - 2)]
+    for side in (-1, 1):
+        cover = filled(skull.at([(side * x, y) for x, y in flap]), soft=0.9)
+        canvas.tint(soften(np.roll(cover, 4, axis=0), 3), (0.8, 0.8, 0.8))
+        canvas.paint(cover, mixed(look.clothes, (1, 1, 1), 0.08))
+        canvas.height[...] += 4 * cover
 
 
 def draw_earrings(canvas: Canvas, look: Look, skull: Skull) -> None:

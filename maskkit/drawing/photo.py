@@ -14,6 +14,7 @@ from maskkit.drawing.look import Look
 from maskkit.drawing.skull import Skull
 from maskkit.drawing.worn import put_on_glasses, put_on_mask
 
+_WORN_WELL = {"wear": True, "incorrect": False, "none": None}
 _FROM_CENTRE = 2 * ((X / WIDTH - 0.5) ** 2 + (Y / HEIGHT - 0.5) ** 2)  # 0 in the middle, 1 in the corners
 
 
@@ -54,9 +55,9 @@ def take_photo(portrait: Portrait, *, mask: str, random: np.random.Generator) ->
         Red, green, blue, uint8 (512, 384, 3).
     """
     canvas = portrait.canvas.copy()
-    if mask != "none":
-        well = mask == "wear"
-        put_on_mask(canvas, portrait.skull, hair=portrait.hair, worn_well=well, random=random)
+    worn_well = _WORN_WELL[mask]
+    if worn_well is not None:
+        put_on_mask(canvas, portrait.skull, hair=portrait.hair, worn_well=worn_well, random=random)
     light = float(random.uniform(-0.6, 0.6)), float(random.uniform(-0.65, -0.15))
     lit = shade(canvas, light=light, ambient=float(random.uniform(0.42, 0.6)))
     return _developed(_framed(lit, random), random)

@@ -1,4 +1,4 @@
-"""What is put on over a finished face: masks, worn well or wrongly, and glasses."""
+"""What is put on: glasses, and over everything but the hair masks, worn well or wrongly."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _pattern(random: np.random.Generator) -> Array:
 
 
 def put_on_glasses(canvas: Canvas, look: Look, skull: Skull, *, hair: Array) -> None:
-    """Draw the glasses of somebody who wears some, over a mask but under the hair."""
+    """Draw the glasses of somebody who wears some, under the hair."""
     if look.glasses is None:
         return
     middle, size = (

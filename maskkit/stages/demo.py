@@ -121,6 +121,9 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 def _draw(root: Path, work: dict[Person, list[Path]], *, seed: int, track: Track) -> None:
     """Draw everybody, a person per thread: NumPy and OpenCV compute outside the interpreter's lock."""
+    # glibc returns freed planes to the kernel until it has seen a larger block freed; mapping them anew
+    # would cost a quarter of the time.
+    np.empty(31 * 2**20, np.uint8)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         drawn = [pool.submit(_draw_person, root, person, paths, seed) for person, paths in work.items()]

@@ -1,0 +1,74 @@
+"""The documents say only what is so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from maskkit.cli import app
+from maskkit.labels import LabelSpace
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "examples/README.md", "examples/Makefile"]
+
+
+def _flags(name: str) -> set[str]:
+    return {flag for item in COMMANDS[name].params for flag in (*item.opts, *item.secondary_opts)} | {
+        "--help",
+        "-h",
+    }
+
+
+def _typed_commands(text: str) -> list[list[str]]:
+    """Return every `maskkit COMMAND ...` of a text, up to a pipe or redirection, as words."""
+    text = text.replace("\\\n", " ").replace("$(MASKKIT)", "maskkit")
+    found = re.findall(r"maskkit ([a-z]+(?:[^\S\n]+[^\n|>`]*)?)", text)
+    return [shlex.split(line, comments=True) for line in found if line.split()[0] in COMMANDS]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_documents_name_only_options_that_exist(document: str) -> None:
+    typed = _typed_commands((ROOT / document).read_text())
+    unknown = [
+        (words[0], word)
+        for words in typed
+        for word in words[1:]
+        if re.fullmatch(r"--?[a-z][a-z-]*", word) and word not in _flags(words[0])
+    ]
+    assert not unknown
+    assert typed or document == "CONTRIBUTING.md"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_in_each_help_names_only_options_that_exist(name: str) -> None:
+    example = COMMANDS[name].help.partition("Example:")[2]
+    (words,) = _typed_commands(" ".join(example.split()))
+    assert words[0] == name
+    assert {word for word in words if word.startswith("-") and word != "-"} <= _flags(name)
+
+
+def test_readme_lists_every_command_and_no_other() -> None:
+    table = re.findall(r"^\| `([a-z]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert table == list(COMMANDS)
+
+
+def test_the_task_file_in_the_readme_is_one() -> None:
+    (task,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(LabelSpace.from_toml(task)) == 4
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"])
+def test_links_to_files_lead_somewhere(document: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / document).read_text())
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
+
+
+def test_each_entry_of_the_changelog_begins_with_a_command() -> None:
+    entries = re.findall(r"^- (.+?):", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert entries
+    assert [entry for entry in entries if entry != "all commands" and entry.strip("`") not in COMMANDS] == []
