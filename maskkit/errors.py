@@ -1,6 +1,9 @@
 """The errors a person can act on: what happened, why, and what to do about it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from functools import partial
 
 
 class MaskkitError(Exception):
@@ -17,6 +20,10 @@ class MaskkitError(Exception):
     def __init__(self, what: str, *, why: str, fix: str) -> None:
         super().__init__(what)
         self.what, self.why, self.fix = what, why, fix
+
+    def __reduce__(self) -> tuple[partial[MaskkitError], tuple[()]]:
+        """Let it travel from a worker process; exceptions are otherwise rebuilt without keywords."""
+        return partial(type(self), self.what, why=self.why, fix=self.fix), ()
 
     def __str__(self) -> str:
         return f"error: {self.what}\n  why: {self.why}\n  fix: {self.fix}"

@@ -10,7 +10,7 @@ import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 from maskkit.errors import MaskkitError
@@ -44,9 +44,8 @@ class Factor:
                 why="names may not be empty or contain '/', which joins the levels of a class name",
                 fix="rename it in the task file",
             )
-        if self.cuts and (
-            len(self.cuts) != len(self.levels) - 1 or list(self.cuts) != sorted(set(self.cuts))
-        ):
+        is_ascending = all(map(isfinite, self.cuts)) and list(self.cuts) == sorted(set(self.cuts))
+        if self.cuts and (len(self.cuts) != len(self.levels) - 1 or not is_ascending):
             raise MaskkitError(
                 f"factor {self.name!r} has {len(self.levels)} levels and cuts {list(self.cuts)}",
                 why=f"{len(self.levels)} levels are divided by {len(self.levels) - 1} ascending cuts",
@@ -163,7 +162,9 @@ class LabelSpace:
 
 
 def _all(values: object, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
+    if not isinstance(values, list):
+        return False
+    return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
 
 
 def _bad_task(what: str, why: str) -> MaskkitError:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli import terminal
+from maskkit.config import TrainOptions
 from maskkit.sources.competition import STATES
 from maskkit.stages.label import label
 from maskkit.stages.split import split
@@ -89,6 +90,31 @@ def labels(train_csv: Path) -> Manifest:
 def folds(labels: Manifest) -> Manifest:
     """The same in three folds by person."""
     return split(labels, folds=3)
+
+
+@pytest.fixture(scope="session")
+def quick() -> TrainOptions:
+    """Options of a training that takes less than a second, on any machine the same."""
+    return TrainOptions(
+        model=TINY_MODEL,
+        size=TINY_SIZE,
+        epochs=2,
+        batch_size=20,
+        learning_rate=3e-3,
+        head_learning_rate=1e-2,
+        workers=0,
+        device="cpu",
+        precision="float32",
+    )
+
+
+@pytest.fixture(scope="session")
+def checkpoints(folds: Manifest, quick: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A checkpoint of each fold of `folds`, barely trained. Not to be changed by a test."""
+    from maskkit.stages.train import train  # torch: most tests do without
+
+    folder = tmp_path_factory.mktemp("run")
+    return [train(folds, folder / f"fold{fold}.safetensors", fold=fold, options=quick) for fold in range(3)]
 
 
 @pytest.fixture(autouse=True)

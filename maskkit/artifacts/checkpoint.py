@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
     from torch import Tensor
 
 LARGEST_HEADER = 1 << 30
+FACTS = ("model", "heads", "preprocess", "precision", "fold", "epoch", "scores", "seen")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,15 @@ class Checkpoint:
                 why="it is a safetensors file, but not one that `maskkit train` wrote",
                 fix=f"to start training from it, use `maskkit train --weights {source.name}`",
             )
-        return cls(Header.from_json(metadata[KEY], name=source.name, kind="checkpoint"), source)
+        header = Header.from_json(metadata[KEY], name=source.name, kind="checkpoint")
+        lacking = [name for name in FACTS if name not in header.facts]
+        if lacking:
+            raise MaskkitError(
+                f"{source.name} does not say its {', '.join(lacking)}",
+                why="without it, nobody can predict as the model was trained",
+                fix="give a checkpoint as `maskkit train` wrote it",
+            )
+        return cls(header, source)
 
     @property
     def name(self) -> str:
@@ -156,7 +165,7 @@ def _metadata(source: Source) -> dict[str, str]:
         if ends and 8 + length + max(ends) != len(data):
             raise ValueError("it is cut off")
         return dict(header.get("__metadata__", {}))
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise MaskkitError(
             f"{source.name} is not a safetensors file",
             why=f"{error}" if data else "it is empty",

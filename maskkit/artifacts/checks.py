@@ -11,7 +11,7 @@ from maskkit.artifacts.header import Header
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.labels import LabelSpace
 
-LEVEL = pa.dictionary(pa.int8(), pa.string())
+LEVEL = pa.dictionary(pa.int16(), pa.string())
 BOX = pa.list_(pa.float32(), 4)
 COLUMNS = {
     "path": pa.string(),
@@ -25,6 +25,8 @@ COLUMNS = {
     "flags": pa.list_(pa.string()),
 }
 REQUIRED = ("path", "person_id", "label", "target", "weight", "origin")
+ORIGINS = ("given", "corrected", "pseudo", "extra")
+NOT_RELATIVE = r"^/|(^|/)\.{0,2}(/|$)"  # absolute, or with an empty part, `.` or `..`
 
 
 def check(table: pa.Table, header: Header, *, name: str) -> pa.Table:
@@ -33,9 +35,10 @@ def check(table: pa.Table, header: Header, *, name: str) -> pa.Table:
     Other programs may write a manifest too, so wider types are cast as long as no value is lost.
     """
     assert header.space is not None
-    table = _typed(table, name=name)
+    table = _typed(table, header.space, name=name)
     _check_paths(table, name=name)
     _check_labels(table, header.space, name=name)
+    _check_values(table, name=name)
     if "fold" in table.column_names and not divides_people(header):
         people = divided_people(table)
         if people:
@@ -50,7 +53,7 @@ def check(table: pa.Table, header: Header, *, name: str) -> pa.Table:
 def divides_people(header: Header) -> bool:
     """Whether the last split was told to group by something else than the person."""
     splits = [record for record in header.history if record.stage == "split"]
-    return bool(splits) and splits[-1].options["by"] != "person"
+    return bool(splits) and splits[-1].options.get("by", "person") != "person"
 
 
 def divided_people(table: pa.Table) -> list[str]:
@@ -62,7 +65,7 @@ def divided_people(table: pa.Table) -> list[str]:
     return folds.filter(pc.greater(folds["fold_count_distinct"], 1))["person_id"].to_pylist()  # type: ignore[no-any-return]
 
 
-def labels_from_factors(table: pa.Table, space: LabelSpace) -> NDArray[np.int64]:
+def labels_from_factors(table: pa.Table, space: LabelSpace, *, name: str) -> NDArray[np.int64]:
     """Return each row's joint class, (rows,); -1 where any factor is unknown.
 
     Raises:
@@ -84,7 +87,7 @@ def labels_from_factors(table: pa.Table, space: LabelSpace) -> NDArray[np.int64]
             if unknown.any():
                 values = pc.unique(column.cast(pa.string()).filter(pa.array(unknown))).to_pylist()
                 raise MaskkitError(
-                    f"{factor.name} has values that are not levels: {examples(values)}",
+                    f"{name}: {factor.name} has values that are not levels: {examples(values)}",
                     why=f"{factor.name} is one of {', '.join(factor.levels)}",
                     fix="correct the values, or describe your own levels with `maskkit label --task FILE`",
                 )
@@ -93,7 +96,7 @@ def labels_from_factors(table: pa.Table, space: LabelSpace) -> NDArray[np.int64]
     return np.where(known, label, -1)
 
 
-def _typed(table: pa.Table, *, name: str) -> pa.Table:
+def _typed(table: pa.Table, space: LabelSpace, *, name: str) -> pa.Table:
     for column in REQUIRED:
         if column not in table.column_names:
             raise MaskkitError(
@@ -102,11 +105,12 @@ def _typed(table: pa.Table, *, name: str) -> pa.Table:
                 fix="make it with `maskkit label`, and only ever add columns",
             )
     for index, field in enumerate(table.schema):
-        wanted = COLUMNS.get(field.name)
+        wanted = COLUMNS.get(field.name) or _factor_type(field, space)
         if wanted is None or field.type == wanted:
             continue
         try:
-            table = table.set_column(index, field.name, table[field.name].cast(wanted))
+            values = table[field.name].cast(pa.string()) if wanted == LEVEL else table[field.name]
+            table = table.set_column(index, field.name, values.cast(wanted))
         except (pa.ArrowException, NotImplementedError) as error:
             raise MaskkitError(
                 f"{name}: column {field.name!r} holds {field.type}",
@@ -116,6 +120,17 @@ def _typed(table: pa.Table, *, name: str) -> pa.Table:
     return table
 
 
+def _factor_type(field: pa.Field, space: LabelSpace) -> pa.DataType | None:
+    """Return the type that a factor's column must have, or None if this one is as good as any."""
+    factor = next((factor for factor in space.factors if factor.name == field.name), None)
+    if factor is None:
+        return None
+    is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    if factor.is_numeric:
+        return None if is_number else pa.float64()
+    return LEVEL
+
+
 def _check_paths(table: pa.Table, *, name: str) -> None:
     paths = table["path"]
     if paths.null_count:
@@ -123,6 +138,13 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
             f"{name} has {paths.null_count} rows without a path",
             why="the path names the image and joins tables",
             fix="drop these rows",
+        )
+    outside = paths.filter(pc.match_substring_regex(paths, NOT_RELATIVE))
+    if len(outside):
+        raise MaskkitError(
+            f"{name} has paths that are not under a root: {examples(outside.to_pylist())}",
+            why="a path is relative to the image root, with neither `.` nor `..` in it",
+            fix="give --root a folder that holds all photos, and the paths below it",
         )
     if pc.count_distinct(paths).as_py() < len(paths):
         counts = pc.value_counts(paths.combine_chunks())
@@ -146,7 +168,7 @@ def _check_labels(table: pa.Table, space: LabelSpace, *, name: str) -> None:
     if not all(factor.name in table.column_names for factor in space.factors):
         return  # someone's own table of paths and labels: there is nothing to compare
     truth = pc.fill_null(table["label"], -1).to_numpy()
-    composed = labels_from_factors(table, space)
+    composed = labels_from_factors(table, space, name=name)
     differs = (truth != composed) & (truth >= 0) & (composed >= 0)
     if differs.any():
         row = int(np.flatnonzero(differs)[0])
@@ -156,3 +178,21 @@ def _check_labels(table: pa.Table, space: LabelSpace, *, name: str) -> None:
             f"({space.names[composed[row]]})",
             fix="change factors and label together, or make the manifest again with `maskkit label`",
         )
+
+
+def _check_values(table: pa.Table, *, name: str) -> None:
+    weight, origin = table["weight"], table["origin"].cast(pa.string())
+    rules = {
+        "weight": (pc.and_(pc.is_finite(weight), pc.greater_equal(weight, 0)), "a number from 0 on"),
+        "origin": (pc.is_in(origin, value_set=pa.array(ORIGINS)), f"one of {', '.join(ORIGINS)}"),
+    }
+    if "fold" in table.column_names:
+        fits = pc.fill_null(pc.greater_equal(table["fold"], -1), True)
+        rules["fold"] = (fits, "0 or more, -1 for never held out, or null for not in the split")
+    for column, (fits, wanted) in rules.items():
+        bad = pc.invert(pc.fill_null(fits, False))
+        if pc.any(bad, min_count=0).as_py():
+            values = pc.unique(table[column].filter(bad)).to_pylist()
+            raise MaskkitError(
+                f"{name}: {column} is {examples(values)}", why=f"it is {wanted}", fix="correct these rows"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ import pyarrow as pa
 from maskkit.errors import MaskkitError
 
 PARTIAL = ".partial"
+NAME_KEPT = 50  # characters; file systems take names of 255 bytes, and a sibling's is longer
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,11 @@ class Source:
 
     @classmethod
     def open(cls, path: Path | str) -> Source:
-        """Map a file into memory."""
+        """Map a file into memory, or read it if it is a pipe, such as a shell's `<(command)`."""
         try:
-            if Path(path).stat().st_size == 0:  # an empty file cannot be mapped
-                return cls(str(path), pa.py_buffer(b""))
+            status = Path(path).stat()
+            if stat.S_ISFIFO(status.st_mode) or status.st_size == 0:  # neither can be mapped
+                return cls(str(path), pa.py_buffer(Path(path).read_bytes()))
             with pa.memory_map(str(path)) as mapped:
                 return cls(str(path), mapped.read_buffer())
         except OSError as error:
@@ -54,11 +57,23 @@ class Source:
 
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise if `path` cannot be written: it exists without `force`, or its folder cannot hold it."""
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = None
+    except OSError as error:  # such as a name that is too long
+        raise _cannot_write(path, error) from error
+    if mode is not None and stat.S_ISDIR(mode):
         raise MaskkitError(
             f"{path} is a folder", why="one file is written there", fix="give -o a file name inside it"
         )
-    if path.exists() and not force:
+    if mode is not None and not stat.S_ISREG(mode):
+        raise MaskkitError(
+            f"{path} is a device or a pipe",
+            why="a file is written beside it and takes its place, which would destroy it",
+            fix="use `-o -` to write to standard output",
+        )
+    if mode is not None and not force:
         raise MaskkitError(
             f"{path} exists already",
             why="an existing file is never overwritten unasked",
@@ -79,22 +94,21 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
     The sibling is locked while it lives, so that the next writer of the same path can tell what
     `kill -9` left behind from what another process is still writing, and clear it away.
+    A symbolic link stays one; the file it points to is replaced.
     """
-    prefix = f".{path.name}."
+    place = Path(os.path.realpath(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _clear_abandoned(path.parent, prefix)
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=path.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = _locked_sibling(place)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
             yield file
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp made it private
-            Path(name).replace(path)
+            Path(name).replace(place)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -106,6 +120,18 @@ def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
     """Write `data` to `path`, whole or not at all."""
     with written_whole(path) as file:
         file.write(memoryview(data))
+
+
+def _locked_sibling(place: Path) -> tuple[int, str]:
+    prefix = f".{place.name[:NAME_KEPT]}."
+    _clear_abandoned(place.parent, prefix)
+    while True:
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=place.parent)
+        with suppress(OSError):  # some network file systems have no locks; nothing is cleared there
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # another writer cleared it away before it was locked
 
 
 def _clear_abandoned(folder: Path, prefix: str) -> None:

@@ -109,27 +109,27 @@ class Header:
     def from_json(cls, text: str | bytes, *, name: str, kind: str | None = None) -> Header:
         """Read a header; `name` and the expected `kind` are for error texts."""
         try:
-            data = json.loads(text)
+            data = dict(json.loads(text))
             number = data.pop("format")
-        except (ValueError, KeyError, AttributeError) as error:
-            raise MaskkitError(
-                f"{name} has a damaged maskkit header", why=str(error), fix="make the file again"
-            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise _damaged(name, error) from error
         if number != FORMAT:
             raise MaskkitError(
                 f"{name} has format {number}",
                 why=f"this is maskkit {__version__}, which reads format {FORMAT}",
                 fix="make the file again with this version, or use the version that made it",
             )
-        if kind is not None and data["kind"] != kind:
-            raise wrong_kind(name, data["kind"], kind)
-        space = data.pop("label_space")
-        return cls(
-            kind=data.pop("kind"),
-            space=None if space is None else LabelSpace.from_json(space),
-            history=tuple(Record.from_json(item) for item in data.pop("history")),
-            facts=data,
-        )
+        try:
+            found, space = data.pop("kind"), data.pop("label_space")
+            history = tuple(Record.from_json(item) for item in data.pop("history"))
+            classes = None if space is None else LabelSpace.from_json(space)
+        except (KeyError, TypeError, AttributeError, MaskkitError) as error:
+            raise _damaged(name, error) from error
+        if kind is not None and found != kind:
+            raise wrong_kind(name, found, kind)
+        if classes is None:
+            raise _damaged(name, ValueError("it has no label space"))
+        return cls(found, classes, history, data)
 
     def then(self, record: Record) -> Header:
         """Return the header with one more record."""
@@ -148,6 +148,14 @@ def wrong_kind(name: str, found: str, wanted: str) -> MaskkitError:
         why=f"this argument takes a {wanted}",
         fix="look at the order of the arguments; `maskkit show FILE` says what a file is",
     )
+
+
+def _damaged(name: str, error: Exception) -> MaskkitError:
+    if isinstance(error, KeyError):
+        why = f"it has no {error}"
+    else:
+        why = error.what if isinstance(error, MaskkitError) else str(error)
+    return MaskkitError(f"{name} has a damaged maskkit header", why=why, fix="make the file again")
 
 
 def merged(histories: Iterable[tuple[Record, ...]]) -> tuple[Record, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import check
 from maskkit.artifacts.files import Source, write_whole
 from maskkit.artifacts.header import KEY, Header, Record
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
 
 NEVER_HELD_OUT = -1
@@ -77,7 +78,7 @@ class Manifest:
     @property
     def root(self) -> Path:
         """The image root that `label` recorded, relative to the folder it ran in."""
-        roots = [record.options["root"] for record in self.header.history if record.stage == "label"]
+        roots = [record.options.get("root", ".") for record in self.header.history if record.stage == "label"]
         return Path(roots[-1]) if roots else Path()
 
     def __len__(self) -> int:
@@ -176,13 +177,20 @@ def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]
             fix="give the output of an earlier maskkit command, or run `maskkit label` on your table",
         )
     try:
-        table = pq.read_table(pa.BufferReader(source.data))
+        table = pq.ParquetFile(pa.BufferReader(source.data)).read()
     except (pa.ArrowException, OSError) as error:
         raise MaskkitError(
             f"cannot read {source.name}",
             why=f"it begins like a Parquet file, but {str(error).splitlines()[0]}",
             fix="it may be cut off: make it again",
         ) from error
+    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
+    if twice:
+        raise MaskkitError(
+            f"{source.name} has two columns {examples(twice)}",
+            why="columns are told apart by name",
+            fix="rename or drop one of them",
+        )
     text = (table.schema.metadata or {}).get(KEY.encode())
     if text is None:
         raise MaskkitError(

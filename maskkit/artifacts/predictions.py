@@ -24,6 +24,7 @@ Form = Literal["parquet", "csv", "submission"]
 
 IDS = ("path", "ImageID")
 ANSWER = "ans"
+MOST_CLASSES = 2**15 - 1
 
 
 @dataclass(frozen=True)
@@ -126,21 +127,24 @@ class Predictions:
 
 def _from_parquet(source: Source) -> Predictions:
     header, table = read_parquet(source, kind="predictions")
-    if not {"path", "probs"} <= set(table.column_names) or not pa.types.is_fixed_size_list(
-        table.schema.field("probs").type
-    ):
+    assert header.space is not None
+    classes = tuple(header.space.names)
+    wanted = {"path": pa.string(), "probs": pa.list_(pa.float32(), len(classes)), "fold": pa.int64()}
+    names = ["path", "probs", *(["fold"] if "fold" in table.column_names else [])]
+    try:
+        columns = {name: table[name].cast(wanted[name]) for name in names}
+        if columns["probs"].null_count:
+            raise ValueError(f"{columns['probs'].null_count} rows of `probs` are empty")
+    except (KeyError, ValueError, NotImplementedError) as error:  # Arrow's errors are these too
         raise MaskkitError(
-            f"{source.name} has the columns {', '.join(table.column_names)}",
-            why="predictions have `path` and `probs`, a fixed list of float32",
+            f"{source.name} has no path and probabilities: {str(error).splitlines()[0]}",
+            why=f"predictions have `path`, and `probs`, a list of {len(classes)} float32",
             fix="make them with `maskkit predict`",
-        )
-    lists = table["probs"].combine_chunks()
-    probs = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
-    fold = None
-    if "fold" in table.column_names:
-        fold = pc.fill_null(table["fold"].cast(pa.int64()), -1).to_numpy()
-    classes = None if header.space is None else tuple(header.space.names)
-    return Predictions(table["path"], probs.argmax(1), probs, classes, fold, header, source)
+        ) from error
+    probs = columns["probs"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    probs = probs.reshape(-1, len(classes))  # (rows, classes)
+    fold = pc.fill_null(columns["fold"], -1).to_numpy() if "fold" in columns else None
+    return Predictions(columns["path"], probs.argmax(1), probs, classes, fold, header, source)
 
 
 def _from_csv(source: Source) -> Predictions:
@@ -149,32 +153,38 @@ def _from_csv(source: Source) -> Predictions:
         table = pacsv.read_csv(
             text, convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(IDS, pa.string()))
         )
-    except pa.ArrowInvalid as error:
+        table = table.rename_columns([name.strip() for name in table.column_names])
+    except ValueError as error:  # Arrow's are ValueErrors too
         raise _unreadable(source, str(error).splitlines()[0]) from error
     key = next((name for name in IDS if name in table.column_names), None)
-    if key is None or table.num_columns < 2:
-        raise _unreadable(source, f"its columns are {', '.join(table.column_names[:6])}")
     others = [name for name in table.column_names if name not in (key, "fold")]
+    if key is None or not others or len(set(others)) < len(others):
+        raise _unreadable(source, f"its columns are {examples(table.column_names, most=6)}")
+    if not len(table):
+        raise _unreadable(source, "it has no rows")
     numbers = table.select(others)
     for name in others:
-        if not pa.types.is_floating(numbers[name].type) and not pa.types.is_integer(numbers[name].type):
-            raise _unreadable(
-                source,
-                f"column {name!r} holds {numbers[name].type}, such as {numbers[name][0]}"
-                if len(table)
-                else "it has no rows",
-            )
         if numbers[name].null_count:
             raise _unreadable(source, f"column {name!r} has {numbers[name].null_count} empty cells")
+        if not pa.types.is_floating(numbers[name].type) and not pa.types.is_integer(numbers[name].type):
+            raise _unreadable(
+                source, f"column {name!r} holds {numbers[name].type}, such as {numbers[name][0]}"
+            )
     if others == [ANSWER]:
-        if not pa.types.is_integer(numbers[ANSWER].type):
-            raise _unreadable(source, f"{ANSWER!r} holds {numbers[ANSWER].type}")
-        answer = numbers[ANSWER].to_numpy().astype(np.int64)
-        if len(answer) and answer.min() < 0:
-            raise _unreadable(source, f"{ANSWER!r} holds {answer.min()}")
-        return Predictions(table[key], answer, source=source)
+        return Predictions(table[key], _answers(numbers[ANSWER], source), source=source)
+    if len(others) == 1:
+        raise _unreadable(source, f"beside {key!r} it has only {others[0]!r}, which is not {ANSWER!r}")
     probs = np.stack([numbers[name].to_numpy().astype(np.float32) for name in others], axis=1)
     return Predictions(table[key], probs.argmax(1), probs, tuple(others), source=source)
+
+
+def _answers(column: pa.ChunkedArray, source: Source) -> NDArray[np.int64]:
+    if not pa.types.is_integer(column.type):
+        raise _unreadable(source, f"{ANSWER!r} holds {column[0]}, and is the number of a class")
+    answer = np.asarray(column.to_numpy(), np.int64)
+    if answer.min() < 0 or answer.max() > MOST_CLASSES:
+        raise _unreadable(source, f"{ANSWER!r} runs from {answer.min()} to {answer.max()}")
+    return answer
 
 
 def _unreadable(source: Source, why: str) -> MaskkitError:
@@ -187,6 +197,7 @@ def _unreadable(source: Source, why: str) -> MaskkitError:
 
 
 def _check_ids(path: pa.ChunkedArray, name: str) -> None:
+    path = pc.if_else(pc.equal(path, ""), None, path)  # a CSV's empty cell
     if path.null_count or pc.count_distinct(path).as_py() < len(path):
         counts = path.value_counts()
         twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
@@ -218,7 +229,10 @@ def _nullable_fold(fold: NDArray[np.int64] | None, rows: int) -> pa.Array:
 def _to_csv(names: list[str], columns: list[pa.Array | pa.ChunkedArray]) -> bytes:
     first = io.StringIO()
     csv.writer(first, lineterminator="\n").writerow(names)  # Arrow would quote every name
+    # Arrow's "needed" quotes every text; a competition's `ImageID,ans` has no quotes.
+    special = pc.match_substring_regex(columns[0], '[",\r\n]')
+    quoting = "needed" if pc.any(special).as_py() else "none"
     rest = io.BytesIO()
-    options = pacsv.WriteOptions(include_header=False, quoting_style="needed")
+    options = pacsv.WriteOptions(include_header=False, quoting_style=quoting)
     pacsv.write_csv(pa.table(columns, names=[str(index) for index in range(len(names))]), rest, options)
     return first.getvalue().encode() + rest.getvalue()

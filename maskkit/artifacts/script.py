@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from maskkit.artifacts.header import Input, Record
 
@@ -23,12 +24,16 @@ def script(history: Sequence[Record], *, output: str) -> str:
 
 
 def _names(history: Sequence[Record], output: str) -> Mapping[str, str]:
-    """Name each record's output: as a later record read it, or after its stage if that was a pipe."""
+    """Name each record's output: as a later record read it, unless that was a pipe or is overwritten."""
     names = {history[-1].id: output} if history else {}
     for record in reversed(history):
         for item in record.inputs:
             if item.made_by is not None and item.made_by not in names:
-                names[item.made_by] = item.path if item.path != "-" else f"piped-{item.made_by}.parquet"
+                is_pipe = item.path == "-" or item.path.startswith("/dev/")
+                is_free = not is_pipe and item.path not in names.values()
+                suffix = ".parquet" if is_pipe else PurePath(item.path).suffix
+                names[item.made_by] = item.path if is_free else f"piped-{item.made_by}{suffix}"
+        names.setdefault(record.id, f"unread-{record.id}")
     return names
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
 from maskkit.cli import demo, ensemble, evaluate, label, predict, show, split, terminal, train
@@ -19,22 +23,62 @@ BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPED = 128 + signal.SIGTERM
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what is raised into a message and an exit code, here and nowhere else."""
+    try:
+        yield
+    except MaskkitError as error:
+        terminal.console.print(str(error), markup=False)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        terminal.console.print("interrupted")
+        raise typer.Exit(INTERRUPTED) from error
+    except (BrokenPipeError, SystemExit) as error:
+        cause = error.__context__ if isinstance(error, SystemExit) else error  # rich exits by itself, with 1
+        if not isinstance(cause, BrokenPipeError):
+            raise
+        silence_stdout()
+        raise typer.Exit(BROKEN_PIPE) from error
+
+
 class Commands(TyperGroup):
-    """All commands; turns what they raise into messages and exit codes, here and nowhere else."""
+    """All commands, and the end of every error."""
+
+    def make_context(self, *given: Any, **extra: Any) -> Any:
+        """Read the words before the command's name, which may print help."""
+        with _translated():
+            return super().make_context(*given, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _translated():
             return super().invoke(ctx)
-        except MaskkitError as error:
-            terminal.console.print(str(error), markup=False)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            terminal.console.print("interrupted")
-            raise typer.Exit(INTERRUPTED) from error
-        except BrokenPipeError as error:
-            silence_stdout()
-            raise typer.Exit(BROKEN_PIPE) from error
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options, of which help shows no type for those that take no value."""
+        return _bare_flags(super().get_params(ctx))
+
+
+class Command(TyperCommand):
+    """One command."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options, of which help shows no type for those that take no value."""
+        return _bare_flags(super().get_params(ctx))
+
+
+def _bare_flags(params: Any) -> Any:
+    for item in params:
+        if getattr(item, "is_flag", False):
+            item.metavar = ""
+    return params
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Return a command's docstring as help: paragraphs flow, and rich prints brackets as they are."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return escape("\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))
 
 
 app = typer.Typer(
@@ -54,7 +98,7 @@ for command in (
     evaluate.evaluate,
     show.show,
 ):
-    app.command()(command)
+    app.command(cls=Command, help=_help(command))(command)
 
 
 def _version(wanted: bool) -> None:
@@ -78,4 +122,4 @@ def _maskkit(
 def main() -> None:
     """Run the command line; a polite kill cleans up like Ctrl-C does."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
-    app()
+    app(prog_name="maskkit")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from maskkit.cli import options, terminal
-from maskkit.cli.streams import source, target
+from maskkit.cli.streams import STREAM, source, target
 from maskkit.cli.tables import agreement_table
 from maskkit.config import Vote
 
@@ -19,7 +19,7 @@ def ensemble(
     context: typer.Context,
     predictions: Annotated[
         list[str],
-        typer.Argument(metavar="PREDICTIONS...", help="Submissions or probability tables, CSV or Parquet."),
+        typer.Argument(metavar="PREDICTIONS", help="Submissions or probability tables, CSV or Parquet."),
     ],
     output: options.Output = None,
     vote: Annotated[
@@ -50,11 +50,11 @@ def ensemble(
     from maskkit.stages.ensemble import ensemble as stage
 
     numbers = None if weights is None else _numbers(weights)
-    if predictions.count("-") > 1:
+    if predictions.count(STREAM) > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
     members = [Predictions.read(source(name, what="predictions")) for name in predictions]
     form = _form(members, output, submission=submission)
-    to = target(output, force=force, is_text=form != "parquet")
+    to = target(output, force=force, inputs=predictions, is_text=form != "parquet")
     options.stop_if_dry(context, dry_run)
     result = stage(members, vote=vote, weights=numbers, allow_leak=allow_leak)
     to.write(result.predictions.encode(form))
@@ -76,5 +76,5 @@ def _form(members: list[Predictions], output: str | None, *, submission: bool) -
     if submission or any(member.classes is None for member in members):
         return "submission"
     from_csv = all(member.header.space is None for member in members)
-    is_csv = output.endswith(".csv") if output not in (None, "-") else from_csv
+    is_csv = output.endswith(".csv") if output not in (None, STREAM) else from_csv
     return "csv" if is_csv else "parquet"

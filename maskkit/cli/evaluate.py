@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from maskkit.cli import options, terminal
-from maskkit.cli.streams import print_json, print_tsv, source, target
+from maskkit.cli.streams import (
+    STREAM,
+    Target,
+    print_json,
+    print_tsv,
+    refuse,
+    source,
+    stdout_is_terminal,
+    target,
+)
 from maskkit.cli.tables import evaluation_tables, measures
 from maskkit.errors import RefusedError
+
+if TYPE_CHECKING:
+    from maskkit.stages.evaluate import Evaluation
 
 
 def evaluate(
@@ -48,28 +59,26 @@ def evaluate(
 
     Example: maskkit evaluate folds.parquet oof.parquet --html report.html -o scores.json
     """
+    from maskkit.artifacts.files import write_whole
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
     from maskkit.stages.evaluate import evaluate as stage
     from maskkit.stages.evaluate import report
 
-    to = None if output is None else target(output, force=force)
-    page = None if html is None else target(str(html), force=force)
+    _check_words(manifest, predictions, output=output, html=html, curves=curves)
+    inputs = [manifest, predictions, *map(str, curves or [])]
+    to = None if output is None else target(output, force=force, inputs=inputs)
+    if html is not None:
+        refuse(html, force=force, inputs=inputs)
     truth = Manifest.read(source(manifest, what="manifest"))
     given = Predictions.read(source(predictions, what="predictions"))
     options.stop_if_dry(context, dry_run)
     result = stage(truth, given, replicates=replicates, seed=seed, allow_leak=allow_leak)
-    if page is not None:
+    if html is not None:
         text = report(result, manifest=truth.name, predictions=given.name, curves=curves or [])
-        page.write(text.encode())
-    if to is not None:
-        to.write((dumps(result.to_json(), indent=2) + "\n").encode())
-    elif json:
-        print_json(result.to_json())
-    elif not sys.stdout.isatty():
-        print_tsv(("scope", "name", "measure", "value", "low", "high"), measures(result))
-    for table in evaluation_tables(result):
-        terminal.note(table)
+        write_whole(html, text.encode())
+        terminal.note(f"the page is {html}")
+    _print(result, to, json=json)
     headline = result.scores.macro_f1.value or 0.0
     if fail_under is not None and headline < fail_under:
         raise RefusedError(
@@ -77,3 +86,34 @@ def evaluate(
             why=f"--fail-under asks for {fail_under} or more",
             fix="train better, or ask for less",
         )
+
+
+def _check_words(
+    manifest: str, predictions: str, *, output: str | None, html: Path | None, curves: list[Path] | None
+) -> None:
+    if manifest == predictions == STREAM:
+        raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
+    if curves and html is None:
+        raise typer.BadParameter("curves are drawn in the page of --html", param_hint="--curves")
+    if html is not None and output is not None and html.resolve() == Path(output).resolve():
+        raise typer.BadParameter(f"{html} is given to -o too", param_hint="--html")
+
+
+def _print(result: Evaluation, to: Target | None, *, json: bool) -> None:
+    """Give programs the numbers and people the tables, which share a terminal but never a pipe."""
+    tables = evaluation_tables(result)
+    if to is None and stdout_is_terminal():
+        if json:
+            print_json(result.to_json())
+        else:
+            for table in tables:
+                terminal.show(table)
+        return
+    if to is not None:
+        to.write((dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
+    elif json:
+        print_json(result.to_json())
+    else:
+        print_tsv(("scope", "name", "measure", "value", "low", "high"), measures(result))
+    for table in tables:
+        terminal.note(table)

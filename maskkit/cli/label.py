@@ -22,7 +22,13 @@ def label(
         ),
     ] = None,
     output: options.Output = None,
-    root: options.Root = None,
+    root: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Folder that the paths are relative to; left out, `images` beside the table or its folder.",
+            show_default=False,
+        ),
+    ] = None,
     task: Annotated[
         Optional[str],
         typer.Option(help="TOML file with another label space than the home task's.", show_default=False),
@@ -43,7 +49,7 @@ def label(
     """
     from maskkit.stages.label import label as stage
 
-    to = target(output, force=force)
+    to = target(output, force=force, inputs=[photos, task])
     given = source(photos, what="folder or table of photos") if photos in (None, STREAM) else photos
     options.stop_if_dry(context, dry_run)
     manifest = stage(given, root=root, task=task, skip_bad=skip_bad, track=terminal.track)

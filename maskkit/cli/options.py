@@ -6,10 +6,12 @@ import inspect
 import tomllib
 from collections.abc import Callable
 from dataclasses import Field, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Optional, get_type_hints
 
 import typer
+from rich.markup import escape
 
 from maskkit.cli import terminal
 from maskkit.cli.streams import as_recipe, print_line
@@ -34,7 +36,9 @@ def _read_recipe(context: typer.Context, path: Path | None) -> Path | None:
         recipe = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise MaskkitError(
-            f"cannot read the recipe {path}", why=str(error), fix="give a TOML file with a table per command"
+            f"cannot read the recipe {path}",
+            why=getattr(error, "strerror", None) or str(error),
+            fix=f"give a TOML file with a table per command, such as [{command}]",
         ) from error
     parent = context.parent
     commands = sorted(getattr(parent.command, "commands", {})) if parent else [command]
@@ -46,25 +50,54 @@ def _read_recipe(context: typer.Context, path: Path | None) -> Path | None:
             fix=f"write the options of this command under [{command}]",
         )
     given = {name.replace("-", "_"): value for name, value in recipe.get(command, {}).items()}
-    allowed = [item.name for item in context.command.params if item.param_type_name == "option"]
-    unknown = [name for name in given if name not in allowed or name in ("recipe", "help")]
+    allowed = {item.name: item for item in _options_of(context) if item.name != "recipe"}
+    unknown = [name for name in given if name not in allowed]
     if unknown:
         raise MaskkitError(
             f"the recipe {path} sets {', '.join(unknown)}, which maskkit {command} does not have",
-            why=f"its options are {', '.join(sorted(str(name).replace('_', '-') for name in allowed))}",
+            why=f"its options are {', '.join(sorted(name.replace('_', '-') for name in allowed))}",
             fix="correct the name; nothing is silently ignored",
         )
-    context.default_map = {**(context.default_map or {}), **given}
+    values = {name: _checked(context, allowed[name], value, path) for name, value in given.items()}
+    context.default_map = {**(context.default_map or {}), **values}
     return path
+
+
+def _options_of(context: typer.Context) -> list[Any]:
+    return [item for item in context.command.params if item.param_type_name == "option"]
+
+
+def _checked(context: typer.Context, option: Any, value: object, path: Path) -> object:
+    """Return a recipe's value as it would be typed, after checking it as if it had been typed."""
+    bad = partial(_bad_value, context, option, value, path)
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise bad(why="it is true or false")
+        return value
+    items = value if option.multiple and isinstance(value, list) else [value]
+    if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in items):
+        raise bad(why="it takes a list of texts" if option.multiple else "it takes one text or number")
+    typed = [str(item) for item in items] if option.multiple else str(value)
+    try:
+        option.process_value(context, typed)
+    except typer.BadParameter as error:
+        raise bad(why=error.message.removeprefix("Value error, ").rstrip(".")) from error
+    return typed
+
+
+def _bad_value(context: typer.Context, option: Any, value: object, path: Path, *, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"the recipe {path} sets {option.name.replace('_', '-')} to {value!r}",
+        why=why,
+        fix=f"correct it; `maskkit {context.info_name} --help` says what each option takes",
+    )
 
 
 def stop_if_dry(context: typer.Context, dry_run: bool) -> None:
     """End the command before its work, after printing every option as resolved, as a recipe."""
     if dry_run:
-        names = [item.name for item in context.command.params if item.param_type_name == "option"]
-        chosen = {
-            name: context.params[name] for name in names if name in context.params and name not in SHELL
-        }
+        names = [item.name for item in _options_of(context) if item.name not in SHELL]
+        chosen = {name: context.params[name] for name in names if name in context.params}
         print_line(as_recipe(context.info_name or "", chosen))
         raise typer.Exit
 
@@ -86,7 +119,7 @@ Quiet = Annotated[
 ]  # fmt: skip
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Check everything, print the resolved options, and stop.",
+    typer.Option("--dry-run", help="Read the inputs, print the options as a recipe, and stop.",
                  rich_help_panel=SHELL_PANEL),
 ]  # fmt: skip
 Recipe = Annotated[
@@ -102,7 +135,10 @@ Html = Annotated[
 ]  # fmt: skip
 Root = Annotated[
     Optional[str],
-    typer.Option(help="Folder that the paths are relative to.  [env: MASKKIT_ROOT]", show_default=False),
+    typer.Option(
+        help="Where the photos are, if not where `label` found them; MASKKIT_ROOT does the same.",
+        show_default=False,
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 AllowLeak = Annotated[
@@ -138,7 +174,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     flag = [f"--{field.name.replace('_', '-')}"] if hint is bool else []
     declared = typer.Option(
         *flag,
-        help=limits.help,
+        help=escape(limits.help),
         min=limits.minimum,
         max=limits.maximum,
         rich_help_panel=limits.panel,

@@ -18,7 +18,7 @@ def predict(
         typer.Argument(metavar="MANIFEST", help="Photos to predict; `-` reads standard input."),
     ],
     checkpoints: Annotated[
-        list[str], typer.Argument(metavar="CHECKPOINT...", help="Models to average, from `maskkit train`.")
+        list[str], typer.Argument(metavar="CHECKPOINT", help="Models to average, from `maskkit train`.")
     ],
     output: options.Output = None,
     oof: Annotated[
@@ -31,7 +31,9 @@ def predict(
     root: options.Root = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Photos per step.")] = 64,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode photos.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that decode photos; 0 decodes in this one.")
+    ] = 2,
     allow_leak: options.AllowLeak = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
@@ -51,7 +53,7 @@ def predict(
     from maskkit.stages.predict import predict as stage
 
     is_csv = submission or (output is not None and output.endswith(".csv"))
-    to = target(output, force=force, is_text=is_csv)
+    to = target(output, force=force, inputs=[manifest, *checkpoints], is_text=is_csv)
     given = Manifest.read(source(manifest, what="manifest"))
     models = [Checkpoint.read(name) for name in checkpoints]
     options.stop_if_dry(context, dry_run)
@@ -67,4 +69,6 @@ def predict(
     )
     to.write(predictions.encode("submission" if submission else "csv" if is_csv else "parquet"))
     views = "" if tta == "none" else f", {tta}"
-    terminal.note(f"{len(predictions)} photos by {len(models)} models{views}")
+    terminal.note(
+        f"{len(predictions)} photos by {len(models)} {'model' if len(models) == 1 else 'models'}{views}"
+    )

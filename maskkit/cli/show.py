@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Optional
 
 import typer
 
 from maskkit.cli import options, terminal
-from maskkit.cli.streams import print_json, print_line, print_tsv, source
+from maskkit.cli.streams import STREAM, print_json, print_line, print_tsv, source, stdout_is_terminal
 from maskkit.cli.tables import facts_table, flat
 
 
@@ -45,12 +44,12 @@ def show(
         if json:
             print_json([record.to_json() for record in records])
         else:
-            print_line(script(records, output=given.name if given.name != "-" else "output"))
+            print_line(script(records, output=given.name if given.name != STREAM else "output"))
         return
     facts = stage(given)
     if json:
         print_json(facts)
-    elif sys.stdout.isatty():
+    elif stdout_is_terminal():
         terminal.show(facts_table(facts))
     else:
         print_tsv(("fact", "value"), flat(facts))

@@ -22,7 +22,9 @@ def split(
     folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
     holdout: Annotated[
         Optional[float],
-        typer.Option(help="Hold out this share as fold 0 instead of making folds.", show_default=False),
+        typer.Option(
+            min=0, max=1, help="Hold out this share as fold 0 instead of making folds.", show_default=False
+        ),
     ] = None,
     seed: options.Seed = 0,
     check: Annotated[
@@ -42,12 +44,14 @@ def split(
     from maskkit.stages.split import split as stage
 
     if check:
+        if output is not None:
+            raise typer.BadParameter("--check writes nothing", param_hint="-o")
         given = Manifest.read(source(manifest, what="manifest"))
         options.stop_if_dry(context, dry_run)
         check_split(given)
         terminal.note("each person is in one fold")
         return
-    to = target(output, force=force)
+    to = target(output, force=force, inputs=[manifest])
     given = Manifest.read(source(manifest, what="manifest"))
     options.stop_if_dry(context, dry_run)
     result: Manifest = stage(given, by=by, folds=folds, holdout=holdout, seed=seed)

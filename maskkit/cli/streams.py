@@ -30,7 +30,14 @@ def source(name: str | None, *, what: str) -> Source:
         return Source.open(name)
     if sys.stdin is None or (name is None and sys.stdin.isatty()):
         raise typer.BadParameter(f"give a {what}, or pipe one in", param_hint=what.upper())
-    return Source(STREAM, pa.py_buffer(sys.stdin.buffer.read()))
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise MaskkitError(
+            "standard input is empty",
+            why="the command before it in the pipe wrote nothing, or there is none",
+            fix=f"look at that command's message, or give a {what}",
+        )
+    return Source(STREAM, pa.py_buffer(data))
 
 
 @dataclass(frozen=True)
@@ -50,31 +57,59 @@ class Target:
             print_line(str(self.path))
 
 
-def target(name: str | None, *, force: bool, is_text: bool = False) -> Target:
+def target(
+    name: str | None, *, force: bool, inputs: Sequence[str | None] = (), is_text: bool = False
+) -> Target:
     """Return where `-o` sends an artifact, and refuse what cannot or should not be written.
 
     Left out, it goes to standard output, unless that is a terminal and the artifact is not text.
     """
-    if name is None and sys.stdout.isatty() and not is_text:
+    if name is None and stdout_is_terminal() and not is_text:
         raise typer.BadParameter("give a file with -o, or pipe the output on", param_hint="-o")
     if name is None or name == STREAM:
         return Target(None)
+    refuse(Path(name), force=force, inputs=inputs)
+    return Target(Path(name))
+
+
+def refuse(path: Path, *, force: bool, inputs: Sequence[str | None]) -> None:
+    """Raise if `path` is an input, or exists without `force`, or cannot be written."""
     from maskkit.artifacts.files import refuse_existing
 
-    refuse_existing(Path(name), force=force)
-    return Target(Path(name))
+    if any(given not in (None, STREAM) and Path(str(given)).resolve() == path.resolve() for given in inputs):
+        raise MaskkitError(
+            f"{path} is read by this command", why="inputs are never modified", fix="use another -o"
+        )
+    refuse_existing(path, force=force)
+
+
+def stdout_is_terminal() -> bool:
+    """Whether a person looks at standard output; it is None if the shell closed it."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def write_bytes(data: bytes | memoryview) -> None:
     """Write to standard output and see at once whether anyone still reads it."""
-    sys.stdout.flush()
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None:
         raise MaskkitError(
-            "standard output takes no bytes", why="it was replaced by a text stream", fix="use -o FILE"
+            "cannot write to standard output",
+            why="it is closed, or was replaced by one that takes no bytes",
+            fix="use -o FILE > /dev/null",
         )
-    stream.write(data)
-    stream.flush()
+    try:
+        sys.stdout.flush()
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()  # what is left in the buffer would be complained of again at exit
+        raise MaskkitError(
+            "cannot write to standard output",
+            why=(error.strerror or str(error)).lower(),
+            fix="free some space, or use -o FILE on another disk",
+        ) from error
 
 
 def print_line(text: str) -> None:

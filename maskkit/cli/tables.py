@@ -20,11 +20,8 @@ Measure = tuple[str, str, str, object, object, object]
 def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
     """Show people and images of each class in each fold, and how far from even they are."""
     folds = quality.images.shape[1]
-    table = Table(title="people/images held out per class and fold", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    table.add_column("class", no_wrap=True)
-    for fold in range(folds):
-        table.add_column(f"fold {fold}", justify="right", no_wrap=True)
-    table.add_column("off by", justify="right", no_wrap=True)
+    columns = ["class", *(f"fold {fold}" for fold in range(folds)), "off by"]
+    table = _table("people/photos held out per class and fold", *columns)
     for index, name in enumerate(names):
         cells = [
             f"{people}/{images}"
@@ -40,10 +37,7 @@ def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
 
 def agreement_table(agreement: Any, names: Sequence[str]) -> Table:
     """Show the share of images on which two files answer alike."""
-    table = Table(title="share of photos answered alike", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("file")
-    for index in range(len(names)):
-        table.add_column(str(index + 1), justify="right")
+    table = _table("answered alike", "file", *(str(index + 1) for index in range(len(names))))
     for index, name in enumerate(names):
         table.add_row(f"{index + 1} {escape(name)}", *(f"{share:.4f}" for share in agreement[index]))
     return table
@@ -99,7 +93,7 @@ def facts_table(facts: Mapping[str, Any]) -> Table:
     """Show what an artifact is."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
-    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in facts.items():
         if isinstance(value, Mapping):
             inner = "\n".join(f"{key}: {_shown(item)}" for key, item in value.items())
@@ -119,7 +113,11 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obje
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    """Return a table whose class names and intervals fit into 80 columns."""
+    table = Table(
+        title=title, title_justify="left", caption_justify="left",
+        box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False,
+    )  # fmt: skip
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     return table
@@ -128,10 +126,8 @@ def _table(title: str, *columns: str) -> Table:
 def _class_table(classes: Sequence[ClassScore]) -> Table:
     table = _table("per class", "class", "people", "photos", "precision", "recall", "F1")
     for one in classes:
-        table.add_row(
-            escape(one.name), str(one.people), str(one.rows), _number(one.precision), _number(one.recall),
-            _interval(one.f1),
-        )  # fmt: skip
+        shares = [_number(share, 3) for share in (one.precision, one.recall)]
+        table.add_row(escape(one.name), str(one.people), str(one.rows), *shares, _interval(one.f1, 3))
     return table
 
 
@@ -147,18 +143,19 @@ def _row(scope: str, name: str, measure: str, estimate: Estimate) -> Measure:
     return scope, name, measure, estimate.value, estimate.low, estimate.high
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: Estimate, digits: int = 4) -> str:
+    value = _number(estimate.value, digits)
     if estimate.low is None or estimate.high is None:
-        return _number(estimate.value)
-    return f"{_number(estimate.value)}  {estimate.low:.4f} to {estimate.high:.4f}"
+        return value
+    return f"{value}  {_number(estimate.low, digits)}-{_number(estimate.high, digits)}"
 
 
 def _spread(mean: float, deviation: float | None) -> str:
     return f"{mean:.4f}" if deviation is None else f"{mean:.4f} ± {deviation:.4f}"
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _shown(value: object) -> str:

@@ -11,11 +11,13 @@ from typing import TypeVar
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 Item = TypeVar("Item")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 LINE_EVERY = 10.0  # seconds between plain lines of progress where there is no terminal
+WIDEST = 1000  # columns; tables take what they need of it
 COLOURS = {"warning": "yellow", "error": "red"}
 
 
@@ -44,12 +46,19 @@ def is_quiet() -> bool:
 def note(text: object) -> None:
     """Show a line, a table or another renderable, unless quiet."""
     if not is_quiet():
-        console.print(escape(text) if isinstance(text, str) else text)
+        _console(text, stderr=True).print(escape(text) if isinstance(text, str) else text)
 
 
 def show(table: object) -> None:
     """Show on standard output, for reports that a person reads there."""
-    Console(highlight=False).print(table)
+    _console(table, stderr=False).print(table)
+
+
+def _console(item: object, *, stderr: bool) -> Console:
+    """Let a table of numbers be wider than the terminal: 0.98 cut short would be read as 0.9."""
+    if isinstance(item, Table) and any(column.no_wrap for column in item.columns):
+        return Console(stderr=stderr, highlight=False, width=WIDEST)
+    return console if stderr else Console(highlight=False)
 
 
 def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:

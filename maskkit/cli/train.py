@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from maskkit.cli import options, terminal
-from maskkit.cli.streams import STREAM, print_line, source
-from maskkit.config import TrainOptions
+from maskkit.cli.streams import STREAM, print_line, refuse, source
+from maskkit.config import TrainOptions, parse_size
 from maskkit.errors import MaskkitError
 
 if TYPE_CHECKING:
@@ -48,17 +48,21 @@ def train(
     Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package
     """
     _check_words(output, fold)
+    parse_size(training.size)
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.train import train as stage
 
     given = Manifest.read(source(manifest, what="manifest"))
     given.need("fold")
+    numbers = sorted({int(number) for number in given.folds if number >= 0}) if fold == "all" else [int(fold)]
+    outputs = {number: Path(str(output).replace(FOLD, str(number))) for number in numbers}
+    for path in outputs.values():  # all of them now, not one after each fold's hours
+        refuse(path, force=force or resume, inputs=[manifest, training.weights])
     options.stop_if_dry(context, dry_run)
-    folds = sorted({int(number) for number in given.folds if number >= 0}) if fold == "all" else [int(fold)]
-    for number in folds:
-        path = stage(
+    for number, path in outputs.items():
+        stage(
             given,
-            Path(str(output).replace(FOLD, str(number))),
+            path,
             fold=number,
             options=training,
             root=root,

@@ -7,10 +7,13 @@ import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from maskkit.imaging.decode import fault, faulty
 from maskkit.progress import Track, untracked
+
+BLOCK = 10_000  # photos waiting for a thread; each takes a kilobyte, and there may be millions
 
 
 def check_photos(
@@ -30,7 +33,8 @@ def check_photos(
     faults: dict[str, str] = {}
     digest = hashlib.sha256()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
-        looks = pool.map(_look, files, chunksize=1)
+        blocks = (files[start : start + BLOCK] for start in range(0, len(files), BLOCK))
+        looks = chain.from_iterable(pool.map(_look, block) for block in blocks)
         for name, (why, sha256) in zip(names, track(looks, len(files), "photos"), strict=True):
             digest.update(f"{sha256} {name}\n".encode())
             if why is not None:

@@ -13,14 +13,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import load
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 Augment = Callable[[Pixels, int], Pixels]
 Draw = tuple[int, int]  # a row, and the seed of its augmentation
+Item = tuple[int, Pixels]
+Batch = tuple[Tensor, Tensor]
 
 
-class Photos(Dataset[tuple[int, Pixels]]):
+class Photos(Dataset["Item | MaskkitError"]):
     """Decode photos at the model's size, and vary them if told how.
 
     Args:
@@ -32,9 +35,13 @@ class Photos(Dataset[tuple[int, Pixels]]):
     def __init__(self, paths: Sequence[Path], preprocess: Preprocess, augment: Augment | None = None) -> None:
         self.paths, self.preprocess, self.augment = paths, preprocess, augment
 
-    def __getitem__(self, draw: Draw) -> tuple[int, Pixels]:
+    def __getitem__(self, draw: Draw) -> Item | MaskkitError:
+        """Return a row and its pixels, or why there are none: torch would mangle an error of a worker."""
         row, seed = draw
-        pixels = load(self.paths[row], self.preprocess)
+        try:
+            pixels = load(self.paths[row], self.preprocess)
+        except MaskkitError as error:
+            return error
         return row, pixels if self.augment is None else self.augment(pixels, seed)
 
 
@@ -53,12 +60,17 @@ def in_order(rows: NDArray[np.int64]) -> list[Draw]:
 
 def batches(
     photos: Photos, draws: Sequence[Draw], *, batch_size: int, workers: int, pin_memory: bool = False
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[Batch]:
     """Yield rows, int64 (N,), and pixels, uint8 (N, height, width, 3).
 
     Batches differ by at most one photo, so that no rump batch upsets batch norm or is worth dropping.
+
+    Raises:
+        MaskkitError: A photo cannot be decoded.
     """
     count = batch_count(len(draws), batch_size)
+    if not count:
+        return
     bounds = [len(draws) * index // count for index in range(count + 1)]
     loader = DataLoader(
         photos,
@@ -70,7 +82,10 @@ def batches(
         prefetch_factor=4 if workers else None,
         generator=torch.Generator(),  # its own, so that loading draws nothing from the model's randomness
     )
-    yield from loader
+    for batch in loader:
+        if isinstance(batch, MaskkitError):
+            raise batch
+        yield batch
 
 
 def batch_count(rows: int, batch_size: int) -> int:
@@ -78,8 +93,13 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def _collate(items: list[tuple[int, Pixels]]) -> tuple[Tensor, Tensor]:
-    rows, pixels = zip(*items, strict=True)
+def _collate(items: list[Item | MaskkitError]) -> Batch | MaskkitError:
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, MaskkitError):
+            return item
+        found.append(item)
+    rows, pixels = zip(*found, strict=True)
     return torch.tensor(rows), torch.from_numpy(np.stack(pixels))
 
 

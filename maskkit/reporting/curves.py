@@ -21,7 +21,7 @@ def training_curves(histories: Sequence[Path]) -> list[Chart]:
     """
     if not histories:
         return []
-    tables = {path.name.removesuffix(".history.csv"): _read(path) for path in histories}
+    tables = {name: _read(path) for name, path in zip(_names(histories), histories, strict=True)}
     scores = [_line(name, table, "held_out_macro_f1") for name, table in tables.items()]
     losses = [
         _line(f"{name} {column.removesuffix('_loss').replace('_', '-')}", table, column)
@@ -34,9 +34,15 @@ def training_curves(histories: Sequence[Path]) -> list[Chart]:
     ]
 
 
+def _names(histories: Sequence[Path]) -> list[str]:
+    """Name each line by its file, and by the whole path where two folders hold files of one name."""
+    short = [path.name.removesuffix(".history.csv") for path in histories]
+    return short if len(set(short)) == len(short) else [str(path) for path in histories]
+
+
 def _read(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=dict.fromkeys(NEEDED, float))
     except (OSError, ValueError) as error:
         raise MaskkitError(
             f"cannot read {path}", why=str(error), fix="give the .history.csv beside a checkpoint"

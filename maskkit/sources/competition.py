@@ -36,7 +36,7 @@ def training_photos(table: pd.DataFrame, root: Path, space: LabelSpace) -> Listi
     """List seven photos per person; those that are not there are missing.
 
     Raises:
-        MaskkitError: The label space is not made of mask, gender and age.
+        MaskkitError: The label space is not made of mask, gender and age, or a row has no path.
     """
     wanted = {factor.name for factor in HOME.factors}
     if {factor.name for factor in space.factors} != wanted:
@@ -47,8 +47,14 @@ def training_photos(table: pd.DataFrame, root: Path, space: LabelSpace) -> Listi
         )
     columns: dict[str, list[object]] = {name: [] for name in ("path", "person_id", "mask", "gender", "age")}
     missing: dict[str, str] = {}
-    for person, gender, age, folder in table[list(TRAIN_COLUMNS)].itertuples(index=False):
-        photos = _photos_by_state(root / folder)
+    for row, (person, gender, age, folder) in enumerate(table[list(TRAIN_COLUMNS)].itertuples(index=False)):
+        if folder is None:
+            raise MaskkitError(
+                f"row {row + 1} of train.csv has no path",
+                why="it names the folder of a person's photos",
+                fix="correct the table",
+            )
+        photos = _photos_by_state(root / str(folder))
         for state, mask in STATES.items():
             found = photos.get(state, [])
             if len(found) != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maskkit.config import PHOTO_SUFFIXES
@@ -25,12 +26,7 @@ def folder_photos(root: Path, space: LabelSpace) -> Listing:
     paths: list[str] = []
     labels: list[int] = []
     strangers: Counter[str] = Counter()
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        place = Path(folder).relative_to(root).parts
-        photos = sorted(
-            name for name in names if not name.startswith(".") and name.lower().endswith(PHOTO_SUFFIXES)
-        )
+    for place, photos in _walk(root):
         depths = range(1, len(place) + 1)
         label = next((classes[place[:depth]] for depth in depths if place[:depth] in classes), None)
         if label is None:
@@ -52,11 +48,45 @@ def folder_photos(root: Path, space: LabelSpace) -> Listing:
 
 def _folder_names(space: LabelSpace) -> dict[tuple[str, ...], int]:
     names: dict[tuple[str, ...], int] = {}
-    for index in range(len(space)):
-        levels = space.levels_of(index)
-        for name in (levels, ("_".join(levels),), ("-".join(levels),), (str(index),)):
-            names[name] = index
+    levels = [space.levels_of(index) for index in range(len(space))]
+    numbers = [(str(index),) for index in range(len(space))]
+    flat = ([(mark.join(words),) for words in levels] for mark in "-_")
+    # The last says most: a level may itself be named by a number, or contain a mark.
+    styles: list[Sequence[tuple[str, ...]]] = [numbers, *flat, levels]
+    for style in styles:
+        if len(set(style)) == len(space):
+            names |= {name: index for index, name in enumerate(style)}
     return names
+
+
+def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield the place and the photos of `root` and all folders below it, also behind symbolic links."""
+    waiting: list[tuple[tuple[str, ...], frozenset[str]]] = [((), frozenset())]
+    while waiting:
+        place, above = waiting.pop()
+        folder = root.joinpath(*place)
+        here = os.path.realpath(folder)
+        if here in above:
+            continue  # a link to a folder that it lies in
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise MaskkitError(
+                f"cannot list the folder {folder}",
+                why=(error.strerror or str(error)).lower(),
+                fix="make it readable, or move it out of the tree",
+            ) from error
+        seen = [entry for entry in entries if not entry.name.startswith(".")]
+        folders = [entry.name for entry in seen if entry.is_dir()]
+        waiting += [((*place, name), above | {here}) for name in reversed(folders)]
+        yield (
+            place,
+            [
+                entry.name
+                for entry in seen
+                if entry.name.lower().endswith(PHOTO_SUFFIXES) and not entry.is_dir()
+            ],
+        )
 
 
 def _factor_columns(labels: list[int], space: LabelSpace) -> dict[str, list[object]]:

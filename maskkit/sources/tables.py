@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
@@ -14,18 +16,19 @@ from maskkit.sources.listing import Listing
 
 
 def read_table(source: Source) -> pd.DataFrame:
-    """Read a CSV (all cells as text; empty ones are missing) or Parquet file.
+    """Read a CSV (all cells as text) or Parquet file; what is missing in it becomes None.
 
     Raises:
         MaskkitError: It is neither, or has no rows.
     """
     data = io.BytesIO(source.data.to_pybytes())
     try:
-        if source.starts_with(b"PAR1"):
-            table = pd.read_parquet(data)
-        else:
-            table = pd.read_csv(data, dtype=str, na_values=[""], keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # pandas' parser and decoding errors are ValueErrors
+        table = _from_parquet(data) if source.starts_with(b"PAR1") else _from_csv(data)
+    except (
+        ValueError,
+        OSError,
+        pd.errors.ParserWarning,
+    ) as error:  # pandas' parser and decoding errors are ValueErrors
         raise MaskkitError(
             f"cannot read {source.name} as a table",
             why=str(error).splitlines()[0],
@@ -35,7 +38,28 @@ def read_table(source: Source) -> pd.DataFrame:
         raise MaskkitError(
             f"{source.name} has no rows", why="there is nothing to label", fix="give a table with photos"
         )
-    return table
+    return table.astype(object).where(table.notna(), None)
+
+
+def _from_parquet(data: io.BytesIO) -> pd.DataFrame:
+    # Without pandas' metadata, an index is a column; numbers beside nulls do not become floats.
+    table = pq.read_table(data).to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    return pd.DataFrame(table[[name for name in table.columns if not name.startswith("__index_level_")]])
+
+
+def _from_csv(data: io.BytesIO) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # Rows longer than the header would lose cells, or (by default) shift them all by a column.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            data,
+            dtype=str,
+            na_values=[""],
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            index_col=False,
+            skipinitialspace=True,
+        )
 
 
 def table_photos(table: pd.DataFrame, root: Path, space: LabelSpace, *, name: str) -> Listing:
@@ -55,5 +79,4 @@ def table_photos(table: pd.DataFrame, root: Path, space: LabelSpace, *, name: st
             fix="rename or add the columns; leave all factors out for photos without labels, "
             "or describe your own factors with --task",
         )
-    cells = table.astype(object).where(table.notna(), None)
-    return Listing(root, {str(column): cells[column].tolist() for column in cells.columns})
+    return Listing(root, {str(column): table[column].tolist() for column in table.columns})

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -91,12 +90,13 @@ def ensemble(
 
 
 def _check_classes(members: Sequence[Predictions]) -> None:
+    spaces = [(member.name, member.header.space) for member in members if member.header.space is not None]
+    for name, space in spaces[1:]:
+        same_space(spaces[0][1], space, names=(spaces[0][0], name))
     first = next((member for member in members if member.classes), None)
     if first is None or first.classes is None:
         return
     for member in members:
-        if member.header.space is not None and first.header.space is not None:
-            same_space(first.header.space, member.header.space, names=(first.name, member.name))
         if member.classes is not None and member.classes != first.classes:
             pairs = zip(first.classes, member.classes, strict=False)
             differing = next((f"{a} against {b}" for a, b in pairs if a != b), None)
@@ -116,9 +116,9 @@ def _check_classes(members: Sequence[Predictions]) -> None:
 def _in_order_of(first: Predictions, member: Predictions) -> Predictions:
     if member.path.equals(first.path):
         return member
-    place = pc.index_in(first.path, value_set=pa.array(member.path))
+    place = pc.index_in(first.path, value_set=member.path)
     missing = first.path.filter(pc.is_null(place)).to_pylist()
-    extra = member.path.filter(pc.invert(pc.is_in(member.path, value_set=pa.array(first.path)))).to_pylist()
+    extra = member.path.filter(pc.invert(pc.is_in(member.path, value_set=first.path))).to_pylist()
     if missing or extra:
         found = [f"{len(missing)} missing: {examples(missing)}"] if missing else []
         found += [f"{len(extra)} extra: {examples(extra)}"] if extra else []

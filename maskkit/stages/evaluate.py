@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -74,12 +73,13 @@ def evaluate(
     _check_leak(manifest, predictions, rows, allow_leak=allow_leak)
     truth = manifest.labels[rows]
     person = np.where(manifest.table["person_id"].is_null().to_numpy(), -1, manifest.people.codes)
+    fold = manifest.folds[rows] if manifest.has("fold") else None
     scores = score(
         truth,
         predictions.answer[place],
         space=manifest.space,
         person=person[rows],
-        fold=manifest.folds[rows] if manifest.has("fold") else None,
+        fold=fold if fold is not None and (fold >= 0).any() else None,
         replicates=replicates,
         seed=seed,
     )
@@ -129,7 +129,7 @@ def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.i
 
     Raises unless each fold was predicted as a whole or not at all, and nothing else was predicted.
     """
-    strangers = pc.invert(pc.is_in(predictions.path, value_set=pa.array(manifest.table["path"])))
+    strangers = pc.invert(pc.is_in(predictions.path, value_set=manifest.table["path"]))
     if pc.any(strangers).as_py():
         extra = predictions.path.filter(strangers).to_pylist()
         raise MaskkitError(
@@ -137,7 +137,7 @@ def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.i
             why="an answer without a known truth cannot be scored",
             fix="evaluate with the manifest that was predicted",
         )
-    found = pc.index_in(manifest.table["path"], value_set=pa.array(predictions.path))
+    found = pc.index_in(manifest.table["path"], value_set=predictions.path)
     place = pc.fill_null(found, -1).to_numpy().astype(np.int64)
     labelled = manifest.labels >= 0
     scored, unanswered = labelled & (place >= 0), labelled & (place < 0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import COLUMNS, LEVEL, check, labels_from_factors
 from maskkit.artifacts.files import Source
@@ -52,23 +54,19 @@ def label(
     task = Source.open(task) if isinstance(task, Path | str) else task
     space = HOME if task is None else LabelSpace.from_toml(task.data.to_pybytes().decode("utf-8", "replace"))
     listing, given = _listing(source, root, space)
-    bad, photos = check_photos(
-        [listing.root / str(path) for path in listing.columns["path"]],
-        names=[str(path) for path in listing.columns["path"]],
-        track=track,
-    )
-    table = _table(listing, space)
+    table = check(_table(listing, space, name=given.path), Header("manifest", space), name=given.path)
+    paths = table["path"].to_pylist()
+    bad, photos = check_photos([listing.root / path for path in paths], names=paths, track=track)
     bad = {**listing.missing, **bad}
     if bad:
-        _report(bad, total=len(listing) + len(listing.missing), skip_bad=skip_bad)
-        keep = [str(path) not in bad for path in listing.columns["path"]]
-        table = table.filter(pa.array(keep))
+        _report(bad, root=listing.root, total=len(paths) + len(listing.missing), skip_bad=skip_bad)
+        table = table.filter(pa.array([path not in bad for path in paths]))
     inputs = [replace(given, sha256=given.sha256 or photos), Input(str(listing.root), photos, option="root")]
     if task is not None:
         inputs.append(Input(task.name, task.sha256, option="task"))
     options = {"root": str(listing.root), "task": task.name if task else None, "skip_bad": skip_bad}
     header = Header("manifest", space, (Record("label", options, tuple(inputs)),))
-    return Manifest(check(table, header, name=given.path), header)
+    return Manifest(table, header)
 
 
 def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -> tuple[Listing, Input]:
@@ -77,7 +75,13 @@ def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -
         folder = Path(source)
         tables = [folder / name for name in ("train.csv", "info.csv") if (folder / name).is_file()]
         if folder.is_dir() and not tables:
-            listing = folder_photos(folder if root is None else Path(root), space)
+            if root is not None and Path(root).resolve() != folder.resolve():
+                raise MaskkitError(
+                    f"{folder} is a tree of class folders, and --root is {root}",
+                    why="such a tree is its own root",
+                    fix="leave --root out",
+                )
+            listing = folder_photos(folder, space)
             return listing, Input(str(source), "")  # its digest is that of the photos
         opened = Source.open(tables[0] if tables else folder)
     else:
@@ -94,33 +98,70 @@ def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -
     return listing, Input(name, opened.sha256)
 
 
-def _table(listing: Listing, space: LabelSpace) -> pa.Table:
+def _table(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
     rows = len(listing)
     given = listing.columns
     columns: dict[str, pa.Array] = {
-        "path": pa.array([str(path) for path in given["path"]], pa.string()),
+        "path": _paths(given["path"], name=name),
         "person_id": _text(given.get("person_id", [None] * rows)),
     }
     for factor in space.factors:
         values = given.get(factor.name, [None] * rows)
         columns[factor.name] = _numbers(factor, values) if factor.is_numeric else _levels(factor, values)
-    if "label" in given and not set(given) >= {factor.name for factor in space.factors}:
-        label = np.asarray(given["label"], np.int64)  # class folders know the class, not the age
-    else:
-        label = labels_from_factors(pa.table(columns), space)
+    label = labels_from_factors(pa.table(columns), space, name=name)
+    if "label" in given:
+        told = _classes(given["label"], space)  # class folders know the class, not the age
+        label = np.where(told >= 0, told, label)
     truth = pa.array(label.astype(np.int16), mask=label < 0)
     columns |= {
         "label": truth,
         "target": truth,
         "weight": pa.array(np.ones(rows, np.float32)),
-        "origin": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int8), ["given"]).cast(LEVEL),
+        "origin": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int16), ["given"]).cast(LEVEL),
     }
-    others = {name: pa.array(values) for name, values in given.items() if name not in {*columns, *COLUMNS}}
+    own = [column for column in COLUMNS if column in given and column not in ("path", "person_id", "label")]
+    if own:
+        log.warning("left out the columns %s of %s: later stages make them", ", ".join(own), name)
+    others = {
+        column: pa.array(values) for column, values in given.items() if column not in {*columns, *COLUMNS}
+    }
     return pa.table({**columns, **others})
 
 
+def _paths(values: Sequence[object], *, name: str) -> pa.Array:
+    """Return paths in one spelling: `./a.jpg`, which `find` prints, is `a.jpg`."""
+    if None in values:
+        raise MaskkitError(
+            f"{name} has no path in row {list(values).index(None) + 1}",
+            why="the path names the photo",
+            fix="correct the table",
+        )
+    return pa.array([posixpath.normpath(str(value)) for value in values], pa.string())
+
+
 def _text(values: Sequence[object]) -> pa.Array:
-    return pa.array([None if value is None else str(value) for value in values], pa.string())
+    return pa.array([None if value is None else _plain(value) for value in values], pa.string())
+
+
+def _plain(value: object) -> str:
+    """Return a cell's text; whole numbers have no `.0`, which nulls in their column may have given them."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]
+
+
+def _classes(values: Sequence[object], space: LabelSpace) -> NDArray[np.int64]:
+    """Return class numbers of numbers or names, (rows,); -1 where there is none."""
+    numbers = {name: index for index, name in enumerate(space.names)}
+    numbers |= {str(index): index for index in range(len(space))}
+    text = ["" if value is None else _plain(value) for value in values]
+    strangers = sorted({value for value in text if value and value not in numbers})
+    if strangers:
+        raise MaskkitError(
+            f"label has the values {examples(strangers)}",
+            why=f"it is a class, 0 to {len(space) - 1} or a name such as {space.names[0]}, or empty",
+            fix="correct or rename the column",
+        )
+    return np.array([numbers.get(value, -1) for value in text], np.int64)
 
 
 def _levels(factor: Factor, values: Sequence[object]) -> pa.Array:
@@ -134,7 +175,7 @@ def _levels(factor: Factor, values: Sequence[object]) -> pa.Array:
             fix="correct the table, or describe your own levels with --task",
         )
     code = {level: index for index, level in enumerate(factor.levels)}
-    codes = pa.array([None if value is None else code[value] for value in text], pa.int8())
+    codes = pa.array([None if value is None else code[value] for value in text], pa.int16())
     return pa.DictionaryArray.from_arrays(codes, pa.array(factor.levels))
 
 
@@ -144,6 +185,8 @@ def _numbers(factor: Factor, values: Sequence[object]) -> pa.Array:
     for row, value in enumerate(values):
         try:
             numbers[row] = np.nan if value is None else float(str(value))
+            if np.isinf(numbers[row]):
+                raise ValueError("not a number one can count with")
         except ValueError as error:
             raise MaskkitError(
                 f"{factor.name} is {value!r} in row {row + 1}",
@@ -158,8 +201,14 @@ def _numbers(factor: Factor, values: Sequence[object]) -> pa.Array:
     return pa.array(kept.astype(np.int16) if whole else kept, mask=~known)
 
 
-def _report(bad: Mapping[str, str], *, total: int, skip_bad: bool) -> None:
+def _report(bad: Mapping[str, str], *, root: Path, total: int, skip_bad: bool) -> None:
     named = examples((f"{name} ({why})" for name, why in bad.items()), most=NAMED)
+    if len(bad) == total and set(bad.values()) == {"missing"}:
+        raise MaskkitError(
+            f"none of the {total} photos is under {root}",
+            why=f"there is no {root / next(iter(bad))}",
+            fix="use --root to name the folder that the paths are relative to",
+        )
     if not skip_bad:
         raise MaskkitError(
             f"{len(bad)} of {total} photos cannot be used",

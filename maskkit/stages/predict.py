@@ -85,9 +85,7 @@ def predict(
         answer=probs.argmax(1),
         probs=probs,
         classes=tuple(manifest.space.names),
-        fold=np.where(speakers == 1, np.array([item.fold for item in checkpoints])[speaks.argmax(0)], -1)[
-            rows
-        ],
+        fold=_common_fold(checkpoints, speaks[:, rows]),
         header=_header(
             manifest, checkpoints, leaked=leaked, oof=oof, tta=tta, root=root, allow_leak=allow_leak
         ),
@@ -121,17 +119,25 @@ def _who_speaks(
         return np.ones_like(seen)
     if allow_leak:
         manifest.need("fold")
-        return np.stack([manifest.folds == checkpoint.fold for checkpoint in checkpoints])
-    left_out = seen.all(0)
+        speaks, why = (
+            np.stack([manifest.folds == item.fold for item in checkpoints]),
+            "no model held them out",
+        )
+    else:
+        speaks, why = ~seen, "every model has seen their people"
+    left_out = ~speaks.any(0)
     if left_out.all():
         raise RefusedError(
-            "every model has seen every person",
-            why="out-of-fold predictions come from models that have not",
-            fix="give the other folds' checkpoints, split --by person before training, or use --allow-leak",
+            f"there is no model for any of {len(manifest)} photos: {why}",
+            why="out-of-fold predictions come from models that were not trained on them",
+            fix="give the other folds' checkpoints, and split --by person before training",
         )
     if left_out.any():
-        log.warning("%d of %d photos are left out: all models have seen them", left_out.sum(), len(manifest))
-    return ~seen
+        log.warning("%d of %d photos are left out: %s", left_out.sum(), len(manifest), why)
+    silent = [item.name for item, answers in zip(checkpoints, speaks, strict=True) if not answers.any()]
+    if silent:
+        log.warning("%s answers for no photo: it has seen them all", examples(silent))
+    return speaks
 
 
 def _sharing_photos(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]) -> list[list[int]]:
@@ -168,6 +174,14 @@ def _sum_of_probabilities(
         track=track,
     )  # (models, rows, classes)
     return np.asarray(answers.sum(0, dtype=np.float64))
+
+
+def _common_fold(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the fold that all models of a row held out, (rows,); -1 if they differ."""
+    fold = np.array([checkpoint.fold for checkpoint in checkpoints])[:, None]  # (models, 1)
+    highest = np.where(speaks, fold, -1).max(0)
+    lowest = np.where(speaks, fold, fold.max()).min(0)
+    return np.where(lowest == highest, highest, -1)
 
 
 def _header(

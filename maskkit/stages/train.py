@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess, checkpoint_facts, write_checkpoint
 from maskkit.artifacts.files import Source, refuse_existing, write_whole
@@ -20,14 +21,15 @@ from maskkit.artifacts.seen import Seen
 from maskkit.config import Device, TrainOptions, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.roots import photo_files
-from maskkit.modeling.backbone import build, preprocessing_of
+from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.weights import PACKAGE, load_weights
 from maskkit.progress import Track, untracked
-from maskkit.training.engine import Fold, Trainer
+from maskkit.training.engine import Trainer
+from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch, to_csv
-from maskkit.training.resume import load_state, resume_path, save_state
+from maskkit.training.resume import differences, load_state, resume_path, save_state
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +68,15 @@ def train(
         MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.
         RefusedError: People are on both sides of the split.
     """
-    options = options or TrainOptions()
-    device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device)
-    options = replace(options, device=cast(Device, device.type), precision=precision)
-    left_over = resume_path(output)
+    options = _resolved(options or TrainOptions())
     record = _record(manifest, fold, options, root, allow_leak)
-    if resume and output.exists() and not force:
+    left_over = resume_path(output)
+    goes_on = resume and not force and left_over.exists()
+    if resume and not force and output.exists() and not goes_on:
         _check_finished(output, record)
         return output
-    refuse_existing(output, force=force)
+    # Whoever began the training that is gone on with was asked about an existing checkpoint then.
+    refuse_existing(output, force=force or goes_on)
     if left_over.exists() and not (resume or force):
         raise MaskkitError(
             f"{left_over} holds an interrupted training",
@@ -85,31 +86,28 @@ def train(
     rows = _rows(manifest, fold, allow_leak=allow_leak)
     files = photo_files(manifest, root=root)
 
-    trainer, preprocess = _trainer(rows, files, manifest, options)
-    if resume and not force and left_over.exists():
+    trainer = _trainer(rows, files, manifest, options)
+    if goes_on:
         trainer.load_state(load_state(left_over, record))
         log.info("resumed %s after epoch %d", left_over, len(trainer.history))
     while not trainer.is_done:
         epoch = trainer.run_epoch(track)
-        save_state(left_over, record, trainer.state())
         write_whole(output.with_suffix(".history.csv"), to_csv(trainer.history))
+        save_state(left_over, record, trainer.state())  # last: what is resumed has its row of history
         if on_epoch is not None:
             on_epoch(epoch)
 
-    best = trainer.best_epoch
-    facts = checkpoint_facts(
-        model=options.model,
-        preprocess=preprocess,
-        precision=options.precision,
-        fold=fold,
-        epoch=best.epoch,
-        scores={**best.scores, "loss": best.held_out_loss},
-        seen=Seen.of(_people(manifest, rows.training), salt=manifest.as_input().sha256),
-    )
+    facts = _facts(trainer, fold, Seen.of(_people(manifest, rows.training), salt=manifest.as_input().sha256))
     header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
     write_checkpoint(output, trainer.best, header)
     left_over.unlink(missing_ok=True)
     return output
+
+
+def _resolved(options: TrainOptions) -> TrainOptions:
+    device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    return replace(options, device=cast(Device, device.type), precision=precision)
 
 
 @dataclass(frozen=True)
@@ -168,30 +166,26 @@ def _record(
 
 
 def _check_finished(output: Path, record: Record) -> None:
-    if Checkpoint.read(output).header.history[-1].id != record.id:
+    changed = differences(Checkpoint.read(output).header.history[-1], record)
+    if changed:
         raise MaskkitError(
-            f"{output} was trained with other settings",
+            f"{output} was trained with other settings: {'; '.join(changed)}",
             why="--resume goes on with the same training, and this one is finished",
             fix=f"see `maskkit show {output} --history`; use --force to train anew, or another -o",
         )
     log.info("%s is trained already", output)
 
 
-def _trainer(
-    rows: _Rows,
-    files: list[Path],
-    manifest: Manifest,
-    options: TrainOptions,
-) -> tuple[Trainer, Preprocess]:
+def _trainer(rows: _Rows, files: list[Path], manifest: Manifest, options: TrainOptions) -> Trainer:
+    height, width = parse_size(options.size)
     torch.manual_seed(options.seed)  # the classifier's first weights
     model = build(
         options.model, classes=len(manifest.space), pretrained=options.pretrained, drop_rate=options.dropout
     )
+    _check_size(model, options.model, height, width)
     if options.weights is not None:
         for message in load_weights(model, options.weights):
             log.info("%s", message)
-    height, width = parse_size(options.size)
-    preprocess = Preprocess(height, width, **preprocessing_of(model))
     fold = Fold(
         space=manifest.space,
         paths=files,
@@ -201,4 +195,30 @@ def _trainer(
         training=rows.training,
         held_out=rows.held_out,
     )
-    return Trainer(model, fold, options, preprocess=preprocess), preprocess
+    return Trainer(model, fold, options, preprocess=Preprocess(height, width, **preprocessing_of(model)))
+
+
+def _check_size(model: nn.Module, name: str, height: int, width: int) -> None:
+    """Show the model one empty photo: many a transformer takes a single size."""
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 3, height, width))
+    except Exception as error:  # each architecture has its own way to fail
+        raise MaskkitError(
+            f"{name} cannot take photos of {height}x{width}",
+            why=(str(error) or repr(error)).splitlines()[0],
+            fix="use --size {}x{}, which it was made for".format(*input_size_of(model)),
+        ) from error
+
+
+def _facts(trainer: Trainer, fold: int, seen: Seen) -> dict[str, Any]:
+    best = trainer.best_epoch
+    return checkpoint_facts(
+        model=trainer.options.model,
+        preprocess=trainer.preprocess,
+        precision=trainer.precision,
+        fold=fold,
+        epoch=best.epoch,
+        scores={**best.scores, "loss": best.held_out_loss},
+        seen=seen,
+    )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
-from pathlib import Path
+from math import isfinite
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Preprocess
@@ -20,42 +18,19 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Photos, batch_count, batches, shuffled
 from maskkit.imaging.transforms import to_input
-from maskkit.labels import LabelSpace
 from maskkit.modeling.backbone import parameter_groups
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.losses.cross_entropy import soft_targets
 from maskkit.modeling.precision import autocast, prepare
 from maskkit.progress import Track, untracked
-from maskkit.training.ema import averaged
+from maskkit.training.ema import Average
+from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch, held_out_scores
 from maskkit.training.inference import probabilities
 from maskkit.training.schedule import cosine
 
 CHECK_EVERY = 20  # steps between looks at the loss for NaN; each look makes a GPU wait
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What one fold trains on and is scored on.
-
-    Args:
-        space: The classes.
-        paths: Every photo's file, (rows,).
-        target: The class to train on, (rows,).
-        weight: Training weight, (rows,).
-        label: The truth, (rows,); used for scoring only.
-        training: Indices of the rows trained on.
-        held_out: Indices of the rows scored on.
-    """
-
-    space: LabelSpace
-    paths: Sequence[Path]
-    target: NDArray[np.int64]
-    weight: NDArray[np.float32]
-    label: NDArray[np.int64]
-    training: NDArray[np.int64]
-    held_out: NDArray[np.int64]
 
 
 class Trainer:
@@ -79,7 +54,7 @@ class Trainer:
         # 1. The model, where and how it will compute: the optimizer must see the final tensors.
         self.model = prepare(model, self.precision, self.device)
         # 2. Its average, which starts from the same weights.
-        self.average = averaged(self.model, decay=options.ema) if options.ema else None
+        self.average = Average(self.model, decay=options.ema) if options.ema else None
         # 3. The optimizer, and the schedule that moves its rates at every step.
         self.optimizer = torch.optim.AdamW(
             parameter_groups(
@@ -98,8 +73,8 @@ class Trainer:
             ),
         )
         # 4. The loss, which knows the rare classes from the training rows alone.
-        counts = np.bincount(fold.target[fold.training], minlength=len(fold.space))
-        weights = class_weights(torch.from_numpy(counts), scheme=options.class_weights).to(self.device)
+        counts = torch.from_numpy(fold.class_counts)
+        weights = class_weights(counts, scheme=options.class_weights).to(self.device)
         extra = {"gamma": options.gamma} if options.loss == "focal" else {}
         self.criterion = partial(LOSSES[options.loss], weight=weights, **extra)
         # 5. What has been reached so far.
@@ -109,11 +84,11 @@ class Trainer:
     @property
     def scored(self) -> nn.Module:
         """The model that is scored and saved: the average if there is one."""
-        return self.model if self.average is None else self.average.module
+        return self.model if self.average is None else self.average.model
 
     @property
     def best_epoch(self) -> Epoch:
-        """The latest epoch that was the best when it ended."""
+        """The epoch of the highest macro-F1; the first of them if several are equal."""
         return next(epoch for epoch in reversed(self.history) if epoch.is_best)
 
     @property
@@ -132,6 +107,8 @@ class Trainer:
         train_loss = self._train(number, track)
         trained = time.perf_counter()
         loss, scores = self._score(track)
+        if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
+            raise _diverged(f"the held-out loss is {loss} after epoch {number}")
         best = max((epoch.scores["macro_f1"] for epoch in self.history), default=-1.0)
         epoch = Epoch(
             epoch=number,
@@ -171,7 +148,7 @@ class Trainer:
             self.optimizer.step()
             self.schedule.step()  # per step, not per epoch
             if self.average is not None:
-                self.average.update_parameters(self.model)
+                self.average.update()
             total += (losses.detach() * weight).sum()  # stays on the device: no sync per step
             seen += float(weight_of[rows].sum())
             if step % CHECK_EVERY == 0 or step == self.steps:
@@ -227,10 +204,16 @@ class Trainer:
 
 def _stop_on_nan(total: Tensor, epoch: int, step: int) -> None:
     if not bool(total.isfinite()):
-        raise MaskkitError(
-            f"the training loss is no longer finite (epoch {epoch}, between steps "
-            f"{max(1, step - CHECK_EVERY + 1)} and {step})",
-            why="the weights have diverged; going on would save a broken model",
-            fix="lower --learning-rate and --head-learning-rate, or use --precision float32; "
-            "what was saved after the last epoch is unchanged",
+        first = max(1, step - CHECK_EVERY + 1)
+        raise _diverged(
+            f"the training loss is no longer finite (epoch {epoch}, between steps {first} and {step})"
         )
+
+
+def _diverged(what: str) -> MaskkitError:
+    return MaskkitError(
+        what,
+        why="the weights have diverged; going on would save a broken model",
+        fix="lower --learning-rate and --head-learning-rate, or use --precision float32, with --force to "
+        "start anew; what was saved after the last epoch is unchanged",
+    )

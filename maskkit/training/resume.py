@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -36,30 +36,32 @@ def load_state(path: Path, record: Record) -> dict[str, Any]:
     """
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, state = saved["record"], saved["state"]
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        theirs, state = Record.from_json(saved["record"]), dict(saved["state"])
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, UnpicklingError) as error:
         raise MaskkitError(
             f"cannot resume from {path}",
-            why=f"it is damaged or not a resume file: {str(error).splitlines()[0]}",
+            why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
             fix="use --force to train from the start",
         ) from error
-    changed = _differences(theirs, record.to_json())
+    changed = differences(theirs, record)
     if changed:
         raise MaskkitError(
             f"cannot resume from {path}",
             why=f"it belongs to a training with other settings: {'; '.join(changed)}",
             fix="give the same options and inputs, or use --force to train from the start",
         )
-    return dict(state)
+    return state
 
 
-def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
-    names = [name for name in ours["options"] if name not in MACHINE_OPTIONS]
+def differences(theirs: Record, ours: Record) -> list[str]:
+    """Say in what two trainings differ that changes their weights; a file's name or place does not."""
     found = [
-        f"{name} was {theirs['options'].get(name)}, is {ours['options'][name]}"
-        for name in names
-        if theirs["options"].get(name) != ours["options"][name]
+        f"{name} was {theirs.options.get(name)}, is {value}"
+        for name, value in ours.options.items()
+        if name not in MACHINE_OPTIONS and theirs.options.get(name) != value
     ]
-    if [item["sha256"] for item in theirs["inputs"]] != [item["sha256"] for item in ours["inputs"]]:
+    if theirs.version != ours.version:
+        found.append(f"maskkit was {theirs.version}, is {ours.version}")
+    if [item.sha256 for item in theirs.inputs] != [item.sha256 for item in ours.inputs]:
         found.append("an input file has other content")
     return found

@@ -1,0 +1,40 @@
+"""What one fold trains on and is scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.labels import LabelSpace
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The photos of a manifest, and which of them a model learns from or is judged by.
+
+    Args:
+        space: The classes.
+        paths: Every photo's file, (rows,).
+        target: The class to train on, (rows,).
+        weight: Training weight, (rows,).
+        label: The truth, (rows,); used for scoring only.
+        training: Indices of the rows trained on.
+        held_out: Indices of the rows scored on.
+    """
+
+    space: LabelSpace
+    paths: Sequence[Path]
+    target: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    label: NDArray[np.int64]
+    training: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+    @property
+    def class_counts(self) -> NDArray[np.int64]:
+        """Photos of each class among the rows trained on, (classes,); those held out are not to be known."""
+        return np.bincount(self.target[self.training], minlength=len(self.space)).astype(np.int64)

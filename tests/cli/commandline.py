@@ -1,0 +1,122 @@
+"""What the tests of the command line share: how to run it, and what each command needs to run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from typer.testing import CliRunner, Result
+
+from maskkit.cli import app
+
+APP: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = APP.commands
+QUICK = "--model test_efficientnet --size 32 --epochs 1 --workers 0 --device cpu --batch-size 60"
+
+
+@dataclass(frozen=True)
+class Described:
+    """A command as the contract sees it. Words name files of the fixture `work`.
+
+    Args:
+        words: What it needs to run, without -o.
+        suffix: Of the artifact it makes; None if it makes none, or not by -o.
+        reports: Whether it prints TSV, or JSON with --json.
+        piped: Words with which it reads `stdin`, if the latter is not a path.
+        stdin: The file that it can read from standard input.
+        to_stdout: Whether it writes its artifact there if -o is left out.
+        impossible: Words with which it cannot do its work: exit code 1.
+        refused: Words to which the answer is no: exit code 3.
+    """
+
+    words: str
+    suffix: str | None = None
+    reports: bool = False
+    piped: str = ""
+    stdin: str | None = None
+    to_stdout: bool = True
+    impossible: str = "nowhere"
+    refused: str | None = None
+
+
+DESCRIBED = {
+    "demo": Described("drawn --people 1 --test-people 1", impossible="labels.parquet", to_stdout=False),
+    "label": Described(
+        "{train_csv}", suffix=".parquet", stdin="{train_csv}", piped="--root {images}",
+        impossible="labels.toml",
+    ),
+    "split": Described(
+        "labels.parquet --folds 3", suffix=".parquet", stdin="labels.parquet", piped="--folds 3",
+        refused="leaky.parquet --check",
+    ),
+    "train": Described(
+        f"folds.parquet {QUICK}", suffix=".safetensors", stdin="folds.parquet", piped=QUICK, to_stdout=False,
+        impossible="nowhere -o x.safetensors", refused=f"leaky.parquet {QUICK} -o x.safetensors",
+    ),
+    "predict": Described(
+        "folds.parquet fold0.safetensors fold1.safetensors fold2.safetensors --oof --workers 0",
+        suffix=".parquet", stdin="folds.parquet",
+        piped="- fold0.safetensors fold1.safetensors fold2.safetensors --oof --workers 0",
+        impossible="nowhere fold0.safetensors", refused="folds.parquet fold0.safetensors --workers 0",
+    ),
+    "ensemble": Described(
+        "oof.parquet oof.parquet", suffix=".parquet", stdin="oof.parquet", piped="- oof.parquet",
+        refused="leaky-oof.parquet",
+    ),
+    "evaluate": Described(
+        "folds.parquet oof.parquet --replicates 20", suffix=".json", reports=True, stdin="folds.parquet",
+        piped="- oof.parquet --replicates 20", impossible="folds.parquet nowhere",
+        refused="folds.parquet oof.parquet --replicates 20 --fail-under 1",
+    ),
+    "show": Described("fold0.safetensors", reports=True, stdin="folds.parquet"),
+}  # fmt: skip
+MAKERS = [name for name, one in DESCRIBED.items() if one.suffix]
+REPORTERS = [name for name, one in DESCRIBED.items() if one.reports]
+
+
+def run(*words: str, stdin: bytes | Path | None = None, **environment: str) -> Result:
+    """Run a command in this process; standard input and output are no terminals."""
+    given = stdin.read_bytes() if isinstance(stdin, Path) else stdin
+    return CliRunner().invoke(app, list(words), input=given, env=environment, prog_name="maskkit")
+
+
+def start(
+    *words: str,
+    stdin: Any = subprocess.DEVNULL,
+    stdout: Any = subprocess.PIPE,
+    stderr: Any = subprocess.PIPE,
+    **environment: str,
+) -> subprocess.Popen[bytes]:
+    """Start a command in a process group of its own, as a shell with job control does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "maskkit", *words],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        start_new_session=True,
+    )
+
+
+def read_all(terminal: int) -> str:
+    """Read what was shown on a pseudo-terminal whose other end is closed."""
+    shown = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # how Linux says that nobody writes there any more
+            piece = b""
+        if not piece:
+            return shown.decode()
+        shown += piece
+
+
+def error_parts(text: str) -> list[str]:
+    """Return the names of the parts of the error messages in a text, in their order."""
+    return re.findall(r"^ *(error|why|fix): .", text, re.MULTILINE)

@@ -1,0 +1,235 @@
+"""The manners that every command must have; a new command fails here until it is described."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandline import COMMANDS, DESCRIBED, MAKERS, REPORTERS, error_parts, run
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.cli import options
+from maskkit.config import TrainOptions
+from maskkit.stages.predict import Machine, predict
+from maskkit.stages.split import split
+
+PIPED = [name for name, one in DESCRIBED.items() if one.stdin]
+TO_STDOUT = [name for name in MAKERS if DESCRIBED[name].to_stdout]
+
+
+@pytest.fixture(scope="session")
+def inputs(
+    labels: Manifest, folds: Manifest, checkpoints: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with one artifact of each kind."""
+    from maskkit.artifacts.checkpoint import Checkpoint
+
+    folder = tmp_path_factory.mktemp("inputs")
+    labels.write(folder / "labels.parquet")
+    folds.write(folder / "folds.parquet")
+    split(labels, by="image", folds=3).write(folder / "leaky.parquet")
+    for index, path in enumerate(checkpoints):
+        (folder / f"fold{index}.safetensors").symlink_to(path)
+    models = [Checkpoint.read(path) for path in checkpoints]
+    machine = Machine("cpu", 60, 0)
+    oof = predict(folds, models, oof=True, machine=machine)
+    (folder / "oof.parquet").write_bytes(oof.encode("parquet"))
+    leaky = predict(folds, models[:1], allow_leak=True, machine=machine)
+    (folder / "leaky-oof.parquet").write_bytes(leaky.encode("parquet"))
+    (folder / "labels.toml").write_text("[labels]\n")
+    return folder
+
+
+@pytest.fixture
+def work(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own working folder with links to the artifacts."""
+    for path in inputs.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def words(work: Path, train_csv: Path) -> Any:
+    """Words of a description, with the photos' place filled in."""
+
+    def fill(text: str) -> list[str]:
+        return text.format(train_csv=train_csv, images=train_csv.parent / "images").split()
+
+    return fill
+
+
+def test_every_command_is_described() -> None:
+    assert set(DESCRIBED) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example_and_shows_every_text_as_written(name: str) -> None:
+    shown = run(name, "--help", COLUMNS="250")
+    assert shown.exit_code == run(name, "-h").exit_code == 0
+    assert re.search(rf"Example: maskkit {name} ", shown.stdout)
+    text = re.sub(r"[\s│]+", "", shown.stdout)
+    for item in COMMANDS[name].params:
+        assert item.help, item.name
+        assert re.sub(r"\s+|\\(?=\[)", "", item.help) in text, item.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_flows_to_the_width_of_the_terminal(name: str) -> None:
+    wide = run(name, "--help", COLUMNS="250").stdout
+    paragraphs = COMMANDS[name].help.split("\n\n")
+    lines = [line.strip() for line in wide.splitlines()]
+    assert all(paragraph.replace("\\[", "[") in lines for paragraph in paragraphs if len(paragraph) < 240)
+    assert len(paragraphs) > 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_option_is_wrong_usage(name: str, work: Path) -> None:
+    result = run(name, "--no-such-option")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--no-such-option" in result.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_cannot_be_done_is_told_in_three_parts(name: str, words: Any) -> None:
+    result = run(name, *words(DESCRIBED[name].impossible))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert error_parts(result.stderr) == ["error", "why", "fix"]
+
+
+@pytest.mark.parametrize("name", [name for name, one in DESCRIBED.items() if one.refused])
+def test_the_answer_no_has_an_exit_code_of_its_own(name: str, words: Any) -> None:
+    result = run(name, *words(DESCRIBED[name].refused))
+    assert result.exit_code == 3
+    assert error_parts(result.stderr)[-3:] == ["error", "why", "fix"]
+    assert result.stdout == "" or name in REPORTERS
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_makes_one_file_and_prints_its_path_alone(name: str, words: Any, work: Path) -> None:
+    one = DESCRIBED[name]
+    output = f"new/made{one.suffix}"
+    result = run(name, *words(one.words), "-o", output)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"{output}\n"
+    assert "\x1b" not in result.stderr
+    beside = {"new/made.history.csv"} if name == "train" else set()
+    assert {path.relative_to(work).as_posix() for path in (work / "new").iterdir()} == {output, *beside}
+
+    made = Path(output).read_bytes()
+    again = run(name, *words(one.words), "-o", output)
+    assert again.exit_code == 1
+    assert f"{output} exists already" in again.stderr
+    assert Path(output).read_bytes() == made
+    Path(output).write_bytes(b"another file")
+    forced = run(name, *words(one.words), "-o", output, "--force", "--quiet")
+    assert (forced.exit_code, forced.stdout, forced.stderr) == (0, f"{output}\n", "")
+    assert Path(output).read_bytes() == made
+
+
+@pytest.mark.parametrize("name", TO_STDOUT)
+def test_an_artifact_on_standard_output_is_the_same_to_the_byte(name: str, words: Any) -> None:
+    one = DESCRIBED[name]
+    path = run(name, *words(one.words), "-o", f"made{one.suffix}").stdout.strip()
+    assert run(name, *words(one.words), "-o", "-").stdout_bytes == Path(path).read_bytes()
+    if not one.reports:
+        assert run(name, *words(one.words)).stdout_bytes == Path(path).read_bytes()
+
+
+@pytest.mark.parametrize("name", PIPED)
+def test_reads_standard_input(name: str, words: Any) -> None:
+    one = DESCRIBED[name]
+    (given,) = [Path(word) for word in words(one.stdin)]
+    piped, dash = words(one.piped), [] if "- " in one.piped else ["-"]
+    output = ["-o", f"made{one.suffix}", "--force"] if one.suffix else []
+    for start in ([], dash):
+        result = run(name, *start, *piped, *output, stdin=given)
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout
+    empty = run(name, *dash, *piped, *output, stdin=b"")
+    assert empty.exit_code == 1
+    assert "standard input is empty" in empty.stderr
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_an_input_is_never_replaced_even_by_force(name: str, words: Any, work: Path) -> None:
+    one = DESCRIBED[name]
+    given = work / words(one.words)[0]
+    copy = work / f"input{one.suffix}"
+    copy.write_bytes(given.read_bytes())
+    others = words(one.words)[1:]
+    before = copy.read_bytes()
+    result = run(name, str(copy), *others, "-o", str(copy), "--force")
+    assert result.exit_code == 1
+    assert "inputs are never modified" in result.stderr
+    assert copy.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_dry_run_writes_nothing_and_prints_a_recipe_that_gives_the_same(
+    name: str, words: Any, work: Path
+) -> None:
+    one = DESCRIBED[name]
+    output = ["-o", f"made{one.suffix}"] if one.suffix else []
+    before = sorted(work.rglob("*"))
+    result = run(name, *words(one.words), *output, "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(work.rglob("*")) == before
+    assert result.stdout.startswith(f"[{name}]\n")
+    Path("recipe.toml").write_text(result.stdout)
+    arguments = [word for word in words(one.words) if Path(word).suffix or word == "drawn"]
+    back = run(name, *arguments, *output, "--dry-run", "--recipe", "recipe.toml")
+    assert (back.exit_code, back.stdout) == (0, result.stdout), back.stderr
+
+
+@pytest.mark.parametrize("name", REPORTERS)
+def test_a_report_is_a_table_for_programs_in_a_pipe_and_json_if_asked(name: str, words: Any) -> None:
+    one = DESCRIBED[name]
+    table = run(name, *words(one.words)).stdout.splitlines()
+    assert len({line.count("\t") for line in table}) == 1
+    assert len(table) > 5
+    assert isinstance(json.loads(run(name, *words(one.words), "--json").stdout), dict)
+    assert run(name, *words(one.words), "--quiet").stderr == ""
+
+
+def _shared() -> dict[str, list[tuple[str, Any]]]:
+    owners: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+    for command, item in ((name, item) for name in COMMANDS for item in COMMANDS[name].params):
+        if item.param_type_name == "option":
+            owners[item.name].append((command, item))
+    return {name: found for name, found in owners.items() if len(found) > 1}
+
+
+# The same word with another meaning would be a trap; where only the help differs, it is because
+# the command does something else with the same thing.
+OTHER_HELP = {"output": {"train"}, "root": {"label"}, "weights": {"train", "ensemble"}}
+
+
+@pytest.mark.parametrize("option", _shared())
+def test_an_option_means_the_same_in_every_command(option: str) -> None:
+    found = [(command, item) for command, item in _shared()[option]]
+    alike = [item for command, item in found if command not in OTHER_HELP.get(option, ())]
+    assert len({(tuple(item.opts), item.is_flag, item.multiple) for _, item in found}) == 1
+    assert len({(item.help, str(item.default), item.min, item.max) for item in alike}) <= 1
+    assert len({str(item.default) for _, item in found}) == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_the_options_of_the_contract(name: str) -> None:
+    present = {item.name for item in COMMANDS[name].params}
+    wanted = {"quiet", "recipe", "dry_run"}
+    wanted |= {"output", "force"} if DESCRIBED[name].suffix else set()
+    wanted |= {"json"} if DESCRIBED[name].reports else set()
+    assert wanted <= present
+
+
+def test_train_has_every_option_of_its_dataclass_and_no_other_of_that_kind() -> None:
+    declared = {field.name for field in fields(TrainOptions)}
+    present = {item.name for item in COMMANDS["train"].params}
+    assert declared <= present
+    assert present - declared - options.SHELL == {"manifest", "fold", "root", "resume", "allow_leak"}

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.errors import MaskkitError
+from maskkit.imaging import decode as module
+from maskkit.imaging.decode import decode, fault, faulty, load
+
+ORIENTATION = 0x0112
+# What a viewer must do to show the stored pixels upright, per EXIF orientation.
+TURNED = {
+    1: lambda pixels: pixels,
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
+    8: lambda pixels: np.rot90(pixels, 1),
+}
+
+
+def noise(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def photo(path: Path, *, size: tuple[int, int] = (40, 30)) -> Path:
+    Image.fromarray(noise(size[1], size[0], 3)).save(path)
+    return path
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    image = decode(path)
+    assert image.mode == "RGB"
+    with path.open("rb") as file:
+        assert faulty(file) is None
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_photos_are_turned_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored = Image.fromarray(noise(24, 16, 3))
+    stored.save(tmp_path / f"plain.{suffix}")
+    stored.save(tmp_path / f"turned.{suffix}", exif=exif)
+    expected = TURNED[orientation](pixels(tmp_path / f"plain.{suffix}"))
+    assert np.array_equal(pixels(tmp_path / f"turned.{suffix}"), expected)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"", b"Exif\x00\x00II*\x00\xff\xff\xff\xff"])
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of the damage
+def test_damaged_exif_data_does_not_spoil_a_photo(tmp_path: Path, exif: bytes) -> None:
+    Image.fromarray(noise(24, 16, 3)).save(tmp_path / "a.jpg", exif=exif)
+    assert pixels(tmp_path / "a.jpg").shape == (24, 16, 3)
+
+
+def test_grey_becomes_three_equal_channels(tmp_path: Path) -> None:
+    grey = noise(5, 7)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    assert np.array_equal(pixels(tmp_path / "a.png"), np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_one_bit_becomes_black_and_white(tmp_path: Path) -> None:
+    bits = noise(5, 7) > 127
+    Image.fromarray(bits).save(tmp_path / "a.png")
+    assert np.array_equal(pixels(tmp_path / "a.png")[..., 1], bits * 255)
+
+
+def test_sixteen_bit_grey_keeps_its_range(tmp_path: Path) -> None:
+    deep = np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    assert np.abs(pixels(tmp_path / "a.png")[..., 0].astype(int) - deep // 256).max() <= 1
+
+
+def test_a_palette_becomes_its_colours(tmp_path: Path) -> None:
+    image = Image.fromarray(noise(8, 8, 3)).quantize(16)
+    image.save(tmp_path / "a.png")
+    assert np.array_equal(pixels(tmp_path / "a.png"), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_white(tmp_path: Path, mode: str) -> None:
+    image = Image.new(mode, (4, 2), (0, 0, 0, 0) if mode == "RGBA" else (0, 0))
+    image.paste((10, 20, 30, 255) if mode == "RGBA" else (10, 255), (0, 0, 2, 2))
+    image.save(tmp_path / "a.png")
+    found = pixels(tmp_path / "a.png")
+    assert (found[:, 2:] == 255).all()
+    assert (found[:, :2] == ((10, 20, 30) if mode == "RGBA" else (10, 10, 10))).all()
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "RGB"])
+def test_a_transparent_colour_is_white_too(tmp_path: Path, mode: str) -> None:
+    image = Image.new("RGB", (4, 2), (200, 0, 0))
+    image.paste((0, 0, 255), (0, 0, 2, 2))
+    image = image.convert(mode, palette=Image.Palette.ADAPTIVE) if mode == "P" else image.convert(mode)
+    first = image.getpixel((0, 0))
+    image.save(tmp_path / "a.png", transparency=first)
+    found = pixels(tmp_path / "a.png")
+    assert (found[:, :2] == 255).all()
+    assert not (found[:, 2:] == 255).all()
+
+
+def test_cmyk_shows_the_colours_it_prints(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), (200, 60, 20)).convert("CMYK").save(tmp_path / "a.jpg", quality=100)
+    assert np.abs(pixels(tmp_path / "a.jpg").mean((0, 1)) - (200, 60, 20)).max() < 6
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (7, 7), (9, 8)])
+def test_photos_of_any_size_pass(tmp_path: Path, size: tuple[int, int]) -> None:
+    assert pixels(photo(tmp_path / "a.jpg", size=size)).shape == (size[1], size[0], 3)
+
+
+def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    assert np.array_equal(pixels(tmp_path / "a.jpg"), noise(30, 40, 3))
+
+
+def test_loads_at_the_models_size_by_the_models_filter(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png", size=(64, 48))
+    found = {}
+    for name, resampling in module.FILTERS.items():
+        found[name] = load(path, Preprocess(20, 10, (0.5,) * 3, (0.5,) * 3, name))
+        assert found[name].shape == (20, 10, 3)
+        assert found[name].dtype == np.uint8
+        assert np.array_equal(found[name], np.asarray(Image.open(path).resize((10, 20), resampling)))
+    assert not np.array_equal(found["bicubic"], found["bilinear"])
+
+
+def broken(folder: Path, name: str) -> Path:
+    path = folder / name
+    whole = io.BytesIO()
+    Image.fromarray(noise(60, 60, 3)).save(whole, "JPEG" if "jpg" in name else "PNG")
+    data = bytearray(whole.getvalue())
+    if name.startswith("cut"):
+        data = data[: len(data) // 2]
+    elif name.startswith("end"):
+        data = data[:-60]
+    elif name.startswith("head"):
+        data = data[:15]
+    elif name.startswith("text"):
+        data = bytearray(b"this is no photo")
+    elif name.startswith("empty"):
+        data = bytearray()
+    elif name.startswith("folder"):
+        path.mkdir()
+        return path
+    if not name.startswith("missing"):
+        path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("cut.jpg", "cut off"),
+        ("end.jpg", "cut off"),
+        ("cut.png", "cut off"),
+        ("end.png", "cut off"),
+        ("head.jpg", "cut off"),
+        ("text.jpg", "not an image"),
+        ("empty.jpg", "not an image"),
+        ("missing.jpg", "missing"),
+        ("folder.jpg", "is a directory"),
+    ],
+)
+def test_a_file_that_is_no_whole_photo_is_named_with_the_reason(tmp_path: Path, name: str, why: str) -> None:
+    path = broken(tmp_path, name)
+    with pytest.raises(MaskkitError) as caught:
+        decode(path)
+    assert str(path) in caught.value.what
+    assert caught.value.why == why
+    if path.is_file():
+        with path.open("rb") as file:
+            assert faulty(file) == why
+
+
+def test_what_decodes_and_what_passes_the_check_are_the_same_wherever_a_file_is_cut(tmp_path: Path) -> None:
+    whole = photo(tmp_path / "whole.jpg").read_bytes()
+    path = tmp_path / "cut.jpg"
+    for end in range(0, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:end])
+        with path.open("rb") as file:
+            assert faulty(file) is not None
+        with pytest.raises(MaskkitError):
+            decode(path)
+
+
+def test_a_decompression_bomb_is_refused_before_it_goes_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = photo(tmp_path / "a.png", size=(50, 40))
+    monkeypatch.setattr(module, "LARGEST", 1999)
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(MaskkitError) as caught:
+        decode(path)
+    assert caught.value.why.startswith("50x40 is too large")
+    with path.open("rb") as file:
+        assert str(faulty(file)).startswith("50x40 is too large")
+
+
+def test_a_real_bomb_is_refused_at_once(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)  # 30 GB of pixels
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**6))))
+    with pytest.raises(MaskkitError) as caught:
+        decode(path)
+    assert caught.value.why.startswith("100000x100000 is too large")
+
+
+def test_a_fault_without_words_is_called_by_its_kind() -> None:
+    assert fault(ValueError()) == "ValueError"
+    assert fault(PermissionError(13, "Permission denied", "/x")) == "permission denied"

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.errors import MaskkitError
+from maskkit.imaging.roots import VARIABLE, photo_files
+from maskkit.stages.label import label
+
+
+@pytest.fixture(autouse=True)
+def _no_root_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+def test_takes_the_root_that_label_recorded(labels: Manifest, train_csv: Path) -> None:
+    files = photo_files(labels)
+    assert len(files) == len(labels)
+    assert files[0] == train_csv.parent / "images" / labels.paths[0]
+
+
+def test_a_relative_root_holds_in_the_folder_where_label_ran(
+    train_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(train_csv.parent)
+    manifest = label("train.csv")
+    assert photo_files(manifest)[0] == Path("images") / manifest.paths[0]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MaskkitError, match="are not under images") as caught:
+        photo_files(manifest)
+    assert "--root" in caught.value.fix
+    assert VARIABLE in caught.value.fix
+    assert photo_files(manifest, root=str(train_csv.parent / "images"))
+
+
+def test_the_option_wins_over_the_variable_and_the_variable_over_the_record(
+    labels: Manifest, train_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "moved").symlink_to(train_csv.parent / "images")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "moved"))
+    assert photo_files(labels)[0] == tmp_path / "moved" / labels.paths[0]
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    assert photo_files(labels, root=str(tmp_path / "moved"))[0].is_file()
+    with pytest.raises(MaskkitError, match="nowhere"):
+        photo_files(labels)
+
+
+def test_an_empty_variable_is_no_root(labels: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    assert photo_files(labels)[0].is_file()
+
+
+def test_a_root_without_the_first_photos_is_an_error_before_any_work(labels: Manifest) -> None:
+    paths = pa.array(["gone.jpg", *labels.paths[1:]])
+    with pytest.raises(MaskkitError) as caught:
+        photo_files(replace(labels, table=labels.table.set_column(0, "path", paths)))
+    assert caught.value.why.endswith("gone.jpg")

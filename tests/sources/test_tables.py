@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from maskkit.artifacts.files import Source
+from maskkit.errors import MaskkitError
+from maskkit.labels import HOME
+from maskkit.sources.tables import read_table, table_photos
+
+
+def read(data: str | bytes) -> pd.DataFrame:
+    return read_table(Source("t", pa.py_buffer(data.encode() if isinstance(data, str) else data)))
+
+
+def parquet(frame: pd.DataFrame, **options: bool) -> bytes:
+    file = io.BytesIO()
+    frame.to_parquet(file, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,path\n001,a.jpg\n,NA\n",
+        "id,path\r\n001,a.jpg\r\n,NA\r\n",
+        "\ufeffid,path\n001,a.jpg\n,NA\n",
+        '"id","path"\n"001","a.jpg"\n"","NA"\n',
+        "id, path\n001, a.jpg\n, NA\n",
+        "id,path\n001,a.jpg,\n,NA,\n",  # spreadsheets write such commas; pandas would shift the columns
+    ],
+)
+def test_cells_of_a_csv_are_text_and_empty_ones_are_none(text: str) -> None:
+    assert read(text).to_dict("list") == {"id": ["001", None], "path": ["a.jpg", "NA"]}
+
+
+def test_whole_numbers_beside_nulls_in_parquet_stay_whole() -> None:
+    frame = pd.DataFrame({"person_id": pd.array([1, None], "Int64"), "age": [25.5, float("nan")], "path": ["a", "b"]})
+    assert read(parquet(frame)).to_dict("list") == {"person_id": [1, None], "age": [25.5, None], "path": ["a", "b"]}
+
+
+def test_a_named_index_of_pandas_is_a_column_and_an_unnamed_one_is_not() -> None:
+    frame = pd.DataFrame({"path": ["a", "b"], "mask": ["wear", "none"]}, index=[5, 7])
+    assert list(read(parquet(frame)).columns) == ["path", "mask"]
+    assert read(parquet(frame.set_index("path")))["path"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("", "No columns"),
+        ("a,b\n1,2,3\n4,5,6\n", "does not match"),
+        ("a,b\n1,2\n4,5,6\n", "Expected 2 fields in line 3"),
+        ("a,b\n1,2\n4,5,\n", "Expected 2 fields in line 3"),
+        ('a,b\n"1,2\n', ""),
+        ("경로,나이\n".encode("cp949"), "utf-8"),
+        ("path\na.jpg\n".encode("utf-16"), "utf-8"),
+        (parquet(pd.DataFrame({"path": ["a"]}))[:-9], ""),
+        (b"PAR1", ""),
+        (b"\xff\xd8\xff\xe0 a photo", "utf-8"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_reason(data: str | bytes, why: str) -> None:
+    with pytest.raises(MaskkitError, match="cannot read t as a table") as caught:
+        read(data)
+    assert why in caught.value.why
+    assert "UTF-8" in caught.value.fix
+
+
+@pytest.mark.parametrize("data", ["path,mask\n", parquet(pd.DataFrame({"path": []}))])
+def test_a_table_without_rows_is_refused(data: str | bytes) -> None:
+    with pytest.raises(MaskkitError, match="t has no rows"):
+        read(data)
+
+
+def photos(text: str) -> dict[str, list[object]]:
+    return {name: list(values) for name, values in table_photos(read(text), Path("r"), HOME, name="t").columns.items()}
+
+
+def test_every_column_is_listed() -> None:
+    assert photos("path,mask,gender,age,site\na,wear,male,3,Seoul\n") == {
+        "path": ["a"],
+        "mask": ["wear"],
+        "gender": ["male"],
+        "age": ["3"],
+        "site": ["Seoul"],
+    }
+
+
+def test_photos_without_labels_need_no_factors() -> None:
+    assert photos("path\na\n") == {"path": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("header", "lacking"),
+    [("file,mask,gender,age", "path"), ("path,mask", "gender, age"), ("Path", "path, mask, gender, age")],
+)
+def test_lacking_columns_are_named_beside_those_there_are(header: str, lacking: str) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        photos(f"{header}\n{','.join('x' * len(header.split(',')))}\n")
+    assert caught.value.what == f"t has no column {lacking}"
+    assert header.replace(",", ", ") in caught.value.why

@@ -1,0 +1,278 @@
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError, RefusedError
+from maskkit.imaging.decode import load
+from maskkit.imaging.roots import photo_files
+from maskkit.imaging.transforms import to_input
+from maskkit.labels import Factor, LabelSpace
+from maskkit.modeling.restore import restore
+from maskkit.stages.label import label
+from maskkit.stages.predict import Machine, predict
+from maskkit.stages.split import split
+from maskkit.stages.train import train
+
+HERE = Machine("cpu", batch_size=16, workers=0)
+
+
+@pytest.fixture
+def models(checkpoints: list[Path]) -> list[Checkpoint]:
+    return [Checkpoint.read(path) for path in checkpoints]
+
+
+@pytest.fixture
+def test_photos(info_csv: Path) -> Manifest:
+    return label(info_csv)
+
+
+@pytest.fixture(scope="module")
+def of_another_kind(
+    folds: Manifest, quick: TrainOptions, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
+    """Another model, at another size, held out on another fold."""
+    options = replace(quick, model="test_resnet", size="48x40", epochs=1)
+    output = tmp_path_factory.mktemp("other") / "resnet.safetensors"
+    return Checkpoint.read(train(folds, output, fold=1, options=options))
+
+
+def by_hand(checkpoint: Checkpoint, file: Path, *, mirrored: bool = False) -> NDArray[np.float64]:
+    pixels = load(file, checkpoint.preprocess) / 255
+    if mirrored:
+        pixels = pixels[:, ::-1]
+    image = (pixels - checkpoint.preprocess.mean) / checkpoint.preprocess.std
+    with torch.inference_mode():
+        model = restore(checkpoint).eval()
+        logits = model(torch.tensor(image.transpose(2, 0, 1)[None].copy(), dtype=torch.float32))
+    return np.asarray(logits.double().softmax(1).numpy()[0])
+
+
+def probs_of(predictions: Predictions) -> NDArray[np.float32]:
+    assert predictions.probs is not None
+    return predictions.probs
+
+
+def test_averages_models_each_with_its_own_preprocessing(
+    test_photos: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint
+) -> None:
+    members = [models[0], of_another_kind, models[2]]
+    probs = probs_of(predict(test_photos, members, machine=HERE))
+    for row, file in enumerate(photo_files(test_photos)):
+        mean = np.mean([by_hand(member, file) for member in members], axis=0)
+        assert np.allclose(probs[row], mean, atol=1e-5)
+
+
+def test_hflip_is_the_mean_of_both_views_of_every_model(
+    test_photos: Manifest, models: list[Checkpoint]
+) -> None:
+    probs = probs_of(predict(test_photos, models[:2], tta="hflip", machine=HERE))
+    file = photo_files(test_photos)[3]
+    views = [by_hand(model, file, mirrored=mirrored) for model in models[:2] for mirrored in (False, True)]
+    assert np.allclose(probs[3], np.mean(views, axis=0), atol=1e-5)
+
+
+def test_keeps_the_order_of_the_table(
+    info_csv: Path, test_photos: Manifest, models: list[Checkpoint]
+) -> None:
+    predictions = predict(test_photos, models, machine=HERE)
+    ids = [line.split(",")[0] for line in info_csv.read_text().splitlines()[1:]]
+    assert ids != sorted(ids)
+    submission = predictions.to_submission().decode().splitlines()
+    assert [line.split(",")[0] for line in submission] == ["ImageID", *ids]
+    assert predictions.answer.tolist() == probs_of(predictions).argmax(1).tolist()
+
+
+def test_gives_the_same_bytes_twice(test_photos: Manifest, models: list[Checkpoint]) -> None:
+    first, second = (bytes(predict(test_photos, models, machine=HERE).to_parquet()) for _ in range(2))
+    assert first == second
+
+
+def test_the_number_of_workers_does_not_change_a_bit(test_photos: Manifest, models: list[Checkpoint]) -> None:
+    answers = [probs_of(predict(test_photos, models[:1], machine=replace(HERE, workers=n))) for n in (0, 2)]
+    assert np.array_equal(answers[0], answers[1])
+
+
+def test_says_whose_model_spoke(folds: Manifest, test_photos: Manifest, models: list[Checkpoint]) -> None:
+    assert predict(test_photos, models[1:2], machine=HERE).fold.tolist() == [1] * 7  # type: ignore[union-attr]
+    assert predict(test_photos, models, machine=HERE).fold.tolist() == [-1] * 7  # type: ignore[union-attr]
+    oof = predict(folds, models, oof=True, machine=HERE)
+    assert np.array_equal(oof.fold, folds.folds)  # type: ignore[arg-type]
+
+
+def test_refuses_people_a_model_was_trained_on(folds: Manifest, models: list[Checkpoint]) -> None:
+    held_out = folds.select(folds.folds == 0)
+    assert len(predict(held_out, models[:1], machine=HERE)) == 56
+    with pytest.raises(RefusedError, match="56 photos show people that a model was trained on") as caught:
+        predict(held_out, models, machine=HERE)
+    assert caught.value.exit_code == 3
+    assert "--oof" in caught.value.fix
+
+
+def test_knows_people_again_in_another_table_of_theirs(
+    labels: Manifest, train_csv: Path, tmp_path: Path, models: list[Checkpoint]
+) -> None:
+    again = label(train_csv, root=str(train_csv.parent / "images"))  # other bytes, no folds, same people
+    with pytest.raises(RefusedError, match="112 photos"):
+        predict(again, models[:1], machine=HERE)
+
+
+def test_predicts_a_leak_if_told_to_and_records_it(folds: Manifest, models: list[Checkpoint]) -> None:
+    predictions = predict(folds, models[:1], allow_leak=True, machine=HERE)
+    assert len(predictions) == len(folds)
+    assert predictions.leaked == 112
+
+
+def test_out_of_fold_goes_by_people_and_not_by_fold_numbers(
+    labels: Manifest, folds: Manifest, models: list[Checkpoint]
+) -> None:
+    other_folds = split(labels, folds=3, seed=99)
+    assert not np.array_equal(other_folds.folds, folds.folds)
+    predictions = predict(other_folds, models, oof=True, machine=HERE)
+    assert np.array_equal(predictions.fold, folds.folds)  # type: ignore[arg-type]
+    assert predictions.leaked == 0
+    assert predictions.seen == []
+
+
+def test_out_of_fold_averages_all_who_have_not_seen_the_person(
+    folds: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint
+) -> None:
+    predictions = predict(folds, [*models, of_another_kind], oof=True, machine=HERE)
+    row = int(np.flatnonzero(folds.folds == 1)[5])
+    file = photo_files(folds)[row]
+    mean = np.mean([by_hand(models[1], file), by_hand(of_another_kind, file)], axis=0)
+    assert np.allclose(probs_of(predictions)[row], mean, atol=1e-5)
+    assert predictions.fold[row] == 1  # type: ignore[index]  # both held out fold 1
+
+
+def test_out_of_fold_leaves_out_who_was_seen_by_all_and_says_so(
+    folds: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "maskkit"):
+        predictions = predict(folds, models[:2], oof=True, machine=HERE)
+    assert "56 of 168 photos are left out" in caplog.text
+    assert predictions.path.to_pylist() == [
+        path for path, fold in zip(folds.paths, folds.folds, strict=True) if fold < 2
+    ]
+
+
+def test_out_of_fold_passes_over_a_model_that_has_seen_everyone(
+    folds: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
+) -> None:
+    two_folds = folds.select(folds.folds < 2)
+    with caplog.at_level(logging.WARNING, "maskkit"):
+        predictions = predict(two_folds, models, oof=True, machine=replace(HERE, workers=1))
+    assert np.array_equal(predictions.fold, two_folds.folds)  # type: ignore[arg-type]
+    assert "fold2.safetensors answers for no photo" in caplog.text
+
+
+def test_out_of_fold_is_refused_if_every_model_has_seen_every_person(
+    folds: Manifest, models: list[Checkpoint]
+) -> None:
+    with pytest.raises(RefusedError, match="every model has seen their people"):
+        predict(folds.select(folds.folds == 0), models[1:], oof=True, machine=HERE)
+
+
+@pytest.fixture(scope="module")
+def by_image(labels: Manifest) -> Manifest:
+    return split(labels, by="image", folds=3)
+
+
+@pytest.fixture(scope="module")
+def leaky(by_image: Manifest, quick: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    output = tmp_path_factory.mktemp("leaky") / "fold0.safetensors"
+    options = replace(quick, epochs=1)
+    return Checkpoint.read(train(by_image, output, fold=0, options=options, allow_leak=True))
+
+
+def test_out_of_fold_of_a_split_by_image_leaves_out_who_was_seen(
+    by_image: Manifest, leaky: Checkpoint
+) -> None:
+    try:
+        predictions = predict(by_image, [leaky], oof=True, machine=HERE)
+    except RefusedError as refused:  # nobody had all seven photos in one fold
+        assert "every model has seen their people" in refused.what  # noqa: PT017
+    else:
+        assert len(predictions) % 7 == 0
+
+
+def test_a_leak_that_was_asked_for_goes_by_fold_numbers_and_is_counted(
+    by_image: Manifest, leaky: Checkpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "maskkit"):
+        predictions = predict(by_image, [leaky], oof=True, allow_leak=True, machine=HERE)
+    held_out = by_image.folds == 0
+    assert predictions.path.to_pylist() == [by_image.paths[row] for row in np.flatnonzero(held_out)]
+    assert predictions.leaked > 40
+    assert "photos are left out: no model held them out" in caplog.text
+
+
+def test_another_label_space_is_an_error_that_names_the_difference(
+    test_photos: Manifest, models: list[Checkpoint]
+) -> None:
+    age = Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 58))
+    space = LabelSpace((*test_photos.space.factors[:2], age))
+    other = replace(test_photos, header=replace(test_photos.header, space=space))
+    with pytest.raises(MaskkitError, match="different label spaces") as caught:
+        predict(other, models, machine=HERE)
+    assert caught.value.why == "cuts of age: [30, 58] against [30, 60]"
+
+
+def test_history_holds_every_training_once_and_ends_with_the_prediction(
+    folds: Manifest, models: list[Checkpoint]
+) -> None:
+    history = predict(folds, models, oof=True, tta="hflip", machine=HERE).header.history
+    assert [record.stage for record in history] == ["label", "split", "train", "train", "train", "predict"]
+    assert history[-1].options["tta"] == "hflip"
+    assert [item.path for item in history[-1].inputs[1:]] == [model.name for model in models]
+
+
+def test_photos_that_are_not_there_are_an_error_before_any_work(
+    test_photos: Manifest, models: list[Checkpoint], tmp_path: Path
+) -> None:
+    with pytest.raises(MaskkitError, match=f"are not under {tmp_path}"):
+        predict(test_photos, models, root=str(tmp_path), machine=HERE)
+
+
+def test_a_photo_that_cannot_be_read_is_named(test_photos: Manifest, models: list[Checkpoint]) -> None:
+    paths = [*test_photos.paths[:6], "gone.jpg"]
+    torn = test_photos.then("edit", {"path": pa.array(paths)})
+    with pytest.raises(MaskkitError, match=r"gone\.jpg"):
+        predict(torn, models[:1], machine=replace(HERE, workers=1))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_an_error(test_photos: Manifest, models: list[Checkpoint]) -> None:
+    with pytest.raises(MaskkitError, match="there is no cuda device"):
+        predict(test_photos, models, machine=replace(HERE, device="cuda"))
+
+
+def test_held_out_scoring_and_prediction_see_the_same_tensors(
+    folds: Manifest,
+    models: list[Checkpoint],
+    quick: TrainOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def noting(*given: object) -> torch.Tensor:
+        seen.append(to_input(*given))  # type: ignore[arg-type]
+        return seen[-1]
+
+    monkeypatch.setattr("maskkit.training.inference.to_input", noting)
+    train(folds, tmp_path / "fold0.safetensors", fold=0, options=replace(quick, epochs=1))
+    scored = torch.cat(seen)
+    seen.clear()
+    predict(folds, models[:1], oof=True, machine=replace(HERE, batch_size=5, workers=1))
+    assert len(scored) == 56
+    assert torch.equal(scored, torch.cat(seen))

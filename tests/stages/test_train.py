@@ -1,0 +1,256 @@
+import csv
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.manifest import Manifest
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError, RefusedError
+from maskkit.modeling.restore import restore
+from maskkit.stages.evaluate import evaluate
+from maskkit.stages.predict import Machine, predict
+from maskkit.stages.split import split
+from maskkit.stages.train import train
+
+
+def edited(manifest: Manifest, **columns: object) -> Manifest:
+    """Return the manifest with these columns replaced, as another program might do."""
+    arrays = {
+        name: pa.array(values, manifest.table.schema.field(name).type) for name, values in columns.items()
+    }
+    return manifest.then("edit", arrays)
+
+
+@pytest.fixture
+def one_epoch(quick: TrainOptions) -> TrainOptions:
+    return replace(quick, epochs=1)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "fold0.safetensors"
+
+
+def test_the_checkpoint_says_all_that_using_it_needs(checkpoints: list[Path], folds: Manifest) -> None:
+    checkpoint = Checkpoint.read(checkpoints[1])
+    assert (checkpoint.model, checkpoint.fold, checkpoint.precision) == ("test_efficientnet", 1, "float32")
+    assert (checkpoint.preprocess.height, checkpoint.preprocess.width) == (32, 32)
+    assert checkpoint.space == folds.space
+    assert [record.stage for record in checkpoint.header.history] == ["label", "split", "train"]
+    assert checkpoint.header.history[-1].options["learning_rate"] == 3e-3
+    assert set(checkpoint.header.facts["scores"]) >= {"macro_f1", "accuracy", "mask_accuracy", "loss"}
+
+
+def test_leaves_a_checkpoint_and_a_history_and_nothing_else(checkpoints: list[Path]) -> None:
+    names = {path.name for path in checkpoints[0].parent.iterdir()}
+    assert names == {f"fold{k}.{kind}" for k in range(3) for kind in ("safetensors", "history.csv")}
+
+
+def test_the_history_has_a_row_per_epoch_and_names_the_best(checkpoints: list[Path]) -> None:
+    with checkpoints[0].with_suffix(".history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    checkpoint = Checkpoint.read(checkpoints[0])
+    scores = [float(row["held_out_macro_f1"]) for row in rows]
+    best = int(checkpoint.header.facts["epoch"]) - 1
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert best == int(np.argmax(scores))
+    assert checkpoint.header.facts["scores"]["macro_f1"] == scores[best]
+
+
+def test_records_the_people_trained_on_and_no_others(checkpoints: list[Path], folds: Manifest) -> None:
+    names, codes = folds.people.names, folds.people.codes
+    seen = Checkpoint.read(checkpoints[0]).seen
+    held_out = {names[code] for code in codes[folds.folds == 0]}
+    assert not seen.contains(sorted(held_out)).any()
+    assert seen.contains([name for name in names if name not in held_out]).all()
+
+
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_the_score_in_the_checkpoint_is_that_of_predicting_out_of_fold(
+    checkpoints: list[Path], folds: Manifest, fold: int
+) -> None:
+    checkpoint = Checkpoint.read(checkpoints[fold])
+    predictions = predict(folds, [checkpoint], oof=True, machine=Machine("cpu", 64, 0))
+    evaluation = evaluate(folds, predictions, replicates=2)
+    scores = checkpoint.header.facts["scores"]
+    assert evaluation.scores.macro_f1.value == scores["macro_f1"]
+    assert evaluation.scores.accuracy.value == scores["accuracy"]
+    assert evaluation.log_loss == pytest.approx(scores["loss"], rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bytes(folds: Manifest, one_epoch: TrainOptions, tmp_path: Path) -> None:
+    files = [train(folds, tmp_path / f"{name}.safetensors", fold=0, options=one_epoch) for name in "ab"]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    other = train(folds, tmp_path / "c.safetensors", fold=0, options=replace(one_epoch, seed=1))
+    assert not same_weights(files[0], other)
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    ours, theirs = load_file(first), load_file(second)
+    return all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_the_number_of_workers_does_not_change_the_weights(
+    folds: Manifest, one_epoch: TrainOptions, tmp_path: Path
+) -> None:
+    files = [
+        train(folds, tmp_path / f"{n}.safetensors", fold=0, options=replace(one_epoch, workers=n))
+        for n in range(3)
+    ]
+    assert same_weights(files[0], files[1])
+    assert same_weights(files[0], files[2])
+
+
+def test_never_opens_a_photo_of_weight_zero(folds: Manifest, one_epoch: TrainOptions, output: Path) -> None:
+    missing = np.flatnonzero(folds.folds != 0)[10:40]
+    paths = [f"gone/{row}.jpg" if row in missing else path for row, path in enumerate(folds.paths)]
+    weight = np.ones(len(folds), np.float32)
+    weight[missing] = 0
+    train(edited(folds, path=paths, weight=weight), output, fold=0, options=one_epoch)
+    assert output.exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_names_a_photo_that_cannot_be_read(
+    folds: Manifest, one_epoch: TrainOptions, output: Path, workers: int
+) -> None:
+    paths = ["gone.jpg" if row == 50 else path for row, path in enumerate(folds.paths)]
+    with pytest.raises(MaskkitError, match=r"gone\.jpg") as caught:
+        train(edited(folds, path=paths), output, fold=0, options=replace(one_epoch, workers=workers))
+    assert caught.value.why == "missing"
+    assert not output.exists()
+
+
+def test_held_out_photos_of_weight_zero_are_scored_too(
+    folds: Manifest, one_epoch: TrainOptions, tmp_path: Path
+) -> None:
+    weight = np.where(folds.folds == 0, 0, 1).astype(np.float32)
+    files = [
+        train(given, tmp_path / f"{name}.safetensors", fold=0, options=one_epoch)
+        for name, given in (("as-is", folds), ("weighted", edited(folds, weight=weight)))
+    ]
+    scores = [Checkpoint.read(file).header.facts["scores"] for file in files]
+    assert scores[0] == scores[1]
+
+
+def test_trains_on_the_target_though_the_label_says_otherwise(
+    folds: Manifest, one_epoch: TrainOptions, output: Path
+) -> None:
+    options = replace(one_epoch, epochs=3, label_smoothing=0)
+    train(edited(folds, target=np.full(len(folds), 13)), output, fold=0, options=options)
+    machine = Machine("cpu", 64, 0)
+    predictions = predict(folds, [Checkpoint.read(output)], oof=True, machine=machine)
+    assert (predictions.answer == 13).all()
+    truth = folds.labels[folds.folds == 0]
+    assert Checkpoint.read(output).header.facts["scores"]["accuracy"] == (truth == 13).mean()
+
+
+def test_photos_without_a_fold_are_left_out_and_those_never_held_out_are_trained_on(
+    folds: Manifest, one_epoch: TrainOptions, output: Path
+) -> None:
+    fold = np.where(folds.folds == 1, -1, folds.folds)
+    fold_or_none = [None if number == 2 else int(number) for number in fold]
+    train(edited(folds, fold=fold_or_none), output, fold=0, options=one_epoch)
+    seen = Checkpoint.read(output).seen
+    for number, is_seen in ((0, False), (1, True), (2, False)):
+        people = {folds.people.names[code] for code in folds.people.codes[folds.folds == number]}
+        assert set(seen.contains(sorted(people)).tolist()) == {is_seen}
+
+
+def test_refuses_people_on_both_sides(labels: Manifest, one_epoch: TrainOptions, output: Path) -> None:
+    by_image = split(labels, by="image", folds=3)
+    with pytest.raises(RefusedError, match=r"2\d people are on both sides of fold 0: 0000") as caught:
+        train(by_image, output, fold=0, options=one_epoch)
+    assert caught.value.exit_code == 3
+    assert not output.parent.exists()
+
+
+def test_trains_on_a_leak_if_told_to_and_says_so(
+    labels: Manifest, one_epoch: TrainOptions, output: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "maskkit"):
+        train(split(labels, by="image", folds=3), output, fold=0, options=one_epoch, allow_leak=True)
+    assert "inflated" in caplog.text
+    assert Checkpoint.read(output).header.history[-1].options["allow_leak"] is True
+
+
+def test_refuses_an_existing_checkpoint_unless_forced(
+    folds: Manifest, one_epoch: TrainOptions, output: Path
+) -> None:
+    output.parent.mkdir()
+    output.write_text("mine")
+    with pytest.raises(MaskkitError, match="exists already"):
+        train(folds, output, fold=0, options=one_epoch)
+    assert output.read_text() == "mine"
+    train(folds, output, fold=0, options=one_epoch, force=True)
+    assert Checkpoint.read(output).fold == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "allowed"),
+    [
+        ({"model": "resnet_18"}, "unknown model: 'resnet_18'", "timm"),
+        ({"size": "8x8"}, "'8x8' is not a photo size", "from 16 to 4096"),
+        ({"model": "test_vit3", "size": "128x96"}, "test_vit3 cannot take photos of 128x96", ""),
+        ({"weights": "nowhere.pth"}, "cannot read nowhere.pth", "no such file"),
+    ],
+)
+def test_finds_a_wrong_option_before_any_work(
+    folds: Manifest, quick: TrainOptions, output: Path, changes: dict[str, str], what: str, allowed: str
+) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        train(folds, output, fold=0, options=replace(quick, **changes))  # type: ignore[arg-type]
+    assert what in caught.value.what
+    assert allowed in caught.value.why
+    assert not output.parent.exists()
+
+
+def test_says_which_size_a_model_was_made_for(folds: Manifest, quick: TrainOptions, output: Path) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        train(folds, output, fold=0, options=replace(quick, model="test_vit3", size="128x96"))
+    assert "--size 160x160" in caught.value.fix
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_an_error(folds: Manifest, quick: TrainOptions, output: Path) -> None:
+    with pytest.raises(MaskkitError, match="there is no cuda device") as caught:
+        train(folds, output, fold=0, options=replace(quick, device="cuda"))
+    assert "cpu" in caught.value.why
+
+
+def test_names_the_folds_there_are(folds: Manifest, quick: TrainOptions, output: Path) -> None:
+    with pytest.raises(MaskkitError, match="there is no fold 7") as caught:
+        train(folds, output, fold=7, options=quick)
+    assert "0, 1, 2" in caught.value.why
+
+
+def test_needs_a_split(labels: Manifest, quick: TrainOptions, output: Path) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        train(labels, output, fold=0, options=quick)
+    assert caught.value.fix == "run `maskkit split` first"
+
+
+def test_needs_photos_on_both_sides(folds: Manifest, quick: TrainOptions, output: Path) -> None:
+    nothing = edited(folds, weight=np.zeros(len(folds), np.float32))
+    with pytest.raises(MaskkitError, match="fold 0 has 0 photos to train on and 56 labelled ones"):
+        train(nothing, output, fold=0, options=quick)
+
+
+def test_starts_from_given_weights_and_records_their_digest(
+    folds: Manifest, one_epoch: TrainOptions, checkpoints: list[Path], tmp_path: Path
+) -> None:
+    start = tmp_path / "start.pth"
+    torch.save(restore(Checkpoint.read(checkpoints[0])).state_dict(), start)
+    options = replace(one_epoch, weights=str(start), learning_rate=0.0, head_learning_rate=0.0, ema=0)
+    output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=options)
+    name = "conv_stem.weight"
+    assert np.array_equal(load_file(output)[name], load_file(checkpoints[0])[name])
+    given = Checkpoint.read(output).header.history[-1].inputs[-1]
+    assert (given.path, given.option, len(given.sha256)) == (str(start), "weights", 64)

@@ -1,0 +1,253 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from json import dumps
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.config import Precision, TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.progress import Item
+from maskkit.stages.train import train
+from maskkit.training.history import Epoch
+from maskkit.training.resume import resume_path
+
+EPOCHS = 3
+CUT_SHORT = """
+import json, os, signal, sys
+from pathlib import Path
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.config import TrainOptions
+from maskkit.stages.train import train
+
+
+def killing(items, total, what):
+    for step, item in enumerate(items, 1):
+        yield item
+        if (what, step) == ("epoch 2", 3):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+options = TrainOptions.from_json(json.loads(sys.argv[3]))
+train(Manifest.read(sys.argv[1]), Path(sys.argv[2]), fold=0, options=options, track=killing)
+"""
+
+
+class StoppedError(Exception):
+    """Raised where a person might press Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class StopAfter:
+    """Stops a training when an epoch has ended."""
+
+    epoch: int
+
+    def __call__(self, epoch: Epoch) -> None:
+        if epoch.epoch == self.epoch:
+            raise StoppedError
+
+
+@dataclass(frozen=True)
+class StopIn:
+    """Stops a training in the middle of its work on an epoch, or of scoring the first."""
+
+    what: str
+
+    def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+        for step, item in enumerate(items):
+            if what == self.what and step == total // 2:
+                raise StoppedError
+            yield item
+
+
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+
+
+@pytest.fixture(scope="module")
+def options(quick: TrainOptions) -> TrainOptions:
+    return replace(quick, epochs=EPOCHS)
+
+
+@pytest.fixture(scope="module")
+def whole(
+    folds: Manifest, options: TrainOptions, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Precision, Path]:
+    """What a training that was never interrupted leaves, in each precision."""
+    folder = tmp_path_factory.mktemp("whole")
+    return {
+        precision: train(
+            folds, folder / f"{precision}.safetensors", fold=0, options=replace(options, precision=precision)
+        )
+        for precision in PRECISIONS
+    }
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(whole: dict[Precision, Path]) -> Path:
+    return whole["float32"]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "fold0.safetensors"
+
+
+def interrupt(folds: Manifest, output: Path, options: TrainOptions, after: int = 1) -> None:
+    with pytest.raises(StoppedError):
+        train(folds, output, fold=0, options=options, on_epoch=StopAfter(after))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("after", range(1, EPOCHS + 1))
+def test_goes_on_between_epochs_as_if_never_interrupted(
+    folds: Manifest,
+    options: TrainOptions,
+    whole: dict[Precision, Path],
+    output: Path,
+    after: int,
+    precision: Precision,
+) -> None:
+    options = replace(options, precision=precision)
+    interrupt(folds, output, options, after)
+    assert not output.exists()
+    train(folds, output, fold=0, options=options, resume=True)
+    assert output.read_bytes() == whole[precision].read_bytes()
+    assert not resume_path(output).exists()
+    history = output.with_suffix(".history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in history[1:]] == [str(number + 1) for number in range(EPOCHS)]
+
+
+@pytest.mark.parametrize("what", ["epoch 1", "epoch 2", "photos"])
+def test_goes_on_from_the_middle_of_an_epoch(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path, what: str
+) -> None:
+    with pytest.raises(StoppedError):
+        train(folds, output, fold=0, options=options, track=StopIn(what))
+    train(folds, output, fold=0, options=options, resume=True)
+    assert output.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_goes_on_after_kill_9(folds: Manifest, options: TrainOptions, output: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "folds.parquet"
+    folds.write(manifest)
+    arguments = [str(manifest), str(output), dumps(options.to_json())]
+    killed = subprocess.run(
+        [sys.executable, "-c", CUT_SHORT, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not output.exists()
+    given = Manifest.read(manifest)
+    train(given, output, fold=0, options=options, resume=True)
+    whole = train(given, tmp_path / "whole.safetensors", fold=0, options=options)
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_goes_on_with_another_number_of_workers(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
+) -> None:
+    interrupt(folds, output, options)
+    train(folds, output, fold=0, options=replace(options, workers=1), resume=True)
+    ours, theirs = load_file(output), load_file(uninterrupted)
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_begins_if_there_is_nothing_to_resume(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
+) -> None:
+    train(folds, output, fold=0, options=options, resume=True)
+    assert output.read_bytes() == uninterrupted.read_bytes()
+
+
+def never(epoch: Epoch) -> None:
+    raise AssertionError("an epoch was trained")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_does_nothing_if_the_training_is_finished(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, workers: int
+) -> None:
+    before = (uninterrupted.stat().st_mtime_ns, uninterrupted.read_bytes())
+    again = replace(options, workers=workers)
+    assert train(folds, uninterrupted, fold=0, options=again, resume=True, on_epoch=never) == uninterrupted
+    assert (uninterrupted.stat().st_mtime_ns, uninterrupted.read_bytes()) == before
+
+
+def test_a_finished_training_of_other_settings_is_not_taken_for_this_one(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path
+) -> None:
+    with pytest.raises(MaskkitError, match="trained with other settings: epochs was 3, is 4"):
+        train(folds, uninterrupted, fold=0, options=replace(options, epochs=4), resume=True)
+
+
+def test_does_not_go_on_with_other_options_and_names_them(
+    folds: Manifest, options: TrainOptions, output: Path
+) -> None:
+    interrupt(folds, output, options)
+    before = resume_path(output).read_bytes()
+    with pytest.raises(MaskkitError) as caught:
+        train(folds, output, fold=0, options=replace(options, seed=5, loss="focal"), resume=True)
+    assert "loss was ce, is focal; seed was 0, is 5" in caught.value.why
+    assert resume_path(output).read_bytes() == before
+
+
+def test_does_not_go_on_with_another_manifest(folds: Manifest, options: TrainOptions, output: Path) -> None:
+    interrupt(folds, output, options)
+    fewer = folds.select(np.arange(len(folds)) != 100)
+    with pytest.raises(MaskkitError) as caught:
+        train(fewer, output, fold=0, options=options, resume=True)
+    assert "an input file has other content" in caught.value.why
+
+
+def test_does_not_throw_an_interrupted_training_away_unasked(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
+) -> None:
+    interrupt(folds, output, options)
+    with pytest.raises(MaskkitError, match="holds an interrupted training") as caught:
+        train(folds, output, fold=0, options=options)
+    assert "--resume" in caught.value.fix
+    train(folds, output, fold=0, options=options, force=True)
+    assert output.read_bytes() == uninterrupted.read_bytes()
+    assert not resume_path(output).exists()
+
+
+def test_goes_on_with_a_training_that_was_forced_over_a_finished_one(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
+) -> None:
+    train(folds, output, fold=0, options=replace(options, epochs=1))
+    with pytest.raises(StoppedError):
+        train(folds, output, fold=0, options=options, force=True, on_epoch=StopAfter(2))
+    train(folds, output, fold=0, options=options, resume=True)
+    assert output.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_a_damaged_state_is_an_error_and_stays(folds: Manifest, options: TrainOptions, output: Path) -> None:
+    resume_path(output).write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(MaskkitError, match="cannot resume from"):
+        train(folds, output, fold=0, options=options, resume=True)
+    assert resume_path(output).exists()
+
+
+def test_a_training_that_diverges_leaves_the_last_good_state(
+    folds: Manifest, options: TrainOptions, output: Path
+) -> None:
+    interrupt(folds, output, options)
+    saved = torch.load(resume_path(output), weights_only=True)
+    saved["state"]["model"]["conv_stem.weight"].fill_(torch.nan)
+    torch.save(saved, resume_path(output))
+    before = resume_path(output).read_bytes()
+    with pytest.raises(MaskkitError, match="no longer finite"):
+        train(folds, output, fold=0, options=options, resume=True)
+    assert resume_path(output).read_bytes() == before
+    assert not output.exists()

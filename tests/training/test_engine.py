@@ -1,0 +1,278 @@
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.artifacts.manifest import Manifest
+from maskkit.config import ClassWeights, Loss, TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.imaging.roots import photo_files
+from maskkit.modeling.backbone import build
+from maskkit.modeling.losses import LOSSES
+from maskkit.progress import Item
+from maskkit.training.engine import Trainer
+from maskkit.training.fold import Fold
+from maskkit.training.history import Epoch
+from maskkit.training.inference import probabilities
+from maskkit.training.schedule import cosine
+
+SMALL = Preprocess(32, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
+MakeTrainer = Callable[..., Trainer]
+
+
+@pytest.fixture
+def fold(folds: Manifest) -> Fold:
+    return Fold(
+        space=folds.space,
+        paths=photo_files(folds),
+        target=folds.integers("target"),
+        weight=np.ones(len(folds), np.float32),
+        label=folds.labels,
+        training=np.flatnonzero(folds.folds != 0),
+        held_out=np.flatnonzero(folds.folds == 0),
+    )
+
+
+@pytest.fixture
+def make(fold: Fold, quick: TrainOptions) -> MakeTrainer:
+    """Makes a trainer of `fold`, given changes to it and to the quick options."""
+
+    def trainer(given: Fold = fold, **changes: Any) -> Trainer:
+        torch.manual_seed(0)
+        model = build(quick.model, classes=len(given.space), drop_rate=changes.get("dropout", 0.2))
+        return Trainer(model, given, replace(quick, **changes), preprocess=SMALL)
+
+    return trainer
+
+
+class Rows:
+    """A `track` that notes the rows of every training batch that passes."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+        count = 0
+        for item in items:
+            count += 1
+            if what != "photos":
+                self.batches.append(item[0].tolist())  # type: ignore[index]
+            yield item
+        assert count == total
+
+
+@pytest.mark.parametrize("batch_size", [7, 16, 1000])
+def test_trains_on_each_training_photo_once_an_epoch(make: MakeTrainer, fold: Fold, batch_size: int) -> None:
+    rows = Rows()
+    make(batch_size=batch_size).run_epoch(rows)
+    assert sorted(row for batch in rows.batches for row in batch) == fold.training.tolist()
+
+
+def test_shuffles_anew_in_every_epoch(make: MakeTrainer) -> None:
+    trainer, first, second = make(), Rows(), Rows()
+    trainer.run_epoch(first)
+    trainer.run_epoch(second)
+    assert first.batches != second.batches
+
+
+@pytest.mark.parametrize("batch_size", [11, 64])
+def test_scores_every_held_out_photo_exactly(make: MakeTrainer, fold: Fold, batch_size: int) -> None:
+    trainer = make(batch_size=batch_size)
+    epoch = trainer.run_epoch()
+    held_out, truth = fold.held_out, fold.label[fold.held_out]
+    probs = predicted(trainer, held_out)
+    assert epoch.scores["macro_f1"] == pytest.approx(f1_score(truth, probs.argmax(1), average="macro"))
+    assert epoch.scores["accuracy"] == (truth == probs.argmax(1)).mean()
+    expected = -np.log(probs[np.arange(len(truth)), truth]).mean()
+    assert epoch.held_out_loss == pytest.approx(expected, rel=1e-5)  # though trained with smoothing
+
+
+def predicted(trainer: Trainer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Ask the trainer's model in one batch, unlike the trainer."""
+    probs: NDArray[np.float32] = probabilities(
+        [trainer.scored],
+        trainer.fold.paths,
+        rows,
+        preprocess=SMALL,
+        classes=18,
+        precision="float32",
+        device=torch.device("cpu"),
+        batch_size=len(rows),
+        workers=0,
+    )[0]
+    return probs
+
+
+def test_moves_the_learning_rates_at_every_step(make: MakeTrainer) -> None:
+    trainer = make(epochs=3, warmup=0.5, learning_rate=0.002, head_learning_rate=0.01)
+    rates: list[tuple[float, float]] = []
+
+    def noting(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+        for item in items:
+            if what != "photos":
+                found = {group["lr"] for group in trainer.optimizer.param_groups}
+                rates.append((min(found), max(found)))
+            yield item
+
+    for _ in range(3):
+        trainer.run_epoch(noting)
+    steps, warmup = 3 * 6, 3  # 112 photos in batches of 20
+    expected = [cosine(step, steps=steps, warmup_steps=warmup) for step in range(steps)]
+    assert [low for low, _ in rates] == pytest.approx([0.002 * factor for factor in expected])
+    assert [high for _, high in rates] == pytest.approx([0.01 * factor for factor in expected])
+    assert trainer.history[-1].learning_rate == 0
+
+
+def test_training_loss_is_the_weighted_mean_of_the_criterion(make: MakeTrainer, fold: Fold) -> None:
+    training = fold.training[:12]
+    weight = np.ones(len(fold.paths), np.float32)
+    weight[training[:6]] = 3
+    given = replace(fold, training=training, weight=weight)
+    options = {"augment": "none", "dropout": 0.0, "batch_size": 12, "label_smoothing": 0.1}
+    losses = []
+    for rows in (training[:6], training[6:]):
+        # Batch norm sees the whole batch in either case: the other half only weighs next to nothing.
+        alone = np.full(len(fold.paths), 1e-12, np.float32)
+        alone[rows] = 1
+        losses.append(make(replace(given, weight=alone), **options).run_epoch().train_loss)
+    loss = make(given, **options).run_epoch().train_loss
+    assert loss == pytest.approx((3 * losses[0] + losses[1]) / 4, rel=1e-5)
+    assert abs(losses[0] - losses[1]) > 1e-3
+
+
+def weights_after_an_epoch(trainer: Trainer) -> dict[str, torch.Tensor]:
+    trainer.run_epoch()
+    return trainer.best
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("class_weights", ["none", "inverse"])
+def test_what_is_held_out_does_not_change_what_is_learnt(
+    make: MakeTrainer, fold: Fold, class_weights: ClassWeights
+) -> None:
+    target, weight = fold.target.copy(), fold.weight.copy()
+    target[fold.held_out], weight[fold.held_out] = 17, 0
+    changed = replace(fold, target=target, weight=weight)
+    weights = [weights_after_an_epoch(make(given, class_weights=class_weights)) for given in (fold, changed)]
+    assert same(*weights)
+
+
+def test_learns_the_target_and_is_scored_by_the_label(make: MakeTrainer, fold: Fold) -> None:
+    label = np.full_like(fold.label, 11)  # a truth that nothing in training tells of
+    other_truth = make(replace(fold, label=label))
+    as_usual = make()
+    assert same(weights_after_an_epoch(other_truth), weights_after_an_epoch(as_usual))
+    answers = predicted(other_truth, fold.held_out).argmax(1)
+    assert other_truth.history[0].scores["accuracy"] == (answers == 11).mean()
+    other_target = make(replace(fold, target=label))
+    assert not same(weights_after_an_epoch(other_target), as_usual.best)
+
+
+def test_keeps_the_average_and_not_the_last_step(make: MakeTrainer) -> None:
+    trainer = make(ema=0.9)
+    best = weights_after_an_epoch(trainer)
+    assert trainer.average is not None
+    assert same(best, trainer.average.model.state_dict())
+    assert not same(best, trainer.model.state_dict())
+    assert trainer.average.updates == trainer.steps
+
+
+def test_keeps_the_model_itself_without_an_average(make: MakeTrainer) -> None:
+    trainer = make(ema=0)
+    assert same(weights_after_an_epoch(trainer), trainer.model.state_dict())
+
+
+def test_learns_the_mask_from_a_few_people(make: MakeTrainer) -> None:
+    trainer = make(epochs=8)
+    while not trainer.is_done:
+        trainer.run_epoch()
+    assert trainer.best_epoch.scores["mask_accuracy"] > 0.95  # 5 of 7 photos show a mask
+    assert trainer.best_epoch.scores["gender_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("loss", list(LOSSES))
+@pytest.mark.parametrize("class_weights", ["none", "inverse"])
+def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: Loss, class_weights: ClassWeights) -> None:
+    batch = fold.training[:21]
+    trainer = make(
+        replace(fold, training=batch, held_out=batch),
+        loss=loss,
+        class_weights=class_weights,
+        epochs=40,
+        batch_size=21,
+        augment="none",
+        dropout=0.0,
+        ema=0.5,
+        patience=0,
+    )
+    while not trainer.is_done and not (trainer.history and trainer.history[-1].scores["accuracy"] == 1):
+        trainer.run_epoch()
+    assert trainer.history[-1].scores["accuracy"] == 1
+
+
+@pytest.mark.parametrize("batch_size", [20, 1000])  # found by the training loss, or only in scoring
+def test_stops_when_it_diverges(make: MakeTrainer, batch_size: int) -> None:
+    rate = 1e30
+    trainer = make(batch_size=batch_size, learning_rate=rate, head_learning_rate=rate, warmup=0)
+    with pytest.raises(MaskkitError, match=r"loss is (no longer finite|nan|inf)") as caught:
+        trainer.run_epoch()
+    assert "epoch 1" in caught.value.what
+    assert "--learning-rate" in caught.value.fix
+    assert trainer.history == []
+
+
+def test_keeps_what_was_reached_before_it_diverged(make: MakeTrainer) -> None:
+    trainer = make()
+    best = {name: tensor.clone() for name, tensor in weights_after_an_epoch(trainer).items()}
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(torch.nan)
+    with pytest.raises(MaskkitError, match=r"epoch 2, between steps 1 and 6"):
+        trainer.run_epoch()
+    assert len(trainer.history) == 1
+    assert same(trainer.best, best)
+
+
+def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, scores: Iterable[float]) -> list[Epoch]:
+    """Run a training whose held-out macro-F1 is given, and return its epochs."""
+    results = iter(scores)
+    monkeypatch.setattr(trainer, "_train", lambda *_: 0.0)
+    monkeypatch.setattr(trainer, "_score", lambda *_: (1.0, {"macro_f1": next(results)}))
+    while not trainer.is_done:
+        with torch.no_grad():
+            for weight in trainer.scored.parameters():
+                weight.fill_(len(trainer.history) + 1)
+        trainer.run_epoch()
+    return trainer.history
+
+
+def test_keeps_the_weights_of_the_highest_macro_f1_and_the_first_of_equals(
+    make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make(epochs=5)
+    epochs = scripted(trainer, monkeypatch, [0.2, 0.5, 0.4, 0.5, 0.3])
+    assert [epoch.is_best for epoch in epochs] == [True, True, False, False, False]
+    assert trainer.best_epoch.epoch == 2
+    assert bool((trainer.best["conv_stem.weight"] == 2).all())
+
+
+def test_stops_after_so_many_epochs_without_a_better_score(
+    make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(scripted(make(epochs=9, patience=2), monkeypatch, [0.2, 0.1, 0.3, 0.3, 0.2, 0.9])) == 5
+    assert len(scripted(make(epochs=4, patience=4), monkeypatch, [0.2, 0.1, 0.1, 0.1])) == 4
+    assert len(scripted(make(epochs=5, patience=0), monkeypatch, [0.2] * 5)) == 5
+
+
+def test_a_score_of_zero_is_a_first_best(make: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make(epochs=2)
+    scripted(trainer, monkeypatch, [0.0, 0.0])
+    assert trainer.best_epoch.epoch == 1

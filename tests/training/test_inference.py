@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.artifacts.manifest import Manifest
+from maskkit.config import Tta
+from maskkit.imaging.decode import load
+from maskkit.imaging.roots import photo_files
+from maskkit.modeling.backbone import build
+from maskkit.training.inference import probabilities
+
+SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
+
+
+@pytest.fixture(scope="module")
+def models() -> list[nn.Module]:
+    torch.manual_seed(0)
+    return [build("test_efficientnet", classes=18).eval() for _ in range(2)]
+
+
+def ask(
+    models: list[nn.Module],
+    manifest: Manifest,
+    rows: list[int],
+    *,
+    batch_size: int = 64,
+    workers: int = 0,
+    tta: Tta = "none",
+) -> NDArray[np.float32]:
+    return probabilities(
+        models,
+        photo_files(manifest),
+        np.array(rows, np.int64),
+        preprocess=SMALL,
+        classes=18,
+        precision="float32",
+        device=torch.device("cpu"),
+        batch_size=batch_size,
+        workers=workers,
+        tta=tta,
+    )
+
+
+def by_hand(model: nn.Module, file: Path, *, mirrored: bool = False) -> NDArray[np.float64]:
+    pixels = load(file, SMALL) / 255
+    if mirrored:
+        pixels = pixels[:, ::-1]
+    image = ((pixels - SMALL.mean) / SMALL.std).transpose(2, 0, 1)  # (3, H, W)
+    with torch.inference_mode():
+        logits = model(torch.tensor(image[None].copy(), dtype=torch.float32))
+    return np.asarray(logits.double().softmax(1).numpy()[0])
+
+
+def test_gives_the_softmax_of_each_model_for_each_photo_in_order(
+    models: list[nn.Module], labels: Manifest
+) -> None:
+    files = photo_files(labels)
+    rows = [30, 2, 17]
+    answers = ask(models, labels, rows)
+    expected = np.array([[by_hand(model, files[row]) for row in rows] for model in models])
+    assert np.allclose(answers, expected, atol=1e-5)
+
+
+def test_hflip_is_the_mean_of_the_photo_and_its_mirror_image(
+    models: list[nn.Module], labels: Manifest
+) -> None:
+    file = photo_files(labels)[9]
+    views = [by_hand(models[0], file), by_hand(models[0], file, mirrored=True)]
+    assert not np.allclose(views[0], views[1], atol=1e-4)
+    assert np.allclose(ask(models[:1], labels, [9], tta="hflip")[0, 0], np.mean(views, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_answers_for_every_row_whatever_the_batch_size(
+    models: list[nn.Module], labels: Manifest, batch_size: int
+) -> None:
+    rows = list(range(0, 50, 2))  # 25: neither 7 nor 64 divides it
+    answers = ask(models[:1], labels, rows, batch_size=batch_size)[0]
+    alone = np.stack([ask(models[:1], labels, [row])[0, 0] for row in rows])
+    assert np.allclose(answers, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_no_rows_are_no_answers(models: list[nn.Module], labels: Manifest, workers: int) -> None:
+    assert ask(models, labels, [], workers=workers).shape == (2, 0, 18)
+
+
+def test_a_model_left_in_training_mode_answers_as_in_evaluation(
+    models: list[nn.Module], labels: Manifest
+) -> None:
+    before = ask(models, labels, [1, 2])
+    models[0].train()
+    assert np.array_equal(ask(models, labels, [1, 2]), before)
