@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from maskkit.cli import options, terminal
+from maskkit.cli.machine import share_processor
 from maskkit.cli.streams import source, target
 from maskkit.config import Device, Tta
 
@@ -47,6 +48,7 @@ def predict(
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof -o oof.parquet
     """
+    share_processor()
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.predict import Machine

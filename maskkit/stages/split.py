@@ -149,7 +149,7 @@ def _look_for_divided_people(manifest: Manifest, by: str) -> None:
     if people and by == "person":
         raise MaskkitError(
             f"{len(people)} people have photos of their own and added ones: {examples(people)}",
-            why="added photos (origin pseudo or extra) are in every training, so their people cannot be held out",
+            why="added photos (pseudo or extra) are in every training, so these people cannot be held out",
             fix="drop the added photos of these people",
         )
     if people:

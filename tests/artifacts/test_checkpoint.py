@@ -83,7 +83,9 @@ def test_its_header_is_read_and_shown_without_torch(path: Path) -> None:
         "import sys; from maskkit.artifacts.files import Source; from maskkit.stages.show import show; "
         "print(show(Source.open(sys.argv[1]))['model'], 'torch' in sys.modules)"
     )
-    found = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
     assert found.stdout == "test_efficientnet False\n"
 
 

@@ -35,9 +35,12 @@ def test_a_header_comes_back_as_it_went() -> None:
 
 def test_the_bytes_of_a_header_are_fixed() -> None:
     # If this changes, files of this version differ from those of the last: raise FORMAT or undo it.
-    small = Header("predictions", LabelSpace((Factor("f", ("a", "b")),)), (Record("s", {"seed": 1}, (), "9"),))
+    small = Header(
+        "predictions", LabelSpace((Factor("f", ("a", "b")),)), (Record("s", {"seed": 1}, (), "9"),)
+    )
     assert small.to_json() == (
-        '{"format": 1, "kind": "predictions", "label_space": {"factors": [{"name": "f", "levels": ["a", "b"]}]}, '
+        '{"format": 1, "kind": "predictions", '
+        '"label_space": {"factors": [{"name": "f", "levels": ["a", "b"]}]}, '
         '"history": [{"stage": "s", "maskkit": "9", "options": {"seed": 1}, "seed": 1, "inputs": []}]}'
     )
 

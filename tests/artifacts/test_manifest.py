@@ -90,7 +90,9 @@ def test_selects_rows_by_mask_or_index() -> None:
 
 def test_a_next_stage_adds_or_replaces_columns_and_one_record() -> None:
     manifest = read()
-    result = manifest.then("split", {"fold": pa.array([0, 0, 1, 1], pa.int16())}, folds=2, by="person", seed=7)
+    result = manifest.then(
+        "split", {"fold": pa.array([0, 0, 1, 1], pa.int16())}, folds=2, by="person", seed=7
+    )
     assert result.table.column_names == [*manifest.table.column_names, "fold"]
     assert [record.stage for record in result.header.history] == ["label", "split"]
     record = result.header.history[-1]
@@ -142,7 +144,8 @@ def test_wider_types_of_other_programs_are_cast(columns: dict[str, pa.Array]) ->
 def test_lists_of_other_programs_are_cast() -> None:
     box, flags = [[0, 0, 0.5, 1], None, None, [0, 0, 1, 1]], [["suspect:0.1"], None, [], ["a", "b"]]
     manifest = read(
-        box=pa.array(box, pa.large_list(pa.float64())), flags=pa.array(flags, pa.large_list(pa.large_string()))
+        box=pa.array(box, pa.large_list(pa.float64())),
+        flags=pa.array(flags, pa.large_list(pa.large_string())),
     )
     assert manifest.table["box"].to_pylist() == box
     assert manifest.table["flags"].to_pylist() == flags
@@ -203,12 +206,16 @@ def test_an_image_listed_twice_is_named() -> None:
     assert "lists images twice: b.jpg" in wrong(path=pa.array(["b.jpg", "a.jpg", "b.jpg", "c.jpg"])).what
 
 
-@pytest.mark.parametrize("path", ["/etc/a.jpg", "../a.jpg", "b/../../a.jpg", "b/..", "./a.jpg", "b//a.jpg", "", "b/"])
+@pytest.mark.parametrize(
+    "path", ["/etc/a.jpg", "../a.jpg", "b/../../a.jpg", "b/..", "./a.jpg", "b//a.jpg", "", "b/"]
+)
 def test_a_path_that_may_leave_the_root_is_refused(path: str) -> None:
     assert "not under a root" in wrong(path=pa.array(["a.jpg", "b.jpg", path, "c.jpg"])).what
 
 
-@pytest.mark.parametrize("path", ["...a.jpg", "a..jpg", "..a/b.jpg", ".hidden/a.jpg", "with space/é 한글.jpg", "a\\b"])
+@pytest.mark.parametrize(
+    "path", ["...a.jpg", "a..jpg", "..a/b.jpg", ".hidden/a.jpg", "with space/é 한글.jpg", "a\\b"]
+)
 def test_a_path_with_odd_letters_is_fine(path: str) -> None:
     assert read(path=pa.array(["a.jpg", "b.jpg", path, "c.jpg"])).paths[2] == path
 

@@ -83,7 +83,11 @@ def test_ids_with_commas_quotes_and_letters_of_any_language_survive_a_csv(form: 
     assert again.answer.tolist() == [3, 0, 1]
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1), min_size=1, unique=True))
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1), min_size=1, unique=True
+    )
+)
 def test_any_id_survives_a_submission(ids: list[str]) -> None:
     answer = np.arange(len(ids)) % 18
     again = read(Predictions(pa.array(ids), answer).encode("submission"))
@@ -199,7 +203,9 @@ def test_probabilities_that_are_not_numbers_are_refused_in_parquet() -> None:
 
 def parquet(**columns: pa.Array) -> pa.Buffer:
     table = {"path": pa.array(IDS), "probs": pa.array(PROBS.tolist(), pa.list_(pa.float32(), 4)), **columns}
-    return to_parquet(pa.table({name: values for name, values in table.items() if values is not None}), HEADER)
+    return to_parquet(
+        pa.table({name: values for name, values in table.items() if values is not None}), HEADER
+    )
 
 
 @pytest.mark.parametrize(
@@ -251,9 +257,10 @@ def test_truncated_parquet_is_refused() -> None:
 
 def test_what_a_submission_lacks_cannot_be_written() -> None:
     submission = read("ImageID,ans\na,1\n")
-    for form in ("parquet", "csv"):
+    forms: tuple[Form, ...] = ("parquet", "csv")
+    for form in forms:
         with pytest.raises(MaskkitError, match=f"cannot be written as {form}") as caught:
-            submission.encode(form)  # type: ignore[arg-type]
+            submission.encode(form)
         assert "no probabilities" in caught.value.why
     with pytest.raises(MaskkitError) as caught:
         read("path,x,y\na,0.5,0.5\n").encode("parquet")

@@ -30,7 +30,10 @@ def test_a_chain_comes_out_in_order_with_its_names_linked() -> None:
     predicts = [run("predict", read("folds.parquet", SPLIT), model, oof=True) for model in models]
     answers = [read(f"p{index}.parquet", predict) for index, predict in enumerate(predicts)]
     vote = run("ensemble", *answers, vote="soft", weights=[2.0, 1.0])
-    history = (*merged((LABEL, SPLIT, train, predict) for train, predict in zip(trains, predicts, strict=True)), vote)
+    history = (
+        *merged((LABEL, SPLIT, train, predict) for train, predict in zip(trains, predicts, strict=True)),
+        vote,
+    )
     assert lines(*history, output="final.parquet") == [
         "maskkit label train.csv --root images -o labels.parquet",
         "maskkit split labels.parquet --by person --folds 5 --seed 0 -o folds.parquet",

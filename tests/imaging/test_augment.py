@@ -29,7 +29,9 @@ def test_none_is_the_identity() -> None:
 
 @pytest.mark.parametrize("name", sorted(POLICIES))
 @pytest.mark.parametrize("size", [(40, 30), (32, 32), (17, 65)])
-def test_keeps_shape_and_type_and_leaves_the_given_pixels_alone(name: Augmentation, size: tuple[int, int]) -> None:
+def test_keeps_shape_and_type_and_leaves_the_given_pixels_alone(
+    name: Augmentation, size: tuple[int, int]
+) -> None:
     augment, given = augmentation(name), photo(height=size[0], width=size[1])
     for seed in range(40):
         varied = augment(given, seed)

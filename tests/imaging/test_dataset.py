@@ -22,7 +22,7 @@ ROWS = np.arange(11)
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("photos")
-    for row in ROWS:
+    for row in ROWS.tolist():
         draw_photo(folder / f"{row}.jpg", mask="none", gender="female", age=20 + 3 * row, seed=row)
     return [folder / f"{row}.jpg" for row in ROWS]
 
@@ -51,7 +51,14 @@ def test_the_same_seed_shows_the_same_pixels_whatever_the_number_of_workers(path
 def test_loading_draws_nothing_from_the_models_randomness(paths: list[Path]) -> None:
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
-    list(batches(Photos(paths, PREPROCESS, augmentation("light")), shuffled(ROWS, seed=0, epoch=0), batch_size=4, workers=1))
+    list(
+        batches(
+            Photos(paths, PREPROCESS, augmentation("light")),
+            shuffled(ROWS, seed=0, epoch=0),
+            batch_size=4,
+            workers=1,
+        )
+    )
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -61,7 +68,10 @@ def test_batches_hold_every_row_once_and_differ_by_at_most_one(rows: int, size: 
         def __getitem__(self, draw: tuple[int, int]) -> tuple[int, np.ndarray]:
             return draw[0], np.zeros((1, 1, 3), np.uint8)
 
-    found = [row for row, _ in batches(Blank([], PREPROCESS), in_order(np.arange(rows)), batch_size=size, workers=0)]
+    found = [
+        row
+        for row, _ in batches(Blank([], PREPROCESS), in_order(np.arange(rows)), batch_size=size, workers=0)
+    ]
     assert [index for row in found for index in row.tolist()] == list(range(rows))
     sizes = {len(row) for row in found}
     assert len(found) == batch_count(rows, size)
@@ -70,10 +80,16 @@ def test_batches_hold_every_row_once_and_differ_by_at_most_one(rows: int, size: 
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_photo_that_cannot_be_decoded_is_named_as_well_from_a_worker(paths: list[Path], workers: int) -> None:
+def test_a_photo_that_cannot_be_decoded_is_named_as_well_from_a_worker(
+    paths: list[Path], workers: int
+) -> None:
     missing = paths[0].with_name("gone.jpg")
     with pytest.raises(MaskkitError) as caught:
-        list(batches(Photos([*paths, missing], PREPROCESS), in_order(np.arange(12)), batch_size=3, workers=workers))
+        list(
+            batches(
+                Photos([*paths, missing], PREPROCESS), in_order(np.arange(12)), batch_size=3, workers=workers
+            )
+        )
     assert caught.value.what == f"cannot read the image {missing}"
     assert caught.value.why == "missing"
 

@@ -196,7 +196,9 @@ def test_what_decodes_and_what_passes_the_check_are_the_same_wherever_a_file_is_
             decode(path)
 
 
-def test_a_decompression_bomb_is_refused_before_it_goes_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_refused_before_it_goes_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = photo(tmp_path / "a.png", size=(50, 40))
     monkeypatch.setattr(module, "LARGEST", 1999)
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("it was decoded"))
@@ -213,7 +215,9 @@ def test_a_real_bomb_is_refused_at_once(tmp_path: Path) -> None:
 
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)  # 30 GB of pixels
     path = tmp_path / "bomb.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**6))))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**6)))
+    )
     with pytest.raises(MaskkitError) as caught:
         decode(path)
     assert caught.value.why.startswith("100000x100000 is too large")

@@ -45,7 +45,15 @@ def test_lists_seven_photos_of_a_person_with_what_their_names_tell(tmp_path: Pat
 
 
 def test_takes_any_suffix_in_any_case_and_passes_over_what_is_no_photo(tmp_path: Path) -> None:
-    names = ["mask1.JPG", "mask2.jpeg", "mask3.Png", "mask4.jpg", "mask5.jpg", "incorrect_mask.JPEG", "normal.PNG"]
+    names = [
+        "mask1.JPG",
+        "mask2.jpeg",
+        "mask3.Png",
+        "mask4.jpg",
+        "mask5.jpg",
+        "incorrect_mask.JPEG",
+        "normal.PNG",
+    ]
     others = ["._mask1.jpg", ".DS_Store", "mask1.txt", "mask6.jpg", "Thumbs.db", "mask1", ".jpg"]
     touch(tmp_path / PERSON, *names, *others)
     listing = training_photos(table(PERSON), tmp_path, HOME)
@@ -70,7 +78,7 @@ def test_a_file_in_place_of_a_persons_folder_holds_no_photos(tmp_path: Path) -> 
 
 
 def test_a_row_without_a_path_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MaskkitError, match="row 2 of train.csv has no path"):
+    with pytest.raises(MaskkitError, match=r"row 2 of train\.csv has no path"):
         training_photos(table(PERSON, None), tmp_path, HOME)
 
 

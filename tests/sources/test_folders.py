@@ -33,17 +33,31 @@ def test_every_class_is_found_under_each_of_its_names(tmp_path: Path) -> None:
     found = labels(tmp_path)
     assert len(found) == 3 * 18
     for index, name in enumerate(HOME.names):
-        assert found[f"{name}/x.jpg"] == found[f"{name.replace('/', '_')}/x.jpg"] == found[f"{index}/x.jpg"] == index
+        assert (
+            found[f"{name}/x.jpg"]
+            == found[f"{name.replace('/', '_')}/x.jpg"]
+            == found[f"{index}/x.jpg"]
+            == index
+        )
 
 
 def test_tells_the_named_factors_but_not_a_number_that_only_a_band_is_known_of(tmp_path: Path) -> None:
     columns = folder_photos(plant(tmp_path, "none_male_60plus/a.jpg"), HOME).columns
-    assert columns == {"path": ["none_male_60plus/a.jpg"], "label": [14], "mask": ["none"], "gender": ["male"]}
+    assert columns == {
+        "path": ["none_male_60plus/a.jpg"],
+        "label": [14],
+        "mask": ["none"],
+        "gender": ["male"],
+    }
 
 
 def test_a_level_named_by_a_number_is_that_level_and_not_the_class_of_that_number(tmp_path: Path) -> None:
     space = LabelSpace((Factor("digit", ("1", "2", "3")),))
-    assert labels(plant(tmp_path, "1/a.jpg", "2/a.jpg", "3/a.jpg"), space) == {"1/a.jpg": 0, "2/a.jpg": 1, "3/a.jpg": 2}
+    assert labels(plant(tmp_path, "1/a.jpg", "2/a.jpg", "3/a.jpg"), space) == {
+        "1/a.jpg": 0,
+        "2/a.jpg": 1,
+        "3/a.jpg": 2,
+    }
 
 
 def test_flat_names_that_two_classes_share_are_not_guessed(tmp_path: Path) -> None:
@@ -51,7 +65,10 @@ def test_flat_names_that_two_classes_share_are_not_guessed(tmp_path: Path) -> No
     with pytest.raises(MaskkitError, match=r"outside class folders: x_y_z \(1\)"):
         labels(plant(tmp_path, "x_y_z/a.jpg"), space)
     (tmp_path / "x_y_z" / "a.jpg").unlink()
-    assert labels(plant(tmp_path, "x_y-z/a.jpg", "x-y_z/a.jpg"), space) == {"x_y-z/a.jpg": 0, "x-y_z/a.jpg": 3}
+    assert labels(plant(tmp_path, "x_y-z/a.jpg", "x-y_z/a.jpg"), space) == {
+        "x_y-z/a.jpg": 0,
+        "x-y_z/a.jpg": 3,
+    }
 
 
 def test_order_does_not_depend_on_the_file_system(tmp_path: Path) -> None:
@@ -61,7 +78,16 @@ def test_order_does_not_depend_on_the_file_system(tmp_path: Path) -> None:
 
 
 def test_passes_over_hidden_files_and_folders_and_other_files(tmp_path: Path) -> None:
-    plant(tmp_path, "4/a.jpg", "4/._a.jpg", "4/.DS_Store", "4/notes.txt", ".cache/x.jpg", "4/.hidden/y.jpg", "readme.md")
+    plant(
+        tmp_path,
+        "4/a.jpg",
+        "4/._a.jpg",
+        "4/.DS_Store",
+        "4/notes.txt",
+        ".cache/x.jpg",
+        "4/.hidden/y.jpg",
+        "readme.md",
+    )
     (tmp_path / "4" / "folder.jpg").mkdir()
     assert labels(tmp_path) == {"4/a.jpg": 4}
 

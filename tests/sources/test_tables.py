@@ -17,9 +17,9 @@ def read(data: str | bytes) -> pd.DataFrame:
     return read_table(Source("t", pa.py_buffer(data.encode() if isinstance(data, str) else data)))
 
 
-def parquet(frame: pd.DataFrame, **options: bool) -> bytes:
+def parquet(frame: pd.DataFrame) -> bytes:
     file = io.BytesIO()
-    frame.to_parquet(file, **options)
+    frame.to_parquet(file)
     return file.getvalue()
 
 
@@ -39,8 +39,14 @@ def test_cells_of_a_csv_are_text_and_empty_ones_are_none(text: str) -> None:
 
 
 def test_whole_numbers_beside_nulls_in_parquet_stay_whole() -> None:
-    frame = pd.DataFrame({"person_id": pd.array([1, None], "Int64"), "age": [25.5, float("nan")], "path": ["a", "b"]})
-    assert read(parquet(frame)).to_dict("list") == {"person_id": [1, None], "age": [25.5, None], "path": ["a", "b"]}
+    frame = pd.DataFrame(
+        {"person_id": pd.array([1, None], "Int64"), "age": [25.5, float("nan")], "path": ["a", "b"]}
+    )
+    assert read(parquet(frame)).to_dict("list") == {
+        "person_id": [1, None],
+        "age": [25.5, None],
+        "path": ["a", "b"],
+    }
 
 
 def test_a_named_index_of_pandas_is_a_column_and_an_unnamed_one_is_not() -> None:
@@ -78,7 +84,10 @@ def test_a_table_without_rows_is_refused(data: str | bytes) -> None:
 
 
 def photos(text: str) -> dict[str, list[object]]:
-    return {name: list(values) for name, values in table_photos(read(text), Path("r"), HOME, name="t").columns.items()}
+    return {
+        name: list(values)
+        for name, values in table_photos(read(text), Path("r"), HOME, name="t").columns.items()
+    }
 
 
 def test_every_column_is_listed() -> None:

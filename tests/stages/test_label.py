@@ -122,7 +122,9 @@ def test_the_test_layout_keeps_the_order_of_info_csv_and_knows_nothing(info_csv:
 
 def edge(folder: Path) -> Path:
     """Draw every awkward file that the competition's archive, or a Mac, is known to hold."""
-    people = [(name, "female", 30) for name in ("jpeg", "png", "mac", "001498-1", "missing", "broken", "colours")]
+    people = [
+        (name, "female", 30) for name in ("jpeg", "png", "mac", "001498-1", "missing", "broken", "colours")
+    ]
     train = draw_people(folder, people)
     images = {person: folder / "images" / f"{person}_female_Asian_30" for person, *_ in people}
     for photo in images["jpeg"].iterdir():
@@ -166,14 +168,18 @@ def test_awkward_files_stop_it_with_a_count_and_each_name(tmp_path: Path) -> Non
     assert "--skip-bad" in caught.value.fix
 
 
-def test_skip_bad_leaves_out_exactly_these_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_skip_bad_leaves_out_exactly_these_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     train = edge(tmp_path)
     with caplog.at_level(logging.WARNING, "maskkit"):
         manifest = label(train, skip_bad=True)
     assert len(manifest) == 44
     assert "left out 5 of 49 photos" in caplog.text
     assert "mask4 (missing)" in caplog.text
-    counts = {name: int((manifest.people.codes == code).sum()) for code, name in enumerate(manifest.people.names)}
+    counts = {
+        name: int((manifest.people.codes == code).sum()) for code, name in enumerate(manifest.people.names)
+    }
     assert counts == {"jpeg": 7, "png": 7, "mac": 7, "001498-1": 7, "missing": 6, "broken": 3, "colours": 7}
     assert not any("/." in path for path in manifest.paths)
     assert manifest.header.history[0].options["skip_bad"] is True
@@ -202,7 +208,9 @@ def test_when_every_photo_is_bad_skipping_does_not_help(shelf: Path) -> None:
         label(table(shelf, "path\na.jpg\n"), skip_bad=True)
 
 
-def test_the_root_is_the_option_or_found_beside_the_table(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_root_is_the_option_or_found_beside_the_table(
+    shelf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     assert label(table(shelf, "path\na.jpg\n")).root == shelf
     far = table(tmp_path_factory.mktemp("far"), "path\na.jpg\n")
     assert label(far, root=str(shelf)).root == shelf
@@ -260,7 +268,9 @@ def test_rows_with_an_unknown_factor_have_no_label(shelf: Path) -> None:
     assert column(manifest, "age") == [None, 20, None]
 
 
-@pytest.mark.parametrize(("text", "years"), [("25", 25), ("25.0", 25), (" 25 ", 25), ("25.5", 25.5), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "years"), [("25", 25), ("25.0", 25), (" 25 ", 25), ("25.5", 25.5), ("", None)]
+)
 def test_ages_are_kept_as_given(shelf: Path, text: str, years: float | None) -> None:
     assert column(label(table(shelf, f"{HEADER}a.jpg,wear,male,{text}\n")), "age") == [years]
 

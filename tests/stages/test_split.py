@@ -32,7 +32,9 @@ def manifest_of(
     """Make a manifest of rows that need no photos."""
     years = np.array([0 if value is None else value for value in age])
     label = np.array([HOME.factors[0].levels.index(value) * 6 for value in mask])
-    label += np.array([HOME.factors[1].levels.index(value) * 3 for value in gender]) + np.digitize(years, [30, 60])
+    label += np.array([HOME.factors[1].levels.index(value) * 3 for value in gender]) + np.digitize(
+        years, [30, 60]
+    )
     unknown = None if known is None else ~known
     table = pa.table(
         {
@@ -55,7 +57,13 @@ def competition(*, people: int, seed: int = 0) -> Manifest:
     random = np.random.default_rng(seed)
     gender = random.choice(["male", "female"], people, p=[0.386, 0.614])
     old = random.random(people) < 0.071
-    age = np.where(old, 60, np.where(random.random(people) < 0.51, random.integers(18, 30, people), random.integers(30, 60, people)))
+    age = np.where(
+        old,
+        60,
+        np.where(
+            random.random(people) < 0.51, random.integers(18, 30, people), random.integers(30, 60, people)
+        ),
+    )
     return manifest_of(
         np.repeat([f"{index:06d}" for index in range(people)], 7).tolist(),
         MASKS * people,
@@ -114,14 +122,18 @@ def test_splitting_again_replaces_the_folds(labels: Manifest) -> None:
 def by_scikit_learn(manifest: Manifest) -> NDArray[np.int64]:
     fold = np.zeros(len(manifest), np.int64)
     splitter = StratifiedGroupKFold(5, shuffle=True, random_state=0)
-    for number, (_, held_out) in enumerate(splitter.split(manifest.labels, manifest.labels, manifest.people.codes)):
+    for number, (_, held_out) in enumerate(
+        splitter.split(manifest.labels, manifest.labels, manifest.people.codes)
+    ):
         fold[held_out] = number
     return fold
 
 
 def per_fold(values: NDArray[np.int64], fold: NDArray[np.int64]) -> NDArray[np.int64]:
     """Count each value in each of five folds, (values, folds)."""
-    return np.stack([np.bincount(values[fold == number], minlength=values.max() + 1) for number in range(5)], axis=1)
+    return np.stack(
+        [np.bincount(values[fold == number], minlength=values.max() + 1) for number in range(5)], axis=1
+    )
 
 
 def test_no_class_is_more_than_one_person_off(crowd: Manifest) -> None:
@@ -218,7 +230,11 @@ def test_added_photos_of_people_in_the_split_are_refused() -> None:
 def test_a_manifest_without_labels_is_refused() -> None:
     crowd = competition(people=3)
     manifest = manifest_of(
-        crowd.table["person_id"].to_pylist(), MASKS * 3, ["male"] * 21, [None] * 21, known=np.zeros(21, np.bool_)
+        crowd.table["person_id"].to_pylist(),
+        MASKS * 3,
+        ["male"] * 21,
+        [None] * 21,
+        known=np.zeros(21, np.bool_),
     )
     with pytest.raises(MaskkitError, match="label is empty"):
         split(manifest)
@@ -277,7 +293,11 @@ def test_a_column_that_cannot_group_is_refused_with_those_there_are(labels: Mani
 
 def test_people_of_unknown_age_are_split_too() -> None:
     manifest = manifest_of(
-        np.repeat(list("abcdef"), 2).tolist(), ["wear", "none"] * 6, ["male"] * 12, [None] * 12, known=np.ones(12, np.bool_)
+        np.repeat(list("abcdef"), 2).tolist(),
+        ["wear", "none"] * 6,
+        ["male"] * 12,
+        [None] * 12,
+        known=np.ones(12, np.bool_),
     )
     assert np.bincount(split(manifest, folds=3).folds).tolist() == [4, 4, 4]
 

@@ -146,6 +146,19 @@ def test_training_loss_is_the_weighted_mean_of_the_criterion(make: MakeTrainer, 
     assert abs(losses[0] - losses[1]) > 1e-3
 
 
+def test_a_photo_of_next_to_no_weight_teaches_next_to_nothing(make: MakeTrainer, fold: Fold) -> None:
+    target, light = fold.target.copy(), fold.weight.copy()
+    target[fold.training[::2]] = 17
+    light[fold.training[::2]] = 1e-30
+    as_given, ignored, learnt = (
+        weights_after_an_epoch(make(replace(fold, target=said, weight=weight), label_smoothing=0))
+        for said, weight in ((fold.target, light), (target, light), (target, fold.weight))
+    )
+    name = "classifier.weight"
+    assert torch.allclose(as_given[name], ignored[name], atol=1e-5)
+    assert not torch.allclose(as_given[name], learnt[name], atol=1e-3)
+
+
 def weights_after_an_epoch(trainer: Trainer) -> dict[str, torch.Tensor]:
     trainer.run_epoch()
     return trainer.best

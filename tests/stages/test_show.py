@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from maskkit.artifacts.checkpoint import Preprocess, checkpoint_facts, write_checkpoint
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.manifest import Manifest, to_parquet
+from maskkit.artifacts.predictions import Form, Predictions
+from maskkit.artifacts.seen import Seen
+from maskkit.errors import MaskkitError
+from maskkit.labels import HOME
+from maskkit.stages.label import label
+from maskkit.stages.show import header_of, show
+
+
+def source(data: bytes | pa.Buffer, *, name: str = "file") -> Source:
+    return Source(name, pa.py_buffer(data))
+
+
+def answers() -> Predictions:
+    probs = np.eye(18, dtype=np.float32)[[17, 0, 17]]
+    header = Header("predictions", HOME, (Record("predict", {}),), {"leaked": 0})
+    return Predictions(pa.array(["a", "b", "c"]), probs.argmax(1), probs, tuple(HOME.names), None, header)
+
+
+def test_a_manifest_tells_rows_people_classes_and_folds(folds: Manifest) -> None:
+    given = source(folds.to_bytes(), name="folds.parquet")
+    facts = show(given)
+    assert facts["file"] == "folds.parquet"
+    assert facts["kind"] == "manifest"
+    assert facts["sha256"] == given.sha256
+    assert (facts["rows"], facts["people"], facts["labelled"], facts["classes"]) == (168, 24, 168, 18)
+    assert sum(facts["images per class"].values()) == 168
+    assert facts["images per class"]["wear/male/30to59"] == 5 * 6
+    assert facts["images per fold"] == {"0": 56, "1": 56, "2": 56}
+    assert facts["factors"] == {
+        "mask": "wear, incorrect, none",
+        "gender": "male, female",
+        "age": "under30, 30to59, 60plus",
+    }
+    assert facts["stages"] == "label > split"
+    assert facts["columns"]["fold"] == "int16"
+
+
+def test_photos_without_labels_and_people_have_no_people_to_count(info_csv: Path) -> None:
+    facts = show(source(label(info_csv).to_bytes()))
+    assert (facts["rows"], facts["people"], facts["labelled"]) == (7, None, 0)
+    assert "images per fold" not in facts
+
+
+def test_rows_outside_the_folds_are_called_by_name(labels: Manifest) -> None:
+    fold = pa.array([0] * 7 + [-1] * 7 + [None] * (len(labels) - 14), pa.int16())
+    facts = show(source(labels.then("split", {"fold": fold}, by="person").to_bytes()))
+    assert facts["images per fold"] == {"not in the split": 154, "never held out": 7, "0": 7}
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "submission"])
+def test_predictions_tell_their_form_and_answers(form: Form) -> None:
+    facts = show(source(answers().encode(form)))
+    assert (facts["kind"], facts["rows"]) == ("predictions", 3)
+    assert facts["form"] == ("answers only" if form == "submission" else "18 probabilities per row")
+    counts = list(facts["answers per class"].values())
+    assert (len(counts), counts[0], counts[17], sum(counts)) == (18, 1, 2, 3)
+    assert ("classes" in facts) == (form == "parquet")  # a CSV carries no label space
+    assert facts["stages"] == ("predict" if form == "parquet" else "")
+
+
+def test_a_checkpoint_tells_model_preprocessing_and_scores(tmp_path: Path) -> None:
+    facts = checkpoint_facts(
+        model="test_vit",
+        preprocess=Preprocess(32, 24, (0.5,) * 3, (0.25,) * 3, "bicubic"),
+        precision="bfloat16",
+        fold=2,
+        epoch=9,
+        scores={"macro_f1": 0.75},
+        seen=Seen.of(["001", "002"], salt="s"),
+    )
+    write_checkpoint(tmp_path / "c", {}, Header("checkpoint", HOME, (Record("train", {}),), facts))
+    shown = show(Source.open(tmp_path / "c"))
+    assert (shown["kind"], shown["model"], shown["fold held out"]) == ("checkpoint", "test_vit", 2)
+    assert (shown["best epoch"], shown["people trained on"], shown["precision"]) == (9, 2, "bfloat16")
+    assert shown["scores on the held-out fold"] == {"macro_f1": 0.75}
+    assert shown["preprocess"]["height"] == 32
+    assert shown["stages"] == "train"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"hello",
+        b"\x89PNG\r\n\x1a\n{}",
+        b"PAR1",
+        b"12345678{",
+        b"path,mask\na.jpg,wear\n",
+        b"\xff\xd8\xff\xe0",
+    ],
+)
+def test_what_is_no_artifact_is_an_error_that_names_the_file(data: bytes) -> None:
+    for look in (show, header_of):
+        with pytest.raises(MaskkitError) as caught:
+            look(source(data, name="odd.bin"))
+        assert "odd.bin" in caught.value.what
+        assert caught.value.fix
+
+
+def test_an_artifact_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(MaskkitError, match="is a recipe, not a manifest or predictions"):
+        show(source(to_parquet(pa.table({"path": ["a"]}), Header("recipe", HOME))))
+
+
+def test_a_csv_has_no_history() -> None:
+    assert header_of(source(answers().encode("csv"))).history == ()
+    assert [record.stage for record in header_of(source(answers().encode("parquet"))).history] == ["predict"]
