@@ -7,11 +7,12 @@ import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from maskkit.artifacts.files import Source, write_whole
 from maskkit.artifacts.header import KEY, Header
 from maskkit.artifacts.seen import Seen
+from maskkit.config import Precision
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 
@@ -101,9 +102,9 @@ class Checkpoint:
         return int(self.header.facts["fold"])
 
     @property
-    def precision(self) -> str:
+    def precision(self) -> Precision:
         """The precision it was trained and scored in."""
-        return str(self.header.facts["precision"])
+        return cast(Precision, self.header.facts["precision"])
 
     @property
     def preprocess(self) -> Preprocess:

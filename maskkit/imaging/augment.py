@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from maskkit.config import Augmentation
 from maskkit.imaging.dataset import Augment, Pixels
@@ -54,11 +55,10 @@ def augmentation(name: Augmentation) -> Augment:
     The seed comes with each photo, so what is drawn depends neither on the number of worker
     processes nor on whether the run was interrupted.
     """
-    policy = POLICIES[name]()
+    return partial(_vary, POLICIES[name]())  # a partial can be sent to worker processes, a closure cannot
 
-    def augment(pixels: Pixels, seed: int) -> Pixels:
-        policy.set_random_seed(seed)
-        varied: Pixels = policy(image=pixels)["image"]
-        return varied
 
-    return augment
+def _vary(policy: A.Compose, pixels: Pixels, seed: int) -> Pixels:
+    policy.set_random_seed(seed)
+    varied: Pixels = policy(image=pixels)["image"]
+    return varied

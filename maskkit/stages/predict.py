@@ -20,7 +20,7 @@ from maskkit.config import Device, Tta
 from maskkit.errors import RefusedError, examples
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.device import resolve_device
-from maskkit.modeling.precision import prepare
+from maskkit.modeling.precision import prepare, resolve_precision
 from maskkit.modeling.restore import restore
 from maskkit.progress import Track, untracked
 from maskkit.training.inference import probabilities
@@ -159,14 +159,15 @@ def _sum_of_probabilities(
 ) -> NDArray[np.float64]:
     device = resolve_device(machine.device)
     first = checkpoints[0]
-    models = [prepare(restore(item), item.precision, device) for item in checkpoints]
+    precision = resolve_precision(first.precision, device)
+    models = [prepare(restore(item), precision, device) for item in checkpoints]
     answers = probabilities(
         models,
         files,
         rows,
         preprocess=first.preprocess,
         classes=len(first.space),
-        precision=first.precision,
+        precision=precision,
         device=torch.device(device),
         batch_size=machine.batch_size,
         workers=machine.workers,

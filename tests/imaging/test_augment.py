@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import get_args
 
 import numpy as np
@@ -46,6 +47,12 @@ def test_the_seed_alone_decides_what_is_drawn() -> None:
     again = [second(photo(), seed) for seed in reversed(range(30))][::-1]
     assert all(np.array_equal(one, other) for one, other in zip(drawn, again, strict=True))
     assert len({varied.tobytes() for varied in drawn}) > 25
+
+
+def test_can_be_sent_to_worker_processes() -> None:
+    augment = augmentation("light")
+    sent = pickle.loads(pickle.dumps(augment))
+    assert np.array_equal(sent(photo(), 3), augment(photo(), 3))
 
 
 def test_mirrors_about_half_of_the_photos() -> None:
