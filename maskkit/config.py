@@ -60,6 +60,9 @@ class TrainOptions:
         MODEL_PANEL,
     )
     dropout: float = option(0.2, "Dropout before the classifier.", MODEL_PANEL, minimum=0, maximum=0.95)
+    drop_path: float = option(
+        0.0, "Share of residual branches dropped, if the model can.", MODEL_PANEL, minimum=0, maximum=0.95
+    )
 
     size: str = option("128x96", "Photo size in pixels as HEIGHTxWIDTH, or one number.", DATA_PANEL)
     augment: Augmentation = option("light", "How training photos are varied.", DATA_PANEL)

@@ -180,7 +180,11 @@ def _trainer(rows: _Rows, files: list[Path], manifest: Manifest, options: TrainO
     height, width = parse_size(options.size)
     torch.manual_seed(options.seed)  # the classifier's first weights
     model = build(
-        options.model, classes=len(manifest.space), pretrained=options.pretrained, drop_rate=options.dropout
+        options.model,
+        classes=len(manifest.space),
+        pretrained=options.pretrained,
+        drop_rate=options.dropout,
+        drop_path=options.drop_path,
     )
     _check_size(model, options.model, height, width)
     if options.weights is not None:
