@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.machine import share_processor
+from maskkit.cli import machine, options, terminal
 from maskkit.cli.streams import source, target
 from maskkit.config import Device, Tta
 
@@ -48,7 +47,7 @@ def predict(
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof -o oof.parquet
     """
-    share_processor()
+    machine.use_well()
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.predict import Machine

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.machine import share_processor
+from maskkit.cli import machine, options, terminal
 from maskkit.cli.streams import STREAM, print_line, refuse, source
 from maskkit.config import TrainOptions, parse_size
 from maskkit.errors import MaskkitError
@@ -50,7 +49,7 @@ def train(
     """
     _check_words(output, fold)
     parse_size(training.size)
-    share_processor()
+    machine.use_well()
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.train import train as stage
 
