@@ -15,6 +15,9 @@ from typing import Any
 
 from maskkit.errors import MaskkitError
 
+RESERVED = frozenset({"path", "person_id", "label", "target", "weight", "origin", "box", "fold", "flags"})
+MOST_CLASSES = 2**15 - 1
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -75,6 +78,19 @@ class LabelSpace:
                 f"the label space has factors {names}",
                 why="it needs one or more factors with different names",
                 fix="correct the task file",
+            )
+        taken = RESERVED.intersection(names)
+        if taken:
+            raise MaskkitError(
+                f"the label space has a factor {min(taken)!r}",
+                why=f"a manifest has columns of its own: {', '.join(sorted(RESERVED))}",
+                fix="rename the factor",
+            )
+        if len(self) > MOST_CLASSES:
+            raise MaskkitError(
+                f"the label space has {len(self)} classes",
+                why=f"a label is a 16-bit number, so there are at most {MOST_CLASSES}",
+                fix="leave out factors, or join levels",
             )
 
     @property

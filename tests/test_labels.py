@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskkit.artifacts.checks import COLUMNS
 from maskkit.errors import MaskkitError
-from maskkit.labels import HOME, Factor, LabelSpace
+from maskkit.labels import HOME, RESERVED, Factor, LabelSpace
 
 MASK, GENDER, AGE = HOME.factors
 
@@ -152,3 +153,15 @@ def test_whole_cuts_equal_the_same_cuts_with_a_point() -> None:
     assert [AGE.level_of(age) for age in ages] == [
         replace(AGE, cuts=(30.0, 60.0)).level_of(age) for age in ages
     ]
+
+
+def test_reserves_the_names_of_the_manifest_columns() -> None:
+    assert set(COLUMNS) == RESERVED
+    with pytest.raises(MaskkitError, match="a factor 'fold'"):
+        LabelSpace((Factor("fold", ("a", "b")),))
+
+
+def test_refuses_more_classes_than_a_label_can_number() -> None:
+    levels = tuple(str(index) for index in range(200))
+    with pytest.raises(MaskkitError, match="40000 classes"):
+        LabelSpace((Factor("a", levels), Factor("b", levels)))

@@ -66,15 +66,15 @@ class Checkpoint:
         metadata = _metadata(source)
         if KEY not in metadata:
             raise MaskkitError(
-                f"{source.name} has no maskkit header",
+                f"{source.title} has no maskkit header",
                 why="it is a safetensors file, but not one that `maskkit train` wrote",
                 fix=f"to start training from it, use `maskkit train --weights {source.name}`",
             )
-        header = Header.from_json(metadata[KEY], name=source.name, kind="checkpoint")
+        header = Header.from_json(metadata[KEY], name=source.title, kind="checkpoint")
         lacking = [name for name in FACTS if name not in header.facts]
         if lacking:
             raise MaskkitError(
-                f"{source.name} does not say its {', '.join(lacking)}",
+                f"{source.title} does not say its {', '.join(lacking)}",
                 why="without it, nobody can predict as the model was trained",
                 fix="give a checkpoint as `maskkit train` wrote it",
             )
@@ -83,7 +83,7 @@ class Checkpoint:
     @property
     def name(self) -> str:
         """The checkpoint as the user knows it."""
-        return self.source.name
+        return self.source.title
 
     @property
     def space(self) -> LabelSpace:
@@ -168,7 +168,7 @@ def _metadata(source: Source) -> dict[str, str]:
         return dict(header.get("__metadata__", {}))
     except (struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise MaskkitError(
-            f"{source.name} is not a safetensors file",
+            f"{source.title} is not a safetensors file",
             why=f"{error}" if data else "it is empty",
             fix="give a checkpoint that `maskkit train` wrote",
         ) from error

@@ -19,6 +19,7 @@ import pyarrow as pa
 from maskkit.errors import MaskkitError
 
 PARTIAL = ".partial"
+STANDARD_INPUT = "standard input"
 NAME_KEPT = 50  # characters; file systems take names of 255 bytes, and a sibling's is longer
 
 
@@ -44,6 +45,11 @@ class Source:
                 why=_reason(error),
                 fix="check the path, which is relative to the folder you are in",
             ) from error
+
+    @property
+    def title(self) -> str:
+        """The source as error texts call it."""
+        return STANDARD_INPUT if self.name == "-" else self.name
 
     @cached_property
     def sha256(self) -> str:

@@ -62,7 +62,7 @@ class Manifest:
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header, table = read_parquet(source, kind="manifest")
-        return cls(check(table, header, name=source.name), header, source)
+        return cls(check(table, header, name=source.title), header, source)
 
     @property
     def space(self) -> LabelSpace:
@@ -73,7 +73,7 @@ class Manifest:
     @property
     def name(self) -> str:
         """The manifest as the user knows it, for error texts."""
-        return "the manifest" if self.source is None else self.source.name
+        return "the manifest" if self.source is None else self.source.title
 
     @property
     def root(self) -> Path:
@@ -172,7 +172,7 @@ def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]
     """Read a Parquet artifact's header and table."""
     if not source.starts_with(b"PAR1"):
         raise MaskkitError(
-            f"{source.name} is not a Parquet file",
+            f"{source.title} is not a Parquet file",
             why="it is empty" if not source.data.size else f"a {kind or 'table'} of maskkit is one",
             fix="give the output of an earlier maskkit command, or run `maskkit label` on your table",
         )
@@ -180,25 +180,25 @@ def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]
         table = pq.ParquetFile(pa.BufferReader(source.data)).read()
     except (pa.ArrowException, OSError) as error:
         raise MaskkitError(
-            f"cannot read {source.name}",
+            f"cannot read {source.title}",
             why=f"it begins like a Parquet file, but {str(error).splitlines()[0]}",
             fix="it may be cut off: make it again",
         ) from error
     twice = [name for name, count in Counter(table.column_names).items() if count > 1]
     if twice:
         raise MaskkitError(
-            f"{source.name} has two columns {examples(twice)}",
+            f"{source.title} has two columns {examples(twice)}",
             why="columns are told apart by name",
             fix="rename or drop one of them",
         )
     text = (table.schema.metadata or {}).get(KEY.encode())
     if text is None:
         raise MaskkitError(
-            f"{source.name} has no maskkit header",
+            f"{source.title} has no maskkit header",
             why="without it, neither the classes nor how the table was made are known",
             fix=f"run `maskkit label {source.name} -o FILE` on it first",
         )
-    header = Header.from_json(text, name=source.name, kind=kind)
+    header = Header.from_json(text, name=source.title, kind=kind)
     return header, table.replace_schema_metadata(None)
 
 

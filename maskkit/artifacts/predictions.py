@@ -57,9 +57,9 @@ class Predictions:
         """
         source = source if isinstance(source, Source) else Source.open(source)
         predictions = _from_parquet(source) if source.starts_with(b"PAR1") else _from_csv(source)
-        _check_ids(predictions.path, source.name)
+        _check_ids(predictions.path, source.title)
         if predictions.probs is not None:
-            _check_probs(predictions, source.name)
+            _check_probs(predictions, source.title)
         return predictions
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class Predictions:
     @property
     def name(self) -> str:
         """The predictions as the user knows them, for error texts."""
-        return "the predictions" if self.source is None else self.source.name
+        return "the predictions" if self.source is None else self.source.title
 
     @property
     def seen(self) -> list[Seen]:
@@ -137,7 +137,7 @@ def _from_parquet(source: Source) -> Predictions:
             raise ValueError(f"{columns['probs'].null_count} rows of `probs` are empty")
     except (KeyError, ValueError, NotImplementedError) as error:  # Arrow's errors are these too
         raise MaskkitError(
-            f"{source.name} has no path and probabilities: {str(error).splitlines()[0]}",
+            f"{source.title} has no path and probabilities: {str(error).splitlines()[0]}",
             why=f"predictions have `path`, and `probs`, a list of {len(classes)} float32",
             fix="make them with `maskkit predict`",
         ) from error
@@ -189,7 +189,7 @@ def _answers(column: pa.ChunkedArray, source: Source) -> NDArray[np.int64]:
 
 def _unreadable(source: Source, why: str) -> MaskkitError:
     return MaskkitError(
-        f"{source.name} is not a table of predictions",
+        f"{source.title} is not a table of predictions",
         why=why,
         fix=f"give Parquet from `maskkit predict`, a CSV of ImageID,{ANSWER}, or a CSV of path and one "
         "probability column per class",

@@ -30,13 +30,13 @@ def read_table(source: Source) -> pd.DataFrame:
         pd.errors.ParserWarning,
     ) as error:  # pandas' parser and decoding errors are ValueErrors
         raise MaskkitError(
-            f"cannot read {source.name} as a table",
+            f"cannot read {source.title} as a table",
             why=str(error).splitlines()[0],
             fix="give a CSV in UTF-8 with a header line, or a Parquet file",
         ) from error
     if table.empty:
         raise MaskkitError(
-            f"{source.name} has no rows", why="there is nothing to label", fix="give a table with photos"
+            f"{source.title} has no rows", why="there is nothing to label", fix="give a table with photos"
         )
     return table.astype(object).where(table.notna(), None)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.artifacts.files import STANDARD_INPUT
 from maskkit.artifacts.header import Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -103,7 +104,7 @@ def report(evaluation: Evaluation, *, manifest: str, predictions: str, curves: S
         evaluation.scores,
         title=f"Evaluation of {predictions}",
         facts=facts,
-        history=script(evaluation.history, output=predictions),
+        history=script(evaluation.history, output="-" if predictions == STANDARD_INPUT else predictions),
         curves=training_curves(curves),
     )
 

@@ -43,7 +43,7 @@ def header_of(source: Source) -> Header:
     if source.starts_with(b"PAR1"):
         header, _ = read_parquet(source, kind=None)
         if header.kind not in ("manifest", "predictions"):
-            raise wrong_kind(source.name, header.kind, "manifest or predictions")
+            raise wrong_kind(source.title, header.kind, "manifest or predictions")
         return header
     if bytes(memoryview(source.data)[8:9]) == b"{":  # safetensors: the header's length, then JSON
         return Checkpoint.read(source).header

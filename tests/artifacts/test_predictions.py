@@ -103,7 +103,7 @@ def test_the_form_is_told_by_content_whatever_the_file_is_called(form: Form) -> 
         assert predictions.answer.tolist() == [3, 0, 1]
         assert (predictions.probs is None) == (form == "submission")
         assert (predictions.header.space is None) == (form != "parquet")
-        assert predictions.name == name
+        assert predictions.name == ("standard input" if name == "-" else name)
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "submission"])
