@@ -65,7 +65,7 @@ def training_photos(table: pd.DataFrame, root: Path, space: LabelSpace) -> Listi
     return Listing(root, columns, missing)
 
 
-def test_photos(table: pd.DataFrame, root: Path) -> Listing:
+def unlabelled_photos(table: pd.DataFrame, root: Path) -> Listing:
     """List the photos of `info.csv` in its order, which a submission must keep."""
     return Listing(root, {"path": table[TEST_COLUMN].tolist()})
 

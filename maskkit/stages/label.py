@@ -20,7 +20,7 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import check_photos
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.progress import Track, untracked
-from maskkit.sources.competition import TEST_COLUMN, is_training, test_photos, training_photos
+from maskkit.sources.competition import TEST_COLUMN, is_training, training_photos, unlabelled_photos
 from maskkit.sources.folders import folder_photos
 from maskkit.sources.listing import Listing, image_root
 from maskkit.sources.tables import read_table, table_photos
@@ -91,7 +91,7 @@ def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -
     if is_training(table):
         listing = training_photos(table, place, space)
     elif TEST_COLUMN in table.columns and "path" not in table.columns:
-        listing = test_photos(table, place)
+        listing = unlabelled_photos(table, place)
     else:
         listing = table_photos(table, place, space, name=opened.name)
     name = str(source) if not isinstance(source, Source) else source.name

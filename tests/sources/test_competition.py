@@ -7,7 +7,7 @@ import pytest
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.sources.competition import STATES, is_training, test_photos, training_photos
+from maskkit.sources.competition import STATES, is_training, training_photos, unlabelled_photos
 from maskkit.sources.listing import Listing, image_root
 
 PERSON = "000001_male_Asian_25"
@@ -95,7 +95,7 @@ def test_other_age_bands_can_be_read_from_it(tmp_path: Path) -> None:
 
 def test_the_test_layout_keeps_its_order(tmp_path: Path) -> None:
     frame = pd.DataFrame({"ImageID": ["b.jpg", "a.jpg", "c.jpg"], "ans": ["0"] * 3}, dtype=object)
-    assert test_photos(frame, tmp_path) == Listing(tmp_path, {"path": ["b.jpg", "a.jpg", "c.jpg"]})
+    assert unlabelled_photos(frame, tmp_path) == Listing(tmp_path, {"path": ["b.jpg", "a.jpg", "c.jpg"]})
 
 
 def test_the_root_is_the_one_given_or_images_beside_the_table_or_its_folder(tmp_path: Path) -> None:
@@ -106,6 +106,3 @@ def test_the_root_is_the_one_given_or_images_beside_the_table_or_its_folder(tmp_
     touch(tmp_path / "images")
     assert image_root(tmp_path / "train.csv", None) == tmp_path / "images"
     assert image_root(tmp_path / "train.csv", "elsewhere") == Path("elsewhere")
-
-
-test_photos.__test__ = False  # type: ignore[attr-defined]
