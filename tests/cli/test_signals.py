@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from commandline import QUICK, read_all, start
 from maskkit.artifacts.manifest import Manifest
 from maskkit.stages.label import label
 
-pytestmark = pytest.mark.skipif(
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
-    reason="started with Ctrl-C ignored, as by `nohup ... &`",
-)
 COPIES = 4000  # of one photo: more than can be read before the signal arrives
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_not_ignored() -> Iterator[None]:
+    """Let commands started here see Ctrl-C, even if pytest itself was started to ignore it (`... &`)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # an ignored signal is inherited
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")

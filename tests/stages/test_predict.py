@@ -32,7 +32,7 @@ def models(checkpoints: list[Path]) -> list[Checkpoint]:
 
 
 @pytest.fixture
-def test_photos(info_csv: Path) -> Manifest:
+def unlabelled(info_csv: Path) -> Manifest:
     return label(info_csv)
 
 
@@ -63,28 +63,26 @@ def probs_of(predictions: Predictions) -> NDArray[np.float32]:
 
 
 def test_averages_models_each_with_its_own_preprocessing(
-    test_photos: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint
+    unlabelled: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint
 ) -> None:
     members = [models[0], of_another_kind, models[2]]
-    probs = probs_of(predict(test_photos, members, machine=HERE))
-    for row, file in enumerate(photo_files(test_photos)):
+    probs = probs_of(predict(unlabelled, members, machine=HERE))
+    for row, file in enumerate(photo_files(unlabelled)):
         mean = np.mean([by_hand(member, file) for member in members], axis=0)
         assert np.allclose(probs[row], mean, atol=1e-5)
 
 
 def test_hflip_is_the_mean_of_both_views_of_every_model(
-    test_photos: Manifest, models: list[Checkpoint]
+    unlabelled: Manifest, models: list[Checkpoint]
 ) -> None:
-    probs = probs_of(predict(test_photos, models[:2], tta="hflip", machine=HERE))
-    file = photo_files(test_photos)[3]
+    probs = probs_of(predict(unlabelled, models[:2], tta="hflip", machine=HERE))
+    file = photo_files(unlabelled)[3]
     views = [by_hand(model, file, mirrored=mirrored) for model in models[:2] for mirrored in (False, True)]
     assert np.allclose(probs[3], np.mean(views, axis=0), atol=1e-5)
 
 
-def test_keeps_the_order_of_the_table(
-    info_csv: Path, test_photos: Manifest, models: list[Checkpoint]
-) -> None:
-    predictions = predict(test_photos, models, machine=HERE)
+def test_keeps_the_order_of_the_table(info_csv: Path, unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    predictions = predict(unlabelled, models, machine=HERE)
     ids = [line.split(",")[0] for line in info_csv.read_text().splitlines()[1:]]
     assert ids != sorted(ids)
     submission = predictions.to_submission().decode().splitlines()
@@ -92,19 +90,19 @@ def test_keeps_the_order_of_the_table(
     assert predictions.answer.tolist() == probs_of(predictions).argmax(1).tolist()
 
 
-def test_gives_the_same_bytes_twice(test_photos: Manifest, models: list[Checkpoint]) -> None:
-    first, second = (bytes(predict(test_photos, models, machine=HERE).to_parquet()) for _ in range(2))
+def test_gives_the_same_bytes_twice(unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    first, second = (bytes(predict(unlabelled, models, machine=HERE).to_parquet()) for _ in range(2))
     assert first == second
 
 
-def test_the_number_of_workers_does_not_change_a_bit(test_photos: Manifest, models: list[Checkpoint]) -> None:
-    answers = [probs_of(predict(test_photos, models[:1], machine=replace(HERE, workers=n))) for n in (0, 2)]
+def test_the_number_of_workers_does_not_change_a_bit(unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    answers = [probs_of(predict(unlabelled, models[:1], machine=replace(HERE, workers=n))) for n in (0, 2)]
     assert np.array_equal(answers[0], answers[1])
 
 
-def test_says_whose_model_spoke(folds: Manifest, test_photos: Manifest, models: list[Checkpoint]) -> None:
-    assert predict(test_photos, models[1:2], machine=HERE).fold.tolist() == [1] * 7  # type: ignore[union-attr]
-    assert predict(test_photos, models, machine=HERE).fold.tolist() == [-1] * 7  # type: ignore[union-attr]
+def test_says_whose_model_spoke(folds: Manifest, unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    assert predict(unlabelled, models[1:2], machine=HERE).fold.tolist() == [1] * 7  # type: ignore[union-attr]
+    assert predict(unlabelled, models, machine=HERE).fold.tolist() == [-1] * 7  # type: ignore[union-attr]
     oof = predict(folds, models, oof=True, machine=HERE)
     assert np.array_equal(oof.fold, folds.folds)  # type: ignore[arg-type]
 
@@ -217,11 +215,11 @@ def test_a_leak_that_was_asked_for_goes_by_fold_numbers_and_is_counted(
 
 
 def test_another_label_space_is_an_error_that_names_the_difference(
-    test_photos: Manifest, models: list[Checkpoint]
+    unlabelled: Manifest, models: list[Checkpoint]
 ) -> None:
     age = Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 58))
-    space = LabelSpace((*test_photos.space.factors[:2], age))
-    other = replace(test_photos, header=replace(test_photos.header, space=space))
+    space = LabelSpace((*unlabelled.space.factors[:2], age))
+    other = replace(unlabelled, header=replace(unlabelled.header, space=space))
     with pytest.raises(MaskkitError, match="different label spaces") as caught:
         predict(other, models, machine=HERE)
     assert caught.value.why == "cuts of age: [30, 58] against [30, 60]"
@@ -237,23 +235,23 @@ def test_history_holds_every_training_once_and_ends_with_the_prediction(
 
 
 def test_photos_that_are_not_there_are_an_error_before_any_work(
-    test_photos: Manifest, models: list[Checkpoint], tmp_path: Path
+    unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path
 ) -> None:
     with pytest.raises(MaskkitError, match=f"are not under {tmp_path}"):
-        predict(test_photos, models, root=str(tmp_path), machine=HERE)
+        predict(unlabelled, models, root=str(tmp_path), machine=HERE)
 
 
-def test_a_photo_that_cannot_be_read_is_named(test_photos: Manifest, models: list[Checkpoint]) -> None:
-    paths = [*test_photos.paths[:6], "gone.jpg"]
-    torn = test_photos.then("edit", {"path": pa.array(paths)})
+def test_a_photo_that_cannot_be_read_is_named(unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    paths = [*unlabelled.paths[:6], "gone.jpg"]
+    torn = unlabelled.then("edit", {"path": pa.array(paths)})
     with pytest.raises(MaskkitError, match=r"gone\.jpg"):
         predict(torn, models[:1], machine=replace(HERE, workers=1))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_an_error(test_photos: Manifest, models: list[Checkpoint]) -> None:
+def test_a_device_that_is_not_there_is_an_error(unlabelled: Manifest, models: list[Checkpoint]) -> None:
     with pytest.raises(MaskkitError, match="there is no cuda device"):
-        predict(test_photos, models, machine=replace(HERE, device="cuda"))
+        predict(unlabelled, models, machine=replace(HERE, device="cuda"))
 
 
 def test_held_out_scoring_and_prediction_see_the_same_tensors(
