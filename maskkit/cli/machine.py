@@ -2,7 +2,7 @@
 
 Measured on 2 cores (AVX-512, no GPU), training tf_efficientnet_lite0 at 128x96, two epochs of 910 photos,
 two runs each: 89-109 photos/s without this, 103-127 with it. With another busy process on the machine,
-sleeping threads alone made 51-83 of 16-19 (single runs).
+sleeping threads alone made 51-83 of 16-19 (single runs, load not controlled).
 """
 
 from __future__ import annotations
