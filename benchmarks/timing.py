@@ -19,6 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 
+PACKAGES = ("torch", "timm", "numpy", "pyarrow", "opencv-python-headless", "pillow")
+
+
 @dataclass(frozen=True)
 class Cost:
     """What one run took."""
@@ -29,7 +32,7 @@ class Cost:
 
 
 def in_turns(variants: Mapping[str, Callable[[], object]], *, runs: int = 5) -> dict[str, list[Cost]]:
-    """Run each variant `runs` times in this process, in turns; worker processes count once they are joined."""
+    """Run each variant `runs` times in this process, in turns; worker processes count once joined."""
     costs: dict[str, list[Cost]] = {name: [] for name in variants}
     for _ in range(runs):
         for name, work in variants.items():
@@ -97,7 +100,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "bfloat16": [name for name in ("avx512_bf16", "amx_bf16") if name in flags],
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "timm", "numpy", "pyarrow", "opencv-python-headless", "pillow")},
+        **{name: version(name) for name in PACKAGES},
     }  # fmt: skip
 
 

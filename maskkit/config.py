@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from maskkit.errors import MaskkitError
 
 Loss = Literal["ce", "focal"]
 ClassWeights = Literal["none", "inverse", "sqrt", "effective"]
-Augmentation = Literal["none", "light"]
+Augmentation = Literal["none", "light", "medium"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Tta = Literal["none", "hflip"]
@@ -102,7 +103,9 @@ class TrainOptions:
 
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
     precision: Precision = option("auto", "bfloat16 where the processor has it, or float32.", MACHINE_PANEL)
-    workers: int = option(2, "Processes that decode photos; 0 decodes in this one.", MACHINE_PANEL, minimum=0)
+    workers: int = option(
+        2, "Threads that prepare photos; 0 prepares them between the steps.", MACHINE_PANEL, minimum=0
+    )
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as plain values, in the order of declaration."""
@@ -128,3 +131,28 @@ def parse_size(text: str) -> tuple[int, int]:
             fix="use --size 128x96 or --size 224",
         )
     return int(parts[0]), int(parts[-1])
+
+
+UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def parse_bytes(text: str) -> int:
+    """Read an amount of memory, such as `20GB` or `500 MB`.
+
+    Raises:
+        MaskkitError: It is not a number and a unit.
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?B)", text.strip().upper())
+    if found is None:
+        raise MaskkitError(
+            f"{text!r} is not an amount of memory",
+            why=f"it is a number and one of {', '.join(UNITS)}",
+            fix="use --cache-size 20GB",
+        )
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def as_bytes(count: int) -> str:
+    """Write an amount of memory for people: 2,831,155,200 is 2.8 GB."""
+    unit = next(unit for unit in reversed(UNITS) if count >= UNITS[unit] or unit == "B")
+    return f"{count / UNITS[unit]:.3g} {unit}"

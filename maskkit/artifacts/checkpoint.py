@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
     from torch import Tensor
 
 LARGEST_HEADER = 1 << 30
+REDUCTION = "dct+area"
 FACTS = ("model", "heads", "preprocess", "precision", "fold", "epoch", "scores", "seen")
 
 
@@ -32,7 +33,10 @@ class Preprocess:
         width: Pixels.
         mean: Per channel, of values between 0 and 1.
         std: Per channel, likewise.
-        interpolation: Filter of the (antialiased) resize.
+        interpolation: Filter by which photos smaller than that are enlarged.
+        crop: Whether a photo is cut to the manifest's `box`, where it has one.
+        reduction: How larger ones are reduced: `dct+area` decodes a JPEG at the nearest larger
+            half, quarter or eighth of its size, and averages areas from there.
     """
 
     height: int
@@ -40,10 +44,22 @@ class Preprocess:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str
+    crop: bool = False
+    reduction: str = REDUCTION
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Preprocess:
-        """Read the form that `dataclasses.asdict` returns, back from JSON."""
+        """Read the form that `dataclasses.asdict` returns, back from JSON.
+
+        Raises:
+            MaskkitError: Photos were prepared in a way that this version does not have.
+        """
+        if data.get("reduction") != REDUCTION:
+            raise MaskkitError(
+                f"the checkpoint's photos were reduced by {data.get('reduction', 'Pillow alone')}",
+                why=f"this version reduces them by {REDUCTION}, and the model has seen no such photos",
+                fix="train it again, or predict with the version that trained it",
+            )
         return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
 
 

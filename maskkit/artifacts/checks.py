@@ -189,6 +189,11 @@ def _check_values(table: pa.Table, *, name: str) -> None:
     if "fold" in table.column_names:
         fits = pc.fill_null(pc.greater_equal(table["fold"], -1), True)
         rules["fold"] = (fits, "0 or more, -1 for never held out, or null for not in the split")
+    if "box" in table.column_names:
+        rules["box"] = (
+            _are_boxes(table["box"]),
+            "x0, y0, x1, y1 from 0 to 1 with x0 < x1 and y0 < y1, or null",
+        )
     for column, (fits, wanted) in rules.items():
         bad = pc.invert(pc.fill_null(fits, False))
         if pc.any(bad, min_count=0).as_py():
@@ -196,3 +201,12 @@ def _check_values(table: pa.Table, *, name: str) -> None:
             raise MaskkitError(
                 f"{name}: {column} is {examples(values)}", why=f"it is {wanted}", fix="correct these rows"
             )
+
+
+def _are_boxes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    x0, y0, x1, y1 = (pc.list_element(column, edge) for edge in range(4))
+    inside = [pc.less_equal(0, low) for low in (x0, y0)] + [pc.less_equal(high, 1) for high in (x1, y1)]
+    fits = pc.and_(pc.less(x0, x1), pc.less(y0, y1))
+    for one in inside:
+        fits = pc.and_(fits, one)
+    return pc.fill_null(pc.or_(pc.is_null(column), fits), pc.is_null(column))

@@ -8,17 +8,31 @@ from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Optional, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
 
 import typer
 from rich.markup import escape
 
 from maskkit.cli import terminal
 from maskkit.cli.streams import as_recipe, print_line
-from maskkit.config import Limits
+from maskkit.config import MACHINE_PANEL, Limits, parse_bytes
 from maskkit.errors import MaskkitError
 
-SHELL = {"output", "force", "quiet", "dry_run", "recipe", "json", "html"}  # not part of what a stage does
+if TYPE_CHECKING:
+    from maskkit.artifacts.records import Cache
+
+SHELL = {
+    "output",
+    "force",
+    "quiet",
+    "dry_run",
+    "recipe",
+    "json",
+    "html",
+    "cache",
+    "cache_size",
+    "no_cache",
+}  # not part of what a stage does
 SHELL_PANEL = "Files and messages"
 
 
@@ -140,10 +154,32 @@ Root = Annotated[
         show_default=False,
     ),
 ]
+CacheFolder = Annotated[
+    Optional[str],
+    typer.Option("--cache", help="Where decoded photos are kept, if not in the platform's folder for caches; "
+                 "MASKKIT_CACHE does the same.", show_default=False, rich_help_panel=MACHINE_PANEL),
+]  # fmt: skip
+CacheSize = Annotated[
+    str, typer.Option(help="What the cache may take of the disk.", rich_help_panel=MACHINE_PANEL)
+]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Decode photos anew whenever they are wanted.",
+                 rich_help_panel=MACHINE_PANEL),
+]  # fmt: skip
+CACHE_SIZE = "20GB"
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 AllowLeak = Annotated[
     bool, typer.Option("--allow-leak", help="Go on although models have seen the people they are judged on.")
 ]
+
+
+def chosen_cache(folder: str | None, size: str, no_cache: bool) -> Cache | None:
+    """Return the cache for decoded photos that the options ask for."""
+    from maskkit.artifacts.records import Cache
+
+    limit = parse_bytes(size)
+    return None if no_cache else Cache.at(folder, limit)
 
 
 def taking(

@@ -32,9 +32,12 @@ def predict(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Photos per step.")] = 64,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that decode photos; 0 decodes in this one.")
+        int, typer.Option(min=0, help="Threads that prepare photos; 0 prepares them between the steps.")
     ] = 2,
     allow_leak: options.AllowLeak = False,
+    cache: options.CacheFolder = None,
+    cache_size: options.CacheSize = options.CACHE_SIZE,
+    no_cache: options.NoCache = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
     dry_run: options.DryRun = False,
@@ -47,6 +50,7 @@ def predict(
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof -o oof.parquet
     """
+    kept = options.chosen_cache(cache, cache_size, no_cache)
     machine.use_well()
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest
@@ -66,6 +70,7 @@ def predict(
         root=root,
         allow_leak=allow_leak,
         machine=Machine(device, batch_size, workers),
+        cache=kept,
         track=terminal.track,
     )
     to.write(predictions.encode("submission" if submission else "csv" if is_csv else "parquet"))

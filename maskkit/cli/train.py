@@ -35,6 +35,9 @@ def train(
         bool, typer.Option("--resume", help="Go on from an interrupted run, if there is one.")
     ] = False,
     allow_leak: options.AllowLeak = False,
+    cache: options.CacheFolder = None,
+    cache_size: options.CacheSize = options.CACHE_SIZE,
+    no_cache: options.NoCache = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
     dry_run: options.DryRun = False,
@@ -49,6 +52,7 @@ def train(
     """
     _check_words(output, fold)
     parse_size(training.size)
+    kept = options.chosen_cache(cache, cache_size, no_cache)
     machine.use_well()
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.train import train as stage
@@ -67,6 +71,7 @@ def train(
             fold=number,
             options=training,
             root=root,
+            cache=kept,
             resume=resume,
             force=force,
             allow_leak=allow_leak,

@@ -1,91 +1,104 @@
-"""Batches of photos, decoded by worker processes, in an order that a seed alone decides."""
+"""Batches of photos in an order that a seed alone decides, made ready by threads while the model works.
+
+Threads rather than processes: decoding and augmentation run in libraries that let go of the
+interpreter's lock, and what they make need not travel.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.errors import MaskkitError
-from maskkit.imaging.decode import load
+from maskkit.imaging.photos import Photos, Pixels
 
-Pixels = NDArray[np.uint8]  # (height, width, 3)
-Augment = Callable[[Pixels, int], Pixels]
-Draw = tuple[int, int]  # a row, and the seed of its augmentation
-Item = tuple[int, Pixels]
+READY = 2  # batches per thread that may wait for the model
+
 Batch = tuple[Tensor, Tensor]
+Drawn = NDArray[Any]  # (photos, ...): what an augmentation drew for each
 
 
-class Photos(Dataset["Item | MaskkitError"]):
-    """Decode photos at the model's size, and vary them if told how.
+class Augment(Protocol):
+    """A way to vary photos: first everything random is drawn, then it is done."""
 
-    Args:
-        paths: One image file per row.
-        preprocess: The size and filter of the resize.
-        augment: None to show every photo as it is, as scoring and prediction do.
+    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+        """Return the random numbers for so many photos, one row each."""
+        ...
+
+    def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
+        """Return the photos varied, uint8 (N, height, width, 3); they may be changed in place."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which photos come when, and how each is varied.
+
+    What is drawn depends neither on the number of threads nor on whether the run was interrupted.
     """
 
-    def __init__(self, paths: Sequence[Path], preprocess: Preprocess, augment: Augment | None = None) -> None:
-        self.paths, self.preprocess, self.augment = paths, preprocess, augment
+    rows: NDArray[np.int64]  # (photos,)
+    vary: Callable[[Pixels, Drawn], Pixels] | None = None
+    drawn: Drawn | None = None  # (photos, ...)
 
-    def __getitem__(self, draw: Draw) -> Item | MaskkitError:
-        """Return a row and its pixels, or why there are none: torch would mangle an error of a worker."""
-        row, seed = draw
-        try:
-            pixels = load(self.paths[row], self.preprocess)
-        except MaskkitError as error:
-            return error
-        return row, pixels if self.augment is None else self.augment(pixels, seed)
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pixels(self, photos: Photos, part: slice) -> Pixels:
+        """Return the photos of one part of the order."""
+        pixels = photos.take(self.rows[part])
+        if self.vary is None or self.drawn is None:
+            return pixels
+        return self.vary(pixels, self.drawn[part])
 
 
-def shuffled(rows: NDArray[np.int64], *, seed: int, epoch: int) -> list[Draw]:
-    """Return every row once, in random order, each with a seed of its own for this epoch."""
+def shuffled(rows: NDArray[np.int64], *, seed: int, epoch: int, augment: Augment | None = None) -> Order:
+    """Return every row once, in random order, varied anew in each epoch."""
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(rows)
-    seeds = random.integers(0, 2**31, len(rows))
-    return list(zip(order.tolist(), seeds.tolist(), strict=True))
+    if augment is None:
+        return Order(order)
+    return Order(order, augment, augment.draw(len(order), random))
 
 
-def in_order(rows: NDArray[np.int64]) -> list[Draw]:
-    """Return every row once, as given."""
-    return [(row, 0) for row in rows.tolist()]
+def in_order(rows: NDArray[np.int64]) -> Order:
+    """Return every row once, as given and as it is: so scoring and prediction see photos."""
+    return Order(rows)
 
 
 def batches(
-    photos: Photos, draws: Sequence[Draw], *, batch_size: int, workers: int, pin_memory: bool = False
+    photos: Photos, order: Order, *, batch_size: int, workers: int, pin_memory: bool = False
 ) -> Iterator[Batch]:
     """Yield rows, int64 (N,), and pixels, uint8 (N, height, width, 3).
 
     Batches differ by at most one photo, so that no rump batch upsets batch norm or is worth dropping.
 
+    Args:
+        photos: Where pixels come from.
+        order: Which, and how they are varied.
+        batch_size: At most.
+        workers: Threads that prepare the next batches; with 0 each is prepared when it is asked for.
+        pin_memory: Make batches ready for an asynchronous copy to a GPU.
+
     Raises:
         MaskkitError: A photo cannot be decoded.
     """
-    count = batch_count(len(draws), batch_size)
-    if not count:
-        return
-    bounds = [len(draws) * index // count for index in range(count + 1)]
-    loader = DataLoader(
-        photos,
-        batch_sampler=[list(draws[start:end]) for start, end in pairwise(bounds)],
-        num_workers=min(workers, count),
-        collate_fn=_collate,
-        worker_init_fn=_single_threaded,
-        pin_memory=pin_memory,
-        prefetch_factor=4 if workers else None,
-        generator=torch.Generator(),  # its own, so that loading draws nothing from the model's randomness
-    )
-    for batch in loader:
-        if isinstance(batch, MaskkitError):
-            raise batch
-        yield batch
+    count = batch_count(len(order), batch_size)
+    bounds = [len(order) * index // max(1, count) for index in range(count + 1)]
+
+    def make(part: slice) -> Batch:
+        pixels = torch.from_numpy(order.pixels(photos, part))
+        return torch.from_numpy(order.rows[part]), pixels.pin_memory() if pin_memory else pixels
+
+    yield from _ahead(make, [slice(*ends) for ends in pairwise(bounds)], workers)
 
 
 def batch_count(rows: int, batch_size: int) -> int:
@@ -93,18 +106,19 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def _collate(items: list[Item | MaskkitError]) -> Batch | MaskkitError:
-    found: list[Item] = []
-    for item in items:
-        if isinstance(item, MaskkitError):
-            return item
-        found.append(item)
-    rows, pixels = zip(*found, strict=True)
-    return torch.tensor(rows), torch.from_numpy(np.stack(pixels))
-
-
-def _single_threaded(worker: int) -> None:  # noqa: ARG001 - the signature is the DataLoader's
-    """Keep OpenCV from starting a thread per core in each of several processes."""
-    import cv2
-
-    cv2.setNumThreads(0)
+def _ahead(make: Callable[[slice], Batch], parts: list[slice], workers: int) -> Iterator[Batch]:
+    """Yield `make` of each part in order, a few parts ahead of whoever asks."""
+    if not workers:
+        yield from map(make, parts)
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="photos")
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for part in parts:
+            waiting.append(pool.submit(make, part))
+            if len(waiting) > READY * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from math import ceil, floor
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -13,9 +15,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.errors import MaskkitError
 
+ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 are photos that lie on their side
 LARGEST = 100_000_000  # pixels; a larger image is far more likely a decompression bomb than a photo
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn of bombs and decode most of them; we check before decoding
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, which is not used here
+
+cv2.setNumThreads(0)  # photos are small, and several are worked on at a time: more threads get into the way
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -25,29 +30,59 @@ FILTERS = {
 }
 
 
-def decode(path: Path) -> Image.Image:
+Box = NDArray[np.float32]  # (4,): x0, y0, x1, y1 as fractions of width and height
+
+
+def decode(file: Path | BinaryIO, *, least: tuple[int, int] | None = None, name: str = "") -> Image.Image:
     """Read an image as upright RGB: EXIF orientation applied, other colour modes converted.
+
+    Args:
+        file: The image, or its open file.
+        least: Height and width in pixels that are enough. A JPEG is then decoded at the smallest of
+            1/1, 1/2, 1/4 and 1/8 of its size that is no smaller, which skips most of the work.
+        name: What errors call an open file.
 
     Raises:
         MaskkitError: The file is missing, empty, cut off, not an image, or too large; it is named.
     """
+    name = name or str(file)
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             if image.width * image.height > LARGEST:
-                raise _undecodable(path, _too_large(image))
+                raise _undecodable(name, _too_large(image))
+            if least is not None:
+                lies_on_its_side = image.getexif().get(ORIENTATION, 1) > 4
+                height, width = reversed(least) if lies_on_its_side else least
+                image.draft(None, (width, height))
             return _upright(image)
     except (
         Exception
     ) as error:  # Pillow's plugins raise whatever their parsers meet: SyntaxError, struct.error, ...
         if isinstance(error, MaskkitError):
             raise
-        raise _undecodable(path, fault(error)) from error
+        raise _undecodable(name, fault(error)) from error
 
 
-def load(path: Path, preprocess: Preprocess) -> NDArray[np.uint8]:
-    """Read an image at the size a model takes, uint8 (height, width, 3)."""
-    size = (preprocess.width, preprocess.height)
-    return np.array(decode(path).resize(size, FILTERS[preprocess.interpolation]))  # antialiased by Pillow
+def load(
+    file: Path | BinaryIO, preprocess: Preprocess, *, box: Box | None = None, name: str = ""
+) -> NDArray[np.uint8]:
+    """Read an image, or the part of it inside `box`, at the size a model takes, uint8 (height, width, 3).
+
+    Against decoding whole and resizing with Pillow's bicubic filter, 384x512 photos at 128x96 differ
+    by 0.6 of 255 on average and by 6 in one of a thousand values (benchmarks/pipeline.py).
+    """
+    height, width = preprocess.height, preprocess.width
+    x0, y0, x1, y1 = (0.0, 0.0, 1.0, 1.0) if box is None else (float(edge) for edge in box)
+    # Enough for the part inside the box to be reduced rather than enlarged.
+    image = decode(file, least=(ceil(height / (y1 - y0)), ceil(width / (x1 - x0))), name=name)
+    if box is not None:
+        across, down = image.size
+        image = image.crop((floor(x0 * across), floor(y0 * down), ceil(x1 * across), ceil(y1 * down)))
+    if image.size == (width, height):
+        return np.asarray(image)
+    if image.width >= width and image.height >= height:  # each new pixel is the mean of those it covers
+        return cv2.resize(np.asarray(image), (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return np.asarray(image.resize((width, height), FILTERS[preprocess.interpolation]))
 
 
 def faulty(file: BinaryIO) -> str | None:
@@ -100,7 +135,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _undecodable(path: Path, why: str) -> MaskkitError:
+def _undecodable(path: str, why: str) -> MaskkitError:
     return MaskkitError(
         f"cannot read the image {path}",
         why=why,

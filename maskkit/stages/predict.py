@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,10 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.records import Cache
 from maskkit.config import Device, Tta
 from maskkit.errors import RefusedError, examples
+from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.precision import prepare, resolve_precision
@@ -46,6 +47,7 @@ def predict(
     root: str | None = None,
     allow_leak: bool = False,
     machine: Machine | None = None,
+    cache: Cache | None = None,
     track: Track = untracked,
 ) -> Predictions:
     """Average the class probabilities of the models for each image, rows in the manifest's order.
@@ -59,6 +61,7 @@ def predict(
         root: Where the photos are, if not where `label` found them.
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
         machine: Device and batch size.
+        cache: Where decoded photos are kept; None to decode them now.
         track: Shows progress.
 
     Raises:
@@ -67,7 +70,7 @@ def predict(
     """
     for checkpoint in checkpoints:
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
-    files = photo_files(manifest, root=root)
+    photo_files(manifest, root=root)  # a wrong root is better found before anything is loaded
     seen = np.stack([_seen_rows(manifest, checkpoint) for checkpoint in checkpoints])  # (models, rows)
     speaks = _who_speaks(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
 
@@ -75,7 +78,8 @@ def predict(
     for members in _sharing_photos(checkpoints, speaks):
         rows = np.flatnonzero(speaks[members[0]])
         models = [checkpoints[member] for member in members]
-        total[rows] += _sum_of_probabilities(models, files, rows, tta, machine or Machine(), track)
+        photos = open_photos(manifest, models[0].preprocess, root=root, cache=cache, track=track)
+        total[rows] += _sum_of_probabilities(models, photos, rows, tta, machine or Machine(), track)
     speakers = speaks.sum(0)
     rows = np.flatnonzero(speakers)
     probs = (total[rows] / speakers[rows, None]).astype(np.float32)
@@ -151,7 +155,7 @@ def _sharing_photos(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]
 
 def _sum_of_probabilities(
     checkpoints: Sequence[Checkpoint],
-    files: Sequence[Path],
+    photos: Photos,
     rows: NDArray[np.int64],
     tta: Tta,
     machine: Machine,
@@ -163,9 +167,8 @@ def _sum_of_probabilities(
     models = [prepare(restore(item), precision, device) for item in checkpoints]
     answers = probabilities(
         models,
-        files,
+        photos,
         rows,
-        preprocess=first.preprocess,
         classes=len(first.space),
         precision=precision,
         device=torch.device(device),

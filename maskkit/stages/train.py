@@ -17,9 +17,11 @@ from maskkit.artifacts.checkpoint import Checkpoint, Preprocess, checkpoint_fact
 from maskkit.artifacts.files import Source, refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
+from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
 from maskkit.config import Device, TrainOptions, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
 from maskkit.modeling.device import resolve_device
@@ -41,6 +43,7 @@ def train(
     fold: int,
     options: TrainOptions | None = None,
     root: str | None = None,
+    cache: Cache | None = None,
     resume: bool = False,
     force: bool = False,
     allow_leak: bool = False,
@@ -58,6 +61,7 @@ def train(
         fold: The fold that is held out: scored after every epoch, never trained on.
         options: How to train.
         root: Where the photos are, if not where `label` found them.
+        cache: Where decoded photos are kept; None to decode them in every epoch.
         resume: Go on from an interrupted run of the same options and inputs, if there is one.
         force: Replace an existing checkpoint or interrupted run.
         allow_leak: Train although people are on both sides of the split.
@@ -84,9 +88,11 @@ def train(
             fix="use --resume to go on from it, or --force to start anew",
         )
     rows = _rows(manifest, fold, allow_leak=allow_leak)
-    files = photo_files(manifest, root=root)
+    photo_files(manifest, root=root)  # a wrong root is better found now than after weights were loaded
 
-    trainer = _trainer(rows, files, manifest, options)
+    model, preprocess = _model(manifest, options)
+    photos = open_photos(manifest, preprocess, root=root, cache=cache, track=track)
+    trainer = _trainer(rows, photos, manifest, model, options)
     if goes_on:
         trainer.load_state(load_state(left_over, record))
         log.info("resumed %s after epoch %d", left_over, len(trainer.history))
@@ -176,7 +182,7 @@ def _check_finished(output: Path, record: Record) -> None:
     log.info("%s is trained already", output)
 
 
-def _trainer(rows: _Rows, files: list[Path], manifest: Manifest, options: TrainOptions) -> Trainer:
+def _model(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Preprocess]:
     height, width = parse_size(options.size)
     torch.manual_seed(options.seed)  # the classifier's first weights
     model = build(
@@ -190,16 +196,22 @@ def _trainer(rows: _Rows, files: list[Path], manifest: Manifest, options: TrainO
     if options.weights is not None:
         for message in load_weights(model, options.weights):
             log.info("%s", message)
+    return model, Preprocess(height, width, **preprocessing_of(model), crop=manifest.has("box"))
+
+
+def _trainer(
+    rows: _Rows, photos: Photos, manifest: Manifest, model: nn.Module, options: TrainOptions
+) -> Trainer:
     fold = Fold(
         space=manifest.space,
-        paths=files,
+        photos=photos,
         target=manifest.integers("target"),
         weight=manifest.table["weight"].to_numpy(),
         label=manifest.labels,
         training=rows.training,
         held_out=rows.held_out,
     )
-    return Trainer(model, fold, options, preprocess=Preprocess(height, width, **preprocessing_of(model)))
+    return Trainer(model, fold, options)
 
 
 def _check_size(model: nn.Module, name: str, height: int, width: int) -> None:
@@ -219,7 +231,7 @@ def _facts(trainer: Trainer, fold: int, seen: Seen) -> dict[str, Any]:
     best = trainer.best_epoch
     return checkpoint_facts(
         model=trainer.options.model,
-        preprocess=trainer.preprocess,
+        preprocess=trainer.fold.photos.preprocess,
         precision=trainer.precision,
         fold=fold,
         epoch=best.epoch,

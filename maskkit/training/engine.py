@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.dataset import Photos, batch_count, batches, shuffled
+from maskkit.imaging.dataset import batch_count, batches, shuffled
 from maskkit.imaging.transforms import to_input
 from maskkit.modeling.backbone import parameter_groups
 from maskkit.modeling.losses import LOSSES
@@ -45,10 +44,8 @@ class Trainer:
         model: nn.Module,
         fold: Fold,
         options: TrainOptions,
-        *,
-        preprocess: Preprocess,
     ) -> None:
-        self.fold, self.options, self.preprocess = fold, options, preprocess
+        self.fold, self.options = fold, options
         self.device = torch.device(options.device)  # `auto` has been resolved by now, as has precision
         self.precision = options.precision
         # 1. The model, where and how it will compute: the optimizer must see the final tensors.
@@ -132,7 +129,7 @@ class Trainer:
         self.model.train()
         total, seen = torch.zeros((), device=self.device), 0.0
         for step, (rows, pixels) in enumerate(track(self._batches(number), self.steps, f"epoch {number}"), 1):
-            images = to_input(pixels, self.preprocess, self.device)  # (N, 3, H, W)
+            images = to_input(pixels, self.fold.photos.preprocess, self.device)  # (N, 3, H, W)
             target = soft_targets(
                 target_of[rows], classes=len(fold.space), smoothing=options.label_smoothing
             ).to(self.device)  # (N, C)
@@ -156,10 +153,14 @@ class Trainer:
         return float(total) / seen
 
     def _batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        photos = Photos(self.fold.paths, self.preprocess, augmentation(self.options.augment))
         return batches(
-            photos,
-            shuffled(self.fold.training, seed=self.options.seed, epoch=number),
+            self.fold.photos,
+            shuffled(
+                self.fold.training,
+                seed=self.options.seed,
+                epoch=number,
+                augment=augmentation(self.options.augment),
+            ),
             batch_size=self.options.batch_size,
             workers=self.options.workers,
             pin_memory=self.device.type == "cuda",
@@ -168,9 +169,8 @@ class Trainer:
     def _score(self, track: Track) -> tuple[float, dict[str, float]]:
         probs = probabilities(
             [self.scored],
-            self.fold.paths,
+            self.fold.photos,
             self.fold.held_out,
-            preprocess=self.preprocess,
             classes=len(self.fold.space),
             precision=self.precision,
             device=self.device,

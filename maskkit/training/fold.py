@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.imaging.photos import Photos
 from maskkit.labels import LabelSpace
 
 
@@ -18,7 +17,7 @@ class Fold:
 
     Args:
         space: The classes.
-        paths: Every photo's file, (rows,).
+        photos: Every photo, (rows,), as the model will see it.
         target: The class to train on, (rows,).
         weight: Training weight, (rows,).
         label: The truth, (rows,); used for scoring only.
@@ -27,7 +26,7 @@ class Fold:
     """
 
     space: LabelSpace
-    paths: Sequence[Path]
+    photos: Photos
     target: NDArray[np.int64]
     weight: NDArray[np.float32]
     label: NDArray[np.int64]

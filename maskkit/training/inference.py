@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.config import Tta
-from maskkit.imaging.dataset import Photos, batch_count, batches, in_order
+from maskkit.imaging.dataset import batch_count, batches, in_order
+from maskkit.imaging.photos import Photos
 from maskkit.imaging.transforms import VIEWS, to_input
 from maskkit.modeling.precision import autocast
 from maskkit.progress import Track, untracked
@@ -20,10 +19,9 @@ from maskkit.progress import Track, untracked
 
 def probabilities(
     models: Sequence[nn.Module],
-    paths: Sequence[Path],
+    photos: Photos,
     rows: NDArray[np.int64],
     *,
-    preprocess: Preprocess,
     classes: int,
     precision: str,
     device: torch.device,
@@ -40,13 +38,12 @@ def probabilities(
         model.eval()
     answers = np.empty((len(models), len(rows), classes), np.float32)
     loader = batches(
-        Photos(paths, preprocess), in_order(rows), batch_size=batch_size, workers=workers,
-        pin_memory=device.type == "cuda",
+        photos, in_order(rows), batch_size=batch_size, workers=workers, pin_memory=device.type == "cuda"
     )  # fmt: skip
     done = 0
     with torch.inference_mode():
         for _, pixels in track(loader, batch_count(len(rows), batch_size), "photos"):
-            images = to_input(pixels, preprocess, device)  # (N, 3, H, W)
+            images = to_input(pixels, photos.preprocess, device)  # (N, 3, H, W)
             for index, model in enumerate(models):
                 probs = _mean_over_views(model, images, tta, precision, device)  # (N, C)
                 answers[index, done : done + len(pixels)] = probs.cpu().numpy()
