@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-
 PACKAGES = ("torch", "timm", "numpy", "pyarrow", "opencv-python-headless", "pillow")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
@@ -16,6 +17,11 @@ from maskkit.config import TrainOptions
 from maskkit.sources.competition import STATES
 from maskkit.stages.label import label
 from maskkit.stages.split import split
+
+settings.register_profile(
+    "maskkit", deadline=None
+)  # how long a case takes depends on the machine's other work
+settings.load_profile("maskkit")
 
 TINY_MODEL = "test_efficientnet"  # timm's own for tests: a third of a million weights
 TINY_SIZE = "32x32"
@@ -115,6 +121,14 @@ def checkpoints(folds: Manifest, quick: TrainOptions, tmp_path_factory: pytest.T
 
     folder = tmp_path_factory.mktemp("run")
     return [train(folds, folder / f"fold{fold}.safetensors", fold=fold, options=quick) for fold in range(3)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests, and the commands that they start, out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MASKKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,19 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from maskkit import config
-from maskkit.config import Augmentation, Device, Limits, Precision, TrainOptions, Tta, parse_size
+from maskkit.config import (
+    Augmentation,
+    Device,
+    Limits,
+    Precision,
+    TrainOptions,
+    Tta,
+    as_bytes,
+    parse_bytes,
+    parse_size,
+)
 from maskkit.errors import MaskkitError
-from maskkit.imaging.augment import POLICIES
+from maskkit.imaging.augment import AUGMENTATIONS
 from maskkit.imaging.transforms import VIEWS
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.precision import resolve_precision
@@ -18,7 +28,7 @@ HINTS = get_type_hints(TrainOptions)
 PANELS = [value for name, value in vars(config).items() if name.endswith("_PANEL")]
 
 
-@pytest.mark.parametrize(("choices", "table"), [(Augmentation, POLICIES), (Tta, VIEWS)])
+@pytest.mark.parametrize(("choices", "table"), [(Augmentation, AUGMENTATIONS), (Tta, VIEWS)])
 def test_choices_are_those_of_the_table_they_choose_from(choices: object, table: dict[str, object]) -> None:
     assert get_args(choices) == tuple(table)
 
@@ -84,3 +94,20 @@ def test_what_is_no_size_is_an_error_with_an_example(text: str) -> None:
         parse_size(text)
     assert repr(text) in caught.value.what
     assert "--size 224" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("20GB", 20 * 10**9), ("500 mb", 5 * 10**8), ("1.5KB", 1500), ("7B", 7)]
+)
+def test_reads_amounts_of_memory(text: str, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize("text", ["20", "GB", "-1GB", "20 GiB", "1e9B", ""])
+def test_refuses_what_is_no_amount_of_memory(text: str) -> None:
+    with pytest.raises(MaskkitError, match="not an amount of memory"):
+        parse_bytes(text)
+
+
+def test_writes_amounts_of_memory_for_people() -> None:
+    assert [as_bytes(count) for count in (0, 999, 2_831_155_200)] == ["0 B", "999 B", "2.83 GB"]

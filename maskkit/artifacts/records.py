@@ -202,8 +202,8 @@ def _arrow(keys: Keys) -> pa.Array:
 
 def _has_room(cache: Cache, layout: _Layout, keys: Keys, found: Records) -> bool:
     """Remove what is least recently used until the lacking records fit; under the writers' lock."""
-    whole = _distinct(keys) * layout.record_bytes
-    needed = _distinct(keys[found.place < 0]) * layout.record_bytes
+    each = layout.record_bytes + KEY_BYTES
+    whole, needed = _distinct(keys) * each, _distinct(keys[found.place < 0]) * each
     if whole > cache.limit:
         log.warning(
             "going on without a cache: it would take %s, and --cache-size is %s",

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +11,24 @@ import torch
 from conftest import draw_photo
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.dataset import Photos, batch_count, batches, in_order, shuffled
+from maskkit.imaging.dataset import batch_count, batches, in_order, shuffled
 from maskkit.imaging.decode import load
+from maskkit.imaging.photos import Photos, Pixels
 
 PREPROCESS = Preprocess(24, 16, (0.5,) * 3, (0.5,) * 3, "bilinear")
 ROWS = np.arange(11)
+
+
+class Blank(Photos):
+    """Photos of one black pixel, without files."""
+
+    def take(self, rows: NDArray[np.int64]) -> Pixels:
+        return np.zeros((len(rows), 1, 1, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +39,29 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / f"{row}.jpg" for row in ROWS]
 
 
-def test_shows_each_photo_as_decoded_with_its_row(paths: list[Path]) -> None:
-    rows = []
-    for row, pixels in batches(Photos(paths, PREPROCESS), in_order(ROWS[::-1]), batch_size=4, workers=0):
-        assert pixels.shape == (len(row), 24, 16, 3)
+def rows_of(found: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> list[int]:
+    return [int(row) for rows, _ in found for row in rows]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_shows_each_photo_as_decoded_with_its_row(paths: list[Path], workers: int) -> None:
+    photos = Photos(paths, PREPROCESS)
+    found = list(batches(photos, in_order(ROWS[::-1].copy()), batch_size=4, workers=workers))
+    assert rows_of(found) == ROWS[::-1].tolist()
+    for rows, pixels in found:
+        assert pixels.shape == (len(rows), 24, 16, 3)
         assert pixels.dtype == torch.uint8
-        rows += row.tolist()
-        for index, image in zip(row.tolist(), pixels, strict=True):
-            assert np.array_equal(image.numpy(), load(paths[index], PREPROCESS))
-    assert rows == ROWS[::-1].tolist()
+        for row, image in zip(rows.tolist(), pixels, strict=True):
+            assert np.array_equal(image.numpy(), load(paths[row], PREPROCESS))
 
 
-def test_the_same_seed_shows_the_same_pixels_whatever_the_number_of_workers(paths: list[Path]) -> None:
-    draws = shuffled(ROWS, seed=3, epoch=1)
-    photos = Photos(paths, PREPROCESS, augmentation("light"))
-    runs = [list(batches(photos, draws, batch_size=4, workers=workers)) for workers in (0, 1, 2)]
+@pytest.mark.parametrize("name", ["light", "medium"])
+def test_the_same_seed_shows_the_same_pixels_whatever_the_number_of_workers(
+    paths: list[Path], name: str
+) -> None:
+    photos = Photos(paths, PREPROCESS)
+    order = shuffled(ROWS, seed=3, epoch=1, augment=augmentation(name))  # type: ignore[arg-type]
+    runs = [list(batches(photos, order, batch_size=4, workers=workers)) for workers in (0, 1, 3)]
     for run in runs[1:]:
         for (rows, pixels), (first_rows, first_pixels) in zip(run, runs[0], strict=True):
             assert torch.equal(rows, first_rows)
@@ -51,29 +71,16 @@ def test_the_same_seed_shows_the_same_pixels_whatever_the_number_of_workers(path
 def test_loading_draws_nothing_from_the_models_randomness(paths: list[Path]) -> None:
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
-    list(
-        batches(
-            Photos(paths, PREPROCESS, augmentation("light")),
-            shuffled(ROWS, seed=0, epoch=0),
-            batch_size=4,
-            workers=1,
-        )
-    )
+    order = shuffled(ROWS, seed=0, epoch=0, augment=augmentation("light"))
+    list(batches(Photos(paths, PREPROCESS), order, batch_size=4, workers=1))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 @given(rows=st.integers(0, 300), size=st.integers(1, 70))
 def test_batches_hold_every_row_once_and_differ_by_at_most_one(rows: int, size: int) -> None:
-    class Blank(Photos):
-        def __getitem__(self, draw: tuple[int, int]) -> tuple[int, np.ndarray]:
-            return draw[0], np.zeros((1, 1, 3), np.uint8)
-
-    found = [
-        row
-        for row, _ in batches(Blank([], PREPROCESS), in_order(np.arange(rows)), batch_size=size, workers=0)
-    ]
-    assert [index for row in found for index in row.tolist()] == list(range(rows))
-    sizes = {len(row) for row in found}
+    found = list(batches(Blank([], PREPROCESS), in_order(np.arange(rows)), batch_size=size, workers=0))
+    assert rows_of(found) == list(range(rows))
+    sizes = {len(row) for row, _ in found}
     assert len(found) == batch_count(rows, size)
     assert not sizes or max(sizes) <= size
     assert not sizes or max(sizes) - min(sizes) <= 1
@@ -96,15 +103,39 @@ def test_a_photo_that_cannot_be_decoded_is_named_as_well_from_a_worker(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_no_rows_make_no_batches(workers: int) -> None:
-    assert list(batches(Photos([], PREPROCESS), [], batch_size=4, workers=workers)) == []
+    assert list(batches(Blank([], PREPROCESS), in_order(ROWS[:0]), batch_size=4, workers=workers)) == []
+
+
+def test_threads_run_only_a_few_batches_ahead_and_end_with_whoever_asks() -> None:
+    asked: list[int] = []
+
+    class Counted(Blank):
+        def take(self, rows: NDArray[np.int64]) -> Pixels:
+            asked.append(len(rows))
+            return super().take(rows)
+
+    before = threading.active_count()
+    loader = batches(Counted([], PREPROCESS), in_order(np.arange(1000)), batch_size=1, workers=2)
+    next(loader)
+    time.sleep(0.2)
+    assert len(asked) <= 6
+    loader.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+    assert len(asked) <= 6
 
 
 def test_shuffling_keeps_every_row_once_and_depends_on_seed_and_epoch_alone() -> None:
     rows = np.arange(100, 200)
-    draws = {key: shuffled(rows, seed=key[0], epoch=key[1]) for key in [(0, 0), (0, 1), (1, 0)]}
-    for key, drawn in draws.items():
-        assert sorted(row for row, _ in drawn) == rows.tolist()
-        assert len({seed for _, seed in drawn}) > 95
-        assert shuffled(rows, seed=key[0], epoch=key[1]) == drawn
-    orders = [[row for row, _ in drawn] for drawn in draws.values()]
-    assert orders[0] != orders[1] != orders[2] != orders[0]
+    light = augmentation("light")
+    orders = {
+        key: shuffled(rows, seed=key[0], epoch=key[1], augment=light) for key in [(0, 0), (0, 1), (1, 0)]
+    }
+    for (seed, epoch), order in orders.items():
+        assert sorted(order.rows) == rows.tolist()
+        assert order.drawn is not None
+        again = shuffled(rows, seed=seed, epoch=epoch, augment=light)
+        assert np.array_equal(again.rows, order.rows)
+        assert again.drawn is not None
+        assert np.array_equal(again.drawn, order.drawn)
+    first, second, third = (order.rows.tolist() for order in orders.values())
+    assert first != second != third != first

@@ -126,8 +126,8 @@ def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
     assert np.array_equal(pixels(tmp_path / "a.jpg"), noise(30, 40, 3))
 
 
-def test_loads_at_the_models_size_by_the_models_filter(tmp_path: Path) -> None:
-    path = photo(tmp_path / "a.png", size=(64, 48))
+def test_enlarges_by_the_models_filter(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png", size=(8, 12))
     found = {}
     for name, resampling in module.FILTERS.items():
         found[name] = load(path, Preprocess(20, 10, (0.5,) * 3, (0.5,) * 3, name))
@@ -135,6 +135,56 @@ def test_loads_at_the_models_size_by_the_models_filter(tmp_path: Path) -> None:
         assert found[name].dtype == np.uint8
         assert np.array_equal(found[name], np.asarray(Image.open(path).resize((10, 20), resampling)))
     assert not np.array_equal(found["bicubic"], found["bilinear"])
+
+
+def smooth(height: int, width: int) -> NDArray[np.uint8]:
+    """Draw slow waves of each colour, which survive JPEG."""
+    y, x = np.mgrid[0:height, 0:width] / max(height, width) * 9
+    return np.stack([127 + 100 * np.sin(x + k) * np.cos(y - k) for k in range(3)], axis=2).astype(np.uint8)
+
+
+def test_reduces_by_the_mean_of_the_pixels_that_each_new_one_covers(tmp_path: Path) -> None:
+    pixels = smooth(80, 60)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    means = pixels.reshape(20, 4, 15, 4, 3).mean(axis=(1, 3))
+    assert np.abs(load(tmp_path / "a.png", sized(20, 15)) - means).max() <= 0.5
+
+
+@pytest.mark.parametrize("size", [(128, 96), (96, 128), (100, 100), (256, 192), (224, 224)])
+def test_a_jpeg_decoded_at_a_smaller_scale_looks_as_if_reduced_from_the_whole(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    Image.fromarray(smooth(512, 384)).save(tmp_path / "a.jpg", quality=95)
+    whole = Image.open(tmp_path / "a.jpg").convert("RGB").resize(size[::-1], Image.Resampling.BICUBIC)
+    difference = np.abs(load(tmp_path / "a.jpg", sized(*size)).astype(int) - np.asarray(whole))
+    assert difference.mean() < 0.7
+    assert difference.max() <= 6
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_jpeg_is_upright_at_every_scale(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(smooth(512, 384))
+    stored.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    upright = module.decode(tmp_path / "a.jpg")
+    expected = np.asarray(upright.resize((24, 64), Image.Resampling.BOX)).astype(int)
+    assert np.abs(load(tmp_path / "a.jpg", sized(64, 24)) - expected).mean() < 1.5
+
+
+def test_loads_the_part_inside_a_box_as_if_it_were_the_photo(tmp_path: Path) -> None:
+    pixels = smooth(512, 384)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels[128:384, 96:288]).save(tmp_path / "part.png")
+    box = np.array([0.25, 0.25, 0.75, 0.75], np.float32)
+    part = load(tmp_path / "part.png", sized(64, 48))
+    assert np.array_equal(load(tmp_path / "a.png", sized(64, 48), box=box), part)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95)
+    assert np.abs(load(tmp_path / "a.jpg", sized(64, 48), box=box).astype(int) - part).mean() < 1.5
+
+
+def sized(height: int, width: int) -> Preprocess:
+    return Preprocess(height, width, (0.5,) * 3, (0.5,) * 3, "bicubic")
 
 
 def broken(folder: Path, name: str) -> Path:

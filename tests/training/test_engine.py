@@ -12,7 +12,7 @@ from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.config import ClassWeights, Loss, TrainOptions
 from maskkit.errors import MaskkitError
-from maskkit.imaging.roots import photo_files
+from maskkit.imaging.photos import open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.losses import LOSSES
 from maskkit.progress import Item
@@ -30,7 +30,7 @@ MakeTrainer = Callable[..., Trainer]
 def fold(folds: Manifest) -> Fold:
     return Fold(
         space=folds.space,
-        paths=photo_files(folds),
+        photos=open_photos(folds, SMALL),
         target=folds.integers("target"),
         weight=np.ones(len(folds), np.float32),
         label=folds.labels,
@@ -46,7 +46,7 @@ def make(fold: Fold, quick: TrainOptions) -> MakeTrainer:
     def trainer(given: Fold = fold, **changes: Any) -> Trainer:
         torch.manual_seed(0)
         model = build(quick.model, classes=len(given.space), drop_rate=changes.get("dropout", 0.2))
-        return Trainer(model, given, replace(quick, **changes), preprocess=SMALL)
+        return Trainer(model, given, replace(quick, **changes))
 
     return trainer
 
@@ -97,9 +97,8 @@ def predicted(trainer: Trainer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Ask the trainer's model in one batch, unlike the trainer."""
     probs: NDArray[np.float32] = probabilities(
         [trainer.scored],
-        trainer.fold.paths,
+        trainer.fold.photos,
         rows,
-        preprocess=SMALL,
         classes=18,
         precision="float32",
         device=torch.device("cpu"),
@@ -131,14 +130,14 @@ def test_moves_the_learning_rates_at_every_step(make: MakeTrainer) -> None:
 
 def test_training_loss_is_the_weighted_mean_of_the_criterion(make: MakeTrainer, fold: Fold) -> None:
     training = fold.training[:12]
-    weight = np.ones(len(fold.paths), np.float32)
+    weight = np.ones(len(fold.photos), np.float32)
     weight[training[:6]] = 3
     given = replace(fold, training=training, weight=weight)
     options = {"augment": "none", "dropout": 0.0, "batch_size": 12, "label_smoothing": 0.1}
     losses = []
     for rows in (training[:6], training[6:]):
         # Batch norm sees the whole batch in either case: the other half only weighs next to nothing.
-        alone = np.full(len(fold.paths), 1e-12, np.float32)
+        alone = np.full(len(fold.photos), 1e-12, np.float32)
         alone[rows] = 1
         losses.append(make(replace(given, weight=alone), **options).run_epoch().train_loss)
     loss = make(given, **options).run_epoch().train_loss

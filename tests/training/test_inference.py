@@ -10,6 +10,7 @@ from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.config import Tta
 from maskkit.imaging.decode import load
+from maskkit.imaging.photos import open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
 from maskkit.training.inference import probabilities
@@ -34,9 +35,8 @@ def ask(
 ) -> NDArray[np.float32]:
     return probabilities(
         models,
-        photo_files(manifest),
+        open_photos(manifest, SMALL),
         np.array(rows, np.int64),
-        preprocess=SMALL,
         classes=18,
         precision="float32",
         device=torch.device("cpu"),

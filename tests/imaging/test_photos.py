@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import draw_photo
+
+from maskkit.artifacts import digests
+from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.artifacts.checks import BOX
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.records import Cache
+from maskkit.errors import MaskkitError
+from maskkit.imaging import photos as module
+from maskkit.imaging.decode import load
+from maskkit.imaging.photos import Photos, open_photos
+
+SMALL = Preprocess(20, 15, (0.5,) * 3, (0.5,) * 3, "bilinear")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache", 10**8)
+
+
+def pixels(photos: Photos) -> np.ndarray:
+    return photos.take(np.arange(len(photos)))
+
+
+@pytest.fixture
+def own(labels: Manifest, tmp_path: Path) -> Manifest:
+    """The manifest of the first photos, on a copy that a test may change."""
+    part = labels.select(np.arange(30))
+    for path in part.paths:
+        (tmp_path / "images" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(labels.root / path, tmp_path / "images" / path)
+        os.utime(tmp_path / "images" / path, (time.time() - 100,) * 2)
+    return part
+
+
+def test_the_cache_changes_no_pixel(labels: Manifest, cache: Cache) -> None:
+    plain, kept = open_photos(labels, SMALL), open_photos(labels, SMALL, cache=cache)
+    assert kept.cached is not None
+    assert np.array_equal(pixels(plain), pixels(kept))
+    rows = np.array([3, 100, 3, 0])
+    assert np.array_equal(kept.take(rows), plain.take(rows))
+    assert np.array_equal(plain.take(rows)[1], load(plain.files[100], SMALL))
+
+
+def test_photos_are_decoded_once(labels: Manifest, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_photos(labels, SMALL, cache=cache)
+    monkeypatch.setattr(module, "load", None)  # who decodes now, fails
+    again = open_photos(labels.select(np.arange(50)[::-1].copy()), SMALL, cache=cache)
+    assert again.cached is not None
+    assert len(pixels(again)) == 50
+
+
+def test_a_changed_photo_is_decoded_anew(own: Manifest, cache: Cache, tmp_path: Path) -> None:
+    root = str(tmp_path / "images")
+    before = pixels(open_photos(own, SMALL, root=root, cache=cache))
+    draw_photo(tmp_path / "images" / own.paths[4], mask="none", gender="male", age=90, seed=77)
+    after = pixels(open_photos(own, SMALL, root=root, cache=cache))
+    changed = (before != after).any((1, 2, 3))
+    assert np.flatnonzero(changed).tolist() == [4]
+    assert np.array_equal(after[4], load(tmp_path / "images" / own.paths[4], SMALL))
+
+
+def test_each_size_and_filter_has_its_own_pixels_and_normalisation_does_not_matter(
+    labels: Manifest, cache: Cache
+) -> None:
+    open_photos(labels, SMALL, cache=cache)
+    for other in (replace(SMALL, height=21), replace(SMALL, interpolation="bicubic")):
+        photos = open_photos(labels, other, cache=cache)
+        assert np.array_equal(pixels(photos), pixels(open_photos(labels, other)))
+    assert len(list(cache.folder.glob("pixels-*"))) == 3
+    open_photos(labels, replace(SMALL, mean=(0.4,) * 3), cache=cache)
+    assert len(list(cache.folder.glob("pixels-*"))) == 3
+
+
+def boxed(manifest: Manifest, *boxes: list[float] | None) -> Manifest:
+    rows = [*boxes, *[None] * (len(manifest) - len(boxes))]
+    return replace(manifest, table=manifest.table.append_column("box", pa.array(rows, BOX)))
+
+
+def test_photos_are_cut_to_their_boxes_if_the_model_saw_such(labels: Manifest, cache: Cache) -> None:
+    cropping = replace(SMALL, crop=True)
+    manifest = boxed(labels, [0.25, 0.25, 0.75, 1.0], None, [0.0, 0.0, 0.5, 0.5])
+    plain, kept = open_photos(manifest, cropping), open_photos(manifest, cropping, cache=cache)
+    whole = pixels(open_photos(manifest, SMALL, cache=cache))
+    assert np.array_equal(pixels(plain), pixels(kept))
+    different = (pixels(kept) != whole).any((1, 2, 3))
+    assert np.flatnonzero(different).tolist() == [0, 2]
+    box = np.array([0.25, 0.25, 0.75, 1.0], np.float32)
+    assert np.array_equal(pixels(kept)[0], load(plain.files[0], SMALL, box=box))
+    moved = boxed(labels, [0.25, 0.25, 0.75, 0.75], None, [0.0, 0.0, 0.5, 0.5])
+    after = pixels(open_photos(moved, cropping, cache=cache))
+    assert np.flatnonzero((after != pixels(kept)).any((1, 2, 3))).tolist() == [0]
+
+
+def test_a_model_of_cut_photos_needs_boxes(labels: Manifest) -> None:
+    with pytest.raises(MaskkitError, match="no box"):
+        open_photos(labels, replace(SMALL, crop=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "not an image"), (b"no photo", "not an image"), (None, "missing")]
+)
+def test_a_photo_that_cannot_be_decoded_is_named(
+    own: Manifest, cache: Cache, tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    bad = tmp_path / "images" / own.paths[20]
+    if content is None:
+        bad.unlink()
+    else:
+        bad.write_bytes(content)
+    with pytest.raises(MaskkitError) as caught:
+        pixels(open_photos(own, SMALL, root=str(tmp_path / "images"), cache=cache))
+    assert caught.value.what == f"cannot read the image {bad}"
+    assert why in caught.value.why
+
+
+def test_a_photo_that_changes_while_it_is_read_is_not_kept_as_what_it_was(
+    own: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = digests.content_digests
+
+    def then_change(*given: object, **extra: object) -> np.ndarray:
+        found = inner(*given, **extra)  # type: ignore[arg-type]
+        draw_photo(tmp_path / "images" / own.paths[0], mask="none", gender="male", age=90, seed=78)
+        return found
+
+    monkeypatch.setattr(module, "content_digests", then_change)
+    with pytest.raises(MaskkitError, match="was changed while it was read"):
+        open_photos(own, SMALL, root=str(tmp_path / "images"), cache=cache)
