@@ -60,6 +60,12 @@ class TrainOptions:
         "that maskkit[weights] installs.",
         MODEL_PANEL,
     )
+    freeze: bool = option(
+        False,
+        "Train the classifier alone, on features that the backbone makes of each photo once; "
+        "they are kept in the cache for other folds, losses and rates.",
+        MODEL_PANEL,
+    )
     dropout: float = option(0.2, "Dropout before the classifier.", MODEL_PANEL, minimum=0, maximum=0.95)
     drop_path: float = option(
         0.0, "Share of residual branches dropped, if the model can.", MODEL_PANEL, minimum=0, maximum=0.95

@@ -38,13 +38,16 @@ BOOK = pa.schema(
 Digests = NDArray[np.uint8]  # (files, DIGEST_BYTES)
 
 
-def content_digests(files: Sequence[Path], memory: Path, *, track: Track = untracked) -> Digests:
+def content_digests(
+    files: Sequence[Path], memory: Path | None = None, *, track: Track = untracked
+) -> Digests:
     """Return the sha256 of each file's content.
 
     Args:
         files: Must all be readable.
         memory: A folder in which digests are remembered, with size and time of change, so that next
-            time only files that have changed are read. If it cannot be written, they are not remembered.
+            time only files that have changed are read. Without it, or if it cannot be written, nothing
+            is remembered.
         track: Shows progress.
 
     Returns:
@@ -55,7 +58,7 @@ def content_digests(files: Sequence[Path], memory: Path, *, track: Track = untra
     """
     names = pa.array([os.path.abspath(file) for file in files], pa.string())  # noqa: PTH100 - a tenth of the time
     states = np.array([_state(file) for file in files], np.int64).reshape(-1, 2)  # (files, 2)
-    book = _Book(memory / f"digests-{_root_of(names)}.parquet")
+    book = _Book(None if memory is None else memory / f"digests-{_root_of(names)}.parquet")
     digests, known = book.recall(names, states)
     stale = np.flatnonzero(~known).tolist()
     if len(stale):
@@ -97,12 +100,15 @@ def _digest_block(files: Sequence[Path]) -> list[bytes]:
 class _Book:
     """A table of files' names, sizes, times of change and digests."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
-        try:
+        self.table = BOOK.empty_table()
+        if path is None:
+            return
+        with suppress(
+            OSError, ValueError, NotImplementedError
+        ):  # none yet, or damaged: Arrow's are these too
             self.table = pq.ParquetFile(path).read().cast(BOOK)
-        except (OSError, ValueError, NotImplementedError):  # Arrow's are these too: none yet, or damaged
-            self.table = BOOK.empty_table()
 
     def recall(self, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:
         """Return remembered digests, (files, 32), and of which files they are still true, (files,)."""
@@ -117,6 +123,8 @@ class _Book:
 
     def note(self, names: pa.Array, states: NDArray[np.int64], digests: Digests) -> None:
         """Remember these digests, and go on remembering those of other files."""
+        if self.path is None:
+            return
         settled = np.flatnonzero(time.time_ns() - states[:, 1] > SETTLED)
         values = [
             names.take(pa.array(settled)),

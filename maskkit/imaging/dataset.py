@@ -18,11 +18,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskkit.imaging.photos import Photos, Pixels
-
 READY = 2  # batches per thread that may wait for the model
 
 Batch = tuple[Tensor, Tensor]
+Values = NDArray[Any]  # (N, ...): pixels, or what a frozen backbone made of them
+
+
+class Inputs(Protocol):
+    """What a model learns from: photos, or the features of photos."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: NDArray[np.int64]) -> Values:
+        """Return these rows, (N, ...)."""
+        ...
+
+    def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
+        """Return a batch as the model takes it, on its device."""
+        ...
+
+
 Drawn = NDArray[Any]  # (photos, ...): what an augmentation drew for each
 
 
@@ -33,8 +48,8 @@ class Augment(Protocol):
         """Return the random numbers for so many photos, one row each."""
         ...
 
-    def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
-        """Return the photos varied, uint8 (N, height, width, 3); they may be changed in place."""
+    def __call__(self, values: Any, drawn: Drawn, /) -> Values:
+        """Return the photos varied, (N, ...)."""
         ...
 
 
@@ -46,18 +61,18 @@ class Order:
     """
 
     rows: NDArray[np.int64]  # (photos,)
-    vary: Callable[[Pixels, Drawn], Pixels] | None = None
+    vary: Augment | None = None
     drawn: Drawn | None = None  # (photos, ...)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def pixels(self, photos: Photos, part: slice) -> Pixels:
-        """Return the photos of one part of the order."""
-        pixels = photos.take(self.rows[part])
+    def values(self, inputs: Inputs, part: slice) -> Values:
+        """Return one part of the order."""
+        values = inputs.take(self.rows[part])
         if self.vary is None or self.drawn is None:
-            return pixels
-        return self.vary(pixels, self.drawn[part])
+            return values
+        return self.vary(values, self.drawn[part])
 
 
 def shuffled(rows: NDArray[np.int64], *, seed: int, epoch: int, augment: Augment | None = None) -> Order:
@@ -75,14 +90,14 @@ def in_order(rows: NDArray[np.int64]) -> Order:
 
 
 def batches(
-    photos: Photos, order: Order, *, batch_size: int, workers: int, pin_memory: bool = False
+    inputs: Inputs, order: Order, *, batch_size: int, workers: int, pin_memory: bool = False
 ) -> Iterator[Batch]:
-    """Yield rows, int64 (N,), and pixels, uint8 (N, height, width, 3).
+    """Yield rows, int64 (N,), and their values: of photos pixels, uint8 (N, height, width, 3).
 
     Batches differ by at most one photo, so that no rump batch upsets batch norm or is worth dropping.
 
     Args:
-        photos: Where pixels come from.
+        inputs: The photos.
         order: Which, and how they are varied.
         batch_size: At most.
         workers: Threads that prepare the next batches; with 0 each is prepared when it is asked for.
@@ -95,8 +110,8 @@ def batches(
     bounds = [len(order) * index // max(1, count) for index in range(count + 1)]
 
     def make(part: slice) -> Batch:
-        pixels = torch.from_numpy(order.pixels(photos, part))
-        return torch.from_numpy(order.rows[part]), pixels.pin_memory() if pin_memory else pixels
+        values = torch.from_numpy(order.values(inputs, part))
+        return torch.from_numpy(order.rows[part]), values.pin_memory() if pin_memory else values
 
     yield from _ahead(make, [slice(*ends) for ends in pairwise(bounds)], workers)
 

@@ -8,19 +8,23 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.artifacts.digests import content_digests, digest_of
+from maskkit.artifacts.digests import Digests, content_digests, digest_of
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import KEY_BYTES, Cache, Keys, Records, records
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
+from maskkit.imaging.transforms import to_input
 from maskkit.progress import Track, untracked
 
 Pixels = NDArray[np.uint8]  # (photos, height, width, 3)
@@ -58,6 +62,21 @@ class Photos:
         for index, row in enumerate(rows):
             pixels[index] = load(self.files[row], self.preprocess, box=self.box(row))
         return pixels
+
+    def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
+        """Return a batch of pixels as a model takes them, float32 (N, 3, height, width), on the device."""
+        return to_input(batch, self.preprocess, device)
+
+    def keys(self, memory: Path | None = None) -> Keys:
+        """Return what tells each photo from every other: a digest of its content and box, (rows, 16).
+
+        Args:
+            memory: The folder in which digests of files are remembered, if they are.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        return _keys(content_digests(self.files, memory), self.boxes)
 
     def box(self, row: int) -> NDArray[np.float32] | None:
         """Return the part of a photo that is to be seen, or None for all of it."""
@@ -99,17 +118,24 @@ def _cached(photos: Photos, cache: Cache, track: Track) -> Records | None:
         digests = content_digests(photos.files, cache.folder, track=track)
     except OSError:
         return None  # decoding says which photo it is, and why
-    maker = _Maker(photos, digests)
     return records(
         cache,
         _store_name(photos.preprocess),
-        maker.keys(),
-        maker,
+        _keys(digests, photos.boxes),
+        partial(_decoded, photos, digests),
         shape=(photos.preprocess.height, photos.preprocess.width, 3),
         dtype=np.uint8,
         track=track,
         what="decoding photos",
     )
+
+
+def _keys(digests: Digests, boxes: NDArray[np.float32] | None) -> Keys:
+    if boxes is None:
+        return digests[:, :KEY_BYTES]
+    both = zip(digests, boxes, strict=True)
+    mixed = [digest_of(digest.tobytes() + box.tobytes())[:KEY_BYTES] for digest, box in both]
+    return np.frombuffer(b"".join(mixed), np.uint8).reshape(-1, KEY_BYTES)
 
 
 def _store_name(preprocess: Preprocess) -> str:
@@ -119,44 +145,31 @@ def _store_name(preprocess: Preprocess) -> str:
     return f"pixels-{preprocess.height}x{preprocess.width}-{digest}"
 
 
-class _Maker:
-    """Decodes photos for the cache, on all processors."""
+def _decoded(photos: Photos, digests: Digests, rows: NDArray[np.int64]) -> Pixels:
+    """Decode these photos on all processors, (rows, height, width, 3)."""
+    pixels = np.empty((len(rows), photos.preprocess.height, photos.preprocess.width, 3), np.uint8)
+    pieces = [slice(start, start + PIECE) for start in range(0, len(rows), PIECE)]
 
-    def __init__(self, photos: Photos, digests: NDArray[np.uint8]) -> None:
-        self.photos, self.digests = photos, digests
+    def decode(piece: slice) -> None:
+        for row, out in zip(rows[piece], pixels[piece], strict=True):
+            out[:] = _load_unchanged(photos, row, digests[row].tobytes())
 
-    def keys(self) -> Keys:
-        """Return a key per photo, (rows, 16): of its content, and of its box."""
-        if self.photos.boxes is None:
-            return self.digests[:, :KEY_BYTES]
-        both = zip(self.digests, self.photos.boxes, strict=True)
-        mixed = [
-            hashlib.sha256(digest.tobytes() + box.tobytes()).digest()[:KEY_BYTES] for digest, box in both
-        ]
-        return np.frombuffer(b"".join(mixed), np.uint8).reshape(-1, KEY_BYTES)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
+        list(pool.map(decode, pieces))
+    return pixels
 
-    def __call__(self, rows: NDArray[np.int64]) -> Pixels:
-        """Decode these photos, (rows, height, width, 3)."""
-        pixels = np.empty(
-            (len(rows), self.photos.preprocess.height, self.photos.preprocess.width, 3), np.uint8
+
+def _load_unchanged(photos: Photos, row: int, digest: bytes) -> Pixels:
+    """Decode a photo, if it is still what its digest says."""
+    file = photos.files[row]
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return load(file, photos.preprocess)  # which says what is wrong with it
+    if digest_of(data) != digest:
+        raise MaskkitError(
+            f"{file} was changed while it was read",
+            why="its pixels would be kept under the digest of what it was before",
+            fix="run the command again",
         )
-        pieces = [slice(start, start + PIECE) for start in range(0, len(rows), PIECE)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
-            list(pool.map(lambda piece: self._decode(rows[piece], pixels[piece]), pieces))
-        return pixels
-
-    def _decode(self, rows: NDArray[np.int64], out: Pixels) -> None:
-        for row, pixels in zip(rows, out, strict=True):
-            file = self.photos.files[row]
-            try:
-                data = file.read_bytes()
-            except OSError:
-                data = b""  # what is wrong with it is said below
-            if data and digest_of(data) != self.digests[row].tobytes():
-                raise MaskkitError(
-                    f"{file} was changed while it was read",
-                    why="its pixels would be kept under the digest of what it was before",
-                    fix="run the command again",
-                )
-            source = io.BytesIO(data) if data else file
-            pixels[:] = load(source, self.photos.preprocess, box=self.photos.box(row), name=str(file))
+    return load(io.BytesIO(data), photos.preprocess, box=photos.box(row), name=str(file))

@@ -21,6 +21,7 @@ from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
 from maskkit.config import Device, TrainOptions, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.imaging.augment import augmentation
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
@@ -29,6 +30,7 @@ from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.weights import PACKAGE, load_weights
 from maskkit.progress import Track, untracked
 from maskkit.training.engine import Trainer
+from maskkit.training.features import freeze
 from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch, to_csv
 from maskkit.training.resume import differences, load_state, resume_path, save_state
@@ -92,7 +94,10 @@ def train(
 
     model, preprocess = _model(manifest, options)
     photos = open_photos(manifest, preprocess, root=root, cache=cache, track=track)
-    trainer = _trainer(rows, photos, manifest, model, options)
+    learner, learnt = model, _fold(manifest, rows, photos, options)
+    if options.freeze:
+        learner, learnt = freeze(model, learnt, photos, options, cache=cache, track=track)
+    trainer = Trainer(learner, learnt, options)
     if goes_on:
         trainer.load_state(load_state(left_over, record))
         log.info("resumed %s after epoch %d", left_over, len(trainer.history))
@@ -103,9 +108,11 @@ def train(
         if on_epoch is not None:
             on_epoch(epoch)
 
-    facts = _facts(trainer, fold, Seen.of(_people(manifest, rows.training), salt=manifest.as_input().sha256))
+    seen = Seen.of(_people(manifest, rows.training), salt=manifest.as_input().sha256)
+    facts = _facts(trainer, preprocess, fold, seen)
     header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
-    write_checkpoint(output, trainer.best, header)
+    learner.load_state_dict(trainer.best)
+    write_checkpoint(output, model.state_dict(), header)  # whole, also if only its head has learnt
     left_over.unlink(missing_ok=True)
     return output
 
@@ -199,19 +206,17 @@ def _model(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Prepro
     return model, Preprocess(height, width, **preprocessing_of(model), crop=manifest.has("box"))
 
 
-def _trainer(
-    rows: _Rows, photos: Photos, manifest: Manifest, model: nn.Module, options: TrainOptions
-) -> Trainer:
-    fold = Fold(
+def _fold(manifest: Manifest, rows: _Rows, photos: Photos, options: TrainOptions) -> Fold:
+    return Fold(
         space=manifest.space,
-        photos=photos,
+        inputs=photos,
         target=manifest.integers("target"),
         weight=manifest.table["weight"].to_numpy(),
         label=manifest.labels,
         training=rows.training,
         held_out=rows.held_out,
+        vary=augmentation(options.augment),
     )
-    return Trainer(model, fold, options)
 
 
 def _check_size(model: nn.Module, name: str, height: int, width: int) -> None:
@@ -227,11 +232,11 @@ def _check_size(model: nn.Module, name: str, height: int, width: int) -> None:
         ) from error
 
 
-def _facts(trainer: Trainer, fold: int, seen: Seen) -> dict[str, Any]:
+def _facts(trainer: Trainer, preprocess: Preprocess, fold: int, seen: Seen) -> dict[str, Any]:
     best = trainer.best_epoch
     return checkpoint_facts(
         model=trainer.options.model,
-        preprocess=trainer.fold.photos.preprocess,
+        preprocess=preprocess,
         precision=trainer.precision,
         fold=fold,
         epoch=best.epoch,

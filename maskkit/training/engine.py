@@ -14,9 +14,7 @@ from torch import Tensor, nn
 
 from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
-from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import batch_count, batches, shuffled
-from maskkit.imaging.transforms import to_input
 from maskkit.modeling.backbone import parameter_groups
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import class_weights
@@ -128,8 +126,8 @@ class Trainer:
         weight_of = torch.tensor(fold.weight)
         self.model.train()
         total, seen = torch.zeros((), device=self.device), 0.0
-        for step, (rows, pixels) in enumerate(track(self._batches(number), self.steps, f"epoch {number}"), 1):
-            images = to_input(pixels, self.fold.photos.preprocess, self.device)  # (N, 3, H, W)
+        for step, (rows, values) in enumerate(track(self._batches(number), self.steps, f"epoch {number}"), 1):
+            images = self.fold.inputs.prepare(values, self.device)  # (N, 3, H, W)
             target = soft_targets(
                 target_of[rows], classes=len(fold.space), smoothing=options.label_smoothing
             ).to(self.device)  # (N, C)
@@ -154,12 +152,12 @@ class Trainer:
 
     def _batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         return batches(
-            self.fold.photos,
+            self.fold.inputs,
             shuffled(
                 self.fold.training,
                 seed=self.options.seed,
                 epoch=number,
-                augment=augmentation(self.options.augment),
+                augment=self.fold.vary,
             ),
             batch_size=self.options.batch_size,
             workers=self.options.workers,
@@ -169,7 +167,7 @@ class Trainer:
     def _score(self, track: Track) -> tuple[float, dict[str, float]]:
         probs = probabilities(
             [self.scored],
-            self.fold.photos,
+            self.fold.inputs,
             self.fold.held_out,
             classes=len(self.fold.space),
             precision=self.precision,

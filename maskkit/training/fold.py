@@ -7,31 +7,33 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.imaging.photos import Photos
+from maskkit.imaging.dataset import Augment, Inputs
 from maskkit.labels import LabelSpace
 
 
 @dataclass(frozen=True)
 class Fold:
-    """The photos of a manifest, and which of them a model learns from or is judged by.
+    """What a model learns from and is judged by, and which rows of it are for what.
 
     Args:
         space: The classes.
-        photos: Every photo, (rows,), as the model will see it.
+        inputs: Every photo, (rows,), as the model will see it, or its features.
         target: The class to train on, (rows,).
         weight: Training weight, (rows,).
         label: The truth, (rows,); used for scoring only.
         training: Indices of the rows trained on.
         held_out: Indices of the rows scored on.
+        vary: How the rows trained on are varied; None to show them as they are.
     """
 
     space: LabelSpace
-    photos: Photos
+    inputs: Inputs
     target: NDArray[np.int64]
     weight: NDArray[np.float32]
     label: NDArray[np.int64]
     training: NDArray[np.int64]
     held_out: NDArray[np.int64]
+    vary: Augment | None = None
 
     @property
     def class_counts(self) -> NDArray[np.int64]:

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.config import Tta
-from maskkit.imaging.dataset import batch_count, batches, in_order
-from maskkit.imaging.photos import Photos
-from maskkit.imaging.transforms import VIEWS, to_input
+from maskkit.imaging.dataset import Inputs, batch_count, batches, in_order
+from maskkit.imaging.transforms import VIEWS
 from maskkit.modeling.precision import autocast
 from maskkit.progress import Track, untracked
 
 
 def probabilities(
     models: Sequence[nn.Module],
-    photos: Photos,
+    inputs: Inputs,
     rows: NDArray[np.int64],
     *,
     classes: int,
@@ -38,16 +37,16 @@ def probabilities(
         model.eval()
     answers = np.empty((len(models), len(rows), classes), np.float32)
     loader = batches(
-        photos, in_order(rows), batch_size=batch_size, workers=workers, pin_memory=device.type == "cuda"
+        inputs, in_order(rows), batch_size=batch_size, workers=workers, pin_memory=device.type == "cuda"
     )  # fmt: skip
     done = 0
     with torch.inference_mode():
-        for _, pixels in track(loader, batch_count(len(rows), batch_size), "photos"):
-            images = to_input(pixels, photos.preprocess, device)  # (N, 3, H, W)
+        for _, values in track(loader, batch_count(len(rows), batch_size), "photos"):
+            images = inputs.prepare(values, device)  # (N, 3, H, W)
             for index, model in enumerate(models):
                 probs = _mean_over_views(model, images, tta, precision, device)  # (N, C)
-                answers[index, done : done + len(pixels)] = probs.cpu().numpy()
-            done += len(pixels)
+                answers[index, done : done + len(values)] = probs.cpu().numpy()
+            done += len(values)
     return answers
 
 

@@ -30,7 +30,7 @@ MakeTrainer = Callable[..., Trainer]
 def fold(folds: Manifest) -> Fold:
     return Fold(
         space=folds.space,
-        photos=open_photos(folds, SMALL),
+        inputs=open_photos(folds, SMALL),
         target=folds.integers("target"),
         weight=np.ones(len(folds), np.float32),
         label=folds.labels,
@@ -97,7 +97,7 @@ def predicted(trainer: Trainer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Ask the trainer's model in one batch, unlike the trainer."""
     probs: NDArray[np.float32] = probabilities(
         [trainer.scored],
-        trainer.fold.photos,
+        trainer.fold.inputs,
         rows,
         classes=18,
         precision="float32",
@@ -130,14 +130,14 @@ def test_moves_the_learning_rates_at_every_step(make: MakeTrainer) -> None:
 
 def test_training_loss_is_the_weighted_mean_of_the_criterion(make: MakeTrainer, fold: Fold) -> None:
     training = fold.training[:12]
-    weight = np.ones(len(fold.photos), np.float32)
+    weight = np.ones(len(fold.inputs), np.float32)
     weight[training[:6]] = 3
     given = replace(fold, training=training, weight=weight)
     options = {"augment": "none", "dropout": 0.0, "batch_size": 12, "label_smoothing": 0.1}
     losses = []
     for rows in (training[:6], training[6:]):
         # Batch norm sees the whole batch in either case: the other half only weighs next to nothing.
-        alone = np.full(len(fold.photos), 1e-12, np.float32)
+        alone = np.full(len(fold.inputs), 1e-12, np.float32)
         alone[rows] = 1
         losses.append(make(replace(given, weight=alone), **options).run_epoch().train_loss)
     loss = make(given, **options).run_epoch().train_loss

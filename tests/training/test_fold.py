@@ -11,7 +11,7 @@ from maskkit.training.fold import Fold
 def test_counts_the_classes_of_the_rows_trained_on_and_no_others() -> None:
     fold = Fold(
         space=HOME,
-        photos=Photos([Path("photo.jpg")] * 6, Preprocess(8, 8, (0.5,), (0.5,), "bicubic")),
+        inputs=Photos([Path("photo.jpg")] * 6, Preprocess(8, 8, (0.5,), (0.5,), "bicubic")),
         target=np.array([0, 0, 2, 17, 17, -1]),
         weight=np.ones(6, np.float32),
         label=np.array([5, 5, 5, 5, 5, 5]),

@@ -1,0 +1,85 @@
+"""A model whose backbone does not learn: what it makes of a photo, and the head that learns from that."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from maskkit.errors import MaskkitError
+from maskkit.modeling.backbone import head_names
+
+Extract = Callable[[Tensor], Tensor]
+
+
+class Head(nn.Module):
+    """The last layer of a model, with dropout before it, as a model of its own.
+
+    Args:
+        classifier: From features (N, F) to logits (N, C).
+        dropout: Share of features dropped while training.
+    """
+
+    def __init__(self, classifier: nn.Module, *, dropout: float) -> None:
+        super().__init__()
+        self.dropout, self.classifier = nn.Dropout(dropout), classifier
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits, (N, C) of (N, F)."""
+        logits: Tensor = self.classifier(self.dropout(features))
+        return logits
+
+    def get_classifier(self) -> nn.Module:
+        """Return the layer that gives the logits, as timm's models do."""
+        return self.classifier
+
+
+def split_off_head(model: nn.Module, *, size: tuple[int, int], dropout: float) -> tuple[Extract, Head]:
+    """Divide a timm model into what is before its last layer, and the last layer.
+
+    Args:
+        model: Left in evaluation mode.
+        size: Height and width of its photos.
+        dropout: Of the head.
+
+    Returns:
+        A function from images (N, 3, H, W) to features (N, F); and the head, which shares the model's
+        last layer.
+
+    Raises:
+        MaskkitError: The model has another ending than one layer on pooled features.
+    """
+    model.eval()
+    with torch.inference_mode():
+        images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+        try:
+            head = Head(model.get_classifier(), dropout=dropout).eval()  # type: ignore[operator]
+            agrees = torch.allclose(head(_features(model, images)), model(images), rtol=1e-4, atol=1e-5)
+            why = "its last layer alone does not give its answers"
+        except (AttributeError, TypeError, RuntimeError) as error:
+            agrees, why = False, (str(error) or repr(error)).splitlines()[0]
+    if not agrees:
+        raise MaskkitError(
+            f"the backbone of {type(model).__name__} cannot be frozen",
+            why=f"a frozen model is features and one layer on them, and {why}",
+            fix="train it without --freeze, or choose another --model",
+        )
+    return lambda images: _features(model, images), head
+
+
+def backbone_digest(model: nn.Module) -> str:
+    """Return a digest of all weights but the head's."""
+    names = set(head_names(model))
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        if name not in names:
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _features(model: nn.Module, images: Tensor) -> Tensor:
+    features: Tensor = model.forward_head(model.forward_features(images), pre_logits=True)  # type: ignore[operator]
+    return features

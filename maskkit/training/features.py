@@ -1,0 +1,202 @@
+"""What a frozen backbone makes of each photo, computed once and shared by folds, heads and losses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from maskkit.artifacts.records import Cache, Keys, Records, records
+from maskkit.config import Augmentation, TrainOptions
+from maskkit.imaging.augment import augmentation
+from maskkit.imaging.dataset import Drawn, batch_count
+from maskkit.imaging.photos import Photos, Pixels
+from maskkit.imaging.transforms import to_input
+from maskkit.modeling.frozen import Extract, Head, backbone_digest, split_off_head
+from maskkit.modeling.precision import autocast, prepare
+from maskkit.progress import Track, untracked
+from maskkit.training.fold import Fold
+
+VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways
+BATCH = 64  # always as many, filled up if need be: a batch's size changes results in the last digits
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features in place of photos.
+
+    Args:
+        kept: A record per photo, float32 (views, features) each; view 0 is the photo as it is.
+    """
+
+    kept: Records
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def take(self, rows: NDArray[np.int64]) -> Floats:
+        """Return these photos' features in all views, float32 (rows, views, features)."""
+        return self.kept.take(rows)  # type: ignore[return-value]
+
+    def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
+        """Return the features, (N, F), of the view that was drawn or else of the photo as it is."""
+        return (batch if batch.ndim == 2 else batch[:, 0]).to(device, non_blocking=True)
+
+
+class DrawnView:
+    """The augmentation of frozen training: each photo in one of its views."""
+
+    def __init__(self, views: int) -> None:
+        self.views = views
+
+    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+        """Draw a view for each of `count` photos, (count,)."""
+        return random.integers(0, self.views, count)
+
+    def __call__(self, values: Floats, drawn: Drawn) -> Floats:
+        """Return the view drawn for each photo, (N, features) of (N, views, features)."""
+        return values[np.arange(len(values)), drawn]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen backbone, and how photos are shown to it.
+
+    Args:
+        extract: From images (N, 3, H, W) to features (N, F).
+        name: The model's, in timm.
+        digest: Of its weights.
+        precision: It computes in.
+        device: Where it is.
+        augment: How photos are varied for all views but the first.
+    """
+
+    extract: Extract
+    name: str
+    digest: str
+    precision: str
+    device: torch.device
+    augment: Augmentation
+
+    @property
+    def views(self) -> int:
+        """How many views of each photo it sees."""
+        return 1 if self.augment == "none" else VIEWS
+
+
+def freeze(
+    model: nn.Module,
+    fold: Fold,
+    photos: Photos,
+    options: TrainOptions,
+    *,
+    cache: Cache | None = None,
+    track: Track = untracked,
+) -> tuple[Head, Fold]:
+    """Return the head of a model as a model of its own, and the fold with features in place of photos.
+
+    Args:
+        model: A timm model; it is left as it is, in evaluation mode.
+        fold: What is learnt and scored.
+        photos: Those of the fold.
+        options: With device and precision resolved.
+        cache: Where features are kept.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: The model is not made of features and one layer on them.
+    """
+    device = torch.device(options.device)
+    size = (photos.preprocess.height, photos.preprocess.width)
+    extract, head = split_off_head(model, size=size, dropout=options.dropout)
+    prepare(model, options.precision, device)
+    backbone = Backbone(
+        extract, options.model, backbone_digest(model), options.precision, device, options.augment
+    )
+    features = features_of(backbone, photos, cache=cache, track=track)
+    return head, replace(fold, inputs=features, vary=DrawnView(backbone.views))
+
+
+def features_of(
+    backbone: Backbone, photos: Photos, *, cache: Cache | None = None, track: Track = untracked
+) -> Features:
+    """Compute each photo's features, or find them in the cache.
+
+    Args:
+        backbone: The frozen model.
+        photos: Their pixels.
+        cache: Where features are kept, by the photos' content and the backbone's weights.
+        track: Shows progress.
+    """
+    keys = photos.keys(None if cache is None else cache.folder)
+    maker = _Maker(backbone, photos, keys)
+    if cache is not None:
+        kept = records(
+            cache, _store_name(backbone, photos), keys, maker, shape=maker.shape, dtype=np.float32,
+            track=track, what="computing features",
+        )  # fmt: skip
+        if kept is not None:
+            return Features(kept)
+    rows = np.arange(len(photos))
+    parts = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    made = [maker(part) for part in track(parts, batch_count(len(rows), BATCH), "computing features")]
+    return Features(Records(np.concatenate(made), rows))
+
+
+def _store_name(backbone: Backbone, photos: Photos) -> str:
+    """Name the store by all that features depend on beside the photo."""
+    facts = {
+        "weights": backbone.digest,
+        "precision": backbone.precision,
+        "device": backbone.device.type,
+        "augment": backbone.augment,
+        "views": backbone.views,
+        "preprocess": asdict(photos.preprocess),
+        "torch": torch.__version__,
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+    return f"features-{backbone.name.replace('/', '-')}-{digest}"
+
+
+class _Maker:
+    """Shows photos to the backbone."""
+
+    def __init__(self, backbone: Backbone, photos: Photos, keys: Keys) -> None:
+        self.backbone, self.photos, self.keys = backbone, photos, keys
+        self.augment = augmentation(backbone.augment)
+        height, width = photos.preprocess.height, photos.preprocess.width
+        blank = self._extract(np.zeros((BATCH, height, width, 3), np.uint8))
+        self.shape = (backbone.views, blank.shape[1])
+
+    def __call__(self, rows: NDArray[np.int64]) -> Floats:
+        """Return the features of these photos in every view, (rows, views, features)."""
+        made = np.empty((len(rows), *self.shape), np.float32)
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            pixels = self.photos.take(part)
+            for view in range(self.backbone.views):
+                made[start : start + BATCH, view] = self._extract(self._seen(part, pixels, view))
+        return made
+
+    def _seen(self, rows: NDArray[np.int64], pixels: Pixels, view: int) -> Pixels:
+        """Vary the photos, each by its own content: it does not matter which others are with it."""
+        if self.augment is None or view == 0:
+            return pixels
+        randoms = [np.random.default_rng([view, *self.keys[row].tolist()]) for row in rows]
+        return self.augment(pixels, np.concatenate([self.augment.draw(1, random) for random in randoms]))
+
+    @torch.inference_mode()
+    def _extract(self, pixels: Pixels) -> Floats:
+        filled = np.zeros((BATCH, *pixels.shape[1:]), np.uint8)
+        filled[: len(pixels)] = pixels
+        images = to_input(torch.from_numpy(filled), self.photos.preprocess, self.backbone.device)
+        with autocast(self.backbone.device, self.backbone.precision):
+            features = self.backbone.extract(images)
+        return features[: len(pixels)].float().cpu().numpy()

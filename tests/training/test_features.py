@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.records import Cache
+from maskkit.config import Augmentation, TrainOptions
+from maskkit.imaging.photos import Photos, open_photos
+from maskkit.modeling.backbone import build
+from maskkit.modeling.frozen import backbone_digest, split_off_head
+from maskkit.stages.predict import Machine, predict
+from maskkit.stages.train import train
+from maskkit.training import features as module
+from maskkit.training.features import Backbone, DrawnView, Features, features_of
+
+SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return build("test_efficientnet", classes=18)
+
+
+@pytest.fixture
+def photos(labels: Manifest) -> Photos:
+    return open_photos(labels, SMALL)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache", 10**8)
+
+
+def backbone(model: nn.Module, augment: Augmentation = "light") -> Backbone:
+    extract, _ = split_off_head(model, size=(32, 32), dropout=0.0)
+    return Backbone(extract, "test", backbone_digest(model), "float32", torch.device("cpu"), augment)
+
+
+def all_of(features: Features) -> np.ndarray:
+    return features.take(np.arange(len(features)))
+
+
+def test_the_first_view_is_the_photo_itself(model: nn.Module, photos: Photos) -> None:
+    features = all_of(features_of(backbone(model), photos))
+    assert features.shape == (len(photos), 4, model.num_features)
+    images = photos.prepare(torch.from_numpy(photos.take(np.arange(5))), torch.device("cpu"))
+    with torch.inference_mode():
+        expected = model.eval().forward_head(model.forward_features(images), pre_logits=True)  # type: ignore[operator]
+    assert np.allclose(features[:5, 0], expected.numpy(), atol=1e-5)
+    assert (np.abs(np.diff(features, axis=1)).max((0, 2)) > 1e-2).all()  # the other views are others
+
+
+def test_without_augmentation_there_is_one_view(model: nn.Module, photos: Photos) -> None:
+    assert all_of(features_of(backbone(model, "none"), photos)).shape[1] == 1
+
+
+def test_the_cache_and_the_company_of_other_photos_change_nothing(
+    model: nn.Module, photos: Photos, cache: Cache
+) -> None:
+    plain = all_of(features_of(backbone(model), photos))
+    few = replace(photos, files=photos.files[10:40])
+    assert np.array_equal(all_of(features_of(backbone(model), few, cache=cache)), plain[10:40])
+    assert np.array_equal(all_of(features_of(backbone(model), photos, cache=cache)), plain)
+
+
+def test_are_computed_once_for_the_same_backbone(
+    model: nn.Module, photos: Photos, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    inner = module._Maker.__call__
+
+    def count(self: object, rows: np.ndarray) -> np.ndarray:
+        seen.append(len(rows))
+        return inner(self, rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module._Maker, "__call__", count)
+    features_of(backbone(model), photos, cache=cache)
+    features_of(backbone(model), photos, cache=cache)
+    different = len(np.unique(photos.keys(), axis=0))  # the drawn people look alike in all masks
+    assert sum(seen) == different
+    other = replace(backbone(model), digest="of other weights")
+    features_of(other, photos, cache=cache)
+    features_of(replace(backbone(model), precision="bfloat16"), photos, cache=cache)
+    assert sum(seen) == 3 * different
+
+
+def test_each_photo_is_shown_in_the_view_drawn_for_it() -> None:
+    values = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+    drawn = DrawnView(4).draw(3000, np.random.default_rng(0))
+    assert np.bincount(drawn, minlength=4).min() > 650
+    assert DrawnView(4)(values, np.array([3, 0, 1])).tolist() == [[6, 7], [8, 9], [18, 19]]
+
+
+@pytest.fixture
+def frozen(quick: TrainOptions) -> TrainOptions:
+    return replace(quick, freeze=True, epochs=3, augment="light")
+
+
+def test_a_frozen_training_changes_the_last_layer_alone(
+    folds: Manifest, frozen: TrainOptions, tmp_path: Path, cache: Cache
+) -> None:
+    weights = {}
+    for epochs in (1, 3):
+        options = replace(frozen, epochs=epochs)
+        path = train(folds, tmp_path / f"{epochs}.safetensors", fold=0, options=options, cache=cache)
+        weights[epochs] = Checkpoint.read(path).weights()
+    different = {name for name in weights[1] if not torch.equal(weights[1][name], weights[3][name])}
+    assert different == {"classifier.weight", "classifier.bias"}
+
+
+def test_its_checkpoint_predicts_as_it_was_scored(
+    folds: Manifest, frozen: TrainOptions, tmp_path: Path
+) -> None:
+    path = train(folds, tmp_path / "fold1.safetensors", fold=1, options=frozen)
+    checkpoint = Checkpoint.read(path)
+    told = checkpoint.header.facts["scores"]["accuracy"]
+    held_out = folds.select(folds.folds == 1)
+    predictions = predict(held_out, [checkpoint], machine=Machine("cpu", 50, 0))
+    assert (predictions.answer == held_out.labels).mean() == pytest.approx(told)
+
+
+def test_the_cache_does_not_change_a_frozen_training(
+    folds: Manifest, frozen: TrainOptions, tmp_path: Path, cache: Cache
+) -> None:
+    paths = [
+        train(folds, tmp_path / f"{number}.safetensors", fold=0, options=frozen, cache=kept)
+        for number, kept in enumerate([None, cache, cache])
+    ]
+    assert len({path.read_bytes() for path in paths}) == 1
