@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
-from maskkit.cli import demo, ensemble, evaluate, label, predict, show, split, terminal, train
+from maskkit.cli import bench, demo, ensemble, evaluate, label, predict, show, split, terminal, train
 from maskkit.cli.streams import silence_stdout
 from maskkit.errors import MaskkitError
 
@@ -96,6 +96,7 @@ for command in (
     predict.predict,
     ensemble.ensemble,
     evaluate.evaluate,
+    bench.bench,
     show.show,
 ):
     app.command(cls=Command, help=_help(command))(command)

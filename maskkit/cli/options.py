@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from functools import partial
 from pathlib import Path
@@ -183,16 +183,17 @@ def chosen_cache(folder: str | None, size: str, no_cache: bool) -> Cache | None:
 
 
 def taking(
-    options: type, *, argument: str = "options"
+    options: type, *, argument: str = "options", only: Sequence[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Replace a command's parameter `options` by one option per field of a dataclass of config."""
+    """Replace a command's parameter `options` by one option per field (or only some) of a dataclass."""
+    wanted = [field for field in fields(options) if field.name in only or not only]
 
     def expand(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(options)
-        expanded = [_parameter(field, hints[field.name]) for field in fields(options)]
+        expanded = [_parameter(field, hints[field.name]) for field in wanted]
 
         def run(**given: Any) -> None:
-            chosen = {field.name: given.pop(field.name) for field in fields(options)}
+            chosen = {field.name: given.pop(field.name) for field in wanted}
             command(**given, **{argument: options(**chosen)})
 
         kept = inspect.signature(command, eval_str=True).parameters.values()

@@ -12,6 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from maskkit.scoring.scores import ClassScore, Estimate
     from maskkit.splitting.quality import FoldQuality
+    from maskkit.stages.bench import Bench
     from maskkit.stages.evaluate import Evaluation
 
 Measure = tuple[str, str, str, object, object, object]
@@ -87,6 +88,17 @@ def measures(evaluation: Evaluation) -> Iterator[Measure]:
     for fold in scores.folds.each if scores.folds else ():
         yield "fold", str(fold.fold), "macro_f1", fold.macro_f1, None, None
         yield "fold", str(fold.fold), "accuracy", fold.accuracy, None, None
+
+
+def speed_table(bench: Bench) -> Table:
+    """Show photos per second of each part of training."""
+    table = _table("photos per second, each part by itself", "part", "", "photos/s")
+    table.columns[1].justify = "left"
+    for number, speed in enumerate(bench.speeds):
+        if number and speed.part != bench.speeds[number - 1].part:
+            table.add_section()
+        table.add_row(speed.part, escape(speed.setting), f"{speed.photos_per_second:,.0f}")
+    return table
 
 
 def facts_table(facts: Mapping[str, Any]) -> Table:

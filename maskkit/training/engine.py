@@ -99,7 +99,7 @@ class Trainer:
         number = len(self.history) + 1
         started = time.perf_counter()
         torch.manual_seed(self.options.seed * 100_003 + number)
-        train_loss = self._train(number, track)
+        train_loss = self.train(number, track)
         trained = time.perf_counter()
         loss, scores = self._score(track)
         if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
@@ -120,7 +120,8 @@ class Trainer:
         self.history.append(epoch)
         return epoch
 
-    def _train(self, number: int, track: Track) -> float:
+    def train(self, number: int, track: Track = untracked) -> float:
+        """Train on every training photo once; return the mean loss. `run_epoch` also scores."""
         fold, options = self.fold, self.options
         target_of = torch.tensor(fold.target)
         weight_of = torch.tensor(fold.weight)

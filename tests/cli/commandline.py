@@ -74,6 +74,11 @@ DESCRIBED = {
         piped="- oof.parquet --replicates 20", impossible="folds.parquet nowhere",
         refused="folds.parquet oof.parquet --replicates 20 --fail-under 1",
     ),
+    "bench": Described(
+        "folds.parquet --seconds .01 --model test_efficientnet --size 32 --device cpu --batch-size 8",
+        reports=True, stdin="folds.parquet",
+        piped="--seconds .01 --model test_efficientnet --size 32 --device cpu --batch-size 8",
+    ),
     "show": Described("fold0.safetensors", reports=True, stdin="folds.parquet"),
 }  # fmt: skip
 MAKERS = [name for name, one in DESCRIBED.items() if one.suffix]

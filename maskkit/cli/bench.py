@@ -1,0 +1,54 @@
+"""`maskkit bench`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from maskkit.cli import machine, options, terminal
+from maskkit.cli.streams import print_json, print_tsv, source, stdout_is_terminal
+from maskkit.cli.tables import speed_table
+from maskkit.config import TrainOptions, parse_size
+
+MEASURED = ("model", "size", "augment", "batch_size", "device", "precision")
+
+
+@options.taking(TrainOptions, argument="training", only=MEASURED)
+def bench(
+    context: typer.Context,
+    training: TrainOptions,
+    manifest: options.ManifestIn = None,
+    seconds: Annotated[float, typer.Option(min=0.01, help="How long each measurement takes.")] = 2.0,
+    root: options.Root = None,
+    cache: options.CacheFolder = None,
+    cache_size: options.CacheSize = options.CACHE_SIZE,
+    no_cache: options.NoCache = False,
+    json: options.Json = False,
+    recipe: options.Recipe = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure how fast photos are decoded, varied, loaded and learnt from, and say what limits training.
+
+    Ends with the options to give to `maskkit train` on this machine.
+
+    Example: maskkit bench folds.parquet --model resnet18 --size 224
+    """
+    parse_size(training.size)
+    kept = options.chosen_cache(cache, cache_size, no_cache)
+    machine.use_well()
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.stages.bench import bench as stage
+
+    given = Manifest.read(source(manifest, what="manifest"))
+    options.stop_if_dry(context, dry_run)
+    found = stage(given, options=training, root=root, cache=kept, seconds=seconds, track=terminal.track)
+    if json:
+        print_json(found.to_json())
+    elif stdout_is_terminal():
+        terminal.show(speed_table(found))
+    else:
+        rows = [(one.part, one.setting, f"{one.photos_per_second:.1f}") for one in found.speeds]
+        print_tsv(("part", "setting", "photos_per_second"), rows)
+    terminal.note(f"{found.limit}\nuse: {found.options}")

@@ -1,0 +1,267 @@
+"""Measure how fast this machine decodes, varies, loads and learns from photos, and what limits training."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.records import Cache
+from maskkit.config import Device, TrainOptions, parse_size
+from maskkit.imaging.augment import augmentation
+from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
+from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.transforms import to_input
+from maskkit.labels import LabelSpace
+from maskkit.modeling.backbone import build, preprocessing_of
+from maskkit.modeling.device import resolve_device
+from maskkit.modeling.precision import resolve_precision
+from maskkit.progress import Item, Track, untracked
+from maskkit.training.engine import Trainer
+from maskkit.training.fold import Fold
+
+PHOTOS = 4096  # at most so many are looked at
+ROWS = 50_000  # of an epoch that no measurement comes to the end of
+WARM_UP = 2  # batches that are not counted: memory is asked for, kernels are chosen
+ENOUGH = 0.95  # of the best rate: what is closer to the options given, or costs less, is preferred then
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How many photos per second a part of training takes, with no other part running.
+
+    Args:
+        part: `decode`, `augment`, `load`, `step`, or `train` for all of them.
+        setting: In words.
+        photos_per_second: By the clock.
+        number: Threads that prepare photos, or photos per step: what the setting varies.
+    """
+
+    part: str
+    setting: str
+    photos_per_second: float
+    number: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured, and what follows.
+
+    Args:
+        speeds: In the order of the pipeline.
+        limit: What limits training, in a sentence.
+        workers: Threads to use.
+        batch_size: Photos per step to use.
+    """
+
+    speeds: tuple[Speed, ...]
+    limit: str
+    workers: int
+    batch_size: int
+
+    @property
+    def options(self) -> str:
+        """The options of `maskkit train` to use."""
+        return f"--workers {self.workers} --batch-size {self.batch_size}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        use = {"workers": self.workers, "batch_size": self.batch_size}
+        return {"speeds": [asdict(speed) for speed in self.speeds], "limit": self.limit, "use": use}
+
+
+def bench(
+    manifest: Manifest,
+    *,
+    options: TrainOptions | None = None,
+    root: str | None = None,
+    cache: Cache | None = None,
+    seconds: float = 2.0,
+    track: Track = untracked,
+) -> Bench:
+    """Measure each part of training by itself, then all together.
+
+    Args:
+        manifest: The photos; the first few thousand are used, and need no labels.
+        options: The model, photo size, augmentation, batch size, device and precision.
+        root: Where the photos are, if not where `label` found them.
+        cache: Where decoded photos are kept; None to see what training without it is like.
+        seconds: How long each measurement takes.
+        track: Shows progress.
+    """
+    options = options or TrainOptions()
+    device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    options = replace(options, device=cast(Device, device.type), precision=precision)
+    part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
+    height, width = parse_size(options.size)
+    preprocess = Preprocess(
+        height, width, **preprocessing_of(build(options.model, classes=2)), crop=manifest.has("box")
+    )
+    photos = open_photos(part, preprocess, root=root)
+    kept = open_photos(part, preprocess, root=root, cache=cache, track=track)
+    measure = _Measure(options, seconds, part.space)
+    plan = [*_loading_plan(measure, photos, kept), *_training_plan(measure, kept)]
+    return _conclusion([step() for step in track(plan, len(plan), "measurements")], options)
+
+
+@dataclass(frozen=True)
+class _Measure:
+    options: TrainOptions
+    seconds: float
+    space: LabelSpace
+
+    def loading(self, inputs: Inputs, workers: int, *, vary: bool) -> float:
+        """Return photos per second into batches that nobody uses."""
+        rows = np.resize(np.arange(len(inputs)), ROWS)
+        augment = augmentation(self.options.augment) if vary else None
+        order = in_order(rows) if augment is None else shuffled(rows, seed=0, epoch=0, augment=augment)
+        watch = _Watch(self.seconds)
+        size = self.options.batch_size
+        for _ in watch(batches(inputs, order, batch_size=size, workers=workers), 0, ""):
+            pass
+        return watch.rate
+
+    def training(self, inputs: Inputs, *, workers: int, batch_size: int, vary: bool) -> float:
+        """Return photos per second that a model learns from."""
+        options = replace(self.options, workers=workers, batch_size=batch_size)
+        rows = len(inputs)
+        fold = Fold(
+            space=self.space,
+            inputs=inputs,
+            target=np.arange(rows) % len(self.space),
+            weight=np.ones(rows, np.float32),
+            label=np.zeros(rows, np.int64),
+            training=np.resize(np.arange(rows), ROWS),
+            held_out=np.arange(0),
+            vary=augmentation(options.augment) if vary else None,
+        )
+        watch = _Watch(self.seconds)
+        Trainer(build(options.model, classes=len(self.space)), fold, options).train(1, watch)
+        return watch.rate
+
+
+class _Watch:
+    """A `track` that ends the work after some time, and knows how fast it went."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.photos, self.passed = seconds, 0, 0.0
+
+    def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:  # noqa: ARG002
+        """Pass batches through, the first few uncounted."""
+        start = time.perf_counter()
+        for number, item in enumerate(items):
+            if number == WARM_UP:
+                start = time.perf_counter()
+            yield item
+            if number >= WARM_UP:
+                self.photos += len(item[0])  # type: ignore[index]
+                self.passed = time.perf_counter() - start
+                if self.passed > self.seconds:
+                    break
+
+    @property
+    def rate(self) -> float:
+        """Photos per second."""
+        return self.photos / self.passed
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    """The same few photos for any rows, so that only what is done with them takes time."""
+
+    pixels: NDArray[np.uint8]
+    preprocess: Preprocess
+
+    def __len__(self) -> int:
+        return PHOTOS
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return as many photos as there are rows."""
+        return self.pixels[: len(rows)]
+
+    def prepare(self, batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Return a batch as the model takes it."""
+        return to_input(batch, self.preprocess, device)
+
+
+def _loading_plan(measure: _Measure, photos: Photos, kept: Photos) -> Iterator[Callable[[], Speed]]:
+    most = _worker_counts()[-1]
+    for workers in sorted({0, most}):
+        yield partial(_loaded, measure, "decode", photos, workers, vary=False)
+    size = measure.options.batch_size
+    few = _InMemory(photos.take(np.resize(np.arange(len(photos)), size)), photos.preprocess)
+    yield partial(_loaded, measure, "augment", few, 0, vary=True)
+    for workers in _worker_counts():
+        yield partial(_loaded, measure, "load", kept, workers, vary=True)
+
+
+def _loaded(measure: _Measure, part: str, inputs: Inputs, workers: int, *, vary: bool) -> Speed:
+    what = f"{measure.options.augment}, " if part == "augment" else f"{_origin(inputs)}, "
+    rate = measure.loading(inputs, workers, vary=vary)
+    return Speed(part, what + _threads(workers), rate, workers)
+
+
+def _training_plan(measure: _Measure, kept: Photos) -> Iterator[Callable[[], Speed]]:
+    given = measure.options.batch_size
+    for size in sorted({max(2, given // 2), given, given * 2}):
+        yield partial(_stepped, measure, kept.preprocess, size)
+    for workers in _worker_counts():
+        yield partial(_trained, measure, kept, workers)
+
+
+def _stepped(measure: _Measure, preprocess: Preprocess, size: int) -> Speed:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (size, preprocess.height, preprocess.width, 3), np.uint8)
+    rate = measure.training(_InMemory(pixels, preprocess), workers=0, batch_size=size, vary=False)
+    return Speed("step", f"{measure.options.precision}, batches of {size}", rate, size)
+
+
+def _trained(measure: _Measure, kept: Photos, workers: int) -> Speed:
+    size = measure.options.batch_size
+    rate = measure.training(kept, workers=workers, batch_size=size, vary=True)
+    return Speed("train", f"{_origin(kept)}, {_threads(workers)}, batches of {size}", rate, workers)
+
+
+def _conclusion(speeds: list[Speed], options: TrainOptions) -> Bench:
+    by_part = {part: [one for one in speeds if one.part == part] for part in ("load", "step", "train")}
+    workers = _preferred(by_part["train"], lambda number: number)
+    size = _preferred(by_part["step"], lambda number: abs(number - options.batch_size))
+    load = max(one.photos_per_second for one in by_part["load"])
+    step = next(one.photos_per_second for one in by_part["step"] if one.number == options.batch_size)
+    if step < load:
+        limit = f"the model limits training: photos could come {load / step:.1f} times as fast as it learns"
+    else:
+        limit = (
+            f"the photos limit training: the model could learn {step / load:.1f} times as fast as they come"
+        )
+    return Bench(tuple(speeds), limit, workers, size)
+
+
+def _preferred(speeds: list[Speed], cost: Callable[[int], int]) -> int:
+    """Return the cheapest setting that is nearly as fast as the fastest."""
+    best = max(one.photos_per_second for one in speeds)
+    return min((one.number for one in speeds if one.photos_per_second >= ENOUGH * best), key=cost)
+
+
+def _worker_counts() -> list[int]:
+    """Return 0, 1, 2, 4, ... up to the processors that this process may use."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [0, *(2**power for power in range(10) if 2**power <= processors)]
+
+
+def _origin(inputs: Inputs) -> str:
+    return "cached" if getattr(inputs, "cached", None) is not None else "from files"
+
+
+def _threads(workers: int) -> str:
+    return "1 thread" if workers == 1 else f"{workers or 'no'} threads"

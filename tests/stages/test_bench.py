@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.records import Cache
+from maskkit.config import TrainOptions
+from maskkit.stages import bench as module
+from maskkit.stages.bench import Bench, Speed, bench
+
+
+@pytest.fixture
+def found(labels: Manifest, quick: TrainOptions, tmp_path: Path) -> Bench:
+    return bench(labels, options=quick, cache=Cache(tmp_path, 10**8), seconds=0.02)
+
+
+def test_measures_every_part_of_the_pipeline(found: Bench) -> None:
+    parts = [speed.part for speed in found.speeds]
+    assert list(dict.fromkeys(parts)) == ["decode", "augment", "load", "step", "train"]
+    assert all(np.isfinite(speed.photos_per_second) and speed.photos_per_second > 0 for speed in found.speeds)
+    assert [speed.number for speed in found.speeds if speed.part == "step"] == [10, 20, 40]
+    loaded = [speed.setting for speed in found.speeds if speed.part in ("load", "train")]
+    assert all(setting.startswith("cached") for setting in loaded)
+
+
+def test_recommends_what_was_measured(found: Bench) -> None:
+    assert found.workers in [speed.number for speed in found.speeds if speed.part == "train"]
+    assert found.batch_size in (10, 20, 40)
+    assert found.options == f"--workers {found.workers} --batch-size {found.batch_size}"
+    assert found.to_json()["use"] == {"workers": found.workers, "batch_size": found.batch_size}
+
+
+def test_without_a_cache_photos_come_from_files(labels: Manifest, quick: TrainOptions) -> None:
+    few = labels.select(np.arange(3))
+    speeds = bench(few, options=replace(quick, augment="none"), seconds=0.01).speeds
+    settings = [speed.setting for speed in speeds if speed.part == "load"]
+    assert all(setting.startswith("from files") for setting in settings)
+
+
+def speeds(**rates: dict[int, float]) -> list[Speed]:
+    return [Speed(part, "", rate, number) for part, each in rates.items() for number, rate in each.items()]
+
+
+@pytest.mark.parametrize(
+    ("load", "step", "limit"),
+    [(600.0, 200.0, "the model limits training"), (50.0, 200.0, "the photos limit")],
+)
+def test_says_which_part_limits(load: float, step: float, limit: str) -> None:
+    measured = speeds(load={0: load / 2, 1: load}, step={32: step, 64: step}, train={0: 40, 1: 50})
+    conclusion = module._conclusion(measured, TrainOptions(batch_size=64))
+    assert conclusion.limit.startswith(limit)
+    assert f"{max(load, step) / min(load, step):.1f} times" in conclusion.limit
+
+
+def test_prefers_few_threads_and_the_batch_size_given_unless_others_are_clearly_faster() -> None:
+    def recommended(train: dict[int, float], step: dict[int, float]) -> tuple[int, int]:
+        measured = speeds(load={0: 500.0}, step=step, train=train)
+        conclusion = module._conclusion(measured, TrainOptions(batch_size=64))
+        return conclusion.workers, conclusion.batch_size
+
+    assert recommended({0: 90, 1: 100, 2: 101}, {32: 99, 64: 100, 128: 103}) == (1, 64)
+    assert recommended({0: 99, 1: 100, 2: 101}, {32: 99, 64: 100, 128: 120}) == (0, 128)
+    assert recommended({0: 50, 1: 60, 2: 90}, {32: 130, 64: 100, 128: 90}) == (2, 32)
