@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import head_names
-
-Extract = Callable[[Tensor], Tensor]
 
 
 class Head(nn.Module):
@@ -36,17 +36,28 @@ class Head(nn.Module):
         return self.classifier
 
 
-def split_off_head(model: nn.Module, *, size: tuple[int, int], dropout: float) -> tuple[Extract, Head]:
+@dataclass(frozen=True)
+class Backbone:
+    """A model without its last layer, and that layer.
+
+    Args:
+        extract: From images (N, 3, H, W) to features (N, width).
+        width: How many features there are.
+        head: From features to logits; it shares the model's last layer.
+    """
+
+    extract: Callable[[Tensor], Tensor]
+    width: int
+    head: Head
+
+
+def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbone:
     """Divide a timm model into what is before its last layer, and the last layer.
 
     Args:
         model: Left in evaluation mode.
         size: Height and width of its photos.
         dropout: Of the head.
-
-    Returns:
-        A function from images (N, 3, H, W) to features (N, F); and the head, which shares the model's
-        last layer.
 
     Raises:
         MaskkitError: The model has another ending than one layer on pooled features.
@@ -56,7 +67,8 @@ def split_off_head(model: nn.Module, *, size: tuple[int, int], dropout: float) -
         images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
         try:
             head = Head(model.get_classifier(), dropout=dropout).eval()  # type: ignore[operator]
-            agrees = torch.allclose(head(_features(model, images)), model(images), rtol=1e-4, atol=1e-5)
+            features = _features(model, images)
+            agrees = torch.allclose(head(features), model(images), rtol=1e-4, atol=1e-5)
             why = "its last layer alone does not give its answers"
         except (AttributeError, TypeError, RuntimeError) as error:
             agrees, why = False, (str(error) or repr(error)).splitlines()[0]
@@ -66,7 +78,7 @@ def split_off_head(model: nn.Module, *, size: tuple[int, int], dropout: float) -
             why=f"a frozen model is features and one layer on them, and {why}",
             fix="train it without --freeze, or choose another --model",
         )
-    return lambda images: _features(model, images), head
+    return Backbone(partial(_features, model), features.shape[1], head)
 
 
 def backbone_digest(model: nn.Module) -> str:

@@ -17,7 +17,7 @@ from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
-from maskkit.modeling.frozen import Extract, Head, backbone_digest, split_off_head
+from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
 from maskkit.modeling.precision import autocast, prepare
 from maskkit.progress import Track, untracked
 from maskkit.training.fold import Fold
@@ -66,28 +66,28 @@ class DrawnView:
 
 
 @dataclass(frozen=True)
-class Backbone:
-    """A frozen backbone, and how photos are shown to it.
+class Showing:
+    """How photos are shown to a frozen backbone.
 
     Args:
-        extract: From images (N, 3, H, W) to features (N, F).
+        backbone: What is shown to.
         name: The model's, in timm.
-        digest: Of its weights.
+        weights: Digest of the backbone's.
         precision: It computes in.
         device: Where it is.
         augment: How photos are varied for all views but the first.
     """
 
-    extract: Extract
+    backbone: Backbone
     name: str
-    digest: str
+    weights: str
     precision: str
     device: torch.device
     augment: Augmentation
 
     @property
     def views(self) -> int:
-        """How many views of each photo it sees."""
+        """How many views of each photo are shown."""
         return 1 if self.augment == "none" else VIEWS
 
 
@@ -115,31 +115,31 @@ def freeze(
     """
     device = torch.device(options.device)
     size = (photos.preprocess.height, photos.preprocess.width)
-    extract, head = split_off_head(model, size=size, dropout=options.dropout)
+    backbone = divide(model, size=size, dropout=options.dropout)
     prepare(model, options.precision, device)
-    backbone = Backbone(
-        extract, options.model, backbone_digest(model), options.precision, device, options.augment
+    showing = Showing(
+        backbone, options.model, backbone_digest(model), options.precision, device, options.augment
     )
-    features = features_of(backbone, photos, cache=cache, track=track)
-    return head, replace(fold, inputs=features, vary=DrawnView(backbone.views))
+    features = features_of(showing, photos, cache=cache, track=track)
+    return backbone.head, replace(fold, inputs=features, vary=DrawnView(showing.views))
 
 
 def features_of(
-    backbone: Backbone, photos: Photos, *, cache: Cache | None = None, track: Track = untracked
+    showing: Showing, photos: Photos, *, cache: Cache | None = None, track: Track = untracked
 ) -> Features:
     """Compute each photo's features, or find them in the cache.
 
     Args:
-        backbone: The frozen model.
+        showing: To which model, and how.
         photos: Their pixels.
         cache: Where features are kept, by the photos' content and the backbone's weights.
         track: Shows progress.
     """
     keys = photos.keys(None if cache is None else cache.folder)
-    maker = _Maker(backbone, photos, keys)
+    maker = _Maker(showing, photos, keys)
     if cache is not None:
         kept = records(
-            cache, _store_name(backbone, photos), keys, maker, shape=maker.shape, dtype=np.float32,
+            cache, _store_name(showing, photos), keys, maker, shape=maker.shape, dtype=np.float32,
             track=track, what="computing features",
         )  # fmt: skip
         if kept is not None:
@@ -150,30 +150,28 @@ def features_of(
     return Features(Records(np.concatenate(made), rows))
 
 
-def _store_name(backbone: Backbone, photos: Photos) -> str:
+def _store_name(showing: Showing, photos: Photos) -> str:
     """Name the store by all that features depend on beside the photo."""
     facts = {
-        "weights": backbone.digest,
-        "precision": backbone.precision,
-        "device": backbone.device.type,
-        "augment": backbone.augment,
-        "views": backbone.views,
+        "weights": showing.weights,
+        "precision": showing.precision,
+        "device": showing.device.type,
+        "augment": showing.augment,
+        "views": showing.views,
         "preprocess": asdict(photos.preprocess),
         "torch": torch.__version__,
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-    return f"features-{backbone.name.replace('/', '-')}-{digest}"
+    return f"features-{showing.name.replace('/', '-')}-{digest}"
 
 
 class _Maker:
     """Shows photos to the backbone."""
 
-    def __init__(self, backbone: Backbone, photos: Photos, keys: Keys) -> None:
-        self.backbone, self.photos, self.keys = backbone, photos, keys
-        self.augment = augmentation(backbone.augment)
-        height, width = photos.preprocess.height, photos.preprocess.width
-        blank = self._extract(np.zeros((BATCH, height, width, 3), np.uint8))
-        self.shape = (backbone.views, blank.shape[1])
+    def __init__(self, showing: Showing, photos: Photos, keys: Keys) -> None:
+        self.showing, self.photos, self.keys = showing, photos, keys
+        self.augment = augmentation(showing.augment)
+        self.shape = (showing.views, showing.backbone.width)
 
     def __call__(self, rows: NDArray[np.int64]) -> Floats:
         """Return the features of these photos in every view, (rows, views, features)."""
@@ -181,7 +179,7 @@ class _Maker:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             pixels = self.photos.take(part)
-            for view in range(self.backbone.views):
+            for view in range(self.showing.views):
                 made[start : start + BATCH, view] = self._extract(self._seen(part, pixels, view))
         return made
 
@@ -196,7 +194,7 @@ class _Maker:
     def _extract(self, pixels: Pixels) -> Floats:
         filled = np.zeros((BATCH, *pixels.shape[1:]), np.uint8)
         filled[: len(pixels)] = pixels
-        images = to_input(torch.from_numpy(filled), self.photos.preprocess, self.backbone.device)
-        with autocast(self.backbone.device, self.backbone.precision):
-            features = self.backbone.extract(images)
+        images = to_input(torch.from_numpy(filled), self.photos.preprocess, self.showing.device)
+        with autocast(self.showing.device, self.showing.precision):
+            features = self.showing.backbone.extract(images)
         return features[: len(pixels)].float().cpu().numpy()

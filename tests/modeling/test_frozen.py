@@ -6,7 +6,7 @@ from torch import nn
 
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build, head_names, input_size_of
-from maskkit.modeling.frozen import backbone_digest, split_off_head
+from maskkit.modeling.frozen import backbone_digest, divide
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_vit", "test_convnext"])
@@ -14,18 +14,19 @@ def test_the_head_on_the_features_answers_as_the_model(name: str) -> None:
     torch.manual_seed(0)
     model = build(name, classes=7)
     size = input_size_of(model)
-    extract, head = split_off_head(model, size=size, dropout=0.5)
+    backbone = divide(model, size=size, dropout=0.5)
+    head = backbone.head
     images = torch.rand(3, 3, *size)
     with torch.inference_mode():
-        features = extract(images)
-        assert features.ndim == 2
+        features = backbone.extract(images)
+        assert features.shape == (3, backbone.width)
         assert torch.allclose(head.eval()(features), model(images), atol=1e-4)
         assert not torch.equal(head.train()(features), head(features))  # dropout
 
 
 def test_the_head_shares_the_models_last_layer() -> None:
     model = build("test_efficientnet", classes=7)
-    _, head = split_off_head(model, size=(32, 32), dropout=0.0)
+    head = divide(model, size=(32, 32), dropout=0.0).head
     nn.init.zeros_(head.classifier.weight)  # type: ignore[arg-type]
     assert not model.state_dict()["classifier.weight"].any()
     assert head_names(head) == ["classifier.weight", "classifier.bias"]
@@ -54,7 +55,7 @@ class TwoHeads(nn.Module):
 @pytest.mark.parametrize("model", [TwoHeads(), nn.Conv2d(3, 2, 1)])
 def test_a_model_of_another_shape_is_refused(model: nn.Module) -> None:
     with pytest.raises(MaskkitError, match="cannot be frozen"):
-        split_off_head(model, size=(16, 16), dropout=0.0)
+        divide(model, size=(16, 16), dropout=0.0)
 
 
 def test_the_digest_is_of_every_weight_but_the_heads() -> None:

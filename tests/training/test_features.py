@@ -14,11 +14,11 @@ from maskkit.artifacts.records import Cache
 from maskkit.config import Augmentation, TrainOptions
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import build
-from maskkit.modeling.frozen import backbone_digest, split_off_head
+from maskkit.modeling.frozen import backbone_digest, divide
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.train import train
 from maskkit.training import features as module
-from maskkit.training.features import Backbone, DrawnView, Features, features_of
+from maskkit.training.features import DrawnView, Features, Showing, features_of
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
 
@@ -39,9 +39,9 @@ def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache", 10**8)
 
 
-def backbone(model: nn.Module, augment: Augmentation = "light") -> Backbone:
-    extract, _ = split_off_head(model, size=(32, 32), dropout=0.0)
-    return Backbone(extract, "test", backbone_digest(model), "float32", torch.device("cpu"), augment)
+def showing(model: nn.Module, augment: Augmentation = "light") -> Showing:
+    backbone = divide(model, size=(32, 32), dropout=0.0)
+    return Showing(backbone, "test", backbone_digest(model), "float32", torch.device("cpu"), augment)
 
 
 def all_of(features: Features) -> np.ndarray:
@@ -49,7 +49,7 @@ def all_of(features: Features) -> np.ndarray:
 
 
 def test_the_first_view_is_the_photo_itself(model: nn.Module, photos: Photos) -> None:
-    features = all_of(features_of(backbone(model), photos))
+    features = all_of(features_of(showing(model), photos))
     assert features.shape == (len(photos), 4, model.num_features)
     images = photos.prepare(torch.from_numpy(photos.take(np.arange(5))), torch.device("cpu"))
     with torch.inference_mode():
@@ -59,16 +59,16 @@ def test_the_first_view_is_the_photo_itself(model: nn.Module, photos: Photos) ->
 
 
 def test_without_augmentation_there_is_one_view(model: nn.Module, photos: Photos) -> None:
-    assert all_of(features_of(backbone(model, "none"), photos)).shape[1] == 1
+    assert all_of(features_of(showing(model, "none"), photos)).shape[1] == 1
 
 
 def test_the_cache_and_the_company_of_other_photos_change_nothing(
     model: nn.Module, photos: Photos, cache: Cache
 ) -> None:
-    plain = all_of(features_of(backbone(model), photos))
+    plain = all_of(features_of(showing(model), photos))
     few = replace(photos, files=photos.files[10:40])
-    assert np.array_equal(all_of(features_of(backbone(model), few, cache=cache)), plain[10:40])
-    assert np.array_equal(all_of(features_of(backbone(model), photos, cache=cache)), plain)
+    assert np.array_equal(all_of(features_of(showing(model), few, cache=cache)), plain[10:40])
+    assert np.array_equal(all_of(features_of(showing(model), photos, cache=cache)), plain)
 
 
 def test_are_computed_once_for_the_same_backbone(
@@ -82,13 +82,13 @@ def test_are_computed_once_for_the_same_backbone(
         return inner(self, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module._Maker, "__call__", count)
-    features_of(backbone(model), photos, cache=cache)
-    features_of(backbone(model), photos, cache=cache)
+    features_of(showing(model), photos, cache=cache)
+    features_of(showing(model), photos, cache=cache)
     different = len(np.unique(photos.keys(), axis=0))  # the drawn people look alike in all masks
     assert sum(seen) == different
-    other = replace(backbone(model), digest="of other weights")
+    other = replace(showing(model), weights="of other weights")
     features_of(other, photos, cache=cache)
-    features_of(replace(backbone(model), precision="bfloat16"), photos, cache=cache)
+    features_of(replace(showing(model), precision="bfloat16"), photos, cache=cache)
     assert sum(seen) == 3 * different
 
 
