@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import check
+from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.files import Source, write_whole
 from maskkit.artifacts.header import KEY, Header, Record
 from maskkit.errors import MaskkitError, examples
@@ -29,13 +30,18 @@ NOT_IN_SPLIT = -2
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows grouped by a column: `names[codes[i]]` is the group of row `i`."""
+    """Rows grouped by a column: `values[codes[i]]` is the name of the group of row `i`."""
 
     codes: NDArray[np.int64]  # (rows,)
-    names: Sequence[str]
+    values: pa.ChunkedArray | pa.Array  # string, (groups,)
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.values)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the groups."""
+        return self.values.to_pylist()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -122,16 +128,14 @@ class Manifest:
 
     def grouped(self, column: str) -> Groups:
         """Group the rows by a column; each row without a value is a group of its own."""
-        values = self.table[column].combine_chunks()
-        if not pa.types.is_dictionary(values.type):
-            values = values.cast(pa.string()).dictionary_encode()
-        codes = pc.fill_null(values.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False).copy()
-        names = values.dictionary.to_pylist()
+        codes, values = encoded(self.table[column])
+        codes, values = codes.astype(np.int64), values.cast(pa.string())
         alone = np.flatnonzero(codes < 0)
         if len(alone):
-            codes[alone] = len(names) + np.arange(len(alone))
-            names += self.table["path"].take(pa.array(alone)).to_pylist()
-        return Groups(codes, names)
+            codes[alone] = len(values) + np.arange(len(alone))
+            paths = self.table["path"].take(pa.array(alone))
+            values = pa.chunked_array([values, *paths.chunks], pa.string())
+        return Groups(codes, values)
 
     @cached_property
     def people(self) -> Groups:
@@ -170,6 +174,36 @@ class Manifest:
 
 def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]:
     """Read a Parquet artifact's header and table."""
+    header = read_header(source, kind=kind)
+    with _parquet_file(source, kind=kind) as file:
+        return header, file.read().replace_schema_metadata(None)
+
+
+def read_header(source: Source, *, kind: str | None) -> Header:
+    """Read a Parquet artifact's header, and none of its rows."""
+    with _parquet_file(source, kind=kind) as file:
+        schema = file.schema_arrow
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise MaskkitError(
+            f"{source.title} has two columns {examples(twice)}",
+            why="columns are told apart by name",
+            fix="rename or drop one of them",
+        )
+    text = (schema.metadata or {}).get(KEY.encode())
+    if text is None:
+        raise MaskkitError(
+            f"{source.title} has no maskkit header",
+            why="without it, neither the classes nor how the table was made are known",
+            fix=f"run `maskkit label {source.name} -o FILE` on it first",
+        )
+    return Header.from_json(text, name=source.title, kind=kind)
+
+
+@contextmanager
+def _parquet_file(source: Source, *, kind: str | None) -> Iterator[Any]:
+    import pyarrow.parquet as pq  # with its file systems it takes as long to load as 12,600 rows of CSV
+
     if not source.starts_with(b"PAR1"):
         raise MaskkitError(
             f"{source.title} is not a Parquet file",
@@ -177,33 +211,19 @@ def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]
             fix="give the output of an earlier maskkit command, or run `maskkit label` on your table",
         )
     try:
-        table = pq.ParquetFile(pa.BufferReader(source.data)).read()
+        yield pq.ParquetFile(pa.BufferReader(source.data))
     except (pa.ArrowException, OSError) as error:
         raise MaskkitError(
             f"cannot read {source.title}",
             why=f"it begins like a Parquet file, but {str(error).splitlines()[0]}",
             fix="it may be cut off: make it again",
         ) from error
-    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
-    if twice:
-        raise MaskkitError(
-            f"{source.title} has two columns {examples(twice)}",
-            why="columns are told apart by name",
-            fix="rename or drop one of them",
-        )
-    text = (table.schema.metadata or {}).get(KEY.encode())
-    if text is None:
-        raise MaskkitError(
-            f"{source.title} has no maskkit header",
-            why="without it, neither the classes nor how the table was made are known",
-            fix=f"run `maskkit label {source.name} -o FILE` on it first",
-        )
-    header = Header.from_json(text, name=source.title, kind=kind)
-    return header, table.replace_schema_metadata(None)
 
 
 def to_parquet(table: pa.Table, header: Header) -> pa.Buffer:
     """Return a table and header as the bytes of a Parquet file; equal content gives equal bytes."""
+    import pyarrow.parquet as pq
+
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({KEY: header.to_json()}), sink, compression="zstd")
     return sink.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import signal
 import sys
@@ -10,12 +11,13 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
 from maskkit.cli import demo, ensemble, evaluate, label, predict, show, split, terminal, train
+from maskkit.cli.arrow import without_pandas
 from maskkit.cli.streams import silence_stdout
+from maskkit.cli.terminal import escape
 from maskkit.errors import MaskkitError
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -29,10 +31,10 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except MaskkitError as error:
-        terminal.console.print(str(error), markup=False)
+        terminal.console().print(str(error), markup=False)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        terminal.console.print("interrupted")
+        terminal.console().print("interrupted")
         raise typer.Exit(INTERRUPTED) from error
     except (BrokenPipeError, SystemExit) as error:
         cause = error.__context__ if isinstance(error, SystemExit) else error  # rich exits by itself, with 1
@@ -62,6 +64,11 @@ class Commands(TyperGroup):
 
 class Command(TyperCommand):
     """One command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it, as lightly as can be."""
+        without_pandas()
+        return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> Any:
         """Return the options, of which help shows no type for those that take no value."""
@@ -121,5 +128,7 @@ def _maskkit(
 
 def main() -> None:
     """Run the command line; a polite kill cleans up like Ctrl-C does."""
+    # Imports make objects that stay: looking through them for garbage took a tenth of a small command.
+    gc.set_threshold(10_000)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     app(prog_name="maskkit")
