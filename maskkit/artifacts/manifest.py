@@ -128,8 +128,8 @@ class Manifest:
 
     def grouped(self, column: str) -> Groups:
         """Group the rows by a column; each row without a value is a group of its own."""
-        codes, values = encoded(self.table[column])
-        codes, values = codes.astype(np.int64), values.cast(pa.string())
+        found, values = encoded(self.table[column])
+        codes, values = found.astype(np.int64), values.cast(pa.string())
         alone = np.flatnonzero(codes < 0)
         if len(alone):
             codes[alone] = len(values) + np.arange(len(alone))

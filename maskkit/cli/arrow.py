@@ -14,7 +14,7 @@ class _NoPandas:
     """A finder that finds no pandas."""
 
     @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(name: str, *_: object) -> ModuleSpec | None:
         if name == "pandas":
             raise ModuleNotFoundError("not needed", name=name)
         return None

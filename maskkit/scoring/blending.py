@@ -18,7 +18,7 @@ Probabilities = NDArray[np.floating[Any]]
 # Two sums this close, as a share of the total weight, differ by rounding only: probabilities are
 # stored in float32, and 0.1 + 0.2 votes must tie with 0.3 whichever file comes first.
 _ROUNDING = 1e-7
-_BLOCK = 16_384  # rows blended at a time, so that float64 sums never exist for a whole file, and stay in cache
+_BLOCK = 16_384  # rows blended at a time: float64 sums stay in cache, and never exist for a whole file
 
 
 def hard_vote(

@@ -122,7 +122,8 @@ def _labelled(manifest: Manifest) -> NDArray[np.bool_]:
 def _takes_part(manifest: Manifest) -> NDArray[np.bool_]:
     """Whether a row may be held out: pseudo-labelled and extra photos never are."""
     codes, origins = encoded(manifest.table["origin"])
-    added = pc.is_in(origins, value_set=pa.array(["pseudo", "extra"])).to_numpy(zero_copy_only=False)
+    is_added = pc.is_in(origins, value_set=pa.array(["pseudo", "extra"]))
+    added: NDArray[np.bool_] = is_added.to_numpy(zero_copy_only=False)
     return _labelled(manifest) & ~added[codes]
 
 
