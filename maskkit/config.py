@@ -56,7 +56,7 @@ class TrainOptions:
     weights: str | None = option(
         None,
         "Start from a timm state dict (.safetensors, .pth), or from `package`: the ImageNet weights "
-        "that maskkit[weights] installs.",
+        "that the extra `weights` installs.",
         MODEL_PANEL,
     )
     dropout: float = option(0.2, "Dropout before the classifier.", MODEL_PANEL, minimum=0, maximum=0.95)

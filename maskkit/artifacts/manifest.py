@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +16,9 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import check
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.files import Source, write_whole
-from maskkit.artifacts.header import KEY, Header, Record
-from maskkit.errors import MaskkitError, examples
+from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.parquet import read_parquet, to_parquet
+from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 
 NEVER_HELD_OUT = -1
@@ -68,6 +67,7 @@ class Manifest:
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header, table = read_parquet(source, kind="manifest")
+        source.let_go()
         return cls(check(table, header, name=source.title), header, source)
 
     @property
@@ -170,60 +170,3 @@ class Manifest:
     def write(self, path: Path | str) -> None:
         """Write the manifest to a file, whole or not at all."""
         write_whole(Path(path), self.to_bytes())
-
-
-def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]:
-    """Read a Parquet artifact's header and table."""
-    header = read_header(source, kind=kind)
-    with _parquet_file(source, kind=kind) as file:
-        return header, file.read().replace_schema_metadata(None)
-
-
-def read_header(source: Source, *, kind: str | None) -> Header:
-    """Read a Parquet artifact's header, and none of its rows."""
-    with _parquet_file(source, kind=kind) as file:
-        schema = file.schema_arrow
-    twice = [name for name, count in Counter(schema.names).items() if count > 1]
-    if twice:
-        raise MaskkitError(
-            f"{source.title} has two columns {examples(twice)}",
-            why="columns are told apart by name",
-            fix="rename or drop one of them",
-        )
-    text = (schema.metadata or {}).get(KEY.encode())
-    if text is None:
-        raise MaskkitError(
-            f"{source.title} has no maskkit header",
-            why="without it, neither the classes nor how the table was made are known",
-            fix=f"run `maskkit label {source.name} -o FILE` on it first",
-        )
-    return Header.from_json(text, name=source.title, kind=kind)
-
-
-@contextmanager
-def _parquet_file(source: Source, *, kind: str | None) -> Iterator[Any]:
-    import pyarrow.parquet as pq  # with its file systems it takes as long to load as 12,600 rows of CSV
-
-    if not source.starts_with(b"PAR1"):
-        raise MaskkitError(
-            f"{source.title} is not a Parquet file",
-            why="it is empty" if not source.data.size else f"a {kind or 'table'} of maskkit is one",
-            fix="give the output of an earlier maskkit command, or run `maskkit label` on your table",
-        )
-    try:
-        yield pq.ParquetFile(pa.BufferReader(source.data))
-    except (pa.ArrowException, OSError) as error:
-        raise MaskkitError(
-            f"cannot read {source.title}",
-            why=f"it begins like a Parquet file, but {str(error).splitlines()[0]}",
-            fix="it may be cut off: make it again",
-        ) from error
-
-
-def to_parquet(table: pa.Table, header: Header) -> pa.Buffer:
-    """Return a table and header as the bytes of a Parquet file; equal content gives equal bytes."""
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({KEY: header.to_json()}), sink, compression="zstd")
-    return sink.getvalue()

@@ -10,14 +10,13 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import Integers, repeated, whole_numbers
+from maskkit.artifacts.columns import Integers, repeated, surely_differ, whole_numbers
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header
-from maskkit.artifacts.manifest import read_parquet, to_parquet
+from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, examples
 
@@ -69,6 +68,7 @@ class Predictions:
             _check_ids(predictions.path, source.title)
         if predictions.probs is not None:
             _check_probs(predictions, source.title)
+        source.let_go()
         return predictions
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ def _from_parquet(source: Source) -> Predictions:
         ) from error
     probs = columns["probs"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     probs = probs.reshape(-1, len(classes))  # (rows, classes)
-    fold = pc.fill_null(columns["fold"], -1).to_numpy() if "fold" in columns else None
+    fold = columns["fold"].fill_null(-1).to_numpy() if "fold" in columns else None
     return Predictions(columns["path"], probs.argmax(1), probs, classes, fold, header, source)
 
 
@@ -204,8 +204,10 @@ def _unreadable(source: Source, why: str) -> MaskkitError:
 
 
 def _check_ids(path: pa.ChunkedArray, name: str) -> None:
-    is_empty = path.null_count or pc.any(pc.equal(path, "")).as_py()  # a CSV's empty cell
-    twice = [name for name in repeated(path) if name]
+    if surely_differ(path):
+        return
+    twice = [value for value in repeated(path) if value]
+    is_empty = path.null_count or path.index("").as_py() >= 0  # a CSV's empty cell
     if is_empty or twice:
         raise MaskkitError(
             f"{name} names images twice: {examples(twice)}" if twice else f"{name} has rows without an id",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import signal
 import sys
@@ -14,8 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
-from maskkit.cli import demo, ensemble, evaluate, label, predict, show, split, terminal, train
-from maskkit.cli.arrow import without_pandas
+from maskkit.cli import demo, ensemble, evaluate, label, lean, predict, show, split, terminal, train
 from maskkit.cli.streams import silence_stdout
 from maskkit.cli.terminal import escape
 from maskkit.errors import MaskkitError
@@ -66,8 +64,9 @@ class Command(TyperCommand):
     """One command."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it, as lightly as can be."""
-        without_pandas()
+        """Run it."""
+        if ctx.info_name in lean.COMMANDS:
+            lean.stay_lean()
         return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> Any:
@@ -128,7 +127,5 @@ def _maskkit(
 
 def main() -> None:
     """Run the command line; a polite kill cleans up like Ctrl-C does."""
-    # Imports make objects that stay: looking through them for garbage took a tenth of a small command.
-    gc.set_threshold(10_000)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     app(prog_name="maskkit")

@@ -62,6 +62,8 @@ def ensemble(
     options.stop_if_dry(context, dry_run)
     result = stage(members, vote=vote, weights=numbers, allow_leak=allow_leak)
     to.write(result.predictions.encode(form))
+    if terminal.is_quiet():
+        return
     terminal.note(agreement_table(result.agreement, [member.name for member in members]))
     ties = f", {result.ties} ties" if vote == "hard" else ""
     terminal.note(f"{len(result.predictions)} photos, {len(members)} files, {vote} vote{ties}")

@@ -32,6 +32,8 @@ def console() -> Console:
 
 def escape(text: str) -> str:
     """Return text as rich shows it to the letter; it would take square brackets for markup."""
+    if not set(text) & {"[", "\\"}:
+        return text
     from rich.markup import escape as escaped
 
     return escaped(text)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers
@@ -117,6 +116,8 @@ def _check_classes(members: Sequence[Predictions]) -> None:
 def _in_order_of(first: Predictions, member: Predictions) -> Predictions:
     if member.path.equals(first.path):
         return member
+    import pyarrow.compute as pc  # takes time to load, which files in one order can do without
+
     place = pc.index_in(first.path, value_set=member.path)
     missing = first.path.filter(pc.is_null(place)).to_pylist()
     extra = []

@@ -10,7 +10,8 @@ import numpy as np
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, wrong_kind
-from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest, read_header
+from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
+from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
 
 Facts = dict[str, Any]
