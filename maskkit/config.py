@@ -57,7 +57,7 @@ class TrainOptions:
     weights: str | None = option(
         None,
         "Start from a timm state dict (.safetensors, .pth), or from `package`: the ImageNet weights "
-        "that maskkit[weights] installs.",
+        "that the extra `weights` installs.",
         MODEL_PANEL,
     )
     freeze: bool = option(

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import encoded, repeated
 from maskkit.artifacts.header import Header
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.labels import LabelSpace
@@ -61,8 +62,8 @@ def divided_people(table: pa.Table) -> list[str]:
     part = table.select(["person_id", "fold"]).filter(
         pc.and_(pc.is_valid(table["fold"]), pc.is_valid(table["person_id"]))
     )
-    folds = part.group_by("person_id", use_threads=False).aggregate([("fold", "count_distinct")])
-    return folds.filter(pc.greater(folds["fold_count_distinct"], 1))["person_id"].to_pylist()  # type: ignore[no-any-return]
+    folds = part.group_by("person_id", use_threads=False).aggregate([("fold", "min"), ("fold", "max")])
+    return folds.filter(pc.less(folds["fold_min"], folds["fold_max"]))["person_id"].to_pylist()  # type: ignore[no-any-return]
 
 
 def labels_from_factors(table: pa.Table, space: LabelSpace, *, name: str) -> NDArray[np.int64]:
@@ -80,12 +81,14 @@ def labels_from_factors(table: pa.Table, space: LabelSpace, *, name: str) -> NDA
             level = np.searchsorted(np.asarray(factor.cuts, np.float64), numbers, side="right")
             missing = np.isnan(numbers)
         else:
-            found = pc.index_in(column.cast(pa.string()), value_set=pa.array(factor.levels))
-            level = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-            missing = pc.is_null(column).to_numpy()
-            unknown = (level < 0) & ~missing
+            codes, names = encoded(column)
+            found = pc.index_in(names.cast(pa.string()), value_set=pa.array(factor.levels, pa.string()))
+            # The last answers for code -1, which is null.
+            level = np.append(pc.fill_null(found, -1).to_numpy().astype(np.int64), 0)[codes]
+            missing = codes < 0
+            unknown = level < 0
             if unknown.any():
-                values = pc.unique(column.cast(pa.string()).filter(pa.array(unknown))).to_pylist()
+                values = names.take(pa.array(np.unique(codes[unknown]))).to_pylist()
                 raise MaskkitError(
                     f"{name}: {factor.name} has values that are not levels: {examples(values)}",
                     why=f"{factor.name} is one of {', '.join(factor.levels)}",
@@ -146,9 +149,8 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
             why="a path is relative to the image root, with neither `.` nor `..` in it",
             fix="give --root a folder that holds all photos, and the paths below it",
         )
-    if pc.count_distinct(paths).as_py() < len(paths):
-        counts = pc.value_counts(paths.combine_chunks())
-        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+    twice = repeated(paths)
+    if twice:
         raise MaskkitError(
             f"{name} lists images twice: {examples(twice)}",
             why="the path joins tables, so it is unique",

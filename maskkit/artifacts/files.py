@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import mmap
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,7 @@ class Source:
 
     name: str
     data: pa.Buffer
+    mapped: mmap.mmap | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path | str) -> Source:
@@ -37,8 +39,9 @@ class Source:
             status = Path(path).stat()
             if stat.S_ISFIFO(status.st_mode) or status.st_size == 0:  # neither can be mapped
                 return cls(str(path), pa.py_buffer(Path(path).read_bytes()))
-            with pa.memory_map(str(path)) as mapped:
-                return cls(str(path), mapped.read_buffer())
+            with Path(path).open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return cls(str(path), pa.py_buffer(mapped), mapped)
         except OSError as error:
             raise MaskkitError(
                 f"cannot read {path}",
@@ -54,7 +57,14 @@ class Source:
     @cached_property
     def sha256(self) -> str:
         """Digest of the bytes, in hexadecimal."""
-        return hashlib.sha256(memoryview(self.data)).hexdigest()
+        digest = hashlib.sha256(memoryview(self.data)).hexdigest()
+        self.let_go()
+        return digest
+
+    def let_go(self) -> None:
+        """Give a mapped file's memory back; should its bytes be asked for again, they come from the file."""
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
     def starts_with(self, magic: bytes) -> bool:
         """Whether the bytes begin with `magic`."""

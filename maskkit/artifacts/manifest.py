@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import check
+from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.files import Source, write_whole
-from maskkit.artifacts.header import KEY, Header, Record
-from maskkit.errors import MaskkitError, examples
+from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.parquet import read_parquet, to_parquet
+from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 
 NEVER_HELD_OUT = -1
@@ -29,13 +29,18 @@ NOT_IN_SPLIT = -2
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows grouped by a column: `names[codes[i]]` is the group of row `i`."""
+    """Rows grouped by a column: `values[codes[i]]` is the name of the group of row `i`."""
 
     codes: NDArray[np.int64]  # (rows,)
-    names: Sequence[str]
+    values: pa.ChunkedArray | pa.Array  # string, (groups,)
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.values)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the groups."""
+        return self.values.to_pylist()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Manifest:
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header, table = read_parquet(source, kind="manifest")
+        source.let_go()
         return cls(check(table, header, name=source.title), header, source)
 
     @property
@@ -122,16 +128,14 @@ class Manifest:
 
     def grouped(self, column: str) -> Groups:
         """Group the rows by a column; each row without a value is a group of its own."""
-        values = self.table[column].combine_chunks()
-        if not pa.types.is_dictionary(values.type):
-            values = values.cast(pa.string()).dictionary_encode()
-        codes = pc.fill_null(values.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False).copy()
-        names = values.dictionary.to_pylist()
+        found, values = encoded(self.table[column])
+        codes, values = found.astype(np.int64), values.cast(pa.string())
         alone = np.flatnonzero(codes < 0)
         if len(alone):
-            codes[alone] = len(names) + np.arange(len(alone))
-            names += self.table["path"].take(pa.array(alone)).to_pylist()
-        return Groups(codes, names)
+            codes[alone] = len(values) + np.arange(len(alone))
+            paths = self.table["path"].take(pa.array(alone))
+            values = pa.chunked_array([values, *paths.chunks], pa.string())
+        return Groups(codes, values)
 
     @cached_property
     def people(self) -> Groups:
@@ -166,44 +170,3 @@ class Manifest:
     def write(self, path: Path | str) -> None:
         """Write the manifest to a file, whole or not at all."""
         write_whole(Path(path), self.to_bytes())
-
-
-def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]:
-    """Read a Parquet artifact's header and table."""
-    if not source.starts_with(b"PAR1"):
-        raise MaskkitError(
-            f"{source.title} is not a Parquet file",
-            why="it is empty" if not source.data.size else f"a {kind or 'table'} of maskkit is one",
-            fix="give the output of an earlier maskkit command, or run `maskkit label` on your table",
-        )
-    try:
-        table = pq.ParquetFile(pa.BufferReader(source.data)).read()
-    except (pa.ArrowException, OSError) as error:
-        raise MaskkitError(
-            f"cannot read {source.title}",
-            why=f"it begins like a Parquet file, but {str(error).splitlines()[0]}",
-            fix="it may be cut off: make it again",
-        ) from error
-    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
-    if twice:
-        raise MaskkitError(
-            f"{source.title} has two columns {examples(twice)}",
-            why="columns are told apart by name",
-            fix="rename or drop one of them",
-        )
-    text = (table.schema.metadata or {}).get(KEY.encode())
-    if text is None:
-        raise MaskkitError(
-            f"{source.title} has no maskkit header",
-            why="without it, neither the classes nor how the table was made are known",
-            fix=f"run `maskkit label {source.name} -o FILE` on it first",
-        )
-    header = Header.from_json(text, name=source.title, kind=kind)
-    return header, table.replace_schema_metadata(None)
-
-
-def to_parquet(table: pa.Table, header: Header) -> pa.Buffer:
-    """Return a table and header as the bytes of a Parquet file; equal content gives equal bytes."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({KEY: header.to_json()}), sink, compression="zstd")
-    return sink.getvalue()

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
-from maskkit.cli import bench, demo, ensemble, evaluate, label, predict, show, split, terminal, train
+from maskkit.cli import bench, demo, ensemble, evaluate, label, lean, predict, show, split, terminal, train
 from maskkit.cli.streams import silence_stdout
+from maskkit.cli.terminal import escape
 from maskkit.errors import MaskkitError
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -29,10 +29,10 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except MaskkitError as error:
-        terminal.console.print(str(error), markup=False)
+        terminal.console().print(str(error), markup=False)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        terminal.console.print("interrupted")
+        terminal.console().print("interrupted")
         raise typer.Exit(INTERRUPTED) from error
     except (BrokenPipeError, SystemExit) as error:
         cause = error.__context__ if isinstance(error, SystemExit) else error  # rich exits by itself, with 1
@@ -62,6 +62,12 @@ class Commands(TyperGroup):
 
 class Command(TyperCommand):
     """One command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        if ctx.info_name in lean.COMMANDS:
+            lean.stay_lean()
+        return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> Any:
         """Return the options, of which help shows no type for those that take no value."""

@@ -52,12 +52,18 @@ def ensemble(
     numbers = None if weights is None else _numbers(weights)
     if predictions.count(STREAM) > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
-    members = [Predictions.read(source(name, what="predictions")) for name in predictions]
+    members: list[Predictions] = []
+    for name in predictions:
+        members.append(
+            Predictions.read(source(name, what="predictions"), like=members[0] if members else None)
+        )
     form = _form(members, output, submission=submission)
     to = target(output, force=force, inputs=predictions, is_text=form != "parquet")
     options.stop_if_dry(context, dry_run)
     result = stage(members, vote=vote, weights=numbers, allow_leak=allow_leak)
     to.write(result.predictions.encode(form))
+    if terminal.is_quiet():
+        return
     terminal.note(agreement_table(result.agreement, [member.name for member in members]))
     ties = f", {result.ties} ties" if vote == "hard" else ""
     terminal.note(f"{len(result.predictions)} photos, {len(members)} files, {vote} vote{ties}")

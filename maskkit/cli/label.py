@@ -36,6 +36,13 @@ def label(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out photos that are missing or cannot be decoded.")
     ] = False,
+    no_check: Annotated[
+        bool,
+        typer.Option(
+            "--no-check",
+            help="Do not open the photos, only list and label them; the record then holds no digest of them.",
+        ),
+    ] = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
     dry_run: options.DryRun = False,
@@ -43,7 +50,8 @@ def label(
 ) -> None:
     """List photos, look at each, and give each its class.
 
-    Every photo is decoded once, so that a broken one is found now and not in the middle of a training.
+    Every photo is decoded once, so that a broken one is found now and not in the middle of a training;
+    --no-check leaves that out, for tables of millions of rows, or of photos that are somewhere else.
 
     Example: maskkit label photos/train/train.csv -o labels.parquet
     """
@@ -52,7 +60,7 @@ def label(
     to = target(output, force=force, inputs=[photos, task])
     given = source(photos, what="folder or table of photos") if photos in (None, STREAM) else photos
     options.stop_if_dry(context, dry_run)
-    manifest = stage(given, root=root, task=task, skip_bad=skip_bad, track=terminal.track)
+    manifest = stage(given, root=root, task=task, skip_bad=skip_bad, no_check=no_check, track=terminal.track)
     to.write(manifest.to_bytes())
     people = manifest.table["person_id"]
     persons = f" of {len(manifest.people)} people" if people.null_count == 0 else ""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
 
 import typer
-from rich.markup import escape
 
 from maskkit.cli import terminal
 from maskkit.cli.streams import as_recipe, print_line
@@ -211,7 +210,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     flag = [f"--{field.name.replace('_', '-')}"] if hint is bool else []
     declared = typer.Option(
         *flag,
-        help=escape(limits.help),
+        help=terminal.escape(limits.help),
         min=limits.minimum,
         max=limits.maximum,
         rich_help_panel=limits.panel,

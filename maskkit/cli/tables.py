@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
+from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from maskkit.scoring.scores import ClassScore, Estimate
     from maskkit.splitting.quality import FoldQuality
     from maskkit.stages.bench import Bench
@@ -103,6 +103,8 @@ def speed_table(bench: Bench) -> Table:
 
 def facts_table(facts: Mapping[str, Any]) -> Table:
     """Show what an artifact is."""
+    from rich.table import Table
+
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -126,6 +128,9 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obje
 
 def _table(title: str, *columns: str) -> Table:
     """Return a table whose class names and intervals fit into 80 columns."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     table = Table(
         title=title, title_justify="left", caption_justify="left",
         box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False,

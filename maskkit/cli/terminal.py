@@ -1,4 +1,7 @@
-"""Talking to people: everything here goes to standard error, so that standard output stays clean."""
+"""Talking to people: everything here goes to standard error, so that standard output stays clean.
+
+Rich is loaded when there is something to say: a quiet command has nothing, and `--help` needs less of it.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,34 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Item = TypeVar("Item")
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 LINE_EVERY = 10.0  # seconds between plain lines of progress where there is no terminal
 WIDEST = 1000  # columns; tables take what they need of it
 COLOURS = {"warning": "yellow", "error": "red"}
+
+
+@cache
+def console() -> Console:
+    """Return where people are talked to."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def escape(text: str) -> str:
+    """Return text as rich shows it to the letter; it would take square brackets for markup."""
+    if not set(text) & {"[", "\\"}:
+        return text
+    from rich.markup import escape as escaped
+
+    return escaped(text)
 
 
 class _Messages(logging.Handler):
@@ -27,7 +45,7 @@ class _Messages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = record.levelname.lower()
         name = f"[{COLOURS[level]}]{level}:[/] " if level in COLOURS else ""
-        console.print(name + escape(record.getMessage()))
+        console().print(name + escape(record.getMessage()))
 
 
 def set_up(*, quiet: bool) -> None:
@@ -56,24 +74,29 @@ def show(table: object) -> None:
 
 def _console(item: object, *, stderr: bool) -> Console:
     """Let a table of numbers be wider than the terminal: 0.98 cut short would be read as 0.9."""
+    from rich.console import Console
+    from rich.table import Table
+
     if isinstance(item, Table) and any(column.no_wrap for column in item.columns):
         return Console(stderr=stderr, highlight=False, width=WIDEST)
-    return console if stderr else Console(highlight=False)
+    return console() if stderr else Console(highlight=False)
 
 
 def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     """Pass items through below a progress bar, or between plain lines where there is no terminal."""
     if is_quiet():
         yield from items
-    elif console.is_terminal:
+    elif console().is_terminal:
         yield from _bar(items, total, what)
     else:
         yield from _lines(items, total, what)
 
 
 def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console(), transient=True) as progress:
         task = progress.add_task(what, total=total)
         for item in items:
             yield item

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
+
+import pyarrow as pa
 
 from maskkit.imaging.decode import fault, faulty
 from maskkit.progress import Track, untracked
@@ -17,13 +19,13 @@ BLOCK = 10_000  # photos waiting for a thread; each takes a kilobyte, and there 
 
 
 def check_photos(
-    files: Sequence[Path], *, names: Sequence[str], track: Track = untracked
+    root: Path, names: pa.ChunkedArray, *, track: Track = untracked
 ) -> tuple[dict[str, str], str]:
     """Decode every photo, and digest what was read.
 
     Args:
-        files: The photos.
-        names: What each is called in the result.
+        root: The folder that the photos are in.
+        names: The path of each below it.
         track: Shows progress.
 
     Returns:
@@ -33,13 +35,28 @@ def check_photos(
     faults: dict[str, str] = {}
     digest = hashlib.sha256()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
-        blocks = (files[start : start + BLOCK] for start in range(0, len(files), BLOCK))
-        looks = chain.from_iterable(pool.map(_look, block) for block in blocks)
-        for name, (why, sha256) in zip(names, track(looks, len(files), "photos"), strict=True):
+        looks = chain.from_iterable(
+            zip(block, pool.map(_look, (root / name for name in block)), strict=True)
+            for block in _blocks(names)
+        )
+        for name, (why, sha256) in track(looks, len(names), "photos"):
             digest.update(f"{sha256} {name}\n".encode())
             if why is not None:
                 faults[name] = why
     return faults, digest.hexdigest()
+
+
+def unchecked(names: pa.ChunkedArray) -> str:
+    """Return the digest of photos that are not looked at: of their names alone, `-` for each one's own."""
+    digest = hashlib.sha256()
+    for block in _blocks(names):
+        digest.update("".join(f"- {name}\n" for name in block).encode())
+    return digest.hexdigest()
+
+
+def _blocks(names: pa.ChunkedArray) -> Iterator[list[str]]:
+    for start in range(0, len(names), BLOCK):
+        yield names.slice(start, BLOCK).to_pylist()
 
 
 def _look(file: Path) -> tuple[str | None, str]:

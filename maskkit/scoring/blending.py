@@ -4,6 +4,7 @@ Rows are aligned by the caller: row n is the same photo in every file.
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ Probabilities = NDArray[np.floating[Any]]
 # Two sums this close, as a share of the total weight, differ by rounding only: probabilities are
 # stored in float32, and 0.1 + 0.2 votes must tie with 0.3 whichever file comes first.
 _ROUNDING = 1e-7
-_BLOCK = 65_536  # rows blended at a time, so that float64 sums never exist for a whole file
+_BLOCK = 16_384  # rows blended at a time: float64 sums stay in cache, and never exist for a whole file
 
 
 def hard_vote(
-    answers: Integers,
+    answers: Sequence[Integers] | Integers,
     *,
     classes: int,
     probs: Sequence[Probabilities] | Probabilities | None = None,
@@ -34,7 +35,7 @@ def hard_vote(
     file answered.
 
     Args:
-        answers: Class index of each model for each row, (models, N).
+        answers: Class index of each model for each row, (models, N) or one (N,) per model.
         classes: Number of classes C.
         probs: Class probabilities, (models, N, C) or one (N, C) per model; read at tied rows only.
         weights: Votes of each model, (models,); one each if left out.
@@ -45,8 +46,24 @@ def hard_vote(
     Raises:
         MaskkitError: If an answer is no class, or shapes or weights do not fit.
     """
-    check_classes(answers, name="an answer", classes=classes)
     votes_of = _check_weights(weights, models=len(answers))
+    for given in answers:
+        check_classes(given, name="an answer", classes=classes)
+    rows = len(answers[0])
+    if probs is not None:
+        _check_probs(probs, shape=(len(answers), rows, classes))
+    winner, tied = np.empty(rows, np.int64), np.empty(rows, np.bool_)
+    for start in range(0, rows, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        said = np.stack([given[block] for given in answers])  # (models, block)
+        support = None if probs is None else [part[block] for part in probs]
+        winner[block], tied[block] = _vote(said, support, votes_of)
+    return winner, tied
+
+
+def _vote(
+    answers: Integers, probs: Sequence[Probabilities] | None, votes_of: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     votes = np.zeros(answers.shape)  # (models, N): votes for the class that each model answered
     for vote, row in zip(votes_of, answers, strict=True):
         votes += vote * (answers == row)
@@ -55,7 +72,6 @@ def hard_vote(
     winner = _earliest(answers, leads)
     tied = (leads & (answers != winner)).any(axis=0)
     if probs is not None:
-        _check_probs(probs, shape=(len(answers), answers.shape[1], classes))
         rows = np.flatnonzero(tied)
         support = _support(answers[:, rows], probs, rows, votes_of)  # (models, tied rows)
         best = np.where(leads[:, rows], support, -np.inf).max(axis=0)
@@ -92,9 +108,12 @@ def soft_vote(
     return blended
 
 
-def agreement(answers: Integers) -> Floats:
+def agreement(answers: Sequence[Integers] | Integers) -> Floats:
     """Return the share of rows on which each two models agree, (models, models) from (models, N)."""
-    return np.array([(answers == row).mean(axis=1) for row in answers])
+    shares = np.eye(len(answers))
+    for one, other in combinations(range(len(answers)), 2):
+        shares[one, other] = shares[other, one] = (answers[one] == answers[other]).mean()
+    return shares
 
 
 def _earliest(answers: Integers, leads: NDArray[np.bool_]) -> NDArray[np.int64]:

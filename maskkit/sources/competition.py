@@ -7,14 +7,18 @@ mask1 to mask5, incorrect_mask and normal. Test: `info.csv` (ImageID, ans), wher
 from __future__ import annotations
 
 import os
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from maskkit.config import PHOTO_SUFFIXES
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, LabelSpace
-from maskkit.sources.listing import Listing
+from maskkit.sources.listing import BLOCK, Listing, TextColumn
 
 TRAIN_COLUMNS = ("id", "gender", "age", "path")
 TEST_COLUMN = "ImageID"
@@ -25,14 +29,14 @@ STATES = {
 }
 
 
-def is_training(table: pd.DataFrame) -> bool:
+def is_training(table: pa.Table) -> bool:
     """Whether this is the competition's `train.csv`: its paths name folders, not photos."""
-    return set(TRAIN_COLUMNS) <= set(table.columns) and not any(
-        str(path).lower().endswith(PHOTO_SUFFIXES) for path in table["path"].head(100)
+    return set(TRAIN_COLUMNS) <= set(table.column_names) and not any(
+        str(path).lower().endswith(PHOTO_SUFFIXES) for path in table["path"].slice(0, 100).to_pylist()
     )
 
 
-def training_photos(table: pd.DataFrame, root: Path, space: LabelSpace) -> Listing:
+def training_photos(table: pa.Table, root: Path, space: LabelSpace) -> Listing:
     """List seven photos per person; those that are not there are missing.
 
     Raises:
@@ -45,40 +49,57 @@ def training_photos(table: pd.DataFrame, root: Path, space: LabelSpace) -> Listi
             why=f"its photos are of known {', '.join(sorted(wanted))}, nothing else",
             fix="leave --task out, or give a table with a path and your own factors",
         )
-    columns: dict[str, list[object]] = {name: [] for name in ("path", "person_id", "mask", "gender", "age")}
-    missing: dict[str, str] = {}
-    for row, (person, gender, age, folder) in enumerate(table[list(TRAIN_COLUMNS)].itertuples(index=False)):
-        if folder is None:
-            raise MaskkitError(
-                f"row {row + 1} of train.csv has no path",
-                why="it names the folder of a person's photos",
-                fix="correct the table",
-            )
-        photos = _photos_by_state(root / str(folder))
-        for state, mask in STATES.items():
-            found = photos.get(state, [])
-            if len(found) != 1:
-                missing[f"{folder}/{state}"] = "missing" if not found else f"two files: {', '.join(found)}"
-                continue
-            for name, value in zip(columns, (f"{folder}/{found[0]}", person, mask, gender, age), strict=True):
-                columns[name].append(value)
-    return Listing(root, columns, missing)
+    folders = table["path"].cast(pa.string())
+    if folders.null_count:
+        raise MaskkitError(
+            f"row {pc.index(folders.is_null(), True).as_py() + 1} of train.csv has no path",
+            why="it names the folder of a person's photos",
+            fix="correct the table",
+        )
+    paths, rows, found, missing = TextColumn(), array("q"), array("b"), dict[str, str]()
+    for row, folder in enumerate(_each(folders)):
+        photos = _photos_by_state(root / folder)
+        there = [(code, photos[state][0]) for code, state in enumerate(STATES) if len(photos[state]) == 1]
+        paths.extend(f"{folder}/{name}" for _, name in there)
+        found.extend(code for code, _ in there)
+        rows.extend([row] * len(there))
+        if len(there) < len(STATES):
+            missing |= _missing(folder, photos)
+    of_person = pa.array(np.asarray(rows))
+    masks = pa.DictionaryArray.from_arrays(pa.array(np.asarray(found)), list(STATES.values()))
+    given = {"person_id": "id", "gender": "gender", "age": "age"}
+    columns = {name: table[column].take(of_person) for name, column in given.items()}
+    return Listing(root, {"path": paths.whole(), **columns, "mask": pa.chunked_array([masks])}, missing)
 
 
-def unlabelled_photos(table: pd.DataFrame, root: Path) -> Listing:
+def unlabelled_photos(table: pa.Table, root: Path) -> Listing:
     """List the photos of `info.csv` in its order, which a submission must keep."""
-    return Listing(root, {"path": table[TEST_COLUMN].tolist()})
+    return Listing(root, {"path": table[TEST_COLUMN]})
+
+
+def _each(texts: pa.ChunkedArray) -> Iterator[str]:
+    """Yield texts a block at a time: all at once take as much memory as the photos' own paths."""
+    for batch in pa.table([texts], names=["text"]).to_batches(max_chunksize=BLOCK):
+        yield from batch.column(0).to_pylist()
 
 
 def _photos_by_state(folder: Path) -> dict[str, list[str]]:
     """Return the file names per state, passing over dot files such as `._mask1.jpg` of macOS."""
-    photos: dict[str, list[str]] = {}
+    photos: dict[str, list[str]] = {state: [] for state in STATES}
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - a third of pathlib's time over 2,700 folders
     except (FileNotFoundError, NotADirectoryError):
         return photos
     for name in names:
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - likewise
-        if not name.startswith(".") and suffix.lower() in PHOTO_SUFFIXES:
-            photos.setdefault(stem, []).append(name)
+        if stem in photos and suffix.lower() in PHOTO_SUFFIXES:
+            photos[stem].append(name)
     return photos
+
+
+def _missing(folder: str, photos: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {
+        f"{folder}/{state}": f"two files: {', '.join(names)}" if names else "missing"
+        for state, names in photos.items()
+        if len(names) != 1
+    }

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
 from maskkit.config import PHOTO_SUFFIXES
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
-from maskkit.sources.listing import Listing
+from maskkit.sources.listing import Listing, TextColumn
 
 
 def folder_photos(root: Path, space: LabelSpace) -> Listing:
@@ -23,8 +28,7 @@ def folder_photos(root: Path, space: LabelSpace) -> Listing:
         MaskkitError: A photo lies in no class folder, or there are none.
     """
     classes = _folder_names(space)
-    paths: list[str] = []
-    labels: list[int] = []
+    paths, labels, counts = TextColumn(), array("q"), array("q")  # a label and a count per folder
     strangers: Counter[str] = Counter()
     for place, photos in _walk(root):
         depths = range(1, len(place) + 1)
@@ -32,10 +36,11 @@ def folder_photos(root: Path, space: LabelSpace) -> Listing:
         if label is None:
             strangers["/".join(place) or "."] += len(photos)
             continue
-        paths += ["/".join((*place, name)) for name in photos]
-        labels += [label] * len(photos)
+        paths.extend("/".join((*place, name)) for name in photos)
+        labels.append(label)
+        counts.append(len(photos))
     outside = [f"{folder} ({count})" for folder, count in strangers.items() if count]
-    if outside or not paths:
+    if outside or not sum(counts):
         what = f"photos outside class folders: {examples(outside)}" if outside else "no photos"
         raise MaskkitError(
             f"{root} has {what}",
@@ -43,7 +48,8 @@ def folder_photos(root: Path, space: LabelSpace) -> Listing:
             fix="rename the folders, or give a table with a path and the factors; "
             "the competition's layout is found by its train.csv or info.csv",
         )
-    return Listing(root, {"path": paths, **_factor_columns(labels, space)})
+    label_of = np.repeat(np.asarray(labels), np.asarray(counts))  # (photos,)
+    return Listing(root, {"path": paths.whole(), **_factor_columns(label_of, space)})
 
 
 def _folder_names(space: LabelSpace) -> dict[tuple[str, ...], int]:
@@ -89,13 +95,11 @@ def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         )
 
 
-def _factor_columns(labels: list[int], space: LabelSpace) -> dict[str, list[object]]:
+def _factor_columns(labels: NDArray[np.int64], space: LabelSpace) -> dict[str, pa.ChunkedArray]:
     """Return the label and the level names; a folder does not tell a numeric factor's own number."""
-    return {
-        "label": list(labels),
-        **{
-            factor.name: [space.levels_of(label)[position] for label in labels]
-            for position, factor in enumerate(space.factors)
-            if not factor.is_numeric
-        },
-    }
+    columns = {"label": pa.chunked_array([pa.array(labels)])}
+    for factor, level in zip(space.factors, np.unravel_index(labels, space.shape), strict=True):
+        if not factor.is_numeric:
+            names = pa.DictionaryArray.from_arrays(pa.array(level), list(factor.levels))
+            columns[factor.name] = pa.chunked_array([names])
+    return columns

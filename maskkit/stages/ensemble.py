@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.predictions import Predictions
 from maskkit.config import Vote
@@ -60,7 +60,7 @@ def ensemble(
             fix="predict with --oof, or use --allow-leak",
         )
     aligned = [members[0], *(_in_order_of(members[0], member) for member in members[1:])]
-    answers = np.stack([member.answer for member in aligned])  # (members, rows)
+    answers = [member.answer for member in aligned]
     probs = [member.probs for member in aligned if member.probs is not None]
     classes = next((member.classes for member in members if member.classes), None)
     if vote == "soft":
@@ -75,14 +75,14 @@ def ensemble(
         assert blend is not None
         answer, ties = blend.argmax(1), 0
     else:
-        count = len(classes) if classes else int(answers.max(initial=0)) + 1
-        answer, tied = hard_vote(
+        count = len(classes) if classes else max(int(answer.max(initial=0)) for answer in answers) + 1
+        voted, tied = hard_vote(
             answers,
             classes=count,
             probs=probs if len(probs) == len(members) else None,
             weights=weights,
         )
-        ties = int(tied.sum())
+        answer, ties = voted, int(tied.sum())
         blend = np.eye(count, dtype=np.float32)[answer] if classes else None  # a decision, not a degree
     header = _header(members, vote, weights, allow_leak)
     result = Predictions(members[0].path, answer, blend, classes, _common_fold(aligned), header)
@@ -116,9 +116,13 @@ def _check_classes(members: Sequence[Predictions]) -> None:
 def _in_order_of(first: Predictions, member: Predictions) -> Predictions:
     if member.path.equals(first.path):
         return member
+    import pyarrow.compute as pc  # takes time to load, which files in one order can do without
+
     place = pc.index_in(first.path, value_set=member.path)
     missing = first.path.filter(pc.is_null(place)).to_pylist()
-    extra = member.path.filter(pc.invert(pc.is_in(member.path, value_set=first.path))).to_pylist()
+    extra = []
+    if missing or len(member) > len(first):  # ids are unique: as many, and none missing, are the same
+        extra = member.path.filter(pc.invert(pc.is_in(member.path, value_set=first.path))).to_pylist()
     if missing or extra:
         found = [f"{len(missing)} missing: {examples(missing)}"] if missing else []
         found += [f"{len(extra)} extra: {examples(extra)}"] if extra else []
@@ -137,7 +141,7 @@ def _in_order_of(first: Predictions, member: Predictions) -> Predictions:
     )
 
 
-def _common_fold(members: Sequence[Predictions]) -> NDArray[np.int64] | None:
+def _common_fold(members: Sequence[Predictions]) -> Integers | None:
     folds = [member.fold for member in members if member.fold is not None]
     if len(folds) < len(members):
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.reporting.curves import training_curves
 from maskkit.reporting.page import evaluation_page
 from maskkit.scoring.evaluation import score
+from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.scores import Scores
 
 log = logging.getLogger(__name__)
@@ -85,7 +87,7 @@ def evaluate(
         seed=seed,
     )
     history = merged([predictions.header.history, manifest.header.history])
-    return Evaluation(scores, _log_loss(truth, predictions, place, len(manifest.space)), history)
+    return Evaluation(scores, _log_loss(truth, predictions, place), history)
 
 
 def report(evaluation: Evaluation, *, manifest: str, predictions: str, curves: Sequence[Path] = ()) -> str:
@@ -130,16 +132,20 @@ def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.i
 
     Raises unless each fold was predicted as a whole or not at all, and nothing else was predicted.
     """
-    strangers = pc.invert(pc.is_in(predictions.path, value_set=manifest.table["path"]))
-    if pc.any(strangers).as_py():
+    paths = manifest.table["path"]
+    if paths.equals(predictions.path):
+        place = np.arange(len(manifest))
+    else:
+        found = pc.index_in(paths, value_set=predictions.path)
+        place = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    if (place >= 0).sum() < len(predictions):  # paths are unique in both
+        strangers = pc.invert(pc.is_in(predictions.path, value_set=paths))
         extra = predictions.path.filter(strangers).to_pylist()
         raise MaskkitError(
             f"{predictions.name} has {len(extra)} images that are not in {manifest.name}: {examples(extra)}",
             why="an answer without a known truth cannot be scored",
             fix="evaluate with the manifest that was predicted",
         )
-    found = pc.index_in(manifest.table["path"], value_set=predictions.path)
-    place = pc.fill_null(found, -1).to_numpy().astype(np.int64)
     labelled = manifest.labels >= 0
     scored, unanswered = labelled & (place >= 0), labelled & (place < 0)
     if not scored.any():
@@ -151,7 +157,7 @@ def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.i
     part = manifest.folds if manifest.has("fold") else np.zeros(len(manifest), np.int64)
     halved = unanswered & np.isin(part, np.unique(part[scored]))
     if halved.any():
-        missing = [manifest.paths[row] for row in np.flatnonzero(halved)]
+        missing = paths.filter(pa.array(halved)).to_pylist()
         raise MaskkitError(
             f"{len(missing)} labelled images have no prediction: {examples(missing)}",
             why="a score over part of a fold is a score of other people than it claims",
@@ -172,11 +178,11 @@ def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.i
 def _check_leak(
     manifest: Manifest, predictions: Predictions, rows: NDArray[np.int64], *, allow_leak: bool
 ) -> None:
-    people = manifest.people
-    codes = np.unique(people.codes[rows])
-    names = [people.names[code] for code in codes]
-    known = [seen.contains(names) for seen in predictions.seen]
-    leaked = int(np.any(known, axis=0).sum()) if known else 0
+    leaked = 0
+    if predictions.seen:
+        people = manifest.people
+        names = people.values.take(pa.array(np.unique(people.codes[rows]))).to_pylist()
+        leaked = int(np.any([seen.contains(names) for seen in predictions.seen], axis=0).sum())
     if not leaked and not predictions.leaked:
         return
     what = f"{leaked} people" if leaked else f"the people on {predictions.leaked} photos"
@@ -189,12 +195,7 @@ def _check_leak(
     log.warning("the models were trained on %s scored here: the scores are inflated", what)
 
 
-def _log_loss(
-    truth: NDArray[np.int64], predictions: Predictions, place: NDArray[np.int64], classes: int
-) -> float | None:
+def _log_loss(truth: NDArray[np.int64], predictions: Predictions, place: NDArray[np.int64]) -> float | None:
     if predictions.probs is None:
         return None
-    from sklearn.metrics import log_loss  # a second to import, and a submission needs it not
-
-    probs = predictions.probs[place].astype(np.float64)
-    return float(log_loss(truth, probs / probs.sum(1, keepdims=True), labels=np.arange(classes)))
+    return log_loss(truth, predictions.probs, place)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
-from maskkit.artifacts.checks import COLUMNS, LEVEL, check, labels_from_factors
+from maskkit.artifacts.checks import COLUMNS, LEVEL, NOT_RELATIVE, check, labels_from_factors
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
-from maskkit.imaging.checking import check_photos
-from maskkit.labels import HOME, Factor, LabelSpace
+from maskkit.imaging.checking import check_photos, unchecked
+from maskkit.labels import HOME, LabelSpace
 from maskkit.progress import Track, untracked
+from maskkit.sources.cells import classes, levels, numbers, text
 from maskkit.sources.competition import TEST_COLUMN, is_training, training_photos, unlabelled_photos
 from maskkit.sources.folders import folder_photos
 from maskkit.sources.listing import Listing, image_root
@@ -36,6 +37,7 @@ def label(
     root: str | None = None,
     task: Source | Path | str | None = None,
     skip_bad: bool = False,
+    no_check: bool = False,
     track: Track = untracked,
 ) -> Manifest:
     """List photos, look at each, and give each its class.
@@ -46,6 +48,7 @@ def label(
         root: The folder that paths are relative to; found beside the table if not given.
         task: A task file that describes the label space; the home task's if not given.
         skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping.
+        no_check: Do not open any photo. The record then holds a digest of their names, not of their bytes.
         track: Shows progress.
 
     Raises:
@@ -55,16 +58,21 @@ def label(
     space = HOME if task is None else LabelSpace.from_toml(task.data.to_pybytes().decode("utf-8", "replace"))
     listing, given = _listing(source, root, space)
     table = check(_table(listing, space, name=given.path), Header("manifest", space), name=given.path)
-    paths = table["path"].to_pylist()
-    bad, photos = check_photos([listing.root / path for path in paths], names=paths, track=track)
+    paths = table["path"]
+    bad, photos = ({}, unchecked(paths)) if no_check else check_photos(listing.root, paths, track=track)
     bad = {**listing.missing, **bad}
     if bad:
         _report(bad, root=listing.root, total=len(paths) + len(listing.missing), skip_bad=skip_bad)
-        table = table.filter(pa.array([path not in bad for path in paths]))
+        table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
     inputs = [replace(given, sha256=given.sha256 or photos), Input(str(listing.root), photos, option="root")]
     if task is not None:
         inputs.append(Input(task.name, task.sha256, option="task"))
-    options = {"root": str(listing.root), "task": task.name if task else None, "skip_bad": skip_bad}
+    options = {
+        "root": str(listing.root),
+        "task": task.name if task else None,
+        "skip_bad": skip_bad,
+        "no_check": no_check,
+    }
     header = Header("manifest", space, (Record("label", options, tuple(inputs)),))
     return Manifest(table, header)
 
@@ -90,7 +98,7 @@ def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -
     place = image_root(Path(opened.name) if opened.name != "-" else Path("table"), root)
     if is_training(table):
         listing = training_photos(table, place, space)
-    elif TEST_COLUMN in table.columns and "path" not in table.columns:
+    elif TEST_COLUMN in table.column_names and "path" not in table.column_names:
         listing = unlabelled_photos(table, place)
     else:
         listing = table_photos(table, place, space, name=opened.name)
@@ -101,16 +109,16 @@ def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -
 def _table(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
     rows = len(listing)
     given = listing.columns
-    columns: dict[str, pa.Array] = {
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {
         "path": _paths(given["path"], name=name),
-        "person_id": _text(given.get("person_id", [None] * rows)),
+        "person_id": pc.utf8_trim_whitespace(text(given.get("person_id", _unknown(rows)), "person_id")),
     }
     for factor in space.factors:
-        values = given.get(factor.name, [None] * rows)
-        columns[factor.name] = _numbers(factor, values) if factor.is_numeric else _levels(factor, values)
+        values = given.get(factor.name, _unknown(rows))
+        columns[factor.name] = numbers(factor, values) if factor.is_numeric else levels(factor, values)
     label = labels_from_factors(pa.table(columns), space, name=name)
     if "label" in given:
-        told = _classes(given["label"], space)  # class folders know the class, not the age
+        told = classes(given["label"], space)  # class folders know the class, not the age
         label = np.where(told >= 0, told, label)
     truth = pa.array(label.astype(np.int16), mask=label < 0)
     columns |= {
@@ -122,83 +130,28 @@ def _table(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
     own = [column for column in COLUMNS if column in given and column not in ("path", "person_id", "label")]
     if own:
         log.warning("left out the columns %s of %s: later stages make them", ", ".join(own), name)
-    others = {
-        column: pa.array(values) for column, values in given.items() if column not in {*columns, *COLUMNS}
-    }
+    others = {column: values for column, values in given.items() if column not in {*columns, *COLUMNS}}
     return pa.table({**columns, **others})
 
 
-def _paths(values: Sequence[object], *, name: str) -> pa.Array:
+def _unknown(rows: int) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.nulls(rows, pa.string())])
+
+
+def _paths(values: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
     """Return paths in one spelling: `./a.jpg`, which `find` prints, is `a.jpg`."""
-    if None in values:
+    if values.null_count:
         raise MaskkitError(
-            f"{name} has no path in row {list(values).index(None) + 1}",
+            f"{name} has no path in row {pc.index(values.is_null(), True).as_py() + 1}",
             why="the path names the photo",
             fix="correct the table",
         )
-    return pa.array([posixpath.normpath(str(value)) for value in values], pa.string())
-
-
-def _text(values: Sequence[object]) -> pa.Array:
-    return pa.array([None if value is None else _plain(value) for value in values], pa.string())
-
-
-def _plain(value: object) -> str:
-    """Return a cell's text; whole numbers have no `.0`, which nulls in their column may have given them."""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]
-
-
-def _classes(values: Sequence[object], space: LabelSpace) -> NDArray[np.int64]:
-    """Return class numbers of numbers or names, (rows,); -1 where there is none."""
-    numbers = {name: index for index, name in enumerate(space.names)}
-    numbers |= {str(index): index for index in range(len(space))}
-    text = ["" if value is None else _plain(value) for value in values]
-    strangers = sorted({value for value in text if value and value not in numbers})
-    if strangers:
-        raise MaskkitError(
-            f"label has the values {examples(strangers)}",
-            why=f"it is a class, 0 to {len(space) - 1} or a name such as {space.names[0]}, or empty",
-            fix="correct or rename the column",
-        )
-    return np.array([numbers.get(value, -1) for value in text], np.int64)
-
-
-def _levels(factor: Factor, values: Sequence[object]) -> pa.Array:
-    """Return level names as a dictionary in the factor's order, so that level 0 has code 0."""
-    text = [None if value is None else str(value).strip() for value in values]
-    strangers = sorted({value for value in text if value is not None and value not in factor.levels})
-    if strangers:
-        raise MaskkitError(
-            f"{factor.name} has the values {examples(strangers)}",
-            why=f"the levels of {factor.name} are {', '.join(factor.levels)}",
-            fix="correct the table, or describe your own levels with --task",
-        )
-    code = {level: index for index, level in enumerate(factor.levels)}
-    codes = pa.array([None if value is None else code[value] for value in text], pa.int16())
-    return pa.DictionaryArray.from_arrays(codes, pa.array(factor.levels))
-
-
-def _numbers(factor: Factor, values: Sequence[object]) -> pa.Array:
-    """Return the numbers as int16 if all are whole and fit, else as float64."""
-    numbers = np.full(len(values), np.nan)
-    for row, value in enumerate(values):
-        try:
-            numbers[row] = np.nan if value is None else float(str(value))
-            if np.isinf(numbers[row]):
-                raise ValueError("not a number one can count with")
-        except ValueError as error:
-            raise MaskkitError(
-                f"{factor.name} is {value!r} in row {row + 1}",
-                why=f"{factor.name} is a number, cut at {', '.join(map(str, factor.cuts))}",
-                fix="correct the table; leave the cell empty if it is not known",
-            ) from error
-    known = ~np.isnan(numbers)
-    whole = bool(
-        (numbers[known] == np.round(numbers[known])).all() and (np.abs(numbers[known]) < 2**15).all()
-    )
-    kept = np.where(known, numbers, 0)
-    return pa.array(kept.astype(np.int16) if whole else kept, mask=~known)
+    paths = pc.replace_substring_regex(text(values, "path"), r"^(\./+)+", "")
+    odd = pc.match_substring_regex(paths, NOT_RELATIVE)
+    if not pc.any(odd).as_py():
+        return paths
+    plain = [posixpath.normpath(path) for path in paths.filter(odd).to_pylist()]
+    return pc.replace_with_mask(paths, odd.combine_chunks(), pa.array(plain, pa.string()))
 
 
 def _report(bad: Mapping[str, str], *, root: Path, total: int, skip_bad: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, wrong_kind
-from maskkit.artifacts.manifest import Manifest, read_parquet
+from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
+from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
 
 Facts = dict[str, Any]
@@ -41,7 +41,7 @@ def show(source: Source) -> Facts:
 def header_of(source: Source) -> Header:
     """Read the header of any artifact; a CSV has none, which is a header without history."""
     if source.starts_with(b"PAR1"):
-        header, _ = read_parquet(source, kind=None)
+        header = read_header(source, kind=None)
         if header.kind not in ("manifest", "predictions"):
             raise wrong_kind(source.title, header.kind, "manifest or predictions")
         return header
@@ -62,9 +62,11 @@ def _manifest_facts(manifest: Manifest) -> Facts:
     counts = np.bincount(labels[labels >= 0], minlength=len(manifest.space))
     facts["images per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
     if manifest.has("fold"):
-        folds = Counter(manifest.folds.tolist())
-        names = {-1: "never held out", -2: "not in the split"}
-        facts["images per fold"] = {names.get(fold, str(fold)): folds[fold] for fold in sorted(folds)}
+        images = np.bincount(manifest.folds - NOT_IN_SPLIT)  # of the rows outside the folds first
+        names = ["not in the split", "never held out", *map(str, range(len(images)))]
+        facts["images per fold"] = {
+            name: int(count) for name, count in zip(names, images, strict=False) if count
+        }
     return facts
 
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import divided_people
+from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.splitting.folds import holdout_groups, stratified_group_folds
@@ -104,7 +105,7 @@ def _groups(manifest: Manifest, by: str) -> Groups:
             )
         return manifest.people
     if by == "image":
-        return Groups(np.arange(len(manifest)), manifest.paths)
+        return Groups(np.arange(len(manifest)), manifest.table["path"])
     if not manifest.has(by) or pa.types.is_nested(manifest.table.schema.field(by).type):
         raise MaskkitError(
             f"there is no column {by!r} of single values to split by",
@@ -120,8 +121,10 @@ def _labelled(manifest: Manifest) -> NDArray[np.bool_]:
 
 def _takes_part(manifest: Manifest) -> NDArray[np.bool_]:
     """Whether a row may be held out: pseudo-labelled and extra photos never are."""
-    added = np.isin(manifest.table["origin"].cast(pa.string()).to_numpy(), ["pseudo", "extra"])
-    return _labelled(manifest) & ~added
+    codes, origins = encoded(manifest.table["origin"])
+    is_added = pc.is_in(origins, value_set=pa.array(["pseudo", "extra"]))
+    added: NDArray[np.bool_] = is_added.to_numpy(zero_copy_only=False)
+    return _labelled(manifest) & ~added[codes]
 
 
 def _fine_stratum(

@@ -12,7 +12,8 @@ import pytest
 from maskkit.artifacts.checks import LEVEL
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Header, Input, Record
-from maskkit.artifacts.manifest import Manifest, read_parquet, to_parquet
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import HOME, Factor, LabelSpace
 

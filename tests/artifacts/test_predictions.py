@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
-from maskkit.artifacts.manifest import to_parquet
+from maskkit.artifacts.parquet import to_parquet
 from maskkit.artifacts.predictions import Form, Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError

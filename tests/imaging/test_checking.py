@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 import pytest
 from conftest import draw_photo
 
 from maskkit.imaging import checking
-from maskkit.imaging.checking import check_photos
+from maskkit.imaging.checking import check_photos, unchecked
 
 Item = TypeVar("Item")
 
@@ -23,7 +24,14 @@ def photos(tmp_path: Path) -> list[Path]:
 
 
 def check(paths: list[Path]) -> tuple[dict[str, str], str]:
-    return check_photos(paths, names=[path.name for path in paths])
+    names = pa.chunked_array([[path.name for path in paths]], pa.string())
+    return check_photos(paths[0].parent if paths else Path(), names)
+
+
+def test_photos_that_are_not_looked_at_have_a_digest_of_their_names() -> None:
+    lines = "".join(f"- {number}.jpg\n" for number in range(checking.BLOCK + 5))
+    names = pa.chunked_array([[f"{number}.jpg" for number in range(checking.BLOCK + 5)]])
+    assert unchecked(names) == hashlib.sha256(lines.encode()).hexdigest()
 
 
 def test_good_photos_have_no_faults_and_a_digest_of_their_bytes_and_names(photos: list[Path]) -> None:
@@ -79,7 +87,7 @@ def test_progress_sees_every_photo(photos: list[Path]) -> None:
             seen.append(item)
             yield item
 
-    check_photos(photos, names=[path.name for path in photos], track=track)
+    check_photos(photos[0].parent, pa.chunked_array([[path.name for path in photos]]), track=track)
     assert seen[0] == (9, "photos")
     assert len(seen) == 10
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from maskkit.errors import MaskkitError
@@ -13,9 +13,14 @@ from maskkit.sources.listing import Listing, image_root
 PERSON = "000001_male_Asian_25"
 
 
-def table(*paths: str | None, columns: str = "id gender race age path") -> pd.DataFrame:
-    rows = [("000001", "male", "Asian", "25", path) for path in paths]
-    return pd.DataFrame(rows, columns=columns.split(), dtype=object)
+def table(*paths: str | None, columns: str = "id gender race age path") -> pa.Table:
+    cells = [["000001"], ["male"], ["Asian"], ["25"]]
+    texts = [pa.array(values * len(paths), pa.string()) for values in cells]
+    return pa.table([*texts, pa.array(paths, pa.string())], names=columns.split())
+
+
+def column(listing: Listing, name: str) -> list[str]:
+    return list(listing.columns[name].to_pylist())
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -35,13 +40,13 @@ def test_lists_seven_photos_of_a_person_with_what_their_names_tell(tmp_path: Pat
     listing = training_photos(table(PERSON), tmp_path, HOME)
     assert len(listing) == 7
     assert not listing.missing
-    assert dict(zip(listing.columns["path"], listing.columns["mask"], strict=True)) == {
+    assert dict(zip(column(listing, "path"), column(listing, "mask"), strict=True)) == {
         **{f"{PERSON}/mask{number}.jpg": "wear" for number in range(1, 6)},
         f"{PERSON}/incorrect_mask.jpg": "incorrect",
         f"{PERSON}/normal.jpg": "none",
     }
-    assert set(listing.columns["person_id"]) == {"000001"}
-    assert set(listing.columns["age"]) == {"25"}
+    assert set(column(listing, "person_id")) == {"000001"}
+    assert set(column(listing, "age")) == {"25"}
 
 
 def test_takes_any_suffix_in_any_case_and_passes_over_what_is_no_photo(tmp_path: Path) -> None:
@@ -57,7 +62,7 @@ def test_takes_any_suffix_in_any_case_and_passes_over_what_is_no_photo(tmp_path:
     others = ["._mask1.jpg", ".DS_Store", "mask1.txt", "mask6.jpg", "Thumbs.db", "mask1", ".jpg"]
     touch(tmp_path / PERSON, *names, *others)
     listing = training_photos(table(PERSON), tmp_path, HOME)
-    assert sorted(map(str, listing.columns["path"])) == sorted(f"{PERSON}/{name}" for name in names)
+    assert sorted(column(listing, "path")) == sorted(f"{PERSON}/{name}" for name in names)
     assert not listing.missing
 
 
@@ -94,8 +99,10 @@ def test_other_age_bands_can_be_read_from_it(tmp_path: Path) -> None:
 
 
 def test_the_test_layout_keeps_its_order(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"ImageID": ["b.jpg", "a.jpg", "c.jpg"], "ans": ["0"] * 3}, dtype=object)
-    assert unlabelled_photos(frame, tmp_path) == Listing(tmp_path, {"path": ["b.jpg", "a.jpg", "c.jpg"]})
+    given = pa.table({"ImageID": ["b.jpg", "a.jpg", "c.jpg"], "ans": ["0"] * 3})
+    listing = unlabelled_photos(given, tmp_path)
+    assert (listing.root, listing.missing, list(listing.columns)) == (tmp_path, {}, ["path"])
+    assert column(listing, "path") == ["b.jpg", "a.jpg", "c.jpg"]
 
 
 def test_the_root_is_the_one_given_or_images_beside_the_table_or_its_folder(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def plant(root: Path, *names: str) -> Path:
 
 def labels(root: Path, space: LabelSpace = HOME) -> dict[object, object]:
     columns = folder_photos(root, space).columns
-    return dict(zip(columns["path"], columns["label"], strict=True))
+    return dict(zip(columns["path"].to_pylist(), columns["label"].to_pylist(), strict=True))
 
 
 @pytest.mark.parametrize("folder", ["wear/female/30to59", "wear_female_30to59", "wear-female-30to59", "4"])
@@ -43,7 +43,7 @@ def test_every_class_is_found_under_each_of_its_names(tmp_path: Path) -> None:
 
 def test_tells_the_named_factors_but_not_a_number_that_only_a_band_is_known_of(tmp_path: Path) -> None:
     columns = folder_photos(plant(tmp_path, "none_male_60plus/a.jpg"), HOME).columns
-    assert columns == {
+    assert {name: values.to_pylist() for name, values in columns.items()} == {
         "path": ["none_male_60plus/a.jpg"],
         "label": [14],
         "mask": ["none"],

@@ -13,7 +13,7 @@ from maskkit.labels import HOME
 from maskkit.sources.tables import read_table, table_photos
 
 
-def read(data: str | bytes) -> pd.DataFrame:
+def read(data: str | bytes) -> pa.Table:
     return read_table(Source("t", pa.py_buffer(data.encode() if isinstance(data, str) else data)))
 
 
@@ -35,14 +35,14 @@ def parquet(frame: pd.DataFrame) -> bytes:
     ],
 )
 def test_cells_of_a_csv_are_text_and_empty_ones_are_none(text: str) -> None:
-    assert read(text).to_dict("list") == {"id": ["001", None], "path": ["a.jpg", "NA"]}
+    assert read(text).to_pydict() == {"id": ["001", None], "path": ["a.jpg", "NA"]}
 
 
 def test_whole_numbers_beside_nulls_in_parquet_stay_whole() -> None:
     frame = pd.DataFrame(
         {"person_id": pd.array([1, None], "Int64"), "age": [25.5, float("nan")], "path": ["a", "b"]}
     )
-    assert read(parquet(frame)).to_dict("list") == {
+    assert read(parquet(frame)).to_pydict() == {
         "person_id": [1, None],
         "age": [25.5, None],
         "path": ["a", "b"],
@@ -51,8 +51,8 @@ def test_whole_numbers_beside_nulls_in_parquet_stay_whole() -> None:
 
 def test_a_named_index_of_pandas_is_a_column_and_an_unnamed_one_is_not() -> None:
     frame = pd.DataFrame({"path": ["a", "b"], "mask": ["wear", "none"]}, index=[5, 7])
-    assert list(read(parquet(frame)).columns) == ["path", "mask"]
-    assert read(parquet(frame.set_index("path")))["path"].tolist() == ["a", "b"]
+    assert read(parquet(frame)).column_names == ["path", "mask"]
+    assert read(parquet(frame.set_index("path")))["path"].to_pylist() == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_table_without_rows_is_refused(data: str | bytes) -> None:
 
 def photos(text: str) -> dict[str, list[object]]:
     return {
-        name: list(values)
+        name: values.to_pylist()
         for name, values in table_photos(read(text), Path("r"), HOME, name="t").columns.items()
     }
 

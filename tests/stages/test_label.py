@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import logging
 import os
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import draw_people, draw_photo, some_people
 from PIL import Image
@@ -94,7 +96,12 @@ def test_the_same_photos_give_the_same_bytes(train_csv: Path, labels: Manifest) 
 def test_the_record_says_what_was_read_and_changes_with_any_photo(tmp_path: Path) -> None:
     train = draw_people(tmp_path, some_people(2))
     first = label(train).header.history[0]
-    assert first.options == {"root": str(tmp_path / "images"), "task": None, "skip_bad": False}
+    assert first.options == {
+        "root": str(tmp_path / "images"),
+        "task": None,
+        "skip_bad": False,
+        "no_check": False,
+    }
     assert [(item.path, item.option) for item in first.inputs] == [
         (str(train), None),
         (str(tmp_path / "images"), "root"),
@@ -108,6 +115,27 @@ def test_the_record_says_what_was_read_and_changes_with_any_photo(tmp_path: Path
     assert second.inputs[0] == first.inputs[0]
     assert second.inputs[1].sha256 != first.inputs[1].sha256
     assert second.id != first.id
+
+
+def test_photos_need_not_be_opened_or_even_be_there_and_the_record_says_so(
+    train_csv: Path, labels: Manifest, tmp_path: Path
+) -> None:
+    quick = label(train_csv, no_check=True)
+    assert quick.table.equals(labels.table)
+    record, checked = quick.header.history[0], labels.header.history[0]
+    assert record.options == {**checked.options, "no_check": True}
+    assert record.inputs[0] == checked.inputs[0]
+    names = "".join(f"- {path}\n" for path in labels.paths)
+    assert record.inputs[1].sha256 == hashlib.sha256(names.encode()).hexdigest()
+    assert label(table(tmp_path, "path\nnowhere.jpg\n"), no_check=True).paths == ["nowhere.jpg"]
+
+
+def test_a_photo_that_a_layout_promises_is_missed_without_opening_any(tmp_path: Path) -> None:
+    train = draw_people(tmp_path, some_people(2))
+    next((tmp_path / "images").glob("*/mask3.jpg")).unlink()
+    with pytest.raises(MaskkitError, match="1 of 14 photos cannot be used"):
+        label(train, no_check=True)
+    assert len(label(train, no_check=True, skip_bad=True)) == 13
 
 
 def test_the_test_layout_keeps_the_order_of_info_csv_and_knows_nothing(info_csv: Path) -> None:
@@ -250,6 +278,24 @@ def test_a_parquet_table_is_read_like_a_csv(shelf: Path) -> None:
     assert manifest.labels.tolist() == [12, -1]
 
 
+@pytest.mark.parametrize("path", ["./a.jpg", "././/a.jpg", ".//./a.jpg", "x/../a.jpg", "./x//../a.jpg"])
+def test_a_path_is_kept_in_its_shortest_spelling(shelf: Path, path: str) -> None:
+    manifest = label(table(shelf, f"path\nb.PNG\n{path}\n"), no_check=True)
+    assert manifest.paths == ["b.PNG", "a.jpg"]
+
+
+def test_people_may_be_numbers_of_any_kind(shelf: Path) -> None:
+    ids = {"whole": [20221016001.0, np.nan], "halves": [7.5, 8.0], "flags": [True, False]}
+    expected = {"whole": ["20221016001", None], "halves": ["7.5", "8"], "flags": ["True", "False"]}
+    for name, values in ids.items():
+        pd.DataFrame({"path": ["a.jpg", "b.PNG"], "person_id": values}).to_parquet(shelf / name)
+        assert column(label(shelf / name), "person_id") == expected[name]
+    lists = pa.table({"path": ["a.jpg"], "person_id": [[1]]})
+    pq.write_table(lists, shelf / "lists")
+    with pytest.raises(MaskkitError, match="person_id holds list"):
+        label(shelf / "lists")
+
+
 def test_a_table_may_come_through_a_pipe(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(shelf / "pipe")
     writer = threading.Thread(target=lambda: (shelf / "pipe").write_text(HEADER + "a.jpg,wear,male,3\n"))
@@ -269,7 +315,8 @@ def test_rows_with_an_unknown_factor_have_no_label(shelf: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "years"), [("25", 25), ("25.0", 25), (" 25 ", 25), ("25.5", 25.5), ("", None)]
+    ("text", "years"),
+    [("25", 25), ("25.0", 25), (" 25 ", 25), ("+25", 25), ("25.5", 25.5), ("nan", None), ("", None)],
 )
 def test_ages_are_kept_as_given(shelf: Path, text: str, years: float | None) -> None:
     assert column(label(table(shelf, f"{HEADER}a.jpg,wear,male,{text}\n")), "age") == [years]

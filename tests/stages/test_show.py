@@ -9,7 +9,8 @@ import pytest
 from maskkit.artifacts.checkpoint import Preprocess, checkpoint_facts, write_checkpoint
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
-from maskkit.artifacts.manifest import Manifest, to_parquet
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.parquet import to_parquet
 from maskkit.artifacts.predictions import Form, Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError

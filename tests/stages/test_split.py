@@ -11,7 +11,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
-from maskkit.artifacts.manifest import Manifest, to_parquet
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.parquet import to_parquet
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import HOME
 from maskkit.stages.split import check_split, fold_quality, split

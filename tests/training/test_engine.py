@@ -256,7 +256,7 @@ def test_keeps_what_was_reached_before_it_diverged(make: MakeTrainer) -> None:
 def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, scores: Iterable[float]) -> list[Epoch]:
     """Run a training whose held-out macro-F1 is given, and return its epochs."""
     results = iter(scores)
-    monkeypatch.setattr(trainer, "_train", lambda *_: 0.0)
+    monkeypatch.setattr(trainer, "train", lambda *_: 0.0)
     monkeypatch.setattr(trainer, "_score", lambda *_: (1.0, {"macro_f1": next(results)}))
     while not trainer.is_done:
         with torch.no_grad():

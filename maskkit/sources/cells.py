@@ -1,0 +1,107 @@
+"""From what cells of a table say to what a manifest holds; each different value is looked at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from maskkit.artifacts.columns import encoded
+from maskkit.errors import MaskkitError, examples
+from maskkit.labels import Factor, LabelSpace
+
+
+def text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return a column as text; whole numbers have no `.0`, which nulls beside them may have given them."""
+    kind = column.type
+    try:
+        if pa.types.is_floating(kind):
+            whole = pc.fill_null(pc.equal(column, pc.round(column)), True)
+            if pc.all(whole, min_count=0).as_py():
+                column = column.cast(pa.int64())
+        elif pa.types.is_boolean(kind):
+            column = pc.if_else(column, "True", "False")
+        return column.cast(pa.string())
+    except (pa.ArrowException, NotImplementedError) as error:
+        raise MaskkitError(
+            f"{name} holds {kind}",
+            why=f"it is text or a number: {str(error).splitlines()[0]}",
+            fix="correct or rename the column",
+        ) from error
+
+
+def classes(column: pa.ChunkedArray, space: LabelSpace) -> NDArray[np.int64]:
+    """Return class numbers of numbers or names, (rows,); -1 where there is none."""
+    codes, values = encoded(pc.utf8_trim_whitespace(text(column, "label")))
+    numbers = {name: index for index, name in enumerate(space.names)}
+    numbers |= {str(index): index for index in range(len(space))}
+    found = values.to_pylist()
+    strangers = sorted({value for value in found if value and value not in numbers})
+    if strangers:
+        raise MaskkitError(
+            f"label has the values {examples(strangers)}",
+            why=f"it is a class, 0 to {len(space) - 1} or a name such as {space.names[0]}, or empty",
+            fix="correct or rename the column",
+        )
+    # The last answers for code -1, which is null.
+    return np.array([*(numbers.get(value, -1) for value in found), -1], np.int64)[codes]
+
+
+def levels(factor: Factor, column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Return level names as a dictionary in the factor's order, so that level 0 has code 0."""
+    codes, values = encoded(column)
+    names = pc.utf8_trim_whitespace(text(values, factor.name))
+    place = pc.index_in(names, value_set=pa.array(factor.levels, pa.string()))
+    if place.null_count:
+        used = np.isin(np.arange(len(values)), codes) & place.is_null().to_numpy(zero_copy_only=False)
+        strangers = sorted(set(names.filter(pa.array(used)).to_pylist()))
+        if strangers:
+            raise MaskkitError(
+                f"{factor.name} has the values {examples(strangers)}",
+                why=f"the levels of {factor.name} are {', '.join(factor.levels)}",
+                fix="correct the table, or describe your own levels with --task",
+            )
+    level = np.append(pc.fill_null(place, 0).to_numpy(zero_copy_only=False), 0).astype(np.int16)[codes]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(level, mask=codes < 0), pa.array(factor.levels, pa.string())
+    )
+
+
+def numbers(factor: Factor, column: pa.ChunkedArray) -> pa.Array:
+    """Return the numbers as int16 if all are whole and fit, else as float64."""
+    values = _floats(factor, column)  # (rows,)
+    known = ~np.isnan(values)
+    kept = np.where(known, values, 0)
+    whole = bool((kept == np.round(kept)).all() and (np.abs(kept) < 2**15).all())
+    return pa.array(kept.astype(np.int16) if whole else kept, mask=~known)
+
+
+def _floats(factor: Factor, column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return numbers, (rows,); NaN where there is none."""
+    try:
+        found = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+        if not np.isinf(found).any():
+            return np.asarray(found, np.float64)
+    except (pa.ArrowException, NotImplementedError):
+        pass  # some are no numbers, or have spaces around them
+    codes, values = encoded(column)
+    found = [_number(value) for value in values.to_pylist()]
+    wrong = [code for code, number in enumerate(found) if number is None]
+    if np.isin(codes, wrong).any():
+        row = int(np.isin(codes, wrong).argmax())
+        raise MaskkitError(
+            f"{factor.name} is {column[row].as_py()!r} in row {row + 1}",
+            why=f"{factor.name} is a number, cut at {', '.join(map(str, factor.cuts))}",
+            fix="correct the table; leave the cell empty if it is not known",
+        )
+    return np.array([*found, np.nan], np.float64)[codes]
+
+
+def _number(value: object) -> float | None:
+    """Return the number that a cell spells, or None if one cannot count with it."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return None if np.isinf(number) else number
