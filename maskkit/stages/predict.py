@@ -16,12 +16,12 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.config import Device, Tta
+from maskkit.config import Device, Precision, Runtime, Tta
 from maskkit.errors import RefusedError, examples
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.device import resolve_device
-from maskkit.modeling.precision import prepare, resolve_precision
 from maskkit.modeling.restore import restore
+from maskkit.modeling.runtimes import Resolved, classifier, predicting_precision, resolve_runtime
 from maskkit.progress import Track, untracked
 from maskkit.training.inference import probabilities
 
@@ -30,11 +30,39 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Machine:
-    """How prediction runs; nothing of it changes what is predicted, beyond rounding."""
+    """How prediction runs; nothing of it changes what is predicted, beyond rounding.
+
+    Runtime and precision round in different ways, so what they came to is part of the history.
+    """
 
     device: Device = "auto"
     batch_size: int = 64
     workers: int = 2
+    runtime: Runtime = "auto"
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """The same with every `auto` decided, before any work."""
+
+    device: torch.device
+    batch_size: int
+    workers: int
+    runtime: Resolved
+    precisions: tuple[str, ...]  # of each checkpoint
+
+    @classmethod
+    def of(cls, machine: Machine, checkpoints: Sequence[Checkpoint]) -> _Resolved:
+        device = resolve_device(machine.device)
+        precisions = [predicting_precision(machine.precision, item.precision, device) for item in checkpoints]
+        runtime = resolve_runtime(machine.runtime, device)
+        return cls(device, machine.batch_size, machine.workers, runtime, tuple(precisions))
+
+    @property
+    def precision(self) -> str:
+        """The precision of all checkpoints; "auto" if they differ, which then decides the same again."""
+        return self.precisions[0] if len(set(self.precisions)) == 1 else "auto"
 
 
 def predict(
@@ -58,7 +86,7 @@ def predict(
         tta: Views that are averaged: the photo alone, or also its mirror image.
         root: Where the photos are, if not where `label` found them.
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
-        machine: Device and batch size.
+        machine: Device, batch size, runtime and precision.
         track: Shows progress.
 
     Raises:
@@ -67,6 +95,7 @@ def predict(
     """
     for checkpoint in checkpoints:
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
+    here = _Resolved.of(machine or Machine(), checkpoints)
     files = photo_files(manifest, root=root)
     seen = np.stack([_seen_rows(manifest, checkpoint) for checkpoint in checkpoints])  # (models, rows)
     speaks = _who_speaks(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
@@ -74,8 +103,7 @@ def predict(
     total = np.zeros((len(manifest), len(manifest.space)))
     for members in _sharing_photos(checkpoints, speaks):
         rows = np.flatnonzero(speaks[members[0]])
-        models = [checkpoints[member] for member in members]
-        total[rows] += _sum_of_probabilities(models, files, rows, tta, machine or Machine(), track)
+        total[rows] += _sum_of_probabilities(checkpoints, members, files, rows, tta, here, track)
     speakers = speaks.sum(0)
     rows = np.flatnonzero(speakers)
     probs = (total[rows] / speakers[rows, None]).astype(np.float32)
@@ -87,7 +115,15 @@ def predict(
         classes=tuple(manifest.space.names),
         fold=_common_fold(checkpoints, speaks[:, rows]),
         header=_header(
-            manifest, checkpoints, leaked=leaked, oof=oof, tta=tta, root=root, allow_leak=allow_leak
+            manifest,
+            checkpoints,
+            leaked=leaked,
+            oof=oof,
+            tta=tta,
+            root=root,
+            runtime=here.runtime,
+            precision=here.precision,
+            allow_leak=allow_leak,
         ),
     )
 
@@ -144,33 +180,40 @@ def _sharing_photos(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]
     """Group the models that take the same photos in the same way, so that each is decoded once."""
     groups: dict[object, list[int]] = {}
     for index, item in enumerate(checkpoints):
-        key = (item.preprocess, item.precision, speaks[index].tobytes())
+        key = (item.preprocess, speaks[index].tobytes())
         groups.setdefault(key, []).append(index)
     return list(groups.values())
 
 
 def _sum_of_probabilities(
     checkpoints: Sequence[Checkpoint],
+    members: Sequence[int],
     files: Sequence[Path],
     rows: NDArray[np.int64],
     tta: Tta,
-    machine: Machine,
+    here: _Resolved,
     track: Track,
 ) -> NDArray[np.float64]:
-    device = resolve_device(machine.device)
-    first = checkpoints[0]
-    precision = resolve_precision(first.precision, device)
-    models = [prepare(restore(item), precision, device) for item in checkpoints]
+    preprocess = checkpoints[members[0]].preprocess
+    models = [
+        classifier(
+            restore(checkpoints[member]),
+            runtime=here.runtime,
+            precision=here.precisions[member],
+            device=here.device,
+            size=(preprocess.height, preprocess.width),
+        )
+        for member in members
+    ]
     answers = probabilities(
         models,
         files,
         rows,
-        preprocess=first.preprocess,
-        classes=len(first.space),
-        precision=precision,
-        device=torch.device(device),
-        batch_size=machine.batch_size,
-        workers=machine.workers,
+        preprocess=preprocess,
+        classes=len(checkpoints[0].space),
+        device=here.device,
+        batch_size=here.batch_size,
+        workers=here.workers,
         tta=tta,
         track=track,
     )  # (models, rows, classes)

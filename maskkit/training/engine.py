@@ -23,6 +23,7 @@ from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.losses.cross_entropy import soft_targets
 from maskkit.modeling.precision import autocast, prepare
+from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Track, untracked
 from maskkit.training.ema import Average
 from maskkit.training.fold import Fold
@@ -166,13 +167,16 @@ class Trainer:
         )
 
     def _score(self, track: Track) -> tuple[float, dict[str, float]]:
+        size = (self.preprocess.height, self.preprocess.width)
+        model = classifier(
+            self.scored, runtime="torch", precision=self.precision, device=self.device, size=size
+        )
         probs = probabilities(
-            [self.scored],
+            [model],
             self.fold.paths,
             self.fold.held_out,
             preprocess=self.preprocess,
             classes=len(self.fold.space),
-            precision=self.precision,
             device=self.device,
             batch_size=self.options.batch_size,
             workers=self.options.workers,

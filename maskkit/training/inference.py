@@ -8,24 +8,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.config import Tta
 from maskkit.imaging.dataset import Photos, batch_count, batches, in_order
 from maskkit.imaging.transforms import VIEWS, to_input
-from maskkit.modeling.precision import autocast
+from maskkit.modeling.runtimes import Classifier
 from maskkit.progress import Track, untracked
 
 
 def probabilities(
-    models: Sequence[nn.Module],
+    models: Sequence[Classifier],
     paths: Sequence[Path],
     rows: NDArray[np.int64],
     *,
     preprocess: Preprocess,
     classes: int,
-    precision: str,
     device: torch.device,
     batch_size: int,
     workers: int,
@@ -36,8 +35,6 @@ def probabilities(
 
     Each photo is decoded once for all models. Nothing is sampled, repeated or dropped.
     """
-    for model in models:
-        model.eval()
     answers = np.empty((len(models), len(rows), classes), np.float32)
     loader = batches(
         Photos(paths, preprocess), in_order(rows), batch_size=batch_size, workers=workers,
@@ -48,16 +45,11 @@ def probabilities(
         for _, pixels in track(loader, batch_count(len(rows), batch_size), "photos"):
             images = to_input(pixels, preprocess, device)  # (N, 3, H, W)
             for index, model in enumerate(models):
-                probs = _mean_over_views(model, images, tta, precision, device)  # (N, C)
+                probs = _mean_over_views(model, images, tta)  # (N, C)
                 answers[index, done : done + len(pixels)] = probs.cpu().numpy()
             done += len(pixels)
     return answers
 
 
-def _mean_over_views(
-    model: nn.Module, images: Tensor, tta: Tta, precision: str, device: torch.device
-) -> Tensor:
-    views = VIEWS[tta]
-    with autocast(device, precision):
-        logits = [model(view(images)) for view in views]
-    return torch.stack([each.float().softmax(1) for each in logits]).mean(0)
+def _mean_over_views(model: Classifier, images: Tensor, tta: Tta) -> Tensor:
+    return torch.stack([model(view(images)).softmax(1) for view in VIEWS[tta]]).mean(0)
