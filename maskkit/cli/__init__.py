@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
-from maskkit.cli import demo, ensemble, evaluate, label, predict, show, split, terminal, train
+from maskkit.cli import demo, ensemble, evaluate, export, label, predict, show, split, terminal, train
 from maskkit.cli.streams import silence_stdout
 from maskkit.errors import MaskkitError
 
@@ -94,6 +94,7 @@ for command in (
     split.split,
     train.train,
     predict.predict,
+    export.export,
     ensemble.ensemble,
     evaluate.evaluate,
     show.show,

@@ -12,9 +12,11 @@ from maskkit.config import Tta
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
+from maskkit.modeling.runtimes import classifier
 from maskkit.training.inference import probabilities
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +35,15 @@ def ask(
     tta: Tta = "none",
 ) -> NDArray[np.float32]:
     return probabilities(
-        models,
+        [
+            classifier(model, runtime="torch", precision="float32", device=CPU, size=(32, 32))
+            for model in models
+        ],
         photo_files(manifest),
         np.array(rows, np.int64),
         preprocess=SMALL,
         classes=18,
-        precision="float32",
-        device=torch.device("cpu"),
+        device=CPU,
         batch_size=batch_size,
         workers=workers,
         tta=tta,
