@@ -15,6 +15,7 @@ Augmentation = Literal["none", "light", "medium"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Tta = Literal["none", "hflip"]
+Runtime = Literal["auto", "torch", "openvino", "onnx"]
 Vote = Literal["hard", "soft"]
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")  # of any case

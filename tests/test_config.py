@@ -11,6 +11,7 @@ from maskkit.config import (
     Device,
     Limits,
     Precision,
+    Runtime,
     TrainOptions,
     Tta,
     as_bytes,
@@ -22,6 +23,7 @@ from maskkit.imaging.augment import AUGMENTATIONS
 from maskkit.imaging.transforms import VIEWS
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.precision import resolve_precision
+from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
 
 OPTIONS = {item.name: item for item in fields(TrainOptions)}
 HINTS = get_type_hints(TrainOptions)
@@ -39,6 +41,12 @@ def test_each_device_and_precision_is_known_to_what_resolves_it() -> None:
             assert resolve_device(name).type in get_args(Device)
     for name in get_args(Precision):
         assert resolve_precision(name, resolve_device("cpu")) in ("float32", "bfloat16")
+
+
+def test_the_runtimes_are_those_of_the_table_and_the_choice_among_them() -> None:
+    assert get_args(Runtime) == ("auto", *RUNTIMES)
+    assert list(NEEDS) == list(RUNTIMES)
+    assert resolve_runtime("auto", resolve_device("cpu")) in RUNTIMES
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -13,7 +13,20 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
-from maskkit.cli import bench, demo, ensemble, evaluate, label, lean, predict, show, split, terminal, train
+from maskkit.cli import (
+    bench,
+    demo,
+    ensemble,
+    evaluate,
+    export,
+    label,
+    lean,
+    predict,
+    show,
+    split,
+    terminal,
+    train,
+)
 from maskkit.cli.streams import silence_stdout
 from maskkit.cli.terminal import escape
 from maskkit.errors import MaskkitError
@@ -100,6 +113,7 @@ for command in (
     split.split,
     train.train,
     predict.predict,
+    export.export,
     ensemble.ensemble,
     evaluate.evaluate,
     bench.bench,

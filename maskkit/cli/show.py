@@ -17,7 +17,7 @@ def show(
         Optional[str],
         typer.Argument(
             metavar="ARTIFACT",
-            help="A manifest, predictions or a checkpoint; `-` reads standard input.",
+            help="A manifest, predictions, a checkpoint or an exported model; `-` reads standard input.",
             show_default=False,
         ),
     ] = None,

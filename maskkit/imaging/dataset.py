@@ -29,6 +29,11 @@ class Inputs(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of photos; None for features."""
+        ...
+
     def take(self, rows: NDArray[np.int64]) -> Values:
         """Return these rows, (N, ...)."""
         ...

@@ -50,6 +50,11 @@ class Photos:
     def __len__(self) -> int:
         return len(self.files)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.preprocess.height, self.preprocess.width
+
     def take(self, rows: NDArray[np.int64]) -> Pixels:
         """Return these photos, uint8 (rows, height, width, 3).
 
@@ -58,7 +63,7 @@ class Photos:
         """
         if self.cached is not None:
             return self.cached.take(rows)  # type: ignore[return-value]
-        pixels = np.empty((len(rows), self.preprocess.height, self.preprocess.width, 3), np.uint8)
+        pixels = np.empty((len(rows), *self.size, 3), np.uint8)
         for index, row in enumerate(rows):
             pixels[index] = load(self.files[row], self.preprocess, box=self.box(row))
         return pixels
@@ -123,7 +128,7 @@ def _cached(photos: Photos, cache: Cache, track: Track) -> Records | None:
         _store_name(photos.preprocess),
         _keys(digests, photos.boxes),
         partial(_decoded, photos, digests),
-        shape=(photos.preprocess.height, photos.preprocess.width, 3),
+        shape=(*photos.size, 3),
         dtype=np.uint8,
         track=track,
         what="decoding photos",
@@ -147,7 +152,7 @@ def _store_name(preprocess: Preprocess) -> str:
 
 def _decoded(photos: Photos, digests: Digests, rows: NDArray[np.int64]) -> Pixels:
     """Decode these photos on all processors, (rows, height, width, 3)."""
-    pixels = np.empty((len(rows), photos.preprocess.height, photos.preprocess.width, 3), np.uint8)
+    pixels = np.empty((len(rows), *photos.size, 3), np.uint8)
     pieces = [slice(start, start + PIECE) for start in range(0, len(rows), PIECE)]
 
     def decode(piece: slice) -> None:

@@ -185,6 +185,11 @@ class _InMemory:
     def __len__(self) -> int:
         return PHOTOS
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.preprocess.height, self.preprocess.width
+
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return as many photos as there are rows."""
         return self.pixels[: len(rows)]

@@ -16,13 +16,13 @@ from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.records import Cache
-from maskkit.config import Device, Tta
+from maskkit.config import Device, Precision, Runtime, Tta
 from maskkit.errors import RefusedError, examples
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.device import resolve_device
-from maskkit.modeling.precision import prepare, resolve_precision
 from maskkit.modeling.restore import restore
+from maskkit.modeling.runtimes import Resolved, classifier, predicting_precision, resolve_runtime
 from maskkit.progress import Track, untracked
 from maskkit.training.inference import probabilities
 
@@ -31,11 +31,39 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Machine:
-    """How prediction runs; nothing of it changes what is predicted, beyond rounding."""
+    """How prediction runs; nothing of it changes what is predicted, beyond rounding.
+
+    Runtime and precision round in different ways, so what they came to is part of the history.
+    """
 
     device: Device = "auto"
     batch_size: int = 64
     workers: int = 2
+    runtime: Runtime = "auto"
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """The same with every `auto` decided, before any work."""
+
+    device: torch.device
+    batch_size: int
+    workers: int
+    runtime: Resolved
+    precisions: tuple[str, ...]  # of each checkpoint
+
+    @classmethod
+    def of(cls, machine: Machine, checkpoints: Sequence[Checkpoint]) -> _Resolved:
+        device = resolve_device(machine.device)
+        precisions = [predicting_precision(machine.precision, item.precision, device) for item in checkpoints]
+        runtime = resolve_runtime(machine.runtime, device)
+        return cls(device, machine.batch_size, machine.workers, runtime, tuple(precisions))
+
+    @property
+    def precision(self) -> str:
+        """The precision of all checkpoints; "auto" if they differ, which then decides the same again."""
+        return self.precisions[0] if len(set(self.precisions)) == 1 else "auto"
 
 
 def predict(
@@ -60,7 +88,7 @@ def predict(
         tta: Views that are averaged: the photo alone, or also its mirror image.
         root: Where the photos are, if not where `label` found them.
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
-        machine: Device and batch size.
+        machine: Device, batch size, runtime and precision.
         cache: Where decoded photos are kept; None to decode them now.
         track: Shows progress.
 
@@ -70,6 +98,7 @@ def predict(
     """
     for checkpoint in checkpoints:
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
+    here = _Resolved.of(machine or Machine(), checkpoints)
     photo_files(manifest, root=root)  # a wrong root is better found before anything is loaded
     seen = np.stack([_seen_rows(manifest, checkpoint) for checkpoint in checkpoints])  # (models, rows)
     speaks = _who_speaks(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
@@ -79,7 +108,8 @@ def predict(
         rows = np.flatnonzero(speaks[members[0]])
         models = [checkpoints[member] for member in members]
         photos = open_photos(manifest, models[0].preprocess, root=root, cache=cache, track=track)
-        total[rows] += _sum_of_probabilities(models, photos, rows, tta, machine or Machine(), track)
+        precisions = [here.precisions[member] for member in members]
+        total[rows] += _sum_of_probabilities(models, precisions, photos, rows, tta, here, track)
     speakers = speaks.sum(0)
     rows = np.flatnonzero(speakers)
     probs = (total[rows] / speakers[rows, None]).astype(np.float32)
@@ -91,7 +121,15 @@ def predict(
         classes=tuple(manifest.space.names),
         fold=_common_fold(checkpoints, speaks[:, rows]),
         header=_header(
-            manifest, checkpoints, leaked=leaked, oof=oof, tta=tta, root=root, allow_leak=allow_leak
+            manifest,
+            checkpoints,
+            leaked=leaked,
+            oof=oof,
+            tta=tta,
+            root=root,
+            runtime=here.runtime,
+            precision=here.precision,
+            allow_leak=allow_leak,
         ),
     )
 
@@ -148,32 +186,38 @@ def _sharing_photos(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]
     """Group the models that take the same photos in the same way, so that each is decoded once."""
     groups: dict[object, list[int]] = {}
     for index, item in enumerate(checkpoints):
-        key = (item.preprocess, item.precision, speaks[index].tobytes())
+        key = (item.preprocess, speaks[index].tobytes())
         groups.setdefault(key, []).append(index)
     return list(groups.values())
 
 
 def _sum_of_probabilities(
     checkpoints: Sequence[Checkpoint],
+    precisions: Sequence[str],
     photos: Photos,
     rows: NDArray[np.int64],
     tta: Tta,
-    machine: Machine,
+    here: _Resolved,
     track: Track,
 ) -> NDArray[np.float64]:
-    device = resolve_device(machine.device)
-    first = checkpoints[0]
-    precision = resolve_precision(first.precision, device)
-    models = [prepare(restore(item), precision, device) for item in checkpoints]
+    models = [
+        classifier(
+            restore(checkpoint),
+            runtime=here.runtime,
+            precision=precision,
+            device=here.device,
+            size=photos.size,
+        )
+        for checkpoint, precision in zip(checkpoints, precisions, strict=True)
+    ]
     answers = probabilities(
         models,
         photos,
         rows,
-        classes=len(first.space),
-        precision=precision,
-        device=torch.device(device),
-        batch_size=machine.batch_size,
-        workers=machine.workers,
+        classes=len(checkpoints[0].space),
+        device=here.device,
+        batch_size=here.batch_size,
+        workers=here.workers,
         tta=tta,
         track=track,
     )  # (models, rows, classes)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.exported import exported_header, is_onnx
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, wrong_kind
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.seen import Seen
 
 Facts = dict[str, Any]
 
@@ -28,7 +30,9 @@ def show(source: Source) -> Facts:
     if header.kind == "manifest":
         facts |= _manifest_facts(Manifest.read(source))
     elif header.kind == "checkpoint":
-        facts |= _checkpoint_facts(Checkpoint.read(source))
+        facts |= _model_facts(Checkpoint.read(source).header)
+    elif header.kind == "model":
+        facts |= {"form": "ONNX"} | _model_facts(header)
     else:
         facts |= _predictions_facts(Predictions.read(source))
     if header.space is not None:
@@ -47,6 +51,8 @@ def header_of(source: Source) -> Header:
         return header
     if bytes(memoryview(source.data)[8:9]) == b"{":  # safetensors: the header's length, then JSON
         return Checkpoint.read(source).header
+    if is_onnx(source):
+        return exported_header(source)
     return Predictions.read(source).header
 
 
@@ -83,8 +89,8 @@ def _predictions_facts(predictions: Predictions) -> Facts:
     }
 
 
-def _checkpoint_facts(checkpoint: Checkpoint) -> Facts:
-    facts = checkpoint.header.facts
+def _model_facts(header: Header) -> Facts:
+    facts = header.facts
     return {
         "model": facts["model"],
         "heads": ", ".join(facts["heads"]),
@@ -93,5 +99,5 @@ def _checkpoint_facts(checkpoint: Checkpoint) -> Facts:
         "fold held out": facts["fold"],
         "best epoch": facts["epoch"],
         "scores on the held-out fold": dict(facts["scores"]),
-        "people trained on": len(checkpoint.seen.digests),
+        "people trained on": len(Seen.from_json(facts["seen"]).digests),
     }

@@ -20,6 +20,7 @@ from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.losses.cross_entropy import soft_targets
 from maskkit.modeling.precision import autocast, prepare
+from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Track, untracked
 from maskkit.training.ema import Average
 from maskkit.training.fold import Fold
@@ -166,12 +167,18 @@ class Trainer:
         )
 
     def _score(self, track: Track) -> tuple[float, dict[str, float]]:
+        model = classifier(
+            self.scored,
+            runtime="torch",
+            precision=self.precision,
+            device=self.device,
+            size=self.fold.inputs.size,
+        )
         probs = probabilities(
-            [self.scored],
+            [model],
             self.fold.inputs,
             self.fold.held_out,
             classes=len(self.fold.space),
-            precision=self.precision,
             device=self.device,
             batch_size=self.options.batch_size,
             workers=self.options.workers,

@@ -1,4 +1,7 @@
-"""What a frozen backbone makes of each photo, computed once and shared by folds, heads and losses."""
+"""What a frozen backbone makes of each photo, computed once and shared by folds, heads and losses.
+
+In float32, so that a head is scored on what `predict` will answer.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from maskkit.imaging.dataset import Drawn, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
-from maskkit.modeling.precision import autocast, prepare
+from maskkit.modeling.precision import prepare
 from maskkit.progress import Track, untracked
 from maskkit.training.fold import Fold
 
@@ -44,6 +47,11 @@ class Features:
     def take(self, rows: NDArray[np.int64]) -> Floats:
         """Return these photos' features in all views, float32 (rows, views, features)."""
         return self.kept.take(rows)  # type: ignore[return-value]
+
+    @property
+    def size(self) -> None:
+        """Features have neither height nor width."""
+        return
 
     def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
         """Return the features, (N, F), of the view that was drawn or else of the photo as it is."""
@@ -73,7 +81,6 @@ class Showing:
         backbone: What is shown to.
         name: The model's, in timm.
         weights: Digest of the backbone's.
-        precision: It computes in.
         device: Where it is.
         augment: How photos are varied for all views but the first.
     """
@@ -81,7 +88,6 @@ class Showing:
     backbone: Backbone
     name: str
     weights: str
-    precision: str
     device: torch.device
     augment: Augmentation
 
@@ -114,12 +120,8 @@ def freeze(
         MaskkitError: The model is not made of features and one layer on them.
     """
     device = torch.device(options.device)
-    size = (photos.preprocess.height, photos.preprocess.width)
-    backbone = divide(model, size=size, dropout=options.dropout)
-    prepare(model, options.precision, device)
-    showing = Showing(
-        backbone, options.model, backbone_digest(model), options.precision, device, options.augment
-    )
+    backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=options.dropout)
+    showing = Showing(backbone, options.model, backbone_digest(model), device, options.augment)
     features = features_of(showing, photos, cache=cache, track=track)
     return backbone.head, replace(fold, inputs=features, vary=DrawnView(showing.views))
 
@@ -154,7 +156,6 @@ def _store_name(showing: Showing, photos: Photos) -> str:
     """Name the store by all that features depend on beside the photo."""
     facts = {
         "weights": showing.weights,
-        "precision": showing.precision,
         "device": showing.device.type,
         "augment": showing.augment,
         "views": showing.views,
@@ -195,6 +196,4 @@ class _Maker:
         filled = np.zeros((BATCH, *pixels.shape[1:]), np.uint8)
         filled[: len(pixels)] = pixels
         images = to_input(torch.from_numpy(filled), self.photos.preprocess, self.showing.device)
-        with autocast(self.showing.device, self.showing.precision):
-            features = self.showing.backbone.extract(images)
-        return features[: len(pixels)].float().cpu().numpy()
+        return self.showing.backbone.extract(images)[: len(pixels)].cpu().numpy()

@@ -65,6 +65,7 @@ DESCRIBED = {
         piped="- fold0.safetensors fold1.safetensors fold2.safetensors --oof --workers 0",
         impossible="nowhere fold0.safetensors", refused="folds.parquet fold0.safetensors --workers 0",
     ),
+    "export": Described("fold0.safetensors", suffix=".onnx", stdin="fold0.safetensors"),
     "ensemble": Described(
         "oof.parquet oof.parquet", suffix=".parquet", stdin="oof.parquet", piped="- oof.parquet",
         refused="leaky-oof.parquet",

@@ -23,7 +23,7 @@ from maskkit.stages.predict import Machine, predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
 
-HERE = Machine("cpu", batch_size=16, workers=0)
+HERE = Machine("cpu", batch_size=16, workers=0, runtime="torch")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.losses import LOSSES
+from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Item
 from maskkit.training.engine import Trainer
 from maskkit.training.fold import Fold
@@ -23,6 +24,7 @@ from maskkit.training.inference import probabilities
 from maskkit.training.schedule import cosine
 
 SMALL = Preprocess(32, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
+CPU = torch.device("cpu")
 MakeTrainer = Callable[..., Trainer]
 
 
@@ -96,12 +98,11 @@ def test_scores_every_held_out_photo_exactly(make: MakeTrainer, fold: Fold, batc
 def predicted(trainer: Trainer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Ask the trainer's model in one batch, unlike the trainer."""
     probs: NDArray[np.float32] = probabilities(
-        [trainer.scored],
+        [classifier(trainer.scored, runtime="torch", precision="float32", device=CPU, size=(32, 32))],
         trainer.fold.inputs,
         rows,
         classes=18,
-        precision="float32",
-        device=torch.device("cpu"),
+        device=CPU,
         batch_size=len(rows),
         workers=0,
     )[0]

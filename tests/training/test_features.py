@@ -41,7 +41,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def showing(model: nn.Module, augment: Augmentation = "light") -> Showing:
     backbone = divide(model, size=(32, 32), dropout=0.0)
-    return Showing(backbone, "test", backbone_digest(model), "float32", torch.device("cpu"), augment)
+    return Showing(backbone, "test", backbone_digest(model), torch.device("cpu"), augment)
 
 
 def all_of(features: Features) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_are_computed_once_for_the_same_backbone(
     assert sum(seen) == different
     other = replace(showing(model), weights="of other weights")
     features_of(other, photos, cache=cache)
-    features_of(replace(showing(model), precision="bfloat16"), photos, cache=cache)
+    features_of(replace(showing(model), augment="medium"), photos, cache=cache)
     assert sum(seen) == 3 * different
 
 

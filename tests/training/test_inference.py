@@ -13,9 +13,11 @@ from maskkit.imaging.decode import load
 from maskkit.imaging.photos import open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
+from maskkit.modeling.runtimes import classifier
 from maskkit.training.inference import probabilities
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +36,14 @@ def ask(
     tta: Tta = "none",
 ) -> NDArray[np.float32]:
     return probabilities(
-        models,
+        [
+            classifier(model, runtime="torch", precision="float32", device=CPU, size=(32, 32))
+            for model in models
+        ],
         open_photos(manifest, SMALL),
         np.array(rows, np.int64),
         classes=18,
-        precision="float32",
-        device=torch.device("cpu"),
+        device=CPU,
         batch_size=batch_size,
         workers=workers,
         tta=tta,

@@ -1,0 +1,97 @@
+"""Batch norm folded into the convolution before it: once trained, the two are one affine map.
+
+Equation 8 of Krishnamoorthi 2018, https://arxiv.org/abs/1806.08342.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from copy import deepcopy
+
+import torch
+from timm.layers.norm_act import BatchNormAct2d
+from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4  # of the largest logit: float32 rounds to 6e-8, and deep models add up some hundreds of it
+
+
+def folded(model: nn.Module, images: Tensor) -> nn.Module:
+    """Return a copy for inference in which convolutions have swallowed the batch norms that follow them.
+
+    Which norm follows which convolution is seen by running the model, not guessed from names. The copy
+    has to give the logits of the original; else it is a plain copy.
+
+    Args:
+        model: Any model; it is left as it is.
+        images: A few photos on the model's device, float32 (N, 3, H, W), normalised.
+    """
+    plain = deepcopy(model).eval().requires_grad_(requires_grad=False)
+    with torch.inference_mode():
+        wanted = plain(images)
+    copy = deepcopy(plain)
+    for convolution, name in _pairs(copy, images):
+        _fold(copy, convolution, name)
+    with torch.inference_mode():
+        error = (copy(images) - wanted).abs().max()
+    if bool(error <= TOLERANCE * wanted.abs().max()):
+        return copy
+    log.debug("batch norm is not folded: logits would differ by %s", error)
+    return plain
+
+
+def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
+    """Return each convolution whose output goes to one batch norm and to no other module, with its name."""
+    makers: dict[int, nn.Conv2d] = {}  # by the identity of the tensor made
+    takers: dict[int, list[str]] = {}
+    calls: Counter[int] = Counter()  # a module that is used twice serves two inputs
+    alive: list[object] = []  # an identity is one only while its object lives
+    names = {id(module): name for name, module in model.named_modules()}
+
+    def note(module: nn.Module, given: tuple[object, ...], made: object) -> None:
+        alive.extend((*given, made))
+        calls[id(module)] += 1
+        if isinstance(module, nn.Conv2d):
+            makers[id(made)] = module
+        for item in given:
+            takers.setdefault(id(item), []).append(names[id(module)])
+
+    leaves = [module for module in model.modules() if _is_norm(module) or not list(module.children())]
+    hooks = [module.register_forward_hook(note) for module in leaves]
+    with torch.no_grad():
+        model(images)
+    for hook in hooks:
+        hook.remove()
+    pairs = [(makers[made], taken[0]) for made, taken in takers.items() if made in makers and len(taken) == 1]
+    return [
+        (convolution, name)
+        for convolution, name in pairs
+        if _is_norm(norm := model.get_submodule(name)) and calls[id(convolution)] == calls[id(norm)] == 1
+    ]
+
+
+def _is_norm(module: nn.Module) -> bool:
+    is_known = type(module) in (nn.BatchNorm2d, BatchNormAct2d)  # of a subclass nobody knows what it does
+    return is_known and getattr(module, "running_var", None) is not None
+
+
+def _fold(model: nn.Module, convolution: nn.Conv2d, name: str) -> None:
+    norm = model.get_submodule(name)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    mean, variance = norm.running_mean.double(), norm.running_var.double()
+    scale = (variance + norm.eps).rsqrt()  # (C,)
+    shift = -mean * scale
+    if norm.affine:
+        scale, shift = scale * norm.weight, shift * norm.weight + norm.bias
+    if convolution.bias is not None:
+        shift = shift + convolution.bias * scale
+    weight = convolution.weight * scale[:, None, None, None]
+    convolution.weight = nn.Parameter(weight.to(convolution.weight.dtype), requires_grad=False)
+    convolution.bias = nn.Parameter(shift.to(convolution.weight.dtype), requires_grad=False)
+    parent, _, child = name.rpartition(".")
+    # timm's norm layers carry the activation with them.
+    setattr(model.get_submodule(parent), child, getattr(norm, "act", nn.Identity()))

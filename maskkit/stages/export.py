@@ -1,0 +1,92 @@
+"""Write a trained model as ONNX, which says by itself how to use it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor, nn
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.header import KEY, Header, Record
+from maskkit.errors import MaskkitError
+from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
+from maskkit.modeling.folding import folded
+from maskkit.modeling.probe import random_photos
+from maskkit.modeling.restore import restore
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4  # of the largest logit, between torch and ONNX Runtime
+
+
+def export(checkpoint: Checkpoint) -> bytes:
+    """Return the model of a checkpoint as ONNX: normalised `images` of any number to float32 `logits`.
+
+    Its metadata hold maskkit's header under `maskkit`, and in plain words, for those who know nothing of
+    it, the classes and the preprocessing.
+
+    Raises:
+        MaskkitError: onnx is not installed, the model has a step that ONNX does not know, or ONNX
+            Runtime computes other logits than torch.
+    """
+    if find_spec("onnx") is None:
+        raise MaskkitError(
+            "cannot write ONNX", why="the package onnx is not installed", fix="pip install 'maskkit[onnx]'"
+        )
+    size = (checkpoint.preprocess.height, checkpoint.preprocess.width)
+    photos = random_photos(size, count=3)  # another number than the graph was traced with
+    model = folded(restore(checkpoint), photos)
+    data = _described(to_onnx(model, size, name=checkpoint.model), _metadata(checkpoint))
+    _check(data, model, photos)
+    return data
+
+
+def _described(data: bytes, metadata: dict[str, str]) -> bytes:
+    import onnx
+
+    graph = onnx.load_model_from_string(data)
+    onnx.helper.set_model_props(graph, metadata)
+    onnx.checker.check_model(graph, full_check=True)
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
+def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
+    preprocess = checkpoint.preprocess
+    return {
+        KEY: _header(checkpoint).to_json(),
+        "classes": json.dumps(checkpoint.space.names),
+        "size": f"{preprocess.height}x{preprocess.width}",
+        "interpolation": f"{preprocess.interpolation}, antialiased",
+        "mean": json.dumps(preprocess.mean),
+        "std": json.dumps(preprocess.std),
+        "input": f"{INPUT}: float32, photos x RGB x height x width, (pixel / 255 - mean) / std",
+        "output": f"{OUTPUT}: float32, photos x classes; their softmax are the probabilities",
+    }
+
+
+def _header(checkpoint: Checkpoint) -> Header:
+    record = Record("export", {}, (checkpoint.header.input_from(checkpoint.source),))
+    facts = {**checkpoint.header.facts, "precision": "float32"}
+    return Header("model", checkpoint.space, (*checkpoint.header.history, record), facts)
+
+
+def _check(data: bytes, model: nn.Module, photos: Tensor) -> None:
+    if find_spec("onnxruntime") is None:
+        log.warning("not compared with torch: ONNX Runtime is not installed (maskkit[onnx])")
+        return
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (given,) = session.run([OUTPUT], {INPUT: photos.contiguous().numpy()})
+    with torch.inference_mode():
+        wanted = model(photos)
+    error = float((torch.from_numpy(given) - wanted).abs().max() / wanted.abs().max())
+    if not error <= TOLERANCE:
+        raise MaskkitError(
+            "the exported model computes otherwise than torch does",
+            why=f"on random photos its logits are off by {error:.1%} of the largest",
+            fix="report the model's name",
+        )
