@@ -112,15 +112,13 @@ def _towards_images(gradient: Tensor, images: Tensor, weight: Tensor, stride: Pa
 def _towards_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
     """Return the gradient of the weight, (C, 1, kernel height, kernel width), a few columns at a time."""
     width = weight.shape[3]
-    if tuple(weight.shape[2:]) == (FAST_WIDTH, FAST_WIDTH):
-        return _backward(gradient, images, weight, stride, padding, images=False)
-    columns = weight[..., :FAST_WIDTH].contiguous()
-    whole = torch.empty_like(weight)
+    # Padded by hand: with photos no taller than the kernel, oneDNN's own padding is slow, and for weights
+    # that meet nothing but padding it returns whatever the memory held.
+    padded = F.pad(images, (padding[1], padding[1], padding[0], padding[0])) if any(padding) else images
+    columns, whole = weight[..., :FAST_WIDTH].contiguous(), torch.empty_like(weight)
+    reach = stride[1] * (gradient.shape[3] - 1) + FAST_WIDTH
     for start in (*range(0, width - FAST_WIDTH, FAST_WIDTH), width - FAST_WIDTH):  # the last two may overlap
-        left = start - padding[1]
-        right = left + stride[1] * (gradient.shape[3] - 1) + FAST_WIDTH
-        # Padded by hand in height too: oneDNN's own padding is slow for photos no taller than the kernel.
-        part = F.pad(images, (-left, right - images.shape[3], padding[0], padding[0]))
+        part = padded[..., start : start + reach]
         whole[..., start : start + FAST_WIDTH] = _backward(gradient, part, columns, stride, (0, 0), images=False)
     return whole
 
