@@ -101,7 +101,12 @@ class TrainOptions:
     seed: int = option(0, "Seed of every random choice.", STEP_PANEL, minimum=0)
 
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
-    precision: Precision = option("auto", "bfloat16 where the processor has it, or float32.", MACHINE_PANEL)
+    precision: Precision = option(
+        "auto", "How numbers are kept; auto takes bfloat16 where a short trial shows it to be faster.", MACHINE_PANEL
+    )
+    compile: bool = option(
+        False, "Compile the model first, on a CPU with a C++ compiler.", MACHINE_PANEL
+    )
     workers: int = option(2, "Processes that decode photos; 0 decodes in this one.", MACHINE_PANEL, minimum=0)
 
     def to_json(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +115,14 @@ def checkpoints(folds: Manifest, quick: TrainOptions, tmp_path_factory: pytest.T
 
     folder = tmp_path_factory.mktemp("run")
     return [train(folds, folder / f"fold{fold}.safetensors", fold=fold, options=quick) for fold in range(3)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is cached to this run of the tests; processes that they start inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MASKKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from maskkit.artifacts.files import Source, refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.seen import Seen
-from maskkit.config import Device, TrainOptions, parse_size
+from maskkit.config import Device, Precision, TrainOptions, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
@@ -29,7 +29,8 @@ from maskkit.progress import Track, untracked
 from maskkit.training.engine import Trainer
 from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch, to_csv
-from maskkit.training.resume import differences, load_state, resume_path, save_state
+from maskkit.training.resume import RESUME, begun_with, differences, load_state, resume_path, save_state
+from maskkit.training.trial import Work, choose_precision
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +69,12 @@ def train(
         MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.
         RefusedError: People are on both sides of the split.
     """
-    options = _resolved(options or TrainOptions())
-    record = _record(manifest, fold, options, root, allow_leak)
     left_over = resume_path(output)
     goes_on = resume and not force and left_over.exists()
-    if resume and not force and output.exists() and not goes_on:
+    is_finished = resume and not force and output.exists() and not goes_on
+    options = _resolved(options or TrainOptions(), left_over if goes_on else output if is_finished else None)
+    record = _record(manifest, fold, options, root, allow_leak)
+    if is_finished:
         _check_finished(output, record)
         return output
     # Whoever began the training that is gone on with was asked about an existing checkpoint then.
@@ -86,7 +88,11 @@ def train(
     rows = _rows(manifest, fold, allow_leak=allow_leak)
     files = photo_files(manifest, root=root)
 
-    trainer = _trainer(rows, files, manifest, options)
+    model = _model(manifest, options)
+    if options.precision == "auto":
+        options = replace(options, precision=_tried(model, options, len(rows.training)))
+        record = replace(record, options={**record.options, "precision": options.precision})
+    trainer = _trainer(model, rows, files, manifest, options)
     if goes_on:
         trainer.load_state(load_state(left_over, record))
         log.info("resumed %s after epoch %d", left_over, len(trainer.history))
@@ -104,10 +110,27 @@ def train(
     return output
 
 
-def _resolved(options: TrainOptions) -> TrainOptions:
+def _resolved(options: TrainOptions, begun: Path | None) -> TrainOptions:
+    """Settle `auto`: as in the run that has begun, if there is one; a CPU's precision may need a trial first.
+
+    Args:
+        options: As given.
+        begun: What an earlier part of the same run left, a resume file or a checkpoint.
+    """
     device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device)
+    precision: Precision = resolve_precision(options.precision, device)
+    if options.precision == "auto" and begun is not None:
+        # Another trial might choose otherwise, and the run would not be the one that began.
+        earlier = begun_with(begun) if begun.suffix == RESUME else Checkpoint.read(begun).header.history[-1]
+        precision = earlier.options.get("precision", precision)
+    elif options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":
+        precision = "auto"
     return replace(options, device=cast(Device, device.type), precision=precision)
+
+
+def _tried(model: nn.Module, options: TrainOptions, photos: int) -> Precision:
+    height, width = parse_size(options.size)
+    return choose_precision(model, Work(options.model, height, width, min(options.batch_size, photos)))
 
 
 @dataclass(frozen=True)
@@ -176,8 +199,7 @@ def _check_finished(output: Path, record: Record) -> None:
     log.info("%s is trained already", output)
 
 
-def _trainer(rows: _Rows, files: list[Path], manifest: Manifest, options: TrainOptions) -> Trainer:
-    height, width = parse_size(options.size)
+def _model(manifest: Manifest, options: TrainOptions) -> nn.Module:
     torch.manual_seed(options.seed)  # the classifier's first weights
     model = build(
         options.model,
@@ -186,10 +208,17 @@ def _trainer(rows: _Rows, files: list[Path], manifest: Manifest, options: TrainO
         drop_rate=options.dropout,
         drop_path=options.drop_path,
     )
-    _check_size(model, options.model, height, width)
+    _check_size(model, options.model, *parse_size(options.size))
     if options.weights is not None:
         for message in load_weights(model, options.weights):
             log.info("%s", message)
+    return model
+
+
+def _trainer(
+    model: nn.Module, rows: _Rows, files: list[Path], manifest: Manifest, options: TrainOptions
+) -> Trainer:
+    height, width = parse_size(options.size)
     fold = Fold(
         space=manifest.space,
         paths=files,
