@@ -109,7 +109,12 @@ class TrainOptions:
     seed: int = option(0, "Seed of every random choice.", STEP_PANEL, minimum=0)
 
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
-    precision: Precision = option("auto", "bfloat16 where the processor has it, or float32.", MACHINE_PANEL)
+    precision: Precision = option(
+        "auto",
+        "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster.",
+        MACHINE_PANEL,
+    )
+    compile: bool = option(False, "Compile the model first, on a CPU with a C++ compiler.", MACHINE_PANEL)
     workers: int = option(
         2, "Threads that prepare photos; 0 prepares them between the steps.", MACHINE_PANEL, minimum=0
     )

@@ -1,14 +1,14 @@
 """Number formats and memory layouts that make a model fast on the device it runs on."""
 
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from maskkit.config import Precision
 from maskkit.errors import MaskkitError
+from maskkit.modeling.depthwise import speed_up
 
 Resolved = Literal["float32", "bfloat16"]
 
@@ -18,7 +18,8 @@ def resolve_precision(choice: Precision, device: torch.device) -> Resolved:
 
     Args:
         choice: "auto", "float32" or "bfloat16". "auto" is bfloat16 where the processor computes with it
-            itself, rather than by emulation, and float32 elsewhere.
+            itself, rather than by emulation, and float32 elsewhere. Which is faster there depends on the
+            model: `maskkit.training.trial` finds out.
         device: Where the model will run.
 
     Returns:
@@ -63,9 +64,6 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
     Weights become channels-last, which features then follow from the first convolution on. Names and values
     of the state are unchanged, copies (such as an EMA) are prepared too, and preparing again does no harm.
 
-    Training tf_efficientnet_lite0 on two AVX512-BF16 cores, batches of 64 at 128x96, images/s: float32 63,
-    in channels-last 99; bfloat16 autocast 113, and 170 with its slow convolutions in float32.
-
     Args:
         model: A model that `autocast(device, precision)` will surround.
         precision: "float32" or "bfloat16", as from `resolve_precision`.
@@ -76,11 +74,12 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
     """
     # torch's own annotation of `to` lacks a device together with a memory format.
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cuda":
+        # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark stays
+        # off: it picks kernels by the clock, so that a resumed run would not equal an uninterrupted one.
+        torch.set_float32_matmul_precision("high")
     if precision == "bfloat16" and device.type == "cpu":
-        for module in model.modules():
-            if isinstance(module, nn.Conv2d) and _is_slow_in_bfloat16(module):
-                # A partial: unlike a closure, its deepcopy belongs to the copied module.
-                module.forward = partial(_train_in_float32, module)  # type: ignore[method-assign]
+        speed_up(model)
     return model
 
 
@@ -92,21 +91,3 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
         # Private, but older than `get_capabilities`, the public call: it is missing from torch 2.6.
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
-
-
-def _is_slow_in_bfloat16(convolution: nn.Conv2d) -> bool:
-    """Whether the backward of this depthwise convolution falls to a generic kernel on the CPU."""
-    is_depthwise = 1 < convolution.groups == convolution.in_channels
-    return is_depthwise and (max(convolution.stride) > 1 or max(convolution.kernel_size) > 3)
-
-
-def _train_in_float32(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    """Convolve in float32 where a backward will follow, then return to the precision of the surroundings.
-
-    The forward alone is fast in bfloat16, so inference is left as it is.
-    """
-    forward = type(convolution).forward  # of the class: timm's Conv2dSame has its own
-    if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")):
-        return forward(convolution, images)
-    with torch.autocast("cpu", enabled=False):
-        return forward(convolution, images.float()).to(torch.get_autocast_dtype("cpu"))

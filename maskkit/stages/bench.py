@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
-from maskkit.config import Device, TrainOptions, parse_size
+from maskkit.config import Device, Precision, TrainOptions, parse_size
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
 from maskkit.imaging.photos import Photos, open_photos
@@ -28,6 +28,7 @@ from maskkit.modeling.precision import resolve_precision
 from maskkit.progress import Item, Track, untracked
 from maskkit.training.engine import Trainer
 from maskkit.training.fold import Fold
+from maskkit.training.trial import Work, choose_precision
 
 PHOTOS = 4096  # at most so many are looked at
 ROWS = 50_000  # of an epoch that no measurement comes to the end of
@@ -99,14 +100,16 @@ def bench(
         track: Shows progress.
     """
     options = options or TrainOptions()
-    device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device)
-    options = replace(options, device=cast(Device, device.type), precision=precision)
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
     height, width = parse_size(options.size)
-    preprocess = Preprocess(
-        height, width, **preprocessing_of(build(options.model, classes=2)), crop=manifest.has("box")
-    )
+    model = build(options.model, classes=len(part.space))
+    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=part.has("box"))
+    device = resolve_device(options.device)
+    precision: Precision = resolve_precision(options.precision, device)
+    if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":
+        work = Work(options.model, height, width, options.batch_size)
+        precision = choose_precision(model, work, folder=None if cache is None else cache.folder.parent)
+    options = replace(options, device=cast(Device, device.type), precision=precision)
     photos = open_photos(part, preprocess, root=root)
     kept = open_photos(part, preprocess, root=root, cache=cache, track=track)
     measure = _Measure(options, seconds, part.space)

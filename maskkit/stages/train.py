@@ -19,7 +19,7 @@ from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
-from maskkit.config import Device, TrainOptions, parse_size
+from maskkit.config import Device, Precision, TrainOptions, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.photos import Photos, open_photos
@@ -33,7 +33,8 @@ from maskkit.training.engine import Trainer
 from maskkit.training.features import freeze
 from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch, to_csv
-from maskkit.training.resume import differences, load_state, resume_path, save_state
+from maskkit.training.resume import RESUME, begun_with, differences, load_state, resume_path, save_state
+from maskkit.training.trial import Work, choose_precision
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +75,12 @@ def train(
         MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.
         RefusedError: People are on both sides of the split.
     """
-    options = _resolved(options or TrainOptions())
-    record = _record(manifest, fold, options, root, allow_leak)
     left_over = resume_path(output)
     goes_on = resume and not force and left_over.exists()
-    if resume and not force and output.exists() and not goes_on:
+    is_finished = resume and not force and output.exists() and not goes_on
+    options = _resolved(options or TrainOptions(), left_over if goes_on else output if is_finished else None)
+    record = _record(manifest, fold, options, root, allow_leak)
+    if is_finished:
         _check_finished(output, record)
         return output
     # Whoever began the training that is gone on with was asked about an existing checkpoint then.
@@ -93,6 +95,9 @@ def train(
     photo_files(manifest, root=root)  # a wrong root is better found now than after weights were loaded
 
     model, preprocess = _model(manifest, options)
+    if options.precision == "auto":
+        options = replace(options, precision=_tried(model, options, len(rows.training), cache))
+        record = replace(record, options={**record.options, "precision": options.precision})
     photos = open_photos(manifest, preprocess, root=root, cache=cache, track=track)
     learner, learnt = model, _fold(manifest, rows, photos, options)
     if options.freeze:
@@ -117,10 +122,30 @@ def train(
     return output
 
 
-def _resolved(options: TrainOptions) -> TrainOptions:
+def _resolved(options: TrainOptions, begun: Path | None) -> TrainOptions:
+    """Settle `auto`: as in the run that has begun, if there is one; a CPU's precision may need a trial first.
+
+    Args:
+        options: As given.
+        begun: What an earlier part of the same run left, a resume file or a checkpoint.
+    """
     device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device)
+    precision: Precision = resolve_precision(options.precision, device)
+    if options.precision == "auto" and begun is not None:
+        # Another trial might choose otherwise, and the run would not be the one that began.
+        earlier = begun_with(begun) if begun.suffix == RESUME else Checkpoint.read(begun).header.history[-1]
+        precision = earlier.options.get("precision", precision)
+    elif options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":
+        precision = "auto"
     return replace(options, device=cast(Device, device.type), precision=precision)
+
+
+def _tried(model: nn.Module, options: TrainOptions, photos: int, cache: Cache | None) -> Precision:
+    if options.freeze:  # a single layer: there is nothing to gain
+        return "float32"
+    height, width = parse_size(options.size)
+    work = Work(options.model, height, width, min(options.batch_size, photos))
+    return choose_precision(model, work, folder=None if cache is None else cache.folder.parent)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.imaging.dataset import batch_count, batches, shuffled
 from maskkit.modeling.backbone import parameter_groups
+from maskkit.modeling.compiled import compiled
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.losses.cross_entropy import soft_targets
@@ -51,7 +52,9 @@ class Trainer:
         self.model = prepare(model, self.precision, self.device)
         # 2. Its average, which starts from the same weights.
         self.average = Average(self.model, decay=options.ema) if options.ema else None
-        # 3. The optimizer, and the schedule that moves its rates at every step.
+        # 3. What computes a step; the model keeps its names, for states and copies.
+        self.network = compiled(self.model, self.device) if options.compile else self.model
+        # 4. The optimizer, and the schedule that moves its rates at every step.
         self.optimizer = torch.optim.AdamW(
             parameter_groups(
                 self.model,
@@ -59,7 +62,7 @@ class Trainer:
                 head_learning_rate=options.head_learning_rate,
                 weight_decay=options.weight_decay,
             ),
-            fused=self.device.type == "cuda",
+            fused=True,  # one pass over the weights, on every kind of device
         )
         self.steps = batch_count(len(fold.training), options.batch_size)  # per epoch
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -68,12 +71,12 @@ class Trainer:
                 cosine, steps=self.steps * options.epochs, warmup_steps=round(self.steps * options.warmup)
             ),
         )
-        # 4. The loss, which knows the rare classes from the training rows alone.
+        # 5. The loss, which knows the rare classes from the training rows alone.
         counts = torch.from_numpy(fold.class_counts)
         weights = class_weights(counts, scheme=options.class_weights).to(self.device)
         extra = {"gamma": options.gamma} if options.loss == "focal" else {}
         self.criterion = partial(LOSSES[options.loss], weight=weights, **extra)
-        # 5. What has been reached so far.
+        # 6. What has been reached so far.
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
 
@@ -124,18 +127,19 @@ class Trainer:
     def train(self, number: int, track: Track = untracked) -> float:
         """Train on every training photo once; return the mean loss. `run_epoch` also scores."""
         fold, options = self.fold, self.options
-        target_of = torch.tensor(fold.target)
-        weight_of = torch.tensor(fold.weight)
-        self.model.train()
-        total, seen = torch.zeros((), device=self.device), 0.0
+        target_of = torch.tensor(fold.target).to(self.device)  # once: a copy per step would make a GPU wait
+        weight_of = torch.tensor(fold.weight).to(self.device)
+        self.network.train()
+        total = torch.zeros((), device=self.device)
         for step, (rows, values) in enumerate(track(self._batches(number), self.steps, f"epoch {number}"), 1):
-            images = self.fold.inputs.prepare(values, self.device)  # (N, 3, H, W)
+            images = fold.inputs.prepare(values, self.device)  # (N, 3, H, W)
+            these = rows.to(self.device, non_blocking=True)
             target = soft_targets(
-                target_of[rows], classes=len(fold.space), smoothing=options.label_smoothing
-            ).to(self.device)  # (N, C)
-            weight = weight_of[rows].to(self.device)  # (N,)
+                target_of[these], classes=len(fold.space), smoothing=options.label_smoothing
+            )  # (N, C)
+            weight = weight_of[these]  # (N,)
             with autocast(self.device, self.precision):
-                logits = self.model(images)
+                logits = self.network(images)
             losses = self.criterion(logits, target)  # (N,)
             loss = (losses * weight).sum() / weight.sum()
             self.optimizer.zero_grad(set_to_none=True)
@@ -147,10 +151,9 @@ class Trainer:
             if self.average is not None:
                 self.average.update()
             total += (losses.detach() * weight).sum()  # stays on the device: no sync per step
-            seen += float(weight_of[rows].sum())
             if step % CHECK_EVERY == 0 or step == self.steps:
                 _stop_on_nan(total, number, step)
-        return float(total) / seen
+        return float(total) / float(fold.weight[fold.training].sum())  # each of them was seen once
 
     def _batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         return batches(

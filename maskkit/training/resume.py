@@ -13,12 +13,13 @@ from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
 from maskkit.errors import MaskkitError
 
+RESUME = ".resume"
 MACHINE_OPTIONS = {"workers"}  # may change between the parts of one run: results do not depend on them
 
 
 def resume_path(output: Path) -> Path:
     """Return the sibling file that `--resume` reads: `fold0.safetensors` has `fold0.resume`."""
-    return output.with_suffix(".resume")
+    return output.with_suffix(RESUME)
 
 
 def save_state(path: Path, record: Record, state: dict[str, Any]) -> None:
@@ -34,15 +35,7 @@ def load_state(path: Path, record: Record) -> dict[str, Any]:
     Raises:
         MaskkitError: The file is damaged, or belongs to a training with other options or inputs.
     """
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, state = Record.from_json(saved["record"]), dict(saved["state"])
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, UnpicklingError) as error:
-        raise MaskkitError(
-            f"cannot resume from {path}",
-            why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
-            fix="use --force to train from the start",
-        ) from error
+    theirs, state = _read(path)
     changed = differences(theirs, record)
     if changed:
         raise MaskkitError(
@@ -51,6 +44,27 @@ def load_state(path: Path, record: Record) -> dict[str, Any]:
             fix="give the same options and inputs, or use --force to train from the start",
         )
     return state
+
+
+def begun_with(path: Path) -> Record:
+    """Return the record of the training that left a state.
+
+    Raises:
+        MaskkitError: The file is damaged.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Record, dict[str, Any]]:
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        return Record.from_json(saved["record"]), dict(saved["state"])
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, UnpicklingError) as error:
+        raise MaskkitError(
+            f"cannot resume from {path}",
+            why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
+            fix="use --force to train from the start",
+        ) from error
 
 
 def differences(theirs: Record, ours: Record) -> list[str]:

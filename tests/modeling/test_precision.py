@@ -78,53 +78,10 @@ def test_weights_become_channels_last_and_keep_names_and_values(precision: str) 
     assert after["conv_stem.weight"].is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "stride", "padding"), [(3, 2, ""), (5, 1, ""), (5, 2, "same"), (3, 2, "same")]
-)
-def test_slow_depthwise_convolutions_train_in_float32(kernel: int, stride: int, padding: str) -> None:
-    model = prepare(depthwise(kernel, stride, padding), "bfloat16", CPU)
-    images = photos()
-    exact = model(images)
-    assert exact.dtype == torch.float32
-    assert exact.shape[-2:] == (-(-15 // stride),) * 2
-    trained = in_bfloat16(model, images)
-    assert torch.equal(trained, exact.to(torch.bfloat16))
-    with torch.no_grad():
-        scored = in_bfloat16(model, images)
-    assert scored.dtype == trained.dtype == torch.bfloat16
-    assert not torch.equal(scored, trained)
-    torch.testing.assert_close(scored, trained, rtol=0.02, atol=0.02)
-
-
-def test_other_convolutions_train_in_bfloat16() -> None:
-    dense = nn.Conv2d(8, 8, 5, stride=2)
-    for model in (depthwise(3, 1), dense):
-        expected = in_bfloat16(deepcopy(model).to(memory_format=torch.channels_last), photos())
-        assert torch.equal(in_bfloat16(prepare(model, "bfloat16", CPU), photos()), expected)
-
-
 def test_float32_training_is_left_alone() -> None:
     model = depthwise(5, 2)
     expected = in_bfloat16(deepcopy(model).to(memory_format=torch.channels_last), photos())
     assert torch.equal(in_bfloat16(prepare(model, "float32", CPU), photos()), expected)
-
-
-@pytest.mark.parametrize("how", ["deepcopy", "average", "pickle"])
-def test_a_copy_computes_with_its_own_weights(how: str) -> None:
-    model = prepare(nn.Sequential(depthwise(5, 2)), "bfloat16", CPU)
-    copies = {
-        "deepcopy": lambda: deepcopy(model),
-        "average": lambda: AveragedModel(model),
-        "pickle": lambda: pickle.loads(pickle.dumps(model)),
-    }
-    copy = copies[how]()  # type: ignore[no-untyped-call]
-    before = in_bfloat16(model, photos())
-    assert torch.equal(in_bfloat16(copy, photos()), before)  # prepared as well
-    with torch.no_grad():
-        for parameter in copy.parameters():
-            parameter.zero_()
-    assert in_bfloat16(copy, photos()).eq(0).all()
-    assert torch.equal(in_bfloat16(model, photos()), before)
 
 
 def test_preparing_twice_and_loading_a_state_change_nothing() -> None:
