@@ -85,7 +85,7 @@ def test_keeps_the_order_of_the_table(info_csv: Path, unlabelled: Manifest, mode
     predictions = predict(unlabelled, models, machine=HERE)
     ids = [line.split(",")[0] for line in info_csv.read_text().splitlines()[1:]]
     assert ids != sorted(ids)
-    submission = predictions.to_submission().decode().splitlines()
+    submission = predictions.to_submission().to_pybytes().decode().splitlines()
     assert [line.split(",")[0] for line in submission] == ["ImageID", *ids]
     assert predictions.answer.tolist() == probs_of(predictions).argmax(1).tolist()
 
