@@ -71,7 +71,7 @@ def vote_line(rows: int, *, runs: int) -> dict[str, object]:
         files = submissions(folder, rows)
         voted, expected = folder / "voted.csv", folder / "expected.csv"
         ways = {
-            "maskkit": [*MASKKIT, "ensemble", *files, "--vote", "hard", "-o", voted, "--force"],
+            "maskkit": [*MASKKIT, "ensemble", *files, "--vote", "hard", "-o", voted, "--force", "--quiet"],
             "pandas": [sys.executable, script, *files, expected],
         }
         costs = medians(commands_in_turns(ways, runs=runs))

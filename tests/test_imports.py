@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 
@@ -43,6 +45,51 @@ def test_help_imports_nothing_heavy() -> None:
     words = [["--help"], ["--version"], ["trian"], *([name, "--help"] for name in names)]
     loaded = _loaded_after(words, HEAVY)
     assert loaded == {" ".join(line): [] for line in words}
+
+
+def test_commands_over_tables_never_import_pandas(folds: Manifest, train_csv: Path, tmp_path: Path) -> None:
+    manifest, votes = tmp_path / "folds.parquet", tmp_path / "votes.csv"
+    folds.write(manifest)
+    votes.write_bytes(Predictions(folds.table["path"], folds.labels).encode("submission"))
+    words = [
+        ["ensemble", str(votes), str(votes), "-o", str(tmp_path / "voted.csv")],
+        ["label", str(train_csv), "-o", str(tmp_path / "labels.parquet")],
+        ["split", str(manifest), "-o", str(tmp_path / "split.parquet")],
+        ["evaluate", str(manifest), str(votes), "-o", str(tmp_path / "scores.json")],
+        ["show", str(manifest)],
+        ["show", str(votes)],
+    ]
+    loaded = _loaded_after(words, ["pandas", "sklearn"])
+    assert loaded == {" ".join(line): [] for line in words}
+
+
+def test_a_vote_over_submissions_loads_neither_parquet_nor_the_functions_of_arrow(
+    folds: Manifest, tmp_path: Path
+) -> None:
+    votes = tmp_path / "votes.csv"
+    ids = pa.array([f"{row:040x}.jpg" for row in range(len(folds))])
+    votes.write_bytes(Predictions(ids, folds.labels).encode("submission"))
+    words = ["ensemble", str(votes), str(votes), "-o", str(tmp_path / "voted.csv"), "--quiet"]
+    loaded = _loaded_after([words], ["pyarrow.parquet", "pyarrow.compute", "rich"])
+    assert loaded == {" ".join(words): []}
+
+
+def test_pandas_and_arrow_work_together_after_a_lean_start() -> None:
+    code = (
+        "from maskkit.cli.lean import stay_lean; stay_lean(); import sys; assert 'pandas' not in sys.modules;"
+        "import pandas as pd, pyarrow as pa; t = pa.table({'a': [1, None]});"
+        "assert t.to_pandas()['a'].isna().tolist() == [False, True]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_table_that_only_pandas_reads_is_labelled_after_a_lean_start(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('path, site,\n"a,b.jpg", "Seoul, Korea",\nc.jpg,,\n')
+    words = ["label", str(tmp_path / "t.csv"), "--no-check", "-o", str(tmp_path / "labels.parquet")]
+    assert _loaded_after([words], ["pandas"]) == {" ".join(words): ["pandas"]}
+    table = Manifest.read(tmp_path / "labels.parquet").table
+    assert table["path"].to_pylist() == ["a,b.jpg", "c.jpg"]
+    assert table["site"].to_pylist() == ["Seoul, Korea", None]
 
 
 def test_stages_without_a_model_never_import_torch(

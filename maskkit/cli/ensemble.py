@@ -60,7 +60,7 @@ def ensemble(
     form = _form(members, output, submission=submission)
     to = target(output, force=force, inputs=predictions, is_text=form != "parquet")
     options.stop_if_dry(context, dry_run)
-    result = stage(members, vote=vote, weights=numbers, allow_leak=allow_leak)
+    result = stage(members, vote=vote, weights=numbers, allow_leak=allow_leak, history=form == "parquet")
     to.write(result.predictions.encode(form))
     if terminal.is_quiet():
         return

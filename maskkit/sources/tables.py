@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -65,10 +66,12 @@ def _from_csv(source: Source) -> pa.Table:
             table = _regular(source, names, lines)
         except pa.ArrowInvalid:
             return _irregular(source)
-        table = pa.table([_without_lead(column) for column in table.columns], names=names)
-        if not any(_begins_with(column, '"') for column in table.columns):
+        is_spaced = [pc.any(pc.starts_with(column, " ")).as_py() for column in table.columns]
+        if not any(is_spaced):
             return table
-    return _irregular(source)
+        if re.search(b'"', memoryview(source.data)) is None:
+            return pa.table([_without_lead(column) for column in table.columns], names=names)
+    return _irregular(source)  # quotes and spaces: Arrow does not tell whether a space was quoted
 
 
 def _header_line(source: Source) -> tuple[list[str], int]:
@@ -92,14 +95,8 @@ def _regular(source: Source, names: list[str], lines: int) -> pa.Table:
 
 def _without_lead(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Pass over the spaces after a comma; a cell of nothing else is empty."""
-    if not _begins_with(column, " "):
-        return column
     column = pc.utf8_ltrim(column, " ")
     return pc.if_else(pc.equal(column, ""), None, column)
-
-
-def _begins_with(column: pa.ChunkedArray, mark: str) -> bool:
-    return bool(pc.any(pc.starts_with(column, mark)).as_py())
 
 
 def _irregular(source: Source) -> pa.Table:

@@ -19,8 +19,6 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError, RefusedError, examples
-from maskkit.reporting.curves import training_curves
-from maskkit.reporting.page import evaluation_page
 from maskkit.scoring.evaluation import score
 from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.scores import Scores
@@ -99,6 +97,9 @@ def report(evaluation: Evaluation, *, manifest: str, predictions: str, curves: S
         predictions: Name of the predictions scored.
         curves: History files of the trainings, to be drawn.
     """
+    from maskkit.reporting.curves import training_curves  # pandas and jinja2, which scores alone need not
+    from maskkit.reporting.page import evaluation_page
+
     facts = {"Manifest": manifest, "Predictions": predictions}
     if evaluation.log_loss is not None:
         facts["Cross entropy"] = f"{evaluation.log_loss:.4f}"

@@ -232,3 +232,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(MaskkitError) as caught:
         Source.open(tmp_path / name)
     assert caught.value.what == f"cannot read {tmp_path / name}"
+
+
+def test_a_mapped_file_gives_its_memory_back_and_can_still_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"x" * 100_000)
+    source = Source.open(tmp_path / "a.bin")
+    source.let_go()
+    assert source.data.to_pybytes() == b"x" * 100_000
+    assert source.sha256 == Source("-", source.data).sha256
+    Source("-", source.data).let_go()  # nothing is mapped here

@@ -179,6 +179,17 @@ def test_an_image_named_twice_is_refused(text: str) -> None:
     assert "names images twice: a" in wrong(text).what
 
 
+def test_the_same_ids_in_the_same_order_are_held_once() -> None:
+    first = read("ImageID,ans\na,1\nb,2\n")
+    again = Predictions.read(Source("x", pa.py_buffer(b"ImageID,ans\na,0\nb,0\n")), like=first)
+    assert again.path is first.path
+    assert again.answer.tolist() == [0, 0]
+    other = Predictions.read(Source("x", pa.py_buffer(b"ImageID,ans\nb,0\na,0\n")), like=first)
+    assert other.path.to_pylist() == ["b", "a"]
+    with pytest.raises(MaskkitError, match="names images twice: b"):
+        Predictions.read(Source("x", pa.py_buffer(b"ImageID,ans\nb,0\nb,0\n")), like=first)
+
+
 def test_an_empty_id_is_refused() -> None:
     assert "rows without an id" in wrong("ImageID,ans\n,1\nb,2\n").what
 

@@ -119,3 +119,15 @@ def test_refuses_rows_that_are_no_probabilities(row: list[float]) -> None:
     probs = np.array([[[0.5, 0.5]], [row]])
     with pytest.raises(MaskkitError, match="row 0 of model 2"):
         soft_vote(probs)
+
+
+def test_long_files_are_voted_on_like_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    probs = random.dirichlet(np.ones(4), (3, 100)).astype(np.float32)
+    answers = probs.argmax(2)
+    whole = [hard_vote(answers, classes=4), hard_vote(list(answers), classes=4, probs=list(probs))]
+    monkeypatch.setattr("maskkit.scoring.blending._BLOCK", 7)
+    parts = [hard_vote(answers, classes=4), hard_vote(list(answers), classes=4, probs=list(probs))]
+    for (winner, tied), (expected, expected_tied) in zip(parts, whole, strict=True):
+        assert np.array_equal(winner, expected)
+        assert np.array_equal(tied, expected_tied)

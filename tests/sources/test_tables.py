@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
@@ -36,6 +39,43 @@ def parquet(frame: pd.DataFrame) -> bytes:
 )
 def test_cells_of_a_csv_are_text_and_empty_ones_are_none(text: str) -> None:
     assert read(text).to_pydict() == {"id": ["001", None], "path": ["a.jpg", "NA"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('a, b\n1, "x, y"\n', {"a": ["1"], "b": ["x, y"]}),
+        ('a, b\n1, "xy"\n', {"a": ["1"], "b": ["xy"]}),
+        ('a, b, c\n1, "x, y"\n', {"a": ["1"], "b": ["x, y"], "c": [None]}),
+        ("a,b\n1\n", {"a": ["1"], "b": [None]}),
+        ("a,b,\n1,2,\n", {"a": ["1"], "b": ["2"], "Unnamed: 2": [None]}),
+        ("a,a\n1,2\n", {"a": ["1"], "a.1": ["2"]}),
+        ('\n\na,b\n\n1,"x\ny"\n', {"a": ["1"], "b": ["x\ny"]}),
+        ('"a\nb",c\n1,2\n', {"a\nb": ["1"], "c": ["2"]}),
+        ('a,b\n1,say ""hi""\n', {"a": ["1"], "b": ['say ""hi""']}),
+        ('a,b\n1,"say ""hi"""\n', {"a": ["1"], "b": ['say "hi"']}),
+        ("a,b\n1, \n", {"a": ["1"], "b": [None]}),
+    ],
+)
+def test_other_dialects_of_csv_are_read_as_spreadsheets_and_pandas_mean_them(
+    text: str, expected: dict[str, list[str | None]]
+) -> None:
+    assert read(text).to_pydict() == expected
+
+
+cells = st.text(st.sampled_from('ab ,"\n\r;é'), max_size=4)
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=6))
+def test_any_cells_come_back_as_pandas_reads_them(rows: list[tuple[str, str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows([("a", "b"), *rows])
+    frame = pd.read_csv(
+        io.StringIO(text.getvalue()), dtype=str, na_values=[""], keep_default_na=False, skipinitialspace=True
+    )
+    assert read(text.getvalue()).to_pydict() == frame.astype(object).where(frame.notna(), None).to_dict(
+        "list"
+    )
 
 
 def test_whole_numbers_beside_nulls_in_parquet_stay_whole() -> None:

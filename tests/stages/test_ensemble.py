@@ -247,3 +247,11 @@ def test_members_that_leak_are_refused_and_carried_on_if_allowed() -> None:
 def test_gives_the_same_bytes_twice() -> None:
     first, second = (bytes(ensemble([FIRST, SECOND], vote="soft").predictions.to_parquet()) for _ in range(2))
     assert first == second
+
+
+def test_a_csv_which_carries_no_history_needs_no_digests_of_what_was_read() -> None:
+    result = ensemble([FIRST, SECOND], history=False).predictions
+    assert result.header.history == ()
+    recorded = ensemble([FIRST, SECOND]).predictions
+    assert result.encode("csv") == recorded.encode("csv")
+    assert len(recorded.header.history) == 3
