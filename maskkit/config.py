@@ -102,11 +102,11 @@ class TrainOptions:
 
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
     precision: Precision = option(
-        "auto", "How numbers are kept; auto takes bfloat16 where a short trial shows it to be faster.", MACHINE_PANEL
+        "auto",
+        "How numbers are kept; auto takes bfloat16 where a short trial shows it to be faster.",
+        MACHINE_PANEL,
     )
-    compile: bool = option(
-        False, "Compile the model first, on a CPU with a C++ compiler.", MACHINE_PANEL
-    )
+    compile: bool = option(False, "Compile the model first, on a CPU with a C++ compiler.", MACHINE_PANEL)
     workers: int = option(2, "Processes that decode photos; 0 decodes in this one.", MACHINE_PANEL, minimum=0)
 
     def to_json(self) -> dict[str, Any]:

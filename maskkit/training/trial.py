@@ -26,7 +26,7 @@ from maskkit.modeling.precision import Resolved, autocast, prepare
 
 log = logging.getLogger(__name__)
 
-GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and a choice should not change with the load
+GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and choices should not follow the load
 ROUNDS, LONG_ENOUGH = 3, 20.0  # timed steps per precision, unless so many seconds have passed
 
 Rates = Mapping[Resolved, float]  # photos per second
@@ -63,7 +63,9 @@ def choose_precision(
     if rates is None:
         rates = (measure or photos_per_second)(model, work)
         if path is not None:
-            with suppress(MaskkitError, OSError):  # a cache that cannot be written costs a trial, not a training
+            with suppress(
+                MaskkitError, OSError
+            ):  # a cache that cannot be written costs a trial, not a training
                 write_whole(path, json.dumps({**_circumstances(work), "rates": rates}, indent=1).encode())
     choice = fastest(rates)
     other: Resolved = "float32" if choice == "bfloat16" else "bfloat16"
