@@ -17,7 +17,8 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Conv2dSame, pad_same
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.padding import pad_same
 from torch import Tensor, nn
 
 FAST_WIDTH = 3  # of a kernel
@@ -62,7 +63,7 @@ def _train(convolution: nn.Conv2d, images: Tensor) -> Tensor:
     if isinstance(convolution, Conv2dSame):
         images = pad_same(images, list(convolution.kernel_size), list(convolution.stride))
     weight = convolution.weight.to(dtype)
-    maps = _Depthwise.apply(images, weight, convolution.stride, convolution.padding)  # type: ignore[no-untyped-call]
+    maps = _Depthwise.apply(images, weight, convolution.stride, convolution.padding)
     if convolution.bias is not None:
         maps = maps + convolution.bias.to(dtype).view(-1, 1, 1)
     return cast(Tensor, maps)  # (N, C, H', W')
@@ -90,7 +91,7 @@ class _Depthwise(torch.autograd.Function):
         return F.conv2d(images, weight, None, stride, padding, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         images, weight = ctx.saved_tensors
         wants_images, wants_weight, *_ = ctx.needs_input_grad
         return (

@@ -75,8 +75,8 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
     # torch's own annotation of `to` lacks a device together with a memory format.
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cuda":
-        # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark stays
-        # off: it picks kernels by the clock, so that a resumed run would not equal an uninterrupted one.
+        # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark
+        # stays off: it picks kernels by the clock, and a resumed run would not equal an uninterrupted one.
         torch.set_float32_matmul_precision("high")
     if precision == "bfloat16" and device.type == "cpu":
         speed_up(model)

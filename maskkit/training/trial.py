@@ -26,7 +26,7 @@ from maskkit.modeling.precision import Resolved, autocast, prepare
 
 log = logging.getLogger(__name__)
 
-GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and a choice should not change with the load
+GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and choices should not follow the load
 ROUNDS, LONG_ENOUGH = 3, 20.0  # timed steps per precision, unless so many seconds have passed
 
 Rates = Mapping[Resolved, float]  # photos per second

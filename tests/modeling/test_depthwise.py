@@ -23,7 +23,7 @@ def depthwise(kernel: int, stride: int, padding: str = "", *, bias: bool = False
     convolution: nn.Conv2d = create_conv2d(  # type: ignore[no-untyped-call]
         8, 8, kernel, stride=stride, padding=padding, depthwise=True, bias=bias
     )
-    return convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return convolution.to(memory_format=torch.channels_last)
 
 
 def sped_up(model: nn.Module) -> nn.Module:
@@ -43,7 +43,7 @@ def photos(height: int = 15, width: int = 11) -> Tensor:
 
 
 def gradients(model: nn.Module, images: Tensor) -> list[Tensor]:
-    """Return the gradients of the photos and of the parameters, in bfloat16 autocast if photos are float32."""
+    """Return the gradients of the photos and of the parameters, in bfloat16 if the photos are float32."""
     images = images.clone().requires_grad_()
     maps = in_bfloat16(model, images) if images.dtype == torch.float32 else model(images)
     pull = torch.randn(maps.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)

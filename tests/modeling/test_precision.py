@@ -1,4 +1,3 @@
-import pickle
 from copy import deepcopy
 from typing import cast
 
@@ -6,7 +5,6 @@ import pytest
 import torch
 from timm.layers.create_conv2d import create_conv2d
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from maskkit.config import Precision
 from maskkit.errors import MaskkitError

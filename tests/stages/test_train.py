@@ -8,16 +8,18 @@ import pyarrow as pa
 import pytest
 import torch
 from safetensors.numpy import load_file
+from torch import nn
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import TrainOptions
+from maskkit.config import Precision, TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.modeling.restore import restore
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
+from maskkit.training.trial import Work
 
 
 def edited(manifest: Manifest, **columns: object) -> Manifest:
@@ -241,6 +243,36 @@ def test_needs_photos_on_both_sides(folds: Manifest, quick: TrainOptions, output
     nothing = edited(folds, weight=np.zeros(len(folds), np.float32))
     with pytest.raises(MaskkitError, match="fold 0 has 0 photos to train on and 56 labelled ones"):
         train(nothing, output, fold=0, options=quick)
+
+
+def test_auto_tries_the_model_as_it_will_be_trained_and_records_what_it_chose(
+    folds: Manifest, one_epoch: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Work] = []
+
+    def choose(model: nn.Module, work: Work) -> Precision:
+        tried.append(work)
+        return "float32"
+
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr("maskkit.stages.train.choose_precision", choose)
+    auto = replace(one_epoch, precision="auto")
+    outputs = [
+        train(folds, tmp_path / f"{options.precision}.safetensors", fold=0, options=options)
+        for options in (auto, one_epoch)
+    ]
+    assert tried == [Work("test_efficientnet", 32, 32, 20)]
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+def test_no_trial_is_made_where_there_is_nothing_to_choose(
+    folds: Manifest, one_epoch: TrainOptions, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    monkeypatch.setattr("maskkit.stages.train.choose_precision", None)
+    train(folds, output, fold=0, options=replace(one_epoch, precision="auto"))
+    assert Checkpoint.read(output).precision == "float32"
 
 
 def test_starts_from_given_weights_and_records_their_digest(

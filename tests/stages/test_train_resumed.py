@@ -127,6 +127,25 @@ def test_goes_on_between_epochs_as_if_never_interrupted(
     assert [line.split(",")[0] for line in history[1:]] == [str(number + 1) for number in range(EPOCHS)]
 
 
+def test_auto_goes_on_in_the_precision_in_which_the_run_began(
+    folds: Manifest,
+    options: TrainOptions,
+    whole: dict[Precision, Path],
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: list[Precision] = ["float32", "bfloat16"]
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr("maskkit.stages.train.choose_precision", lambda *_: answers.pop())
+    options = replace(options, precision="auto")
+    interrupt(folds, output, options)
+    assert answers == ["float32"]
+    for _ in range(2):  # it is gone on with, then found to be finished
+        train(folds, output, fold=0, options=options, resume=True)
+        assert output.read_bytes() == whole["bfloat16"].read_bytes()
+    assert answers == ["float32"]
+
+
 @pytest.mark.parametrize("what", ["epoch 1", "epoch 2", "photos"])
 def test_goes_on_from_the_middle_of_an_epoch(
     folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path, what: str

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from maskkit.config import ClassWeights, Loss, TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos
 from maskkit.modeling.backbone import build
+from maskkit.modeling.compiled import compiled
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Item
@@ -289,3 +291,29 @@ def test_a_score_of_zero_is_a_first_best(make: MakeTrainer, monkeypatch: pytest.
     trainer = make(epochs=2)
     scripted(trainer, monkeypatch, [0.0, 0.0])
     assert trainer.best_epoch.epoch == 1
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_compiled_model_keeps_its_names_and_goes_on_from_its_state(
+    make: MakeTrainer, monkeypatch: pytest.MonkeyPatch, ema: float
+) -> None:
+    monkeypatch.setattr("maskkit.training.engine.compiled", partial(compiled, backend="eager"))
+    whole, part, resumed = (make(compile=True, ema=ema) for _ in range(3))
+    whole.run_epoch()
+    whole.run_epoch()
+    part.run_epoch()
+    resumed.load_state(part.state())
+    resumed.run_epoch()
+    assert list(resumed.best) == list(make(ema=ema).model.state_dict())
+    assert same(resumed.model.state_dict(), whole.model.state_dict())
+    assert resumed.history[-1].scores == whole.history[-1].scores
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_model_compiled_to_machine_code_learns_what_the_plain_one_does(
+    make: MakeTrainer, precision: str
+) -> None:
+    losses = [make(compile=choice, precision=precision).run_epoch().train_loss for choice in (False, True)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
