@@ -1,5 +1,6 @@
 import logging
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from maskkit.imaging.roots import photo_files
 from maskkit.imaging.transforms import to_input
 from maskkit.labels import Factor, LabelSpace
 from maskkit.modeling.restore import restore
+from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
 from maskkit.stages.label import label
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.split import split
@@ -273,3 +275,43 @@ def test_held_out_scoring_and_prediction_see_the_same_tensors(
     seen.clear()
     predict(folds, models[:1], oof=True, machine=replace(HERE, batch_size=5, workers=1))
     assert torch.equal(scored, torch.cat(seen))
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino", "onnx"])
+def test_every_runtime_answers_alike_and_is_recorded(
+    unlabelled: Manifest, models: list[Checkpoint], runtime: Resolved
+) -> None:
+    if any(find_spec(package) is None for package in NEEDS[runtime]):
+        pytest.skip(f"needs maskkit[{runtime}]")
+    expected = probs_of(predict(unlabelled, models, machine=HERE))
+    predictions = predict(unlabelled, models, machine=replace(HERE, runtime=runtime))
+    assert np.allclose(probs_of(predictions), expected, atol=1e-5)
+    options = predictions.header.history[-1].options
+    assert (options["runtime"], options["precision"]) == (runtime, "float32")
+    again = predict(unlabelled, models, machine=replace(HERE, runtime=runtime))
+    assert bytes(again.to_parquet()) == bytes(predictions.to_parquet())
+
+
+def test_the_history_tells_what_auto_came_to(unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    options = (
+        predict(unlabelled, models[:1], machine=replace(HERE, runtime="auto")).header.history[-1].options
+    )
+    assert options["runtime"] == resolve_runtime("auto", torch.device("cpu"))
+
+
+def test_bfloat16_answers_as_float32_does(unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    exact = predict(unlabelled, models, machine=HERE)
+    rounded = predict(unlabelled, models, machine=replace(HERE, precision="bfloat16"))
+    assert np.array_equal(rounded.answer, exact.answer)
+    assert not np.array_equal(probs_of(rounded), probs_of(exact))
+    assert np.allclose(probs_of(rounded), probs_of(exact), atol=0.02)
+    assert rounded.header.history[-1].options["precision"] == "bfloat16"
+
+
+def test_models_trained_in_different_precisions_keep_theirs(
+    unlabelled: Manifest, models: list[Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    header = replace(models[1].header, facts={**models[1].header.facts, "precision": "bfloat16"})
+    mixed = [models[0], replace(models[1], header=header)]
+    assert predict(unlabelled, mixed, machine=HERE).header.history[-1].options["precision"] == "auto"

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from maskkit.config import Precision, Runtime
+from maskkit.errors import MaskkitError
+from maskkit.modeling import runtimes
+from maskkit.modeling.backbone import build
+from maskkit.modeling.precision import resolve_precision
+from maskkit.modeling.runtimes import NEEDS, RUNTIMES, classifier, predicting_precision, resolve_runtime
+
+CPU, META = torch.device("cpu"), torch.device("meta")
+HERE = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            any(find_spec(package) is None for package in NEEDS[name]), reason=f"needs maskkit[{name}]"
+        ),
+    )
+    for name in RUNTIMES
+]
+ALLOWED = {"float32": 1e-5, "bfloat16": 0.05}  # difference of a probability
+
+
+def photos(count: int, size: tuple[int, int] = (48, 32)) -> Tensor:
+    images = torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(3))
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.fixture(scope="module", params=["test_efficientnet", "test_resnet", "test_vit"])
+def model(request: pytest.FixtureRequest) -> nn.Module:
+    """A model whose answers differ from photo to photo."""
+    torch.manual_seed(0)
+    made = _vit() if request.param == "test_vit" else build(request.param, classes=6)
+    with torch.no_grad():
+        for _ in range(3):
+            made(torch.randn(16, 3, 48, 32))  # statistics for the batch norms
+    return made.eval()
+
+
+def _vit() -> nn.Module:
+    import timm
+
+    made: nn.Module = timm.create_model("test_vit", num_classes=6, img_size=(48, 32))
+    return made
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("runtime", HERE)
+@pytest.mark.parametrize("count", [1, 8, 19])
+def test_probabilities_are_those_of_float32_and_answers_are_the_same(
+    model: nn.Module, runtime: runtimes.Resolved, precision: str, count: int
+) -> None:
+    classify = classifier(model, runtime=runtime, precision=precision, device=CPU, size=(48, 32))
+    with torch.inference_mode():
+        wanted = model(photos(count))
+        given = classify(photos(count))
+    assert given.dtype == torch.float32
+    assert (given.softmax(1) - wanted.softmax(1)).abs().max() < ALLOWED[precision]
+    assert torch.equal(given.argmax(1), wanted.argmax(1))
+
+
+@pytest.mark.parametrize("runtime", HERE)
+def test_gives_the_same_bits_every_time(model: nn.Module, runtime: runtimes.Resolved) -> None:
+    given = []
+    for _ in range(2):
+        classify = classifier(model, runtime=runtime, precision="bfloat16", device=CPU, size=(48, 32))
+        with torch.inference_mode():
+            given.append(classify(photos(21)))
+    assert torch.equal(*given)
+
+
+@pytest.mark.parametrize("runtime", HERE)
+def test_the_order_of_memory_does_not_matter(model: nn.Module, runtime: runtimes.Resolved) -> None:
+    classify = classifier(model, runtime=runtime, precision="float32", device=CPU, size=(48, 32))
+    with torch.inference_mode():
+        flipped = photos(3).flip(3)
+        torch.testing.assert_close(classify(flipped), classify(flipped.contiguous()), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", HERE)
+def test_the_model_keeps_its_values_and_its_mode(runtime: runtimes.Resolved) -> None:
+    model = build("test_resnet", classes=4).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    classifier(model, runtime=runtime, precision="bfloat16", device=CPU, size=(32, 32))
+    assert model.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+class Insisting(nn.Module):
+    """Makes a float32 tensor of its own, which cannot be multiplied with one of bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        given: Tensor = self.head(images.mean((2, 3))) @ torch.eye(3)
+        return given
+
+
+def test_a_model_that_cannot_be_converted_to_bfloat16_computes_by_autocast() -> None:
+    model = Insisting()
+    classify = classifier(model, runtime="torch", precision="bfloat16", device=CPU, size=(32, 32))
+    with torch.inference_mode():
+        given, wanted = classify(photos(5)), model(photos(5))
+    assert given.dtype == torch.float32
+    assert not torch.equal(given, wanted)
+    torch.testing.assert_close(given, wanted, rtol=0.02, atol=0.02)
+
+
+class Deciding(nn.Module):
+    """Chooses its way by what it sees, which tracing cannot follow."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        sums = images.mean((2, 3))
+        return sums if len(images) == 2 else -sums
+
+
+@pytest.mark.parametrize("runtime", [name for name in HERE if name.values != ("torch",)])
+def test_a_conversion_that_changes_the_model_is_an_error(runtime: runtimes.Resolved) -> None:
+    with pytest.raises(MaskkitError, match="computes this model otherwise than torch") as caught:
+        classifier(Deciding(), runtime=runtime, precision="float32", device=CPU, size=(32, 32))
+    assert "--runtime torch" in caught.value.fix
+
+
+def test_auto_is_openvino_where_it_is_installed_and_torch_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "find_spec", lambda _: object())
+    assert resolve_runtime("auto", CPU) == "openvino"
+    assert resolve_runtime("auto", META) == "torch"
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None if name == "openvino" else object())
+    assert resolve_runtime("auto", CPU) == "torch"
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx"])
+def test_a_runtime_that_is_not_installed_is_an_error_that_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, name: Runtime
+) -> None:
+    monkeypatch.setattr(runtimes, "find_spec", lambda _: None)
+    with pytest.raises(MaskkitError, match=f"the runtime {name} is not installed") as caught:
+        resolve_runtime(name, CPU)
+    assert f"maskkit[{name}]" in caught.value.fix
+
+
+def test_refuses_a_device_that_a_runtime_does_not_serve_and_an_unknown_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtimes, "find_spec", lambda _: object())
+    assert resolve_runtime("torch", META) == "torch"
+    with pytest.raises(MaskkitError, match="openvino does not compute on meta"):
+        resolve_runtime("openvino", META)
+    with pytest.raises(MaskkitError, match="'tflite'") as caught:
+        resolve_runtime(cast(Runtime, "tflite"), CPU)
+    assert "auto, torch, openvino, onnx" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("choice", "trained", "has_bfloat16", "expected"),
+    [
+        ("auto", "bfloat16", True, "bfloat16"),
+        ("auto", "bfloat16", False, "float32"),  # emulated, it would be slower than float32
+        ("auto", "float32", True, "float32"),
+        ("float32", "bfloat16", True, "float32"),
+        ("bfloat16", "float32", False, "bfloat16"),
+    ],
+)
+def test_predicts_as_trained_where_the_processor_can_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, choice: Precision, trained: Precision, has_bfloat16: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bfloat16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_bfloat16)
+    assert resolve_precision("auto", CPU) == ("bfloat16" if has_bfloat16 else "float32")
+    assert predicting_precision(choice, trained, CPU) == expected
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs maskkit[openvino]")
+def test_openvino_reports_nothing_to_anyone(tmp_path: Path) -> None:
+    code = (
+        "import sys, torch; from maskkit.modeling.runtimes import classifier;"
+        "classifier(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten()), runtime='openvino',"
+        "    precision='float32', device=torch.device('cpu'), size=(16, 16));"
+        "print([name for name in sys.modules if name.startswith('openvino_telemetry') and sys.modules[name]])"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+    assert not (tmp_path / "intel").exists()
