@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from timing import report
 
@@ -119,32 +118,30 @@ def _plain(variant: str, name: str, size: str, photos: int) -> Callable[[], obje
 
 def _maskkit(variant: str, name: str, size: str, photos: int) -> Callable[[], object]:
     import numpy as np
-    import torch
 
     from maskkit.artifacts.checkpoint import Preprocess
     from maskkit.config import TrainOptions, parse_size
+    from maskkit.imaging.photos import Photos
     from maskkit.labels import HOME
     from maskkit.modeling.backbone import build, preprocessing_of
-    from maskkit.progress import untracked
     from maskkit.training.engine import Trainer
     from maskkit.training.fold import Fold
 
     rows = np.arange(photos)
     label = rows % len(HOME)
-    fold = Fold(HOME, [], label, np.ones(photos, np.float32), label, training=rows, held_out=rows[:0])
     _, precision, *rest = variant.split()
     options = TrainOptions(
         model=name, size=size, batch_size=photos, epochs=1000, device="cpu",
-        precision=precision, compile=bool(rest),  # type: ignore[arg-type]
+        precision=precision, compile=bool(rest), workers=0,  # type: ignore[arg-type]
     )  # fmt: skip
     model = build(name, classes=len(HOME), drop_rate=options.dropout)
-    height, width = parse_size(size)
-    trainer: Any = Trainer(
-        model, fold, options, preprocess=Preprocess(height, width, **preprocessing_of(model))
-    )
-    pixels = torch.randint(0, 256, (photos, height, width, 3), dtype=torch.uint8)
-    trainer._batches = lambda number: iter([(torch.arange(photos), pixels)])  # noqa: ARG005
-    return lambda: trainer._train(1, untracked)
+    preprocess = Preprocess(*parse_size(size), **preprocessing_of(model))
+    in_memory = Photos.of_pixels(np.random.default_rng(0).integers(
+        0, 256, (photos, preprocess.height, preprocess.width, 3), np.uint8
+    ), preprocess)  # fmt: skip
+    fold = Fold(HOME, in_memory, label, np.ones(photos, np.float32), label, training=rows, held_out=rows[:0])
+    trainer = Trainer(model, fold, options)
+    return lambda: trainer.train(1)
 
 
 def _lines(

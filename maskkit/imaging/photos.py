@@ -47,6 +47,12 @@ class Photos:
     boxes: NDArray[np.float32] | None = None
     cached: Records | None = None
 
+    @classmethod
+    def of_pixels(cls, pixels: Pixels, preprocess: Preprocess, *, count: int | None = None) -> Photos:
+        """Return `count` photos without files, which look like the given ones in turn."""
+        place = np.resize(np.arange(len(pixels)), len(pixels) if count is None else count)
+        return cls([Path()] * len(place), preprocess, cached=Records(pixels, place))
+
     def __len__(self) -> int:
         return len(self.files)
 

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any, cast
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
@@ -20,7 +18,6 @@ from maskkit.config import Device, Precision, TrainOptions, parse_size
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
 from maskkit.imaging.photos import Photos, open_photos
-from maskkit.imaging.transforms import to_input
 from maskkit.labels import LabelSpace
 from maskkit.modeling.backbone import build, preprocessing_of
 from maskkit.modeling.device import resolve_device
@@ -178,44 +175,21 @@ class _Watch:
         return self.photos / self.passed
 
 
-@dataclass(frozen=True)
-class _InMemory:
-    """The same few photos for any rows, so that only what is done with them takes time."""
-
-    pixels: NDArray[np.uint8]
-    preprocess: Preprocess
-
-    def __len__(self) -> int:
-        return PHOTOS
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.preprocess.height, self.preprocess.width
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return as many photos as there are rows."""
-        return self.pixels[: len(rows)]
-
-    def prepare(self, batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-        """Return a batch as the model takes it."""
-        return to_input(batch, self.preprocess, device)
-
-
 def _loading_plan(measure: _Measure, photos: Photos, kept: Photos) -> Iterator[Callable[[], Speed]]:
     most = _worker_counts()[-1]
     for workers in sorted({0, most}):
         yield partial(_loaded, measure, "decode", photos, workers, vary=False)
     size = measure.options.batch_size
-    few = _InMemory(photos.take(np.resize(np.arange(len(photos)), size)), photos.preprocess)
-    yield partial(_loaded, measure, "augment", few, 0, vary=True)
+    few = photos.take(np.resize(np.arange(len(photos)), size))
+    in_memory = Photos.of_pixels(few, photos.preprocess, count=PHOTOS)
+    yield partial(_loaded, measure, "augment", in_memory, 0, vary=True)
     for workers in _worker_counts():
         yield partial(_loaded, measure, "load", kept, workers, vary=True)
 
 
-def _loaded(measure: _Measure, part: str, inputs: Inputs, workers: int, *, vary: bool) -> Speed:
-    what = f"{measure.options.augment}, " if part == "augment" else f"{_origin(inputs)}, "
-    rate = measure.loading(inputs, workers, vary=vary)
+def _loaded(measure: _Measure, part: str, photos: Photos, workers: int, *, vary: bool) -> Speed:
+    what = f"{measure.options.augment}, " if part == "augment" else f"{_origin(photos)}, "
+    rate = measure.loading(photos, workers, vary=vary)
     return Speed(part, what + _threads(workers), rate, workers)
 
 
@@ -230,7 +204,8 @@ def _training_plan(measure: _Measure, kept: Photos) -> Iterator[Callable[[], Spe
 def _stepped(measure: _Measure, preprocess: Preprocess, size: int) -> Speed:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (size, preprocess.height, preprocess.width, 3), np.uint8)
-    rate = measure.training(_InMemory(pixels, preprocess), workers=0, batch_size=size, vary=False)
+    in_memory = Photos.of_pixels(pixels, preprocess, count=PHOTOS)
+    rate = measure.training(in_memory, workers=0, batch_size=size, vary=False)
     return Speed("step", f"{measure.options.precision}, batches of {size}", rate, size)
 
 
@@ -267,8 +242,8 @@ def _worker_counts() -> list[int]:
     return [0, *(2**power for power in range(10) if 2**power <= processors)]
 
 
-def _origin(inputs: Inputs) -> str:
-    return "cached" if getattr(inputs, "cached", None) is not None else "from files"
+def _origin(photos: Photos) -> str:
+    return "cached" if photos.cached is not None else "from files"
 
 
 def _threads(workers: int) -> str:
