@@ -207,7 +207,12 @@ def _shared() -> dict[str, list[tuple[str, Any]]]:
 
 # The same word with another meaning would be a trap; where only the help differs, it is because
 # the command does something else with the same thing.
-OTHER_HELP = {"output": {"train"}, "root": {"label"}, "weights": {"train", "ensemble"}}
+OTHER_HELP = {
+    "output": {"train"},
+    "root": {"label"},
+    "weights": {"train", "ensemble"},
+    "precision": {"predict"},
+}
 
 
 @pytest.mark.parametrize("option", _shared())

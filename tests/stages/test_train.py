@@ -250,7 +250,7 @@ def test_auto_tries_the_model_as_it_will_be_trained_and_records_what_it_chose(
 ) -> None:
     tried: list[Work] = []
 
-    def choose(model: nn.Module, work: Work) -> Precision:
+    def choose(model: nn.Module, work: Work, **_: object) -> Precision:
         tried.append(work)
         return "float32"
 
