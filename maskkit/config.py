@@ -114,7 +114,11 @@ class TrainOptions:
         "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster.",
         MACHINE_PANEL,
     )
-    compile: bool = option(False, "Compile the model first, on a CPU with a C++ compiler.", MACHINE_PANEL)
+    compile: bool = option(
+        False,
+        "Compile the model first, which takes minutes; on the CPUs tried, steps became slower, not faster.",
+        MACHINE_PANEL,
+    )
     workers: int = option(
         2, "Threads that prepare photos; 0 prepares them between the steps.", MACHINE_PANEL, minimum=0
     )
