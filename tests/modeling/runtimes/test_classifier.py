@@ -56,17 +56,17 @@ def _vit() -> nn.Module:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("runtime", HERE)
-@pytest.mark.parametrize("count", [1, 8, 19])
 def test_probabilities_are_those_of_float32_and_answers_are_the_same(
-    model: nn.Module, runtime: runtimes.Resolved, precision: str, count: int
+    model: nn.Module, runtime: runtimes.Resolved, precision: str
 ) -> None:
     classify = classifier(model, runtime=runtime, precision=precision, device=CPU, size=(48, 32))
-    with torch.inference_mode():
-        wanted = model(photos(count))
-        given = classify(photos(count))
-    assert given.dtype == torch.float32
-    assert (given.softmax(1) - wanted.softmax(1)).abs().max() < ALLOWED[precision]
-    assert torch.equal(given.argmax(1), wanted.argmax(1))
+    for count in (1, 8, 19):  # of which 8 fills what OpenVINO takes at once
+        with torch.inference_mode():
+            wanted = model(photos(count))
+            given = classify(photos(count))
+        assert given.dtype == torch.float32
+        assert (given.softmax(1) - wanted.softmax(1)).abs().max() < ALLOWED[precision]
+        assert torch.equal(given.argmax(1), wanted.argmax(1))
 
 
 @pytest.mark.parametrize("runtime", HERE)
