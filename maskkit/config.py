@@ -108,7 +108,7 @@ class TrainOptions:
     )
     compile: bool = option(
         False,
-        "Compile the model first, which takes minutes; on the CPUs tried, steps became slower, not faster.",
+        "Compile the model first, which takes minutes; on the one CPU it was tried on, steps became slower.",
         MACHINE_PANEL,
     )
     workers: int = option(2, "Processes that decode photos; 0 decodes in this one.", MACHINE_PANEL, minimum=0)
