@@ -116,7 +116,7 @@ class TrainOptions:
     )
     compile: bool = option(
         False,
-        "Compile the model first, which takes minutes; on the CPUs tried, steps became slower, not faster.",
+        "Compile the model first, which takes minutes; on the one CPU it was tried on, steps became slower.",
         MACHINE_PANEL,
     )
     workers: int = option(

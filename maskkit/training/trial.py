@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
 
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and choices should not follow the load
 ROUNDS, LONG_ENOUGH = 3, 20.0  # timed steps per precision, unless so many seconds have passed
+FEWEST = 2  # photos; batch norm cannot learn from one
 
 Rates = Mapping[Resolved, float]  # photos per second
 
@@ -69,8 +70,8 @@ def choose_precision(
                 write_whole(path, json.dumps({**_circumstances(work), "rates": rates}, indent=1).encode())
     choice = fastest(rates)
     other: Resolved = "float32" if choice == "bfloat16" else "bfloat16"
-    when = "" if is_new else ", as tried before"
-    log.info("precision: %s (%.0f photos/s; %s %.0f%s)", choice, rates[choice], other, rates[other], when)
+    when = "a trial" if is_new else "an earlier trial"
+    log.info("precision: %s (%.0f photos/s in %s; %s %.0f)", choice, rates[choice], when, other, rates[other])
     return choice
 
 
@@ -82,15 +83,30 @@ def fastest(rates: Rates) -> Resolved:
 def photos_per_second(model: nn.Module, work: Work) -> Rates:
     """Time the forward and backward of a few steps on noise, in turns, and return the best of each precision.
 
+    One thread takes its share of a batch, and what counts is its processor time, so that other work of the
+    machine does not decide. With several threads it would: some of oneDNN's bfloat16 kernels spin while their
+    threads wait for one another (beside three busy programs, one layer of resnet18 took 500 ms of processor
+    time on two threads where it takes 31 on one).
+
     A model that cannot compute in bfloat16 has a rate of 0 there.
     """
+    threads = torch.get_num_threads()
+    share = replace(work, batch_size=max(FEWEST, -(-work.batch_size // threads)))
+    torch.set_num_threads(1)
+    try:
+        return {precision: rate * threads for precision, rate in _rates(model, share).items()}
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _rates(model: nn.Module, work: Work) -> Rates:
     best: dict[Resolved, float] = {"float32": 0.0, "bfloat16": 0.0}
     begun = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         steps = {precision: _step(model, work, precision) for precision in best}
         for number in range(ROUNDS + 1):
             for precision in list(steps):
-                started = time.perf_counter()
+                started = time.process_time()
                 try:
                     steps[precision]()
                 except RuntimeError:  # such as an operation that has no bfloat16
@@ -99,7 +115,7 @@ def photos_per_second(model: nn.Module, work: Work) -> Rates:
                     del steps[precision]
                     continue
                 if number:  # the first step of each plans its kernels
-                    rate = work.batch_size / (time.perf_counter() - started)
+                    rate = work.batch_size / (time.process_time() - started)
                     best[precision] = max(best[precision], rate)
             if number and time.perf_counter() - begun > LONG_ENOUGH:
                 break

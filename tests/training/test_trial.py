@@ -43,8 +43,8 @@ def test_says_what_was_chosen_and_why(tmp_path: Path, caplog: pytest.LogCaptureF
         choose_precision(nn.Identity(), WORK, folder=tmp_path, measure=Stopwatch(CLEAR))
         choose_precision(nn.Identity(), WORK, folder=tmp_path, measure=never)
     assert caplog.messages == [
-        "precision: bfloat16 (212 photos/s; float32 118)",
-        "precision: bfloat16 (212 photos/s; float32 118, as tried before)",
+        "precision: bfloat16 (212 photos/s in a trial; float32 118)",
+        "precision: bfloat16 (212 photos/s in an earlier trial; float32 118)",
     ]
 
 
@@ -104,7 +104,9 @@ def test_a_trial_disturbs_neither_the_model_nor_randomness() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
+    threads = torch.get_num_threads()
     rates = photos_per_second(model, WORK)
+    assert torch.get_num_threads() == threads
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
