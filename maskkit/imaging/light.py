@@ -76,11 +76,15 @@ class Light:
         matrices = _in_pixels(drawn, height, width)
         patches = np.rint(drawn["patch"] * (height, width)).astype(int)
         varied = np.empty_like(pixels)
+        four, warped = (np.empty((height, width, 4), np.uint8) for _ in range(2))
         for photo, out, matrix, patch, one in zip(pixels, varied, matrices, patches, drawn, strict=True):
+            # OpenCV warps four channels in half the time of three, to the same pixels.
+            cv2.cvtColor(photo, cv2.COLOR_RGB2RGBA, dst=four)
             cv2.warpAffine(
-                photo, matrix, (width, height), dst=out, borderMode=cv2.BORDER_REPLICATE,
+                four, matrix, (width, height), dst=warped, borderMode=cv2.BORDER_REPLICATE,
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             )  # fmt: skip
+            cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=out)
             cv2.transform(out, one["colour"], dst=out)
             if one["blur"]:
                 cv2.GaussianBlur(out, (3, 3), 0, dst=out)
