@@ -4,7 +4,8 @@
 
 The peer is what public solutions do: a plain float32 loop fed by the baseline's dataset through a
 DataLoader with two workers (benchmarks/baseline.py). Each side runs as processes of its own, in turns.
-With --head, five frozen folds against that plain epoch five times.
+With --head, five folds of a frozen head against that plain epoch five times; give --weights, for without
+them each seed is another backbone.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ def compare_heads(given: argparse.Namespace) -> None:
         plain = statistics.median(in_a_process("theirs", given, Path(folder))[1:])
         words = [sys.executable, "-m", "maskkit", "train", given.manifest, "--fold", "all", "--freeze",
                  "--model", given.model, "--size", given.size, "-o", f"{folder}/fold{{fold}}.safetensors",
-                 "--force", "--cache", folder, "--quiet"]  # fmt: skip
+                 "--force", "--cache", folder, "--quiet",
+                 *(["--weights", given.weights] if given.weights else [])]  # fmt: skip
         cold = run_command(words)
         warm = [run_command([*words, "--seed", str(seed)]) for seed in range(1, given.runs + 1)]
     again = statistics.median(cost.seconds for cost in warm)
@@ -120,6 +122,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--head", action="store_true")
+    parser.add_argument("--weights", help="of the frozen backbone")
     parser.add_argument("--side", choices=["ours", "theirs"], help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

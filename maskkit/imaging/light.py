@@ -2,7 +2,7 @@
 
 And a hidden patch now and then: seven near-copies of each person are soon known by heart otherwise.
 However many changes there are, a photo is resampled once and its colours are mapped once, which takes a
-fifth of the time of a library that does one after the other (benchmarks/pipeline.py).
+third to a fifth of the time of a library that does one after the other (benchmarks/pipeline.py).
 """
 
 from __future__ import annotations
