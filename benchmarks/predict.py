@@ -107,7 +107,8 @@ def from_photos_to_submission(
     with tempfile.TemporaryDirectory() as folder:
         # The plain loop as a process of its own pays for its imports too.
         command = [sys.executable, "-m", "maskkit", "predict", manifest_path, checkpoint_path, "--allow-leak",
-                   "--quiet", "--no-cache", "--submission", "-o", Path(folder) / "submission.csv", "--force"]  # fmt: skip
+                   "--quiet", "--no-cache", "--submission", "-o", Path(folder) / "submission.csv",
+                   "--force"]  # fmt: skip
         script = [sys.executable, __file__, manifest_path, checkpoint_path, "--only", "plain"]
         works = {
             "plain loop": partial(keep, "plain loop", partial(plain_loop, manifest, checkpoint)),
