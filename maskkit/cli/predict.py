@@ -53,7 +53,7 @@ def predict(
 
     Writes Parquet, or CSV if -o ends in .csv. Photos are prepared as each model's training did it:
     there is no option to do otherwise. In bfloat16 a photo whose two best classes are close is computed
-    again in float32, so the answers are those of float32; its probabilities come within 0.15, those of
+    again in float32, so that hardly an answer differs; its probabilities come within 0.15, those of
     --precision float32 within 0.00001.
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof -o oof.parquet
