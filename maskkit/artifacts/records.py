@@ -137,12 +137,13 @@ class _Layout:
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def keys(self) -> Keys:
-        """Return the keys of all records, (stored, 16); a torn last one does not count."""
+        """Return the keys of all records, (stored, 16); those without whole data do not count."""
         try:
             data = np.fromfile(self.folder / "keys", np.uint8)
+            held = (self.folder / "data").stat().st_size // self.record_bytes
         except FileNotFoundError:
-            data = np.empty(0, np.uint8)
-        return data[: len(data) // KEY_BYTES * KEY_BYTES].reshape(-1, KEY_BYTES)
+            return np.empty((0, KEY_BYTES), np.uint8)
+        return data[: min(len(data) // KEY_BYTES, held) * KEY_BYTES].reshape(-1, KEY_BYTES)
 
     def find(self, keys: Keys) -> Records:
         """Return where the keys' records are, -1 where there are none."""

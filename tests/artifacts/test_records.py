@@ -88,6 +88,15 @@ def test_what_an_interrupted_writer_left_behind_does_not_count(cache: Cache, tor
     assert ask(cache, 3, 2, 1)[1] == []
 
 
+def test_a_key_without_its_data_does_not_count(cache: Cache) -> None:
+    ask(cache, 1, 2, 3)
+    data = cache.folder / "store" / "data"
+    data.write_bytes(data.read_bytes()[:20])  # of 36
+    assert ask(cache, 1, 2, 3)[1] == [2, 3]
+    data.unlink()
+    assert ask(cache, 1, 2)[1] == [1, 2]
+
+
 def test_a_failure_keeps_what_was_made_before(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 12)
     maker = Maker(keys_of(1, 2, 3))
