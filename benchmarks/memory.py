@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=18_900)
     parser.add_argument("--model", default="tf_efficientnet_lite0")
     parser.add_argument("--size", default="128x96")
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     folder = given.keep or Path(tempfile.mkdtemp())
@@ -72,14 +73,14 @@ def main() -> None:
         multiply(Manifest.read(given.manifest), given.photos, folder)
     try:
         words = [sys.executable, "-m", "maskkit", "train", str(many), "-o", str(folder / "fold0.safetensors"),
-                 "--force", "--epochs", "2", "--model", given.model, "--size", given.size,
+                 "--force", "--epochs", str(given.epochs), "--model", given.model, "--size", given.size,
                  "--cache", str(folder / "cache")]  # fmt: skip
         anonymous, mapped, seconds = peak_of(words)
     finally:
         if given.keep is None:
             shutil.rmtree(folder)
     report(
-        f"Peak memory of train, {given.photos} photos, {given.model} at {given.size}, 2 epochs",
+        f"Peak memory of train, {given.photos} photos, {given.model} at {given.size}, {given.epochs} epochs",
         [{"own memory, MB": anonymous, "mapped files, MB": mapped, "seconds": seconds}],
     )
 
