@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +32,16 @@ FILTERS = {
 
 
 Box = NDArray[np.float32]  # (4,): x0, y0, x1, y1 as fractions of width and height
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an image file says of itself: Pillow's names of format and mode, and its upright size."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
 
 
 def decode(file: Path | BinaryIO, *, least: tuple[int, int] | None = None, name: str = "") -> Image.Image:
@@ -85,6 +96,27 @@ def load(
     return np.asarray(image.resize((width, height), FILTERS[preprocess.interpolation]))
 
 
+def opened(file: BinaryIO, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[np.uint8]]:
+    """Read an image as upright RGB, uint8 (height, width, 3), JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
+
+    Raises:
+        MaskkitError: The file is empty, cut off, not an image, or too large; it is named.
+    """
+    try:
+        with Image.open(file) as image:
+            if image.width * image.height > LARGEST:
+                raise _undecodable(name, _too_large(image))
+            size = image.size[::-1] if image.getexif().get(ORIENTATION, 1) > 4 else image.size
+            kind = Kind(image.format or "", image.mode, *size)
+            if scale > 1:
+                image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
+            return kind, np.asarray(_upright(image))
+    except Exception as error:  # see decode
+        if isinstance(error, MaskkitError):
+            raise
+        raise _undecodable(name, fault(error)) from error
+
+
 def faulty(file: BinaryIO) -> str | None:
     """Say why an image cannot be decoded, or None if it can.
 
@@ -122,7 +154,9 @@ def _too_large(image: Image.Image) -> str:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    return _to_rgb(ImageOps.exif_transpose(image))
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)  # a copy costs as much as decoding
+    return _to_rgb(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -132,7 +166,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _undecodable(path: str, why: str) -> MaskkitError:

@@ -18,6 +18,7 @@ import numpy as np
 from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.drawing.population import Person, population
 from maskkit.errors import MaskkitError, examples
+from maskkit.imaging.memory import keep_freed_memory
 from maskkit.progress import Track, untracked
 from maskkit.sources.competition import STATES
 
@@ -121,9 +122,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 def _draw(root: Path, work: dict[Person, list[Path]], *, seed: int, track: Track) -> None:
     """Draw everybody, a person per thread: NumPy and OpenCV compute outside the interpreter's lock."""
-    # glibc returns freed planes to the kernel until it has seen a larger block freed; mapping them anew
-    # would cost a quarter of the time.
-    np.empty(31 * 2**20, np.uint8)
+    keep_freed_memory()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         drawn = [pool.submit(_draw_person, root, person, paths, seed) for person, paths in work.items()]

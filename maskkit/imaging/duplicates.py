@@ -1,0 +1,67 @@
+"""Photos that are there twice: the same file, or nearly the same picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.imaging.hashing import groups_of, near_pairs
+from maskkit.imaging.survey import Survey
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Pairs of photos, as rows of a survey.
+
+    Args:
+        one: The first of each pair, (pairs,).
+        other: The second, of a higher row, (pairs,). Of more than two equal photos, each is paired
+            with the first only.
+        is_exact: Whether both files hold the same bytes, (pairs,).
+        bits: In how many of 256 bits the pictures' hashes differ, (pairs,).
+        photos: How many photos there are.
+    """
+
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    is_exact: NDArray[np.bool_]
+    bits: NDArray[np.int64]
+    photos: int
+
+    def __len__(self) -> int:
+        return len(self.one)
+
+    def take(self, chosen: NDArray[np.bool_]) -> Duplicates:
+        """Return some of the pairs."""
+        return Duplicates(
+            self.one[chosen], self.other[chosen], self.is_exact[chosen], self.bits[chosen], self.photos
+        )
+
+    def differ(self, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether the two photos of each pair have different codes, both known, (pairs,).
+
+        Args:
+            codes: Of each photo, (photos,), below 0 where it has none.
+        """
+        one, other = codes[self.one], codes[self.other]
+        return np.asarray((one >= 0) & (other >= 0) & (one != other))
+
+    def groups(self) -> NDArray[np.int64]:
+        """Return the first photo of the group of each photo, (photos,); most are a group by themselves."""
+        return groups_of(np.column_stack([self.one, self.other]), self.photos)
+
+
+def find_duplicates(survey: Survey) -> Duplicates:
+    """Find exact and near duplicates among the readable photos of a survey.
+
+    See `maskkit.imaging.hashing` for what is near. Mirrored and strongly
+    cropped copies are not found.
+    """
+    rows = np.flatnonzero(survey.readable)
+    pairs, bits = near_pairs(survey["coarse"][rows], survey["fine"][rows])
+    one, other = rows[pairs[:, 0]], rows[pairs[:, 1]]
+    content = survey["content"]
+    is_exact = (content[one] == content[other]).all(axis=1)
+    return Duplicates(one, other, is_exact, bits, len(survey))

@@ -1,0 +1,136 @@
+"""Look at every photo once: size, light, colour, sharpness, and what its duplicates are found by."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.errors import MaskkitError
+from maskkit.imaging.decode import fault, opened
+from maskkit.imaging.hashing import FINE_WORDS, hash_of
+from maskkit.imaging.memory import keep_freed_memory
+from maskkit.progress import Track, untracked
+
+PIECE = 16  # photos that a thread looks at before it takes the next
+
+# One photo. Light and colour are shares of the largest value: 0 is black, 1 is white.
+LOOK = np.dtype(
+    [
+        ("width", np.int32),  # pixels, upright
+        ("height", np.int32),
+        ("bytes", np.int64),  # of the file
+        ("format", "S8"),  # as Pillow names it
+        ("mode", "S8"),  # likewise: RGB, L, CMYK, ...
+        ("brightness", np.float32),  # mean of the luma
+        ("contrast", np.float32),  # its standard deviation
+        ("sharpness", np.float32),  # variance of its Laplacian (Pech-Pacheco et al. 2000), of luma 0 to 255
+        ("mean", np.float32, 3),  # per channel
+        ("std", np.float32, 3),
+        ("content", np.uint64, 2),  # of the file's bytes
+        ("coarse", np.uint64),  # perceptual hashes
+        ("fine", np.uint64, FINE_WORDS),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What photos look like, in the order they were given.
+
+    Args:
+        looks: Of type LOOK, (photos,); 0 in all but the bytes where a photo cannot be read.
+        faults: What is wrong with those, by row.
+        scale: JPEGs were decoded at 1/scale of their size.
+    """
+
+    looks: NDArray[np.void]
+    faults: Mapping[int, str] = field(default_factory=dict)
+    scale: int = 1
+
+    def __len__(self) -> int:
+        return len(self.looks)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return one property of all photos, (photos, ...)."""
+        return np.asarray(self.looks[name])
+
+    @property
+    def readable(self) -> NDArray[np.bool_]:
+        """Whether each photo could be read, (photos,)."""
+        return self["width"] > 0
+
+    def colour(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation per channel over all pixels, (3,) each.
+
+        Every photo counts the same, as it does once resized for a model.
+        """
+        mean, std = (self[name][self.readable].astype(np.float64) for name in ("mean", "std"))
+        total = mean.mean(axis=0)
+        return total, np.sqrt((std**2 + mean**2).mean(axis=0) - total**2)
+
+
+def survey(files: Sequence[Path], *, scale: int = 1, track: Track = untracked) -> Survey:
+    """Read and decode every photo, on all cores.
+
+    Args:
+        files: The photos.
+        scale: Decode JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size. Light and colour change little;
+            sharpness and hashes can only be compared with those at the same scale.
+        track: Shows progress.
+    """
+    keep_freed_memory()
+    looks = np.zeros(len(files), LOOK)
+    faults: dict[int, str] = {}
+
+    def look_at(piece: range) -> range:
+        for row in piece:
+            try:
+                look(files[row], looks[row], scale=scale)
+            except OSError as error:  # of the file system; what is wrong inside a file is a MaskkitError
+                faults[row] = fault(error)
+            except MaskkitError as error:
+                faults[row] = error.why
+        return piece
+
+    pieces = [range(start, min(start + PIECE, len(files))) for start in range(0, len(files), PIECE)]
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        done: Iterator[range] = pool.map(look_at, pieces)
+        for _ in track((row for piece in done for row in piece), len(files), "photos"):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return Survey(looks, dict(sorted(faults.items())), scale)
+
+
+def look(file: Path, entry: np.void, *, scale: int = 1) -> None:
+    """Fill in one entry of type LOOK.
+
+    Raises:
+        OSError: The file cannot be read.
+        MaskkitError: It cannot be decoded.
+    """
+    data = file.read_bytes()
+    entry["bytes"] = len(data)
+    kind, pixels = opened(io.BytesIO(data), name=str(file), scale=scale)
+    luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    mean, std = cv2.meanStdDev(pixels)
+    brightness, contrast = cv2.meanStdDev(luma)
+    _, edges = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
+    entry["mean"], entry["std"] = mean[:, 0] / 255, std[:, 0] / 255
+    entry["brightness"], entry["contrast"] = brightness[0, 0] / 255, contrast[0, 0] / 255
+    entry["sharpness"] = edges[0, 0] ** 2
+    entry["content"] = np.frombuffer(hashlib.sha256(data).digest()[:16], np.uint64)
+    entry["coarse"], entry["fine"] = hash_of(luma)
+    entry["format"], entry["mode"] = kind.format, kind.mode
+    entry["width"], entry["height"] = kind.width, kind.height  # last: it says that the photo is readable
