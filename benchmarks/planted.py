@@ -4,8 +4,8 @@
     python benchmarks/planted.py --score planted planted/findings.json
 
 Planted, among different people: 2 % with the wrong gender, 2 % with the age moved by 25 years, 20 with two photos
-exchanged so that both mask states are wrong, 30 of whom one photo shows somebody else. `truth.csv` says what
-each photo shows (label it to score models on clean truth), `faults.csv` what was done to whom.
+exchanged so that both mask states are wrong, 30 of whom one photo shows somebody else. `truth.csv` says
+what each photo shows (label it to score models on clean truth), `faults.csv` what was done to whom.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 STATES = {**{f"mask{n}": "wear" for n in range(1, 6)}, "incorrect_mask": "incorrect", "normal": "none"}
 MOVED_YEARS = 25
 EXCHANGED, COPIED = 20, 30
+EXCHANGES = (("incorrect_mask", "normal"), ("mask1", "normal"), ("mask2", "incorrect_mask"))
 COPIES = ("bytes", "quality 75", "smaller and brighter")
 
 
@@ -31,12 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "source", type=Path, help="folder with train.csv and images/, or with --score the planted one"
-    )
-    parser.add_argument(
-        "target", type=Path, help="folder to make, or with --score the JSON of `maskkit audit`"
-    )
+    parser.add_argument("source", type=Path, help="with train.csv and images/; to score, the planted one")
+    parser.add_argument("target", type=Path, help="to make; to score, the JSON of `maskkit audit`")
     parser.add_argument("--score", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -69,7 +66,7 @@ def plant(source: Path, target: Path, *, seed: int) -> None:
     for _ in range(share):
         person = people[next(order)]
         age = int(person["age"])
-        told = age + MOVED_YEARS if age + MOVED_YEARS <= 80 and (age < 45) else age - MOVED_YEARS
+        told = age + MOVED_YEARS if age < 45 else age - MOVED_YEARS
         faults.append({"kind": "age", "person_id": person["id"], "was": age, "told": told})
         person["age"] = str(told)
     for index in range(EXCHANGED):
@@ -116,7 +113,37 @@ def file_of(target: Path, person: dict[str, str], state: str) -> Path:
 
 
 def score(planted: Path, report: dict[str, Any]) -> None:
-    raise SystemExit("not yet")
+    """Print how many of the planted faults were found, and how many findings are none."""
+    faults = read(planted / "faults.csv")
+    crossing = {
+        one["person_id"] for one in faults if one["kind"] == "age" and band(one["was"]) != band(one["told"])
+    }
+    findings = report["findings"]
+    print("| fault | planted | findings | found | precision | recall |\n|---|---|---|---|---|---|")
+    for kind in ("gender", "age"):
+        wanted = {one["person_id"] for one in faults if one["kind"] == kind}
+        said = [
+            one["person_id"] for one in findings if one["kind"] == "suspect:person" and one["column"] == kind
+        ]
+        row(kind, wanted, said)
+        if kind == "age":
+            row("age, to another band", wanted & crossing, said)
+    wanted = {one["path"] for one in faults if one["kind"] == "mask"}
+    row("mask", wanted, [one["path"] for one in findings if one["column"] == "mask"])
+    pairs = {frozenset((one["path"], one["was"])) for one in faults if one["kind"] == "copy"}
+    between = {"leak:folds", "leak:people", "duplicate:people"}
+    row("copy", pairs, [frozenset((one["path"], one["other"])) for one in findings if one["kind"] in between])
+
+
+def row(kind: str, wanted: set[Any], said: list[Any]) -> None:
+    found = wanted & set(said)
+    precision = f"{len([one for one in said if one in wanted]) / len(said):.2f}" if said else "-"
+    recall = f"{len(found) / len(wanted):.2f}"
+    print(f"| {kind} | {len(wanted)} | {len(said)} | {len(found)} | {precision} | {recall} |")
+
+
+def band(age: str) -> int:
+    return (int(age) >= 30) + (int(age) >= 60)
 
 
 def read(path: Path) -> list[dict[str, str]]:

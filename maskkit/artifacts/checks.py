@@ -30,17 +30,18 @@ ORIGINS = ("given", "corrected", "pseudo", "extra")
 NOT_RELATIVE = r"^/|(^|/)\.{0,2}(/|$)"  # absolute, or with an empty part, `.` or `..`
 
 
-def check(table: pa.Table, header: Header, *, name: str) -> pa.Table:
+def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) -> pa.Table:
     """Return the table with its columns in their proper types, or raise what contradicts what.
 
     Other programs may write a manifest too, so wider types are cast as long as no value is lost.
+    People may be in two folds if they are `divided`, or if the split was told to group otherwise.
     """
     assert header.space is not None
     table = _typed(table, header.space, name=name)
     _check_paths(table, name=name)
     _check_labels(table, header.space, name=name)
     _check_values(table, name=name)
-    if "fold" in table.column_names and not divides_people(header):
+    if "fold" in table.column_names and not divided and not divides_people(header):
         people = divided_people(table)
         if people:
             raise RefusedError(

@@ -58,8 +58,12 @@ class Manifest:
     source: Source | None = None
 
     @classmethod
-    def read(cls, source: Source | Path | str) -> Manifest:
+    def read(cls, source: Source | Path | str, *, divided: bool = False) -> Manifest:
         """Read and check a manifest.
+
+        Args:
+            source: A Parquet file.
+            divided: Also read one with a person in two folds, to say who it is.
 
         Raises:
             MaskkitError: It is not a manifest, or its columns contradict each other.
@@ -68,7 +72,7 @@ class Manifest:
         source = source if isinstance(source, Source) else Source.open(source)
         header, table = read_parquet(source, kind="manifest")
         source.let_go()
-        return cls(check(table, header, name=source.title), header, source)
+        return cls(check(table, header, name=source.title, divided=divided), header, source)
 
     @property
     def space(self) -> LabelSpace:
@@ -154,13 +158,17 @@ class Manifest:
 
     def then(self, stage: str, columns: Mapping[str, pa.Array], **options: object) -> Manifest:
         """Return a manifest with added or replaced columns and one more record of history."""
+        record = Record(stage, options, (self.header.input_from(self.as_input()),))
+        return self.also(columns, record)
+
+    def also(self, columns: Mapping[str, pa.Array], record: Record) -> Manifest:
+        """Return a manifest with added or replaced columns, and this record of how they were made."""
         table = self.table
         for name, values in columns.items():
             if name in table.column_names:
                 table = table.set_column(table.column_names.index(name), name, values)
             else:
                 table = table.append_column(name, values)
-        record = Record(stage, options, (self.header.input_from(self.as_input()),))
         return Manifest(table, self.header.then(record))
 
     def to_bytes(self) -> pa.Buffer:

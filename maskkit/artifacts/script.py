@@ -43,6 +43,10 @@ def _command(record: Record, names: Mapping[str, str]) -> str:
         flag = f"--{name.replace('_', '-')}"
         if value is None or value is False:
             continue
+        files = [_path(item, names) for item in record.inputs if item.option == name]
+        if isinstance(value, list) and files:
+            words += [word for file in files for word in (flag, file)]
+            continue
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         words += [flag] if value is True else [flag, text]
     words += ["-o", names[record.id]]

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
 from maskkit.cli import (
+    audit,
     bench,
     demo,
     ensemble,
@@ -116,6 +117,7 @@ for command in (
     export.export,
     ensemble.ensemble,
     evaluate.evaluate,
+    audit.audit,
     bench.bench,
     show.show,
 ):

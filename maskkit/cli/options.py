@@ -146,6 +146,11 @@ Html = Annotated[
     typer.Option("--html", help="Write a self-contained page.", show_default=False,
                  rich_help_panel=SHELL_PANEL),
 ]  # fmt: skip
+Photos = Annotated[
+    bool,
+    typer.Option("--photos", help="Show photos in the page; by default it holds none, so that it can be "
+                 "passed on.", rich_help_panel=SHELL_PANEL),
+]  # fmt: skip
 Root = Annotated[
     Optional[str],
     typer.Option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class Duplicates:
         return Duplicates(
             self.one[chosen], self.other[chosen], self.is_exact[chosen], self.bits[chosen], self.photos
         )
+
+    def inside(self, photos: int) -> Duplicates:
+        """Return the pairs among the first so many photos."""
+        return replace(self.take(self.other < photos), photos=photos)
 
     def differ(self, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return whether the two photos of each pair have different codes, both known, (pairs,).

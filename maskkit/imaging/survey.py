@@ -79,6 +79,17 @@ class Survey:
         return total, np.sqrt((std**2 + mean**2).mean(axis=0) - total**2)
 
 
+def joined(surveys: Sequence[Survey]) -> Survey:
+    """Return several surveys of one scale as one, in their order."""
+    starts = np.cumsum([0, *map(len, surveys)]).tolist()
+    faults = {
+        start + row: why
+        for start, one in zip(starts, surveys, strict=False)
+        for row, why in one.faults.items()
+    }
+    return Survey(np.concatenate([one.looks for one in surveys]), faults, surveys[0].scale)
+
+
 def survey(files: Sequence[Path], *, scale: int = 1, track: Track = untracked) -> Survey:
     """Read and decode every photo, on all cores.
 

@@ -1,0 +1,1 @@
+"""What is wrong with a data set: leaks, people who contradict themselves, doubtful labels, odd photos."""

@@ -1,0 +1,130 @@
+"""One thing that is wrong, as each check reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from maskkit.artifacts.manifest import Manifest
+
+Severity = Literal["high", "medium", "low"]
+SEVERITIES: Sequence[Severity] = ("high", "medium", "low")
+LEAK = "leak"
+
+# What each kind of finding says, for tables and pages.
+KINDS = {
+    "leak:person": "a person is in two folds",
+    "leak:folds": "the same or nearly the same photo is in two folds",
+    "leak:people": "the same or nearly the same photo is of two people, whom a split may part",
+    "leak:against": "the same or nearly the same photo is in the other data set",
+    "duplicate:people": "the same or nearly the same photo is of two people, in one fold",
+    "duplicate:labels": "the same or nearly the same photo of a person has two labels",
+    "duplicate": "a person has the same or nearly the same photo twice",
+    "inconsistent:factor": "a person has two values of what does not change between photos",
+    "inconsistent:photos": "a person has other photos than the rest",
+    "suspect:person": "models disagree with the label on all photos of a person",
+    "suspect:photo": "models disagree with the label on one photo",
+    "suspect:exchange": "models disagree with two photos of a person, as if they were exchanged",
+    "photo:unreadable": "a photo cannot be read",
+    "photo:dark": "a photo is nearly black",
+    "photo:blurred": "a photo is far less sharp than the rest",
+    "photo:tiny": "a photo is far smaller than the rest",
+    "photo:faceless": "no face was found",
+    "photo:outlier": "light or colour of a photo are far from the rest",
+}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A value that would be right, for a person to confirm."""
+
+    column: str
+    old: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Args:
+        kind: One of KINDS.
+        severity: `high` spoils results, `medium` probably does, `low` is worth a look.
+        evidence: What was seen, in words.
+        person: Whose photos are meant, if known.
+        row: The photo's row in the manifest; None if all photos of the person are meant.
+        other: Path of the other photo, of a duplicate.
+        proposal: What would be right, if the finding tells.
+        confidence: Orders findings of one kind, from 0 to 1.
+    """
+
+    kind: str
+    severity: Severity
+    evidence: str
+    person: str | None = None
+    row: int | None = None
+    other: str | None = None
+    proposal: Proposal | None = None
+    confidence: float = 1.0
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether a score of this data could be trusted less for it."""
+        return self.kind.startswith(LEAK)
+
+    @property
+    def flag(self) -> str:
+        """The finding as one text of the manifest's `flags`."""
+        if self.proposal is not None:
+            return f"{self.kind}:{self.proposal.column}={self.proposal.value}"
+        return f"{self.kind}:{self.other}" if self.other is not None else self.kind
+
+
+def ranked(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with the most severe first, of each kind the surest first."""
+    kinds = list(KINDS)
+    return sorted(
+        findings,
+        key=lambda one: (SEVERITIES.index(one.severity), kinds.index(one.kind), -one.confidence),
+    )
+
+
+def flags(findings: Iterable[Finding], manifest: Manifest) -> pa.Array:
+    """Return the flags of every row, list of string (rows,); null for none."""
+    rows: dict[int, list[str]] = {}
+    of_person = members(manifest)
+    for one in findings:
+        for row in [one.row] if one.row is not None else of_person(one.person):
+            rows.setdefault(row, []).append(one.flag)
+    return pa.array([rows.get(row) for row in range(len(manifest))], pa.list_(pa.string()))
+
+
+def members(manifest: Manifest) -> Any:
+    """Return a function from a person to the rows of their photos."""
+    codes = known_people(manifest)
+    order = np.argsort(codes, kind="stable")
+    place = {name: code for code, name in enumerate(manifest.people.names)}
+
+    def rows_of(person: str | None) -> Iterator[int]:
+        if person in place:
+            low, high = np.searchsorted(codes, [place[person], place[person] + 1], sorter=order)
+            yield from order[low:high].tolist()
+
+    return rows_of
+
+
+def known_people(manifest: Manifest) -> NDArray[np.int64]:
+    """Return the person of each row as a code of `manifest.people`, (rows,), -1 where nobody is named."""
+    is_known = manifest.table["person_id"].is_valid().to_numpy()
+    return np.where(is_known, manifest.people.codes, -1)
+
+
+def person_of(manifest: Manifest, row: int) -> str | None:
+    """Return whose photo a row is, or None if nobody is named."""
+    name: str | None = manifest.table["person_id"][row].as_py()
+    return name

@@ -1,0 +1,231 @@
+"""Find what is wrong with a data set, and what would be right."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from maskkit.artifacts.header import Record, same_space
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.auditing.findings import Finding, flags, ranked
+from maskkit.auditing.leaks import duplicates_against, duplicates_inside, people_in_two_folds
+from maskkit.auditing.people import contradictions, odd_numbers_of_photos
+from maskkit.auditing.photos import faceless, odd_photos
+from maskkit.auditing.suspects import LEAST_CONFIDENCE, suspect_labels
+from maskkit.errors import MaskkitError, RefusedError
+from maskkit.imaging.duplicates import Duplicates, find_duplicates
+from maskkit.imaging.roots import photo_files
+from maskkit.imaging.survey import Survey, joined, survey
+from maskkit.progress import Track, untracked
+
+SCALE = 2  # half the size shows blur as well as the whole, in half the time
+CORRECTION_COLUMNS = ("path", "person_id", "column", "value", "from", "kind", "confidence", "evidence")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found.
+
+    Args:
+        manifest: That was audited.
+        findings: The most severe first.
+        duplicates: Photos that are in it twice; None if no photo was looked at.
+        checks: What was looked for.
+    """
+
+    manifest: Manifest
+    findings: list[Finding]
+    duplicates: Duplicates | None
+    checks: tuple[str, ...]
+
+    @property
+    def leaks(self) -> list[Finding]:
+        """The findings that are leaks."""
+        return [one for one in self.findings if one.is_leak]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all findings as plain values."""
+        kinds = [one.kind for one in self.findings]
+        return {
+            "images": len(self.manifest),
+            "checks": list(self.checks),
+            "leaks": len(self.leaks),
+            "counts": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+            "findings": [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in self.rows()],
+        }
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """Return a row per finding, of FINDING_COLUMNS."""
+        paths = self.manifest.table["path"]
+        found = []
+        for one in self.findings:
+            path = None if one.row is None else paths[one.row].as_py()
+            fix = one.proposal
+            proposed = (None, None, None) if fix is None else (fix.column, fix.old, fix.value)
+            place = (one.kind, one.severity, one.person, path, one.other)
+            found.append((*place, *proposed, round(one.confidence, 4), one.evidence))
+        return found
+
+
+FINDING_COLUMNS = (
+    "kind", "severity", "person_id", "path", "other", "column", "from", "value", "confidence", "evidence",
+)  # fmt: skip
+
+
+def audit(
+    manifest: Manifest,
+    predictions: Predictions | None = None,
+    *,
+    against: Sequence[Manifest] = (),
+    root: str | None = None,
+    no_photos: bool = False,
+    least_confidence: float = LEAST_CONFIDENCE,
+    track: Track = untracked,
+) -> Audit:
+    """Look for leaks, people who contradict themselves, doubtful labels and odd photos.
+
+    Args:
+        manifest: Read with `divided=True`, so that people in two folds can be reported.
+        predictions: Out-of-fold probabilities; without them labels are not doubted.
+        against: Data sets that share no photo with this one, such as the test set.
+        root: Where the manifest's photos are, if not where `label` found them.
+        no_photos: Open no photo: neither duplicates nor odd photos are looked for.
+        least_confidence: Probability of another level from which on a label is reported.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: Photos are not under the root, or predictions do not fit or hold no probabilities.
+        RefusedError: The predictions are of models that have seen the people.
+    """
+    probs = None if predictions is None else _probabilities(manifest, predictions)
+    findings = [*people_in_two_folds(manifest), *contradictions(manifest), *odd_numbers_of_photos(manifest)]
+    findings += faceless(manifest)
+    checks = ["people"]
+    if probs is not None:
+        findings += suspect_labels(manifest, probs, least=least_confidence)
+        checks.append("labels")
+    own: Duplicates | None = None
+    if not no_photos:
+        looks, pairs = _looked_at(manifest, against, root, track)
+        own = pairs.inside(len(manifest))
+        findings += odd_photos(manifest, looks)
+        findings += duplicates_inside(manifest, own)
+        findings += duplicates_against(manifest, pairs, against)
+        checks.append("photos")
+    return Audit(manifest, ranked(findings), own, tuple(checks))
+
+
+def flagged(
+    result: Audit, predictions: Predictions | None = None, against: Sequence[Manifest] = (), **options: object
+) -> Manifest:
+    """Return the manifest with `flags` and, if photos were looked at, `duplicate_group` for `split --keep-with`.
+
+    A group is named by the path of its first photo; photos that are there once have none.
+
+    Args:
+        result: Of `audit`.
+        predictions: As given to `audit`; kept in history.
+        against: Likewise.
+        options: Likewise.
+    """
+    columns: dict[str, pa.Array] = {"flags": flags(result.findings, result.manifest)}
+    if result.duplicates is not None:
+        group = result.duplicates.groups()
+        is_alone = np.bincount(group, minlength=len(group))[group] < 2
+        names = result.manifest.table["path"].take(pa.array(group)).combine_chunks()
+        columns["duplicate_group"] = pc.if_else(pa.array(is_alone), pa.scalar(None, pa.string()), names)
+    inputs = [result.manifest.header.input_from(result.manifest.as_input())]
+    if predictions is not None:
+        inputs.append(predictions.header.input_from(predictions.as_input()))
+    inputs += [replace(one.header.input_from(one.as_input()), option="against") for one in against]
+    named = {"against": [one.name for one in against] or None, **options}
+    return result.manifest.also(columns, Record("audit", named, tuple(inputs)))
+
+
+def corrections(result: Audit) -> str:
+    """Return the proposals as the CSV that `maskkit label --corrections` reads, for a person to confirm."""
+    paths = result.manifest.table["path"]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(CORRECTION_COLUMNS)
+    for one in result.findings:
+        if one.proposal is not None:
+            path = "" if one.row is None else paths[one.row].as_py()
+            proposal = one.proposal
+            table.writerow(
+                (path, one.person or "", proposal.column, proposal.value, proposal.old, one.kind,
+                 f"{one.confidence:.4f}", one.evidence)
+            )  # fmt: skip
+    return text.getvalue()
+
+
+def refuse_leaks(result: Audit) -> None:
+    """Raise RefusedError if a leak was found."""
+    if result.leaks:
+        kinds = [one.kind for one in result.leaks]
+        told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        raise RefusedError(
+            f"leaks were found: {told}",
+            why="a photo on both sides of a split, or in the test set, makes a score better than it is",
+            fix="give people in two folds one fold by `maskkit split --by person`; keep photos of two people "
+            "together by `maskkit audit -o` and `maskkit split --keep-with duplicate_group`, or remove them",
+        )
+
+
+def _looked_at(
+    manifest: Manifest, against: Sequence[Manifest], root: str | None, track: Track
+) -> tuple[Survey, Duplicates]:
+    """Survey all manifests; return the first one's, and the duplicates among all, in their order."""
+    surveys = [survey(photo_files(manifest, root=root), scale=SCALE, track=track)]
+    surveys += [survey(photo_files(other), scale=SCALE, track=track) for other in against]
+    return surveys[0], find_duplicates(joined(surveys))
+
+
+def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.float32]:
+    """Return the probabilities of each row, (rows, classes), NaN where there are none."""
+    if predictions.probs is None:
+        raise MaskkitError(
+            f"{predictions.name} holds answers only",
+            why="how sure a model is tells a wrong label from a hard photo",
+            fix="give what `maskkit predict --oof -o oof.parquet` writes",
+        )
+    if predictions.header.space is not None:
+        same_space(manifest.space, predictions.header.space, names=(manifest.name, predictions.name))
+    if predictions.probs.shape[1] != len(manifest.space):
+        raise MaskkitError(
+            f"{predictions.name} has {predictions.probs.shape[1]} classes",
+            why=f"{manifest.name} has {len(manifest.space)}",
+            fix="use predictions of the same label space",
+        )
+    if predictions.leaked:
+        raise RefusedError(
+            f"the models behind {predictions.name} have seen the people on {predictions.leaked} photos",
+            why="a model repeats the wrong labels that it was trained on",
+            fix="make the predictions with --oof",
+        )
+    place = pc.fill_null(pc.index_in(manifest.table["path"], value_set=predictions.path), -1).to_numpy()
+    if not (place >= 0).any():
+        raise MaskkitError(
+            f"{predictions.name} says nothing of the photos of {manifest.name}",
+            why="they share no path",
+            fix="give predictions of this manifest",
+        )
+    probs = np.full((len(manifest), len(manifest.space)), np.nan, np.float32)
+    probs[place >= 0] = predictions.probs[place[place >= 0]]
+    return probs
+
+
+def report(result: Audit, *, root: str | None = None, photos: bool = False) -> str:
+    """Return a self-contained HTML page of the findings."""
+    from maskkit.reporting.findings import findings_page
+
+    return findings_page(result.findings, photos=photos)
