@@ -85,7 +85,9 @@ def test_surveys_are_joined_in_their_order(files: list[Path]) -> None:
 
 def test_copies_are_found_and_said_to_be_exact_or_near(files: list[Path], tmp_path: Path) -> None:
     coarse = np.random.default_rng(1).uniform(0, 255, (9, 7, 3)).astype(np.float32)
-    picture = Image.fromarray(cv2.resize(coarse, (96, 128)).clip(0, 255).astype(np.uint8))
+    picture = Image.fromarray(
+        cv2.resize(coarse, (96, 128), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+    )
     picture.save(files[1], quality=90)
     (tmp_path / "same.jpg").write_bytes(files[1].read_bytes())
     picture.save(tmp_path / "compressed.jpg", quality=60)
