@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+from auditing_data import manifest_of, photos_of, sure_probs
+from numpy.typing import NDArray
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.auditing.findings import Finding, Proposal
+from maskkit.auditing.suspects import suspect_labels
+
+
+def told(manifest: Manifest, truth: Manifest, **options: float) -> list[Finding]:
+    """Audit with models that see the truth."""
+    return list(suspect_labels(manifest, sure_probs(truth), **options))
+
+
+def test_nothing_is_suspect_where_models_agree() -> None:
+    manifest = manifest_of(photos_of(34))
+    assert not told(manifest, manifest)
+
+
+def test_a_whole_person_of_the_other_gender_is_one_finding_of_the_person() -> None:
+    rows = photos_of(34)
+    truth = manifest_of(rows)
+    for row in rows[7:14]:
+        row["gender"] = "male"
+    (found,) = told(manifest_of(rows), truth)
+    assert (found.kind, found.severity, found.person, found.row) == ("suspect:person", "high", "001", None)
+    assert found.proposal == Proposal("gender", "male", "female")
+    assert "7 of 7 photos agree" in found.evidence
+
+
+def test_an_age_is_proposed_as_a_band_and_further_ones_come_first() -> None:
+    rows = photos_of(34)
+    truth = manifest_of(rows)
+    for row in [*rows[:7], *rows[21:28]]:  # 20 and 29
+        row["age"] = 66 if row["person_id"] == "003" else 45
+    found = told(manifest_of(rows), truth)
+    assert [one.person for one in found] == ["003", "000"]
+    assert [one.proposal for one in found] == [
+        Proposal("age", "66", "under30"),
+        Proposal("age", "45", "under30"),
+    ]
+    assert found[0].confidence > found[1].confidence
+
+
+def test_two_exchanged_photos_are_told_as_such_and_one_alone_is_not() -> None:
+    rows = photos_of(34)
+    truth = manifest_of(rows)
+    rows[5]["mask"], rows[6]["mask"] = "none", "incorrect"
+    rows[20]["mask"] = "wear"  # was none
+    found = told(manifest_of(rows), truth)
+    assert {(one.kind, one.row, one.other) for one in found} == {
+        ("suspect:exchange", 5, "000/normal.jpg"),
+        ("suspect:exchange", 6, "000/incorrect_mask.jpg"),
+        ("suspect:photo", 20, None),
+    }
+    assert {one.row: one.proposal for one in found}[5] == Proposal("mask", "none", "incorrect")
+
+
+def test_only_what_is_sure_enough_is_reported() -> None:
+    rows = photos_of(34)
+    truth = manifest_of(rows)
+    rows[20]["mask"] = "wear"
+    manifest = manifest_of(rows)
+    assert told(manifest, truth, least=0.9)
+    assert not told(manifest, truth, least=0.999)
+
+
+def test_rows_without_predictions_are_not_judged() -> None:
+    rows = photos_of(34)
+    truth = manifest_of(rows)
+    rows[20]["mask"] = "wear"
+    probs: NDArray[np.float32] = sure_probs(truth)
+    probs[20] = np.nan
+    assert not list(suspect_labels(manifest_of(rows), probs))
