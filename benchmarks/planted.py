@@ -3,9 +3,9 @@
     python benchmarks/planted.py photos/train planted
     python benchmarks/planted.py --score planted planted/findings.json
 
-Planted, among different people: 2 % with the wrong gender, 2 % with the age moved by 25 years, 20 with two photos
-exchanged so that both mask states are wrong, 30 of whom one photo shows somebody else. `truth.csv` says
-what each photo shows (label it to score models on clean truth), `faults.csv` what was done to whom.
+Planted, among different people: 2 % with the wrong gender, 2 % with the age moved by 25 years, 20 with two
+photos exchanged so that both mask states are wrong, 30 of whom one photo shows somebody else. `truth.csv`
+says what each photo shows (label it to score models on clean truth), `faults.csv` what was done to whom.
 """
 
 from __future__ import annotations
@@ -51,12 +51,15 @@ def plant(source: Path, target: Path, *, seed: int) -> None:
     share = round(0.02 * len(people))
     truth = {
         file.relative_to(target / "images").as_posix(): {
-            "person_id": person["id"], "mask": STATES[file.stem], "gender": person["gender"], "age": person["age"],
+            "person_id": person["id"],
+            "mask": STATES[file.stem],
+            "gender": person["gender"],
+            "age": person["age"],
         }
         for person in people
         for file in sorted((target / "images" / person["path"]).iterdir())
         if file.stem in STATES
-    }  # fmt: skip
+    }
     faults = []
     for _ in range(share):
         person = people[next(order)]

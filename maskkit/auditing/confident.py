@@ -83,6 +83,6 @@ def of_person(probs: NDArray[np.floating], person: NDArray[np.int64], people: in
 
 
 def of_factor(probs: NDArray[np.floating], shape: tuple[int, ...], factor: int) -> NDArray[np.float64]:
-    """Return the probabilities of one factor's levels, (n, levels), from those of the classes, (n, classes)."""
+    """Return probabilities of a factor's levels, (n, levels), from those of the classes, (n, classes)."""
     others = tuple(axis + 1 for axis in range(len(shape)) if axis != factor)
     return np.asarray(probs.reshape(len(probs), *shape).sum(axis=others, dtype=np.float64))

@@ -127,9 +127,10 @@ def audit(
 def flagged(
     result: Audit, predictions: Predictions | None = None, against: Sequence[Manifest] = (), **options: object
 ) -> Manifest:
-    """Return the manifest with `flags` and, if photos were looked at, `duplicate_group` for `split --keep-with`.
+    """Return the manifest with `flags`, and with `duplicate_group` if photos were looked at.
 
-    A group is named by the path of its first photo; photos that are there once have none.
+    The latter is for `split --keep-with`. A group is named by the path of its first photo; photos that
+    are there once have none.
 
     Args:
         result: Of `audit`.

@@ -37,7 +37,7 @@ def test_a_person_in_two_folds_is_a_leak() -> None:
     ],
 )
 def test_a_pair_is_reported_by_what_it_does_not_share(
-    manifest_of: manifest_of, other: int, has_folds: bool, kind: str, severity: str
+    other: int, has_folds: bool, kind: str, severity: str
 ) -> None:
     rows = photos_of(4)
     manifest = manifest_of(in_folds(rows) if has_folds else rows)
