@@ -16,6 +16,7 @@ from maskkit import __version__
 from maskkit.cli import (
     bench,
     demo,
+    eda,
     ensemble,
     evaluate,
     export,
@@ -109,6 +110,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo,
+    eda.eda,
     label.label,
     split.split,
     train.train,

@@ -22,7 +22,7 @@ def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
     """Show people and images of each class in each fold, and how far from even they are."""
     folds = quality.images.shape[1]
     columns = ["class", *(f"fold {fold}" for fold in range(folds)), "off by"]
-    table = _table("people/photos held out per class and fold", *columns)
+    table = new_table("people/photos held out per class and fold", *columns)
     for index, name in enumerate(names):
         cells = [
             f"{people}/{images}"
@@ -38,7 +38,7 @@ def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
 
 def agreement_table(agreement: Any, names: Sequence[str]) -> Table:
     """Show the share of images on which two files answer alike."""
-    table = _table("answered alike", "file", *(str(index + 1) for index in range(len(names))))
+    table = new_table("answered alike", "file", *(str(index + 1) for index in range(len(names))))
     for index, name in enumerate(names):
         table.add_row(f"{index + 1} {escape(name)}", *(f"{share:.4f}" for share in agreement[index]))
     return table
@@ -48,7 +48,9 @@ def evaluation_tables(evaluation: Evaluation) -> Iterator[Table]:
     """Show the headline, the factors, the classes and the folds."""
     scores = evaluation.scores
     people = f"{scores.rows} photos of {scores.people} people"
-    head = _table(f"{people}; intervals of {scores.confidence:.0%} over people", "", "macro-F1", "accuracy")
+    head = new_table(
+        f"{people}; intervals of {scores.confidence:.0%} over people", "", "macro-F1", "accuracy"
+    )
     head.add_row("all classes", _interval(scores.macro_f1), _interval(scores.accuracy))
     for factor in scores.factors:
         head.add_row(escape(factor.name), _interval(factor.macro_f1), _interval(factor.accuracy))
@@ -57,7 +59,7 @@ def evaluation_tables(evaluation: Evaluation) -> Iterator[Table]:
     yield head
     yield _class_table(scores.classes)
     if scores.folds is not None:
-        folds = _table("per fold", "fold", "people", "photos", "macro-F1", "accuracy")
+        folds = new_table("per fold", "fold", "people", "photos", "macro-F1", "accuracy")
         for one in scores.folds.each:
             folds.add_row(
                 str(one.fold), str(one.people), str(one.rows), f"{one.macro_f1:.4f}", f"{one.accuracy:.4f}"
@@ -92,7 +94,7 @@ def measures(evaluation: Evaluation) -> Iterator[Measure]:
 
 def speed_table(bench: Bench) -> Table:
     """Show photos per second of each part of training."""
-    table = _table("photos per second, each part by itself", "part", "", "photos/s")
+    table = new_table("photos per second, each part by itself", "part", "", "photos/s")
     table.columns[1].justify = "left"
     for number, speed in enumerate(bench.speeds):
         if number and speed.part != bench.speeds[number - 1].part:
@@ -126,7 +128,7 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obje
             yield prefix + name, value
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
     """Return a table whose class names and intervals fit into 80 columns."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -141,7 +143,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _class_table(classes: Sequence[ClassScore]) -> Table:
-    table = _table("per class", "class", "people", "photos", "precision", "recall", "F1")
+    table = new_table("per class", "class", "people", "photos", "precision", "recall", "F1")
     for one in classes:
         shares = [_number(share, 3) for share in (one.precision, one.recall)]
         table.add_row(escape(one.name), str(one.people), str(one.rows), *shares, _interval(one.f1, 3))
