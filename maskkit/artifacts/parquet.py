@@ -46,6 +46,14 @@ def read_header(source: Source, *, kind: str | None) -> Header:
     return Header.from_json(text, name=source.title, kind=kind)
 
 
+def is_artifact(source: Source) -> bool:
+    """Whether this is a Parquet file of maskkit's; one of another program is not."""
+    if not source.starts_with(b"PAR1"):
+        return False
+    with _parquet_file(source, kind=None) as file:
+        return KEY.encode() in (file.schema_arrow.metadata or {})
+
+
 @contextmanager
 def _parquet_file(source: Source, *, kind: str | None) -> Iterator[Any]:
     import pyarrow.parquet as pq

@@ -17,6 +17,7 @@ from maskkit.cli import (
     audit,
     bench,
     demo,
+    eda,
     ensemble,
     evaluate,
     export,
@@ -110,6 +111,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo,
+    eda.eda,
     label.label,
     split.split,
     train.train,

@@ -29,10 +29,13 @@ def label(
             show_default=False,
         ),
     ] = None,
-    task: Annotated[
-        Optional[str],
-        typer.Option(help="TOML file with another label space than the home task's.", show_default=False),
-    ] = None,
+    task: options.Task = None,
+    unlabelled: Annotated[
+        bool,
+        typer.Option(
+            "--unlabelled", help="Take a folder's photos that are in no class folder too, without a label."
+        ),
+    ] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out photos that are missing or cannot be decoded.")
     ] = False,
@@ -60,7 +63,15 @@ def label(
     to = target(output, force=force, inputs=[photos, task])
     given = source(photos, what="folder or table of photos") if photos in (None, STREAM) else photos
     options.stop_if_dry(context, dry_run)
-    manifest = stage(given, root=root, task=task, skip_bad=skip_bad, no_check=no_check, track=terminal.track)
+    manifest = stage(
+        given,
+        root=root,
+        task=task,
+        unlabelled=unlabelled,
+        skip_bad=skip_bad,
+        no_check=no_check,
+        track=terminal.track,
+    )
     to.write(manifest.to_bytes())
     people = manifest.table["person_id"]
     persons = f" of {len(manifest.people)} people" if people.null_count == 0 else ""

@@ -158,6 +158,10 @@ Root = Annotated[
         show_default=False,
     ),
 ]
+Task = Annotated[
+    Optional[str],
+    typer.Option(help="TOML file with another label space than the home task's.", show_default=False),
+]
 CacheFolder = Annotated[
     Optional[str],
     typer.Option("--cache", help="Where decoded photos are kept, if not in the platform's folder for caches; "

@@ -12,18 +12,20 @@ VARIABLE = "MASKKIT_ROOT"
 LOOKED_AT = 5
 
 
-def photo_files(manifest: Manifest, *, root: str | None = None) -> list[Path]:
+def photo_files(manifest: Manifest, *, root: str | None = None, tolerant: bool = False) -> list[Path]:
     """Return the file of each row, after looking whether the first few are there.
 
-    The root is `root`, or MASKKIT_ROOT, or the one that `label` recorded.
+    The root is `root`, or MASKKIT_ROOT, or the one that `label` recorded. If `tolerant`, one of the
+    first few photos is enough.
 
     Raises:
         MaskkitError: The first photos are not under the root; better now than after an epoch.
     """
     folder = Path(root or os.environ.get(VARIABLE) or manifest.root)
     files = [folder / path for path in manifest.paths]
-    missing = [file for file in files[:LOOKED_AT] if not file.is_file()]
-    if missing:
+    first = files[:LOOKED_AT]
+    missing = [file for file in first if not file.is_file()]
+    if missing and not (tolerant and len(missing) < len(first)):
         raise MaskkitError(
             f"the photos of {manifest.name} are not under {folder}",
             why=f"there is no {missing[0]}",

@@ -1,11 +1,8 @@
 """The HTML page of an evaluation: one file that loads nothing and runs nothing."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from maskkit.reporting.frame import render
 from maskkit.reporting.plots import Chart, draw, heat_map, largest_mistakes
 from maskkit.scoring.scores import Scores
 
@@ -39,55 +36,15 @@ def evaluation_page(
         (factor, heat_map(factor.confusion, [level.name for level in factor.levels]))
         for factor in scores.factors
     ]
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            scores=scores,
-            title=title,
-            facts=facts,
-            history=history,
-            drawings=[draw(chart) for chart in curves],
-            joint=joint if len(joint) <= _WIDEST_MATRIX else None,
-            factors=factors if len(factors) > 1 else [],  # a single factor is the joint table again
-            mistakes=largest_mistakes(joint),
-            rare_people=RARE_PEOPLE,
-            style=Markup(files(__package__).joinpath("page.css").read_text(encoding="utf-8")),
-        )
+    return render(
+        "page.html",
+        scores=scores,
+        title=title,
+        facts=facts,
+        history=history,
+        drawings=[draw(chart) for chart in curves],
+        joint=joint if len(joint) <= _WIDEST_MATRIX else None,
+        factors=factors if len(factors) > 1 else [],  # a single factor is the joint table again
+        mistakes=largest_mistakes(joint),
+        rare_people=RARE_PEOPLE,
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("maskkit.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"decimal": _decimal, "percent": _percent, "grouped": _grouped}
-    return environment
-
-
-def _decimal(value: float | None) -> str:
-    """Show a measure with three decimals, and an undefined one as a dash."""
-    return "\N{EN DASH}" if value is None else f"{value:.3f}"
-
-
-def _percent(share: float) -> str:
-    """Show a share in per cent: whole, but never 0 or 100 for what is only nearly so.
-
-    The space does not break.
-    """
-    whole = f"{100 * share:.0f}"
-    if whole == "0" and share > 0:
-        whole = "<1"
-    if whole == "100" and share < 1:
-        whole = ">99"
-    return f"{whole}\N{NO-BREAK SPACE}%"
-
-
-def _grouped(count: int) -> str:
-    """Show a count with thousands set apart."""
-    return f"{count:,}"

@@ -18,14 +18,15 @@ from maskkit.labels import LabelSpace
 from maskkit.sources.listing import Listing, TextColumn
 
 
-def folder_photos(root: Path, space: LabelSpace) -> Listing:
+def folder_photos(root: Path, space: LabelSpace, *, unlabelled: bool = False) -> Listing:
     """List the photos under `root`, of the class that their folder names.
 
     A class folder is named like the class, nested (`wear/female/30to59`) or flat with `_` or `-`
-    (`wear_female_30to59`), or by its number (`4`). Photos may lie any deeper.
+    (`wear_female_30to59`), or by its number (`4`). Photos may lie any deeper. If `unlabelled`, those in
+    no class folder have no label.
 
     Raises:
-        MaskkitError: A photo lies in no class folder, or there are none.
+        MaskkitError: A photo lies in no class folder, unless `unlabelled`, or there are none.
     """
     classes = _folder_names(space)
     paths, labels, counts = TextColumn(), array("q"), array("q")  # a label and a count per folder
@@ -33,11 +34,11 @@ def folder_photos(root: Path, space: LabelSpace) -> Listing:
     for place, photos in _walk(root):
         depths = range(1, len(place) + 1)
         label = next((classes[place[:depth]] for depth in depths if place[:depth] in classes), None)
-        if label is None:
+        if label is None and not unlabelled:
             strangers["/".join(place) or "."] += len(photos)
             continue
         paths.extend("/".join((*place, name)) for name in photos)
-        labels.append(label)
+        labels.append(-1 if label is None else label)
         counts.append(len(photos))
     outside = [f"{folder} ({count})" for folder, count in strangers.items() if count]
     if outside or not sum(counts):
@@ -97,9 +98,10 @@ def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
 
 def _factor_columns(labels: NDArray[np.int64], space: LabelSpace) -> dict[str, pa.ChunkedArray]:
     """Return the label and the level names; a folder does not tell a numeric factor's own number."""
-    columns = {"label": pa.chunked_array([pa.array(labels)])}
-    for factor, level in zip(space.factors, np.unravel_index(labels, space.shape), strict=True):
+    columns = {"label": pa.chunked_array([pa.array(labels, mask=labels < 0)])}
+    told = np.unravel_index(np.maximum(labels, 0), space.shape)
+    for factor, level in zip(space.factors, told, strict=True):
         if not factor.is_numeric:
-            names = pa.DictionaryArray.from_arrays(pa.array(level), list(factor.levels))
+            names = pa.DictionaryArray.from_arrays(pa.array(level, mask=labels < 0), list(factor.levels))
             columns[factor.name] = pa.chunked_array([names])
     return columns

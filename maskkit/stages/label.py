@@ -36,6 +36,7 @@ def label(
     *,
     root: str | None = None,
     task: Source | Path | str | None = None,
+    unlabelled: bool = False,
     skip_bad: bool = False,
     no_check: bool = False,
     track: Track = untracked,
@@ -47,6 +48,7 @@ def label(
             class folders, or any CSV or Parquet with `path` and the factors.
         root: The folder that paths are relative to; found beside the table if not given.
         task: A task file that describes the label space; the home task's if not given.
+        unlabelled: Take the photos of a folder that lie in no class folder, without a label.
         skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping.
         no_check: Do not open any photo. The record then holds a digest of their names, not of their bytes.
         track: Shows progress.
@@ -56,7 +58,7 @@ def label(
     """
     task = Source.open(task) if isinstance(task, Path | str) else task
     space = HOME if task is None else LabelSpace.from_toml(task.data.to_pybytes().decode("utf-8", "replace"))
-    listing, given = _listing(source, root, space)
+    listing, given = _listing(source, root, space, unlabelled=unlabelled)
     table = check(_table(listing, space, name=given.path), Header("manifest", space), name=given.path)
     paths = table["path"]
     bad, photos = ({}, unchecked(paths)) if no_check else check_photos(listing.root, paths, track=track)
@@ -70,6 +72,7 @@ def label(
     options = {
         "root": str(listing.root),
         "task": task.name if task else None,
+        "unlabelled": unlabelled,
         "skip_bad": skip_bad,
         "no_check": no_check,
     }
@@ -77,7 +80,9 @@ def label(
     return Manifest(table, header)
 
 
-def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -> tuple[Listing, Input]:
+def _listing(
+    source: Source | Path | str, root: str | None, space: LabelSpace, *, unlabelled: bool
+) -> tuple[Listing, Input]:
     """Tell the four kinds of source apart by what they hold."""
     if not isinstance(source, Source):
         folder = Path(source)
@@ -89,7 +94,7 @@ def _listing(source: Source | Path | str, root: str | None, space: LabelSpace) -
                     why="such a tree is its own root",
                     fix="leave --root out",
                 )
-            listing = folder_photos(folder, space)
+            listing = folder_photos(folder, space, unlabelled=unlabelled)
             return listing, Input(str(source), "")  # its digest is that of the photos
         opened = Source.open(tables[0] if tables else folder)
     else:

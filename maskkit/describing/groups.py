@@ -1,0 +1,217 @@
+"""People and photos per class, per level of a factor, and per combination of levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import log, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.labels import LabelSpace
+
+BETA = 0.9999  # of the effective number, as `train --class-weights effective` uses it
+MOST_CELLS = 200_000  # combinations of levels that are counted
+
+
+@dataclass(frozen=True)
+class Group:
+    """The photos of one class, level or combination, and the people on them.
+
+    Args:
+        name: Of the class, the level, or the levels joined by `/`.
+        photos: How many there are.
+        people: Who has one or more of them; a photo of an unknown person counts as a person.
+        effective_photos: Their effective number (Cui et al. 2019, https://arxiv.org/abs/1901.05555,
+            equation 2): the hundredth photo of a class says less that is new than the first.
+        effective_people: The same of the people.
+        photo_imbalance: Photos of the largest group over photos of this one; None if it has none.
+        people_imbalance: The same of the people.
+    """
+
+    name: str
+    photos: int
+    people: int
+    effective_photos: float
+    effective_people: float
+    photo_imbalance: float | None
+    people_imbalance: float | None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How photos and people spread over groups.
+
+    Args:
+        name: What the groups are levels of: `class`, a factor, or factors joined by ` x `.
+        groups: In the order of their levels.
+        shape: Number of levels of each factor; more than one is a table, the last the fastest.
+        unknown_photos: Photos of no group, because something about them is not known.
+    """
+
+    name: str
+    groups: tuple[Group, ...]
+    shape: tuple[int, ...]
+    unknown_photos: int
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A combination of levels that few people have.
+
+    Args:
+        levels: Level names by factor.
+        people: Who has it.
+        photos: How many show it.
+    """
+
+    levels: tuple[tuple[str, str], ...]
+    people: int
+    photos: int
+
+
+def distribution(
+    name: str,
+    names: Sequence[str],
+    code: NDArray[np.int64],
+    person: NDArray[np.int64],
+    *,
+    shape: Sequence[int],
+) -> Distribution:
+    """Count photos and people of each group.
+
+    Args:
+        name: What the groups are of.
+        names: Of the groups.
+        code: The group of each photo, below 0 if unknown, (photos,).
+        person: The person of each photo, as a code from 0, (photos,).
+        shape: Number of levels of each factor that the groups are made of.
+    """
+    known = code >= 0
+    photos, people = _counts(code[known], person[known], len(names))
+    groups = tuple(
+        Group(
+            group,
+            int(photos[index]),
+            int(people[index]),
+            effective_number(int(photos[index])),
+            effective_number(int(people[index])),
+            _imbalance(photos, index),
+            _imbalance(people, index),
+        )
+        for index, group in enumerate(names)
+    )
+    return Distribution(name, groups, tuple(shape), int((~known).sum()))
+
+
+def effective_number(count: int, *, beta: float = BETA) -> float:
+    """Return the effective number of samples, (1 - beta^n) / (1 - beta)."""
+    return float(np.expm1(count * log(beta)) / (beta - 1))
+
+
+def joint_code(
+    levels: NDArray[np.int64], space: LabelSpace, chosen: Sequence[int]
+) -> tuple[NDArray[np.int64], list[str], list[int]]:
+    """Number the combinations of some factors.
+
+    Args:
+        levels: Level of each photo by factor, below 0 if unknown, (photos, factors).
+        space: Names the levels.
+        chosen: Which factors, by index.
+
+    Returns:
+        The combination of each photo, -1 if a level is unknown, (photos,); the combinations' names; and
+        how many levels each factor has.
+    """
+    part = LabelSpace(tuple(space.factors[index] for index in chosen))
+    code = np.zeros(len(levels), np.int64)
+    for index in chosen:
+        code = code * len(space.factors[index].levels) + levels[:, index]
+    unknown = (levels[:, list(chosen)] < 0).any(axis=1)
+    return np.where(unknown, -1, code), part.names, list(part.shape)
+
+
+def traits(levels: NDArray[np.int64], person: NDArray[np.int64]) -> list[int]:
+    """Return the factors, by index, that do not vary within people: of each, a person has one level."""
+    found = []
+    for index in range(levels.shape[1]):
+        known = levels[:, index] >= 0
+        each = _distinct(person[known] * (levels.max(initial=0) + 1) + levels[known, index])
+        if known.any() and len(each) == len(_distinct(person[known])):
+            found.append(index)
+    return found
+
+
+def rare_combinations(
+    levels: NDArray[np.int64], person: NDArray[np.int64], space: LabelSpace, *, under: int
+) -> tuple[list[Combination], int]:
+    """Find every combination of levels, of one factor or more, that fewer than `under` people have.
+
+    A combination that contains one that nobody has is left out: nobody has it either.
+
+    Args:
+        levels: Level of each photo by factor, below 0 if unknown, (photos, factors).
+        person: The person of each photo, as a code from 0, (photos,).
+        space: Names the levels.
+        under: How many people are enough.
+
+    Returns:
+        Combinations of few factors before those of more, of few people before those of more; and of how
+        many factors at most, which is fewer than there are only if there are very many combinations.
+    """
+    found: list[Combination] = []
+    absent: set[frozenset[tuple[int, int]]] = set()
+    sizes = _sizes(space)
+    for chosen in (subset for size in sizes for subset in combinations(range(len(space.factors)), size)):
+        code, _, shape = joint_code(levels, space, chosen)
+        known = code >= 0
+        photos, people = _counts(code[known], person[known], prod(shape))
+        for cell in np.flatnonzero(people < under).tolist():
+            place = [int(level) for level in np.unravel_index(cell, shape)]
+            pairs = frozenset(zip(chosen, place, strict=True))
+            if people[cell] == 0 and any(pairs >= less for less in absent):
+                continue
+            if people[cell] == 0:
+                absent.add(pairs)
+            named = tuple(
+                (space.factors[index].name, space.factors[index].levels[level])
+                for index, level in zip(chosen, place, strict=True)
+            )
+            found.append(Combination(named, int(people[cell]), int(photos[cell])))
+    found.sort(key=lambda one: (len(one.levels), one.people))  # stable: otherwise in the order of the levels
+    return found, sizes[-1]
+
+
+def _sizes(space: LabelSpace) -> list[int]:
+    """Return 1, 2, ... up to the number of factors, as long as there are not too many combinations."""
+    sizes, cells = [1], sum(space.shape)
+    for size in range(2, len(space.factors) + 1):
+        cells += sum(_cells(space, size))
+        if cells > MOST_CELLS:
+            break
+        sizes.append(size)
+    return sizes
+
+
+def _cells(space: LabelSpace, size: int) -> Iterator[int]:
+    return (prod(shape) for shape in combinations(space.shape, size))
+
+
+def _counts(
+    code: NDArray[np.int64], person: NDArray[np.int64], groups: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return photos and people of each group, (groups,) both."""
+    each = _distinct(person * groups + code) % groups
+    return np.bincount(code, minlength=groups), np.bincount(each, minlength=groups)
+
+
+def _distinct(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    codes = np.sort(codes)  # np.unique hashes since NumPy 2.3, which takes many times as long here
+    is_first = np.concatenate([[True], codes[1:] != codes[:-1]])[: len(codes)]
+    return np.asarray(codes[is_first])
+
+
+def _imbalance(counts: NDArray[np.int64], index: int) -> float | None:
+    return float(counts.max() / counts[index]) if counts[index] else None

@@ -1,0 +1,201 @@
+"""Compare two sets of photos, such as training and test: what differs, and what is in both."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.describing.comparison import Difference, Share, differences, shares
+from maskkit.describing.pairs import Kind, kind
+from maskkit.describing.people import known_people
+from maskkit.describing.photos import features, look, properties
+from maskkit.describing.two_sample import TwoSample, two_sample
+from maskkit.errors import examples
+from maskkit.imaging.duplicates import find_duplicates
+from maskkit.imaging.hashing import groups_of
+from maskkit.imaging.looking import look_at
+from maskkit.imaging.survey import Survey
+from maskkit.progress import Track, untracked
+from maskkit.splitting.folds import stratified_group_folds
+
+FOLDS = 5
+MOST_TESTED = 20_000  # photos of a set: more change the AUC by less than its interval
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two sets of photos differ.
+
+    Args:
+        names: Of the two sets.
+        photos: How many each has.
+        faults: How many of them cannot be read.
+        people: Names of people that are in both.
+        differences: Of each property of the photos.
+        sizes: Share of each set by width and height.
+        formats: Share of each set by file format and colour mode.
+        classes: Share of the labelled photos of each set by class; empty if a set has none.
+        duplicates: Photos that are in both sets.
+        two_sample: Whether a classifier tells the sets apart; None if they are too small.
+        half: Whether JPEGs were decoded at half their size.
+    """
+
+    names: tuple[str, str]
+    photos: tuple[int, int]
+    faults: tuple[int, int]
+    people: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    sizes: tuple[Share, ...]
+    formats: tuple[Share, ...]
+    classes: tuple[Share, ...]
+    duplicates: Kind
+    two_sample: TwoSample | None
+    half: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def compare(
+    first: Manifest,
+    second: Manifest,
+    *,
+    root: str | None = None,
+    other_root: str | None = None,
+    half: bool = False,
+    seed: int = 0,
+    names: tuple[str, str] | None = None,
+    track: Track = untracked,
+) -> Comparison:
+    """Look at the photos of both sets, and compare.
+
+    Args:
+        first: Such as the training set.
+        second: Such as the test set. Label spaces may differ; then classes are not compared.
+        root: Where the photos of the first are, if not where `label` found them.
+        other_root: The same of the second.
+        half: Decode JPEGs at half their size.
+        seed: Of the cross-validation.
+        names: What to call the sets.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: No photo of a set can be read.
+    """
+    surveys = [
+        look_at(manifest, root=place, half=half, track=track)
+        for manifest, place in ((first, root), (second, other_root))
+    ]
+    looks = [survey.looks[survey.readable] for survey in surveys]
+    both = Survey(np.concatenate([survey.looks for survey in surveys]), scale=surveys[0].scale)
+    found = find_duplicates(both)
+    is_second = np.arange(len(both)) >= len(first)
+    pairs = np.column_stack([found.one, found.other])
+    between = found.differ(is_second.astype(np.int64))
+    group = groups_of(np.concatenate([pairs, _same_person(first, second)]), len(both))
+    plain = [
+        look(part, [""] * len(part), survey.colour()) for part, survey in zip(looks, surveys, strict=True)
+    ]
+    titles = names or (first.name, second.name)
+    return Comparison(
+        titles,
+        (len(first), len(second)),
+        (len(surveys[0].faults), len(surveys[1].faults)),
+        _shared_people(first, second),
+        tuple(differences(_compared(looks[0]), _compared(looks[1]))),
+        tuple(shares(plain[0].sizes, plain[1].sizes)),
+        tuple(shares(plain[0].formats, plain[1].formats)),
+        tuple(_classes(first, second)),
+        kind("in both", between, pairs, found.is_exact, found.bits, [*first.paths, *second.paths]),
+        _tested(both, is_second, group, seed),
+        half,
+    )
+
+
+def _compared(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
+    return {
+        **properties(looks),
+        **{name: values for name, values in features(looks).items() if " mean" in name or " std" in name},
+    }
+
+
+def _shared_people(first: Manifest, second: Manifest) -> tuple[str, ...]:
+    ours, theirs = (set(manifest.table["person_id"].unique().to_pylist()) for manifest in (first, second))
+    return tuple(sorted((ours & theirs) - {None}))
+
+
+def _same_person(first: Manifest, second: Manifest) -> NDArray[np.int64]:
+    """Pair each photo of a known person with the person's first photo of that set, (pairs, 2)."""
+    pairs, start = [], 0
+    for manifest in (first, second):
+        person = known_people(manifest)
+        rows = np.flatnonzero(person >= 0)
+        _, at, code = np.unique(person[rows], return_index=True, return_inverse=True)
+        pairs.append(np.column_stack([rows[at][code], rows]) + start)
+        start += len(manifest)
+    return np.concatenate(pairs).astype(np.int64)
+
+
+def _classes(first: Manifest, second: Manifest) -> list[Share]:
+    if first.space != second.space or not all((one.labels >= 0).any() for one in (first, second)):
+        return []
+    counts = []
+    for manifest in (first, second):
+        count = np.bincount(manifest.labels[manifest.labels >= 0], minlength=len(manifest.space))
+        counts.append(list(zip(manifest.space.names, count.tolist(), strict=True)))
+    return shares(*counts)
+
+
+def _tested(
+    survey: Survey, is_second: NDArray[np.bool_], group: NDArray[np.int64], seed: int
+) -> TwoSample | None:
+    """Cross-validate over the readable photos, or some of them, without dividing a group."""
+    rows = np.flatnonzero(survey.readable)
+    codes = np.unique(group[rows], return_inverse=True)[1]
+    if len(rows) > 2 * MOST_TESTED:
+        order = np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes]  # whole groups
+        rank = np.argsort(order, kind="stable")
+        kept = [rank[is_second[rows][rank] == one][:MOST_TESTED] for one in (False, True)]
+        rows = rows[np.sort(np.concatenate(kept))]
+        codes = np.unique(group[rows], return_inverse=True)[1]
+    second = is_second[rows]
+    counts = np.zeros((int(codes.max()) + 1, 2), np.int64)
+    np.add.at(counts, (codes, second.astype(np.int64)), 1)
+    if (counts > 0).sum(axis=0).min() < FOLDS:
+        return None
+    fold = stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes]
+    return two_sample(features(survey.looks[rows]), second, codes, fold.astype(np.int64), seed=seed)
+
+
+def report(result: Comparison) -> str:
+    """Return a self-contained HTML page; no photo is in it."""
+    from maskkit.reporting.describe import comparison_page  # jinja2, which comparing need not load
+
+    return comparison_page(result)
+
+
+def verdict(result: Comparison) -> str:
+    """Say in a sentence or two what the comparison found."""
+    words = []
+    if result.people:
+        words.append(f"{len(result.people)} people are in both: {examples(result.people)}")
+    if result.duplicates.exact + result.duplicates.near:
+        words.append(
+            f"{result.duplicates.exact + result.duplicates.near} pairs of duplicates are between the sets"
+        )
+    test = result.two_sample
+    if test is None:
+        words.append(f"the sets are too small for a two-sample test: it takes {FOLDS} people or more of each")
+    elif test.low is not None and test.low > 0.5:
+        most = ", ".join(name for name, loss in test.losses[:3] if loss > 0)
+        words.append(
+            f"a classifier tells the sets apart with an AUC of {test.auc:.3f}{f', most by {most}' if most else ''}"
+        )
+    else:
+        words.append(f"a classifier does not tell the sets apart: AUC {test.auc:.3f}")
+    return "; ".join(words)

@@ -1,0 +1,309 @@
+"""Look at a set of photos before training on it: who is in it, what is rare, what the photos are like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
+from maskkit.describing.groups import (
+    Combination,
+    Distribution,
+    distribution,
+    joint_code,
+    rare_combinations,
+    traits,
+)
+from maskkit.describing.numbers import Ages, ages
+from maskkit.describing.pairs import Kind, kind
+from maskkit.describing.people import fold_codes, known_people, levels_of, numbers_of
+from maskkit.describing.photos import Look, look
+from maskkit.imaging.duplicates import Duplicates, find_duplicates
+from maskkit.imaging.looking import look_at
+from maskkit.imaging.roots import photo_files
+from maskkit.imaging.survey import Survey
+from maskkit.imaging.thumbnails import thumbnail
+from maskkit.labels import LabelSpace
+from maskkit.progress import Track, untracked
+
+ON_A_SHEET = 14  # photos of a contact sheet
+MOST_SHEETS = 40
+
+
+@dataclass(frozen=True)
+class Rare:
+    """Combinations of levels that fewer than `under` people have.
+
+    Args:
+        under: How many people are enough.
+        factors: Combinations of so many factors at most were counted.
+        found: Few factors before more, few people before more. Of combinations that nobody has, those
+            that contain a smaller one of that kind are left out.
+    """
+
+    under: int
+    factors: int
+    found: tuple[Combination, ...]
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Photos that are there more than once.
+
+    Args:
+        kinds: All pairs, then those inside one person, across people, and so on.
+        groups: Sets of photos that are linked by pairs.
+        photos: Photos in these sets.
+    """
+
+    kinds: tuple[Kind, ...]
+    groups: int
+    photos: int
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What the files are like.
+
+    Args:
+        look: What can be read.
+        half: Whether JPEGs were decoded at half their size.
+        faults: Path of each photo that cannot be read, and why.
+        twins: Exact and near duplicates.
+    """
+
+    look: Look
+    half: bool
+    faults: tuple[tuple[str, str], ...]
+    twins: Twins
+
+
+@dataclass(frozen=True)
+class Eda:
+    """What a set of photos is made of.
+
+    Args:
+        name: Of the set.
+        photos: How many there are.
+        labelled: Photos whose class is known.
+        people: Of known identity; None if no person is known.
+        alone: Photos without a known person; each counts as a person where people are counted.
+        per_person: Number of photos of a person, and how many people have it, ascending.
+        classes: People and photos by class; None if no class is known.
+        factors: The same by factor, of which a level is known.
+        tables: The same by pairs of factors.
+        traits: Factors that do not vary within people.
+        ages: Of numeric factors.
+        rare: Combinations of levels that few people have; None if no level is known.
+        folds: Photos and people by fold; None without a split.
+        pictures: What the files are like; None if they were not looked at.
+    """
+
+    name: str
+    photos: int
+    labelled: int
+    people: int | None
+    alone: int
+    per_person: tuple[tuple[int, int], ...]
+    classes: Distribution | None
+    factors: tuple[Distribution, ...]
+    tables: tuple[Distribution, ...]
+    traits: tuple[str, ...]
+    ages: tuple[Ages, ...]
+    rare: Rare | None
+    folds: Distribution | None
+    pictures: Pictures | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        plain = asdict(self)
+        if self.rare is not None:
+            for one, shown in zip(self.rare.found, plain["rare"]["found"], strict=True):
+                shown["levels"] = dict(one.levels)
+        return plain
+
+
+def eda(
+    manifest: Manifest,
+    *,
+    root: str | None = None,
+    half: bool = False,
+    counts_only: bool = False,
+    rare: int = 30,
+    name: str | None = None,
+    track: Track = untracked,
+) -> Eda:
+    """Count people and photos, and look at every photo.
+
+    Args:
+        manifest: Lists the photos; labels, people and folds may be unknown.
+        root: Where the photos are, if not where `label` found them.
+        half: Decode JPEGs at half their size.
+        counts_only: Open no photo.
+        rare: Fewer people than this are rare.
+        name: What to call the set.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: No photo can be read.
+    """
+    pictures = None
+    if not counts_only:
+        pictures = _pictures(manifest, look_at(manifest, root=root, half=half, track=track), half)
+    person, known = manifest.people.codes, known_people(manifest)
+    levels = levels_of(manifest)
+    seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
+    space = manifest.space
+    counts = np.bincount(np.bincount(known[known >= 0]))
+    by = [space.factors[index].name for index in range(len(space.factors))]
+    return Eda(
+        name=name or manifest.name,
+        photos=len(manifest),
+        labelled=int((manifest.labels >= 0).sum()),
+        people=len(np.unique(known[known >= 0])) if (known >= 0).any() else None,
+        alone=int((known < 0).sum()),
+        per_person=tuple((size, int(people)) for size, people in enumerate(counts) if size and people),
+        classes=_classes(manifest),
+        factors=tuple(_table(levels, space, person, [index]) for index in seen),
+        tables=tuple(_table(levels, space, person, pair) for pair in combinations(seen, 2)),
+        traits=tuple(by[index] for index in traits(levels, person) if (known >= 0).any()),
+        ages=_ages(manifest),
+        rare=_rare(levels[:, seen], person, LabelSpace(tuple(space.factors[index] for index in seen)), rare)
+        if seen
+        else None,
+        folds=_folds(manifest),
+        pictures=pictures,
+    )
+
+
+def _classes(manifest: Manifest) -> Distribution | None:
+    if not (manifest.labels >= 0).any():
+        return None
+    space = manifest.space
+    return distribution("class", space.names, manifest.labels, manifest.people.codes, shape=space.shape)
+
+
+def _table(
+    levels: NDArray[np.int64], space: LabelSpace, person: NDArray[np.int64], chosen: Sequence[int]
+) -> Distribution:
+    code, names, shape = joint_code(levels, space, chosen)
+    name = " x ".join(space.factors[index].name for index in chosen)
+    return distribution(name, names, code, person, shape=shape)
+
+
+def _ages(manifest: Manifest) -> tuple[Ages, ...]:
+    person = manifest.people.codes
+    found = (
+        ages(factor.name, numbers_of(manifest, factor.name), person, factor.cuts)
+        for factor in manifest.space.factors
+        if factor.is_numeric
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _rare(levels: NDArray[np.int64], person: NDArray[np.int64], space: LabelSpace, under: int) -> Rare:
+    found, factors = rare_combinations(levels, person, space, under=under)
+    return Rare(under, factors, tuple(found))
+
+
+def _folds(manifest: Manifest) -> Distribution | None:
+    fold = fold_codes(manifest)
+    if not (fold >= 0).any():
+        return None
+    names = ["never held out", *map(str, range(int(fold.max())))]
+    first = 0 if (fold == 0).any() else 1
+    return distribution(
+        "fold", names[first:], fold - first, manifest.people.codes, shape=[len(names) - first]
+    )
+
+
+def _pictures(manifest: Manifest, survey: Survey, half: bool) -> Pictures:
+    rows = np.flatnonzero(survey.readable)
+    paths = manifest.paths
+    return Pictures(
+        look(survey.looks[rows], [paths[row] for row in rows], survey.colour()),
+        half,
+        tuple((paths[row], why) for row, why in survey.faults.items()),
+        _twins(manifest, find_duplicates(survey)),
+    )
+
+
+def _twins(manifest: Manifest, found: Duplicates) -> Twins:
+    person, fold = known_people(manifest), fold_codes(manifest)
+    pairs = np.column_stack([found.one, found.other])
+    is_known: NDArray[np.bool_] = (person[pairs] >= 0).all(axis=1)
+    chosen: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(found), np.bool_)}
+    if (person >= 0).any():
+        chosen["inside one person"] = is_known & ~found.differ(person)
+        chosen["across people"] = found.differ(person)
+    if (person < 0).any():
+        chosen["person unknown"] = ~is_known
+    if (manifest.labels >= 0).any():
+        chosen["across classes"] = found.differ(manifest.labels)
+    if (fold >= 0).any():
+        chosen["across folds"] = found.differ(fold)
+    kinds = (
+        kind(name, mask, pairs, found.is_exact, found.bits, manifest.paths) for name, mask in chosen.items()
+    )
+    members = np.bincount(found.groups(), minlength=1)
+    return Twins(tuple(kinds), int((members > 1).sum()), int(members[members > 1].sum()))
+
+
+def report(
+    result: Eda,
+    manifest: Manifest,
+    *,
+    root: str | None = None,
+    photos: bool = False,
+    track: Track = untracked,
+) -> str:
+    """Return a self-contained HTML page.
+
+    Args:
+        result: What to show.
+        manifest: What it is of.
+        root: Where the photos are, if not where `label` found them.
+        photos: Show small pictures, some of each class and those that stand out.
+        track: Shows progress.
+    """
+    from maskkit.reporting.describe import eda_page  # jinja2, which counting need not load
+
+    sheets: dict[str, list[tuple[str, str]]] = {}
+    if photos:
+        files = dict(zip(manifest.paths, photo_files(manifest, root=root, tolerant=True), strict=True))
+        wanted = list(_sheets(result, manifest).items())[:MOST_SHEETS]
+        for title, names in track(wanted, len(wanted), "contact sheets"):
+            pictures = ((name, thumbnail(files[name])) for name in names)
+            sheets[title] = [(name, picture) for name, picture in pictures if picture is not None]
+    history = script(manifest.header.history, output=manifest.name) if manifest.source is not None else ""
+    return eda_page(
+        result, history=history, sheets={title: sheet for title, sheet in sheets.items() if sheet}
+    )
+
+
+def _sheets(result: Eda, manifest: Manifest) -> Mapping[str, Sequence[str]]:
+    """Name the photos of each contact sheet: duplicates, what stands out, and some people of each class."""
+    sheets: dict[str, Sequence[str]] = {}
+    if result.pictures is not None:
+        for one in result.pictures.twins.kinds:
+            if one.name.startswith("across") and one.named:
+                pairs = one.named[: ON_A_SHEET // 2]
+                sheets[f"duplicates {one.name}, in pairs"] = [
+                    path for pair in pairs for path in (pair.one, pair.other)
+                ]
+        sheets |= result.pictures.look.extremes
+    for label, name in enumerate(manifest.space.names if result.classes is not None else ()):
+        rows = np.flatnonzero(manifest.labels == label)
+        first = np.sort(np.unique(manifest.people.codes[rows], return_index=True)[1])  # a photo per person
+        step = max(1.0, len(first) / ON_A_SHEET)
+        spaced = first[(step * np.arange(min(len(first), ON_A_SHEET))).astype(np.int64)]
+        sheets[name] = [manifest.paths[row] for row in rows[spaced]]
+    if result.classes is None:
+        sheets["some photos"] = manifest.paths[:: max(1, len(manifest) // ON_A_SHEET)][:ON_A_SHEET]
+    return sheets
