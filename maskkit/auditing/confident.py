@@ -16,9 +16,11 @@ class Confident:
 
     Args:
         given: The label, (n,), -1 where unknown.
-        likely: The class that is confidently another one, (n,); the given one elsewhere.
+        likely: The most probable class, (n,).
         own: Probability of the given label, (n,), NaN where unknown.
         other: Probability of the likely class, (n,).
+        sureness: The same as a share of the mean probability of that class among those labelled
+            with it, (n,); NaN if there are none.
         distance: How far the probable classes are from the given one on average, (n,), in steps;
             for classes without an order, the probability of any other.
     """
@@ -27,21 +29,24 @@ class Confident:
     likely: NDArray[np.int64]
     own: NDArray[np.float64]
     other: NDArray[np.float64]
+    sureness: NDArray[np.float64]
     distance: NDArray[np.float64]
 
-    @property
-    def is_suspect(self) -> NDArray[np.bool_]:
-        """Whether each label is confidently another class, (n,): off the diagonal of the confident joint."""
-        return np.asarray((self.given >= 0) & (self.likely != self.given))
+    def suspect(self, least: float) -> NDArray[np.bool_]:
+        """Return whether another class is likely, with this sureness at least, (n,).
+
+        With 1, the paper's threshold, these are the examples off the diagonal of the confident joint. As
+        the threshold is a mean, about half of the wrong labels of an easy class stay below it.
+        """
+        return np.asarray((self.given >= 0) & (self.likely != self.given) & (self.sureness >= least))
 
 
 def confident(probs: NDArray[np.floating], given: NDArray[np.int64], *, is_ordered: bool) -> Confident:
     """Compare labels with out-of-fold probabilities.
 
-    An example counts confidently as class j if its probability of j is at least the mean
-    probability of j among those labelled j (the paper's threshold t_j, equation 2), so that classes
-    on which models are unsure, such as rare ones, are not suspected wholesale. If several are, the
-    most probable counts.
+    How sure models are of class j is measured by the mean probability of j among those labelled j (the
+    paper's threshold t_j, equation 2), so that classes on which they are unsure, such as rare ones,
+    are not suspected wholesale.
 
     Args:
         probs: Of models that have not seen the example, (n, classes), rows sum to 1.
@@ -50,18 +55,16 @@ def confident(probs: NDArray[np.floating], given: NDArray[np.int64], *, is_order
     """
     known = given >= 0
     classes = probs.shape[1]
-    thresholds = np.array(
-        [probs[given == one, one].mean() if (given == one).any() else np.inf for one in range(classes)]
+    usual = np.array(
+        [probs[given == one, one].mean() if (given == one).any() else np.nan for one in range(classes)]
     )
-    above = np.where(probs >= thresholds, probs, -1.0)  # (n, classes)
-    likely = np.where(above.max(axis=1) >= 0, above.argmax(axis=1), given)
-    likely = np.where(known, likely, given)
+    likely = probs.argmax(axis=1)
     rows = np.arange(len(probs))
-    own = np.where(known, probs[rows, given], np.nan)
-    other = np.where(known, probs[rows, likely], np.nan)
+    other = probs[rows, likely].astype(np.float64)
+    own = np.where(known, probs[rows, given], np.nan).astype(np.float64)
     steps = np.abs(np.arange(classes) - given[:, None])  # (n, classes)
     distance = (probs * (steps if is_ordered else steps > 0)).sum(axis=1)
-    return Confident(given, likely, own.astype(np.float64), other.astype(np.float64), distance)
+    return Confident(given, likely, own, other, other / usual[likely], distance)
 
 
 def of_person(probs: NDArray[np.floating], person: NDArray[np.int64], people: int) -> NDArray[np.float64]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
@@ -13,99 +16,146 @@ from maskkit.auditing.findings import Finding, Proposal, Severity, known_people,
 from maskkit.auditing.people import personal_factors
 from maskkit.labels import Factor
 
-# How probable the proposed level must be at least. See `benchmarks/README.md`, where faults were planted.
-LEAST_CONFIDENCE = 0.9
+# As a share of how sure models usually are. See benchmarks/README.md, where faults were planted.
+SURENESS = 0.95
+# Two photos that look exchanged support each other, so that less is enough for each.
+SURENESS_OF_EXCHANGE = 0.6
+# Standard deviations that a number must be from the band that is likely: nearer ones are ambiguous, not wrong.
+FAR = 1.0
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One factor, and what out-of-fold models say of it.
+
+    Args:
+        manifest: Whose labels are doubted.
+        factor: By itself.
+        probs: Of its levels, (rows, levels).
+        given: Its level in each row, (rows,), -1 where it is unknown or was not predicted.
+        joint: Whether the joint class of each row is suspect, (rows,), which makes a finding severe.
+        sureness: From which on a label is suspect.
+    """
+
+    manifest: Manifest
+    factor: Factor
+    probs: NDArray[np.float64]
+    given: NDArray[np.int64]
+    joint: NDArray[np.bool_]
+    sureness: float
+
+    def odds(self, found: Confident, one: int) -> str:
+        """Say how probable both levels are."""
+        told, likely = self.factor.levels[found.given[one]], self.factor.levels[found.likely[one]]
+        return f"P({likely}) = {found.other[one]:.3f}, P({told}) = {found.own[one]:.3f}"
+
+    def rank(self, found: Confident, one: int) -> float:
+        """Return the distance as a share of the largest there can be."""
+        return float(found.distance[one]) / (len(self.factor.levels) - 1 if self.factor.is_numeric else 1)
+
+    def proposal(self, found: Confident, one: int, row: int) -> Proposal:
+        """Propose the likely level instead of what a row has: a number where it has one, else a level."""
+        value = (
+            self.manifest.table[self.factor.name][row].as_py()
+            if self.manifest.has(self.factor.name)
+            else None
+        )
+        if value is None:
+            old = self.factor.levels[found.given[one]]
+        else:
+            old = f"{value:g}" if self.factor.is_numeric else str(value)
+        return Proposal(self.factor.name, old, self.factor.levels[found.likely[one]])
 
 
 def suspect_labels(
-    manifest: Manifest, probs: NDArray[np.float32], *, least: float = LEAST_CONFIDENCE
+    manifest: Manifest, probs: NDArray[np.float32], *, sureness: float = SURENESS
 ) -> Iterator[Finding]:
     """Report labels that are probably wrong, by confident learning, each factor by itself.
 
     What does not change between photos of a person is judged on all of them together, and corrected for
     the person; what does, photo by photo. A finding is severe if confident learning on the joint
-    classes agrees that it is wrong.
+    classes agrees that something is wrong.
 
     Args:
         manifest: With labels.
         probs: Out-of-fold probabilities of each row, (rows, classes), NaN where there are none.
-        least: Probability of the proposed level from which on a label is reported.
+        sureness: How sure models must be of another level, as a share of how sure they usually are of it.
     """
     predicted: NDArray[np.bool_] = np.isfinite(probs).all(axis=1)
     labels = np.where(predicted, manifest.labels, -1)
     probs = np.where(predicted[:, None], probs, 1 / probs.shape[1])
-    joint = confident(probs, labels, is_ordered=False).is_suspect
+    joint = confident(probs, labels, is_ordered=False).suspect(sureness)
     levels = np.unravel_index(np.maximum(labels, 0), manifest.space.shape)
     personal = personal_factors(manifest)
     for place, factor in enumerate(manifest.space.factors):
-        given = np.where(labels >= 0, levels[place], -1)
         own = of_factor(probs, manifest.space.shape, place)
-        judge = _suspect_people if factor in personal else _suspect_photos
-        yield from judge(manifest, factor, own, given, joint, least)
+        given = np.where(labels >= 0, levels[place], -1)
+        doubt = Doubt(manifest, factor, own, given, joint, sureness)
+        yield from _suspect_people(doubt) if factor in personal else _suspect_photos(doubt)
 
 
-def _suspect_people(
-    manifest: Manifest,
-    factor: Factor,
-    probs: NDArray[np.float64],
-    given: NDArray[np.int64],
-    joint: NDArray[np.bool_],
-    least: float,
-) -> Iterator[Finding]:
-    person = np.where(given >= 0, known_people(manifest), -1)
-    people = len(manifest.people)
-    of_each = of_person(probs, person, people)  # (people, levels)
-    label = np.full(people, -1)
-    part = person >= 0
-    label[person[part][::-1]] = given[part][
-        ::-1
-    ]  # the first photo speaks; contradictions are reported as such
-    found = confident(of_each, label, is_ordered=factor.is_numeric)
-    agreeing = np.zeros(people, np.int64)
-    np.add.at(agreeing, person[part], probs[part].argmax(axis=1) == found.likely[person[part]])
+def _suspect_people(doubt: Doubt) -> Iterator[Finding]:
+    person = np.where(doubt.given >= 0, known_people(doubt.manifest), -1)
+    people = len(doubt.manifest.people)
+    part = np.flatnonzero(person >= 0)
+    first = np.full(people, -1)
+    first[person[part][::-1]] = part[::-1]  # speaks for all; contradictions are reported as such
+    given = np.where(first >= 0, doubt.given[first], -1)
+    found = confident(of_person(doubt.probs, person, people), given, is_ordered=doubt.factor.is_numeric)
     photos = np.bincount(person[part], minlength=people)
-    severe = np.bincount(person[part], weights=joint[part], minlength=people) * 2 > photos
-    for one in _worst_first(found, least):
-        facts = [_odds(found, one, factor), f"{agreeing[one]} of {photos[one]} photos agree"]
-        if factor.is_numeric:
-            facts.append(f"{found.distance[one]:.1f} bands away")
-        old = _value(manifest, factor, int(np.flatnonzero(person == one)[0]))
+    agree = doubt.probs[part].argmax(axis=1) == found.likely[person[part]]
+    agreeing = np.bincount(person[part], weights=agree, minlength=people).astype(int)
+    severe = np.bincount(person[part], weights=doubt.joint[part], minlength=people) * 2 > photos
+    is_suspect = found.suspect(doubt.sureness) & _is_far(doubt, first, found.likely)
+    for one in _worst_first(found, is_suspect):
+        facts = [doubt.odds(found, one), f"{agreeing[one]} of {photos[one]} photos agree"]
         severity: Severity = "high" if severe[one] else "medium"
         yield Finding(
-            "suspect:person", severity, ", ".join(facts), manifest.people.names[one],
-            proposal=Proposal(factor.name, old, factor.levels[found.likely[one]]),
-            confidence=_rank(found, one, factor),
+            "suspect:person", severity, ", ".join(facts), doubt.manifest.people.names[one],
+            proposal=doubt.proposal(found, one, int(first[one])), confidence=doubt.rank(found, one),
         )  # fmt: skip
 
 
-def _suspect_photos(
-    manifest: Manifest,
-    factor: Factor,
-    probs: NDArray[np.float64],
-    given: NDArray[np.int64],
-    joint: NDArray[np.bool_],
-    least: float,
-) -> Iterator[Finding]:
-    found = confident(probs, given, is_ordered=factor.is_numeric)
-    rows = _worst_first(found, least)
-    partner = _exchanged(rows, known_people(manifest), found)
-    for row in rows:
+def _suspect_photos(doubt: Doubt) -> Iterator[Finding]:
+    found = confident(doubt.probs, doubt.given, is_ordered=doubt.factor.is_numeric)
+    far = _is_far(doubt, np.arange(len(doubt.given)), found.likely)
+    unsure = _worst_first(found, found.suspect(min(SURENESS_OF_EXCHANGE, doubt.sureness)) & far)
+    partner = _exchanged(unsure, known_people(doubt.manifest), found)
+    suspect = found.suspect(doubt.sureness)
+    paths = doubt.manifest.table["path"]
+    for row in unsure:
         other = partner.get(row)
-        facts = [_odds(found, row, factor)]
-        if other is not None:
-            facts.append(f"exchanged with {manifest.table['path'][other].as_py()}")
-        severity: Severity = "high" if joint[row] else "medium"
+        if other is None and not suspect[row]:
+            continue
+        path = None if other is None else paths[other].as_py()
+        kind = "suspect:photo" if path is None else "suspect:exchange"
+        evidence = doubt.odds(found, row) + ("" if path is None else f", as if exchanged with {path}")
+        severity: Severity = "high" if doubt.joint[row] else "medium"
         yield Finding(
-            "suspect:photo" if other is None else "suspect:exchange", severity, ", ".join(facts),
-            person_of(manifest, row), row, None if other is None else manifest.table["path"][other].as_py(),
-            Proposal(factor.name, _value(manifest, factor, row), factor.levels[found.likely[row]]),
-            _rank(found, row, factor),
+            kind, severity, evidence, person_of(doubt.manifest, row), row, path,
+            doubt.proposal(found, row, row), doubt.rank(found, row),
         )  # fmt: skip
 
 
-def _worst_first(found: Confident, least: float) -> list[int]:
-    reported = np.flatnonzero(found.is_suspect & (found.other >= least))
-    return reported[np.argsort(-found.distance[reported], kind="stable")].tolist()  # type: ignore[no-any-return]
+def _worst_first(found: Confident, chosen: NDArray[np.bool_]) -> list[int]:
+    rows = np.flatnonzero(chosen)
+    return rows[np.argsort(-found.distance[rows], kind="stable")].tolist()  # type: ignore[no-any-return]
+
+
+def _is_far(doubt: Doubt, row: NDArray[np.int64], likely: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return whether the number of each of these rows is far from its likely band, (n,); others are.
+
+    Someone of 58 who looks 60 is no error of labelling, and no photo tells.
+    """
+    if not (doubt.factor.is_numeric and doubt.manifest.has(doubt.factor.name)):
+        return np.ones(len(row), np.bool_)
+    column = doubt.manifest.table[doubt.factor.name].cast(pa.float64())
+    numbers = pc.fill_null(column, np.nan).to_numpy()[row]
+    edges = np.array([-np.inf, *doubt.factor.cuts, np.inf])
+    away = np.maximum(edges[likely] - numbers, numbers - edges[likely + 1])
+    is_known = ~np.isnan(numbers)
+    spread = np.std(numbers[is_known]) if is_known.any() else 0.0
+    return np.asarray(~is_known | (away >= FAR * spread))
 
 
 def _exchanged(rows: list[int], person: NDArray[np.int64], found: Confident) -> dict[int, int]:
@@ -120,24 +170,3 @@ def _exchanged(rows: list[int], person: NDArray[np.int64], found: Confident) -> 
         else:
             partner |= {row: match, match: row}
     return partner
-
-
-def _odds(found: Confident, one: int, factor: Factor) -> str:
-    told, likely = factor.levels[found.given[one]], factor.levels[found.likely[one]]
-    return f"P({likely}) = {found.other[one]:.3f}, P({told}) = {found.own[one]:.3f}"
-
-
-def _rank(found: Confident, one: int, factor: Factor) -> float:
-    """Return the distance as a share of the largest there can be, which orders findings."""
-    return float(found.distance[one]) / (len(factor.levels) - 1 if factor.is_numeric else 1)
-
-
-def _value(manifest: Manifest, factor: Factor, row: int) -> str:
-    """Return what the manifest says of a factor: its number where it has one, else its level."""
-    value = manifest.table[factor.name][row].as_py() if manifest.has(factor.name) else None
-    if value is None:
-        level = np.unravel_index(manifest.labels[row], manifest.space.shape)[
-            manifest.space.factors.index(factor)
-        ]
-        return factor.levels[int(level)]
-    return f"{value:g}" if factor.is_numeric else str(value)

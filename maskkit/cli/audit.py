@@ -51,10 +51,14 @@ def audit(
             show_default=False,
         ),
     ] = None,
-    least_confidence: Annotated[
+    sureness: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Probability of another level from which on a label is doubted."),
-    ] = 0.9,
+        typer.Option(
+            min=0,
+            max=2,
+            help="How sure models must be of another level, as a share of how sure they usually are of it.",
+        ),
+    ] = 0.95,  # fmt: skip
     no_photos: Annotated[
         bool, typer.Option("--no-photos", help="Open no photo; look for no duplicates or odd photos.")
     ] = False,
@@ -93,7 +97,7 @@ def audit(
     rest = [Manifest.read(source(name, what="manifest"), divided=True) for name in others]
     options.stop_if_dry(context, dry_run)
     result = stage(
-        given, oof, against=rest, root=root, no_photos=no_photos, least_confidence=least_confidence,
+        given, oof, against=rest, root=root, no_photos=no_photos, sureness=sureness,
         track=terminal.track,
     )  # fmt: skip
     if corrections is not None:
@@ -104,9 +108,7 @@ def audit(
         terminal.note(f"the page is {html}")
     _print(result, to, json=json)
     if to is not None:
-        to.write(
-            flagged(result, oof, rest, no_photos=no_photos, least_confidence=least_confidence).to_bytes()
-        )
+        to.write(flagged(result, oof, rest, no_photos=no_photos, sureness=sureness).to_bytes())
     refuse_leaks(result)
 
 

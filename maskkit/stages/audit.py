@@ -20,7 +20,7 @@ from maskkit.auditing.findings import Finding, flags, ranked
 from maskkit.auditing.leaks import duplicates_against, duplicates_inside, people_in_two_folds
 from maskkit.auditing.people import contradictions, odd_numbers_of_photos
 from maskkit.auditing.photos import faceless, odd_photos
-from maskkit.auditing.suspects import LEAST_CONFIDENCE, suspect_labels
+from maskkit.auditing.suspects import SURENESS, suspect_labels
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.roots import photo_files
@@ -88,7 +88,7 @@ def audit(
     against: Sequence[Manifest] = (),
     root: str | None = None,
     no_photos: bool = False,
-    least_confidence: float = LEAST_CONFIDENCE,
+    sureness: float = SURENESS,
     track: Track = untracked,
 ) -> Audit:
     """Look for leaks, people who contradict themselves, doubtful labels and odd photos.
@@ -99,7 +99,7 @@ def audit(
         against: Data sets that share no photo with this one, such as the test set.
         root: Where the manifest's photos are, if not where `label` found them.
         no_photos: Open no photo: neither duplicates nor odd photos are looked for.
-        least_confidence: Probability of another level from which on a label is reported.
+        sureness: How sure models must be of another level, as a share of how sure they usually are of it.
         track: Shows progress.
 
     Raises:
@@ -111,7 +111,7 @@ def audit(
     findings += faceless(manifest)
     checks = ["people"]
     if probs is not None:
-        findings += suspect_labels(manifest, probs, least=least_confidence)
+        findings += suspect_labels(manifest, probs, sureness=sureness)
         checks.append("labels")
     own: Duplicates | None = None
     if not no_photos:

@@ -10,8 +10,9 @@ def test_a_label_is_suspect_if_another_class_passes_its_own_threshold() -> None:
     """By hand: the thresholds are the means (0.9 + 0.8 + 0.1) / 3 = 0.6 and (0.8 + 0.6 + 0.7) / 3 = 0.7."""
     probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
     found = confident(probs, np.array([0, 0, 0, 1, 1, 1]), is_ordered=False)
-    assert found.is_suspect.tolist() == [False, False, True, False, False, False]
+    assert found.suspect(1).tolist() == [False, False, True, False, False, False]
     assert (found.likely[2], found.own[2], found.other[2]) == (1, 0.1, 0.9)
+    assert found.sureness[[2, 4]] == pytest.approx([0.9 / 0.7, 0.6 / 0.7])
     assert found.distance[2] == pytest.approx(0.9)
 
 
@@ -19,7 +20,7 @@ def test_classes_on_which_models_are_unsure_are_not_suspected_wholesale() -> Non
     """Models say 0.6 of the common class even for the rare one, as they do where few are to learn from."""
     probs = np.array([[0.9, 0.1]] * 9 + [[0.6, 0.4]] * 3)
     found = confident(probs, np.array([0] * 9 + [1] * 3), is_ordered=False)
-    assert not found.is_suspect.any()
+    assert not found.suspect(1).any()
 
 
 def test_ordered_classes_count_steps() -> None:
@@ -32,13 +33,13 @@ def test_ordered_classes_count_steps() -> None:
 def test_unknown_labels_are_neither_suspect_nor_counted() -> None:
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.0, 1.0]])
     found = confident(probs, np.array([0, 1, -1]), is_ordered=False)
-    assert found.is_suspect.tolist() == [False, False, False]
+    assert found.suspect(1).tolist() == [False, False, False]
     assert np.isnan(found.own[2])
 
 
 def test_a_class_that_no_label_names_is_never_likely() -> None:
     found = confident(np.array([[0.0, 1.0], [0.5, 0.5]]), np.array([0, 0]), is_ordered=False)
-    assert not found.is_suspect.any()
+    assert not found.suspect(1).any()
 
 
 def test_a_person_is_judged_by_the_geometric_mean_of_the_photos() -> None:

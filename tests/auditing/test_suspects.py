@@ -44,6 +44,25 @@ def test_an_age_is_proposed_as_a_band_and_further_ones_come_first() -> None:
     assert found[0].confidence > found[1].confidence
 
 
+def test_an_age_near_the_band_that_is_likely_is_ambiguous_and_not_reported() -> None:
+    rows = photos_of(34)
+    truth = manifest_of(rows)
+    for row in rows[21:28]:  # 29
+        row["age"] = 31
+    assert not told(manifest_of(rows), truth)
+
+
+def test_of_an_exchange_each_photo_needs_less_sureness() -> None:
+    rows = photos_of(34)
+    truth = manifest_of(rows)
+    rows[5]["mask"], rows[6]["mask"] = "none", "incorrect"
+    rows[20]["mask"] = "wear"
+    manifest = manifest_of(rows)
+    unsure = sure_probs(truth)
+    unsure[[5, 6, 20]] = sure_probs(truth, sureness=0.7)[[5, 6, 20]]
+    assert [one.row for one in suspect_labels(manifest, unsure)] == [5, 6]
+
+
 def test_two_exchanged_photos_are_told_as_such_and_one_alone_is_not() -> None:
     rows = photos_of(34)
     truth = manifest_of(rows)
@@ -63,8 +82,8 @@ def test_only_what_is_sure_enough_is_reported() -> None:
     truth = manifest_of(rows)
     rows[20]["mask"] = "wear"
     manifest = manifest_of(rows)
-    assert told(manifest, truth, least=0.9)
-    assert not told(manifest, truth, least=0.999)
+    assert told(manifest, truth, sureness=0.9)
+    assert not told(manifest, truth, sureness=1.2)
 
 
 def test_rows_without_predictions_are_not_judged() -> None:
