@@ -20,7 +20,7 @@ from maskkit.labels import Factor
 SURENESS = 0.95
 # Two photos that look exchanged support each other, so that less is enough for each.
 SURENESS_OF_EXCHANGE = 0.6
-# Standard deviations that a number must be from the band that is likely: nearer ones are ambiguous, not wrong.
+# Standard deviations of a number from the likely band; what is nearer is ambiguous, not wrong.
 FAR = 1.0
 
 
@@ -81,7 +81,7 @@ def suspect_labels(
         probs: Out-of-fold probabilities of each row, (rows, classes), NaN where there are none.
         sureness: How sure models must be of another level, as a share of how sure they usually are of it.
     """
-    predicted: NDArray[np.bool_] = np.isfinite(probs).all(axis=1)
+    predicted = np.asarray(np.isfinite(probs).all(axis=1))
     labels = np.where(predicted, manifest.labels, -1)
     probs = np.where(predicted[:, None], probs, 1 / probs.shape[1])
     joint = confident(probs, labels, is_ordered=False).suspect(sureness)
@@ -105,7 +105,7 @@ def _suspect_people(doubt: Doubt) -> Iterator[Finding]:
     photos = np.bincount(person[part], minlength=people)
     agree = doubt.probs[part].argmax(axis=1) == found.likely[person[part]]
     agreeing = np.bincount(person[part], weights=agree, minlength=people).astype(int)
-    severe = np.bincount(person[part], weights=doubt.joint[part], minlength=people) * 2 > photos
+    severe = 2 * np.bincount(person[part], weights=doubt.joint[part], minlength=people) > photos
     is_suspect = found.suspect(doubt.sureness) & _is_far(doubt, first, found.likely)
     for one in _worst_first(found, is_suspect):
         facts = [doubt.odds(found, one), f"{agreeing[one]} of {photos[one]} photos agree"]
@@ -129,7 +129,7 @@ def _suspect_photos(doubt: Doubt) -> Iterator[Finding]:
             continue
         path = None if other is None else paths[other].as_py()
         kind = "suspect:photo" if path is None else "suspect:exchange"
-        evidence = doubt.odds(found, row) + ("" if path is None else f", as if exchanged with {path}")
+        evidence = doubt.odds(found, row) + ("" if path is None else ", as if exchanged")
         severity: Severity = "high" if doubt.joint[row] else "medium"
         yield Finding(
             kind, severity, evidence, person_of(doubt.manifest, row), row, path,

@@ -58,7 +58,7 @@ def audit(
             max=2,
             help="How sure models must be of another level, as a share of how sure they usually are of it.",
         ),
-    ] = 0.95,  # fmt: skip
+    ] = 0.95,
     no_photos: Annotated[
         bool, typer.Option("--no-photos", help="Open no photo; look for no duplicates or odd photos.")
     ] = False,
@@ -104,7 +104,7 @@ def audit(
         write_whole(corrections, proposals(result).encode())
         terminal.note(f"proposed corrections are in {corrections}")
     if html is not None:
-        write_whole(html, report(result, root=root, photos=photos).encode())
+        write_whole(html, report(result, root=root, photos=photos, track=terminal.track).encode())
         terminal.note(f"the page is {html}")
     _print(result, to, json=json)
     if to is not None:

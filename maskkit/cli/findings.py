@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from maskkit.auditing.findings import Finding
     from maskkit.stages.audit import Audit
 
-MOST = 12  # findings of a kind; the pipe, JSON and the page have all
+MOST = 8  # findings of a kind; the pipe, JSON and the page have all
 COLOURS = {"high": "red", "medium": "yellow", "low": ""}
 
 
@@ -24,39 +24,42 @@ def audit_tables(audit: Audit) -> Iterator[Table]:
     from maskkit.auditing.findings import KINDS
 
     counts = Counter((one.severity, one.kind) for one in audit.findings)
-    head = new_table(
-        f"{len(audit.findings)} findings in {len(audit.manifest)} photos", "kind", "", "severity", "number"
-    )
-    head.columns[1].justify = "left"
-    head.columns[1].no_wrap = False
+    title = f"{len(audit.findings)} findings in {len(audit.manifest)} photos"
+    head = new_table(title, "findings", "severity", "kind", "what it says")
+    _let_wrap(head)
     for (severity, kind), count in counts.items():
-        head.add_row(kind, KINDS[kind], _coloured(severity), str(count))
+        head.add_row(str(count), _coloured(severity), kind, KINDS[kind])
     yield head
     for kind in dict.fromkeys(kind for severity, kind in counts if severity != "low"):
         yield _details(audit, [one for one in audit.findings if one.kind == kind])
 
 
 def _details(audit: Audit, findings: list[Finding]) -> Table:
-    from maskkit.auditing.findings import KINDS
-
-    paths = audit.manifest.table["path"]
-    kind = findings[0].kind
-    shown = new_table(f"{kind}: {KINDS[kind]}", "person", "photo", "proposed", "evidence")
-    for column in shown.columns[1:]:
-        column.justify, column.no_wrap = "left", False
+    proposes = any(one.proposal for one in findings)
+    shown = new_table(findings[0].kind, "person", "photo", *(["proposed"] if proposes else []), "evidence")
+    _let_wrap(shown)
     for one in findings[:MOST]:
-        proposal = one.proposal
-        photos = [] if one.row is None else [paths[one.row].as_py()]
-        photos += [one.other] if one.other is not None else []
-        shown.add_row(
-            escape(one.person or "-"),
-            escape("\n".join(photos) or "all"),
-            "" if proposal is None else escape(f"{proposal.column}: {proposal.old} to {proposal.value}"),
-            escape(one.evidence),
-        )
+        cells = [one.person or "-", _photos(audit, one)]
+        if proposes:
+            fix = one.proposal
+            cells.append("" if fix is None else f"{fix.column}: {fix.old} to {fix.value}")
+        shown.add_row(*(escape(cell) for cell in [*cells, one.evidence]))
     if len(findings) > MOST:
         shown.caption = f"and {len(findings) - MOST} more"
     return shown
+
+
+def _photos(audit: Audit, one: Finding) -> str:
+    if one.row is None:
+        return "all"
+    path = str(audit.manifest.table["path"][one.row])
+    return path if one.other is None else f"{path}\n{one.other}"
+
+
+def _let_wrap(table: Table) -> None:
+    """Let texts flow to the terminal's width; nothing here is a number that could be cut short."""
+    for column in table.columns:
+        column.justify, column.no_wrap, column.overflow = "left", False, "fold"
 
 
 def _coloured(severity: str) -> str:

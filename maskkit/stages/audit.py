@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from maskkit.artifacts.header import Record, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.auditing.findings import Finding, flags, ranked
+from maskkit.artifacts.script import script
+from maskkit.auditing.findings import Finding, flags, members, ranked
 from maskkit.auditing.leaks import duplicates_against, duplicates_inside, people_in_two_folds
 from maskkit.auditing.people import contradictions, odd_numbers_of_photos
 from maskkit.auditing.photos import faceless, odd_photos
@@ -25,9 +26,11 @@ from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey, joined, survey
+from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import Track, untracked
 
 SCALE = 2  # half the size shows blur as well as the whole, in half the time
+MOST_SHOWN = 300  # findings with their photos in a page
 CORRECTION_COLUMNS = ("path", "person_id", "column", "value", "from", "kind", "confidence", "evidence")
 
 
@@ -186,7 +189,7 @@ def _looked_at(
     manifest: Manifest, against: Sequence[Manifest], root: str | None, track: Track
 ) -> tuple[Survey, Duplicates]:
     """Survey all manifests; return the first one's, and the duplicates among all, in their order."""
-    surveys = [survey(photo_files(manifest, root=root), scale=SCALE, track=track)]
+    surveys = [survey(photo_files(manifest, root=root, tolerant=True), scale=SCALE, track=track)]
     surveys += [survey(photo_files(other), scale=SCALE, track=track) for other in against]
     return surveys[0], find_duplicates(joined(surveys))
 
@@ -225,8 +228,42 @@ def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.f
     return probs
 
 
-def report(result: Audit, *, root: str | None = None, photos: bool = False) -> str:
-    """Return a self-contained HTML page of the findings."""
-    from maskkit.reporting.findings import findings_page
+def report(result: Audit, *, root: str | None = None, photos: bool = False, track: Track = untracked) -> str:
+    """Return a self-contained HTML page of the findings.
 
-    return findings_page(result.findings, photos=photos)
+    Args:
+        result: What to show.
+        root: Where the photos are, if not where `label` found them.
+        photos: Show the photos that findings name; the page is then not to be passed on lightly.
+        track: Shows progress.
+    """
+    from maskkit.reporting.findings import findings_page, place  # jinja2, which findings alone need not
+
+    manifest = result.manifest
+    shown: dict[str, list[int]] = {}
+    if photos:
+        rows_of, rows = members(manifest), {path: row for row, path in enumerate(manifest.paths)}
+        for one in result.findings[:MOST_SHOWN]:
+            own = list(rows_of(one.person)) if one.row is None else [one.row]
+            shown[place(one)] = own + [rows[other] for other in [one.other] if other in rows]
+    named = {one.row for one in result.findings if one.row is not None}
+    return findings_page(
+        result.findings,
+        {row: manifest.table["path"][row].as_py() for row in named},
+        title=f"Audit of {manifest.name}",
+        facts={"Photos": f"{len(manifest):,}", "Looked for": ", ".join(result.checks)},
+        history=script(manifest.header.history, output=manifest.name),
+        pictures=_pictures(manifest, shown, root, track) if photos else {},
+    )
+
+
+def _pictures(
+    manifest: Manifest, shown: dict[str, list[int]], root: str | None, track: Track
+) -> dict[str, list[tuple[str, str]]]:
+    files = photo_files(manifest, root=root, tolerant=True)
+    wanted = sorted({row for rows in shown.values() for row in rows})
+    small = {row: thumbnail(files[row]) for row in track(wanted, len(wanted), "thumbnails")}
+    return {
+        place: [(manifest.paths[row], picture) for row in rows if (picture := small[row]) is not None]
+        for place, rows in shown.items()
+    }

@@ -75,6 +75,11 @@ DESCRIBED = {
         piped="- oof.parquet --replicates 20", impossible="folds.parquet nowhere",
         refused="folds.parquet oof.parquet --replicates 20 --fail-under 1",
     ),
+    "audit": Described(
+        "folds.parquet oof.parquet --no-photos --sureness 0", suffix=".parquet", reports=True,
+        stdin="folds.parquet", piped="- oof.parquet --no-photos", to_stdout=False,
+        impossible="folds.parquet nowhere", refused="leaky.parquet --no-photos",
+    ),
     "bench": Described(
         "folds.parquet --seconds .01 --model test_efficientnet --size 32 --device cpu --batch-size 8",
         reports=True, stdin="folds.parquet",

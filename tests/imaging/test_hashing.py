@@ -33,7 +33,9 @@ def smaller(picture: NDArray[Any]) -> NDArray[Any]:
 
 def compressed(picture: NDArray[Any]) -> NDArray[Any]:
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 50])
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    found = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("change", [darker, smaller, compressed])
