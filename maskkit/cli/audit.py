@@ -30,7 +30,7 @@ def audit(
     predictions: Annotated[
         Optional[str],
         typer.Argument(
-            metavar="[PREDICTIONS]",
+            metavar="PREDICTIONS",
             help="Out-of-fold probabilities, by which labels are doubted.",
             show_default=False,
         ),
@@ -86,7 +86,7 @@ def audit(
     from maskkit.stages.audit import flagged, refuse_leaks, report
 
     others = against or []
-    _check_words(manifest, predictions, others, html=html, photos=photos)
+    _check_words(manifest, predictions, others, html=html, photos=photos, no_photos=no_photos)
     inputs = [manifest, predictions, *others]
     to = None if output is None else target(output, force=force, inputs=inputs)
     for file in (corrections, html):
@@ -113,10 +113,13 @@ def audit(
 
 
 def _check_words(
-    manifest: str | None, predictions: str | None, against: list[str], *, html: Path | None, photos: bool
-) -> None:
+    manifest: str | None, predictions: str | None, against: list[str], *, html: Path | None, photos: bool,
+    no_photos: bool,
+) -> None:  # fmt: skip
     if [manifest, predictions, *against].count(STREAM) > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
+    if against and no_photos:
+        raise typer.BadParameter("other sets are compared by their photos", param_hint="--no-photos")
     if photos and html is None:
         raise typer.BadParameter("photos are shown in the page of --html", param_hint="--photos")
 
