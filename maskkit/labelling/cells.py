@@ -83,7 +83,7 @@ class State:
         rows, at = np.unique(cells.row, return_inverse=True)
         now = self.levels(rows)  # (changed, factors)
         now[at, cells.factor] = cells.level
-        known = (now >= 0).all(axis=1)
+        known = np.asarray(now.min(axis=1) >= 0, np.bool_)
         label = self.label.copy()
         label[rows] = np.where(known, np.ravel_multi_index(tuple(np.maximum(now, 0).T), self.space.shape), -1)
         numeric = [place for place, factor in enumerate(self.space.factors) if factor.is_numeric]

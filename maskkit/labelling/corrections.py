@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite, nan
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,9 +45,9 @@ class _File:
     def __len__(self) -> int:
         return len(self.value)
 
-    def refuse(self, bad: Iterable[int] | NDArray[np.bool_], what: str, *, why: str, fix: str) -> None:
-        """Raise if there are bad corrections (indices or a mask), naming their lines and what they say."""
-        rows = np.flatnonzero(bad) if isinstance(bad, np.ndarray) else np.array(list(bad), np.int64)
+    def refuse(self, bad: NDArray[Any], what: str, *, why: str, fix: str) -> None:
+        """Raise if there are bad corrections (a mask or indices), naming their lines and what they say."""
+        rows = np.flatnonzero(bad) if bad.dtype == np.bool_ else bad
         if len(rows):
             lines = self._lines()
             named = examples(f"line {lines[row]} ({self._says(int(row))})" for row in rows)
@@ -194,7 +194,7 @@ def _places(file: _File, table: pa.Table) -> tuple[Integers, Integers]:
     people = table["person_id"].take(pa.array(at[both]))
     agrees = pc.fill_null(pc.equal(people, file.person.take(pa.array(both))), False)
     file.refuse(
-        both[~_mask(agrees)].tolist(), "the person is not the one of the photo",
+        both[~_mask(agrees)], "the person is not the one of the photo",
         why="if both are given, they must agree", fix="correct one of them, or leave `person_id` empty",
     )  # fmt: skip
     rows_of, _ = _matched(table["person_id"], file.person)
@@ -202,7 +202,7 @@ def _places(file: _File, table: pa.Table) -> tuple[Integers, Integers]:
     alone = np.flatnonzero(~by_path)
     counts = np.array([len(rows_of[code]) for code in who[alone]], np.int64)
     file.refuse(
-        alone[counts == 0].tolist(), "people who are not there", why="the manifest has no such person_id",
+        alone[counts == 0], "people who are not there", why="the manifest has no such person_id",
         fix="correct or delete the lines",
     )  # fmt: skip
     of_people = [rows_of[code] for code in who[alone]]
@@ -243,7 +243,7 @@ def _decided(
     )
     clash = np.flatnonzero(rival & ~same)
     file.refuse(
-        dict.fromkeys([*line[first[clash[:1]]].tolist(), *line[clash].tolist()]),
+        np.unique(np.concatenate([line[first[clash]], line[clash]])),
         "two values for the same photo", why="nothing says which of them is right",
         fix="delete one of the lines",
     )  # fmt: skip
@@ -259,7 +259,7 @@ def _check_expected(file: _File, cells: Cells, state: State, factor: Integers, s
     wants_number = ~np.isnan(number[cells.line])
     fits = np.where(wants_number, number[cells.line] == now_number, level[cells.line] == now_level)
     file.refuse(
-        np.unique(cells.line[given & ~fits]).tolist(), "`from` is not what there is now",
+        np.unique(cells.line[given & ~fits]), "`from` is not what there is now",
         why="the labels have changed since these corrections were written",
         fix="look at these photos again, then correct `from` or delete the lines",
     )  # fmt: skip
