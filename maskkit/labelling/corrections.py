@@ -118,8 +118,10 @@ def _read(source: Source) -> _File:
     empty = pa.chunked_array([pa.nulls(len(table), pa.string())])
 
     def cells(name: str) -> pa.ChunkedArray:
-        trimmed = pc.utf8_trim_whitespace(table[name] if name in names else empty)
-        return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+        given = table[name] if name in names else empty
+        trimmed = pc.utf8_trim_whitespace(given)
+        # A file's name may end in a space.
+        return pc.if_else(pc.equal(trimmed, ""), None, given if name == "path" else trimmed)
 
     return _File(
         source, short_paths(cells("path")), cells("person_id"), cells("column"), cells("value"), cells("from")
