@@ -6,6 +6,7 @@ first factor counting most. In the home task that is `mask * 6 + gender * 3 + ag
 
 from __future__ import annotations
 
+import json
 import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -164,6 +165,10 @@ class LabelSpace:
             raise _bad_task(str(error), "it is not TOML") from error
         return cls.from_json(data)
 
+    def to_toml(self) -> str:
+        """Return the task file that `from_toml` reads."""
+        return "\n".join(map(_factor_toml, self.factors))
+
     def difference(self, other: LabelSpace) -> str | None:
         """Say the first thing in which `other` differs, or None if nothing does."""
         if self == other:
@@ -175,6 +180,22 @@ class LabelSpace:
         if mine.levels != its.levels:
             return f"levels of {mine.name}: {', '.join(mine.levels)} against {', '.join(its.levels)}"
         return f"cuts of {mine.name}: {list(mine.cuts)} against {list(its.cuts)}"
+
+
+def _factor_toml(factor: Factor) -> str:
+    lines = [
+        "[[factors]]",
+        f"name = {_quoted(factor.name)}",
+        f"levels = [{', '.join(map(_quoted, factor.levels))}]",
+    ]
+    if factor.is_numeric:
+        lines.append(f"cuts = [{', '.join(map(repr, factor.cuts))}]")
+    return "\n".join([*lines, ""])
+
+
+def _quoted(text: str) -> str:
+    """Write a TOML string: JSON's, but for the one control character that JSON lets pass."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _all(values: object, kind: type | tuple[type, ...]) -> bool:

@@ -165,3 +165,27 @@ def test_refuses_more_classes_than_a_label_can_number() -> None:
     levels = tuple(str(index) for index in range(200))
     with pytest.raises(MaskkitError, match="40000 classes"):
         LabelSpace((Factor("a", levels), Factor("b", levels)))
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=6)
+
+
+@given(
+    st.lists(TEXTS.filter(lambda name: name not in RESERVED), min_size=1, max_size=3, unique=True), st.data()
+)
+def test_a_printed_task_is_read_as_the_same_space(names: list[str], data: st.DataObject) -> None:
+    numbers = st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False)
+    factors = []
+    for name in names:
+        levels = data.draw(st.lists(TEXTS, min_size=2, max_size=4, unique=True))
+        size = len(levels) - 1
+        cuts = data.draw(st.just([]) | st.lists(numbers, min_size=size, max_size=size, unique=True))
+        factors.append(Factor(name, tuple(levels), tuple(sorted(cuts))))
+    space = LabelSpace(tuple(factors))
+    assert LabelSpace.from_toml(space.to_toml()) == space
+
+
+def test_the_home_task_is_printed_as_a_person_would_write_it() -> None:
+    assert HOME.to_toml().endswith(
+        '[[factors]]\nname = "age"\nlevels = ["under30", "30to59", "60plus"]\ncuts = [30, 60]\n'
+    )

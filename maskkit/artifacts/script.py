@@ -47,10 +47,17 @@ def _command(record: Record, names: Mapping[str, str]) -> str:
         if isinstance(value, list) and files:
             words += [word for file in files for word in (flag, file)]
             continue
-        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        if isinstance(value, Mapping):  # an option that is given once per name, such as age=30,58
+            words += [word for key, items in value.items() for word in (flag, f"{key}={_joined(items)}")]
+            continue
+        text = _joined(value)
         words += [flag] if value is True else [flag, text]
     words += ["-o", names[record.id]]
     return shlex.join(words)
+
+
+def _joined(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _path(item: Input, names: Mapping[str, str]) -> str:

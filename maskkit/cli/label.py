@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from maskkit.cli import options, terminal
-from maskkit.cli.streams import STREAM, source, target
+from maskkit.cli.streams import STREAM, print_line, source, target
 
 
 def label(
@@ -36,6 +36,32 @@ def label(
             "--unlabelled", help="Take a folder's photos that are in no class folder too, without a label."
         ),
     ] = False,
+    print_task: Annotated[
+        bool, typer.Option("--print-task", help="Print the label space as a task file, and stop.")
+    ] = False,
+    train_cuts: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="FACTOR=CUT,...",
+            help="Train on other cuts of a number than the label is made of; once per factor.",
+            show_default=False,
+        ),
+    ] = None,
+    ignore: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="FACTOR=VALUE,...",
+            help="Never train on these levels, numbers, or ranges such as age=57-59; they are still scored.",
+            show_default=False,
+        ),
+    ] = None,
+    corrections: Annotated[
+        Optional[str],
+        typer.Option(
+            help="CSV of corrected labels: path or person_id, column, value; and from, if it is known.",
+            show_default=False,
+        ),
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out photos that are missing or cannot be decoded.")
     ] = False,
@@ -56,22 +82,28 @@ def label(
     Every photo is decoded once, so that a broken one is found now and not in the middle of a training;
     --no-check leaves that out, for tables of millions of rows, or of photos that are somewhere else.
 
-    Example: maskkit label photos/train/train.csv -o labels.parquet
-    """
-    from maskkit.stages.label import label as stage
+    The label is the truth, which scores use. --train-cuts and --ignore change what is trained on only.
 
-    to = target(output, force=force, inputs=[photos, task])
+    Example: maskkit label photos/train/train.csv -o labels.parquet --train-cuts age=30,58 --ignore age=57-59
+    """
+    from maskkit.labelling.rules import cuts_of, ignored_of
+    from maskkit.stages.label import label as stage
+    from maskkit.stages.label import task_space
+
+    cuts, ignored = cuts_of(train_cuts or ()), ignored_of(ignore or ())
+    if print_task:
+        if photos is not None or output is not None:
+            raise typer.BadParameter("it reads no photos and writes no file", param_hint="--print-task")
+        options.stop_if_dry(context, dry_run)
+        print_line(task_space(task).to_toml().rstrip("\n"))
+        return
+    to = target(output, force=force, inputs=[photos, task, corrections])
     given = source(photos, what="folder or table of photos") if photos in (None, STREAM) else photos
     options.stop_if_dry(context, dry_run)
     manifest = stage(
-        given,
-        root=root,
-        task=task,
-        unlabelled=unlabelled,
-        skip_bad=skip_bad,
-        no_check=no_check,
-        track=terminal.track,
-    )
+        given, root=root, task=task, unlabelled=unlabelled, train_cuts=cuts, ignore=ignored,
+        corrections=corrections, skip_bad=skip_bad, no_check=no_check, track=terminal.track,
+    )  # fmt: skip
     to.write(manifest.to_bytes())
     people = manifest.table["person_id"]
     persons = f" of {len(manifest.people)} people" if people.null_count == 0 else ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.artifacts.checks import NOT_RELATIVE
 from maskkit.artifacts.columns import encoded
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import Factor, LabelSpace
@@ -29,6 +32,18 @@ def text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
             why=f"it is text or a number: {str(error).splitlines()[0]}",
             fix="correct or rename the column",
         ) from error
+
+
+def short_paths(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return paths in one spelling: `./a.jpg`, which `find` prints, is `a.jpg`."""
+    paths = text(column, "path")
+    if pc.any(pc.starts_with(paths, "./"), min_count=0).as_py():  # the regex takes fifty times as long
+        paths = pc.replace_substring_regex(paths, r"^(\./+)+", "")
+    odd = pc.fill_null(pc.match_substring_regex(paths, NOT_RELATIVE), False)
+    if not pc.any(odd, min_count=0).as_py():
+        return paths
+    plain = [posixpath.normpath(path) for path in paths.filter(odd).to_pylist()]
+    return pc.replace_with_mask(paths, odd.combine_chunks(), pa.array(plain, pa.string()))
 
 
 def classes(column: pa.ChunkedArray, space: LabelSpace) -> NDArray[np.int64]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
@@ -58,10 +59,9 @@ def training_photos(table: pa.Table, root: Path, space: LabelSpace) -> Listing:
         )
     paths, rows, found, missing = TextColumn(), array("q"), array("b"), dict[str, str]()
     for row, folder in enumerate(_each(folders)):
-        photos = _photos_by_state(root / folder)
-        there = [(code, photos[state][0]) for code, state in enumerate(STATES) if len(photos[state]) == 1]
-        paths.extend(f"{folder}/{name}" for _, name in there)
-        found.extend(code for code, _ in there)
+        photos, there = _photos_by_state(_names_in(os.path.join(root, folder)))  # noqa: PTH118 - as below
+        paths.extend([f"{folder}/{name}" for _, name in there])
+        found.extend([code for code, _ in there])
         rows.extend([row] * len(there))
         if len(there) < len(STATES):
             missing |= _missing(folder, photos)
@@ -83,18 +83,26 @@ def _each(texts: pa.ChunkedArray) -> Iterator[str]:
         yield from batch.column(0).to_pylist()
 
 
-def _photos_by_state(folder: Path) -> dict[str, list[str]]:
-    """Return the file names per state, passing over dot files such as `._mask1.jpg` of macOS."""
-    photos: dict[str, list[str]] = {state: [] for state in STATES}
+def _names_in(folder: str) -> tuple[str, ...]:
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - a third of pathlib's time over 2,700 folders
+        return tuple(sorted(os.listdir(folder)))  # noqa: PTH208 - a third of pathlib's time over 2,700 folders
     except (FileNotFoundError, NotADirectoryError):
-        return photos
+        return ()
+
+
+@lru_cache(maxsize=1024)  # nearly all folders hold files of the same names
+def _photos_by_state(names: tuple[str, ...]) -> tuple[dict[str, list[str]], list[tuple[int, str]]]:
+    """Return the file names per state, and the code and name of each state that has just one.
+
+    Dot files such as `._mask1.jpg` of macOS are passed over.
+    """
+    photos: dict[str, list[str]] = {state: [] for state in STATES}
     for name in names:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - likewise
-        if stem in photos and suffix.lower() in PHOTO_SUFFIXES:
-            photos[stem].append(name)
-    return photos
+        path = PurePath(name)
+        if path.stem in photos and path.suffix.lower() in PHOTO_SUFFIXES:
+            photos[path.stem].append(name)
+    there = [(code, photos[state][0]) for code, state in enumerate(STATES) if len(photos[state]) == 1]
+    return photos, there
 
 
 def _missing(folder: str, photos: Mapping[str, Sequence[str]]) -> dict[str, str]:

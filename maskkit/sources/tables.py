@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,19 +25,32 @@ def read_table(source: Source) -> pa.Table:
     Raises:
         MaskkitError: It is neither, or has no rows.
     """
+    table = _read(source, _from_parquet if source.starts_with(b"PAR1") else _from_csv)
+    if not len(table):
+        raise MaskkitError(
+            f"{source.title} has no rows", why="there is nothing to label", fix="give a table with photos"
+        )
+    return table
+
+
+def read_csv(source: Source) -> pa.Table:
+    """Read a CSV, all cells as text, which may have no rows; what is missing in it becomes null.
+
+    Raises:
+        MaskkitError: It is none.
+    """
+    return _read(source, _from_csv)
+
+
+def _read(source: Source, reader: Callable[[Source], pa.Table]) -> pa.Table:
     try:
-        table = _from_parquet(source) if source.starts_with(b"PAR1") else _from_csv(source)
+        return reader(source)
     except (ValueError, OSError, Warning) as error:  # Arrow's and pandas' errors are ValueErrors
         raise MaskkitError(
             f"cannot read {source.title} as a table",
             why=str(error).splitlines()[0],
             fix="give a CSV in UTF-8 with a header line, or a Parquet file",
         ) from error
-    if not len(table):
-        raise MaskkitError(
-            f"{source.title} has no rows", why="there is nothing to label", fix="give a table with photos"
-        )
-    return table
 
 
 def _from_parquet(source: Source) -> pa.Table:

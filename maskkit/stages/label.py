@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
-import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.artifacts.checks import COLUMNS, LEVEL, NOT_RELATIVE, check, labels_from_factors
+from maskkit.artifacts.checks import COLUMNS, LEVEL, check, labels_from_factors
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import check_photos, unchecked
+from maskkit.labelling.corrections import corrected
+from maskkit.labelling.targets import with_ignored, with_train_cuts
 from maskkit.labels import HOME, LabelSpace
 from maskkit.progress import Track, untracked
-from maskkit.sources.cells import classes, levels, numbers, text
+from maskkit.sources.cells import classes, levels, numbers, short_paths, text
 from maskkit.sources.competition import TEST_COLUMN, is_training, training_photos, unlabelled_photos
 from maskkit.sources.folders import folder_photos
 from maskkit.sources.listing import Listing, image_root
@@ -37,6 +39,9 @@ def label(
     root: str | None = None,
     task: Source | Path | str | None = None,
     unlabelled: bool = False,
+    train_cuts: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ignore: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    corrections: Source | Path | str | None = None,
     skip_bad: bool = False,
     no_check: bool = False,
     track: Track = untracked,
@@ -49,6 +54,9 @@ def label(
         root: The folder that paths are relative to; found beside the table if not given.
         task: A task file that describes the label space; the home task's if not given.
         unlabelled: Take the photos of a folder that lie in no class folder, without a label.
+        train_cuts: Other cuts per numeric factor, of which `target` is made; `label` is not.
+        ignore: Values per factor that are never trained on: levels, numbers, or ranges such as `57-59`.
+        corrections: A CSV of `path` or `person_id`, `column` and `value`, applied before all else.
         skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping.
         no_check: Do not open any photo. The record then holds a digest of their names, not of their bytes.
         track: Shows progress.
@@ -57,9 +65,14 @@ def label(
         MaskkitError: Nothing was found, a column or value does not fit, or photos are bad.
     """
     task = Source.open(task) if isinstance(task, Path | str) else task
-    space = HOME if task is None else LabelSpace.from_toml(task.data.to_pybytes().decode("utf-8", "replace"))
+    space = task_space(task)
+    amended = Source.open(corrections) if isinstance(corrections, Path | str) else corrections
     listing, given = _listing(source, root, space, unlabelled=unlabelled)
-    table = check(_table(listing, space, name=given.path), Header("manifest", space), name=given.path)
+    table = _table(listing, space, name=given.path)
+    if amended is not None:
+        table = corrected(table, space, amended)
+    table = with_ignored(with_train_cuts(table, space, train_cuts), space, ignore)
+    table = check(table, Header("manifest", space), name=given.path)
     paths = table["path"]
     bad, photos = ({}, unchecked(paths)) if no_check else check_photos(listing.root, paths, track=track)
     bad = {**listing.missing, **bad}
@@ -67,17 +80,27 @@ def label(
         _report(bad, root=listing.root, total=len(paths) + len(listing.missing), skip_bad=skip_bad)
         table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
     inputs = [replace(given, sha256=given.sha256 or photos), Input(str(listing.root), photos, option="root")]
-    if task is not None:
-        inputs.append(Input(task.name, task.sha256, option="task"))
+    files = {"task": task, "corrections": amended}
+    inputs += [Input(file.name, file.sha256, option=name) for name, file in files.items() if file]
     options = {
         "root": str(listing.root),
-        "task": task.name if task else None,
         "unlabelled": unlabelled,
+        **{name: file.name if file else None for name, file in files.items()},
+        "train_cuts": {factor: list(cuts) for factor, cuts in train_cuts.items()},
+        "ignore": {factor: list(values) for factor, values in ignore.items()},
         "skip_bad": skip_bad,
         "no_check": no_check,
     }
     header = Header("manifest", space, (Record("label", options, tuple(inputs)),))
     return Manifest(table, header)
+
+
+def task_space(task: Source | Path | str | None) -> LabelSpace:
+    """Return the label space that a task file describes; the home task's if there is none."""
+    if task is None:
+        return HOME
+    task = task if isinstance(task, Source) else Source.open(task)
+    return LabelSpace.from_toml(task.data.to_pybytes().decode("utf-8", "replace"))
 
 
 def _listing(
@@ -144,19 +167,14 @@ def _unknown(rows: int) -> pa.ChunkedArray:
 
 
 def _paths(values: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
-    """Return paths in one spelling: `./a.jpg`, which `find` prints, is `a.jpg`."""
+    """Return paths in one spelling, after making sure that there are some."""
     if values.null_count:
         raise MaskkitError(
             f"{name} has no path in row {pc.index(values.is_null(), True).as_py() + 1}",
             why="the path names the photo",
             fix="correct the table",
         )
-    paths = pc.replace_substring_regex(text(values, "path"), r"^(\./+)+", "")
-    odd = pc.match_substring_regex(paths, NOT_RELATIVE)
-    if not pc.any(odd).as_py():
-        return paths
-    plain = [posixpath.normpath(path) for path in paths.filter(odd).to_pylist()]
-    return pc.replace_with_mask(paths, odd.combine_chunks(), pa.array(plain, pa.string()))
+    return short_paths(values)
 
 
 def _report(bad: Mapping[str, str], *, root: Path, total: int, skip_bad: bool) -> None:

@@ -83,8 +83,8 @@ def predict(
     Args:
         manifest: The photos; they need no label.
         checkpoints: Models of one label space. Each preprocesses as it did in training.
-        oof: Out-of-fold: each row only by the models that have not seen its person; rows that all
-            of them have seen are left out.
+        oof: Out-of-fold: each row only by the models that have not seen its person, and in the folds
+            they were trained on only by the one that held it out; rows without a model are left out.
         tta: Views that are averaged: the photo alone, or also its mirror image.
         root: Where the photos are, if not where `label` found them.
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
@@ -139,6 +139,23 @@ def _seen_rows(manifest: Manifest, checkpoint: Checkpoint) -> NDArray[np.bool_]:
     return checkpoint.seen.contains(people.names)[people.codes]
 
 
+def _own_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
+    """Return for which rows each model may speak out-of-fold, (models, rows).
+
+    No model has seen people of weight 0. An average of all models would flatter them beside everyone
+    else, so a model that was trained on these very folds answers for its own alone.
+    """
+    if not manifest.has("fold"):
+        return np.ones((len(checkpoints), len(manifest)), np.bool_)
+    here = manifest.as_input().sha256
+    return np.stack(
+        [
+            (manifest.folds < 0) | (manifest.folds == item.fold) | (item.seen.salt != here)
+            for item in checkpoints
+        ]
+    )
+
+
 def _who_speaks(
     manifest: Manifest,
     checkpoints: Sequence[Checkpoint],
@@ -166,7 +183,7 @@ def _who_speaks(
             "no model held them out",
         )
     else:
-        speaks, why = ~seen, "every model has seen their people"
+        speaks, why = ~seen & _own_rows(manifest, checkpoints), "every model has seen their people"
     left_out = ~speaks.any(0)
     if left_out.all():
         raise RefusedError(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.exported import exported_header, is_onnx
@@ -67,11 +68,34 @@ def _manifest_facts(manifest: Manifest) -> Facts:
     }
     counts = np.bincount(labels[labels >= 0], minlength=len(manifest.space))
     facts["images per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
+    facts |= _target_facts(manifest)
     if manifest.has("fold"):
         images = np.bincount(manifest.folds - NOT_IN_SPLIT)  # of the rows outside the folds first
         names = ["not in the split", "never held out", *map(str, range(len(images)))]
         facts["images per fold"] = {
             name: int(count) for name, count in zip(names, images, strict=False) if count
+        }
+    return facts
+
+
+def _target_facts(manifest: Manifest) -> Facts:
+    """Say where labels come from, and in what training departs from them."""
+    labels, target = manifest.labels, manifest.integers("target")
+    origins = manifest.table["origin"].cast(pa.string()).value_counts().to_pylist()
+    names = [*manifest.space.names, "unknown"]  # the last answers for -1
+    differs = labels != target
+    pairs, counts = np.unique(
+        np.stack([labels[differs], target[differs]], axis=1), axis=0, return_counts=True
+    )  # (pairs, 2), (pairs,)
+    facts: Facts = {
+        "origins": {item["values"]: item["counts"] for item in origins},
+        "never trained on (weight 0)": int((manifest.table["weight"].to_numpy() == 0).sum()),
+        "target differs from label": int(differs.sum()),
+    }
+    if len(pairs):
+        facts["trained as"] = {
+            f"{names[truth]} > {names[trained]}": int(count)
+            for (truth, trained), count in zip(pairs.tolist(), counts.tolist(), strict=True)
         }
     return facts
 

@@ -100,3 +100,10 @@ def test_the_versions_that_ran_are_named() -> None:
 
 def test_an_empty_history_is_an_empty_script() -> None:
     assert script((), output="x.csv") == "#!/bin/sh\nset -e"
+
+
+def test_an_option_of_several_names_is_given_once_for_each() -> None:
+    record = run("label", train_cuts={"age": [30, 58], "cold": [-1.5]}, ignore={"age": ["57-59", "3"]}, no={})
+    assert lines(record) == [
+        "maskkit label --train-cuts age=30,58 --train-cuts cold=-1.5 --ignore age=57-59,3 -o out.parquet"
+    ]

@@ -210,6 +210,7 @@ def _shared() -> dict[str, list[tuple[str, Any]]]:
 OTHER_HELP = {
     "output": {"train"},
     "root": {"label"},
+    "corrections": {"audit"},
     "weights": {"train", "ensemble"},
     "precision": {"predict"},
 }

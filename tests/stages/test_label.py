@@ -99,6 +99,10 @@ def test_the_record_says_what_was_read_and_changes_with_any_photo(tmp_path: Path
     assert first.options == {
         "root": str(tmp_path / "images"),
         "task": None,
+        "corrections": None,
+        "unlabelled": False,
+        "train_cuts": {},
+        "ignore": {},
         "skip_bad": False,
         "no_check": False,
     }

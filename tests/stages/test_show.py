@@ -48,6 +48,24 @@ def test_a_manifest_tells_rows_people_classes_and_folds(folds: Manifest) -> None
     assert facts["columns"]["fold"] == "int16"
 
 
+def test_a_manifest_tells_where_training_departs_from_the_truth(train_csv: Path, labels: Manifest) -> None:
+    plain = show(source(labels.to_bytes()))
+    assert plain["origins"] == {"given": 168}
+    assert (plain["never trained on (weight 0)"], plain["target differs from label"]) == (0, 0)
+    assert "trained as" not in plain
+    fixes = Source("fix.csv", pa.py_buffer(b"person_id,column,value\n000001,gender,female\n"))
+    given = label(
+        train_csv, train_cuts={"age": [30, 58]}, ignore={"age": ["19"]}, corrections=fixes, no_check=True
+    )
+    facts = show(source(given.to_bytes()))
+    aged = [row["age"] for row in labels.table.to_pylist()]
+    assert facts["origins"] == {"given": 161, "corrected": 7}
+    assert facts["never trained on (weight 0)"] == aged.count(19)
+    assert facts["target differs from label"] == aged.count(58) > 0
+    assert facts["trained as"]["wear/male/30to59 > wear/male/60plus"] == 5 * 2
+    assert sum(facts["trained as"].values()) == aged.count(58)
+
+
 def test_photos_without_labels_and_people_have_no_people_to_count(info_csv: Path) -> None:
     facts = show(source(label(info_csv).to_bytes()))
     assert (facts["rows"], facts["people"], facts["labelled"]) == (7, None, 0)

@@ -8,14 +8,16 @@ import pyarrow as pa
 import pytest
 import torch
 from safetensors.numpy import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import Precision, TrainOptions
+from maskkit.config import ClassWeights, Precision, TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.restore import restore
 from maskkit.stages.evaluate import evaluate
+from maskkit.stages.label import label
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
@@ -152,6 +154,26 @@ def test_trains_on_the_target_though_the_label_says_otherwise(
     assert (predictions.answer == 13).all()
     truth = folds.labels[folds.folds == 0]
     assert Checkpoint.read(output).header.facts["scores"]["accuracy"] == (truth == 13).mean()
+
+
+def test_the_loss_counts_the_targets_of_the_rows_trained_on_alone(
+    train_csv: Path, one_epoch: TrainOptions, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = split(
+        label(train_csv, train_cuts={"age": [30, 58]}, ignore={"age": ["19", "44"]}, no_check=True), folds=3
+    )
+    seen: list[list[int]] = []
+
+    def counted(counts: Tensor, *, scheme: ClassWeights) -> Tensor:
+        seen.append(counts.tolist())
+        return class_weights(counts, scheme=scheme)
+
+    monkeypatch.setattr("maskkit.training.engine.class_weights", counted)
+    train(given, output, fold=0, options=replace(one_epoch, class_weights="inverse"))
+    table = given.table.to_pylist()
+    trained = [row["target"] for row in table if row["fold"] != 0 and row["age"] not in (19, 44)]
+    assert seen == [np.bincount(trained, minlength=18).tolist()]
+    assert trained != [row["label"] for row in table if row["fold"] != 0 and row["age"] not in (19, 44)]
 
 
 def test_photos_without_a_fold_are_left_out_and_those_never_held_out_are_trained_on(
