@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
+from maskkit.splitting.codes import distinct
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def fold_table(
     cell = label[is_held].astype(np.int64) * folds + held
     images = np.bincount(cell, minlength=cells).reshape(classes, folds)
     # Each (person, class, fold) once.
-    people = np.bincount(_distinct(person * cells + cell) % cells, minlength=cells).reshape(classes, folds)
-    people_per_fold = np.bincount(_distinct(person * folds + held) % folds, minlength=folds)
+    people = np.bincount(distinct(person * cells + cell) % cells, minlength=cells).reshape(classes, folds)
+    people_per_fold = np.bincount(distinct(person * folds + held) % folds, minlength=folds)
 
     if folds == 1:
         ideal = np.bincount(label, minlength=classes) * is_held.mean() if len(fold) else np.zeros(classes)
@@ -117,13 +118,6 @@ def divided_groups(group: NDArray[np.int64], fold: NDArray[np.int16]) -> NDArray
     group, fold = group[order], fold[order]
     is_divided = (group[1:] == group[:-1]) & (fold[1:] != fold[:-1])
     return np.unique(group[1:][is_divided])
-
-
-def _distinct(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    # np.unique hashes since NumPy 2.3: a hundred times slower than sorting for millions of codes.
-    codes = np.sort(codes)
-    is_first = np.concatenate([[True], codes[1:] != codes[:-1]])[: len(codes)]
-    return np.asarray(codes[is_first])
 
 
 def _deviation(images: NDArray[np.int64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:
