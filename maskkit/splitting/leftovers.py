@@ -146,7 +146,7 @@ def _measure(
     one = np.zeros(kinds, np.int64)  # any group of each kind, all being equal
     one[kind] = np.arange(len(kind))
     amounts = _amounts(counts[one])  # (kinds, measures)
-    numbers = np.bincount(kind, minlength=kinds)
+    numbers = np.bincount(kind, minlength=kinds).astype(np.float64)
     totals = _dot(amounts.T, numbers)
     scale = np.maximum(totals, 1) ** -1.0
     scale[-1] *= np.sqrt(GROUP_WEIGHT)
@@ -159,7 +159,7 @@ def _measure(
 
     surplus, stratum_surplus = -shares[:, None] * totals, -shares[:, None] * stratum_totals
     for number in range(len(shares)):
-        held = np.bincount(kind[fold == number], minlength=kinds)
+        held = np.bincount(kind[fold == number], minlength=kinds).astype(np.float64)
         surplus[number] += _dot(amounts.T, held)
         stratum_surplus[number] += _in_strata(stratum[one], held * size, len(stratum_totals))
 
@@ -183,7 +183,7 @@ def _amounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 def _in_strata(stratum: NDArray[np.int64], images: NDArray[np.float64], strata: int) -> NDArray[np.float64]:
     """Sum images, (groups,), over each stratum of (groups, stratifiers); return (strata,)."""
     weights = np.broadcast_to(images[:, None], stratum.shape)
-    return np.bincount(stratum.ravel(), weights=weights.ravel(), minlength=strata)
+    return np.bincount(stratum.ravel(), weights=weights.ravel(), minlength=strata).astype(np.float64)
 
 
 def _place(left: _Leftovers, folds: _Folds, random: np.random.Generator) -> NDArray[np.int64]:

@@ -1,10 +1,13 @@
 """Measure folds: how even they are in each class, and whether they divide a group."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.errors import MaskkitError
 from maskkit.splitting.codes import distinct
 
@@ -50,6 +53,50 @@ class FoldQuality:
         """Mean relative deviation, without sign, over the folds and the classes that have images."""
         present = np.abs(self.deviation[self.ideal > 0])
         return float(present.mean()) if present.size else 0.0
+
+    def to_json(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return people, images and deviations per fold, and of each class by its name."""
+        classes = {
+            name: {
+                "people": self.people[index].tolist(),
+                "images": self.images[index].tolist(),
+                "deviation": self.deviation[index].tolist(),
+            }
+            for index, name in enumerate(names)
+        }
+        return {
+            "people": self.people_per_fold.tolist(),
+            "images": self.images_per_fold.tolist(),
+            "deviation": self.size_deviation.tolist(),
+            "max_class_deviation": self.max_deviation,
+            "mean_class_deviation": self.mean_deviation,
+            "classes": classes,
+        }
+
+
+def fold_quality(manifest: Manifest) -> FoldQuality:
+    """Count the people and images of each class in each fold of a split manifest.
+
+    Raises:
+        MaskkitError: It has no labels, or no image is held out in any fold.
+    """
+    manifest.need("fold", "label")
+    rows = (manifest.labels >= 0) & (manifest.folds != NOT_IN_SPLIT)
+    fold = manifest.folds[rows]
+    folds = int(fold.max(initial=NEVER_HELD_OUT)) + 1
+    if not folds:
+        raise MaskkitError(
+            f"{manifest.name} holds out no labelled image",
+            why="each has fold -1, never held out, or none",
+            fix="run `maskkit split` first",
+        )
+    return fold_table(
+        fold.astype(np.int16),
+        manifest.labels[rows].astype(np.int16),
+        manifest.people.codes[rows],
+        folds=folds,
+        classes=len(manifest.space),
+    )
 
 
 def fold_table(
