@@ -41,8 +41,9 @@ def split(
     keep_with: Annotated[
         Optional[list[str]],
         typer.Option(metavar="COLUMN,...", show_default=False,
-                     help="Keep photos that share a value of these columns in one fold, also of several people, "
-                     "such as the near-copies in `duplicate_group` of audit; an empty value ties nothing."),
+                     help="Keep photos that share a value of these columns in one fold, also of several "
+                     "people, such as the near-copies in `duplicate_group` of audit; an empty value "
+                     "ties nothing."),
     ] = None,
     repeats: Annotated[
         int,
@@ -58,7 +59,8 @@ def split(
     json: Annotated[
         bool,
         typer.Option("--json", help="Print people and photos per class and fold as JSON instead of the path "
-                     "of -o FILE; with --repeats a list. Goes with --check too.", rich_help_panel=options.SHELL_PANEL),
+                     "of -o FILE; with --repeats a list. Goes with --check too.",
+                     rich_help_panel=options.SHELL_PANEL),
     ] = False,
     force: options.Force = False,
     recipe: options.Recipe = None,

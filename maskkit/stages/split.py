@@ -171,7 +171,8 @@ def _tied(
     if members > 1 and images[largest] > LARGE * share * len(rows):
         log.warning(
             "%s ties %d groups (people) with %.1f %% of the images into one, where a fold should hold "
-            "%.1f %%: folds cannot be even. Is a value shared by chance, such as a placeholder? It should be null",
+            "%.1f %%: folds cannot be even. Is a value shared by chance, such as a placeholder? "
+            "It should be null",
             *(words, members, 100 * images[largest] / len(rows), 100 * share),
         )
     return tied
