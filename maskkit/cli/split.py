@@ -42,8 +42,8 @@ def split(
         Optional[list[str]],
         typer.Option(metavar="COLUMN,...", show_default=False,
                      help="Keep photos that share a value of these columns in one fold, also of several "
-                     "people, such as the near-copies in `duplicate_group` of audit; an empty value "
-                     "ties nothing."),
+                     "people, such as the near-copies in `duplicate_group` of audit; null ties "
+                     "nothing."),
     ] = None,
     repeats: Annotated[
         int,
