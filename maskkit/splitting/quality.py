@@ -11,6 +11,8 @@ from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.errors import MaskkitError
 from maskkit.splitting.codes import distinct
 
+TABLE = 16  # pairs of a group and a cell, per image, up to which they are counted in a table
+
 
 @dataclass(frozen=True)
 class FoldQuality:
@@ -133,9 +135,8 @@ def fold_table(
     cells = classes * folds
     cell = label[is_held].astype(np.int64) * folds + held
     images = np.bincount(cell, minlength=cells).reshape(classes, folds)
-    # Each (person, class, fold) once.
-    people = np.bincount(distinct(person * cells + cell) % cells, minlength=cells).reshape(classes, folds)
-    people_per_fold = np.bincount(distinct(person * folds + held) % folds, minlength=folds)
+    people = _groups_per_cell(person, cell, cells=cells).reshape(classes, folds)
+    people_per_fold = _groups_per_cell(person, held, cells=folds)
 
     if folds == 1:
         ideal = np.bincount(label, minlength=classes) * is_held.mean() if len(fold) else np.zeros(classes)
@@ -165,6 +166,17 @@ def divided_groups(group: NDArray[np.int64], fold: NDArray[np.int16]) -> NDArray
     group, fold = group[order], fold[order]
     is_divided = (group[1:] == group[:-1]) & (fold[1:] != fold[:-1])
     return np.unique(group[1:][is_divided])
+
+
+def _groups_per_cell(group: NDArray[np.int64], cell: NDArray[np.int64], *, cells: int) -> NDArray[np.int64]:
+    """Count the groups with an image in each cell, each once, (cells,)."""
+    groups = int(group.max(initial=-1)) + 1
+    pair = group * cells + cell
+    if groups * cells <= TABLE * len(pair):  # a byte per pair there may be takes less than sorting
+        is_there = np.zeros(groups * cells, np.bool_)
+        is_there[pair] = True
+        return np.asarray(is_there.reshape(groups, cells).sum(axis=0, dtype=np.int64))
+    return np.bincount(distinct(pair) % cells, minlength=cells)
 
 
 def _deviation(images: NDArray[np.int64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:

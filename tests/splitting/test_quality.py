@@ -2,10 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
+from maskkit.splitting import quality as quality_module
 from maskkit.splitting.quality import divided_groups, fold_table
 
 ROWS = st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 3), st.integers(0, 6)), max_size=40)
@@ -61,9 +62,13 @@ def test_no_images_deviate_by_nothing() -> None:
         assert quality.images.shape == (2, folds)
 
 
-@settings(max_examples=60, deadline=None)
-@given(ROWS)
-def test_counts_agree_with_sets_of_people(rows: list[tuple[int, int, int]]) -> None:
+@pytest.mark.parametrize("table", [0, 16])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_counts_agree_with_sets_of_people(
+    monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, int, int]], table: int
+) -> None:
+    monkeypatch.setattr(quality_module, "TABLE", table)
     quality = fold_table(*columns(rows), folds=3, classes=4)
     for number in range(3):
         inside = [(label, person) for fold, label, person in rows if fold == number]
