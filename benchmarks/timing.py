@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("torch", "timm", "numpy", "pyarrow", "opencv-python-headless", "pillow")
+PACKAGES = ("torch", "timm", "numpy", "pyarrow", "scikit-learn", "opencv-python-headless", "pillow")
 
 
 @dataclass(frozen=True)

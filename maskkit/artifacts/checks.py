@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,11 +62,16 @@ def divides_people(header: Header) -> bool:
 
 def divided_people(table: pa.Table) -> list[str]:
     """Return the people found in two or more folds, in the order of their first photo."""
-    part = table.select(["person_id", "fold"]).filter(
-        pc.and_(pc.is_valid(table["fold"]), pc.is_valid(table["person_id"]))
+    return divided_values(table, "person_id")
+
+
+def divided_values(table: pa.Table, column: str) -> list[Any]:
+    """Return the values of a column found in two or more folds, in the order of their first photo."""
+    part = table.select([column, "fold"]).filter(
+        pc.and_(pc.is_valid(table["fold"]), pc.is_valid(table[column]))
     )
-    folds = part.group_by("person_id", use_threads=False).aggregate([("fold", "min"), ("fold", "max")])
-    return folds.filter(pc.less(folds["fold_min"], folds["fold_max"]))["person_id"].to_pylist()  # type: ignore[no-any-return]
+    folds = part.group_by(column, use_threads=False).aggregate([("fold", "min"), ("fold", "max")])
+    return folds.filter(pc.less(folds["fold_min"], folds["fold_max"]))[column].to_pylist()  # type: ignore[no-any-return]
 
 
 def labels_from_factors(table: pa.Table, space: LabelSpace, *, name: str) -> NDArray[np.int64]:

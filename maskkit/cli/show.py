@@ -8,7 +8,7 @@ import typer
 
 from maskkit.cli import options, terminal
 from maskkit.cli.streams import STREAM, print_json, print_line, print_tsv, source, stdout_is_terminal
-from maskkit.cli.tables import facts_table, flat
+from maskkit.cli.tables import facts_table, flat, fold_table
 
 
 def show(
@@ -34,7 +34,7 @@ def show(
     Example: maskkit show run/fold0.safetensors --history
     """
     from maskkit.artifacts.script import script
-    from maskkit.stages.show import header_of
+    from maskkit.stages.show import HELD_OUT, header_of
     from maskkit.stages.show import show as stage
 
     given = source(artifact, what="artifact")
@@ -50,6 +50,9 @@ def show(
     if json:
         print_json(facts)
     elif stdout_is_terminal():
+        held_out = facts.pop(HELD_OUT, None)
         terminal.show(facts_table(facts))
+        if held_out is not None:
+            terminal.show(fold_table(held_out))
     else:
         print_tsv(("fact", "value"), flat(facts))

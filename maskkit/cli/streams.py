@@ -46,15 +46,19 @@ class Target:
 
     path: Path | None  # None for standard output
 
-    def write(self, data: Any) -> None:
-        """Write the artifact; a file's name is printed, so that `$(maskkit ...)` and xargs work."""
+    def write(self, data: Any, *, announce: bool = True) -> None:
+        """Write the artifact; a file's name is printed, so that `$(maskkit ...)` and xargs work.
+
+        Not so with `announce=False`, for a command that prints something else there.
+        """
         if self.path is None:
             write_bytes(memoryview(data))
         else:
             from maskkit.artifacts.files import write_whole
 
             write_whole(self.path, data)
-            print_line(str(self.path))
+            if announce:
+                print_line(str(self.path))
 
 
 def target(

@@ -11,28 +11,24 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from maskkit.scoring.scores import ClassScore, Estimate
-    from maskkit.splitting.quality import FoldQuality
     from maskkit.stages.bench import Bench
     from maskkit.stages.evaluate import Evaluation
 
 Measure = tuple[str, str, str, object, object, object]
 
 
-def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
-    """Show people and images of each class in each fold, and how far from even they are."""
-    folds = quality.images.shape[1]
-    columns = ["class", *(f"fold {fold}" for fold in range(folds)), "off by"]
+def fold_table(quality: Mapping[str, Any]) -> Table:
+    """Show people and images of each class in each fold, and how far from even they are.
+
+    Args:
+        quality: As `FoldQuality.to_json` returns it.
+    """
+    columns = ["class", *(f"fold {fold}" for fold in range(len(quality["images"]))), "off by"]
     table = new_table("people/photos held out per class and fold", *columns)
-    for index, name in enumerate(names):
-        cells = [
-            f"{people}/{images}"
-            for people, images in zip(quality.people[index], quality.images[index], strict=True)
-        ]
-        table.add_row(escape(name), *cells, f"{quality.class_deviation[index]:.1%}")
-    totals = zip(quality.people_per_fold, quality.images_per_fold, strict=True)
-    size = max((abs(float(value)) for value in quality.size_deviation), default=0.0)
+    for name, row in quality["classes"].items():
+        table.add_row(escape(name), *_fold_cells(row))
     table.add_section()
-    table.add_row("all", *(f"{people}/{images}" for people, images in totals), f"{size:.1%}")
+    table.add_row("all", *_fold_cells(quality))
     return table
 
 
@@ -120,10 +116,12 @@ def facts_table(facts: Mapping[str, Any]) -> Table:
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Flatten nested facts to `outer.inner` and value."""
+    """Flatten nested facts to `outer.inner` and value; a list is numbered from 0."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield from flat({str(index): item for index, item in enumerate(value)}, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 
@@ -140,6 +138,12 @@ def new_table(title: str, *columns: str) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     return table
+
+
+def _fold_cells(row: Mapping[str, Any]) -> Iterator[str]:
+    for people, images in zip(row["people"], row["images"], strict=True):
+        yield f"{people}/{images}"
+    yield f"{max(map(abs, row['deviation']), default=0.0):.1%}"
 
 
 def _class_table(classes: Sequence[ClassScore]) -> Table:

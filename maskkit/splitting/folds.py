@@ -10,9 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
+from maskkit.splitting.codes import joined, numbered
 from maskkit.splitting.leftovers import place_leftovers
 
 MOST_FOLDS = int(np.iinfo(np.int16).max)
+
+
+def class_counts(
+    group: NDArray[np.int64], label: NDArray[np.int64], *, groups: int, classes: int
+) -> NDArray[np.int64]:
+    """Count the images of each group per class, int64 (groups, classes), a class at a time in memory.
+
+    Args:
+        group: Group of each image, 0 to `groups - 1`, (images,).
+        label: Class of each image, 0 to `classes - 1`, (images,).
+        groups: Number of groups.
+        classes: Number of classes.
+    """
+    cell = label.astype(np.int64) * groups + group
+    return np.bincount(cell, minlength=groups * classes).reshape(classes, groups).T
 
 
 def stratified_group_folds(
@@ -30,8 +46,9 @@ def stratified_group_folds(
 
     Args:
         counts: Images of each group per class, (groups, classes).
-        stratum: A finer stratum of each group, such as gender and five-year age band, (groups,),
-            balanced too where the classes leave a choice. None if there is none.
+        stratum: A finer stratum of each group, such as gender and five-year age band, (groups,), or
+            several, (groups, stratifiers); any numbers. Balanced too where the classes leave a
+            choice, each stratifier by itself. None if there is none.
         folds: Number of folds, 2 up to the number of groups.
         seed: Another seed deals other folds.
 
@@ -71,7 +88,7 @@ def holdout_groups(
 
     Args:
         counts: Images of each group per class, (groups, classes).
-        stratum: A finer stratum of each group, (groups,), as in `stratified_group_folds`.
+        stratum: Finer strata of each group, as in `stratified_group_folds`.
         share: Share of the images to hold out, between 0 and 1, both excluded. At least one group
             is held out and at least one is not, however small or large the share.
         seed: Another seed holds out other groups.
@@ -120,21 +137,20 @@ def _assign(
     random: np.random.Generator,
 ) -> NDArray[np.int64]:
     """Return the fold of each group, (groups,), when fold f aims at `shares[f]` of everything."""
-    if stratum is None:
-        stratum = np.zeros(len(counts), np.int64)
-    stratum = np.unique(stratum, return_inverse=True)[1]  # codes without gaps
-    kind = _kinds(counts, stratum)
+    strata = numbered_strata(stratum, len(counts))
+    kind = joined((*strata.T, *counts.T), len(counts))
     fold = _deal(kind, shares, random)
-    return place_leftovers(fold, counts, stratum=stratum, kind=kind, shares=shares, random=random)
+    return place_leftovers(fold, counts, strata=strata, kind=kind, shares=shares, random=random)
 
 
-def _kinds(counts: NDArray[np.int64], stratum: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the distinct pairs of stratum and counts in sorted order; return each group's, (groups,)."""
-    kind = stratum
-    for column in counts.T:
-        # A row-wise unique would sort whole rows as bytes, several times slower.
-        kind = np.unique(kind * (column.max(initial=0) + 1) + column, return_inverse=True)[1]
-    return kind
+def numbered_strata(stratum: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:
+    """Return each group's stratum by each stratifier as codes without gaps, (groups, stratifiers)."""
+    columns = [] if stratum is None else list(stratum.reshape(groups, -1).T) if groups else []
+    return (
+        np.stack([numbered(column) for column in columns], axis=1)
+        if columns
+        else np.zeros((groups, 0), np.int64)
+    )
 
 
 def _deal(
@@ -144,9 +160,12 @@ def _deal(
 
     Of each kind, fewer groups than folds are left over.
     """
-    order = np.lexsort((random.random(len(kind)), kind))
     sizes = np.bincount(kind)  # (kinds,)
-    rank = np.arange(len(kind)) - (np.cumsum(sizes) - sizes)[kind[order]]
+    order = random.permutation(len(kind))
+    # NumPy sorts 16 bits by radix, ten times as fast.
+    shuffled = kind[order].astype(np.uint16 if len(sizes) <= 2**16 else np.int64)
+    order = order[np.argsort(shuffled, kind="stable")]
+    rank = np.arange(len(kind)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     rounding = 1e-9
     # Only kinds that reach a whole group: the table is never larger than the groups it deals.
     common = np.flatnonzero(sizes * shares.max() + rounding >= 1)
@@ -155,5 +174,5 @@ def _deal(
     dealt[common] = quota.sum(axis=1)
     fold = np.full(len(kind), -1, np.int64)
     in_turn = np.tile(np.arange(len(shares)), len(common))
-    fold[order[rank < dealt[kind[order]]]] = np.repeat(in_turn, quota.ravel())
+    fold[order[rank < np.repeat(dealt, sizes)]] = np.repeat(in_turn, quota.ravel())
     return fold

@@ -30,7 +30,7 @@ def place_leftovers(
     fold: NDArray[np.int64],
     counts: NDArray[np.int64],
     *,
-    stratum: NDArray[np.int64],
+    strata: NDArray[np.int64],
     kind: NDArray[np.int64],
     shares: NDArray[np.float64],
     random: np.random.Generator,
@@ -40,8 +40,9 @@ def place_leftovers(
     Args:
         fold: Fold of each group as dealt, -1 where it has none yet, (groups,).
         counts: Images of each group per class, (groups, classes).
-        stratum: Stratum of each group, codes without gaps, (groups,).
-        kind: Kind of each group, (groups,). No two of the groups to place that are of one kind
+        strata: Stratum of each group by each stratifier, codes without gaps, (groups, stratifiers).
+        kind: Kind of each group, codes without gaps, (groups,): groups of one kind are equal in
+            counts and strata. No two of the groups to place that are of one kind
             come into the same fold; there are at most as many as folds.
         shares: What each fold aims at, (folds,), summing to 1.
         random: Breaks ties, so that seeds differ.
@@ -52,7 +53,7 @@ def place_leftovers(
     rest = np.flatnonzero(fold < 0)
     # By kind, so that what follows does not depend on the order of the groups.
     rest = rest[np.argsort(kind[rest], kind="stable")]
-    left, folds = _measure(rest, fold, counts, stratum=stratum, kind=kind, shares=shares)
+    left, folds = _measure(rest, fold, counts, strata=strata, kind=kind, shares=shares)
     placed = _place(left, folds, random)
     measures = left.features.shape[1] + 1
     chosen = np.sort(random.permutation(len(left))[: isqrt(ROUND_COST // measures)])
@@ -71,9 +72,9 @@ class _Leftovers:
 
     Args:
         features: Images of each class, all images, and 1, as shares of their totals, (groups, measures).
-        stratum: (groups,).
-        stratum_feature: Images as a share of those of the stratum, (groups,). As a column per
-            stratum it would be one number among many zeros.
+        stratum: One number for each stratifier and stratum, (groups, stratifiers).
+        stratum_feature: Images as a share of those of the stratum, (groups, stratifiers). As a
+            column per stratum it would be one number among many zeros.
         kind: (groups,). No two groups of a kind may share a fold.
     """
 
@@ -94,7 +95,7 @@ class _Leftovers:
     @property
     def square(self) -> NDArray[np.float64]:
         """Squared length of each group, (groups,): large for large groups and rare classes."""
-        return np.asarray(np.square(self.features).sum(axis=1) + np.square(self.stratum_feature))
+        return np.asarray(np.square(self.features).sum(axis=1) + np.square(self.stratum_feature).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,12 @@ class _Folds:
 
     def pressure(self, left: _Leftovers, group: int) -> NDArray[np.float64]:
         """Return how much each fold has of what this group brings, (folds,)."""
-        strata = self.stratum_surplus[:, left.stratum[group]] * left.stratum_feature[group]
+        strata = _dot(self.stratum_surplus[:, left.stratum[group]], left.stratum_feature[group])
         return np.asarray(_dot(self.surplus, left.features[group]) + strata)
 
     def pressure_at(self, left: _Leftovers, fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much the fold of each group has of what the group brings, (groups,)."""
-        strata = self.stratum_surplus[fold, left.stratum] * left.stratum_feature
+        strata = (self.stratum_surplus[fold[:, None], left.stratum] * left.stratum_feature).sum(axis=1)
         return np.asarray((left.features * self.surplus[fold]).sum(axis=1) + strata)
 
 
@@ -133,39 +134,56 @@ def _measure(
     fold: NDArray[np.int64],
     counts: NDArray[np.int64],
     *,
-    stratum: NDArray[np.int64],
+    strata: NDArray[np.int64],
     kind: NDArray[np.int64],
     shares: NDArray[np.float64],
 ) -> tuple[_Leftovers, _Folds]:
-    """Measure the groups `rest`, and the folds as dealt so far."""
-    size = counts.sum(axis=1)
-    amounts = np.column_stack([counts, size, np.ones_like(size)])  # (groups, classes + 2)
-    totals = amounts.sum(axis=0)
-    weights = np.ones(len(totals))
-    weights[-1] = GROUP_WEIGHT
-    scale = np.sqrt(weights) / np.maximum(totals, 1)
-    stratum_totals = np.bincount(stratum, weights=size)  # (strata,)
+    """Measure the groups `rest`, and the folds as dealt so far.
+
+    What was dealt is summed by kind: a few kinds hold millions of groups.
+    """
+    kinds = int(kind.max(initial=-1)) + 1
+    one = np.zeros(kinds, np.int64)  # any group of each kind, all being equal
+    one[kind] = np.arange(len(kind))
+    amounts = _amounts(counts[one])  # (kinds, measures)
+    numbers = np.bincount(kind, minlength=kinds).astype(np.float64)
+    totals = _dot(amounts.T, numbers)
+    scale = np.maximum(totals, 1) ** -1.0
+    scale[-1] *= np.sqrt(GROUP_WEIGHT)
+
+    of_stratifier = strata.max(axis=0, initial=-1) + 1
+    stratum = strata + np.cumsum(of_stratifier) - of_stratifier  # (groups, stratifiers)
+    size = amounts[:, -2]
+    stratum_totals = _in_strata(stratum[one], numbers * size, int(of_stratifier.sum()))
     stratum_scale = np.sqrt(STRATUM_WEIGHT) / np.maximum(stratum_totals, 1)
 
-    dealt = np.flatnonzero(fold >= 0)
-    held = np.stack(
-        [np.bincount(fold[dealt], weights=column, minlength=len(shares)) for column in amounts[dealt].T],
-        axis=1,
-    )  # (folds, classes + 2)
-    cells = len(shares) * len(stratum_totals)
-    cell = fold[dealt] * len(stratum_totals) + stratum[dealt]
-    held_strata = np.bincount(cell, weights=size[dealt], minlength=cells).reshape(len(shares), -1)
+    surplus, stratum_surplus = -shares[:, None] * totals, -shares[:, None] * stratum_totals
+    for number in range(len(shares)):
+        held = np.bincount(kind[fold == number], minlength=kinds).astype(np.float64)
+        surplus[number] += _dot(amounts.T, held)
+        stratum_surplus[number] += _in_strata(stratum[one], held * size, len(stratum_totals))
 
-    kinds, kind_left = np.unique(kind[rest], return_inverse=True)
+    left_amounts = _amounts(counts[rest])
+    kinds_left, kind_left = np.unique(kind[rest], return_inverse=True)
     left = _Leftovers(
-        amounts[rest] * scale, stratum[rest], size[rest] * stratum_scale[stratum[rest]], kind_left
+        left_amounts * scale,
+        stratum[rest],
+        left_amounts[:, -2, None] * stratum_scale[stratum[rest]],
+        kind_left,
     )
-    folds = _Folds(
-        (held - shares[:, None] * totals) * scale,
-        (held_strata - shares[:, None] * stratum_totals) * stratum_scale,
-        np.zeros((len(kinds), len(shares)), bool),
-    )
-    return left, folds
+    is_taken = np.zeros((len(kinds_left), len(shares)), np.bool_)
+    return left, _Folds(surplus * scale, stratum_surplus * stratum_scale, is_taken)
+
+
+def _amounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return images of each class, all images, and 1, of each group, (groups, classes + 2)."""
+    return np.column_stack([counts, counts.sum(axis=1), np.ones(len(counts))])
+
+
+def _in_strata(stratum: NDArray[np.int64], images: NDArray[np.float64], strata: int) -> NDArray[np.float64]:
+    """Sum images, (groups,), over each stratum of (groups, stratifiers); return (strata,)."""
+    weights = np.broadcast_to(images[:, None], stratum.shape)
+    return np.bincount(stratum.ravel(), weights=weights.ravel(), minlength=strata).astype(np.float64)
 
 
 def _place(left: _Leftovers, folds: _Folds, random: np.random.Generator) -> NDArray[np.int64]:
@@ -199,7 +217,8 @@ def _exchange(left: _Leftovers, folds: _Folds, placed: NDArray[np.int64]) -> tup
         # ... and if, besides, each other group comes here in return.
         swap = move[placed] + _dot(left.features, folds.surplus[here] - 2 * mine) - own + square  # (groups,)
         overlap = (left.stratum == left.stratum[group]) * left.stratum_feature[group]
-        swap += left.stratum_feature * (folds.stratum_surplus[here, left.stratum] - 2 * overlap)
+        strata = folds.stratum_surplus[here, left.stratum] - 2 * overlap  # (groups, stratifiers)
+        swap += (left.stratum_feature * strata).sum(axis=1)
         swap[folds.is_taken[left.kind, here]] = np.inf
         there, other = int(np.argmin(move)), int(np.argmin(swap))
         if min(move[there], swap[other]) > -LEAST_GAIN:

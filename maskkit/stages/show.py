@@ -16,8 +16,10 @@ from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
+from maskkit.splitting.quality import fold_quality
 
 Facts = dict[str, Any]
+HELD_OUT = "held out"  # of a manifest with folds: people and images per class and fold
 
 
 def show(source: Source) -> Facts:
@@ -75,6 +77,8 @@ def _manifest_facts(manifest: Manifest) -> Facts:
         facts["images per fold"] = {
             name: int(count) for name, count in zip(names, images, strict=False) if count
         }
+        if ((labels >= 0) & (manifest.folds >= 0)).any():
+            facts[HELD_OUT] = fold_quality(manifest).to_json(manifest.space.names)
     return facts
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.checks import divided_people
+from maskkit.artifacts.checks import divided_people, divided_values
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
 from maskkit.errors import MaskkitError, RefusedError, examples
-from maskkit.splitting.folds import holdout_groups, stratified_group_folds
-from maskkit.splitting.quality import FoldQuality, fold_table
+from maskkit.splitting.codes import numbered
+from maskkit.splitting.folds import class_counts, holdout_groups, stratified_group_folds
+from maskkit.splitting.strata import group_strata, is_countable
+from maskkit.splitting.tied import tied_groups
 
 log = logging.getLogger(__name__)
 
-FINE_BINS = 64  # of a numeric factor; each value its own if there are no more, as of years of age
+LARGE = 0.5  # of what a fold should hold; a larger group of tied people leaves little to balance with
 
 
 def split(
@@ -27,6 +30,8 @@ def split(
     by: str = "person",
     folds: int = 5,
     holdout: float | None = None,
+    stratify: Sequence[str] = (),
+    keep_with: Sequence[str] = (),
     seed: int = 0,
 ) -> Manifest:
     """Add a `fold` column, grouped by person and balanced by joint class and fine age.
@@ -39,38 +44,57 @@ def split(
         by: `person`, `image`, or a column whose groups must not be divided.
         folds: Folds 0 to `folds - 1`, each held out by one model.
         holdout: Instead of folds, hold out this share of the images as fold 0; the rest gets -1.
+        stratify: Columns to balance besides: texts by value, numbers by fine bins. A group whose
+            images differ counts by its most frequent value.
+        keep_with: Columns of which images that share a value stay in one fold, also of several
+            people and by way of others; null ties nothing.
         seed: Same seed, same folds.
 
     Raises:
-        MaskkitError: There are fewer groups than folds, no such column, or people whom no fold can
-            hold out because photos of them were added for training.
+        MaskkitError: There are fewer groups than folds, no such column, or people or ties whom no
+            fold can hold out because photos of them were added for training.
     """
+    _need_columns(manifest, stratify, option="--stratify")
+    _need_columns(manifest, keep_with, option="--keep-with")
     groups = _groups(manifest, by)
     rows = np.flatnonzero(_takes_part(manifest))
     if not len(rows):
         manifest.need("label")
-    names, group = np.unique(groups.codes[rows], return_inverse=True)  # (groups,), (rows,)
-    label = manifest.labels[rows]
-    counts = np.zeros((len(names), len(manifest.space)), np.int64)
-    np.add.at(counts, (group, label), 1)  # (groups, classes)
-    stratum = _fine_stratum(manifest, rows, group, len(names))
+    group = numbered(groups.codes[rows])  # (rows,)
+    if keep_with:
+        group = _tied(manifest, rows, group, keep_with, share=holdout or 1 / folds)
+    number = int(group.max(initial=-1)) + 1
+    counts = class_counts(group, manifest.labels[rows], groups=number, classes=len(manifest.space))
+    stratum = _strata(manifest, rows, group, stratify, groups=number)
     if holdout is None:
         fold_of_group = stratified_group_folds(counts, stratum=stratum, folds=folds, seed=seed)
     else:
         fold_of_group = holdout_groups(counts, stratum=stratum, share=holdout, seed=seed)
-    fold = np.full(len(manifest), NOT_IN_SPLIT)
+    fold = np.full(len(manifest), NOT_IN_SPLIT, np.int16)
     fold[_labelled(manifest)] = NEVER_HELD_OUT
     fold[rows] = fold_of_group[group]
-    column = pa.array(fold.astype(np.int16), mask=fold == NOT_IN_SPLIT)
-    options = {"by": by, "folds": None if holdout else folds, "holdout": holdout, "seed": seed}
-    result = manifest.then("split", {"fold": column}, **options)
+    options = {
+        "by": by,
+        "folds": None if holdout else folds,
+        "holdout": holdout,
+        "stratify": list(stratify) or None,
+        "keep_with": list(keep_with) or None,
+        "seed": seed,
+    }
+    result = manifest.then("split", {"fold": pa.array(fold, mask=fold == NOT_IN_SPLIT)}, **options)
     _look_for_divided_people(result, by)
+    _look_for_divided_ties(result, keep_with)
     return result
 
 
-def check_split(manifest: Manifest) -> None:
-    """Raise RefusedError if a person is in two folds."""
+def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
+    """Raise RefusedError if a person, or a value of a column to keep with, is in two folds.
+
+    Without `keep_with`, the columns that the split was told to keep with are looked at.
+    """
     manifest.need("fold")
+    _need_columns(manifest, keep_with, option="--keep-with")
+    keep_with = keep_with or kept_with(manifest)
     people = divided_people(manifest.table)
     if people:
         raise RefusedError(
@@ -78,20 +102,32 @@ def check_split(manifest: Manifest) -> None:
             why="a score on photos of people the model has seen measures its memory of faces",
             fix="split again: maskkit split --by person",
         )
+    for column in keep_with:
+        values = divided_values(manifest.table, column)
+        if values:
+            raise RefusedError(
+                f"{len(values)} values of {column} are in two folds: {examples(values)}",
+                why="their images belong together, so a model is scored on what it has been trained on",
+                fix=f"split again: maskkit split --keep-with {column}",
+            )
 
 
-def fold_quality(manifest: Manifest) -> FoldQuality:
-    """Count the people and images of each class in each fold of a split manifest."""
-    manifest.need("fold", "label")
-    rows = (manifest.labels >= 0) & (manifest.folds != NOT_IN_SPLIT)
-    fold = manifest.folds[rows]
-    return fold_table(
-        fold.astype(np.int16),
-        manifest.labels[rows].astype(np.int16),
-        manifest.people.codes[rows],
-        folds=int(fold.max()) + 1,
-        classes=len(manifest.space),
-    )
+def kept_with(manifest: Manifest) -> list[str]:
+    """Return the columns that the last split was told to keep with, as far as they are still there."""
+    splits = [record for record in manifest.header.history if record.stage == "split"]
+    columns = (splits[-1].options.get("keep_with") or []) if splits else []
+    return [column for column in columns if manifest.has(column)]
+
+
+def _need_columns(manifest: Manifest, columns: Sequence[str], *, option: str) -> None:
+    usable = [name for name in manifest.table.column_names if is_countable(manifest.table[name])]
+    for column in columns:
+        if column not in usable:
+            raise MaskkitError(
+                f"there is no column {column!r} of single values for {option}",
+                why=f"{manifest.name} has {', '.join(usable)}",
+                fix="use one of these columns",
+            )
 
 
 def _groups(manifest: Manifest, by: str) -> Groups:
@@ -106,13 +142,40 @@ def _groups(manifest: Manifest, by: str) -> Groups:
         return manifest.people
     if by == "image":
         return Groups(np.arange(len(manifest)), manifest.table["path"])
-    if not manifest.has(by) or pa.types.is_nested(manifest.table.schema.field(by).type):
+    if not manifest.has(by) or not is_countable(manifest.table[by]):
         raise MaskkitError(
             f"there is no column {by!r} of single values to split by",
             why=f"{manifest.name} has {', '.join(manifest.table.column_names)}",
             fix="use --by person, --by image, or one of these columns",
         )
     return manifest.grouped(by)
+
+
+def _tied(
+    manifest: Manifest,
+    rows: NDArray[np.int64],
+    group: NDArray[np.int64],
+    keep_with: Sequence[str],
+    *,
+    share: float,
+) -> NDArray[np.int64]:
+    """Return the group of each row, (rows,), after joining those that share a value; say what was joined."""
+    ties = [encoded(manifest.table[column])[0][rows].astype(np.int64) for column in keep_with]
+    tied = tied_groups(group, ties)
+    before, after = int(group.max(initial=-1)) + 1, int(tied.max(initial=-1)) + 1
+    words = ", ".join(keep_with)
+    log.info("kept together by %s: %d groups became %d", words, before, after)
+    images = np.bincount(tied)
+    largest = int(images.argmax()) if len(images) else 0
+    members = len(np.unique(group[tied == largest]))
+    if members > 1 and images[largest] > LARGE * share * len(rows):
+        log.warning(
+            "%s ties %d groups (people) with %.1f %% of the images into one, where a fold should hold "
+            "%.1f %%: folds cannot be even. Is a value shared by chance, such as a placeholder? "
+            "It should be null",
+            *(words, members, 100 * images[largest] / len(rows), 100 * share),
+        )
+    return tied
 
 
 def _labelled(manifest: Manifest) -> NDArray[np.bool_]:
@@ -127,23 +190,44 @@ def _takes_part(manifest: Manifest) -> NDArray[np.bool_]:
     return _labelled(manifest) & ~added[codes]
 
 
-def _fine_stratum(
-    manifest: Manifest, rows: NDArray[np.int64], group: NDArray[np.int64], groups: int
+def _strata(
+    manifest: Manifest,
+    rows: NDArray[np.int64],
+    group: NDArray[np.int64],
+    stratify: Sequence[str],
+    *,
+    groups: int,
 ) -> NDArray[np.int64]:
-    """Number each group by the fine bins of its numeric factors, (groups,), so that 57 is not 31."""
-    stratum = np.zeros(groups, np.int64)
-    for factor in manifest.space.factors:
-        if not factor.is_numeric or not manifest.has(factor.name):
-            continue
-        numbers = manifest.table[factor.name].cast(pa.float64()).to_numpy()[rows]
-        first = np.full(groups, np.nan)
-        first[group[::-1]] = numbers[::-1]  # the group's first image speaks for it
-        edges = np.unique(first[~np.isnan(first)])
-        if len(edges) > FINE_BINS:
-            edges = np.nanquantile(first, np.linspace(0, 1, FINE_BINS + 1)[1:-1])
-        edges = np.union1d(edges, factor.cuts)
-        stratum = stratum * (len(edges) + 2) + np.searchsorted(edges, first, side="right")
-    return np.unique(stratum, return_inverse=True)[1]
+    """Number each group's stratum by each numeric factor, so that 57 is not 31, and by each column asked for.
+
+    Returns:
+        Codes, (groups, stratifiers).
+    """
+    cuts = {
+        factor.name: factor.cuts
+        for factor in manifest.space.factors
+        if factor.is_numeric and manifest.has(factor.name)
+    }
+    strata = []
+    for column in dict.fromkeys((*cuts, *stratify)):
+        codes, mixed = group_strata(
+            manifest.table[column], rows, group, groups=groups, cuts=cuts.get(column, ())
+        )
+        strata.append(codes)
+        if mixed:
+            log.info("%s differs within %d groups (people): each counts by its most frequent", column, mixed)
+    return np.stack(strata, axis=1) if strata else np.zeros((groups, 0), np.int64)
+
+
+def _look_for_divided_ties(manifest: Manifest, keep_with: Sequence[str]) -> None:
+    for column in keep_with:
+        values = divided_values(manifest.table, column)
+        if values:
+            raise MaskkitError(
+                f"{len(values)} values of {column} are shared with added photos: {examples(values)}",
+                why="added photos (pseudo or extra) are in every training, so their like cannot be held out",
+                fix=f"drop the added photos that share a {column} with others",
+            )
 
 
 def _look_for_divided_people(manifest: Manifest, by: str) -> None:

@@ -208,7 +208,8 @@ def _shared() -> dict[str, list[tuple[str, Any]]]:
 # The same word with another meaning would be a trap; where only the help differs, it is because
 # the command does something else with the same thing.
 OTHER_HELP = {
-    "output": {"train"},
+    "output": {"train", "split"},
+    "json": {"split"},  # the artifact has standard output, unless -o names a file
     "root": {"label"},
     "corrections": {"audit"},
     "weights": {"train", "ensemble"},

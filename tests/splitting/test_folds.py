@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from maskkit.errors import MaskkitError
-from maskkit.splitting.folds import holdout_groups, stratified_group_folds
+from maskkit.splitting.folds import class_counts, holdout_groups, stratified_group_folds
 
 Counts = NDArray[np.int64]
 IMAGES = st.one_of(st.integers(0, 3), st.integers(0, 3), st.integers(0, 1000))
@@ -244,3 +244,49 @@ def test_refuses_to_divide_a_single_group(people: int) -> None:
         holdout_groups(counts, share=0.5)
     with pytest.raises(MaskkitError, match=f"2 folds from {people} groups"):
         stratified_group_folds(counts, folds=2)
+
+
+@settings(max_examples=100, deadline=None)
+@given(counts=COUNTS, data=st.data(), folds=st.integers(2, 7))
+def test_a_perfect_split_is_found_where_there_is_one_and_one_more_group_costs_its_images(
+    counts: Counts, data: st.DataObject, folds: int
+) -> None:
+    alike = np.repeat(counts, folds, axis=0)
+    fold = stratified_group_folds(alike, folds=folds, seed=data.draw(st.integers(0, 99)))
+    held = np.stack([alike[fold == number].sum(axis=0) for number in range(folds)])
+    assert np.ptp(held, axis=0).max() == 0
+
+    extra = data.draw(arrays(np.int64, counts.shape[1], elements=IMAGES))
+    more = np.vstack([alike, extra])
+    fold = stratified_group_folds(more, folds=folds)
+    sizes = np.bincount(fold, weights=more.sum(axis=1), minlength=folds)
+    assert np.ptp(sizes) == extra.sum()
+
+
+def test_each_stratifier_is_balanced_by_itself() -> None:
+    random = np.random.default_rng(0)
+    counts, _ = competition(people=600)
+    strata = np.column_stack([random.integers(0, 9, 600), random.integers(0, 7, 600) * 10**12])
+    plain = stratified_group_folds(counts)
+    finer = stratified_group_folds(counts, stratum=strata)
+    for stratum in strata.T:
+        images = in_strata(counts, stratum)
+        assert deviation(images, finer, 5).max() < deviation(images, plain, 5).max() / 2
+    assert deviation(counts, finer, 5).max() <= deviation(counts, plain, 5).max() + 1e-9
+
+
+def test_counts_are_those_of_each_pair_of_group_and_class() -> None:
+    random = np.random.default_rng(0)
+    group, label = random.integers(0, 5, 99), random.integers(0, 3, 99)
+    counts = class_counts(group, label, groups=6, classes=4)
+    assert counts.shape == (6, 4)
+    assert counts.dtype == np.int64
+    for row, column in np.ndindex(6, 4):
+        assert counts[row, column] == ((group == row) & (label == column)).sum()
+
+
+def test_counts_beyond_32_bits_are_balanced_like_small_ones() -> None:
+    counts, _ = competition(people=200)
+    many = counts * 2**35 + (counts > 0)  # products of five of these columns pass 64 bits
+    fold = stratified_group_folds(many, seed=3)
+    assert np.array_equal(fold, stratified_group_folds(counts, seed=3))

@@ -34,7 +34,9 @@ def test_no_move_or_swap_improves_the_result(shares: list[float], seed: int) -> 
     stratum = random.integers(0, 4, 24)
     dealt = np.where(np.arange(24) < 8, random.integers(0, len(shares), 24), -1)
     share = np.array(shares)
-    fold = place_leftovers(dealt, counts, stratum=stratum, kind=np.arange(24), shares=share, random=random)
+    fold = place_leftovers(
+        dealt, counts, strata=stratum[:, None], kind=np.arange(24), shares=share, random=random
+    )
     assert np.array_equal(fold[:8], dealt[:8])
 
     reached = objective(fold, counts, stratum, share)
@@ -55,7 +57,7 @@ def test_never_puts_two_leftovers_of_a_kind_into_one_fold() -> None:
     fold = place_leftovers(
         np.full(4, -1),
         counts,
-        stratum=np.zeros(4, np.int64),
+        strata=np.zeros((4, 0), np.int64),
         kind=np.array([0, 1, 1, 2]),
         shares=np.full(2, 0.5),
         random=np.random.default_rng(0),
@@ -72,7 +74,7 @@ def test_exchanges_a_sample_when_leftovers_are_too_many_for_every_pair(
     fold = place_leftovers(
         np.full(400, -1),
         counts,
-        stratum=np.zeros(400, np.int64),
+        strata=np.zeros((400, 1), np.int64),
         kind=np.arange(400),
         shares=np.full(4, 0.25),
         random=random,

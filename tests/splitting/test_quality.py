@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
+from maskkit.splitting import quality as quality_module
 from maskkit.splitting.quality import divided_groups, fold_table
 
 ROWS = st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 3), st.integers(0, 6)), max_size=40)
@@ -59,9 +62,13 @@ def test_no_images_deviate_by_nothing() -> None:
         assert quality.images.shape == (2, folds)
 
 
-@settings(max_examples=60, deadline=None)
-@given(ROWS)
-def test_counts_agree_with_sets_of_people(rows: list[tuple[int, int, int]]) -> None:
+@pytest.mark.parametrize("table", [0, 16])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_counts_agree_with_sets_of_people(
+    monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, int, int]], table: int
+) -> None:
+    monkeypatch.setattr(quality_module, "TABLE", table)
     quality = fold_table(*columns(rows), folds=3, classes=4)
     for number in range(3):
         inside = [(label, person) for fold, label, person in rows if fold == number]
@@ -101,3 +108,23 @@ def test_divided_groups_are_those_with_several_folds(rows: list[tuple[int, int, 
     assert divided_groups(group, fold).tolist() == sorted(
         g for g, found in folds_of.items() if len(found) > 1
     )
+
+
+def test_people_numbered_beyond_32_bits_are_told_apart() -> None:
+    person = np.array([0, 2**31, 2**32, 2**40, 2**40])
+    fold, label = np.array([0, 0, 1, 1, 1], np.int16), np.zeros(5, np.int16)
+    quality = fold_table(fold, label, person, folds=2, classes=18)
+    assert quality.people[0].tolist() == [2, 2]
+    assert quality.people_per_fold.tolist() == [2, 2]
+
+
+def test_the_table_as_json_names_the_classes() -> None:
+    fold, label, person = columns([(0, 0, 0), (0, 0, 0), (1, 0, 1), (1, 1, 1)])
+    table = fold_table(fold, label, person, folds=2, classes=2).to_json(["a", "b"])
+    assert (table["people"], table["images"], table["deviation"]) == ([1, 1], [2, 2], [0, 0])
+    assert table["classes"]["a"] == {
+        "people": [1, 1], "images": [2, 1], "deviation": [pytest.approx(1 / 3), pytest.approx(-1 / 3)],
+    }  # fmt: skip
+    assert table["max_class_deviation"] == 1  # the one image of b is in one fold
+    assert table["mean_class_deviation"] == pytest.approx(2 / 3)
+    assert json.loads(json.dumps(table)) == table

@@ -46,6 +46,8 @@ def test_a_manifest_tells_rows_people_classes_and_folds(folds: Manifest) -> None
     }
     assert facts["stages"] == "label > split"
     assert facts["columns"]["fold"] == "int16"
+    assert facts["held out"]["people"] == [8, 8, 8]
+    assert len(facts["held out"]["classes"]["wear/male/30to59"]["images"]) == 3
 
 
 def test_a_manifest_tells_where_training_departs_from_the_truth(train_csv: Path, labels: Manifest) -> None:
@@ -70,12 +72,18 @@ def test_photos_without_labels_and_people_have_no_people_to_count(info_csv: Path
     facts = show(source(label(info_csv).to_bytes()))
     assert (facts["rows"], facts["people"], facts["labelled"]) == (7, None, 0)
     assert "images per fold" not in facts
+    assert "held out" not in facts
 
 
 def test_rows_outside_the_folds_are_called_by_name(labels: Manifest) -> None:
     fold = pa.array([0] * 7 + [-1] * 7 + [None] * (len(labels) - 14), pa.int16())
     facts = show(source(labels.then("split", {"fold": fold}, by="person").to_bytes()))
     assert facts["images per fold"] == {"not in the split": 154, "never held out": 7, "0": 7}
+
+
+def test_folds_that_hold_nothing_out_have_no_table(labels: Manifest) -> None:
+    never = labels.then("split", {"fold": pa.array([-1] * len(labels), pa.int16())})
+    assert "held out" not in show(source(never.to_bytes()))
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "submission"])

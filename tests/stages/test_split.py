@@ -15,7 +15,8 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.parquet import to_parquet
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import HOME
-from maskkit.stages.split import check_split, fold_quality, split
+from maskkit.splitting.quality import fold_quality
+from maskkit.stages.split import check_split, split
 
 HEADER = Header("manifest", HOME, (Record("label", {"root": "."}, (Input("train.csv", "x"),)),))
 MASKS = ["wear"] * 5 + ["incorrect", "none"]
@@ -104,7 +105,9 @@ def test_adds_one_column_of_16_bits_and_a_record(labels: Manifest) -> None:
     assert result.table.schema.field("fold").type == pa.int16()
     record = result.header.history[-1]
     assert record.stage == "split"
-    assert record.options == {"by": "person", "folds": 3, "holdout": None, "seed": 5}
+    assert record.options == {
+        "by": "person", "folds": 3, "holdout": None, "stratify": None, "keep_with": None, "seed": 5,
+    }  # fmt: skip
     assert record.inputs[0].made_by == labels.header.history[-1].id
 
 
@@ -166,7 +169,8 @@ def test_a_holdout_is_a_share_of_each_class_and_the_rest_is_never_held_out(crowd
     assert abs(held_out.mean() - 0.2) < 0.005
     shares = [held_out[crowd.labels == index].mean() for index in range(18)]
     assert max(abs(share - 0.2) for share in shares) < 0.02
-    assert result.header.history[-1].options == {"by": "person", "folds": None, "holdout": 0.2, "seed": 0}
+    options = result.header.history[-1].options
+    assert (options["folds"], options["holdout"]) == (None, 0.2)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 20])
@@ -315,3 +319,135 @@ def test_quality_counts_people_and_images_held_out(crowd: Manifest) -> None:
 def test_checking_needs_folds(labels: Manifest) -> None:
     with pytest.raises(MaskkitError, match="has no fold"):
         check_split(labels)
+
+
+def with_column(manifest: Manifest, name: str, values: pa.Array) -> Manifest:
+    return reread(manifest.then("audit", {name: values}))
+
+
+def most_uneven(values: NDArray[np.integer], fold: NDArray[np.int64]) -> float:
+    """Return the largest relative deviation of any value from the mean of five folds."""
+    return worst(per_fold(values.astype(np.int64), fold))
+
+
+@pytest.mark.parametrize("kind", ["text", "number"])
+def test_a_column_asked_for_is_balanced_too(crowd: Manifest, kind: str) -> None:
+    random = np.random.default_rng(3)
+    race = random.choice(4, len(crowd.people), p=[0.7, 0.2, 0.06, 0.04])[crowd.people.codes]
+    column = pa.array([f"race {code}" for code in race]) if kind == "text" else pa.array(race / 8)
+    manifest = with_column(crowd, "race", column)
+    plain, finer = split(manifest).folds, split(manifest, stratify=["race"]).folds
+    assert most_uneven(race, finer) < most_uneven(race, plain) / 2
+    assert worst(per_fold(crowd.labels, finer)) <= worst(per_fold(crowd.labels, plain))
+
+
+def test_a_person_with_several_values_counts_by_the_most_frequent(
+    crowd: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera = np.random.default_rng(3).integers(0, 3, len(crowd.people))[crowd.people.codes]
+    mixed = camera.copy()
+    mixed[::7] = 3 - camera[::7]  # one photo of each person, though not the same camera for all
+    with caplog.at_level(logging.INFO, "maskkit"):
+        result = split(with_column(crowd, "camera", pa.array(mixed)), stratify=["camera"])
+        same = split(with_column(crowd, "camera", pa.array(camera)), stratify=["camera"])
+    assert caplog.text.count("camera differs within 2700 groups (people)") == 1
+    assert np.array_equal(result.folds, same.folds)
+
+
+@pytest.mark.parametrize("option", ["stratify", "keep_with"])
+@pytest.mark.parametrize("column", ["nothing", "flags"])
+def test_columns_that_cannot_be_used_are_refused_with_those_that_can(
+    labels: Manifest, option: str, column: str
+) -> None:
+    flags = pa.array([["a"]] * len(labels), pa.list_(pa.string()))
+    options: dict[str, Sequence[str]] = {option: [column]}
+    with pytest.raises(MaskkitError, match=f"no column '{column}'") as caught:
+        split(labels.then("audit", {"flags": flags}), folds=3, **options)  # type: ignore[arg-type]
+    assert "person_id, mask" in caught.value.why
+    assert "flags" not in caught.value.why
+
+
+def near_copies(manifest: Manifest, *pairs: tuple[int, int]) -> Manifest:
+    """Let photos of each pair of people, by code, be near-copies of each other."""
+    names: list[str | None] = [None] * len(manifest)
+    for number, pair in enumerate(pairs):
+        for person in pair:  # another photo for each pair
+            names[int(np.flatnonzero(manifest.people.codes == person)[number % 7])] = f"copy {number}"
+    return with_column(manifest, "duplicate_group", pa.array(names, pa.string()))
+
+
+def test_near_copies_stay_together_across_people_and_by_way_of_others(
+    labels: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = [(0, 1), (1, 2), (5, 9), (11, 23)]
+    manifest = near_copies(labels, *pairs)
+    with caplog.at_level(logging.INFO, "maskkit"):
+        results = [split(manifest, folds=3, seed=seed, keep_with=["duplicate_group"]) for seed in range(8)]
+    assert "kept together by duplicate_group: 24 groups became 20" in caplog.text
+    for result in results:
+        for pair in [*pairs, (0, 2)]:
+            assert len(set(result.folds[np.isin(labels.people.codes, pair)])) == 1
+        assert set(result.folds) == {0, 1, 2}
+        check_split(reread(result), keep_with=["duplicate_group"])
+    assert results[0].header.history[-1].options["keep_with"] == ["duplicate_group"]
+
+
+def test_columns_without_values_tie_nothing(labels: Manifest) -> None:
+    kept = split(near_copies(labels), folds=3, keep_with=["duplicate_group"])
+    assert np.array_equal(kept.folds, split(labels, folds=3).folds)
+
+
+def test_checking_refuses_near_copies_in_two_folds(labels: Manifest) -> None:
+    plain = split(near_copies(labels, *((one, one + 1) for one in range(23))), folds=3)
+    check_split(plain)
+    with pytest.raises(RefusedError, match="values of duplicate_group are in two folds: copy") as caught:
+        check_split(plain, keep_with=["duplicate_group"])
+    assert "--keep-with duplicate_group" in caught.value.fix
+
+
+def test_checking_remembers_what_the_split_was_told_to_keep_together(labels: Manifest) -> None:
+    kept = split(near_copies(labels, (0, 1)), folds=3, keep_with=["duplicate_group"])
+    check_split(reread(kept))
+    later = near_copies(kept, *((one, one + 1) for one in range(23)))  # a later audit finds more
+    with pytest.raises(RefusedError, match="duplicate_group"):
+        check_split(later)
+    check_split(Manifest(later.table.drop_columns(["duplicate_group"]), later.header))
+
+
+def test_a_tie_that_takes_most_people_is_warned_of(
+    labels: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = near_copies(labels, *((one, one + 1) for one in range(11)))
+    with caplog.at_level(logging.WARNING, "maskkit"):
+        split(manifest, folds=3, keep_with=["duplicate_group"])
+    assert "ties 12 groups (people) with 50.0 % of the images into one" in caplog.text
+    assert "33.3 %" in caplog.text
+
+
+def test_near_copies_of_added_photos_are_refused() -> None:
+    manifest = with_added("extra", "stranger")
+    names = pa.array(["copy", *[None] * (len(manifest) - 2), "copy"])
+    with pytest.raises(MaskkitError, match="1 values of duplicate_group are shared with added photos: copy"):
+        split(with_column(manifest, "duplicate_group", names), folds=3, keep_with=["duplicate_group"])
+
+
+def test_a_holdout_keeps_near_copies_together(labels: Manifest) -> None:
+    manifest = near_copies(labels, (0, 1), (2, 3), (4, 5))
+    for seed in range(5):
+        result = split(manifest, holdout=0.3, seed=seed, keep_with=["duplicate_group"])
+        check_split(reread(result))
+
+
+def test_ids_beyond_32_bits_are_told_apart(labels: Manifest) -> None:
+    ids = labels.people.codes.astype(np.int64) * 2**32 + 7  # the lower halves are all alike
+    manifest = with_column(labels, "user", pa.array(ids))
+    result = split(manifest, by="user", folds=3, keep_with=["user"], stratify=["user"])
+    assert set(result.folds) == {0, 1, 2}
+    for one in set(ids.tolist()):
+        assert len(set(result.folds[ids == one])) == 1
+
+
+def test_no_table_of_folds_that_hold_out_nothing(labels: Manifest) -> None:
+    never = labels.then("split", {"fold": pa.array(np.full(len(labels), -1, np.int16))})
+    with pytest.raises(MaskkitError, match="holds out no labelled image"):
+        fold_quality(never)

@@ -1,0 +1,101 @@
+"""Strata: what folds are balanced by besides the classes, as one number per group and stratifier."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from maskkit.artifacts.columns import encoded
+from maskkit.splitting.codes import distinct, numbered
+
+Value = TypeVar("Value", np.float64, np.int64)
+
+FINE_BINS = 64  # of a number; each value its own if there are no more, as of years of age
+NOTHING = -np.inf  # stands for null among numbers, below every bin
+
+
+def is_countable(column: pa.ChunkedArray) -> bool:
+    """Whether rows can be told apart by this column: it holds single values, not lists."""
+    return not pa.types.is_nested(column.type)
+
+
+def group_strata(
+    column: pa.ChunkedArray,
+    rows: NDArray[np.int64],
+    group: NDArray[np.int64],
+    *,
+    groups: int,
+    cuts: tuple[float, ...] = (),
+) -> tuple[NDArray[np.int64], int]:
+    """Number each group's stratum by a column: numbers and times by fine bins, other values as they are.
+
+    Args:
+        column: Values of the whole table; null is a stratum of its own.
+        rows: The rows that take part, (images,).
+        group: Group of each of them, 0 to `groups - 1`, each at least once, (images,).
+        groups: Number of groups.
+        cuts: Where a bin of numbers ends in any case, such as those between the bands of age.
+
+    Returns:
+        Codes, (groups,), and how many groups have several values; the most frequent one counts.
+    """
+    if _is_numeric(column.type):
+        numbers, mixed = of_groups(_numbers(column)[rows], group, groups)
+        return binned(numbers, cuts=cuts), mixed
+    codes, mixed = of_groups(encoded(column)[0][rows].astype(np.int64), group, groups)
+    return numbered(codes), mixed
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_temporal)
+    return any(is_one(kind) for is_one in numbers)
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
+    numbers = column.cast(pa.float64(), safe=False).to_numpy()
+    return np.where(np.isnan(numbers), NOTHING, numbers)
+
+
+def of_groups(values: NDArray[Value], group: NDArray[np.int64], groups: int) -> tuple[NDArray[Value], int]:
+    """Return the most frequent value of each group, (groups,), and how many groups have several.
+
+    Of equally frequent ones it is the smallest, so that the order of rows does not matter.
+
+    Args:
+        values: Of each image, (images,).
+        group: Of each image, 0 to `groups - 1`, each at least once, (images,).
+        groups: Number of groups.
+    """
+    of_group = np.empty(groups, values.dtype)
+    of_group[group] = values
+    is_mixed = np.zeros(groups, np.bool_)
+    is_mixed[group[values != of_group[group]]] = True
+    inside = np.flatnonzero(is_mixed[group])
+    order = inside[np.lexsort((values[inside], group[inside]))]
+    value, owner = values[order], group[order]
+    is_first = np.concatenate([[True], (value[1:] != value[:-1]) | (owner[1:] != owner[:-1])])[: len(order)]
+    start = np.flatnonzero(is_first)
+    times = np.diff(start, append=len(order))
+    # The most frequent first, of equals the smallest; what is written last stays, so backwards.
+    best = start[np.lexsort((value[start], -times, owner[start]))][::-1]
+    of_group[owner[best]] = value[best]
+    return of_group, int(is_mixed.sum())
+
+
+def binned(numbers: NDArray[np.float64], *, cuts: tuple[float, ...] = ()) -> NDArray[np.int64]:
+    """Number the bins that numbers fall into, (groups,): each value its own, or 64 alike in size.
+
+    Args:
+        numbers: One per group; `NOTHING` has a bin of its own.
+        cuts: Where a bin ends in any case, such as those between the bands of age.
+    """
+    edges = distinct(numbers[numbers != NOTHING])
+    if len(edges) > FINE_BINS:
+        known = numbers[numbers != NOTHING]
+        edges = np.quantile(known, np.linspace(0, 1, FINE_BINS + 1)[:-1])
+    return numbered(np.searchsorted(np.union1d(edges, cuts), numbers, side="right"))
