@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from maskkit import __version__
 from maskkit.cli import (
     bench,
+    crop,
     demo,
     ensemble,
     evaluate,
@@ -110,6 +111,7 @@ app = typer.Typer(
 for command in (
     demo.demo,
     label.label,
+    crop.crop,
     split.split,
     train.train,
     predict.predict,
@@ -129,7 +131,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Stages pass files: label, split, train, predict, ensemble, evaluate. Every one takes --help."
+    epilog="Stages pass files: label, crop, split, train, predict, ensemble, evaluate. Every one takes --help."
 )
 def _maskkit(
     version: Annotated[

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from maskkit.scoring.scores import ClassScore, Estimate
     from maskkit.splitting.quality import FoldQuality
     from maskkit.stages.bench import Bench
+    from maskkit.stages.crop import Cropped
     from maskkit.stages.evaluate import Evaluation
 
 Measure = tuple[str, str, str, object, object, object]
@@ -33,6 +34,21 @@ def fold_table(quality: FoldQuality, names: Sequence[str]) -> Table:
     size = max((abs(float(value)) for value in quality.size_deviation), default=0.0)
     table.add_section()
     table.add_row("all", *(f"{people}/{images}" for people, images in totals), f"{size:.1%}")
+    return table
+
+
+def face_table(cropped: Cropped) -> Table:
+    """Show in how many photos a face was found, and why not in the others."""
+    table = _table("photos with a face, by level", "", "photos", "found", "share", "none", "misplaced")
+    factor = ""
+    for tally in cropped.tallies:
+        if tally.factor != factor:
+            table.add_section()
+            factor = tally.factor
+        name = escape(f"{tally.factor} {tally.level}".strip())
+        none = tally.photos - tally.found - tally.misplaced
+        share = f"{tally.share:.2%}" if tally.photos else "-"
+        table.add_row(name, str(tally.photos), str(tally.found), share, str(none), str(tally.misplaced))
     return table
 
 
