@@ -78,7 +78,7 @@ class Preprocess:
         if crop is True:
             raise MaskkitError(
                 "the checkpoint's photos were cut to the face without a margin",
-                why="this version adds one and keeps the photos' shape, and the model has seen no such photos",
+                why="this version adds one and keeps the shape, and the model has seen no such photos",
                 fix="train it again, or predict with the version that trained it",
             )
         if crop is not None:

@@ -131,7 +131,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Stages pass files: label, crop, split, train, predict, ensemble, evaluate. Every one takes --help."
+    epilog="Stages pass files: label, crop, split, train, predict, ensemble, evaluate. Each takes --help."
 )
 def _maskkit(
     version: Annotated[

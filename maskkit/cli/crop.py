@@ -23,8 +23,8 @@ def crop(
         ),
     ] = "centerface",
     score: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Lowest score of a face; surer detections only above it.")
-    ] = 0.4,
+        float, typer.Option(min=0.01, max=1, help="Lowest score of a face, as the detector gives it.")
+    ] = 0.35,
     root: options.Root = None,
     force: options.Force = False,
     recipe: options.Recipe = None,

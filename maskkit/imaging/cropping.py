@@ -46,7 +46,7 @@ def crop_to_train(manifest: Manifest, margin: float) -> Crop | None:
 
 
 def boxes_to_cut(manifest: Manifest, crop: Crop) -> NDArray[np.float32]:
-    """Return the box of each photo, the model's fallback where it has none, (rows, 4); tell how many that are.
+    """Return the box of each photo, (rows, 4), the model's fallback where it has none, which is told.
 
     Raises:
         MaskkitError: The manifest has no column of boxes.
@@ -84,12 +84,10 @@ def same_faces(manifest: Manifest, checkpoint: Checkpoint) -> None:
         MaskkitError: The detectors' files or their scores differ.
     """
     mine, its = _detection(manifest.header), _detection(checkpoint.header)
-    if checkpoint.preprocess.crop is None or None in (mine, its) or mine == its:
+    if checkpoint.preprocess.crop is None or mine is None or its is None or mine[1:] == its[1:]:
         return
-    assert mine is not None
-    assert its is not None
     raise MaskkitError(
-        f"the faces of {manifest.name} were found otherwise than those that {checkpoint.name} was trained on",
+        f"the faces of {manifest.name} were found otherwise than those {checkpoint.name} was trained on",
         why=f"the former by {mine[0]} with sha256 {mine[1][:12]} and score {mine[2]}, "
         f"the latter by {its[0]} with {its[1][:12]} and {its[2]}",
         fix=f"run `maskkit crop` on these photos with --detector {its[0]} --score {its[2]}",

@@ -90,8 +90,8 @@ def load(
     height, width = preprocess.height, preprocess.width
     shown = partial(_shown, preprocess, box)
 
-    def least(*photo: int) -> Size:  # for what is shown to be reduced rather than enlarged
-        x0, y0, x1, y1 = shown(photo)
+    def least(photo_height: int, photo_width: int) -> Size:  # for what is shown to be reduced, not enlarged
+        x0, y0, x1, y1 = shown((photo_height, photo_width))
         return ceil(height / (y1 - y0)), ceil(width / (x1 - x0))
 
     image = decode(file, least=least, name=name)

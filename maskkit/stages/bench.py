@@ -101,7 +101,8 @@ def bench(
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
     height, width = parse_size(options.size)
     model = build(options.model, classes=len(part.space))
-    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=crop_to_train(part, options.margin))
+    crop = crop_to_train(part, options.margin)
+    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=crop)
     device = resolve_device(options.device)
     precision: Precision = resolve_precision(options.precision, device)
     if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":

@@ -65,7 +65,7 @@ def crop(
     manifest: Manifest,
     *,
     detector: str = CENTERFACE,
-    score: float = 0.4,
+    score: float = 0.35,
     root: str | None = None,
     track: Track = untracked,
 ) -> Cropped:

@@ -229,7 +229,8 @@ def _model(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Prepro
     if options.weights is not None:
         for message in load_weights(model, options.weights):
             log.info("%s", message)
-    return model, Preprocess(height, width, **preprocessing_of(model), crop=crop_to_train(manifest, options.margin))
+    crop = crop_to_train(manifest, options.margin)
+    return model, Preprocess(height, width, **preprocessing_of(model), crop=crop)
 
 
 def _fold(manifest: Manifest, rows: _Rows, photos: Photos, options: TrainOptions) -> Fold:

@@ -51,5 +51,5 @@ class CenterFace:
     def _maps(self, photo: Photo) -> tuple[Map, Map, Map]:
         height, width = (max(1, round(side / MULTIPLE)) * MULTIPLE for side in photo.shape[:2])
         self._network.setInput(cv2.dnn.blobFromImage(photo, size=(width, height)))  # RGB, 0 to 255
-        heat, scale, offset, _ = self._network.forward(self._outputs)
+        heat, scale, offset, _ = (np.asarray(one, np.float32) for one in self._network.forward(self._outputs))
         return heat, scale, offset

@@ -40,7 +40,7 @@ class Face:
 
     @property
     def size(self) -> float:
-        """Square root of the box's share of the photo: 0.5 for a box of half the width and half the height."""
+        """Square root of the box's share of the photo: 0.5 for half the width and half the height."""
         x0, y0, x1, y1 = self.box
         return sqrt(max(0.0, x1 - x0) * max(0.0, y1 - y0))
 

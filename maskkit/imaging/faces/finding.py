@@ -69,7 +69,7 @@ def find_faces(model: FaceModel, files: Sequence[Path], *, score: float, track: 
 
     boxes = np.full((len(files), 4), np.nan, np.float32)
     misplaced = np.zeros(len(files), np.bool_)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding and OpenCV work outside the interpreter's lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV works outside the interpreter's lock
         blocks = (files[start : start + BLOCK] for start in range(0, len(files), BLOCK))
         looks: Iterator[list[Face | None]] = chain.from_iterable(pool.map(look, block) for block in blocks)
         for row, found in enumerate(track(looks, len(files), "photos")):

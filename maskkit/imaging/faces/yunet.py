@@ -6,6 +6,8 @@ https://github.com/opencv/opencv/blob/4.x/modules/objdetect/src/face_detect.cpp.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -13,6 +15,7 @@ from maskkit.imaging.faces.face import Face, Photo
 
 OVERLAP = 0.3  # of two boxes, intersection over union, from which they are one face; OpenCV's default
 MOST = 5000  # boxes before that; OpenCV's default
+ERRORS = 2  # cv::utils::logging::LOG_LEVEL_ERROR
 OUTPUTS = {f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)}
 
 
@@ -25,6 +28,9 @@ class YuNet:
     """
 
     def __init__(self, model: np.ndarray[tuple[int], np.dtype[np.uint8]], *, score: float) -> None:
+        # OpenCV 5 warns that it does not know a setting that its own FaceDetectorYN makes.
+        logging: Any = getattr(cv2.utils, "logging", cv2)  # in OpenCV 5, and in 4
+        logging.setLogLevel(ERRORS)
         settings = np.empty(0, np.uint8)  # ONNX has none beside the model
         self._detector = cv2.FaceDetectorYN.create("onnx", model, settings, (32, 32), score, OVERLAP, MOST)
 
@@ -32,7 +38,7 @@ class YuNet:
         """Return the faces of a photo, the surest first."""
         height, width = photo.shape[:2]
         self._detector.setInputSize((width, height))
-        _, found = self._detector.detect(np.ascontiguousarray(photo[:, :, ::-1]))  # it takes BGR
+        found: Any = self._detector.detect(np.ascontiguousarray(photo[:, :, ::-1]))[1]  # it takes BGR
         if found is None:
             return []
         # (faces, 15): left, top, width, height in pixels, then five landmarks and the score.
