@@ -48,7 +48,8 @@ def centerface(*, width: float = 24, height: float = 32, bias: float = -11.0) ->
 
 def yunet(*, width: float = 24, height: float = 32) -> bytes:
     """YuNet's twelve outputs, BGR in: faces of one size at stride 8, nothing at 16 and 32."""
-    parts, outputs = list[Part](), {}
+    parts: list[Part] = []
+    outputs: dict[str, list[int | str]] = {}
     for stride in (8, 16, 32):
         red = [[0.0, -2.4, 2.4]]
         silence = -1.3 if stride == 8 else -9.0

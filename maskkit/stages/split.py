@@ -63,7 +63,12 @@ def split(
     fold[_labelled(manifest)] = NEVER_HELD_OUT
     fold[rows] = fold_of_group[group]
     column = pa.array(fold.astype(np.int16), mask=fold == NOT_IN_SPLIT)
-    options: dict[str, Any] = {"by": by, "folds": None if holdout else folds, "holdout": holdout, "seed": seed}
+    options: dict[str, Any] = {
+        "by": by,
+        "folds": None if holdout else folds,
+        "holdout": holdout,
+        "seed": seed,
+    }
     result = manifest.then("split", {"fold": column}, **options)
     _look_for_divided_people(result, by)
     return result

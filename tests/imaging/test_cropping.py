@@ -51,8 +51,11 @@ def test_a_window_larger_than_the_photo_is_shrunk_around_the_face() -> None:
 
 @given(
     st.tuples(*[st.floats(0, 0.9)] * 2, *[st.floats(0.02, 1)] * 2),
-    st.floats(0, 3), st.sampled_from([(128, 96), (96, 128), (224, 224)]), st.integers(50, 3000), st.integers(50, 3000),
-)  # fmt: skip
+    st.floats(0, 3),
+    st.sampled_from([(128, 96), (96, 128), (224, 224)]),
+    st.integers(50, 3000),
+    st.integers(50, 3000),
+)
 def test_every_window_is_inside_the_photo_and_has_the_shape(
     place: tuple[float, ...], margin: float, shape: tuple[int, int], height: int, width: int
 ) -> None:

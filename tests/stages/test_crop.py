@@ -61,7 +61,9 @@ def quick_crop(quick: TrainOptions) -> TrainOptions:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(cropped: Manifest, quick_crop: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def checkpoint(
+    cropped: Manifest, quick_crop: TrainOptions, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
     path = tmp_path_factory.mktemp("run") / "fold0.safetensors"
     return Checkpoint.read(train(cropped, path, fold=0, options=quick_crop))
 
@@ -148,7 +150,7 @@ def test_prediction_cuts_photos_as_training_did(checkpoint: Checkpoint, cropped:
     lacking = np.array([box is None for box in held_out.table["box"].to_pylist()])
     assert lacking.any()
     assert checkpoint.preprocess.crop is not None
-    assert (photos.boxes[lacking] == np.float32(checkpoint.preprocess.crop.fallback)).all()
+    assert (photos.boxes[lacking] == np.array(checkpoint.preprocess.crop.fallback, np.float32)).all()
 
 
 def test_a_model_of_cut_photos_refuses_uncut_ones(checkpoint: Checkpoint, reds: Manifest) -> None:

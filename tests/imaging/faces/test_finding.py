@@ -83,7 +83,7 @@ def test_each_thread_has_a_detector_of_its_own(tmp_path: Path, model: FaceModel)
 
     def detector(score: float) -> Detector:
         made.append(score)
-        return lambda photo: [Face((0.3, 0.3, 0.6, 0.6), score)]
+        return lambda _: [Face((0.3, 0.3, 0.6, 0.6), score)]
 
     files = files_of(tmp_path, *[networks.red_photo()] * 9)
     found = find_faces(FaceModel("fake", model.source, detector), files, score=0.7)

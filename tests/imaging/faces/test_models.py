@@ -103,7 +103,7 @@ def test_centerface_is_looked_for_in_a_package_that_is_not_imported(
 
 
 def test_a_missing_package_is_named_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "find_spec", lambda name: None)
+    monkeypatch.setattr(models, "find_spec", lambda _: None)
     with pytest.raises(MaskkitError, match="no model to find faces with") as caught:
         open_model("centerface")
     assert "pip install 'maskkit[faces]'" in caught.value.fix
