@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -61,7 +61,7 @@ def find_faces(model: FaceModel, files: Sequence[Path], *, score: float, track: 
     """
     of_thread = threading.local()
 
-    def look(file: Path) -> list[Face | None]:
+    def look(file: Path) -> tuple[Face | None, bool]:
         detector = getattr(of_thread, "detector", None)
         if detector is None:
             detector = of_thread.detector = model.detector(score)
@@ -71,11 +71,10 @@ def find_faces(model: FaceModel, files: Sequence[Path], *, score: float, track: 
     misplaced = np.zeros(len(files), np.bool_)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV works outside the interpreter's lock
         blocks = (files[start : start + BLOCK] for start in range(0, len(files), BLOCK))
-        looks: Iterator[list[Face | None]] = chain.from_iterable(pool.map(look, block) for block in blocks)
-        for row, found in enumerate(track(looks, len(files), "photos")):
-            misplaced[row] = found == [None]
-            if found and found[0] is not None:
-                boxes[row] = found[0].box
+        looks = chain.from_iterable(pool.map(look, block) for block in blocks)
+        for row, (face, misplaced[row]) in enumerate(track(looks, len(files), "photos")):
+            if face is not None:
+                boxes[row] = face.box
     return Found(boxes, misplaced)
 
 
@@ -88,13 +87,13 @@ def reduced(file: Path) -> Photo:
     return np.asarray(cv2.resize(np.asarray(image), (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _look(file: Path, detector: Detector) -> list[Face | None]:
-    """Return the person's face; nothing if there is no face, and None if there is none in the right place."""
+def _look(file: Path, detector: Detector) -> tuple[Face | None, bool]:
+    """Return the person's face, and whether there are faces but none where a portrait's can be."""
     photo = reduced(file)
     faces = detector(photo)
     height, width = photo.shape[:2]
     person = the_person([face for face in faces if is_plausible(face, height=height, width=width)])
-    return [person] if faces else []
+    return person, bool(faces) and person is None
 
 
 def _seen_size(height: int, width: int) -> tuple[int, int]:
