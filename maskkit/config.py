@@ -73,6 +73,11 @@ class TrainOptions:
     )
 
     size: str = option("128x96", "Photo size in pixels as HEIGHTxWIDTH, or one number.", DATA_PANEL)
+    margin: float = option(
+        0.3,
+        "Share of the face box that is added on each side, where `crop` has found faces.",
+        DATA_PANEL, minimum=0, maximum=10,
+    )  # fmt: skip
     augment: Augmentation = option("light", "How training photos are varied.", DATA_PANEL)
 
     loss: Loss = option("ce", "Cross entropy or focal loss.", LOSS_PANEL)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networks
 import pyarrow as pa
 
 from maskkit.artifacts.manifest import Manifest
@@ -97,15 +98,20 @@ def test_stages_without_a_model_never_import_torch(
 ) -> None:
     manifest, votes = tmp_path / "folds.parquet", tmp_path / "votes.csv"
     folds.write(manifest)
+    detector = tmp_path / "detector"
+    detector.write_bytes(networks.centerface())
     votes.write_bytes(Predictions(folds.table["path"], folds.labels).encode("submission"))
     words = [
         ["show", str(manifest)],
         ["show", str(checkpoints[0])],
         ["show", str(votes), "--history"],
         ["split", str(manifest), "-o", str(tmp_path / "split.parquet")],
+        ["crop", str(manifest), "--detector", str(detector), "-o", str(tmp_path / "cropped.parquet")],
         ["ensemble", str(votes), str(votes), "-o", str(tmp_path / "voted.csv")],
         ["evaluate", str(manifest), str(votes), "-o", str(tmp_path / "scores.json")],
     ]
     loaded = _loaded_after(words, ["torch", "timm", "albumentations"])
     assert loaded == {" ".join(line): [] for line in words}
-    assert {"split.parquet", "voted.csv", "scores.json"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"split.parquet", "cropped.parquet", "voted.csv", "scores.json"} <= {
+        path.name for path in tmp_path.iterdir()
+    }

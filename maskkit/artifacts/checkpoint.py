@@ -25,16 +25,30 @@ FACTS = ("model", "heads", "preprocess", "precision", "fold", "epoch", "scores",
 
 
 @dataclass(frozen=True)
+class Crop:
+    """How photos are cut to the face in them.
+
+    Args:
+        margin: Share of the face box's width and height that is added on each side, before the box
+            is widened to the shape of the model's input.
+        fallback: Box for photos without one: x0, y0, x1, y1 as fractions of width and height.
+    """
+
+    margin: float
+    fallback: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Preprocess:
     """From a decoded photo to the numbers a model takes; the same in training and prediction.
 
     Args:
-        height: Pixels; the photo is resized to height x width as a whole, whatever its shape.
+        height: Pixels; the photo, or what it is cut to, is resized to height x width as a whole.
         width: Pixels.
         mean: Per channel, of values between 0 and 1.
         std: Per channel, likewise.
         interpolation: Filter by which photos smaller than that are enlarged.
-        crop: Whether a photo is cut to the manifest's `box`, where it has one.
+        crop: How a photo is cut to the manifest's `box` before; None if it is not.
         reduction: How larger ones are reduced: `dct+area` decodes a JPEG at the nearest larger
             half, quarter or eighth of its size, and averages areas from there.
     """
@@ -44,7 +58,7 @@ class Preprocess:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str
-    crop: bool = False
+    crop: Crop | None = None
     reduction: str = REDUCTION
 
     @classmethod
@@ -60,7 +74,16 @@ class Preprocess:
                 why=f"this version reduces them by {REDUCTION}, and the model has seen no such photos",
                 fix="train it again, or predict with the version that trained it",
             )
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+        crop = data.get("crop") or None  # false, before there was a margin
+        if crop is True:
+            raise MaskkitError(
+                "the checkpoint's photos were cut to the face without a margin",
+                why="this version adds one and keeps the shape, and the model has seen no such photos",
+                fix="train it again, or predict with the version that trained it",
+            )
+        if crop is not None:
+            crop = Crop(crop["margin"], tuple(crop["fallback"]))
+        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "crop": crop})
 
 
 @dataclass(frozen=True)

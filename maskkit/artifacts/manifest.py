@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import check
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.files import Source, write_whole
-from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
@@ -156,19 +156,24 @@ class Manifest:
         """Return the bytes that a next stage is told it read."""
         return self.source or Source("-", pa.py_buffer(self.to_bytes()))
 
-    def then(self, stage: str, columns: Mapping[str, pa.Array], **options: object) -> Manifest:
-        """Return a manifest with added or replaced columns and one more record of history."""
-        record = Record(stage, options, (self.header.input_from(self.as_input()),))
-        return self.also(columns, record)
+    def then(
+        self, stage: str, columns: Mapping[str, pa.Array], *, inputs: Sequence[Input] = (), **options: object
+    ) -> Manifest:
+        """Return a manifest with added or replaced columns and one more record of history.
 
-    def also(self, columns: Mapping[str, pa.Array], record: Record) -> Manifest:
-        """Return a manifest with added or replaced columns, and this record of how they were made."""
+        Args:
+            stage: That made them.
+            columns: By name.
+            inputs: What the stage read beside this manifest.
+            options: Of the stage.
+        """
         table = self.table
         for name, values in columns.items():
             if name in table.column_names:
                 table = table.set_column(table.column_names.index(name), name, values)
             else:
                 table = table.append_column(name, values)
+        record = Record(stage, options, (self.header.input_from(self.as_input()), *inputs))
         return Manifest(table, self.header.then(record))
 
     def to_bytes(self) -> pa.Buffer:

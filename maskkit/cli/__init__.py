@@ -16,6 +16,7 @@ from maskkit import __version__
 from maskkit.cli import (
     audit,
     bench,
+    crop,
     demo,
     eda,
     ensemble,
@@ -113,6 +114,7 @@ for command in (
     demo.demo,
     eda.eda,
     label.label,
+    crop.crop,
     split.split,
     train.train,
     predict.predict,
@@ -133,7 +135,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Stages pass files: label, split, train, predict, ensemble, evaluate. Every one takes --help."
+    epilog="Stages pass files: label, crop, split, train, predict, ensemble, evaluate. Each takes --help."
 )
 def _maskkit(
     version: Annotated[

@@ -10,7 +10,7 @@ import os
 import sys
 from importlib.machinery import ModuleSpec
 
-COMMANDS = {"label", "split", "ensemble", "evaluate", "show"}  # the others load torch anyway
+COMMANDS = {"label", "crop", "split", "ensemble", "evaluate", "show"}  # the others load torch anyway
 
 
 class _NoPandas:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from maskkit.scoring.scores import ClassScore, Estimate
     from maskkit.stages.bench import Bench
+    from maskkit.stages.crop import Cropped
     from maskkit.stages.evaluate import Evaluation
 
 Measure = tuple[str, str, str, object, object, object]
@@ -29,6 +30,21 @@ def fold_table(quality: Mapping[str, Any]) -> Table:
         table.add_row(escape(name), *_fold_cells(row))
     table.add_section()
     table.add_row("all", *_fold_cells(quality))
+    return table
+
+
+def face_table(cropped: Cropped) -> Table:
+    """Show in how many photos a face was found, and why not in the others."""
+    table = new_table("photos with a face, by level", "", "photos", "found", "share", "none", "misplaced")
+    factor = ""
+    for tally in cropped.tallies:
+        if tally.factor != factor:
+            table.add_section()
+            factor = tally.factor
+        name = escape(f"{tally.factor} {tally.level}".strip())
+        none = tally.photos - tally.found - tally.misplaced
+        share = f"{tally.share:.2%}" if tally.photos else "-"
+        table.add_row(name, str(tally.photos), str(tally.found), share, str(none), str(tally.misplaced))
     return table
 
 

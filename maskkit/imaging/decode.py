@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, floor
+from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.errors import MaskkitError
+from maskkit.imaging.cropping import window
 
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 are photos that lie on their side
 LARGEST = 100_000_000  # pixels; a larger image is far more likely a decompression bomb than a photo
@@ -32,6 +35,7 @@ FILTERS = {
 
 
 Box = NDArray[np.float32]  # (4,): x0, y0, x1, y1 as fractions of width and height
+Size = tuple[int, int]  # height and width in pixels
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,16 @@ class Kind:
     height: int
 
 
-def decode(file: Path | BinaryIO, *, least: tuple[int, int] | None = None, name: str = "") -> Image.Image:
+def decode(
+    file: Path | BinaryIO, *, least: Callable[[int, int], Size] | None = None, name: str = ""
+) -> Image.Image:
     """Read an image as upright RGB: EXIF orientation applied, other colour modes converted.
 
     Args:
         file: The image, or its open file.
-        least: Height and width in pixels that are enough. A JPEG is then decoded at the smallest of
-            1/1, 1/2, 1/4 and 1/8 of its size that is no smaller, which skips most of the work.
+        least: Returns the height and width that are enough, of a photo that is so high and wide. A JPEG
+            is then decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is no smaller,
+            which skips most of the work.
         name: What errors call an open file.
 
     Raises:
@@ -63,8 +70,11 @@ def decode(file: Path | BinaryIO, *, least: tuple[int, int] | None = None, name:
                 raise _undecodable(name, _too_large(image))
             if least is not None:
                 lies_on_its_side = image.getexif().get(ORIENTATION, 1) > 4
-                height, width = reversed(least) if lies_on_its_side else least
-                image.draft(None, (width, height))
+                if lies_on_its_side:
+                    image.draft(None, least(image.width, image.height))
+                else:
+                    height, width = least(image.height, image.width)
+                    image.draft(None, (width, height))
             return _upright(image)
     except (
         Exception
@@ -77,18 +87,27 @@ def decode(file: Path | BinaryIO, *, least: tuple[int, int] | None = None, name:
 def load(
     file: Path | BinaryIO, preprocess: Preprocess, *, box: Box | None = None, name: str = ""
 ) -> NDArray[np.uint8]:
-    """Read an image, or the part of it inside `box`, at the size a model takes, uint8 (height, width, 3).
+    """Read an image, or the part of it around a face, at the size a model takes, uint8 (height, width, 3).
 
     Against decoding whole and resizing with Pillow's bicubic filter, 384x512 photos at 128x96 differ
     by 0.6 of 255 on average and by 6 in one of a thousand values (benchmarks/pipeline.py).
+
+    Args:
+        file: The image, or its open file.
+        preprocess: Of the model.
+        box: Of the face, for a model that sees photos cut to it; None for the model's fallback.
+        name: What errors call an open file.
     """
     height, width = preprocess.height, preprocess.width
-    x0, y0, x1, y1 = (0.0, 0.0, 1.0, 1.0) if box is None else (float(edge) for edge in box)
-    # Enough for the part inside the box to be reduced rather than enlarged.
-    image = decode(file, least=(ceil(height / (y1 - y0)), ceil(width / (x1 - x0))), name=name)
-    if box is not None:
-        across, down = image.size
-        image = image.crop((floor(x0 * across), floor(y0 * down), ceil(x1 * across), ceil(y1 * down)))
+    shown = partial(_shown, preprocess, box)
+
+    def least(photo_height: int, photo_width: int) -> Size:  # for what is shown to be reduced, not enlarged
+        x0, y0, x1, y1 = shown((photo_height, photo_width))
+        return ceil(height / (y1 - y0)), ceil(width / (x1 - x0))
+
+    image = decode(file, least=least, name=name)
+    if preprocess.crop is not None:
+        image = _cut(image, shown((image.height, image.width)))
     if image.size == (width, height):
         return np.asarray(image)
     if image.width >= width and image.height >= height:  # each new pixel is the mean of those it covers
@@ -115,6 +134,23 @@ def opened(file: BinaryIO, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[
         if isinstance(error, MaskkitError):
             raise
         raise _undecodable(name, fault(error)) from error
+
+
+def _shown(preprocess: Preprocess, box: Box | None, photo: Size) -> tuple[float, float, float, float]:
+    """Return the part of a photo that a model sees: x0, y0, x1, y1 as fractions of width and height."""
+    crop = preprocess.crop
+    if crop is None:
+        return 0.0, 0.0, 1.0, 1.0
+    face = crop.fallback if box is None else box.tolist()
+    return window(face, margin=crop.margin, shape=(preprocess.height, preprocess.width), photo=photo)
+
+
+def _cut(image: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
+    """Cut an image to whole pixels, at least one."""
+    x0, y0, x1, y1 = part
+    left, top = min(round(x0 * image.width), image.width - 1), min(round(y0 * image.height), image.height - 1)
+    right, bottom = round(x1 * image.width), round(y1 * image.height)
+    return image.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
 
 
 def faulty(file: BinaryIO) -> str | None:

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,6 +21,7 @@ from maskkit.artifacts.digests import Digests, content_digests, digest_of
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import KEY_BYTES, Cache, Keys, Records, records
 from maskkit.errors import MaskkitError
+from maskkit.imaging.cropping import boxes_to_cut
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.transforms import to_input
@@ -38,7 +38,7 @@ class Photos:
     Args:
         files: One per row.
         preprocess: Of the model.
-        boxes: Part of the photo to be seen, (rows, 4), NaN for all of it; None if no row has a box.
+        boxes: Of the faces that they are cut to, (rows, 4); None if the model sees whole photos.
         cached: Their pixels, if they were decoded before; else each is decoded whenever it is wanted.
     """
 
@@ -79,7 +79,7 @@ class Photos:
         return to_input(batch, self.preprocess, device)
 
     def keys(self, memory: Path | None = None) -> Keys:
-        """Return what tells each photo from every other: a digest of its content and box, (rows, 16).
+        """Return what tells each photo from every other: a digest of its content and cut, (rows, 16).
 
         Args:
             memory: The folder in which digests of files are remembered, if they are.
@@ -87,12 +87,11 @@ class Photos:
         Raises:
             OSError: A file cannot be read.
         """
-        return _keys(content_digests(self.files, memory), self.boxes)
+        return _keys(content_digests(self.files, memory), self)
 
     def box(self, row: int) -> NDArray[np.float32] | None:
-        """Return the part of a photo that is to be seen, or None for all of it."""
-        box: NDArray[np.float32] | None = None if self.boxes is None else self.boxes[row]
-        return None if box is None or np.isnan(box[0]) else box
+        """Return the face box that a photo is cut to, (4,); None if the model sees all of it."""
+        return None if self.boxes is None else self.boxes[row]
 
 
 def open_photos(
@@ -109,19 +108,12 @@ def open_photos(
         MaskkitError: Photos are not under the root or cannot be decoded, or the model saw photos cut
             to a box and the manifest has none.
     """
-    if preprocess.crop:
-        manifest.need("box")
+    boxes = None if preprocess.crop is None else boxes_to_cut(manifest, preprocess.crop)
     files = photo_files(manifest, root=root)
-    photos = Photos(files, preprocess, _boxes(manifest) if preprocess.crop else None)
+    photos = Photos(files, preprocess, boxes)
     if cache is None:
         return photos
-    return Photos(files, preprocess, photos.boxes, _cached(photos, cache, track))
-
-
-def _boxes(manifest: Manifest) -> NDArray[np.float32]:
-    column = manifest.table["box"]
-    edges = [pc.fill_null(pc.list_element(column, edge), np.nan).to_numpy() for edge in range(4)]
-    return np.stack(edges, axis=1)  # (rows, 4)
+    return Photos(files, preprocess, boxes, _cached(photos, cache, track))
 
 
 def _cached(photos: Photos, cache: Cache, track: Track) -> Records | None:
@@ -132,7 +124,7 @@ def _cached(photos: Photos, cache: Cache, track: Track) -> Records | None:
     return records(
         cache,
         _store_name(photos.preprocess),
-        _keys(digests, photos.boxes),
+        _keys(digests, photos),
         partial(_decoded, photos, digests),
         shape=(*photos.size, 3),
         dtype=np.uint8,
@@ -141,16 +133,19 @@ def _cached(photos: Photos, cache: Cache, track: Track) -> Records | None:
     )
 
 
-def _keys(digests: Digests, boxes: NDArray[np.float32] | None) -> Keys:
-    if boxes is None:
+def _keys(digests: Digests, photos: Photos) -> Keys:
+    crop = photos.preprocess.crop
+    if crop is None or photos.boxes is None:
         return digests[:, :KEY_BYTES]
-    both = zip(digests, boxes, strict=True)
-    mixed = [digest_of(digest.tobytes() + box.tobytes())[:KEY_BYTES] for digest, box in both]
+    # The part that is shown follows from the box, the margin, the photo and, in the store's name, the size.
+    margin = np.float64(crop.margin).tobytes()
+    both = zip(digests, photos.boxes, strict=True)
+    mixed = [digest_of(digest.tobytes() + box.tobytes() + margin)[:KEY_BYTES] for digest, box in both]
     return np.frombuffer(b"".join(mixed), np.uint8).reshape(-1, KEY_BYTES)
 
 
 def _store_name(preprocess: Preprocess) -> str:
-    """Name the store by all that pixels depend on beside the file and its box."""
+    """Name the store by all that pixels depend on beside the file and how it is cut."""
     facts = {name: value for name, value in asdict(preprocess).items() if name not in ("mean", "std", "crop")}
     digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:12]
     return f"pixels-{preprocess.height}x{preprocess.width}-{digest}"

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.header import Record, same_space
+from maskkit.artifacts.header import same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.script import script
@@ -147,12 +147,10 @@ def flagged(
         is_alone = np.bincount(group, minlength=len(group))[group] < 2
         names = result.manifest.table["path"].take(pa.array(group)).combine_chunks()
         columns["duplicate_group"] = pc.if_else(pa.array(is_alone), pa.scalar(None, pa.string()), names)
-    inputs = [result.manifest.header.input_from(result.manifest.as_input())]
-    if predictions is not None:
-        inputs.append(predictions.header.input_from(predictions.as_input()))
+    inputs = [] if predictions is None else [predictions.header.input_from(predictions.as_input())]
     inputs += [replace(one.header.input_from(one.as_input()), option="against") for one in against]
     named = {"against": [one.name for one in against] or None, **options}
-    return result.manifest.also(columns, Record("audit", named, tuple(inputs)))
+    return result.manifest.then("audit", columns, inputs=inputs, **named)
 
 
 def corrections(result: Audit) -> str:

@@ -16,6 +16,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
 from maskkit.config import Device, Precision, TrainOptions, parse_size
 from maskkit.imaging.augment import augmentation
+from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.labels import LabelSpace
@@ -100,7 +101,8 @@ def bench(
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
     height, width = parse_size(options.size)
     model = build(options.model, classes=len(part.space))
-    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=part.has("box"))
+    crop = crop_to_train(part, options.margin)
+    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=crop)
     device = resolve_device(options.device)
     precision: Precision = resolve_precision(options.precision, device)
     if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict
 from importlib.util import find_spec
 
 import torch
@@ -60,6 +61,7 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "classes": json.dumps(checkpoint.space.names),
         "size": f"{preprocess.height}x{preprocess.width}",
         "interpolation": f"{preprocess.interpolation}, antialiased",
+        **({} if preprocess.crop is None else {"crop": json.dumps(asdict(preprocess.crop))}),
         "mean": json.dumps(preprocess.mean),
         "std": json.dumps(preprocess.std),
         "input": f"{INPUT}: float32, photos x RGB x height x width, (pixel / 255 - mean) / std",

@@ -18,6 +18,7 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.records import Cache
 from maskkit.config import Device, Precision, Runtime, Tta
 from maskkit.errors import RefusedError, examples
+from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.device import resolve_device
@@ -93,11 +94,12 @@ def predict(
         track: Shows progress.
 
     Raises:
-        MaskkitError: Label spaces differ, photos are not found or cannot be decoded.
+        MaskkitError: Label spaces or face detectors differ, photos are not found or cannot be decoded.
         RefusedError: Models have seen people they are asked about.
     """
     for checkpoint in checkpoints:
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
+        same_faces(manifest, checkpoint)
     here = _Resolved.of(machine or Machine(), checkpoints)
     photo_files(manifest, root=root)  # a wrong root is better found before anything is loaded
     seen = np.stack([_seen_rows(manifest, checkpoint) for checkpoint in checkpoints])  # (models, rows)

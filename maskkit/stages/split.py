@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -73,7 +74,7 @@ def split(
     fold = np.full(len(manifest), NOT_IN_SPLIT, np.int16)
     fold[_labelled(manifest)] = NEVER_HELD_OUT
     fold[rows] = fold_of_group[group]
-    options = {
+    options: dict[str, Any] = {
         "by": by,
         "folds": None if holdout else folds,
         "holdout": holdout,

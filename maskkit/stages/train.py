@@ -22,6 +22,7 @@ from maskkit.artifacts.seen import Seen
 from maskkit.config import Device, Precision, TrainOptions, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.augment import augmentation
+from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
@@ -228,7 +229,8 @@ def _model(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Prepro
     if options.weights is not None:
         for message in load_weights(model, options.weights):
             log.info("%s", message)
-    return model, Preprocess(height, width, **preprocessing_of(model), crop=manifest.has("box"))
+    crop = crop_to_train(manifest, options.margin)
+    return model, Preprocess(height, width, **preprocessing_of(model), crop=crop)
 
 
 def _fold(manifest: Manifest, rows: _Rows, photos: Photos, options: TrainOptions) -> Fold:

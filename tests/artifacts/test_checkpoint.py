@@ -4,13 +4,14 @@ import json
 import struct
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save
 
-from maskkit.artifacts.checkpoint import Checkpoint, Preprocess, checkpoint_facts, write_checkpoint
+from maskkit.artifacts.checkpoint import Checkpoint, Crop, Preprocess, checkpoint_facts, write_checkpoint
 from maskkit.artifacts.header import KEY, Header, Record
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError
@@ -154,3 +155,15 @@ def test_another_kind_in_a_safetensors_file_is_refused(tmp_path: Path) -> None:
 
 def test_preprocessing_survives_json() -> None:
     assert Preprocess.from_json(json.loads(json.dumps(FACTS["preprocess"]))) == PREPROCESS
+
+
+def test_how_photos_are_cut_comes_back() -> None:
+    cutting = replace(PREPROCESS, crop=Crop(0.3, (0.25, 0.125, 0.75, 0.5)))
+    assert Preprocess.from_json(json.loads(json.dumps(asdict(cutting)))) == cutting
+
+
+def test_a_model_of_photos_that_were_cut_by_the_old_rule_is_refused_and_one_of_whole_photos_is_not() -> None:
+    whole = {**asdict(PREPROCESS), "crop": False}  # as it was written before there was a margin
+    assert Preprocess.from_json(whole) == PREPROCESS
+    with pytest.raises(MaskkitError, match="without a margin"):
+        Preprocess.from_json({**whole, "crop": True})

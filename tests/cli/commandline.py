@@ -51,6 +51,10 @@ DESCRIBED = {
         "{train_csv}", suffix=".parquet", stdin="{train_csv}", piped="--root {images}",
         impossible="labels.toml",
     ),
+    "crop": Described(
+        "labels.parquet --detector detector", suffix=".parquet", stdin="labels.parquet",
+        piped="--detector detector", impossible="labels.parquet --detector nowhere",
+    ),
     "split": Described(
         "labels.parquet --folds 3", suffix=".parquet", stdin="labels.parquet", piped="--folds 3",
         refused="leaky.parquet --check",

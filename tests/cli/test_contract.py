@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import networks
 import pytest
 from commandline import COMMANDS, DESCRIBED, MAKERS, REPORTERS, error_parts, run
 
@@ -42,6 +43,7 @@ def inputs(
     leaky = predict(folds, models[:1], allow_leak=True, machine=machine)
     (folder / "leaky-oof.parquet").write_bytes(leaky.encode("parquet"))
     (folder / "labels.toml").write_text("[labels]\n")
+    (folder / "detector").write_bytes(networks.centerface(width=12, height=16, bias=20))
     return folder
 
 

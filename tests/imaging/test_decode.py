@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.artifacts.checkpoint import Crop, Preprocess
 from maskkit.errors import MaskkitError
 from maskkit.imaging import decode as module
 from maskkit.imaging.decode import decode, fault, faulty, load
@@ -172,15 +173,64 @@ def test_a_turned_jpeg_is_upright_at_every_scale(tmp_path: Path, orientation: in
     assert np.abs(load(tmp_path / "a.jpg", sized(64, 24)) - expected).mean() < 1.5
 
 
-def test_loads_the_part_inside_a_box_as_if_it_were_the_photo(tmp_path: Path) -> None:
+MIDDLE = (0.25, 0.25, 0.75, 0.75)
+FACE = np.array([0.375, 0.375, 0.625, 0.625], np.float32)  # half of MIDDLE
+WHOLE = np.array([0, 0, 1, 1], np.float32)
+
+
+def cutting(height: int, width: int, *, margin: float = 0.0) -> Preprocess:
+    return replace(sized(height, width), crop=Crop(margin, MIDDLE))
+
+
+@pytest.mark.parametrize(
+    ("box", "margin"), [(FACE, 0.5), (None, 0.0)], ids=["a face and its margin", "no face: the fallback"]
+)
+def test_loads_the_part_that_is_cut_out_as_if_it_were_the_photo(
+    tmp_path: Path, box: np.ndarray | None, margin: float
+) -> None:
     pixels = smooth(512, 384)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     Image.fromarray(pixels[128:384, 96:288]).save(tmp_path / "part.png")
-    box = np.array([0.25, 0.25, 0.75, 0.75], np.float32)
+    cut = cutting(64, 48, margin=margin)
     part = load(tmp_path / "part.png", sized(64, 48))
-    assert np.array_equal(load(tmp_path / "a.png", sized(64, 48), box=box), part)
+    assert np.array_equal(load(tmp_path / "a.png", cut, box=box), part)
     Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95)
-    assert np.abs(load(tmp_path / "a.jpg", sized(64, 48), box=box).astype(int) - part).mean() < 1.5
+    assert np.abs(load(tmp_path / "a.jpg", cut, box=box).astype(int) - part).mean() < 1.5
+
+
+def test_a_model_that_sees_whole_photos_passes_over_boxes(tmp_path: Path) -> None:
+    Image.fromarray(smooth(64, 48)).save(tmp_path / "a.png")
+    assert np.array_equal(
+        load(tmp_path / "a.png", sized(32, 24), box=FACE), load(tmp_path / "a.png", sized(32, 24))
+    )
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_turned_jpeg_is_cut_upright(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(smooth(512, 384)).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    module.decode(tmp_path / "a.jpg").save(tmp_path / "upright.png")
+    found, wanted = (load(tmp_path / name, cutting(64, 24), box=FACE) for name in ("a.jpg", "upright.png"))
+    assert np.abs(found.astype(int) - wanted).mean() < 1.5
+
+
+def test_what_is_cut_out_keeps_its_shape(tmp_path: Path) -> None:
+    circle = np.zeros((200, 300, 3), np.uint8)
+    y, x = np.ogrid[:200, :300]
+    circle[np.hypot(x - 150, y - 100) < 30] = 255
+    Image.fromarray(circle).save(tmp_path / "a.png")
+    face = np.array([0.4, 0.2, 0.6, 0.8], np.float32)  # 60 x 120 pixels
+    lit = load(tmp_path / "a.png", cutting(100, 100, margin=0.1), box=face)[:, :, 0] > 127
+    assert abs(int(lit.any(0).sum()) - int(lit.any(1).sum())) <= 1
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 200), (200, 3)])
+def test_cutting_never_comes_to_nothing_or_beyond_the_edge(tmp_path: Path, size: tuple[int, int]) -> None:
+    white = np.full((*size, 3), 255, np.uint8)
+    Image.fromarray(white).save(tmp_path / "a.png")
+    for box in (FACE, WHOLE, np.array([0.99, 0.99, 1, 1], np.float32)):
+        assert (load(tmp_path / "a.png", cutting(8, 6, margin=0.3), box=box) == 255).all()
 
 
 def sized(height: int, width: int) -> Preprocess:

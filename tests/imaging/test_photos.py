@@ -5,6 +5,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pytest
 from conftest import draw_photo
 
 from maskkit.artifacts import digests
-from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.artifacts.checkpoint import Crop, Preprocess
 from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
@@ -83,29 +84,49 @@ def test_each_size_and_filter_has_its_own_pixels_and_normalisation_does_not_matt
     assert len(list(cache.folder.glob("pixels-*"))) == 3
 
 
+CROP = Crop(0.25, (0.25, 0.125, 0.75, 0.5))
+
+
 def boxed(manifest: Manifest, *boxes: list[float] | None) -> Manifest:
     rows = [*boxes, *[None] * (len(manifest) - len(boxes))]
     return replace(manifest, table=manifest.table.append_column("box", pa.array(rows, BOX)))
 
 
 def test_photos_are_cut_to_their_boxes_if_the_model_saw_such(labels: Manifest, cache: Cache) -> None:
-    cropping = replace(SMALL, crop=True)
-    manifest = boxed(labels, [0.25, 0.25, 0.75, 1.0], None, [0.0, 0.0, 0.5, 0.5])
+    cropping = replace(SMALL, crop=CROP)
+    manifest = boxed(labels, [0.25, 0.25, 0.5, 0.75], None, [0.0, 0.0, 0.5, 0.5])
     plain, kept = open_photos(manifest, cropping), open_photos(manifest, cropping, cache=cache)
     whole = pixels(open_photos(manifest, SMALL, cache=cache))
     assert np.array_equal(pixels(plain), pixels(kept))
-    different = (pixels(kept) != whole).any((1, 2, 3))
-    assert np.flatnonzero(different).tolist() == [0, 2]
-    box = np.array([0.25, 0.25, 0.75, 1.0], np.float32)
-    assert np.array_equal(pixels(kept)[0], load(plain.files[0], SMALL, box=box))
-    moved = boxed(labels, [0.25, 0.25, 0.75, 0.75], None, [0.0, 0.0, 0.5, 0.5])
+    assert (pixels(kept) != whole).any((1, 2, 3)).all()  # those without a face too
+    box = np.array([0.25, 0.25, 0.5, 0.75], np.float32)
+    assert np.array_equal(pixels(kept)[0], load(plain.files[0], cropping, box=box))
+    assert np.array_equal(pixels(kept)[1], load(plain.files[1], cropping))
+    moved = boxed(labels, [0.25, 0.25, 0.5, 0.625], None, [0.0, 0.0, 0.5, 0.5])
     after = pixels(open_photos(moved, cropping, cache=cache))
     assert np.flatnonzero((after != pixels(kept)).any((1, 2, 3))).tolist() == [0]
 
 
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [({"margin": 0.5}, [0, 1, 2]), ({"fallback": (0.25, 0.25, 0.75, 0.75)}, [1])],
+    ids=["margin", "fallback"],
+)
+def test_the_cache_holds_a_photo_once_per_way_to_cut_it(
+    labels: Manifest, cache: Cache, change: dict[str, Any], changed: list[int]
+) -> None:
+    manifest = boxed(labels.select(np.arange(3)), [0.25, 0.25, 0.5, 0.75], None, [0.0, 0.0, 0.5, 0.5])
+    before = open_photos(manifest, replace(SMALL, crop=CROP), cache=cache)
+    other = replace(SMALL, crop=replace(CROP, **change))
+    after = open_photos(manifest, other, cache=cache)
+    assert np.flatnonzero((before.keys() != after.keys()).any(1)).tolist() == changed
+    assert np.array_equal(pixels(after), pixels(open_photos(manifest, other)))
+    assert np.flatnonzero((pixels(before) != pixels(after)).any((1, 2, 3))).tolist() == changed
+
+
 def test_a_model_of_cut_photos_needs_boxes(labels: Manifest) -> None:
     with pytest.raises(MaskkitError, match="no box"):
-        open_photos(labels, replace(SMALL, crop=True))
+        open_photos(labels, replace(SMALL, crop=CROP))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Find the face in each photo, so that training and prediction can be cut to it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checks import BOX
+from maskkit.artifacts.header import Input
+from maskkit.artifacts.manifest import Manifest
+from maskkit.imaging.faces.finding import Found, find_faces
+from maskkit.imaging.faces.models import CENTERFACE, open_model
+from maskkit.imaging.roots import photo_files
+from maskkit.progress import Track, untracked
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many faces were found in some of the photos.
+
+    Args:
+        factor: Of whose level these are the photos; empty for all.
+        level: Its name.
+        photos: How many there are.
+        found: Of them, with a face.
+        misplaced: Of them, with something that cannot be a portrait's face.
+    """
+
+    factor: str
+    level: str
+    photos: int
+    found: int
+    misplaced: int
+
+    @property
+    def share(self) -> float:
+        """The share of photos with a face."""
+        return self.found / self.photos if self.photos else 0.0
+
+
+@dataclass(frozen=True)
+class Cropped:
+    """The manifest with boxes, and how well that went.
+
+    Args:
+        manifest: With the column `box`.
+        tallies: Of all photos first, then of each level of each factor among the labelled ones.
+        milliseconds: Per photo, by the clock.
+    """
+
+    manifest: Manifest
+    tallies: tuple[Tally, ...]
+    milliseconds: float
+
+
+def crop(
+    manifest: Manifest,
+    *,
+    detector: str = CENTERFACE,
+    score: float = 0.35,
+    root: str | None = None,
+    track: Track = untracked,
+) -> Cropped:
+    """Add the column `box`: where the face of each photo is, null where none was found or it cannot be one.
+
+    No photo is changed: `train` and `predict` cut them as they are loaded, those without a box to a
+    fallback that the checkpoint holds.
+
+    Args:
+        manifest: The photos; they need no label.
+        detector: `centerface`, or the path of a CenterFace or YuNet as ONNX.
+        score: Lowest score of a face, from 0 to 1.
+        root: Where the photos are, if not where `label` found them.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: There is no such detector, or photos are not found or cannot be decoded.
+    """
+    files = photo_files(manifest, root=root)
+    model = open_model(detector)
+    started = time.perf_counter()
+    found = find_faces(model, files, score=score, track=track)
+    passed = time.perf_counter() - started
+    if not found.is_found.any():
+        log.warning("no face was found in any of %d photos", len(files))
+    given = Input(detector, model.source.sha256, option="detector")
+    result = manifest.then(
+        "crop", {"box": _column(found)}, inputs=(given,), detector=detector, score=score, root=root
+    )
+    return Cropped(result, tuple(_tallies(manifest, found)), 1000 * passed / max(1, len(files)))
+
+
+def _column(found: Found) -> pa.Array:
+    edges = pa.array(found.boxes.ravel())
+    return pa.FixedSizeListArray.from_arrays(edges, type=BOX, mask=pa.array(~found.is_found))
+
+
+def _tallies(manifest: Manifest, found: Found) -> Iterator[Tally]:
+    def tally(factor: str, level: str, rows: NDArray[np.bool_]) -> Tally:
+        is_found, misplaced = found.is_found[rows], found.misplaced[rows]
+        return Tally(factor, level, int(rows.sum()), int(is_found.sum()), int(misplaced.sum()))
+
+    yield tally("", "all", np.ones(len(manifest), np.bool_))
+    known = manifest.labels >= 0
+    if not known.any():
+        return
+    levels = np.unravel_index(np.where(known, manifest.labels, 0), manifest.space.shape)
+    for factor, level in zip(manifest.space.factors, levels, strict=True):
+        for number, name in enumerate(factor.levels):
+            yield tally(factor.name, name, known & (level == number))
