@@ -222,7 +222,7 @@ def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: Loss, class_we
         replace(fold, training=batch, held_out=batch),
         loss=loss,
         class_weights=class_weights,
-        epochs=40,
+        epochs=60,
         batch_size=21,
         augment="none",
         dropout=0.0,
