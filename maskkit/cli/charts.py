@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from maskkit.describing.groups import Combination, Distribution, Group
     from maskkit.describing.numbers import Ages, Histogram, Spread
     from maskkit.describing.pairs import Kind
+    from maskkit.describing.two_sample import TwoSample
     from maskkit.stages.compare import Comparison
     from maskkit.stages.eda import Eda, Pictures, Rare
 
@@ -30,18 +31,30 @@ HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
 def eda_tables(found: Eda) -> Iterator[Table | str]:
-    """Show who is in a set, what is rare, and what the photos are like."""
+    """Show who is in a set, what is rare, and what the photos are like; a text follows its table."""
+    from maskkit.describing.groups import BETA
+
     yield _headline(found)
     groups = [one for one in (found.classes, *found.factors, found.folds) if one is not None]
     if groups:
         yield _group_table(groups)
+        yield f"1:    the largest of its kind over this\neff.  the effective number, beta {BETA}"
     for table in found.tables:
         if not found.traits or all(name in found.traits for name in table.name.split(" x ")):
             yield _cross_table(table)
     for ages in found.ages:
         yield _age_table(ages)
+        near = zip(ages.cuts, ages.near, strict=True)
+        lines = [
+            f"{cut:g}: {low} people less than 2 below, {high} less than 2 above" for cut, (low, high) in near
+        ]
+        yield "\n".join(lines)
     if found.rare is not None:
         yield _rare_table(found.rare)
+        absent = sum(one.people == 0 for one in found.rare.found)
+        if len(found.rare.found) > MOST_RARE:
+            more = len(found.rare.found) - MOST_RARE
+            yield f"and {more} more (--json has all); {absent} of all are of nobody"
     if found.pictures is not None:
         yield from _picture_tables(found.pictures)
 
@@ -76,7 +89,7 @@ def comparison_tables(found: Comparison) -> Iterator[Table | str]:
     ]
     yield f"first: {first}, {counts[0]}\nsecond: {second}, {counts[1]}"
     table = new_table(
-        "the photos; d is the difference in standard deviations" + _scale(found.half),
+        "the photos" + _scale(found.half),
         "property", "first", "second", "d", "AUC", "",
     )  # fmt: skip
     for one in found.differences:
@@ -90,20 +103,34 @@ def comparison_tables(found: Comparison) -> Iterator[Table | str]:
             _bar(abs(2 * one.auc - 1)),
         )
     yield table
+    yield "d: the difference in standard deviations\nAUC: of a photo of each set, how often the second has more"
     for title, shares in (("sizes", found.sizes), ("formats", found.formats), ("classes", found.classes)):
         if shares:
             yield _share_table(title, shares)
     yield _pair_table([found.duplicates])
     if found.two_sample is not None:
         test = found.two_sample
-        table = new_table("what tells the sets apart: AUC lost without it", "feature", "loss", "")
+        table = new_table("a classifier of the sets", "feature", "AUC lost without it", "")
+        table.columns[2].justify = "left"
         for name, loss in test.losses:
             table.add_row(name, f"{loss:.3f}", _bar(max(0.0, loss) / 0.5))
-        interval = "" if test.low is None else f", 95 % interval {test.low:.3f}-{test.high:.3f}"
-        chance = "" if test.p is None else f", p {_chance(test.p)}"
-        groups = f"{test.photos:,} photos in {test.groups:,} groups (people, near-copies)"
-        table.caption = f"AUC {test.auc:.3f}{interval}{chance}\n{groups}, {test.folds} folds"
         yield table
+        yield _test_lines(test)
+
+
+def _test_lines(test: TwoSample) -> str:
+    interval = "" if test.low is None else f", 95 % interval {test.low:.3f}-{test.high:.3f}"
+    chance = "" if test.p is None else f", p {_chance(test.p)}"
+    lines = [
+        f"AUC {test.auc:.3f}{interval}{chance}",
+        f"{test.photos:,} photos in {test.groups:,} groups (people, near-copies), {test.folds} folds",
+    ]
+    if test.same is not None:
+        lines.append(
+            f"without a difference: {test.same.mean:.3f}, at most {test.same.highest:.3f} "
+            f"({test.same.divisions} divisions of the set whose people are known)"
+        )
+    return "\n".join(lines)
 
 
 def comparison_facts(found: Comparison) -> Iterator[Fact]:
@@ -146,7 +173,7 @@ def _headline(found: Eda) -> str:
 
 def _group_table(tables: Sequence[Distribution]) -> Table:
     shown = new_table(
-        "people and photos; 1: is the largest over this; eff. is the effective number",
+        "people and photos per class and factor",
         "", "people", "", "1:", "eff.", "photos", "1:", "eff.",
     )  # fmt: skip
     shown.columns[2].justify = "left"
@@ -196,11 +223,6 @@ def _age_table(ages: Ages) -> Table:
         if place and ages.people.edges[place] in ages.cuts:
             shown.add_section()
         shown.add_row(name, f"{people:,}", _bar(people / max(1, most), 24), f"{photos:,}")
-    near = (
-        f"{cut:g}: {below} people less than 2 below, {above} less than 2 above"
-        for cut, (below, above) in zip(ages.cuts, ages.near, strict=True)
-    )
-    shown.caption = "\n".join(near)
     return shown
 
 
@@ -210,9 +232,6 @@ def _rare_table(rare: Rare) -> Table | str:
     shown = new_table(f"combinations that fewer than {rare.under} people have", "", "people", "photos")
     for one in rare.found[:MOST_RARE]:
         shown.add_row(escape(_combination(one)), f"{one.people:,}", f"{one.photos:,}")
-    if len(rare.found) > MOST_RARE:
-        absent = sum(one.people == 0 for one in rare.found)
-        shown.caption = f"and {len(rare.found) - MOST_RARE} more (--json has all); {absent} are of nobody"
     return shown
 
 
@@ -225,18 +244,21 @@ def _picture_tables(pictures: Pictures) -> Iterator[Table | str]:
     for one in look.spreads:
         values = [one.mean, one.std, *(one.quantile(share) for share in (0.01, 0.5, 0.99))]
         shown.add_row(one.name, *map(_short, values), _spark(one))
-    shown.caption = f"for train: {colour_options(look.mean, look.std)}"
     yield shown
-    for title, counts in (("size", look.sizes), ("format", look.formats)):
-        most = ", ".join(f"{name} ({count:,})" for name, count in counts[:MOST_NAMED])
-        more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
-        yield f"{title}: {most}{more}"
+    yield f"for train: {colour_options(look.mean, look.std)}"
+    yield _most_frequent("size", look.sizes) + "\n" + _most_frequent("format", look.formats)
     if pictures.faults:
         table = new_table(f"{len(pictures.faults)} unreadable photos", "path", "")
         for path, why in pictures.faults[:MOST_ROWS]:
             table.add_row(escape(path), escape(why))
         yield table
     yield _pair_table(pictures.twins.kinds)
+
+
+def _most_frequent(title: str, counts: Sequence[tuple[str, int]]) -> str:
+    most = ", ".join(f"{name} ({count:,})" for name, count in counts[:MOST_NAMED])
+    more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
+    return f"{title}: {most}{more}"
 
 
 def _picture_facts(pictures: Pictures) -> Iterator[Fact]:
@@ -271,11 +293,12 @@ def _pair_table(kinds: Sequence[Kind]) -> Table:
     shown.columns[3].justify = "left"
     shown.columns[3].no_wrap = False
     shown.columns[3].overflow = "fold"
-    shown.width = 80
     for kind in kinds:
         is_usual = kind.name in ("all", "inside one person") and len(kinds) > 1
         named = () if is_usual else kind.named[:MOST_NAMED]
         examples = "\n".join(f"{pair.one} {'=' if pair.is_exact else '~'} {pair.other}" for pair in named)
+        if examples:
+            shown.width = 80  # and the paths fold
         shown.add_row(escape(kind.name), f"{kind.exact:,}", f"{kind.near:,}", escape(examples))
     return shown
 
@@ -289,7 +312,7 @@ def _share_table(title: str, shares: Sequence[Share]) -> Table:
             escape(one.name), f"{one.first:.1%}", _bar(one.first), f"{one.second:.1%}", _bar(one.second)
         )
     if len(shares) > MOST_ROWS:
-        shown.caption = f"and {len(shares) - MOST_ROWS} more (--json has all)"
+        shown.add_row(f"and {len(shares) - MOST_ROWS} more")
     return shown
 
 

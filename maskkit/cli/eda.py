@@ -186,7 +186,8 @@ def _print(plain: Any, tables: Iterable[Any], facts: Iterable[Any], *, json: boo
         print_json(plain())
     elif stdout_is_terminal():
         for table in tables:
+            if not isinstance(table, str):
+                terminal.show("")
             terminal.show(table)
-            terminal.show("")
     else:
         print_tsv(("scope", "name", "measure", "value"), facts)

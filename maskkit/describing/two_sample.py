@@ -1,13 +1,14 @@
 """Can a classifier tell two sets of photos apart?
 
-That is the test of Lopez-Paz and Oquab 2017, https://arxiv.org/abs/1610.06545: if it cannot on photos it has not seen, the sets are alike in what it looks at; its AUC is 0.5. The
-paper tests the accuracy; the AUC needs no sets of one size. Photos of one person are near-copies, so
-people are not divided between training and test, and the interval counts people, not photos.
+That is the test of Lopez-Paz and Oquab 2017, https://arxiv.org/abs/1610.06545. If it cannot on photos
+it has not seen, the sets are alike in what it looks at, and its AUC is 0.5. The paper tests the accuracy;
+the AUC needs no sets of one size. Photos of one person are near-copies, so people are not divided between
+training and test, and the interval counts people, not photos.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import erfc, sqrt
 from typing import Any
@@ -16,17 +17,41 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from maskkit.progress import Track, untracked
+
 Z = 1.959964  # of a 95 % interval
+CHANCE = 0.05
+DIVISIONS = 19  # the least with which a p of 0.05 can be told
+FEWEST = 20  # people of a set that is divided
+
+
+@dataclass(frozen=True)
+class Same:
+    """AUCs where there is no difference: of one set divided by people, who are unknown in one part.
+
+    Where the people of a set are not known, a classifier meets a person's other photos in training, and tells
+    the sets apart by who is on them. Dividing the set whose people are known shows how far that goes.
+
+    Args:
+        mean: Over the divisions.
+        highest: Of the divisions.
+        divisions: How many.
+    """
+
+    mean: float
+    highest: float
+    divisions: int
 
 
 @dataclass(frozen=True)
 class TwoSample:
-    """How well a classifier tells two sets apart on photos of people it has not seen.
+    """How well a classifier tells two sets apart on photos that it has not seen.
 
     Args:
         auc: Share of pairs, one photo of each set, that it puts in the right order.
-        low, high: 95 % interval over groups; None if a set is of one group.
-        p: Probability of such an AUC or a higher one if the sets were alike; None likewise.
+        low, high: 95 % interval over groups; None if the people of a set are not known, or a set is of one.
+        p: Probability of such an AUC or a higher one if the sets were alike; None if it cannot be told.
+        same: What the AUC is without a difference, if the people of one set are not known.
         photos: Photos tested.
         groups: Groups of photos (people, near-copies) that were not divided.
         folds: Folds of the cross-validation.
@@ -37,59 +62,134 @@ class TwoSample:
     low: float | None
     high: float | None
     p: float | None
+    same: Same | None
     photos: int
     groups: int
     folds: int
     losses: tuple[tuple[str, float], ...]
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether the sets differ: of twenty pairs of sets that do not, one would be said to."""
+        return self.p is not None and self.p <= CHANCE
 
-def two_sample(
-    features: Mapping[str, NDArray[np.float64]],
-    is_second: NDArray[np.bool_],
-    group: NDArray[np.int64],
-    fold: NDArray[np.int64],
-    *,
-    seed: int = 0,
-) -> TwoSample:
-    """Cross-validate a classifier of the sets, by boosted trees on histograms.
+
+@dataclass(frozen=True)
+class Sample:
+    """Photos of two sets to be told apart.
 
     Args:
         features: Of each photo, (photos,) each.
         is_second: Whether it is of the second set, (photos,).
-        group: Photos that belong together, as codes, (photos,).
-        fold: In which each is tested, (photos,); no group is in two.
-        seed: Of the shuffling.
+        group: Photos that belong together, people and near-copies, as codes, (photos,).
+        twins: The same of near-copies alone, (photos,).
+        person: Of each photo as a code, -1 if unknown, (photos,).
     """
-    from sklearn.ensemble import (
-        HistGradientBoostingClassifier,
-    )  # a second, which counting alone need not take
 
+    features: Mapping[str, NDArray[np.float64]]
+    is_second: NDArray[np.bool_]
+    group: NDArray[np.int64]
+    twins: NDArray[np.int64]
+    person: NDArray[np.int64]
+
+
+# Which set each photo is of and its group, to folds that divide no group.
+Deal = Callable[[NDArray[np.bool_], NDArray[np.int64]], NDArray[np.int64]]
+
+
+def two_sample(sample: Sample, deal: Deal, *, seed: int = 0, track: Track = untracked) -> TwoSample:
+    """Cross-validate a classifier of the sets, boosted trees on histograms.
+
+    Args:
+        sample: Photos of both sets.
+        deal: Makes folds.
+        seed: Of every random choice.
+        track: Shows progress.
+    """
     random = np.random.default_rng(seed)
-    table = np.column_stack(list(features.values()))  # (photos, features)
+    second, group = sample.is_second, sample.group
+    table = np.column_stack(list(sample.features.values()))  # (photos, features)
+    fold = deal(second, group)
     score = np.zeros(len(table))
     shuffled = np.zeros((table.shape[1], len(table)))
-    for held_out in np.unique(fold):
-        test = fold == held_out
-        model = HistGradientBoostingClassifier(
-            early_stopping=False, class_weight="balanced", random_state=seed, max_leaf_nodes=15
-        ).fit(table[~test], is_second[~test])
+    for test, model in _models(table, second, fold, seed):
         score[test] = model.decision_function(table[test])
         for column in range(table.shape[1]):
             other = table[test]
             other[:, column] = random.permutation(other[:, column])
             shuffled[column, test] = model.decision_function(other)
-    auc, error = clustered_auc(score, is_second, group)
-    losses = {name: auc - auc_of(shuffled[column], is_second) for column, name in enumerate(features)}
+    auc, error = clustered_auc(score, second, group)
+    losses = {name: auc - auc_of(shuffled[column], second) for column, name in enumerate(sample.features)}
+    is_known = [bool((sample.person[one] >= 0).all()) for one in (~second, second)]
+    same = None
+    if not all(is_known):
+        error = None  # photos of one person would count as several
+        found = _divided(
+            sample, table, deal, known=~second if is_known[0] else second, seed=seed, track=track
+        )
+        same = Same(float(np.mean(found)), max(found), len(found)) if any(is_known) and found else None
+    chance = None if error is None else _chance(auc, error)
+    if same is not None:
+        chance = (1 + sum(one >= auc for one in found)) / (1 + len(found))
     return TwoSample(
         auc,
         None if error is None else max(0.0, auc - Z * error),
         None if error is None else min(1.0, auc + Z * error),
-        None if error is None else _chance(auc, error),
+        chance,
+        same,
         len(table),
         len(np.unique(group)),
         len(np.unique(fold)),
         tuple(sorted(losses.items(), key=lambda one: -one[1])),
     )
+
+
+def _models(
+    table: NDArray[np.float64], is_second: NDArray[np.bool_], fold: NDArray[np.int64], seed: int
+) -> Iterator[tuple[NDArray[np.bool_], Any]]:
+    """Yield each fold, and a classifier that has learnt from the others."""
+    from sklearn.ensemble import (
+        HistGradientBoostingClassifier,
+    )  # a second, which counting alone need not take
+
+    for held_out in np.unique(fold):
+        test = fold == held_out
+        model = HistGradientBoostingClassifier(
+            max_iter=60, max_leaf_nodes=15, early_stopping=False, class_weight="balanced", random_state=seed
+        )
+        yield test, model.fit(table[~test], is_second[~test])
+
+
+def _divided(
+    sample: Sample,
+    table: NDArray[np.float64],
+    deal: Deal,
+    *,
+    known: NDArray[np.bool_],
+    seed: int,
+    track: Track,
+) -> list[float]:
+    """Return AUCs of divisions of the set whose people are known, by people.
+
+    One part is as large as the other set, at most half, and treated as if its people were unknown.
+    """
+    rows = np.flatnonzero(known & (sample.person >= 0))
+    people, person = np.unique(sample.person[rows], return_inverse=True)
+    if len(people) < FEWEST:
+        return []
+    random = np.random.default_rng(seed)
+    wanted = min(int((~known).sum()), len(rows) // 2)
+    found = []
+    for _ in track(range(DIVISIONS), DIVISIONS, "divisions of one set"):
+        order = random.permutation(len(people))
+        taken = np.cumsum(np.bincount(person, minlength=len(people))[order]) <= wanted
+        part = np.isin(person, order[taken])
+        group = np.where(part, sample.twins[rows] + sample.group.max() + 1, sample.group[rows])
+        score = np.zeros(len(rows))
+        for test, model in _models(table[rows], part, deal(part, group), seed):
+            score[test] = model.decision_function(table[rows][test])
+        found.append(auc_of(score, part))
+    return found
 
 
 def auc_of(score: NDArray[np.float64], is_second: NDArray[np.bool_]) -> float:

@@ -19,7 +19,7 @@ from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
-from maskkit.config import Device, Precision, TrainOptions, parse_size
+from maskkit.config import Device, Precision, TrainOptions, parse_channels, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.photos import Photos, open_photos
@@ -228,7 +228,10 @@ def _model(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Prepro
     if options.weights is not None:
         for message in load_weights(model, options.weights):
             log.info("%s", message)
-    return model, Preprocess(height, width, **preprocessing_of(model), crop=manifest.has("box"))
+    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=manifest.has("box"))
+    given = {"mean": options.mean, "std": options.std}
+    told = {name: parse_channels(text, name) for name, text in given.items() if text is not None}
+    return model, replace(preprocess, **told)
 
 
 def _fold(manifest: Manifest, rows: _Rows, photos: Photos, options: TrainOptions) -> Fold:
