@@ -103,7 +103,7 @@ def comparison_tables(found: Comparison) -> Iterator[Table | str]:
             _bar(abs(2 * one.auc - 1)),
         )
     yield table
-    yield "d: the difference in standard deviations\nAUC: of a photo of each set, how often the second has more"
+    yield "d: difference in standard deviations\nAUC: of a photo of each set, how often the second has more"
     for title, shares in (("sizes", found.sizes), ("formats", found.formats), ("classes", found.classes)):
         if shares:
             yield _share_table(title, shares)

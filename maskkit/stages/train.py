@@ -229,9 +229,11 @@ def _model(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Prepro
         for message in load_weights(model, options.weights):
             log.info("%s", message)
     preprocess = Preprocess(height, width, **preprocessing_of(model), crop=manifest.has("box"))
-    given = {"mean": options.mean, "std": options.std}
-    told = {name: parse_channels(text, name) for name, text in given.items() if text is not None}
-    return model, replace(preprocess, **told)
+    if options.mean is not None:
+        preprocess = replace(preprocess, mean=parse_channels(options.mean, "mean"))
+    if options.std is not None:
+        preprocess = replace(preprocess, std=parse_channels(options.std, "std"))
+    return model, preprocess
 
 
 def _fold(manifest: Manifest, rows: _Rows, photos: Photos, options: TrainOptions) -> Fold:
