@@ -71,8 +71,8 @@ def eda_page(result: Any, *, history: str, sheets: Mapping[str, Sequence[tuple[s
         most_rare=MOST_RARE,
         most_classes=MOST_CLASSES,
         ages=[(one, bars(one.people, f"people by {one.name}", rules=one.cuts)) for one in result.ages],
-        spreads=[(one, bars(one.histogram, one.name)) for one in spreads if one.std > 0],
-        constant=[one for one in spreads if not one.std > 0],
+        spreads=[(one, bars(one.histogram, one.name)) for one in spreads if not one.is_constant],
+        constant=[one for one in spreads if one.is_constant],
         sheets=sheets,
         pictures=bool(sheets),
     )
