@@ -67,9 +67,10 @@ def _test_lines(test: TwoSample) -> str:
         f"{test.photos:,} photos in {test.groups:,} groups (people, near-copies), {test.folds} folds",
     ]
     if test.same is not None:
+        of = "the set of known people" if test.same.is_of_one_set else "all people"
         lines.append(
             f"without a difference: {test.same.mean:.3f}, at most {test.same.highest:.3f} "
-            f"({test.same.divisions} divisions of the set whose people are known)"
+            f"({test.same.divisions} divisions of {of})"
         )
     return "\n".join(lines)
 

@@ -23,7 +23,7 @@ from maskkit.progress import Track, untracked
 from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
-MOST_TESTED = 20_000  # photos of a set: more change the AUC by less than its interval
+MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
 
 
 @dataclass(frozen=True)
@@ -241,8 +241,8 @@ def verdict(result: Comparison) -> str:
         words.append(f"a classifier tells the sets apart with an AUC of {test.auc:.3f}{by}")
     elif test.p is None:
         words.append(
-            f"a classifier tells the sets apart with an AUC of {test.auc:.3f}, but without known people "
-            "nobody can say whether it is by who is on the photos"
+            f"a classifier's AUC is {test.auc:.3f}, but with so few known people nobody can say whether it "
+            "tells the sets apart by who is on the photos"
         )
     else:
         words.append(f"a classifier does not tell the sets apart: AUC {test.auc:.3f}")
