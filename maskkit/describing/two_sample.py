@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -22,7 +23,8 @@ from maskkit.progress import Track, untracked
 Z = 1.959964  # of a 95 % interval
 CHANCE = 0.05
 DIVISIONS = 19  # the least with which a p of 0.05 can be told
-FEWEST = 10  # people that are divided
+LEAST = 5  # people of each part, so that each can be in every training
+FEWEST = 2 * LEAST  # people that are divided
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,12 @@ def two_sample(
     fold = deal(second, group)
     score = np.zeros(len(table))
     shuffled = np.zeros((table.shape[1], len(table)))
-    for test, model in _models(table, second, fold, seed):
-        score[test] = model.decision_function(table[test])
+    for test, scores in _models(table, second, fold, seed):
+        score[test] = scores(table[test])
         for column in range(table.shape[1]):
             other = table[test]
             other[:, column] = random.permutation(other[:, column])
-            shuffled[column, test] = model.decision_function(other)
+            shuffled[column, test] = scores(other)
     auc, error = clustered_auc(score, second, group)
     losses = {name: auc - auc_of(shuffled[column], second) for column, name in enumerate(sample.features)}
     is_known = [bool((sample.person[one] >= 0).all()) for one in (~second, second)]
@@ -151,8 +153,8 @@ def two_sample(
 
 def _models(
     table: NDArray[np.float64], is_second: NDArray[np.bool_], fold: NDArray[np.int64], seed: int
-) -> Iterator[tuple[NDArray[np.bool_], Any]]:
-    """Yield each fold, and a classifier that has learnt from the others."""
+) -> Iterator[tuple[NDArray[np.bool_], Callable[[NDArray[np.float64]], NDArray[np.float64]]]]:
+    """Yield each fold, and what scores photos after learning from the others."""
     from sklearn.ensemble import (
         HistGradientBoostingClassifier,
     )  # a second, which counting alone need not take
@@ -163,11 +165,17 @@ def _models(
             max_iter=30,
             learning_rate=0.2,
             max_leaf_nodes=8,
+            max_bins=64,
             early_stopping=False,
-            class_weight="balanced",
             random_state=seed,
-        )
-        yield test, model.fit(table[~test], is_second[~test])
+        ).fit(table[~test], is_second[~test])
+        # Scores of all folds are ranked together, so how much each learnt of either set must not show.
+        odds = np.log(is_second[~test].sum() / (~is_second[~test]).sum())
+        yield test, partial(_scores, model, odds)
+
+
+def _scores(model: Any, odds: float, photos: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(model.decision_function(photos) - odds)
 
 
 def _without_difference(
@@ -197,11 +205,12 @@ def _without_difference(
     table, photos, found = table[rows], np.bincount(person), []
     for _ in track(range(divisions), divisions, "divisions of one source"):
         order = random.permutation(len(people))
-        part = np.isin(person, order[np.cumsum(photos[order]) <= wanted])
+        taken = int(np.clip((np.cumsum(photos[order]) <= wanted).sum(), LEAST, len(people) - LEAST))
+        part = np.isin(person, order[:taken])
         fold = deal(part, np.where(part, apart[rows], sample.group[rows]))
         score = np.zeros(len(rows))
-        for test, model in _models(table, part, fold, seed):
-            score[test] = model.decision_function(table[test])
+        for test, scores in _models(table, part, fold, seed):
+            score[test] = scores(table[test])
         found.append(auc_of(score, part))
     return found
 

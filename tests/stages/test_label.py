@@ -99,6 +99,7 @@ def test_the_record_says_what_was_read_and_changes_with_any_photo(tmp_path: Path
     assert first.options == {
         "root": str(tmp_path / "images"),
         "task": None,
+        "unlabelled": False,
         "skip_bad": False,
         "no_check": False,
     }
