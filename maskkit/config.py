@@ -78,6 +78,15 @@ class TrainOptions:
         "Share of the face box that is added on each side, where `crop` has found faces.",
         DATA_PANEL, minimum=0, maximum=10,
     )  # fmt: skip
+    mean: str | None = option(
+        None,
+        "Mean of the photos per channel, 0 to 1, as R,G,B; the model's own if not given. "
+        "`maskkit eda` prints that of your photos.",
+        DATA_PANEL,
+    )
+    std: str | None = option(
+        None, "Their standard deviation per channel, likewise; each above 0.", DATA_PANEL
+    )
     augment: Augmentation = option("light", "How training photos are varied.", DATA_PANEL)
 
     loss: Loss = option("ce", "Cross entropy or focal loss.", LOSS_PANEL)
@@ -152,6 +161,26 @@ def parse_size(text: str) -> tuple[int, int]:
             fix="use --size 128x96 or --size 224",
         )
     return int(parts[0]), int(parts[-1])
+
+
+def parse_channels(text: str, name: str) -> tuple[float, float, float]:
+    """Read three numbers from 0 to 1 for `--mean` or `--std`, such as `0.54,0.46,0.43`.
+
+    Raises:
+        MaskkitError: They are not, or a standard deviation is 0.
+    """
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    least = "above 0" if name == "std" else "from 0"
+    if len(values) != 3 or not all(0 <= value <= 1 and (value or name != "std") for value in values):
+        raise MaskkitError(
+            f"--{name} is {text!r}",
+            why=f"it is three numbers {least} to 1, one per channel: red, green, blue",
+            fix=f"use what `maskkit eda` prints, such as --{name} 0.5,0.5,0.5",
+        )
+    return values[0], values[1], values[2]
 
 
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -16,6 +16,7 @@ from maskkit.config import (
     Tta,
     as_bytes,
     parse_bytes,
+    parse_channels,
     parse_size,
 )
 from maskkit.errors import MaskkitError
@@ -119,3 +120,21 @@ def test_refuses_what_is_no_amount_of_memory(text: str) -> None:
 
 def test_writes_amounts_of_memory_for_people() -> None:
     assert [as_bytes(count) for count in (0, 999, 2_831_155_200)] == ["0 B", "999 B", "2.83 GB"]
+
+
+def test_reads_three_channels() -> None:
+    assert parse_channels("0.5, 0.25,0", "mean") == (0.5, 0.25, 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0.5", "0.5,0.5", "1,1,1,1", "0.5,x,0.5", "127,127,127", "-1,0,0", "nan,0.5,0.5"]
+)
+@pytest.mark.parametrize("name", ["mean", "std"])
+def test_refuses_what_are_not_three_channels(text: str, name: str) -> None:
+    with pytest.raises(MaskkitError, match=f"--{name} is"):
+        parse_channels(text, name)
+
+
+def test_refuses_a_deviation_of_nothing() -> None:
+    with pytest.raises(MaskkitError, match="--std is"):
+        parse_channels("0.2,0,0.2", "std")

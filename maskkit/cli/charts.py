@@ -1,9 +1,8 @@
-"""Tables with small bar charts: a set of photos, and two compared; flattened for pipes."""
+"""Small bar charts and tables that a terminal shows of photos."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from maskkit.cli.tables import new_table
@@ -12,311 +11,38 @@ from maskkit.cli.terminal import escape
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.describing.comparison import Share
-    from maskkit.describing.groups import Combination, Distribution, Group
-    from maskkit.describing.numbers import Ages, Histogram, Spread
+    from maskkit.describing.numbers import Spread
     from maskkit.describing.pairs import Kind
-    from maskkit.stages.compare import Comparison
-    from maskkit.stages.eda import Eda, Pictures, Rare
 
-Fact = tuple[str, str, str, object]
-
-MOST_ROWS = 40  # of classes, sizes and the like; JSON has all
-MOST_RARE = 15
 MOST_NAMED = 3
 BAR = 10  # characters
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
-def eda_tables(found: Eda) -> Iterator[Table | str]:
-    """Show who is in a set, what is rare, and what the photos are like."""
-    yield _headline(found)
-    groups = [one for one in (found.classes, *found.factors, found.folds) if one is not None]
-    if groups:
-        yield _group_table(groups)
-    for table in found.tables:
-        if not found.traits or all(name in found.traits for name in table.name.split(" x ")):
-            yield _cross_table(table)
-    for ages in found.ages:
-        yield _age_table(ages)
-    if found.rare is not None:
-        yield _rare_table(found.rare)
-    if found.pictures is not None:
-        yield from _picture_tables(found.pictures)
-
-
-def eda_facts(found: Eda) -> Iterator[Fact]:
-    """Flatten what was found of a set to rows of scope, name, measure, value."""
-    for name in ("photos", "labelled", "people", "alone"):
-        yield "all", "", {"alone": "photos_without_person"}.get(name, name), getattr(found, name)
-    for size, people in found.per_person:
-        yield "photos per person", str(size), "people", people
-    for table in (found.classes, *found.factors, *found.tables, found.folds):
-        for group in table.groups if table is not None else ():
-            for measure in ("photos", "people", "effective_photos", "effective_people", "photo_imbalance",
-                            "people_imbalance"):  # fmt: skip
-                yield table.name if table else "", group.name, measure, getattr(group, measure)
-    for ages in found.ages:
-        for name, (people, photos) in zip(_ranges(ages.people), _both(ages), strict=True):
-            yield f"{ages.name} histogram", name, "people", people
-            yield f"{ages.name} histogram", name, "photos", photos
-    for one in found.rare.found if found.rare else ():
-        yield "rare", _combination(one), "people", one.people
-    if found.pictures is not None:
-        yield from _picture_facts(found.pictures)
-
-
-def comparison_tables(found: Comparison) -> Iterator[Table | str]:
-    """Show how two sets differ."""
-    first, second = (escape(name) for name in found.names)
-    counts = [
-        f"{one:,} photos" + (f", {bad} unreadable" if bad else "")
-        for one, bad in zip(found.photos, found.faults, strict=True)
-    ]
-    yield f"first: {first}, {counts[0]}\nsecond: {second}, {counts[1]}"
-    table = new_table(
-        "the photos; d is the difference in standard deviations" + _scale(found.half),
-        "property", "first", "second", "d", "AUC", "",
-    )  # fmt: skip
-    for one in found.differences:
-        shift = "-" if one.standardised is None else f"{one.standardised:+.2f}"
-        table.add_row(
-            one.name,
-            _short(one.first),
-            _short(one.second),
-            shift,
-            f"{one.auc:.2f}",
-            _bar(abs(2 * one.auc - 1)),
-        )
-    yield table
-    for title, shares in (("sizes", found.sizes), ("formats", found.formats), ("classes", found.classes)):
-        if shares:
-            yield _share_table(title, shares)
-    yield _pair_table([found.duplicates])
-    if found.two_sample is not None:
-        test = found.two_sample
-        table = new_table("what tells the sets apart: AUC lost without it", "feature", "loss", "")
-        for name, loss in test.losses:
-            table.add_row(name, f"{loss:.3f}", _bar(max(0.0, loss) / 0.5))
-        interval = "" if test.low is None else f", 95 % interval {test.low:.3f}-{test.high:.3f}"
-        chance = "" if test.p is None else f", p {_chance(test.p)}"
-        groups = f"{test.photos:,} photos in {test.groups:,} groups (people, near-copies)"
-        table.caption = f"AUC {test.auc:.3f}{interval}{chance}\n{groups}, {test.folds} folds"
-        yield table
-
-
-def comparison_facts(found: Comparison) -> Iterator[Fact]:
-    """Flatten a comparison to rows of scope, name, measure, value."""
-    for place, name in enumerate(("first", "second")):
-        yield "photos", name, "photos", found.photos[place]
-        yield "photos", name, "unreadable", found.faults[place]
-    for one in found.differences:
-        for measure in ("first", "second", "standardised", "auc"):
-            yield "property", one.name, measure, getattr(one, measure)
-    for scope, shares in (("size", found.sizes), ("format", found.formats), ("class", found.classes)):
-        for share in shares:
-            yield scope, share.name, "first", share.first
-            yield scope, share.name, "second", share.second
-    yield "in both", "", "people", len(found.people)
-    yield "in both", "", "exact_duplicates", found.duplicates.exact
-    yield "in both", "", "near_duplicates", found.duplicates.near
-    if found.two_sample is not None:
-        for measure in ("auc", "low", "high", "p", "photos", "groups"):
-            yield "two-sample test", "", measure, getattr(found.two_sample, measure)
-        for name, loss in found.two_sample.losses:
-            yield "two-sample test", name, "auc_lost_without", loss
-
-
-def _headline(found: Eda) -> str:
-    parts = [f"{escape(found.name)}: {found.photos:,} photos"]
-    if found.people is not None:
-        parts.append(f"{found.people:,} people")
-    parts.append(f"{found.labelled:,} labelled")
-    if found.alone:
-        parts.append(f"{found.alone:,} of unknown people, each counted as a person")
-    line = ", ".join(parts)
-    if not found.per_person:
-        return line
-    usual = sorted(found.per_person, key=lambda one: -one[1])[:MOST_NAMED]
-    shown = ", ".join(f"{size} ({people:,} people)" for size, people in usual)
-    others = len(found.per_person) - len(usual)
-    return f"{line}\nphotos per person: {shown}{f' and {others} other numbers' if others else ''}"
-
-
-def _group_table(tables: Sequence[Distribution]) -> Table:
-    shown = new_table(
-        "people and photos; 1: is the largest over this; eff. is the effective number",
-        "", "people", "", "1:", "eff.", "photos", "1:", "eff.",
-    )  # fmt: skip
-    shown.columns[2].justify = "left"
-    for place, table in enumerate(tables):
-        if place:
-            shown.add_section()
-        most = max((group.people for group in table.groups), default=0)
-        for group in table.groups[:MOST_ROWS]:
-            name = group.name if table.name == "class" else f"{table.name} {group.name}"
-            shown.add_row(escape(name), *_cells(group, most))
-        if len(table.groups) > MOST_ROWS:
-            shown.add_row(f"and {len(table.groups) - MOST_ROWS} more")
-        if table.unknown_photos:
-            shown.add_row(f"{escape(table.name)} unknown", "", "", "", "", f"{table.unknown_photos:,}")
-    return shown
-
-
-def _cells(group: Group, most: int) -> list[str]:
-    return [
-        f"{group.people:,}",
-        _bar(group.people / max(1, most)),
-        _ratio(group.people_imbalance),
-        f"{group.effective_people:.0f}",
-        f"{group.photos:,}",
-        _ratio(group.photo_imbalance),
-        f"{group.effective_photos:.0f}",
-    ]
-
-
-def _cross_table(table: Distribution) -> Table:
-    columns = table.shape[-1]
-    names = [group.name.split("/") for group in table.groups]
-    shown = new_table(
-        f"people/photos, {escape(table.name)}", "", *(escape(name[-1]) for name in names[:columns])
-    )
-    for start in range(0, min(len(names), MOST_ROWS * columns), columns):
-        row = table.groups[start : start + columns]
-        shown.add_row(escape(names[start][0]), *(f"{group.people:,}/{group.photos:,}" for group in row))
-    return shown
-
-
-def _age_table(ages: Ages) -> Table:
-    shown = new_table(f"{escape(ages.name)}, with the edges of its levels", ages.name, "people", "", "photos")
-    shown.columns[2].justify = "left"
-    most = max(ages.people.counts)
-    for place, (name, (people, photos)) in enumerate(zip(_ranges(ages.people), _both(ages), strict=True)):
-        if place and ages.people.edges[place] in ages.cuts:
-            shown.add_section()
-        shown.add_row(name, f"{people:,}", _bar(people / max(1, most), 24), f"{photos:,}")
-    near = (
-        f"{cut:g}: {below} people less than 2 below, {above} less than 2 above"
-        for cut, (below, above) in zip(ages.cuts, ages.near, strict=True)
-    )
-    shown.caption = "\n".join(near)
-    return shown
-
-
-def _rare_table(rare: Rare) -> Table | str:
-    if not rare.found:
-        return f"no combination of factors has fewer than {rare.under} people"
-    shown = new_table(f"combinations that fewer than {rare.under} people have", "", "people", "photos")
-    for one in rare.found[:MOST_RARE]:
-        shown.add_row(escape(_combination(one)), f"{one.people:,}", f"{one.photos:,}")
-    if len(rare.found) > MOST_RARE:
-        absent = sum(one.people == 0 for one in rare.found)
-        shown.caption = f"and {len(rare.found) - MOST_RARE} more (--json has all); {absent} are of nobody"
-    return shown
-
-
-def _picture_tables(pictures: Pictures) -> Iterator[Table | str]:
-    look = pictures.look
-    shown = new_table(
-        f"{look.photos:,} readable photos{_scale(pictures.half)}",
-        "", "mean", "std", "1 %", "median", "99 %", "spread",
-    )  # fmt: skip
-    for one in look.spreads:
-        values = [one.mean, one.std, *(one.quantile(share) for share in (0.01, 0.5, 0.99))]
-        shown.add_row(one.name, *map(_short, values), _spark(one))
-    shown.caption = f"for train: {colour_options(look.mean, look.std)}"
-    yield shown
-    for title, counts in (("size", look.sizes), ("format", look.formats)):
-        most = ", ".join(f"{name} ({count:,})" for name, count in counts[:MOST_NAMED])
-        more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
-        yield f"{title}: {most}{more}"
-    if pictures.faults:
-        table = new_table(f"{len(pictures.faults)} unreadable photos", "path", "")
-        for path, why in pictures.faults[:MOST_ROWS]:
-            table.add_row(escape(path), escape(why))
-        yield table
-    yield _pair_table(pictures.twins.kinds)
-
-
-def _picture_facts(pictures: Pictures) -> Iterator[Fact]:
-    look = pictures.look
-    for one in look.spreads:
-        yield "property", one.name, "mean", one.mean
-        yield "property", one.name, "std", one.std
-        for share in (0.0, 0.01, 0.5, 0.99, 1.0):
-            yield "property", one.name, f"quantile_{share:g}", one.quantile(share)
-    yield "colour", "", "mean", ",".join(f"{value:.4f}" for value in look.mean)
-    yield "colour", "", "std", ",".join(f"{value:.4f}" for value in look.std)
-    for scope, counts in (("size", look.sizes), ("format", look.formats)):
-        for name, count in counts:
-            yield scope, name, "photos", count
-    for path, why in pictures.faults:
-        yield "unreadable", path, "why", why
-    for kind in pictures.twins.kinds:
-        yield "duplicates", kind.name, "exact", kind.exact
-        yield "duplicates", kind.name, "near", kind.near
-
-
-def colour_options(mean: Sequence[float], std: Sequence[float]) -> str:
-    """Write the colour of photos as options of `train`."""
-    return " ".join(
-        f"--{name} {','.join(f'{value:.4f}' for value in values)}"
-        for name, values in (("mean", mean), ("std", std))
-    )
-
-
-def _pair_table(kinds: Sequence[Kind]) -> Table:
+def pair_table(kinds: Sequence[Kind]) -> Table:
+    """Show how many duplicates there are of each kind, and examples of the kinds that should not be."""
     shown = new_table("pairs of duplicates", "", "exact", "near", "for example")
     shown.columns[3].justify = "left"
     shown.columns[3].no_wrap = False
     shown.columns[3].overflow = "fold"
-    shown.width = 80
     for kind in kinds:
         is_usual = kind.name in ("all", "inside one person") and len(kinds) > 1
         named = () if is_usual else kind.named[:MOST_NAMED]
         examples = "\n".join(f"{pair.one} {'=' if pair.is_exact else '~'} {pair.other}" for pair in named)
+        if examples:
+            shown.width = 80  # and the paths fold
         shown.add_row(escape(kind.name), f"{kind.exact:,}", f"{kind.near:,}", escape(examples))
     return shown
 
 
-def _share_table(title: str, shares: Sequence[Share]) -> Table:
-    shown = new_table(f"{title}: share of each set", "", "first", "", "second", "")
-    for column in (2, 4):
-        shown.columns[column].justify = "left"
-    for one in shares[:MOST_ROWS]:
-        shown.add_row(
-            escape(one.name), f"{one.first:.1%}", _bar(one.first), f"{one.second:.1%}", _bar(one.second)
-        )
-    if len(shares) > MOST_ROWS:
-        shown.caption = f"and {len(shares) - MOST_ROWS} more (--json has all)"
-    return shown
-
-
-def _combination(one: Combination) -> str:
-    return ", ".join(f"{factor} {level}" for factor, level in one.levels)
-
-
-def _ranges(histogram: Histogram) -> list[str]:
-    edges = histogram.edges
-    whole = all(float(edge).is_integer() for edge in edges)
-    return [
-        f"{low:g}" if whole and high == low + 1 else f"{low:g}-{high - 1 if whole else high:g}"
-        for low, high in pairwise(edges)
-    ]
-
-
-def _both(ages: Ages) -> list[tuple[int, int]]:
-    return list(zip(ages.people.counts, ages.photos.counts, strict=True))
-
-
-def _bar(share: float, width: int = BAR) -> str:
+def bar(share: float, width: int = BAR) -> str:
     """Draw a share of 1 in eighths of a character; what is more than nothing is seen."""
     eighths = max(round(min(1.0, share) * width * 8), 1 if share > 0 else 0)
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def _spark(spread: Spread) -> str:
+def spark(spread: Spread) -> str:
     """Draw a histogram in 12 characters."""
     counts = spread.histogram.counts
     joined = (
@@ -326,17 +52,16 @@ def _spark(spread: Spread) -> str:
     return "".join(HEIGHTS[-(-8 * count // most)] for count in joined)
 
 
-def _scale(half: bool) -> str:
+def scale_note(half: bool) -> str:
+    """Return what a title adds if photos were decoded at half their size."""
     return ", JPEGs at half their size" if half else ""
 
 
-def _ratio(value: float | None) -> str:
+def ratio(value: float | None) -> str:
+    """Write how many times as large the largest is."""
     return "-" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Write a number in about four digits."""
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _chance(value: float | None) -> str:
-    return "-" if value is None else "< 0.0001" if value < 0.0001 else f"{value:.4f}"

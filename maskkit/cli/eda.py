@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from maskkit.cli import options, terminal
-from maskkit.cli.charts import comparison_facts, comparison_tables, eda_facts, eda_tables
+from maskkit.cli.comparison_tables import comparison_facts, comparison_tables
+from maskkit.cli.eda_tables import eda_facts, eda_tables
 from maskkit.cli.streams import STREAM, print_json, print_tsv, refuse, source, stdout_is_terminal
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def _print(plain: Any, tables: Iterable[Any], facts: Iterable[Any], *, json: boo
         print_json(plain())
     elif stdout_is_terminal():
         for table in tables:
+            if not isinstance(table, str):
+                terminal.show("")
             terminal.show(table)
-            terminal.show("")
     else:
         print_tsv(("scope", "name", "measure", "value"), facts)

@@ -10,7 +10,7 @@ import typer
 
 from maskkit.cli import machine, options, terminal
 from maskkit.cli.streams import STREAM, print_line, refuse, source
-from maskkit.config import TrainOptions, parse_size
+from maskkit.config import TrainOptions, parse_channels, parse_size
 from maskkit.errors import MaskkitError
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def train(
     """
     _check_words(output, fold)
     parse_size(training.size)
+    for name, text in (("mean", training.mean), ("std", training.std)):
+        if text is not None:
+            parse_channels(text, name)
     kept = options.chosen_cache(cache, cache_size, no_cache)
     machine.use_well()
     from maskkit.artifacts.manifest import Manifest

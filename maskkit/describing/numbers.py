@@ -46,6 +46,11 @@ class Spread:
     quantiles: tuple[float, ...]
     histogram: Histogram
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all photos have the same value."""
+        return self.quantiles[0] == self.quantiles[-1]
+
     def quantile(self, share: float) -> float:
         """Return the value that this share of the photos is below; one of QUANTILES."""
         return self.quantiles[QUANTILES.index(share)]
@@ -76,6 +81,8 @@ NEAR = 2  # units of the factor, such as years, that a value is said to be near 
 def spread(name: str, values: NDArray[np.float64]) -> Spread:
     """Describe one property of one or more photos, (photos,)."""
     low, high = np.quantile(values, [TAIL, 1 - TAIL])
+    if low == high:  # nearly all are alike, and the others are what there is to see
+        low, high = values.min(), values.max()
     step = (high - low) / MOST_BARS
     edges = low + step * np.arange(MOST_BARS + 1) if step > 0 else np.array([low, high])
     quantiles = np.quantile(values, QUANTILES)

@@ -17,7 +17,7 @@ QUALITY = 75
 def thumbnail(file: Path) -> str | None:
     """Return a photo as a data URI of a small JPEG; None if it cannot be read."""
     try:
-        image = decode(file, least=(HEIGHT, 1))
+        image = decode(file, least=lambda *_: (HEIGHT, 1))
     except MaskkitError:
         return None
     width = max(1, round(image.width * HEIGHT / image.height))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from maskkit.describing.numbers import Histogram
@@ -60,7 +61,7 @@ def eda_page(result: Any, *, history: str, sheets: Mapping[str, Sequence[tuple[s
         facts["People"] = f"{result.people:,}"
     if result.alone:
         facts["Photos without a person"] = f"{result.alone:,}"
-    look = None if result.pictures is None else result.pictures.look
+    spreads = () if result.pictures is None else result.pictures.look.spreads
     return render(
         "eda.html",
         title=f"The data of {result.name}",
@@ -70,7 +71,8 @@ def eda_page(result: Any, *, history: str, sheets: Mapping[str, Sequence[tuple[s
         most_rare=MOST_RARE,
         most_classes=MOST_CLASSES,
         ages=[(one, bars(one.people, f"people by {one.name}", rules=one.cuts)) for one in result.ages],
-        spreads=[] if look is None else [(one, bars(one.histogram, one.name)) for one in look.spreads],
+        spreads=[(one, bars(one.histogram, one.name)) for one in spreads if not one.is_constant],
+        constant=[one for one in spreads if one.is_constant],
         sheets=sheets,
         pictures=bool(sheets),
     )
@@ -96,19 +98,16 @@ def comparison_page(result: Any) -> str:
 
 
 def bars(histogram: Histogram, title: str, *, rules: Sequence[float] = ()) -> Bars:
-    """Lay out a histogram; positions are rounded to a tenth of a unit, less than a pixel."""
+    """Lay out a histogram of values that are not all alike; positions are rounded to a tenth of a unit."""
     low, high = histogram.edges[0], histogram.edges[-1]
-    if high <= low:  # all values are alike
-        low, high = low - 0.5, high + 0.5
-    left, right, top = 6, WIDTH - 6, 12
+    left, right, top = 14, WIDTH - 14, 12
     most = max(*histogram.counts, 1)
 
     def across(value: float) -> float:
         return round(left + (value - low) / (high - low) * (right - left), 1)
 
     laid = []
-    edges = histogram.edges if histogram.edges[-1] > histogram.edges[0] else (low, high)
-    for start, end, count in zip(edges, edges[1:], histogram.counts, strict=False):
+    for (start, end), count in zip(pairwise(histogram.edges), histogram.counts, strict=True):
         height = round(max(count / most * (BASE - top), 1.0 if count else 0.0), 1)
         width = round(max(across(end) - across(start) - 1, 0.5), 1)
         laid.append(

@@ -13,7 +13,7 @@ from maskkit.describing.comparison import Difference, Share, differences, shares
 from maskkit.describing.pairs import Kind, kind
 from maskkit.describing.people import known_people
 from maskkit.describing.photos import features, look, properties
-from maskkit.describing.two_sample import TwoSample, two_sample
+from maskkit.describing.two_sample import Sample, TwoSample, two_sample
 from maskkit.errors import examples
 from maskkit.imaging.duplicates import find_duplicates
 from maskkit.imaging.hashing import groups_of
@@ -23,7 +23,7 @@ from maskkit.progress import Track, untracked
 from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
-MOST_TESTED = 20_000  # photos of a set: more change the AUC by less than its interval
+MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,13 @@ def compare(
     is_second = np.arange(len(both)) >= len(first)
     pairs = np.column_stack([found.one, found.other])
     between = found.differ(is_second.astype(np.int64))
-    group = groups_of(np.concatenate([pairs, _same_person(first, second)]), len(both))
+    sample = _Photos(
+        both,
+        is_second,
+        groups_of(np.concatenate([pairs, _same_person(first, second)]), len(both)),
+        found.groups(),
+        _people(first, second),
+    )
     plain = [
         look(part, [""] * len(part), survey.colour()) for part, survey in zip(looks, surveys, strict=True)
     ]
@@ -112,7 +118,7 @@ def compare(
         tuple(shares(plain[0].formats, plain[1].formats)),
         tuple(_classes(first, second)),
         kind("in both", between, pairs, found.is_exact, found.bits, [*first.paths, *second.paths]),
-        _tested(both, is_second, group, seed),
+        _tested(sample, seed, track),
         half,
     )
 
@@ -151,25 +157,63 @@ def _classes(first: Manifest, second: Manifest) -> list[Share]:
     return shares(*counts)
 
 
-def _tested(
-    survey: Survey, is_second: NDArray[np.bool_], group: NDArray[np.int64], seed: int
-) -> TwoSample | None:
-    """Cross-validate over the readable photos, or some of them, without dividing a group."""
-    rows = np.flatnonzero(survey.readable)
-    codes = np.unique(group[rows], return_inverse=True)[1]
-    if len(rows) > 2 * MOST_TESTED:
-        order = np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes]  # whole groups
-        rank = np.argsort(order, kind="stable")
-        kept = [rank[is_second[rows][rank] == one][:MOST_TESTED] for one in (False, True)]
-        rows = rows[np.sort(np.concatenate(kept))]
-        codes = np.unique(group[rows], return_inverse=True)[1]
-    second = is_second[rows]
-    counts = np.zeros((int(codes.max()) + 1, 2), np.int64)
-    np.add.at(counts, (codes, second.astype(np.int64)), 1)
+def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
+    """Return the person of each photo of both sets, (photos,); -1 if unknown."""
+    one, other = known_people(first), known_people(second)
+    return np.concatenate([one, np.where(other >= 0, other + one.max(initial=0) + 1, other)])
+
+
+@dataclass(frozen=True)
+class _Photos:
+    """All photos of both sets: their looks, which set each is of, and which belong together, (photos,)."""
+
+    survey: Survey
+    is_second: NDArray[np.bool_]
+    group: NDArray[np.int64]
+    twins: NDArray[np.int64]
+    person: NDArray[np.int64]
+
+    def sample(self, rows: NDArray[np.int64]) -> Sample:
+        return Sample(
+            features(self.survey.looks[rows]),
+            self.is_second[rows],
+            self.group[rows],
+            self.twins[rows],
+            self.person[rows],
+        )
+
+
+def _tested(photos: _Photos, seed: int, track: Track) -> TwoSample | None:
+    """Test the readable photos, or some of them, without dividing a group."""
+    rows = _some(photos, np.flatnonzero(photos.survey.readable), seed)
+    counts, _ = _counts(photos.is_second[rows], photos.group[rows])
     if (counts > 0).sum(axis=0).min() < FOLDS:
         return None
-    fold = stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes]
-    return two_sample(features(survey.looks[rows]), second, codes, fold.astype(np.int64), seed=seed)
+
+    def deal(is_second: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.int64]:
+        counts, codes = _counts(is_second, group)
+        return stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes].astype(np.int64)
+
+    return two_sample(photos.sample(rows), deal, seed=seed, track=track)
+
+
+def _some(photos: _Photos, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return rows of at most MOST_TESTED photos of each set: all of some groups."""
+    codes = np.unique(photos.group[rows], return_inverse=True)[1]
+    order = np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes]
+    ranked = rows[np.argsort(order, kind="stable")]
+    second = photos.is_second[ranked]
+    return np.sort(np.concatenate([ranked[second == one][:MOST_TESTED] for one in (False, True)]))
+
+
+def _counts(
+    is_second: NDArray[np.bool_], group: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return photos of each set by group, (groups, 2), and the number of each photo's group, (photos,)."""
+    names, codes = np.unique(group, return_inverse=True)
+    counts = np.zeros((len(names), 2), np.int64)
+    np.add.at(counts, (codes, is_second.astype(np.int64)), 1)
+    return counts, codes
 
 
 def report(result: Comparison) -> str:
@@ -191,10 +235,14 @@ def verdict(result: Comparison) -> str:
     test = result.two_sample
     if test is None:
         words.append(f"the sets are too small for a two-sample test: it takes {FOLDS} people or more of each")
-    elif test.low is not None and test.low > 0.5:
+    elif test.is_apart:
         most = ", ".join(name for name, loss in test.losses[:3] if loss > 0)
+        by = f", most by {most}" if most else ""
+        words.append(f"a classifier tells the sets apart with an AUC of {test.auc:.3f}{by}")
+    elif test.p is None:
         words.append(
-            f"a classifier tells the sets apart with an AUC of {test.auc:.3f}{f', most by {most}' if most else ''}"
+            f"a classifier's AUC is {test.auc:.3f}, but with so few known people nobody can say whether it "
+            "tells the sets apart by who is on the photos"
         )
     else:
         words.append(f"a classifier does not tell the sets apart: AUC {test.auc:.3f}")

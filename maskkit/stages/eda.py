@@ -237,7 +237,7 @@ def _pictures(manifest: Manifest, survey: Survey, half: bool) -> Pictures:
 def _twins(manifest: Manifest, found: Duplicates) -> Twins:
     person, fold = known_people(manifest), fold_codes(manifest)
     pairs = np.column_stack([found.one, found.other])
-    is_known: NDArray[np.bool_] = (person[pairs] >= 0).all(axis=1)
+    is_known = (person[found.one] >= 0) & (person[found.other] >= 0)
     chosen: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(found), np.bool_)}
     if (person >= 0).any():
         chosen["inside one person"] = is_known & ~found.differ(person)

@@ -19,7 +19,7 @@ from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
-from maskkit.config import Device, Precision, TrainOptions, parse_size
+from maskkit.config import Device, Precision, TrainOptions, parse_channels, parse_size
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.cropping import crop_to_train
@@ -230,7 +230,12 @@ def _model(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Prepro
         for message in load_weights(model, options.weights):
             log.info("%s", message)
     crop = crop_to_train(manifest, options.margin)
-    return model, Preprocess(height, width, **preprocessing_of(model), crop=crop)
+    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=crop)
+    if options.mean is not None:
+        preprocess = replace(preprocess, mean=parse_channels(options.mean, "mean"))
+    if options.std is not None:
+        preprocess = replace(preprocess, std=parse_channels(options.std, "std"))
+    return model, preprocess
 
 
 def _fold(manifest: Manifest, rows: _Rows, photos: Photos, options: TrainOptions) -> Fold:

@@ -47,6 +47,10 @@ class Described:
 
 DESCRIBED = {
     "demo": Described("drawn --people 1 --test-people 1", impossible="labels.parquet", to_stdout=False),
+    "eda": Described(
+        "folds.parquet --half", reports=True, stdin="folds.parquet", piped="--counts-only",
+        impossible="nowhere",
+    ),
     "label": Described(
         "{train_csv}", suffix=".parquet", stdin="{train_csv}", piped="--root {images}",
         impossible="labels.toml",

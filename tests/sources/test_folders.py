@@ -126,3 +126,14 @@ def test_a_folder_that_cannot_be_listed_is_an_error_and_not_an_empty_folder(
     with pytest.raises(MaskkitError, match="cannot list the folder") as caught:
         labels(tmp_path)
     assert caught.value.why == "permission denied"
+
+
+def test_photos_in_no_class_folder_have_no_label_if_that_is_wanted(tmp_path: Path) -> None:
+    plant(tmp_path, "a.jpg", "holiday/b.jpg", "wear/female/30to59/c.jpg")
+    columns = folder_photos(tmp_path, HOME, unlabelled=True).columns
+    assert dict(zip(columns["path"].to_pylist(), columns["label"].to_pylist(), strict=True)) == {
+        "a.jpg": None,
+        "holiday/b.jpg": None,
+        "wear/female/30to59/c.jpg": 4,
+    }
+    assert columns["mask"].to_pylist().count("wear") == 1

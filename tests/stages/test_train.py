@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
 from maskkit.config import ClassWeights, Precision, TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.modeling.losses.class_weights import class_weights
@@ -308,3 +309,13 @@ def test_starts_from_given_weights_and_records_their_digest(
     assert np.array_equal(load_file(output)[name], load_file(checkpoints[0])[name])
     given = Checkpoint.read(output).header.history[-1].inputs[-1]
     assert (given.path, given.option, len(given.sha256)) == (str(start), "weights", 64)
+
+
+def test_the_colour_of_the_photos_can_be_given_and_is_in_the_checkpoint(
+    folds: Manifest, one_epoch: TrainOptions, output: Path
+) -> None:
+    options = replace(one_epoch, mean="0.1,0.2,0.3", std="0.4,0.5,0.6")
+    made = Checkpoint.read(train(folds, output, fold=0, options=options))
+    assert (made.preprocess.mean, made.preprocess.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert made.header.history[-1].options["mean"] == "0.1,0.2,0.3"
+    assert "--mean 0.1,0.2,0.3 --std 0.4,0.5,0.6" in script(made.header.history, output=str(output))

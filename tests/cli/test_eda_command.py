@@ -1,0 +1,123 @@
+"""`maskkit eda` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commandline import run
+from PIL import Image
+
+from maskkit.artifacts.manifest import Manifest
+
+
+def facts(text: str) -> dict[tuple[str, str, str], str]:
+    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    return {(scope, name, measure): value for scope, name, measure, value in rows}
+
+
+def test_takes_what_label_takes_and_a_manifest_alike(
+    train_csv: Path, labels: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels.write("labels.parquet")
+    found = [
+        facts(run("eda", name).stdout) for name in (str(train_csv), str(train_csv.parent), "labels.parquet")
+    ]
+    assert found[0] == found[1] == found[2]
+    assert found[0]["all", "", "people"] == "24"
+    assert found[0]["colour", "", "mean"].count(",") == 2
+
+
+def test_takes_a_folder_of_photos_that_nobody_has_labelled(train_csv: Path) -> None:
+    found = facts(run("eda", str(train_csv.parent / "images")).stdout)
+    assert (found["all", "", "photos"], found["all", "", "labelled"], found["all", "", "people"]) == (
+        "168",
+        "0",
+        "",
+    )
+
+
+def test_a_folder_is_looked_at_where_it_is_whatever_the_variable_says(train_csv: Path) -> None:
+    result = run("eda", str(train_csv), MASKKIT_ROOT="/nowhere")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_names_missing_and_broken_photos_and_goes_on(train_csv: Path, tmp_path: Path) -> None:
+    shutil.copytree(train_csv.parent, tmp_path / "copy")
+    broken, missing, *_ = sorted((tmp_path / "copy" / "images").glob("*/mask1.jpg"))
+    broken.write_bytes(b"no photo")
+    missing.unlink()
+    result = run("eda", str(tmp_path / "copy"))
+    assert result.exit_code == 0
+    assert missing.parent.name in result.stderr
+    name = f"{broken.parent.name}/{broken.name}"
+    assert facts(result.stdout)["unreadable", name, "why"] == "not an image"
+
+
+def test_counts_only_opens_no_photo(
+    labels: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels.write("labels.parquet")
+    result = run("eda", "labels.parquet", "--counts-only", "--root", "nowhere", "--json")
+    found = json.loads(result.stdout)
+    assert (found["photos"], found["pictures"]) == (168, None)
+
+
+def test_rare_is_what_it_is_told_to_be(train_csv: Path) -> None:
+    some, none = (
+        json.loads(run("eda", str(train_csv), "--counts-only", "--json", "--rare", number).stdout)["rare"][
+            "found"
+        ]
+        for number in ("30", "1")
+    )
+    assert len(some) > len(none)
+    assert all(one["people"] == 0 for one in none)
+
+
+def test_compares_two_sets(train_csv: Path, info_csv: Path) -> None:
+    result = run("eda", str(train_csv), str(info_csv))
+    assert result.exit_code == 0, result.stderr
+    found = facts(result.stdout)
+    assert found["photos", "second", "photos"] == "7"
+    assert ("in both", "", "exact_duplicates") in found
+
+
+def test_the_page_is_written_once_and_replaced_by_force(train_csv: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    words = ["eda", str(train_csv), "--counts-only", "--html", str(page)]
+    assert run(*words).exit_code == 0
+    text = page.read_text()
+    assert "<img" not in text
+    assert run(*words).exit_code == 1
+    assert run(*words, "--force").exit_code == 0
+    assert page.read_text() == text
+
+
+def test_names_are_shown_to_the_letter(tmp_path: Path) -> None:
+    folder = tmp_path / "<b>[red]photos"
+    folder.mkdir()
+    Image.new("RGB", (20, 20)).save(folder / "[a].png")
+    result = run("eda", str(folder), "--html", str(tmp_path / "page.html"), "--photos")
+    assert result.exit_code == 0, result.stderr
+    text = (tmp_path / "page.html").read_text()
+    assert "&lt;b&gt;[red]photos" in text
+    assert "<b>" not in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a b --counts-only",
+        "a b --photos --html page.html",
+        "a --photos",
+        "a --other-root b",
+        "- -",
+        "a --photos --counts-only --html page.html",
+    ],
+)
+def test_what_cannot_go_together_is_wrong_usage(words: str) -> None:
+    assert run("eda", *words.split()).exit_code == 2
