@@ -27,7 +27,7 @@ from maskkit.stages.audit import SCALE
 Picture = NDArray[Any]
 COPIED = 400
 COARSE_TRIED = (4, 6, COARSE_WITHIN, 10, 12)
-FINE_TRIED = (16, 24, 32, FINE_WITHIN, 48, 64, 256)
+FINE_TRIED = (16, 24, FINE_WITHIN, 40, 48, 64, 256)
 AT_ONCE = 500  # rows compared with all others
 
 

@@ -19,10 +19,13 @@ MOST = 8  # findings of a kind; the pipe, JSON and the page have all
 COLOURS = {"high": "red", "medium": "yellow", "low": ""}
 
 
-def audit_tables(audit: Audit) -> Iterator[Table]:
+def audit_tables(audit: Audit) -> Iterator[Table | str]:
     """Show how many findings of each kind there are, and the first of each but the slightest."""
     from maskkit.auditing.findings import KINDS
 
+    if not audit.findings:
+        yield f"nothing is wrong with {len(audit.manifest)} photos; looked for: {', '.join(audit.checks)}"
+        return
     counts = Counter((one.severity, one.kind) for one in audit.findings)
     title = f"{len(audit.findings)} findings in {len(audit.manifest)} photos"
     head = new_table(title, "findings", "severity", "kind", "what it says")
