@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from maskkit.imaging.decode import fault, faulty
 from maskkit.progress import Track, untracked
@@ -49,8 +50,9 @@ def check_photos(
 def unchecked(names: pa.ChunkedArray) -> str:
     """Return the digest of photos that are not looked at: of their names alone, `-` for each one's own."""
     digest = hashlib.sha256()
-    for block in _blocks(names):
-        digest.update("".join(f"- {name}\n" for name in block).encode())
+    for batch in pa.table([names], names=["name"]).to_batches(max_chunksize=BLOCK):
+        lines = pc.binary_join_element_wise("- ", batch.column(0), "\n", "")
+        digest.update(pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer())
     return digest.hexdigest()
 
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from maskkit.config import PHOTO_SUFFIXES
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, LabelSpace
-from maskkit.sources.listing import BLOCK, Listing, TextColumn
+from maskkit.sources.listing import BLOCK, Listing
 
 TRAIN_COLUMNS = ("id", "gender", "age", "path")
 TEST_COLUMN = "ImageID"
@@ -57,19 +57,18 @@ def training_photos(table: pa.Table, root: Path, space: LabelSpace) -> Listing:
             why="it names the folder of a person's photos",
             fix="correct the table",
         )
-    paths, rows, found, missing = TextColumn(), array("q"), array("b"), dict[str, str]()
-    for row, folder in enumerate(_each(folders)):
-        photos, there = _photos_by_state(_names_in(os.path.join(root, folder)))  # noqa: PTH118 - as below
-        paths.extend([f"{folder}/{name}" for _, name in there])
-        found.extend([code for code, _ in there])
-        rows.extend([row] * len(there))
-        if len(there) < len(STATES):
-            missing |= _missing(folder, photos)
-    of_person = pa.array(np.asarray(rows))
-    masks = pa.DictionaryArray.from_arrays(pa.array(np.asarray(found)), list(STATES.values()))
+    base = os.fspath(root)
+    layouts: dict[tuple[str, ...], int] = {}  # nearly all folders hold files of the same names
+    layout_of = array(
+        "q", (layouts.setdefault(_names_in(f"{base}/{name}"), len(layouts)) for name in _each(folders))
+    )
+    photos = [_photos_by_state(names) for names in layouts]
+    paths, person, state = _joined(folders, np.asarray(layout_of), photos)
     given = {"person_id": "id", "gender": "gender", "age": "age"}
-    columns = {name: table[column].take(of_person) for name, column in given.items()}
-    return Listing(root, {"path": paths.whole(), **columns, "mask": pa.chunked_array([masks])}, missing)
+    columns = {name: table[column].take(person) for name, column in given.items()}
+    masks = pa.DictionaryArray.from_arrays(state, list(STATES.values()))
+    missing = _missing(folders, np.asarray(layout_of), photos)
+    return Listing(root, {"path": paths, **columns, "mask": pa.chunked_array([masks])}, missing)
 
 
 def unlabelled_photos(table: pa.Table, root: Path) -> Listing:
@@ -90,9 +89,8 @@ def _names_in(folder: str) -> tuple[str, ...]:
         return ()
 
 
-@lru_cache(maxsize=1024)  # nearly all folders hold files of the same names
-def _photos_by_state(names: tuple[str, ...]) -> tuple[dict[str, list[str]], list[tuple[int, str]]]:
-    """Return the file names per state, and the code and name of each state that has just one.
+def _photos_by_state(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the file names per state.
 
     Dot files such as `._mask1.jpg` of macOS are passed over.
     """
@@ -101,13 +99,49 @@ def _photos_by_state(names: tuple[str, ...]) -> tuple[dict[str, list[str]], list
         path = PurePath(name)
         if path.stem in photos and path.suffix.lower() in PHOTO_SUFFIXES:
             photos[path.stem].append(name)
-    there = [(code, photos[state][0]) for code, state in enumerate(STATES) if len(photos[state]) == 1]
-    return photos, there
+    return photos
 
 
-def _missing(folder: str, photos: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _joined(
+    folders: pa.ChunkedArray, layout_of: NDArray[np.int64], photos: Sequence[Mapping[str, Sequence[str]]]
+) -> tuple[pa.ChunkedArray, pa.Array, pa.Array]:
+    """Return the path of every photo, the row of its person, and the code of its state.
+
+    Args:
+        folders: Of each person, (people,).
+        layout_of: Which of the layouts each folder has, (people,).
+        photos: File names per state, of each layout; a state without just one has no photo.
+    """
+    there = [
+        [(code, names[0]) for code, names in enumerate(layout.values()) if len(names) == 1]
+        for layout in photos
+    ]
+    counts = np.array([len(layout) for layout in there], np.int64)  # (layouts,)
+    codes = np.array([code for layout in there for code, _ in layout], np.int8)
+    names = pa.array([name for layout in there for _, name in layout], pa.string())
+    person = np.repeat(np.arange(len(layout_of)), counts[layout_of])  # (photos,)
+    end = np.cumsum(counts[layout_of])
+    place = np.arange(len(person)) - np.repeat(end - counts[layout_of], counts[layout_of])
+    file = (np.cumsum(counts) - counts)[layout_of][person] + place  # among those of all layouts
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(person), BLOCK)]
+    paths = [
+        pc.binary_join_element_wise(
+            folders.take(pa.array(person[part])), names.take(pa.array(file[part])), "/"
+        )
+        for part in blocks
+    ]
+    chunks = [chunk for part in paths for chunk in part.chunks]
+    return pa.chunked_array(chunks, pa.string()), pa.array(person), pa.array(codes[file])
+
+
+def _missing(
+    folders: pa.ChunkedArray, layout_of: NDArray[np.int64], photos: Sequence[Mapping[str, Sequence[str]]]
+) -> dict[str, str]:
+    """Say what is wrong with each state of which a folder does not have one photo."""
+    incomplete = [any(len(names) != 1 for names in layout.values()) for layout in photos]
     return {
-        f"{folder}/{state}": f"two files: {', '.join(names)}" if names else "missing"
-        for state, names in photos.items()
+        f"{folders[row].as_py()}/{state}": f"two files: {', '.join(names)}" if names else "missing"
+        for row in np.flatnonzero(np.array(incomplete, bool)[layout_of]).tolist()
+        for state, names in photos[layout_of[row]].items()
         if len(names) != 1
     }
