@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.comparison import Difference, Share, differences, shares
 from maskkit.describing.pairs import Kind, kind
-from maskkit.describing.people import known_people
 from maskkit.describing.photos import features, look, properties
 from maskkit.describing.two_sample import Sample, TwoSample, two_sample
 from maskkit.errors import examples
@@ -97,12 +98,13 @@ def compare(
     is_second = np.arange(len(both)) >= len(first)
     pairs = np.column_stack([found.one, found.other])
     between = found.differ(is_second.astype(np.int64))
+    person = _people(first, second)
     sample = _Photos(
         both,
         is_second,
-        groups_of(np.concatenate([pairs, _same_person(first, second)]), len(both)),
+        groups_of(np.concatenate([pairs, _same_person(person)]), len(both)),
         found.groups(),
-        _people(first, second),
+        person,
     )
     plain = [
         look(part, [""] * len(part), survey.colour()) for part, survey in zip(looks, surveys, strict=True)
@@ -135,16 +137,20 @@ def _shared_people(first: Manifest, second: Manifest) -> tuple[str, ...]:
     return tuple(sorted((ours & theirs) - {None}))
 
 
-def _same_person(first: Manifest, second: Manifest) -> NDArray[np.int64]:
-    """Pair each photo of a known person with the person's first photo of that set, (pairs, 2)."""
-    pairs, start = [], 0
-    for manifest in (first, second):
-        person = known_people(manifest)
-        rows = np.flatnonzero(person >= 0)
-        _, at, code = np.unique(person[rows], return_index=True, return_inverse=True)
-        pairs.append(np.column_stack([rows[at][code], rows]) + start)
-        start += len(manifest)
-    return np.concatenate(pairs).astype(np.int64)
+def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
+    """Return the person of each photo of both sets as a code, (photos,); -1 if unknown."""
+    columns = (manifest.table["person_id"] for manifest in (first, second))
+    codes, _ = encoded(
+        pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+    )
+    return codes.astype(np.int64)
+
+
+def _same_person(person: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pair each photo of a known person with the person's first, (pairs, 2)."""
+    rows = np.flatnonzero(person >= 0)
+    _, first, code = np.unique(person[rows], return_index=True, return_inverse=True)
+    return np.column_stack([rows[first][code], rows]).astype(np.int64)
 
 
 def _classes(first: Manifest, second: Manifest) -> list[Share]:
@@ -155,12 +161,6 @@ def _classes(first: Manifest, second: Manifest) -> list[Share]:
         count = np.bincount(manifest.labels[manifest.labels >= 0], minlength=len(manifest.space))
         counts.append(list(zip(manifest.space.names, count.tolist(), strict=True)))
     return shares(*counts)
-
-
-def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
-    """Return the person of each photo of both sets, (photos,); -1 if unknown."""
-    one, other = known_people(first), known_people(second)
-    return np.concatenate([one, np.where(other >= 0, other + one.max(initial=0) + 1, other)])
 
 
 @dataclass(frozen=True)
