@@ -13,9 +13,9 @@ from maskkit.cli.terminal import escape
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from maskkit.describing.findings import Eda, Pictures, Rare
     from maskkit.describing.groups import Combination, Distribution, Group
     from maskkit.describing.numbers import Ages, Histogram
-    from maskkit.stages.eda import Eda, Pictures, Rare
 
 Fact = tuple[str, str, str, object]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
-from maskkit.describing.comparison import Difference, Share, differences, shares
-from maskkit.describing.pairs import Kind, kind
+from maskkit.describing.comparison import Share, differences, shares
+from maskkit.describing.findings import Comparison
+from maskkit.describing.pairs import kind
 from maskkit.describing.photos import features, look, properties
 from maskkit.describing.two_sample import Sample, TwoSample, two_sample
 from maskkit.errors import examples
@@ -25,41 +25,6 @@ from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
 MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How two sets of photos differ.
-
-    Args:
-        names: Of the two sets.
-        photos: How many each has.
-        faults: How many of them cannot be read.
-        people: Names of people that are in both.
-        differences: Of each property of the photos.
-        sizes: Share of each set by width and height.
-        formats: Share of each set by file format and colour mode.
-        classes: Share of the labelled photos of each set by class; empty if a set has none.
-        duplicates: Photos that are in both sets.
-        two_sample: Whether a classifier tells the sets apart; None if they are too small.
-        half: Whether JPEGs were decoded at half their size.
-    """
-
-    names: tuple[str, str]
-    photos: tuple[int, int]
-    faults: tuple[int, int]
-    people: tuple[str, ...]
-    differences: tuple[Difference, ...]
-    sizes: tuple[Share, ...]
-    formats: tuple[Share, ...]
-    classes: tuple[Share, ...]
-    duplicates: Kind
-    two_sample: TwoSample | None
-    half: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 def compare(

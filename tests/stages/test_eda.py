@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
+from maskkit.describing.findings import Eda
 from maskkit.errors import MaskkitError
 from maskkit.stages.compare import compare, verdict
 from maskkit.stages.compare import report as comparison_report
-from maskkit.stages.eda import Eda, eda, report
+from maskkit.stages.eda import eda, report
 from maskkit.stages.label import label
 
 
