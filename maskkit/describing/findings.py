@@ -7,9 +7,9 @@ from typing import Any
 
 from maskkit.describing.comparison import Difference, Share
 from maskkit.describing.groups import Combination, Distribution
+from maskkit.describing.looks import Look
 from maskkit.describing.numbers import Ages
 from maskkit.describing.pairs import Kind
-from maskkit.describing.photos import Look
 from maskkit.describing.two_sample import TwoSample
 
 

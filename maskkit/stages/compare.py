@@ -12,8 +12,8 @@ from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.comparison import Share, differences, shares
 from maskkit.describing.findings import Comparison
+from maskkit.describing.looks import features, look, properties
 from maskkit.describing.pairs import kind
-from maskkit.describing.photos import features, look, properties
 from maskkit.describing.two_sample import Sample, TwoSample, two_sample
 from maskkit.errors import examples
 from maskkit.imaging.duplicates import find_duplicates

@@ -18,10 +18,10 @@ from maskkit.describing.groups import (
     rare_combinations,
     traits,
 )
+from maskkit.describing.looks import look
 from maskkit.describing.numbers import Ages, ages
 from maskkit.describing.pairs import kind
 from maskkit.describing.people import fold_codes, known_people, levels_of, numbers_of
-from maskkit.describing.photos import look
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
