@@ -78,6 +78,7 @@ class Eda:
         traits: Factors that do not vary within people.
         ages: Of numeric factors.
         rare: Combinations of levels that few people have; None if no level is known.
+        left_out: Photos that are no part of the set because `label` found them missing or broken, and why.
         folds: Photos and people by fold; None without a split.
         pictures: What the files are like; None if they were not looked at.
     """
@@ -94,6 +95,7 @@ class Eda:
     traits: tuple[str, ...]
     ages: tuple[Ages, ...]
     rare: Rare | None
+    left_out: tuple[tuple[str, str], ...]
     folds: Distribution | None
     pictures: Pictures | None
 

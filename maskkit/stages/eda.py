@@ -82,6 +82,7 @@ def eda(
         rare=_rare(levels[:, seen], person, LabelSpace(tuple(space.factors[index] for index in seen)), rare)
         if seen
         else None,
+        left_out=tuple(manifest.header.facts.get("left_out", {}).items()),
         folds=_folds(manifest),
         pictures=pictures,
     )
