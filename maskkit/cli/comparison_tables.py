@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from maskkit.describing.comparison import Share
+    from maskkit.describing.findings import Comparison
     from maskkit.describing.two_sample import TwoSample
-    from maskkit.stages.compare import Comparison
 
 Fact = tuple[str, str, str, object]
 

@@ -13,14 +13,22 @@ from maskkit.cli.terminal import escape
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from maskkit.describing.findings import Eda, Pictures, Rare
     from maskkit.describing.groups import Combination, Distribution, Group
     from maskkit.describing.numbers import Ages, Histogram
-    from maskkit.stages.eda import Eda, Pictures, Rare
 
 Fact = tuple[str, str, str, object]
 
 MOST_ROWS = 40  # of classes and the like; JSON has all
 MOST_RARE = 15
+GROUP_MEASURES = (
+    "photos",
+    "people",
+    "effective_photos",
+    "effective_people",
+    "photo_imbalance",
+    "people_imbalance",
+)
 
 
 def eda_tables(found: Eda) -> Iterator[Table | str]:
@@ -48,6 +56,8 @@ def eda_tables(found: Eda) -> Iterator[Table | str]:
         if len(found.rare.found) > MOST_RARE:
             more = len(found.rare.found) - MOST_RARE
             yield f"and {more} more (--json has all); {absent} of all are of nobody"
+    if found.left_out:
+        yield _fault_table("photos left out by label", found.left_out)
     if found.pictures is not None:
         yield from _picture_tables(found.pictures)
 
@@ -59,18 +69,24 @@ def eda_facts(found: Eda) -> Iterator[Fact]:
     for size, people in found.per_person:
         yield "photos per person", str(size), "people", people
     for table in (found.classes, *found.factors, *found.tables, found.folds):
-        for group in table.groups if table is not None else ():
-            for measure in ("photos", "people", "effective_photos", "effective_people", "photo_imbalance",
-                            "people_imbalance"):  # fmt: skip
-                yield table.name if table else "", group.name, measure, getattr(group, measure)
+        if table is not None:
+            yield from _group_facts(table)
     for ages in found.ages:
         for name, (people, photos) in zip(_ranges(ages.people), _both(ages), strict=True):
             yield f"{ages.name} histogram", name, "people", people
             yield f"{ages.name} histogram", name, "photos", photos
     for one in found.rare.found if found.rare else ():
         yield "rare", _combination(one), "people", one.people
+    for path, why in found.left_out:
+        yield "left out", path, "why", why
     if found.pictures is not None:
         yield from _picture_facts(found.pictures)
+
+
+def _group_facts(table: Distribution) -> Iterator[Fact]:
+    for group in table.groups:
+        for measure in GROUP_MEASURES:
+            yield table.name, group.name, measure, getattr(group, measure)
 
 
 def _headline(found: Eda) -> str:
@@ -166,11 +182,17 @@ def _picture_tables(pictures: Pictures) -> Iterator[Table | str]:
     yield f"for train: {colour_options(look.mean, look.std)}"
     yield _most_frequent("size", look.sizes) + "\n" + _most_frequent("format", look.formats)
     if pictures.faults:
-        table = new_table(f"{len(pictures.faults)} unreadable photos", "path", "")
-        for path, why in pictures.faults[:MOST_ROWS]:
-            table.add_row(escape(path), escape(why))
-        yield table
+        yield _fault_table("unreadable photos", pictures.faults)
     yield pair_table(pictures.twins.kinds)
+
+
+def _fault_table(what: str, faults: Sequence[tuple[str, str]]) -> Table:
+    shown = new_table(f"{len(faults):,} {what}", "path", "")
+    for path, why in faults[:MOST_ROWS]:
+        shown.add_row(escape(path), escape(why))
+    if len(faults) > MOST_ROWS:
+        shown.add_row(f"and {len(faults) - MOST_ROWS:,} more")
+    return shown
 
 
 def _most_frequent(title: str, counts: Sequence[tuple[str, int]]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
+from maskkit.describing.findings import Comparison, Eda
 from maskkit.describing.numbers import Histogram
 from maskkit.reporting.frame import render
 from maskkit.reporting.plots import Tick, ticks
@@ -48,11 +48,11 @@ class Bars:
     base: int = BASE
 
 
-def eda_page(result: Any, *, history: str, sheets: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+def eda_page(result: Eda, *, history: str, sheets: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     """Return the page of one set.
 
     Args:
-        result: A `maskkit.stages.eda.Eda`; this layer does not know that one.
+        result: What to show.
         history: The commands that made the manifest; empty if none did.
         sheets: Name and data URI of the photos of each contact sheet.
     """
@@ -78,8 +78,8 @@ def eda_page(result: Any, *, history: str, sheets: Mapping[str, Sequence[tuple[s
     )
 
 
-def comparison_page(result: Any) -> str:
-    """Return the page of two sets, a `maskkit.stages.compare.Comparison`."""
+def comparison_page(result: Comparison) -> str:
+    """Return the page of two sets."""
     facts = dict(
         zip(
             ("First", "Second"),

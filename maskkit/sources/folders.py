@@ -41,6 +41,12 @@ def folder_photos(root: Path, space: LabelSpace, *, unlabelled: bool = False) ->
         labels.append(-1 if label is None else label)
         counts.append(len(photos))
     outside = [f"{folder} ({count})" for folder, count in strangers.items() if count]
+    if unlabelled and not sum(counts):
+        raise MaskkitError(
+            f"{root} has no photos",
+            why=f"photos are files that end in {', '.join(PHOTO_SUFFIXES)}",
+            fix="give the folder that they are in, or one above it",
+        )
     if outside or not sum(counts):
         what = f"photos outside class folders: {examples(outside)}" if outside else "no photos"
         raise MaskkitError(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
-from maskkit.describing.comparison import Difference, Share, differences, shares
-from maskkit.describing.pairs import Kind, kind
-from maskkit.describing.people import known_people
-from maskkit.describing.photos import features, look, properties
+from maskkit.describing.comparison import Share, differences, shares
+from maskkit.describing.findings import Comparison
+from maskkit.describing.looks import features, look, properties
+from maskkit.describing.pairs import kind
 from maskkit.describing.two_sample import Sample, TwoSample, two_sample
 from maskkit.errors import examples
 from maskkit.imaging.duplicates import find_duplicates
@@ -24,41 +25,6 @@ from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
 MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How two sets of photos differ.
-
-    Args:
-        names: Of the two sets.
-        photos: How many each has.
-        faults: How many of them cannot be read.
-        people: Names of people that are in both.
-        differences: Of each property of the photos.
-        sizes: Share of each set by width and height.
-        formats: Share of each set by file format and colour mode.
-        classes: Share of the labelled photos of each set by class; empty if a set has none.
-        duplicates: Photos that are in both sets.
-        two_sample: Whether a classifier tells the sets apart; None if they are too small.
-        half: Whether JPEGs were decoded at half their size.
-    """
-
-    names: tuple[str, str]
-    photos: tuple[int, int]
-    faults: tuple[int, int]
-    people: tuple[str, ...]
-    differences: tuple[Difference, ...]
-    sizes: tuple[Share, ...]
-    formats: tuple[Share, ...]
-    classes: tuple[Share, ...]
-    duplicates: Kind
-    two_sample: TwoSample | None
-    half: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 def compare(
@@ -97,12 +63,13 @@ def compare(
     is_second = np.arange(len(both)) >= len(first)
     pairs = np.column_stack([found.one, found.other])
     between = found.differ(is_second.astype(np.int64))
+    person = _people(first, second)
     sample = _Photos(
         both,
         is_second,
-        groups_of(np.concatenate([pairs, _same_person(first, second)]), len(both)),
+        groups_of(np.concatenate([pairs, _same_person(person)]), len(both)),
         found.groups(),
-        _people(first, second),
+        person,
     )
     plain = [
         look(part, [""] * len(part), survey.colour()) for part, survey in zip(looks, surveys, strict=True)
@@ -135,16 +102,20 @@ def _shared_people(first: Manifest, second: Manifest) -> tuple[str, ...]:
     return tuple(sorted((ours & theirs) - {None}))
 
 
-def _same_person(first: Manifest, second: Manifest) -> NDArray[np.int64]:
-    """Pair each photo of a known person with the person's first photo of that set, (pairs, 2)."""
-    pairs, start = [], 0
-    for manifest in (first, second):
-        person = known_people(manifest)
-        rows = np.flatnonzero(person >= 0)
-        _, at, code = np.unique(person[rows], return_index=True, return_inverse=True)
-        pairs.append(np.column_stack([rows[at][code], rows]) + start)
-        start += len(manifest)
-    return np.concatenate(pairs).astype(np.int64)
+def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
+    """Return the person of each photo of both sets as a code, (photos,); -1 if unknown."""
+    columns = (manifest.table["person_id"] for manifest in (first, second))
+    codes, _ = encoded(
+        pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+    )
+    return codes.astype(np.int64)
+
+
+def _same_person(person: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pair each photo of a known person with the person's first, (pairs, 2)."""
+    rows = np.flatnonzero(person >= 0)
+    _, first, code = np.unique(person[rows], return_index=True, return_inverse=True)
+    return np.column_stack([rows[first][code], rows]).astype(np.int64)
 
 
 def _classes(first: Manifest, second: Manifest) -> list[Share]:
@@ -155,12 +126,6 @@ def _classes(first: Manifest, second: Manifest) -> list[Share]:
         count = np.bincount(manifest.labels[manifest.labels >= 0], minlength=len(manifest.space))
         counts.append(list(zip(manifest.space.names, count.tolist(), strict=True)))
     return shares(*counts)
-
-
-def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
-    """Return the person of each photo of both sets, (photos,); -1 if unknown."""
-    one, other = known_people(first), known_people(second)
-    return np.concatenate([one, np.where(other >= 0, other + one.max(initial=0) + 1, other)])
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.script import script
+from maskkit.describing.findings import Eda, Pictures, Rare, Twins
 from maskkit.describing.groups import (
-    Combination,
     Distribution,
     distribution,
     joint_code,
     rare_combinations,
     traits,
 )
+from maskkit.describing.looks import look
 from maskkit.describing.numbers import Ages, ages
-from maskkit.describing.pairs import Kind, kind
+from maskkit.describing.pairs import kind
 from maskkit.describing.people import fold_codes, known_people, levels_of, numbers_of
-from maskkit.describing.photos import Look, look
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
@@ -34,99 +32,6 @@ from maskkit.progress import Track, untracked
 
 ON_A_SHEET = 14  # photos of a contact sheet
 MOST_SHEETS = 40
-
-
-@dataclass(frozen=True)
-class Rare:
-    """Combinations of levels that fewer than `under` people have.
-
-    Args:
-        under: How many people are enough.
-        factors: Combinations of so many factors at most were counted.
-        found: Few factors before more, few people before more. Of combinations that nobody has, those
-            that contain a smaller one of that kind are left out.
-    """
-
-    under: int
-    factors: int
-    found: tuple[Combination, ...]
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Photos that are there more than once.
-
-    Args:
-        kinds: All pairs, then those inside one person, across people, and so on.
-        groups: Sets of photos that are linked by pairs.
-        photos: Photos in these sets.
-    """
-
-    kinds: tuple[Kind, ...]
-    groups: int
-    photos: int
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What the files are like.
-
-    Args:
-        look: What can be read.
-        half: Whether JPEGs were decoded at half their size.
-        faults: Path of each photo that cannot be read, and why.
-        twins: Exact and near duplicates.
-    """
-
-    look: Look
-    half: bool
-    faults: tuple[tuple[str, str], ...]
-    twins: Twins
-
-
-@dataclass(frozen=True)
-class Eda:
-    """What a set of photos is made of.
-
-    Args:
-        name: Of the set.
-        photos: How many there are.
-        labelled: Photos whose class is known.
-        people: Of known identity; None if no person is known.
-        alone: Photos without a known person; each counts as a person where people are counted.
-        per_person: Number of photos of a person, and how many people have it, ascending.
-        classes: People and photos by class; None if no class is known.
-        factors: The same by factor, of which a level is known.
-        tables: The same by pairs of factors.
-        traits: Factors that do not vary within people.
-        ages: Of numeric factors.
-        rare: Combinations of levels that few people have; None if no level is known.
-        folds: Photos and people by fold; None without a split.
-        pictures: What the files are like; None if they were not looked at.
-    """
-
-    name: str
-    photos: int
-    labelled: int
-    people: int | None
-    alone: int
-    per_person: tuple[tuple[int, int], ...]
-    classes: Distribution | None
-    factors: tuple[Distribution, ...]
-    tables: tuple[Distribution, ...]
-    traits: tuple[str, ...]
-    ages: tuple[Ages, ...]
-    rare: Rare | None
-    folds: Distribution | None
-    pictures: Pictures | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        plain = asdict(self)
-        if self.rare is not None:
-            for one, shown in zip(self.rare.found, plain["rare"]["found"], strict=True):
-                shown["levels"] = dict(one.levels)
-        return plain
 
 
 def eda(
@@ -177,6 +82,7 @@ def eda(
         rare=_rare(levels[:, seen], person, LabelSpace(tuple(space.factors[index] for index in seen)), rare)
         if seen
         else None,
+        left_out=tuple(manifest.header.facts.get("left_out", {}).items()),
         folds=_folds(manifest),
         pictures=pictures,
     )

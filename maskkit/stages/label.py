@@ -91,7 +91,8 @@ def label(
         "skip_bad": skip_bad,
         "no_check": no_check,
     }
-    header = Header("manifest", space, (Record("label", options, tuple(inputs)),))
+    facts = {"left_out": bad} if bad else {}  # which `eda` tells
+    header = Header("manifest", space, (Record("label", options, tuple(inputs)),), facts)
     return Manifest(table, header)
 
 

@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
+from maskkit.describing.findings import Eda
 from maskkit.errors import MaskkitError
 from maskkit.stages.compare import compare, verdict
 from maskkit.stages.compare import report as comparison_report
-from maskkit.stages.eda import Eda, eda, report
+from maskkit.stages.eda import eda, report
 from maskkit.stages.label import label
 
 
@@ -193,3 +194,13 @@ def test_sets_of_other_classes_are_compared_by_their_photos_alone(labels: Manife
     found = compare(labels, other)
     assert found.classes == ()
     assert found.duplicates.exact >= 168
+
+
+def test_what_label_left_out_is_told_later_too(few: Path, tmp_path: Path) -> None:
+    broken = min((few.parent / "images").glob("*/mask1.jpg"))
+    broken.write_bytes(b"")
+    made = label(few, skip_bad=True)
+    made.write(tmp_path / "labels.parquet")
+    found = eda(Manifest.read(tmp_path / "labels.parquet"), root=str(made.root))
+    assert found.left_out == ((f"{broken.parent.name}/mask1.jpg", "empty"),)
+    assert "Left out" in report(found, made)
