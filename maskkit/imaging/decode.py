@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,13 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, which is 
 
 cv2.setNumThreads(0)  # photos are small, and several are worked on at a time: more threads get into the way
 
+END_OF_JPEG = b"\xff\xd9"
+REDUCED = {
+    1: cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
+    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
+    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
+}
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -115,21 +123,29 @@ def load(
     return np.asarray(image.resize((width, height), FILTERS[preprocess.interpolation]))
 
 
-def opened(file: BinaryIO, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[np.uint8]]:
-    """Read an image as upright RGB, uint8 (height, width, 3), JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
+def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[np.uint8]]:
+    """Read an image as upright BGR, uint8 (height, width, 3), JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
+
+    Ordinary JPEGs are decoded by OpenCV, which gives the same pixels in two thirds of the time.
 
     Raises:
         MaskkitError: The file is empty, cut off, not an image, or too large; it is named.
     """
     try:
-        with Image.open(file) as image:
+        with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > LARGEST:
                 raise _undecodable(name, _too_large(image))
-            size = image.size[::-1] if image.getexif().get(ORIENTATION, 1) > 4 else image.size
+            orientation = image.getexif().get(ORIENTATION, 1)
+            size = image.size[::-1] if orientation > 4 else image.size
             kind = Kind(image.format or "", image.mode, *size)
+            # OpenCV may decode what is there of a file that is cut off.
+            if (kind.format, kind.mode, orientation, data[-2:]) == ("JPEG", "RGB", 1, END_OF_JPEG):
+                pixels = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED[scale])
+                if pixels is not None:
+                    return kind, pixels  # type: ignore[return-value]
             if scale > 1:
                 image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
-            return kind, np.asarray(_upright(image))
+            return kind, np.ascontiguousarray(np.asarray(_upright(image))[..., ::-1])
     except Exception as error:  # see decode
         if isinstance(error, MaskkitError):
             raise

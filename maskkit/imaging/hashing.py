@@ -43,8 +43,9 @@ def hash_of(luma: NDArray[Any]) -> tuple[np.uint64, Hashes]:
 
 def _above_median(frequencies: NDArray[Any], side: int) -> Hashes:
     lowest = frequencies[:side, :side].ravel()
-    # Without the first, which is the brightness.
-    return np.packbits(lowest > np.median(lowest[1:])).view(np.uint64)
+    rest = lowest[1:]  # without the first, which is the brightness
+    middle = np.partition(rest, rest.size // 2)[rest.size // 2]
+    return np.packbits(lowest > middle).view(np.uint64)
 
 
 def near_pairs(coarse: Hashes, fine: Hashes) -> tuple[Pairs, NDArray[np.int64]]:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import draw_photo
 from numpy.typing import NDArray
 from PIL import Image
 
 from maskkit.artifacts.checkpoint import Crop, Preprocess
 from maskkit.errors import MaskkitError
 from maskkit.imaging import decode as module
-from maskkit.imaging.decode import decode, fault, faulty, load
+from maskkit.imaging.decode import Kind, decode, fault, faulty, load, opened
 
 ORIENTATION = 0x0112
 # What a viewer must do to show the stored pixels upright, per EXIF orientation.
@@ -326,3 +327,22 @@ def test_a_real_bomb_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_fault_without_words_is_called_by_its_kind() -> None:
     assert fault(ValueError()) == "ValueError"
     assert fault(PermissionError(13, "Permission denied", "/x")) == "permission denied"
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+def test_photos_are_opened_with_the_pixels_that_pillow_gives(tmp_path: Path, scale: int) -> None:
+    file = tmp_path / "a.jpg"
+    draw_photo(file, mask="wear", gender="male", age=40, seed=1, size=(96, 64))
+    kind, pixels = opened(file.read_bytes(), name="a", scale=scale)
+    with Image.open(file) as image:
+        image.draft(None, (96 // scale, 64 // scale))
+        wanted = np.asarray(image.convert("RGB"))
+    assert np.array_equal(pixels[..., ::-1], wanted)
+    assert kind == Kind("JPEG", "RGB", 96, 64)
+
+
+def test_a_file_that_goes_on_after_the_photo_is_opened_too(tmp_path: Path) -> None:
+    file = tmp_path / "a.jpg"
+    draw_photo(file, mask="wear", gender="male", age=40, seed=1, size=(96, 64))
+    plain = opened(file.read_bytes(), name="a")[1]
+    assert np.array_equal(opened(file.read_bytes() + b"\0" * 8, name="a")[1], plain)
