@@ -74,7 +74,7 @@ def test_sets_that_differ_are_told_apart_by_what_differs() -> None:
 
 def test_sets_that_do_not_differ_are_not_told_apart() -> None:
     found = [two_sample(people(30, seed=seed), deal, divisions=9).p for seed in range(4)]
-    assert sum(p == 0.1 for p in found if p is not None) <= 1
+    assert np.mean([p for p in found if p is not None]) > 0.2  # p is uniform there, from 0.1 to 1
 
 
 def test_unknown_people_are_not_mistaken_for_a_difference() -> None:
