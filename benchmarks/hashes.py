@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from maskkit.imaging.hashing import COARSE_WITHIN, FINE_WITHIN, near_pairs
 from maskkit.imaging.survey import Survey, survey
-from maskkit.stages.audit import SCALE
 
 Picture = NDArray[Any]
+SCALE = 2  # of JPEGs, as `maskkit audit` decodes them
 COPIED = 400
 COARSE_TRIED = (4, 6, COARSE_WITHIN, 10, 12)
 FINE_TRIED = (16, 24, FINE_WITHIN, 40, 48, 64, 256)

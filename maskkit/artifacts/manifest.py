@@ -146,6 +146,12 @@ class Manifest:
         """The rows grouped by person; a row whose person is unknown is a person of its own."""
         return self.grouped("person_id")
 
+    @cached_property
+    def known_people(self) -> NDArray[np.int64]:
+        """The person of each row as a code of `people`, (rows,); -1 where nobody is named."""
+        is_known = self.table["person_id"].is_valid().to_numpy()
+        return np.asarray(np.where(is_known, self.people.codes, UNKNOWN), np.int64)
+
     def select(self, rows: NDArray[Any]) -> Manifest:
         """Return the manifest of these rows (a mask or indices), with the same history."""
         if rows.dtype == np.bool_:

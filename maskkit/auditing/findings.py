@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 
@@ -106,7 +105,7 @@ def flags(findings: Iterable[Finding], manifest: Manifest) -> pa.Array:
 
 def members(manifest: Manifest) -> Any:
     """Return a function from a person to the rows of their photos."""
-    codes = known_people(manifest)
+    codes = manifest.known_people
     order = np.argsort(codes, kind="stable")
     place = {name: code for code, name in enumerate(manifest.people.names)}
 
@@ -116,12 +115,6 @@ def members(manifest: Manifest) -> Any:
             yield from order[low:high].tolist()
 
     return rows_of
-
-
-def known_people(manifest: Manifest) -> NDArray[np.int64]:
-    """Return the person of each row as a code of `manifest.people`, (rows,), -1 where nobody is named."""
-    is_known = manifest.table["person_id"].is_valid().to_numpy()
-    return np.where(is_known, manifest.people.codes, -1)
 
 
 def person_of(manifest: Manifest, row: int) -> str | None:

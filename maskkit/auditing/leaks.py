@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from maskkit.artifacts.checks import divided_people
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
-from maskkit.auditing.findings import Finding, Severity, known_people, person_of
+from maskkit.auditing.findings import Finding, Severity, person_of
 from maskkit.imaging.duplicates import Duplicates
 
 # Photos of one person in one scene are alike; of 256 bits, copies of a photo differ in fewer.
@@ -36,12 +36,12 @@ def duplicates_inside(manifest: Manifest, pairs: Duplicates) -> Iterator[Finding
         manifest: With `fold` or without.
         pairs: Of its rows.
     """
-    pairs = pairs.take(pairs.differ(known_people(manifest)) | (pairs.bits <= COPY_WITHIN))
+    pairs = pairs.take(pairs.differ(manifest.known_people) | (pairs.bits <= COPY_WITHIN))
     folds = manifest.folds if manifest.has("fold") else np.full(len(manifest), NOT_IN_SPLIT)
     in_split = folds != NOT_IN_SPLIT
     parted = in_split[pairs.one] & in_split[pairs.other] & (folds[pairs.one] != folds[pairs.other])
     together = in_split[pairs.one] & in_split[pairs.other] & ~parted
-    of_two = pairs.differ(known_people(manifest))
+    of_two = pairs.differ(manifest.known_people)
     labelled_twice = pairs.differ(manifest.labels)
     names = manifest.space.names
     for index, (one, other) in enumerate(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True)):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
-from maskkit.auditing.findings import Finding, Proposal, known_people, members
+from maskkit.auditing.findings import Finding, Proposal, members
 from maskkit.labels import Factor
 
 # What at least this share of people share is meant to be so; the rest are findings.
@@ -58,7 +58,7 @@ def odd_numbers_of_photos(manifest: Manifest) -> Iterator[Finding]:
     Counted are the photos of each level of the factors that change between photos. Nothing is
     reported if people have all kinds of numbers of photos.
     """
-    known = known_people(manifest)
+    known = manifest.known_people
     people = np.unique(known[known >= 0])
     if len(people) < FEWEST_PEOPLE:
         return
@@ -99,14 +99,14 @@ def _values(manifest: Manifest, factor: Factor) -> tuple[NDArray[np.int64], list
 
 
 def _people_with_several(manifest: Manifest, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    person = known_people(manifest)
+    person = manifest.known_people
     part = (person >= 0) & (codes >= 0)
     return np.asarray(np.bincount(person[part], minlength=len(manifest.people)) > 1)
 
 
 def _varies(manifest: Manifest, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return whether each person has two different values, (people,)."""
-    person = known_people(manifest)
+    person = manifest.known_people
     part = (person >= 0) & (codes >= 0)
     least = np.full(len(manifest.people), np.iinfo(np.int64).max)
     most = np.full(len(manifest.people), -1)

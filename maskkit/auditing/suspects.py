@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.auditing.confident import Confident, confident, of_factor, of_person
-from maskkit.auditing.findings import Finding, Proposal, Severity, known_people, person_of
+from maskkit.auditing.findings import Finding, Proposal, Severity, person_of
 from maskkit.auditing.people import personal_factors
 from maskkit.labels import Factor
 
@@ -95,7 +95,7 @@ def suspect_labels(
 
 
 def _suspect_people(doubt: Doubt) -> Iterator[Finding]:
-    person = np.where(doubt.given >= 0, known_people(doubt.manifest), -1)
+    person = np.where(doubt.given >= 0, doubt.manifest.known_people, -1)
     people = len(doubt.manifest.people)
     part = np.flatnonzero(person >= 0)
     first = np.full(people, -1)
@@ -120,7 +120,7 @@ def _suspect_photos(doubt: Doubt) -> Iterator[Finding]:
     found = confident(doubt.probs, doubt.given, is_ordered=doubt.factor.is_numeric)
     far = _is_far(doubt, np.arange(len(doubt.given)), found.likely)
     unsure = _worst_first(found, found.suspect(min(SURENESS_OF_EXCHANGE, doubt.sureness)) & far)
-    partner = _exchanged(unsure, known_people(doubt.manifest), found)
+    partner = _exchanged(unsure, doubt.manifest.known_people, found)
     suspect = found.suspect(doubt.sureness)
     paths = doubt.manifest.table["path"]
     for row in unsure:

@@ -27,12 +27,6 @@ def levels_of(manifest: Manifest) -> NDArray[np.int64]:
     return np.column_stack(columns).astype(np.int64)
 
 
-def known_people(manifest: Manifest) -> NDArray[np.int64]:
-    """Return the person of each photo as a code, (photos,); -1 if unknown."""
-    is_unknown = manifest.table["person_id"].is_null().to_numpy()
-    return np.where(is_unknown, UNKNOWN, manifest.people.codes)
-
-
 def fold_codes(manifest: Manifest) -> NDArray[np.int64]:
     """Return the fold of each photo as a code, (photos,): 0 never held out, 1 fold 0, ...; -1 outside."""
     if not manifest.has("fold"):

@@ -21,7 +21,7 @@ from maskkit.describing.groups import (
 from maskkit.describing.looks import look
 from maskkit.describing.numbers import Ages, ages
 from maskkit.describing.pairs import kind
-from maskkit.describing.people import fold_codes, known_people, levels_of, numbers_of
+from maskkit.describing.people import fold_codes, levels_of, numbers_of
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
@@ -61,7 +61,7 @@ def eda(
     pictures = None
     if not counts_only:
         pictures = _pictures(manifest, look_at(manifest, root=root, half=half, track=track), half)
-    person, known = manifest.people.codes, known_people(manifest)
+    person, known = manifest.people.codes, manifest.known_people
     levels = levels_of(manifest)
     seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
     space = manifest.space
@@ -141,7 +141,7 @@ def _pictures(manifest: Manifest, survey: Survey, half: bool) -> Pictures:
 
 
 def _twins(manifest: Manifest, found: Duplicates) -> Twins:
-    person, fold = known_people(manifest), fold_codes(manifest)
+    person, fold = manifest.known_people, fold_codes(manifest)
     pairs = np.column_stack([found.one, found.other])
     is_known = (person[found.one] >= 0) & (person[found.other] >= 0)
     chosen: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(found), np.bool_)}

@@ -73,7 +73,7 @@ def evaluate(
     rows, place = _matched(manifest, predictions)  # (scored,), (scored,)
     _check_leak(manifest, predictions, rows, allow_leak=allow_leak)
     truth = manifest.labels[rows]
-    person = np.where(manifest.table["person_id"].is_null().to_numpy(), -1, manifest.people.codes)
+    person = manifest.known_people
     fold = manifest.folds[rows] if manifest.has("fold") else None
     scores = score(
         truth,
