@@ -93,6 +93,12 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
+def kind_of(flag: str) -> str:
+    """Return the kind of finding that a flag tells; of a stranger's flag, the word before its colon."""
+    kinds = [kind for kind in KINDS if flag == kind or flag.startswith(f"{kind}:")]
+    return max(kinds, key=len, default=flag.partition(":")[0])
+
+
 def flags(findings: Iterable[Finding], manifest: Manifest) -> pa.Array:
     """Return the flags of every row, list of string (rows,); null for none."""
     rows: dict[int, list[str]] = {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.exported import exported_header, is_onnx
@@ -16,6 +18,7 @@ from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
+from maskkit.auditing.findings import kind_of
 from maskkit.splitting.quality import fold_quality
 
 Facts = dict[str, Any]
@@ -71,6 +74,8 @@ def _manifest_facts(manifest: Manifest) -> Facts:
     counts = np.bincount(labels[labels >= 0], minlength=len(manifest.space))
     facts["images per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
     facts |= _target_facts(manifest)
+    if manifest.has("flags"):
+        facts["flags"] = dict(Counter(map(kind_of, pc.list_flatten(manifest.table["flags"]).to_pylist())))
     if manifest.has("fold"):
         images = np.bincount(manifest.folds - NOT_IN_SPLIT)  # of the rows outside the folds first
         names = ["not in the split", "never held out", *map(str, range(len(images)))]
