@@ -154,6 +154,17 @@ def test_out_of_fold_averages_all_who_have_not_seen_the_person(
     assert predictions.fold[row] == 1  # type: ignore[index]  # both held out fold 1
 
 
+def test_people_nobody_was_trained_on_are_answered_for_by_their_fold_alone(
+    train_csv: Path, quick: TrainOptions, tmp_path: Path
+) -> None:
+    ignoring = split(label(train_csv, ignore={"age": ["58-60"]}), folds=2)
+    assert (ignoring.table["weight"].to_numpy() == 0).any()
+    options = replace(quick, epochs=1)
+    paths = [train(ignoring, tmp_path / f"{fold}.safetensors", fold=fold, options=options) for fold in (0, 1)]
+    oof = predict(ignoring, [Checkpoint.read(path) for path in paths], oof=True, machine=HERE)
+    assert np.array_equal(oof.fold, ignoring.folds)  # type: ignore[arg-type]
+
+
 def test_out_of_fold_leaves_out_who_was_seen_by_all_and_says_so(
     folds: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
 ) -> None:
