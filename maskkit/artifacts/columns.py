@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _BLOCK = 16_384  # texts at a time, which stay in cache
+_LONGEST = 1024  # bytes of a text; all of a block are padded to the longest
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2 to the power of 64, divided by the golden ratio, made odd (Knuth)
 
 Integers = NDArray[np.integer[Any]]
@@ -58,10 +59,10 @@ def repeated(column: pa.ChunkedArray | pa.Array) -> list[Any]:
 
 
 def surely_differ(column: pa.ChunkedArray | pa.Array) -> bool:
-    """Whether texts of one length, such as the competition's ids, have as many digests as there are texts.
+    """Whether texts have as many digests as there are texts: then none is empty, and no two are alike.
 
-    Then none is empty, and no two are alike. If not, or if lengths differ, nothing is said. A hash table
-    takes several times as long, and grows to the size of the column.
+    If not, nothing is said. A hash table takes five times as long, and several times the memory of the
+    column.
     """
     digests = np.empty(len(column), np.uint64)
     done = 0
@@ -77,18 +78,22 @@ def surely_differ(column: pa.ChunkedArray | pa.Array) -> bool:
 
 
 def _digests(texts: pa.Array) -> NDArray[np.uint64] | None:
-    """Return a number for each text, (rows,); None if they are not all of one length above 0."""
+    """Return a number for each text, (rows,); None if one is missing, empty or very long."""
     if texts.type != pa.string() or texts.null_count:
         return None
     _, ends, data = texts.buffers()
     end = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    size = int(end[1] - end[0])
-    if not size or (np.diff(end) != size).any():
+    size = np.diff(end)
+    if not size.all() or size.max() > _LONGEST:
         return None
-    words = np.zeros((len(texts), -(-size // 8) * 8), np.uint8)
-    words[:, :size] = np.frombuffer(data, np.uint8)[end[0] : end[-1]].reshape(-1, size)
-    digest = np.zeros(len(texts), np.uint64)
-    for word in words.view(np.uint64).T:  # each step can be undone, so one word's texts never share a digest
+    letters = np.frombuffer(data, np.uint8)[end[0] : end[-1]]
+    padded = np.zeros((len(texts), -(-int(size.max()) // 8) * 8), np.uint8)
+    if (size == size[0]).all():  # as the competition's ids
+        padded[:, : size[0]] = letters.reshape(-1, size[0])
+    else:
+        padded[np.arange(padded.shape[1]) < size[:, None]] = letters
+    digest = size.astype(np.uint64)  # or a text would be as one that goes on with zeros
+    for word in padded.view(np.uint64).T:  # each step can be undone, so one word's texts never share a digest
         digest = (digest ^ word) * _ODD
         digest ^= digest >> np.uint64(29)
     return digest

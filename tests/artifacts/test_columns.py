@@ -56,9 +56,17 @@ def test_every_byte_of_an_id_counts(length: int) -> None:
     assert not surely_differ(pa.concat_arrays([column, column[-1:]]))
 
 
-@pytest.mark.parametrize("values", [["a", "bb"], ["", ""], ["a", None], [""]])
-def test_nothing_is_sure_of_ids_of_several_lengths_or_none(values: list[str | None]) -> None:
+@pytest.mark.parametrize("values", [["", ""], ["a", None], [""], ["a", "a" * 5000]])
+def test_nothing_is_sure_of_missing_empty_and_very_long_ids(values: list[str | None]) -> None:
     assert not surely_differ(pa.array(values, pa.string()))
+
+
+def test_ids_of_several_lengths_are_told_apart_also_by_zeros_at_their_end() -> None:
+    names = [f"{number}/mask{number % 5}.jpg" for number in range(30_000)]
+    names += ["a", "a\0", "a\0\0", "aaaaaaaa", "aaaaaaaa\0"]
+    assert surely_differ(pa.chunked_array([names[:9], names[9:]]))
+    assert not surely_differ(pa.chunked_array([names, names[777:778]]))
+    assert repeated(pa.chunked_array([names, names[777:778]])) == names[777:778]
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int16, np.int32])
