@@ -79,6 +79,17 @@ class Audit:
         return found
 
 
+KEEP_TOGETHER = (
+    "find out whose photo it is, or keep both people together: maskkit audit -o flagged.parquet, "
+    "then maskkit split flagged.parquet --keep-with duplicate_group"
+)
+FIXES = {
+    "leak:person": "split again: maskkit split --by person",
+    "leak:folds": KEEP_TOGETHER,
+    "leak:people": KEEP_TOGETHER,
+    "leak:against": "take the photo out of one of the sets",
+}
+
 FINDING_COLUMNS = (
     "kind", "severity", "person_id", "path", "other", "column", "from", "value", "confidence", "evidence",
 )  # fmt: skip
@@ -178,8 +189,7 @@ def refuse_leaks(result: Audit) -> None:
         raise RefusedError(
             f"leaks were found: {told}",
             why="a photo on both sides of a split, or in the test set, makes a score better than it is",
-            fix="give people in two folds one fold by `maskkit split --by person`; keep photos of two people "
-            "together by `maskkit audit -o` and `maskkit split --keep-with duplicate_group`, or remove them",
+            fix="; ".join(dict.fromkeys(fix for kind, fix in FIXES.items() if kind in kinds)),
         )
 
 

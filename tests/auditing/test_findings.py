@@ -7,6 +7,7 @@ from auditing_data import manifest_of, photos_of
 
 import maskkit.auditing
 from maskkit.auditing.findings import KINDS, Finding, Proposal, flags, ranked
+from maskkit.stages.audit import FIXES
 
 
 def test_every_kind_that_is_reported_is_explained() -> None:
@@ -19,6 +20,10 @@ def test_every_kind_that_is_reported_is_explained() -> None:
         if kind != "leak"
     }
     assert reported == set(KINDS)
+
+
+def test_every_leak_has_a_fix() -> None:
+    assert set(FIXES) == {kind for kind in KINDS if kind.startswith("leak")}
 
 
 def test_findings_are_ordered_by_severity_kind_and_sureness() -> None:
