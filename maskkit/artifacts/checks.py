@@ -122,7 +122,7 @@ def _typed(table: pa.Table, space: LabelSpace, *, name: str) -> pa.Table:
         try:
             values = table[field.name].cast(pa.string()) if wanted == LEVEL else table[field.name]
             table = table.set_column(index, field.name, values.cast(wanted))
-        except (pa.ArrowException, NotImplementedError) as error:
+        except pa.ArrowException as error:
             raise MaskkitError(
                 f"{name}: column {field.name!r} holds {field.type}",
                 why=f"it must hold {wanted}: {str(error).splitlines()[0]}",

@@ -95,7 +95,8 @@ def suspect_labels(
 
 
 def _suspect_people(doubt: Doubt) -> Iterator[Finding]:
-    person = np.where(doubt.given >= 0, doubt.manifest.known_people, -1)
+    # A photo of nobody known is judged by itself.
+    person = np.where(doubt.given >= 0, doubt.manifest.people.codes, -1)
     people = len(doubt.manifest.people)
     part = np.flatnonzero(person >= 0)
     first = np.full(people, -1)
@@ -110,9 +111,12 @@ def _suspect_people(doubt: Doubt) -> Iterator[Finding]:
     for one in _worst_first(found, is_suspect):
         facts = [doubt.odds(found, one), f"{agreeing[one]} of {photos[one]} photos agree"]
         severity: Severity = "high" if severe[one] else "medium"
+        row = int(first[one])
+        name = person_of(doubt.manifest, row)
+        kind, place = ("suspect:photo", row) if name is None else ("suspect:person", None)
         yield Finding(
-            "suspect:person", severity, ", ".join(facts), doubt.manifest.people.names[one],
-            proposal=doubt.proposal(found, one, int(first[one])), confidence=doubt.rank(found, one),
+            kind, severity, ", ".join(facts), name, place,
+            proposal=doubt.proposal(found, one, row), confidence=doubt.rank(found, one),
         )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         elif pa.types.is_boolean(kind):
             column = pc.if_else(column, "True", "False")
         return column.cast(pa.string())
-    except (pa.ArrowException, NotImplementedError) as error:
+    except pa.ArrowException as error:
         raise MaskkitError(
             f"{name} holds {kind}",
             why=f"it is text or a number: {str(error).splitlines()[0]}",
@@ -98,7 +98,7 @@ def _floats(factor: Factor, column: pa.ChunkedArray) -> NDArray[np.float64]:
         found = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
         if not np.isinf(found).any():
             return np.asarray(found, np.float64)
-    except (pa.ArrowException, NotImplementedError):
+    except pa.ArrowException:
         pass  # some are no numbers, or have spaces around them
     codes, values = encoded(column)
     found = [_number(value) for value in values.to_pylist()]

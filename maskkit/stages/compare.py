@@ -19,7 +19,7 @@ from maskkit.errors import examples
 from maskkit.imaging.duplicates import find_duplicates
 from maskkit.imaging.hashing import groups_of
 from maskkit.imaging.looking import look_at
-from maskkit.imaging.survey import Survey
+from maskkit.imaging.survey import Survey, joined
 from maskkit.progress import Track, untracked
 from maskkit.splitting.folds import stratified_group_folds
 
@@ -58,7 +58,7 @@ def compare(
         for manifest, place in ((first, root), (second, other_root))
     ]
     looks = [survey.looks[survey.readable] for survey in surveys]
-    both = Survey(np.concatenate([survey.looks for survey in surveys]), scale=surveys[0].scale)
+    both = joined(surveys)
     found = find_duplicates(both)
     is_second = np.arange(len(both)) >= len(first)
     pairs = np.column_stack([found.one, found.other])

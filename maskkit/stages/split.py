@@ -133,7 +133,7 @@ def _need_columns(manifest: Manifest, columns: Sequence[str], *, option: str) ->
 
 def _groups(manifest: Manifest, by: str) -> Groups:
     if by == "person":
-        unknown = int((pc.is_null(manifest.table["person_id"]).to_numpy() & _takes_part(manifest)).sum())
+        unknown = int(((manifest.known_people < 0) & _takes_part(manifest)).sum())
         if unknown:
             raise MaskkitError(
                 f"{manifest.name} has {unknown} images without a person",

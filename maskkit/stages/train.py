@@ -86,12 +86,7 @@ def train(
         return output
     # Whoever began the training that is gone on with was asked about an existing checkpoint then.
     refuse_existing(output, force=force or goes_on)
-    if left_over.exists() and not (resume or force):
-        raise MaskkitError(
-            f"{left_over} holds an interrupted training",
-            why="starting anew would throw it away",
-            fix="use --resume to go on from it, or --force to start anew",
-        )
+    _refuse_to_lose(left_over, resume=resume, force=force)
     rows = _rows(manifest, fold, allow_leak=allow_leak)
     photo_files(manifest, root=root)  # a wrong root is better found now than after weights were loaded
 
@@ -121,6 +116,16 @@ def train(
     write_checkpoint(output, model.state_dict(), header)  # whole, also if only its head has learnt
     left_over.unlink(missing_ok=True)
     return output
+
+
+def _refuse_to_lose(left_over: Path, *, resume: bool, force: bool) -> None:
+    """Raise if an interrupted training would be thrown away unasked."""
+    if left_over.exists() and not (resume or force):
+        raise MaskkitError(
+            f"{left_over} holds an interrupted training",
+            why="starting anew would throw it away",
+            fix="use --resume to go on from it, or --force to start anew",
+        )
 
 
 def _resolved(options: TrainOptions, begun: Path | None) -> TrainOptions:

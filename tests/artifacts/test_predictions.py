@@ -254,7 +254,7 @@ def test_wider_types_of_other_programs_are_cast(columns: dict[str, pa.Array]) ->
     ],
 )
 def test_parquet_that_does_not_fit_its_label_space_is_refused(columns: dict[str, pa.Array]) -> None:
-    wrong(parquet(**columns))
+    assert wrong(parquet(**columns)).fix
 
 
 def test_a_manifest_is_not_predictions() -> None:
@@ -263,7 +263,7 @@ def test_a_manifest_is_not_predictions() -> None:
 
 
 def test_truncated_parquet_is_refused() -> None:
-    wrong(made().encode("parquet")[:-9])
+    assert "some.csv" in wrong(made().encode("parquet")[:-9]).what
 
 
 def test_what_a_submission_lacks_cannot_be_written() -> None:

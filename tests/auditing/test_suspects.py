@@ -77,6 +77,21 @@ def test_two_exchanged_photos_are_told_as_such_and_one_alone_is_not() -> None:
     assert {one.row: one.proposal for one in found}[5] == Proposal("mask", "none", "incorrect")
 
 
+def test_a_photo_of_nobody_known_is_judged_by_itself() -> None:
+    rows = photos_of(34)
+    for row in rows[7:9]:
+        row["person_id"] = ""
+    truth = manifest_of(rows)
+    for row in rows[7:14]:
+        row["gender"] = "male"
+    found = told(manifest_of(rows), truth)
+    assert {(one.kind, one.person, one.row) for one in found} == {
+        ("suspect:photo", None, 7),
+        ("suspect:photo", None, 8),
+        ("suspect:person", "001", None),
+    }
+
+
 def test_only_what_is_sure_enough_is_reported() -> None:
     rows = photos_of(34)
     truth = manifest_of(rows)

@@ -436,6 +436,8 @@ def test_a_holdout_keeps_near_copies_together(labels: Manifest) -> None:
     for seed in range(5):
         result = split(manifest, holdout=0.3, seed=seed, keep_with=["duplicate_group"])
         check_split(reread(result))
+        names = np.array(manifest.table["duplicate_group"].to_pylist(), object)
+        assert all(len(set(result.folds[names == name])) == 1 for name in set(names) - {None})
 
 
 def test_ids_beyond_32_bits_are_told_apart(labels: Manifest) -> None:

@@ -47,7 +47,8 @@ def test_an_error_that_is_common_to_all_classes_widens_nothing() -> None:
 
     given = WANTED + torch.tensor([[0.5], [-0.25]])
     classify = settled(lambda images: images[:, :, 0, 0].clone(), never, wanted=WANTED, given=given)
-    classify(torch.tensor([1.0, 0.9, 0.0])[None, :, None, None].expand(1, 3, 2, 2))
+    logits = torch.tensor([[1.0, 0.9, 0.0]])
+    assert torch.equal(classify(logits[:, :, None, None].expand(1, 3, 2, 2)), logits)
 
 
 def test_a_single_class_has_no_ties() -> None:
