@@ -97,7 +97,7 @@ def compare_augmentation(photos: Photos, size: tuple[int, int], runs: int) -> No
         in_turns(
             {
                 "albumentations": lambda: [policy(image=photo)["image"] for photo in pixels],
-                "maskkit light": lambda: light(pixels, light.draw(len(pixels), random)),
+                "maskkit light": lambda: light(pixels, light.draw(np.arange(len(pixels)), random)),
             },
             runs=runs,
         )

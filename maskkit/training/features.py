@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from maskkit.artifacts.records import Cache, Keys, Records, records
 from maskkit.config import Augmentation, TrainOptions
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.dataset import Drawn, batch_count
+from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
@@ -64,9 +64,9 @@ class DrawnView:
     def __init__(self, views: int) -> None:
         self.views = views
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
-        """Draw a view for each of `count` photos, (count,)."""
-        return random.integers(0, self.views, count)
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Draw a view for each photo, (rows,)."""
+        return random.integers(0, self.views, len(rows))
 
     def __call__(self, values: Floats, drawn: Drawn) -> Floats:
         """Return the view drawn for each photo, (N, features) of (N, views, features)."""
@@ -189,7 +189,8 @@ class _Maker:
         if self.augment is None or view == 0:
             return pixels
         randoms = [np.random.default_rng([view, *self.keys[row].tolist()]) for row in rows]
-        return self.augment(pixels, np.concatenate([self.augment.draw(1, random) for random in randoms]))
+        drawn = [self.augment.draw(rows[[place]], random) for place, random in enumerate(randoms)]
+        return self.augment(pixels, np.concatenate(drawn))
 
     @torch.inference_mode()
     def _extract(self, pixels: Pixels) -> Floats:

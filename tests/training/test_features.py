@@ -94,7 +94,7 @@ def test_are_computed_once_for_the_same_backbone(
 
 def test_each_photo_is_shown_in_the_view_drawn_for_it() -> None:
     values = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
-    drawn = DrawnView(4).draw(3000, np.random.default_rng(0))
+    drawn = DrawnView(4).draw(np.arange(3000), np.random.default_rng(0))
     assert np.bincount(drawn, minlength=4).min() > 650
     assert DrawnView(4)(values, np.array([3, 0, 1])).tolist() == [[6, 7], [8, 9], [18, 19]]
 
