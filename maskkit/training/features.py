@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.artifacts.records import Cache, Keys, Records, records
-from maskkit.config import Augmentation, TrainOptions
+from maskkit.choices import parse_sum
+from maskkit.config import TrainOptions
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
+from maskkit.modeling.heads import is_plain
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
 from maskkit.modeling.precision import prepare
 from maskkit.progress import Track, untracked
+from maskkit.techniques import AUGMENTATIONS
 from maskkit.training.fold import Fold
 
 VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways
@@ -89,7 +92,7 @@ class Showing:
     name: str
     weights: str
     device: torch.device
-    augment: Augmentation
+    augment: str
 
     @property
     def views(self) -> int:
@@ -120,8 +123,11 @@ def freeze(
         MaskkitError: The model is not made of features and one layer on them.
     """
     device = torch.device(options.device)
-    backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=options.dropout)
-    showing = Showing(backbone, options.model, backbone_digest(model), device, options.augment)
+    heads = options.chosen("head")
+    dropout = heads[0].number("dropout") if is_plain(heads) else 0.0  # other heads have their own
+    backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=dropout)
+    name = options.one("model").name
+    showing = Showing(backbone, name, backbone_digest(model), device, options.augment)
     features = features_of(showing, photos, cache=cache, track=track)
     return backbone.head, replace(fold, inputs=features, vary=DrawnView(showing.views))
 
@@ -171,7 +177,7 @@ class _Maker:
 
     def __init__(self, showing: Showing, photos: Photos, keys: Keys) -> None:
         self.showing, self.photos, self.keys = showing, photos, keys
-        self.augment = augmentation(showing.augment)
+        self.augment = augmentation(parse_sum(showing.augment, AUGMENTATIONS, option="--augment"))
         self.shape = (showing.views, showing.backbone.width)
 
     def __call__(self, rows: NDArray[np.int64]) -> Floats:

@@ -100,10 +100,7 @@ class Trainer:
         started = time.perf_counter()
         parts = self.train(number, track)
         trained = time.perf_counter()
-        self.answers = self._answers(track)
-        loss, scores = held_out_scores(
-            self.fold.label[self.fold.held_out], self.answers, self.fold.space
-        )
+        loss, scores = self._score(track)
         if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
             raise diverged(f"the held-out loss is {loss} after epoch {number}")
         self.learner.schedule.observe(scores["macro_f1"])
@@ -135,8 +132,8 @@ class Trainer:
         self.learner.average.after_epoch(number, epochs, lambda: self.feed.epoch(number, track))
         return parts
 
-    def _answers(self, track: Track) -> NDArray[np.float32]:
-        """Return class probabilities of the photos held out, (held_out, classes)."""
+    def _score(self, track: Track) -> tuple[float, dict[str, float]]:
+        """Ask about every photo held out; return the loss and the scores."""
         model = classifier(
             self.scored,
             runtime="torch",
@@ -144,7 +141,7 @@ class Trainer:
             device=self.device,
             size=self.fold.inputs.size,
         )
-        return probabilities(
+        self.answers = probabilities(
             [model],
             self.fold.inputs,
             self.fold.held_out,
@@ -154,6 +151,7 @@ class Trainer:
             workers=self.options.workers,
             track=track,
         )[0]
+        return held_out_scores(self.fold.label[self.fold.held_out], self.answers, self.fold.space)
 
     def state(self) -> dict[str, Any]:
         """Return all that changes, as plain values and tensors."""

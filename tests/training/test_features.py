@@ -101,7 +101,7 @@ def test_each_photo_is_shown_in_the_view_drawn_for_it() -> None:
 
 @pytest.fixture
 def frozen(quick: TrainOptions) -> TrainOptions:
-    return replace(quick, freeze=True, epochs=3, augment="light")
+    return replace(quick, freeze="all", epochs=3, augment="light")
 
 
 def test_a_frozen_training_changes_the_last_layer_alone(
@@ -109,7 +109,7 @@ def test_a_frozen_training_changes_the_last_layer_alone(
 ) -> None:
     weights = {}
     for rate in (1e-3, 1e-2):
-        options = replace(frozen, epochs=1, head_learning_rate=rate)
+        options = replace(frozen, epochs=1, optimizer=f"adamw:head={rate:g}")
         path = train(folds, tmp_path / f"{rate}.safetensors", fold=0, options=options, cache=cache)
         weights[rate] = Checkpoint.read(path).weights()
     different = {name for name in weights[1e-3] if not torch.equal(weights[1e-3][name], weights[1e-2][name])}
