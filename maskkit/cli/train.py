@@ -10,7 +10,7 @@ import typer
 
 from maskkit.cli import machine, options, terminal
 from maskkit.cli.streams import STREAM, print_line, refuse, source
-from maskkit.config import TrainOptions, parse_channels, parse_size
+from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def train(
     allow_leak: options.AllowLeak = False,
     cache: options.CacheFolder = None,
     cache_size: options.CacheSize = options.CACHE_SIZE,
-    no_cache: options.NoCache = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
     dry_run: options.DryRun = False,
@@ -51,11 +50,7 @@ def train(
     Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package
     """
     _check_words(output, fold)
-    parse_size(training.size)
-    for name, text in (("mean", training.mean), ("std", training.std)):
-        if text is not None:
-            parse_channels(text, name)
-    kept = options.chosen_cache(cache, cache_size, no_cache)
+    kept = options.chosen_cache(cache, cache_size)
     machine.use_well()
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.train import train as stage
