@@ -115,7 +115,8 @@ ANY_OPTIMIZER: Final[Settings] = _STEPPING  # of timm, by name
 OPTIMIZERS: Final[Table] = {
     "adamw": _STEPPING,
     "sgd": {
-        "momentum": Setting(0.9, "of its Nesterov steps; 0 for plain steps", 0, 0.9999),
+        "momentum": Setting(0.9, "share of the last step that goes on", 0, 0.9999),
+        "nesterov": Setting(True, "whether the gradient is taken ahead"),  # noqa: FBT003
         **_STEPPING,
     },
 }
@@ -131,12 +132,12 @@ SCHEDULES: Final[Table] = {
     },
     "step": {
         **_WARMUP,
-        "every": Setting(3.0, "epochs between steps", 0.01, 10000),
+        "every": Setting(3, "epochs between steps", 1, 10000),
         "factor": Setting(0.3, "of the rate per step", 0, 1),
     },
     "plateau": {
         **_WARMUP,
-        "patience": Setting(1, "epochs without a better score that are borne", 0, 10000),
+        "patience": Setting(2, "epochs without a better score that are borne", 0, 10000),
         "factor": Setting(0.3, "of the rate after them", 0, 1),
     },
     "constant": _WARMUP,

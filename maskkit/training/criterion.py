@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from maskkit.config import TrainOptions
 from maskkit.labels import LabelSpace
-from maskkit.modeling.heads import Outputs, part_losses
-from maskkit.modeling.losses import COUNTING, LOSSES
+from maskkit.modeling.heads import Heads, part_losses
+from maskkit.modeling.losses import BATCHWISE, COUNTING, LOSSES, SCALED
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.losses.cross_entropy import smoothed
 from maskkit.modeling.target import Target
@@ -66,12 +66,18 @@ class Criterion:
         }
 
     def __call__(
-        self, head: nn.Module, outputs: Outputs, target: Target, weight: Tensor, *, progress: float
+        self,
+        heads: Heads | None,
+        outputs: Tensor | Mapping[str, Tensor],
+        target: Target,
+        weight: Tensor,
+        *,
+        progress: float,
     ) -> dict[str, Tensor]:
         """Return the loss of each example, (N,), for each part of the head, in its share of the whole.
 
         Args:
-            head: The classifier of the model.
+            heads: Of the model; None for timm's own classifier.
             outputs: What it made of N examples while training.
             target: What they are trained towards.
             weight: Of each example, (N,); only losses of a whole batch need it, the mean is the caller's.
@@ -79,7 +85,7 @@ class Criterion:
                 (deferred re-weighting, Cao et al. 2019, algorithm 1, https://arxiv.org/abs/1906.07413).
         """
         by_class = self.weights if progress >= self.start else self.even
-        return part_losses(head, outputs, target, partial(self._classify, by_class, weight))
+        return part_losses(heads, outputs, target, partial(self._classify, by_class, weight))
 
     def _classify(
         self,
@@ -87,8 +93,8 @@ class Criterion:
         weight: Tensor,
         logits: Tensor,
         target: Tensor,
-        factor: int | None = None,
-        scale: float = 1.0,
+        factor: int | None,
+        scale: float,
     ) -> Tensor:
         """Return the sum of losses, (N,), of logits (N, K) towards probabilities (N, K)."""
         total = torch.zeros((), device=logits.device)
@@ -96,9 +102,9 @@ class Criterion:
             more: dict[str, object] = {}
             if term.name in COUNTING:
                 more["counts"] = self.counts[factor]
-            if term.name == "ldam":
+            if term.name in SCALED:
                 more["scale"] = scale
-            if term.name == "f1":
+            if term.name in BATCHWISE:
                 more["example_weight"] = weight
             losses = term.loss(
                 logits, smoothed(target, smoothing=term.smoothing), weight=by_class[factor], **more

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
+from maskkit.modeling.heads import Heads
 from maskkit.modeling.precision import autocast
 from maskkit.training.average import Average
 from maskkit.training.criterion import Criterion
@@ -25,7 +26,7 @@ class Learner:
     Args:
         model: What learns, on its device; it carries the weights.
         network: What computes a step: the model, or a compiled view of it.
-        head: The model's classifier.
+        heads: The model's; None for timm's own classifier.
         criterion: The losses.
         optimizer: Of the model's parameters.
         scaler: Of gradients in float16; in other precisions it does nothing.
@@ -38,7 +39,7 @@ class Learner:
 
     model: nn.Module
     network: nn.Module
-    head: nn.Module
+    heads: Heads | None
     criterion: Criterion
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -70,7 +71,7 @@ def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) 
             with autocast(device, learner.precision):
                 outputs = learner.network(part.images)
             losses = learner.criterion(
-                learner.head, outputs, part.target, part.weight, progress=progress
+                learner.heads, outputs, part.target, part.weight, progress=progress
             )  # {part of the head: (N,)}
             sums = {name: (values * part.weight).sum() for name, values in losses.items()}
             # Of the whole batch: parts of it add up to the gradient that the batch at once would have.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from maskkit.config import TrainOptions
 from maskkit.modeling.compiled import compiled
+from maskkit.modeling.heads import heads_of
 from maskkit.modeling.precision import prepare
 from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Track, untracked
@@ -39,7 +40,7 @@ class Trainer:
     and the epoch's number, so a run continued from `state` equals one that was never interrupted.
 
     Args:
-        model: What learns; its `get_classifier` returns its head.
+        model: What learns.
         fold: What it learns from and is scored on.
         options: With device and precision resolved.
     """
@@ -59,7 +60,7 @@ class Trainer:
         self.learner = Learner(
             model=self.model,
             network=compiled(self.model, self.device) if options.compile else self.model,
-            head=self.model.get_classifier(),  # type: ignore[operator]  # timm adds it to nn.Module
+            heads=heads_of(self.model),
             criterion=Criterion(fold.class_counts, fold.space, options, self.device),
             optimizer=optimizer,
             scaler=torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16"),
