@@ -32,6 +32,8 @@ SHELL = {
     "html",
     "cache",
     "cache_size",
+    "preview",
+    "track",
 }  # not part of what a stage does
 SHELL_PANEL = "Files and messages"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
 from maskkit.config import HUB, PACKAGE, TrainOptions
 from maskkit.errors import MaskkitError
+from maskkit.imaging.photos import Photos
 from maskkit.imaging.roots import photo_files
 from maskkit.progress import Track, untracked
 from maskkit.training.history import Epoch, to_csv
 from maskkit.training.resume import RESUME, begun_with, differences, load_state, resume_path, save_state
 from maskkit.training.rows import people_seen, rows_of
 from maskkit.training.start import settled, start
+from maskkit.training.tracking.facts import RunFacts
+from maskkit.training.tracking.mistakes import Mistake, pictured
+from maskkit.training.tracking.tracker import Tracker, Untracked
 from maskkit.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -39,6 +44,7 @@ def train(
     force: bool = False,
     allow_leak: bool = False,
     track: Track = untracked,
+    tracker: Tracker | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Path:
     """Train on every fold but one and write the best checkpoint to `output`.
@@ -57,6 +63,7 @@ def train(
         force: Replace an existing checkpoint or interrupted run.
         allow_leak: Train although people are on both sides of the split.
         track: Shows progress.
+        tracker: Is told the numbers of each epoch; the history file is written in any case.
         on_epoch: Called after each epoch.
 
     Raises:
@@ -83,17 +90,20 @@ def train(
     if goes_on:
         trainer.load_state(load_state(left_over, record))
         log.info("resumed %s after epoch %d", left_over, len(trainer.history))
-    while not trainer.is_done:
-        epoch = trainer.run_epoch(track)
-        write_whole(output.with_suffix(".history.csv"), to_csv(trainer.history))
-        save_state(left_over, record, trainer.state())  # last: what is resumed has its row of history
-        if on_epoch is not None:
-            on_epoch(epoch)
-
-    facts = _facts(trainer, ready.preprocess, fold, people_seen(manifest, rows.training))
-    header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
-    ready.learner.load_state_dict(trainer.best)
-    write_checkpoint(output, ready.model.state_dict(), header)  # whole, also if only its head has learnt
+    with tracker or Untracked() as told:
+        told.begin(RunFacts.of(output, record, manifest.space, trainer.history))
+        while not trainer.is_done:
+            epoch = trainer.run_epoch(track)
+            write_whole(output.with_suffix(".history.csv"), to_csv(trainer.history))
+            told.epoch(epoch, trainer.confusion)
+            save_state(left_over, record, trainer.state())  # last: what is resumed has been told
+            if on_epoch is not None:
+                on_epoch(epoch)
+        facts = _facts(trainer, ready.photos.preprocess, fold, people_seen(manifest, rows.training))
+        header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
+        ready.learner.load_state_dict(trainer.best)
+        write_checkpoint(output, ready.model.state_dict(), header)  # whole, also if only its head has learnt
+        told.end(trainer.best_epoch, partial(_mistakes, trainer, ready.photos))
     left_over.unlink(missing_ok=True)
     return output
 
@@ -141,6 +151,14 @@ def _check_finished(output: Path, record: Record) -> None:
             fix=f"see `maskkit show {output} --history`; use --force to train anew, or another -o",
         )
     log.info("%s is trained already", output)
+
+
+def _mistakes(trainer: Trainer, photos: Photos, most: int) -> list[Mistake]:
+    """Return the worst mistakes of the best epoch."""
+    fold = trainer.fold
+    return pictured(
+        photos, fold.held_out, fold.label[fold.held_out], trainer.best_answers, space=fold.space, most=most
+    )
 
 
 def _facts(trainer: Trainer, preprocess: Preprocess, fold: int, seen: Seen) -> dict[str, Any]:

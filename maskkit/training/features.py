@@ -21,7 +21,7 @@ from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
-from maskkit.modeling.heads import is_plain
+from maskkit.modeling.heads import timm_dropout
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
 from maskkit.modeling.precision import prepare
 from maskkit.progress import Track, untracked
@@ -123,8 +123,7 @@ def freeze(
         MaskkitError: The model is not made of features and one layer on them.
     """
     device = torch.device(options.device)
-    heads = options.chosen("head")
-    dropout = heads[0].number("dropout") if is_plain(heads) else 0.0  # other heads have their own
+    dropout = timm_dropout(options.chosen("head"))
     backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=dropout)
     name = options.one("model").name
     showing = Showing(backbone, name, backbone_digest(model), device, options.augment)

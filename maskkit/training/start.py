@@ -21,11 +21,12 @@ from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
 from maskkit.modeling.device import resolve_device
-from maskkit.modeling.heads import attach, is_plain
+from maskkit.modeling.heads import Numbers, attach, timm_dropout
 from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.weights import load_weights
 from maskkit.progress import Track, untracked
 from maskkit.reading import parse_normalize, parse_size
+from maskkit.techniques import AUXILIARY
 from maskkit.training.features import freeze
 from maskkit.training.fold import Fold
 from maskkit.training.optimizers import check_optimizer
@@ -43,14 +44,14 @@ class Start:
     Args:
         model: The whole model.
         learner: What learns: the same, or only its head.
-        preprocess: How photos become what it takes.
+        photos: All photos, as the whole model takes them.
         fold: What is learnt from and scored.
         options: With nothing left at `auto`.
     """
 
     model: nn.Module
     learner: nn.Module
-    preprocess: Preprocess
+    photos: Photos
     fold: Fold
     options: TrainOptions
 
@@ -97,18 +98,19 @@ def start(
     model, preprocess = pretrained(manifest, options)
     if options.precision == "auto":
         options = replace(options, precision=tried(model, options, len(rows.training), cache))
-    heads = options.chosen("head")
-    if not is_plain(heads):
-        attach(model, heads, manifest.space, numbers=numbers[rows.training])
+    heads, known = options.chosen("head"), None
+    if any(head.name in AUXILIARY for head in heads):
+        known = Numbers.of(torch.from_numpy(numbers[rows.training]), manifest.space)
+    attach(model, heads, manifest.space, numbers=known)
     photos = open_photos(manifest, preprocess, root=root, cache=cache, track=track)
     fold = _fold(manifest, rows, numbers, photos, options)
     if options.one("freeze").name != "all":
-        return Start(model, model, preprocess, fold, options)
+        return Start(model, model, photos, fold, options)
     learner, fold = freeze(model, fold, photos, options, cache=cache, track=track)
     sampler = options.one("sampler")
     if sampler.name == "smote":
         fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=options.seed)
-    return Start(model, learner, preprocess, fold, options)
+    return Start(model, learner, photos, fold, options)
 
 
 def _numbers(manifest: Manifest) -> NDArray[np.float32]:
@@ -152,13 +154,12 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
     """
     name, size = options.one("model"), options.one("size")
     height, width = parse_size(size.name)
-    heads = options.chosen("head")
     torch.manual_seed(options.seed)  # the classifier's first weights
     model = build(
         name.name,
         classes=len(manifest.space),
         pretrained=options.weights == HUB,
-        drop_rate=heads[0].number("dropout") if is_plain(heads) else 0.0,
+        drop_rate=timm_dropout(options.chosen("head")),
         drop_path=name.number("drop_path"),
         pool=str(name.settings["pool"]),
     )

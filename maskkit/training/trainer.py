@@ -18,6 +18,7 @@ from maskkit.modeling.compiled import compiled
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.precision import prepare
 from maskkit.modeling.runtimes import classifier
+from maskkit.scoring.metrics import confusion
 from maskkit.progress import Track, untracked
 from maskkit.training.average import averaging
 from maskkit.training.criterion import Criterion
@@ -75,12 +76,18 @@ class Trainer:
         # 5. What has been reached so far.
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
-        self.answers = np.empty((0, len(fold.space)), np.float32)
+        self.answers = self.best_answers = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
 
     @property
     def scored(self) -> nn.Module:
         """The model that is scored and saved: the average if there is one."""
         return self.learner.average.model
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts of the last scoring, (classes, classes); rows are truth."""
+        truth = self.fold.label[self.fold.held_out]
+        return confusion(truth, self.answers.argmax(1), classes=len(self.fold.space))
 
     @property
     def best_epoch(self) -> Epoch:
@@ -119,6 +126,7 @@ class Trainer:
         )
         if epoch.is_best:
             self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
+            self.best_answers = self.answers
         self.history.append(epoch)
         return epoch
 
@@ -164,6 +172,7 @@ class Trainer:
             "schedule": self.learner.schedule.state_dict(),
             "history": [asdict(epoch) for epoch in self.history],
             "best": self.best,
+            "best_answers": torch.from_numpy(self.best_answers),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -174,4 +183,4 @@ class Trainer:
         self.learner.scaler.load_state_dict(state["scaler"])
         self.learner.schedule.load_state_dict(state["schedule"])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.best = state["best"]
+        self.best, self.best_answers = state["best"], state["best_answers"].numpy()
