@@ -1,7 +1,7 @@
 """Soft macro-F1: the F-measure of expected counts.
 
-From Pastor-Pellicer et al. 2013, https://doi.org/10.1007/978-3-642-38679-4_37, for one class against the rest;
-the mean over classes makes it the macro-F1 that maskkit scores by.
+From Pastor-Pellicer et al. 2013, https://doi.org/10.1007/978-3-642-38679-4_37, for one class against the
+rest; the mean over classes makes it the macro-F1 that maskkit scores by.
 """
 
 import torch
