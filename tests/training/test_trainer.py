@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,7 +16,6 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.compiled import compiled
-from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Item
 from maskkit.training.trainer import Trainer
@@ -223,7 +222,7 @@ def test_learns_the_mask_from_a_few_people(make: MakeTrainer) -> None:
     assert trainer.best_epoch.scores["gender_accuracy"] > 0.9
 
 
-@pytest.mark.parametrize("loss", list(LOSSES))
+@pytest.mark.parametrize("loss", get_args(Loss))
 @pytest.mark.parametrize("class_weights", ["none", "inverse"])
 def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: str, class_weights: str) -> None:
     batch = fold.training[:21]
