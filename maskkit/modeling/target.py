@@ -44,7 +44,7 @@ class Target:
         return self.classes.argmax(dim=1)
 
     def of_factor(self, space: LabelSpace, index: int) -> Tensor:
-        """Return the probabilities of the levels of factor `index`, float (N, L): the other factors summed."""
+        """Return the probabilities of the levels of factor `index`, float (N, L)."""
         before, levels, after = prod(space.shape[:index]), space.shape[index], prod(space.shape[index + 1 :])
         return self.classes.reshape(-1, before, levels, after).sum(dim=(1, 3))
 
