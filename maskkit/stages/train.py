@@ -162,9 +162,11 @@ def _mistakes(trainer: Trainer, photos: Photos, most: int) -> list[Mistake]:
 
 
 def _facts(trainer: Trainer, preprocess: Preprocess, fold: int, seen: Seen) -> dict[str, Any]:
-    best = trainer.best_epoch
+    best, name = trainer.best_epoch, trainer.options.one("model")
     return checkpoint_facts(
-        model=trainer.options.model,
+        model=name.name,
+        pool=str(name.settings["pool"]),
+        heads=[str(head) for head in trainer.options.chosen("head")],
         preprocess=preprocess,
         precision=trainer.precision,
         fold=fold,
