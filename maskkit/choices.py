@@ -1,0 +1,173 @@
+"""Choices by name that have settings of their own: `focal:gamma=3`, and sums of them, `ce:smoothing=0.1+f1`.
+
+With one grammar for every technique, a command needs an option per decision rather than one per number, and
+a setting cannot be given to a technique that does not have it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
+
+from maskkit.errors import MaskkitError
+
+Value = bool | int | float | str
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+_PLUS = re.compile(r"\+(?=[a-z])")  # between choices; that of 1e+3 stays
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a choice.
+
+    Args:
+        default: Its value if it is not given; its type is that of every value.
+        help: What it does, in a few words.
+        minimum: Smallest number allowed.
+        maximum: Largest number allowed.
+    """
+
+    default: Value
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def read(self, text: str) -> Value:
+        """Return the value that a text stands for.
+
+        Raises:
+            ValueError: With what it has to be.
+        """
+        if isinstance(self.default, bool):
+            if text not in TRUTHS:
+                raise ValueError(f"one of {', '.join(TRUTHS)}")
+            return TRUTHS[text]
+        if isinstance(self.default, str):
+            return text
+        return self._number(text)
+
+    def _number(self, text: str) -> int | float:
+        is_whole = isinstance(self.default, int)
+        kind = "a whole number" if is_whole else "a number"
+        wanted = kind + self._range()
+        try:
+            number: int | float = int(text) if is_whole else float(text)
+        except ValueError:
+            raise ValueError(wanted) from None
+        low, high = (-float("inf") if self.minimum is None else self.minimum), self.maximum
+        if not isfinite(number) or number < low or (high is not None and number > high):
+            raise ValueError(wanted)
+        return number
+
+    def _range(self) -> str:
+        parts = [("from", self.minimum), ("to", self.maximum)]
+        return "".join(f" {word} {bound:g}" for word, bound in parts if bound is not None)
+
+
+Settings = Mapping[str, Setting]
+Table = Mapping[str, Settings]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, with every setting it has.
+
+    Args:
+        name: In its table.
+        settings: By name; those not given have their defaults.
+    """
+
+    name: str
+    settings: Mapping[str, Value]
+
+    def __str__(self) -> str:
+        """Write it so that `parse` reads the same again."""
+        settings = ",".join(f"{name}={_text(value)}" for name, value in self.settings.items())
+        return f"{self.name}:{settings}" if settings else self.name
+
+    def number(self, setting: str) -> float:
+        """Return a setting that is a number."""
+        return float(self.settings[setting])
+
+    def whole(self, setting: str) -> int:
+        """Return a setting that is a whole number."""
+        return int(self.settings[setting])
+
+
+def parse(
+    text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None
+) -> Choice:
+    """Read one choice, such as `focal` or `focal:gamma=3`.
+
+    Args:
+        text: As given.
+        table: The settings of each choice there is.
+        option: For messages, such as `--loss`.
+        others: Returns the settings of a name that is not in the table, or None if there is no such choice.
+
+    Raises:
+        MaskkitError: The name, a setting or a value is not one that is allowed.
+    """
+    name, _, given = text.strip().partition(":")
+    settings = table.get(name) if name in table or others is None else others(name)
+    if settings is None:
+        close = get_close_matches(name, table)
+        raise MaskkitError(
+            f"{option} cannot be {name!r}",
+            why=f"it is one of {', '.join(table)}",
+            fix=f"did you mean {close[0]}?" if close else "use one of these",
+        )
+    values = {key: setting.default for key, setting in settings.items()}
+    for part in filter(None, given.split(",")):
+        key, _, word = part.partition("=")
+        if key not in settings:
+            raise MaskkitError(
+                f"{option} {name} has no setting {key!r}",
+                why=f"it has {', '.join(settings) or 'none'}",
+                fix=f"write {option} {example(name, settings)}",
+            )
+        try:
+            values[key] = settings[key].read(word)
+        except ValueError as error:
+            raise MaskkitError(
+                f"{option} {name} has {key}={word}",
+                why=f"{key} is {error}: {settings[key].help}",
+                fix=f"write {option} {example(name, settings)}",
+            ) from error
+    return Choice(name, values)
+
+
+def parse_sum(
+    text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None
+) -> tuple[Choice, ...]:
+    """Read one or more choices that belong together, such as `ce:smoothing=0.1+f1`.
+
+    Raises:
+        MaskkitError: As `parse`; or one is named twice.
+    """
+    choices = tuple(parse(part, table, option=option, others=others) for part in _PLUS.split(text))
+    names = [choice.name for choice in choices]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise MaskkitError(f"{option} names {twice[0]} twice", why=f"it is {text!r}", fix="name each once")
+    return choices
+
+
+def example(name: str, settings: Settings) -> str:
+    """Write a choice with all its settings."""
+    return str(Choice(name, {key: setting.default for key, setting in settings.items()}))
+
+
+def summary(table: Table) -> str:
+    """Write all choices of a table with their settings, for help texts."""
+    return ", ".join(example(name, settings) for name, settings in table.items())
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    short = f"{value:g}" if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) and float(short) != value else short
