@@ -9,7 +9,11 @@ from typing import Any
 
 import timm
 import torch
-from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers
+from timm.optim import (  # type: ignore[attr-defined]  # it does not say what it exports
+    create_optimizer_v2,
+    get_optimizer_info,
+    list_optimizers,
+)
 from torch import nn
 
 from maskkit.choices import Choice
@@ -61,14 +65,14 @@ def check_optimizer(name: str) -> None:
     if get_optimizer_info(name).second_order:
         raise MaskkitError(
             f"cannot train with {name}",
-            why="it needs second derivatives, which cost another backward pass and more memory than they are worth",
+            why="it needs second derivatives, which the training does not compute",
             fix="use adamw, or another optimizer of first derivatives",
         )
 
 
 def optimizer_names() -> list[str]:
     """Name every optimizer, ours first."""
-    return [*OPTIMIZERS, *(name for name in list_optimizers() if name not in OPTIMIZERS)]
+    return [*OPTIMIZERS, *(str(name) for name in list_optimizers() if name not in OPTIMIZERS)]
 
 
 def _adamw(groups: Groups, learning_rate: float) -> torch.optim.Optimizer:

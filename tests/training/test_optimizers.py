@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 import torch.nn.functional as F
-from timm.optim import list_optimizers
+from timm.optim import list_optimizers  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from maskkit.choices import Choice
