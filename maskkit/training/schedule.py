@@ -36,8 +36,8 @@ def constant(step: int, *, warmup_steps: int) -> float:
 def onecycle(step: int, *, steps: int, rise: float, start: float, end: float) -> float:
     """Rise along half a cosine from `1 / start` to 1, and fall along another to `1 / start / end`.
 
-    Smith & Topin 2018, section 3, https://arxiv.org/abs/1708.07120, in the form that fastai gave it and torch's
-    OneCycleLR has: two phases along cosines instead of three along lines. Momentum is left alone.
+    Smith & Topin 2018, section 3, https://arxiv.org/abs/1708.07120, in the form that fastai gave it and
+    torch's OneCycleLR has: two phases along cosines instead of three along lines. Momentum is left alone.
 
     Args:
         step: Steps made so far.
@@ -51,11 +51,11 @@ def onecycle(step: int, *, steps: int, rise: float, start: float, end: float) ->
         return _along_cosine(first, 1.0, step / top if top else 1.0)
     # A rise of less than a step is none. There torch begins above the fall, or divides by 0.
     top = max(top, 0.0)
-    return _along_cosine(1.0, last, min((step - top) / max(1.0, steps - 1 - top), 1.0))
+    return _along_cosine(1.0, last, min((step - top) / max(1e-9, steps - 1 - top), 1.0))
 
 
 def staircase(step: int, *, steps_per_epoch: int, every: int, factor: float, warmup_steps: int) -> float:
-    """Rise linearly for `warmup_steps`, and be multiplied with `factor` after every `every` epochs of the run."""
+    """Rise linearly for `warmup_steps`; after every `every` epochs of the run, fall by `factor`."""
     drops = step // (every * steps_per_epoch)
     return constant(step, warmup_steps=warmup_steps) * factor**drops
 
@@ -63,8 +63,8 @@ def staircase(step: int, *, steps_per_epoch: int, every: int, factor: float, war
 class Plateau:
     """Rises linearly, and is multiplied with a factor whenever a score has not become better for a while.
 
-    As torch's ReduceLROnPlateau with `mode="max"`: a score is better if it is higher by a ten-thousandth of the
-    best, and the rate falls after the first epoch that is worse than `patience` allows.
+    As torch's ReduceLROnPlateau with `mode="max"`: a score is better if it is higher by a ten-thousandth of
+    the best, and the rate falls after the first epoch that is one too many for `patience`.
 
     Args:
         warmup_steps: Steps that rise.
@@ -124,7 +124,7 @@ class Schedule:
 
     @property
     def rate(self) -> float:
-        """What has become of the learning rate that was asked for: the backbone's, before layer-wise decay."""
+        """What the learning rate that was asked for has become: the backbone's, before layer-wise decay."""
         return float(self.optimizer.defaults["lr"]) * self.factor
 
     def step(self) -> None:
@@ -133,7 +133,7 @@ class Schedule:
         self._set_rates()
 
     def observe(self, score: float) -> None:
-        """Take note of an epoch's held-out score, higher is better. It changes the rates of `plateau` alone."""
+        """Take note of an epoch's held-out score, higher is better; of `plateau` it may lower the rates."""
         if isinstance(self.factor_of, Plateau):
             self.factor_of.observe(score)
             self._set_rates()
