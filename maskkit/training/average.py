@@ -1,4 +1,4 @@
-"""Averages of the weights over a training, which are what gets scored and saved in place of the last step's."""
+"""Averages of the weights over a training: what is scored and saved in place of the last step's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from maskkit.choices import Choice
 
 Batches = Callable[[], Iterable[Tensor]]  # of images, (N, 3, H, W), on the model's device
 
@@ -105,14 +106,14 @@ class EMA:
 class SWA:
     """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
 
-    Izmailov et al. 2018, algorithm 1 with a cycle of one epoch, https://arxiv.org/abs/1803.05407. Until it begins,
-    the model itself is scored. Batch norm's statistics are then those of the averaged weights, from a pass over
-    the training photos at each epoch's end.
+    Izmailov et al. 2018, algorithm 1 with a cycle of one epoch, https://arxiv.org/abs/1803.05407. Until it
+    begins, the model itself is scored. From then on, each epoch ends with a pass over the training photos, which
+    measures the statistics of batch norm for the averaged weights.
 
     Args:
         followed: The model, where it will be trained.
-        start: Share of the epochs after which the first weights are taken; 0.75 of 4 epochs is from the end of the
-            third on.
+        start: Share of the epochs after which the first weights are taken; 0.75 of 4 epochs is from the end
+            of the third on.
     """
 
     def __init__(self, followed: nn.Module, *, start: float = 0.75) -> None:
@@ -203,6 +204,11 @@ def _move(pairs: list[tuple[Any, Any]], share: float) -> None:
 def _copy(pairs: list[tuple[Any, Any]]) -> None:
     for copy, original in pairs:
         copy.copy_(original)
+
+
+def averaging(followed: nn.Module, choice: Choice) -> Average:
+    """Return the chosen average of a model, which is where it will be trained."""
+    return AVERAGES[choice.name](followed, **choice.settings)
 
 
 AVERAGES: dict[str, Callable[..., Average]] = {"none": NoAverage, "ema": EMA, "swa": SWA}

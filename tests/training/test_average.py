@@ -7,7 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from maskkit.training.average import AVERAGES, EMA, SWA, Average, NoAverage, measure_batch_norm, warm_decay
+from maskkit.choices import Choice
+from maskkit.training.average import (
+    AVERAGES,
+    EMA,
+    SWA,
+    Average,
+    NoAverage,
+    averaging,
+    measure_batch_norm,
+    warm_decay,
+)
 
 
 def single_weight(value: float) -> nn.Linear:
@@ -48,7 +58,7 @@ def test_an_ema_follows_the_weights_as_worked_out_by_hand() -> None:
 
 @pytest.mark.parametrize("name", list(AVERAGES))
 def test_every_average_starts_from_the_weights_it_follows(name: str) -> None:
-    assert weight_of(AVERAGES[name](single_weight(3.0)).model) == 3
+    assert weight_of(averaging(single_weight(3.0), Choice(name, {})).model) == 3
 
 
 def test_an_ema_averages_batch_norms_statistics_and_copies_its_counter() -> None:
@@ -124,13 +134,19 @@ def test_swa_begins_at_the_exact_share_whatever_its_rounding(epochs: int) -> Non
         assert average.taken == 1
 
 
-class Normed(nn.Sequential):
+class Normed(nn.Module):
     """A network whose second norm sees what the first makes, with dropout between."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 2, 1), nn.BatchNorm2d(2)
-        )
+    def __init__(self, *, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.dropout = nn.Dropout(dropout)
+        self.second, self.last_norm = nn.Conv2d(4, 2, 1), nn.BatchNorm2d(2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.dropout(self.norm(self.first(images)))
+        result: Tensor = self.last_norm(self.second(features))
+        return result
 
 
 def some_batches(*sizes: int) -> list[Tensor]:
@@ -145,15 +161,15 @@ def same(first: nn.Module, second: nn.Module) -> bool:
 
 def test_measures_batch_norm_as_torch_does_where_there_is_no_dropout() -> None:
     torch.manual_seed(0)
-    ours, theirs = Normed(), Normed()
-    ours[2].p = theirs[2].p = 0
+    ours, theirs = Normed(dropout=0), Normed(dropout=0)
     theirs.load_state_dict(ours.state_dict())
     batches = some_batches(4, 4, 3)
     measure_batch_norm(ours, lambda: batches)
     update_bn(batches, theirs)
     assert same(ours, theirs)
-    assert int(ours[1].num_batches_tracked) == 3
-    assert ours[1].momentum == 0.1
+    assert ours.norm.num_batches_tracked is not None
+    assert int(ours.norm.num_batches_tracked) == 3
+    assert ours.norm.momentum == 0.1
 
 
 def test_measures_batch_norm_as_worked_out_by_hand() -> None:
@@ -170,11 +186,11 @@ def test_measures_batch_norm_as_worked_out_by_hand() -> None:
 
 def test_measuring_draws_no_random_number_and_leaves_every_mode_as_it_is() -> None:
     model = Normed().train()
-    model[1].eval()
+    model.norm.eval()
     before = torch.get_rng_state()
     measure_batch_norm(model, lambda: some_batches(4))
     assert torch.equal(before, torch.get_rng_state())
-    assert [module.training for module in model] == [True, False, True, True, True]
+    assert [module.training for module in model.modules()] == [True, True, False, True, True, True]
 
 
 def test_measuring_leaves_every_mode_as_it_is_when_it_is_interrupted() -> None:
@@ -182,7 +198,7 @@ def test_measuring_leaves_every_mode_as_it_is_when_it_is_interrupted() -> None:
     with pytest.raises(AssertionError, match="nobody"):
         measure_batch_norm(model, no_batches)
     assert not any(module.training for module in model.modules())
-    assert [norm.momentum for norm in (model[1], model[4])] == [0.1, 0.1]
+    assert [model.norm.momentum, model.last_norm.momentum] == [0.1, 0.1]
 
 
 def test_swa_measures_the_averaged_network_and_not_the_last() -> None:
@@ -196,8 +212,7 @@ def test_swa_measures_the_averaged_network_and_not_the_last() -> None:
                 weight.add_(torch.randn_like(weight))
         ends.append({name: weight.detach().clone() for name, weight in model.named_parameters()})
         average.after_epoch(number, 2, lambda: batches)
-    expected = Normed()
-    expected[2].p = 0
+    expected = Normed(dropout=0)
     with torch.no_grad():
         for name, weight in expected.named_parameters():
             weight.copy_((ends[0][name] + ends[1][name]) / 2)
