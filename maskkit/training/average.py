@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
 from maskkit.choices import Choice
 
 Batches = Callable[[], Iterable[Tensor]]  # of images, (N, 3, H, W), on the model's device
@@ -107,8 +108,8 @@ class SWA:
     """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
 
     Izmailov et al. 2018, algorithm 1 with a cycle of one epoch, https://arxiv.org/abs/1803.05407. Until it
-    begins, the model itself is scored. From then on, each epoch ends with a pass over the training photos, which
-    measures the statistics of batch norm for the averaged weights.
+    begins, the model itself is scored. From then on, each epoch ends with a pass over the training photos,
+    which measures the statistics of batch norm for the averaged weights.
 
     Args:
         followed: The model, where it will be trained.

@@ -93,7 +93,7 @@ def test_onecycle_as_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize("rise", [0.0, 0.05, 0.1, 0.9, 1.0])
-@pytest.mark.parametrize("steps", [1, 2, 10])
+@pytest.mark.parametrize("steps", [1, 10, 25])
 def test_onecycle_has_a_highest_rate_however_short_it_is(steps: int, rise: float) -> None:
     factors = [onecycle(step, steps=steps, rise=rise, start=25, end=1e4) for step in range(steps)]
     assert 0.9 < max(factors) <= 1  # a rise of no whole number of steps has its top between two of them
