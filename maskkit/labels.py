@@ -123,6 +123,27 @@ class LabelSpace:
             index = index * len(factor.levels) + level
         return index
 
+    def place_of(self, factor: str, level: str) -> tuple[int, int]:
+        """Return the place of a factor, and of one of its levels, by their names.
+
+        Raises:
+            MaskkitError: There is no such factor or level.
+        """
+        names = [item.name for item in self.factors]
+        if factor not in names:
+            raise MaskkitError(
+                f"there is no factor {factor!r}", why=f"the factors are {', '.join(names)}", fix="use one of them"
+            )
+        place = names.index(factor)
+        levels = self.factors[place].levels
+        if level not in levels:
+            raise MaskkitError(
+                f"{factor} has no level {level!r}",
+                why=f"its levels are {', '.join(levels)}",
+                fix=f"write it like {factor}={levels[-1]}",
+            )
+        return place, levels.index(level)
+
     def to_json(self) -> dict[str, Any]:
         """Return the form kept in headers, which `from_json` and a task file share."""
         return {

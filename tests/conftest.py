@@ -107,7 +107,7 @@ def quick() -> TrainOptions:
         epochs=2,
         batch_size=20,
         learning_rate=3e-3,
-        head_learning_rate=1e-2,
+        optimizer="adamw:head=3",
         workers=0,
         device="cpu",
         precision="float32",

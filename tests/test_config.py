@@ -5,19 +5,14 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from maskkit import config
+from maskkit import config, techniques
 from maskkit.config import (
-    Augmentation,
     Device,
     Limits,
     Precision,
     Runtime,
     TrainOptions,
     Tta,
-    as_bytes,
-    parse_bytes,
-    parse_channels,
-    parse_size,
 )
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import AUGMENTATIONS
@@ -31,7 +26,7 @@ HINTS = get_type_hints(TrainOptions)
 PANELS = [value for name, value in vars(config).items() if name.endswith("_PANEL")]
 
 
-@pytest.mark.parametrize(("choices", "table"), [(Augmentation, AUGMENTATIONS), (Tta, VIEWS)])
+@pytest.mark.parametrize(("choices", "table"), [(Tta, VIEWS)])
 def test_choices_are_those_of_the_table_they_choose_from(choices: object, table: dict[str, object]) -> None:
     assert get_args(choices) == tuple(table)
 
@@ -87,54 +82,31 @@ def test_options_of_an_older_header_get_their_defaults() -> None:
     assert TrainOptions.from_json({"epochs": 3}) == TrainOptions(epochs=3)
 
 
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("128x96", (128, 96)), ("224", (224, 224)), ("64X48", (64, 48)), ("16x4096", (16, 4096))],
-)
-def test_reads_a_size_as_height_and_width(text: str, size: tuple[int, int]) -> None:
-    assert parse_size(text) == size
+def test_every_setting_of_a_choice_is_recorded() -> None:
+    options = TrainOptions(loss="focal:gamma=3+f1", schedule="step")
+    assert options.to_json()["loss"] == "focal:gamma=3,smoothing=0+f1"
+    assert options.to_json()["schedule"] == "step:warmup=1,every=3,factor=0.3"
+    assert TrainOptions(loss=options.loss, schedule=options.schedule) == options
+
+
+def test_a_choice_is_the_same_however_it_is_written() -> None:
+    assert TrainOptions(loss="focal:gamma=2") == TrainOptions(loss="focal") != TrainOptions(loss="focal:gamma=3")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "15", "4097", "128x", "128x96x3", "-128", "1e2", "128.0", "²24", "128 x 96"]
+    ("table", "there"),
+    [
+        (techniques.LOSSES, LOSSES),
+        (techniques.CLASS_WEIGHTS, SCHEMES),
+        (techniques.HEADS, PARTS),
+        (techniques.SAMPLERS, {**SAMPLERS, "smote": None}),  # adds features before the epochs begin
+        (techniques.AUGMENTATIONS, AUGMENTATIONS),
+        (techniques.MIXES, MIXES),
+        (techniques.OPTIMIZERS, OPTIMIZERS),
+        (techniques.SCHEDULES, SCHEDULES),
+        (techniques.AVERAGES, AVERAGES),
+        (techniques.FREEZES, {"none": None, "all": None, "phase": None, "gradual": None}),
+    ],
 )
-def test_what_is_no_size_is_an_error_with_an_example(text: str) -> None:
-    with pytest.raises(MaskkitError) as caught:
-        parse_size(text)
-    assert repr(text) in caught.value.what
-    assert "--size 224" in caught.value.fix
-
-
-@pytest.mark.parametrize(
-    ("text", "count"), [("20GB", 20 * 10**9), ("500 mb", 5 * 10**8), ("1.5KB", 1500), ("7B", 7)]
-)
-def test_reads_amounts_of_memory(text: str, count: int) -> None:
-    assert parse_bytes(text) == count
-
-
-@pytest.mark.parametrize("text", ["20", "GB", "-1GB", "20 GiB", "1e9B", ""])
-def test_refuses_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(MaskkitError, match="not an amount of memory"):
-        parse_bytes(text)
-
-
-def test_writes_amounts_of_memory_for_people() -> None:
-    assert [as_bytes(count) for count in (0, 999, 2_831_155_200)] == ["0 B", "999 B", "2.83 GB"]
-
-
-def test_reads_three_channels() -> None:
-    assert parse_channels("0.5, 0.25,0", "mean") == (0.5, 0.25, 0)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "0.5", "0.5,0.5", "1,1,1,1", "0.5,x,0.5", "127,127,127", "-1,0,0", "nan,0.5,0.5"]
-)
-@pytest.mark.parametrize("name", ["mean", "std"])
-def test_refuses_what_are_not_three_channels(text: str, name: str) -> None:
-    with pytest.raises(MaskkitError, match=f"--{name} is"):
-        parse_channels(text, name)
-
-
-def test_refuses_a_deviation_of_nothing() -> None:
-    with pytest.raises(MaskkitError, match="--std is"):
-        parse_channels("0.2,0,0.2", "std")
+def test_techniques_are_those_that_exist(table: dict[str, object], there: dict[str, object]) -> None:
+    assert set(table) == set(there)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -136,6 +136,16 @@ class Checkpoint:
         return str(self.header.facts["model"])
 
     @property
+    def heads(self) -> tuple[str, ...]:
+        """The parts of its head, each with its settings."""
+        return tuple(self.header.facts["heads"])
+
+    @property
+    def pool(self) -> str:
+        """How its features are pooled; timm's own way before there was a choice."""
+        return str(self.header.facts.get("pool", "default"))
+
+    @property
     def fold(self) -> int:
         """The fold that was held out."""
         return int(self.header.facts["fold"])
@@ -171,11 +181,26 @@ def checkpoint_facts(
     epoch: int,
     scores: Mapping[str, float],
     seen: Seen,
+    heads: Sequence[str] = ("joint",),
+    pool: str = "default",
 ) -> dict[str, Any]:
-    """Return the facts of a checkpoint's header."""
+    """Return the facts of a checkpoint's header.
+
+    Args:
+        model: The timm model's name.
+        preprocess: How photos become tensors.
+        precision: In which it was trained and scored.
+        fold: The fold that was held out.
+        epoch: The epoch that the weights are of.
+        scores: On the held-out fold.
+        seen: Whom it was trained on.
+        heads: The parts of its head, as `str(choice)` writes them.
+        pool: How its features are pooled.
+    """
     return {
         "model": model,
-        "heads": ["joint"],
+        "pool": pool,
+        "heads": list(heads),
         "preprocess": asdict(preprocess),
         "precision": precision,
         "fold": fold,

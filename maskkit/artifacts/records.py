@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import DTypeLike, NDArray
 
 from maskkit.artifacts.caching import cache_folder
-from maskkit.config import as_bytes
+from maskkit.reading import as_bytes
 from maskkit.progress import Track, untracked
 
 log = logging.getLogger(__name__)

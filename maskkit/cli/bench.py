@@ -9,7 +9,7 @@ import typer
 from maskkit.cli import machine, options, terminal
 from maskkit.cli.streams import print_json, print_tsv, source, stdout_is_terminal
 from maskkit.cli.tables import speed_table
-from maskkit.config import TrainOptions, parse_size
+from maskkit.config import TrainOptions
 
 MEASURED = ("model", "size", "augment", "batch_size", "device", "precision")
 
@@ -23,7 +23,6 @@ def bench(
     root: options.Root = None,
     cache: options.CacheFolder = None,
     cache_size: options.CacheSize = options.CACHE_SIZE,
-    no_cache: options.NoCache = False,
     json: options.Json = False,
     recipe: options.Recipe = None,
     dry_run: options.DryRun = False,
@@ -35,8 +34,7 @@ def bench(
 
     Example: maskkit bench folds.parquet --model resnet18 --size 224
     """
-    parse_size(training.size)
-    kept = options.chosen_cache(cache, cache_size, no_cache)
+    kept = options.chosen_cache(cache, cache_size)
     machine.use_well()
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.bench import bench as stage

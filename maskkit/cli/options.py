@@ -14,8 +14,10 @@ import typer
 
 from maskkit.cli import terminal
 from maskkit.cli.streams import as_recipe, print_line
-from maskkit.config import MACHINE_PANEL, Limits, parse_bytes
+from maskkit.choices import summary
+from maskkit.config import MACHINE_PANEL, Limits
 from maskkit.errors import MaskkitError
+from maskkit.reading import parse_bytes
 
 if TYPE_CHECKING:
     from maskkit.artifacts.records import Cache
@@ -30,7 +32,8 @@ SHELL = {
     "html",
     "cache",
     "cache_size",
-    "no_cache",
+    "preview",
+    "track",
 }  # not part of what a stage does
 SHELL_PANEL = "Files and messages"
 
@@ -168,12 +171,9 @@ CacheFolder = Annotated[
                  "MASKKIT_CACHE does the same.", show_default=False, rich_help_panel=MACHINE_PANEL),
 ]  # fmt: skip
 CacheSize = Annotated[
-    str, typer.Option(help="What the cache may take of the disk.", rich_help_panel=MACHINE_PANEL)
-]
-NoCache = Annotated[
-    bool,
-    typer.Option("--no-cache", help="Decode photos anew whenever they are wanted.",
-                 rich_help_panel=MACHINE_PANEL),
+    str,
+    typer.Option(help="What the cache may take of the disk; with 0, photos are decoded anew whenever they are "
+                 "wanted.", rich_help_panel=MACHINE_PANEL),
 ]  # fmt: skip
 CACHE_SIZE = "20GB"
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
@@ -182,12 +182,12 @@ AllowLeak = Annotated[
 ]
 
 
-def chosen_cache(folder: str | None, size: str, no_cache: bool) -> Cache | None:
+def chosen_cache(folder: str | None, size: str) -> Cache | None:
     """Return the cache for decoded photos that the options ask for."""
     from maskkit.artifacts.records import Cache
 
     limit = parse_bytes(size)
-    return None if no_cache else Cache.at(folder, limit)
+    return Cache.at(folder, limit) if limit else None
 
 
 def taking(
@@ -217,13 +217,16 @@ def taking(
 def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     limits: Limits = field.metadata["limits"]
     flag = [f"--{field.name.replace('_', '-')}"] if hint is bool else []
+    choices = f" Choices: {summary(limits.table)}." if limits.table else ""
     declared = typer.Option(
         *flag,
-        help=terminal.escape(limits.help),
+        help=terminal.escape(limits.help + choices),
         min=limits.minimum,
         max=limits.maximum,
         rich_help_panel=limits.panel,
         show_default=field.default is not None,
+        callback=None if limits.read is None else partial(_checked_choice, limits.read),
+        metavar="NAME[:SETTING=VALUE,...]" if limits.table else None,
     )
     return inspect.Parameter(
         field.name,
@@ -231,3 +234,12 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
         default=field.default,
         annotation=Annotated[hint, declared],
     )
+
+
+def _checked_choice(read: Callable[[str], object], value: str) -> str:
+    """Refuse a choice that does not exist as Typer refuses a value: wrong usage, exit code 2."""
+    try:
+        read(value)
+    except MaskkitError as error:
+        raise typer.BadParameter(f"{error.what}; {error.why}; {error.fix}") from error
+    return value

@@ -43,7 +43,6 @@ def predict(
     allow_leak: options.AllowLeak = False,
     cache: options.CacheFolder = None,
     cache_size: options.CacheSize = options.CACHE_SIZE,
-    no_cache: options.NoCache = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
     dry_run: options.DryRun = False,
@@ -58,7 +57,7 @@ def predict(
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof -o oof.parquet
     """
-    kept = options.chosen_cache(cache, cache_size, no_cache)
+    kept = options.chosen_cache(cache, cache_size)
     machine.use_well()
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest

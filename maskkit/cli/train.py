@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from maskkit.cli import machine, options, terminal
 from maskkit.cli.streams import STREAM, print_line, refuse, source
-from maskkit.config import TrainOptions, parse_channels, parse_size
+from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 
 if TYPE_CHECKING:
+    from maskkit.artifacts.manifest import Manifest
     from maskkit.training.history import Epoch
 
 FOLD = "{fold}"
@@ -35,9 +36,19 @@ def train(
         bool, typer.Option("--resume", help="Go on from an interrupted run, if there is one.")
     ] = False,
     allow_leak: options.AllowLeak = False,
+    preview: Annotated[
+        Optional[Path],
+        typer.Option(help="Write a PNG of the first photos as the network will see them, and stop.",
+                     show_default=False, rich_help_panel=options.SHELL_PANEL),
+    ] = None,
+    track: Annotated[
+        Optional[str],
+        typer.Option(help="Also tell tensorboard:FOLDER, wandb:PROJECT or mlflow:URI; with `,mistakes=16` "
+                     "also photos of the worst mistakes, which otherwise never leave.",
+                     show_default=False, rich_help_panel=options.SHELL_PANEL),
+    ] = None,
     cache: options.CacheFolder = None,
     cache_size: options.CacheSize = options.CACHE_SIZE,
-    no_cache: options.NoCache = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
     dry_run: options.DryRun = False,
@@ -50,38 +61,49 @@ def train(
 
     Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package
     """
-    _check_words(output, fold)
-    parse_size(training.size)
-    for name, text in (("mean", training.mean), ("std", training.std)):
-        if text is not None:
-            parse_channels(text, name)
-    kept = options.chosen_cache(cache, cache_size, no_cache)
+    if preview is None:
+        _check_words(output, fold)
+    kept = options.chosen_cache(cache, cache_size)
     machine.use_well()
     from maskkit.artifacts.manifest import Manifest
-    from maskkit.stages.train import train as stage
 
     given = Manifest.read(source(manifest, what="manifest"))
     given.need("fold")
     numbers = sorted({int(number) for number in given.folds if number >= 0}) if fold == "all" else [int(fold)]
+    common: dict[str, Any] = {
+        "options": training, "root": root, "cache": kept, "allow_leak": allow_leak, "track": terminal.track,
+    }  # fmt: skip
+    if preview is not None:
+        refuse(preview, force=force, inputs=[manifest, training.weights])
+        options.stop_if_dry(context, dry_run)
+        _draw(given, preview, fold=numbers[0], common=common)
+        return
     outputs = {number: Path(str(output).replace(FOLD, str(number))) for number in numbers}
     for path in outputs.values():  # all of them now, not one after each fold's hours
         refuse(path, force=force or resume, inputs=[manifest, training.weights])
     options.stop_if_dry(context, dry_run)
+    _train(given, outputs, tracker=track, common={**common, "resume": resume, "force": force})
+
+
+def _train(
+    manifest: Manifest, outputs: dict[int, Path], *, tracker: str | None, common: dict[str, Any]
+) -> None:
+    from maskkit.stages.train import train as stage
+    from maskkit.training.tracking.opening import open_tracker
+
+    open_tracker(tracker)  # what is wrong with it is found out before the first fold
     for number, path in outputs.items():
-        stage(
-            given,
-            path,
-            fold=number,
-            options=training,
-            root=root,
-            cache=kept,
-            resume=resume,
-            force=force,
-            allow_leak=allow_leak,
-            track=terminal.track,
-            on_epoch=partial(_tell, fold=number, epochs=training.epochs),
-        )
+        tell = partial(_tell, fold=number, epochs=common["options"].epochs)
+        stage(manifest, path, fold=number, tracker=open_tracker(tracker), on_epoch=tell, **common)
         print_line(str(path))
+
+
+def _draw(manifest: Manifest, path: Path, *, fold: int, common: dict[str, Any]) -> None:
+    from maskkit.artifacts.files import write_whole
+    from maskkit.stages.preview import preview as stage
+
+    write_whole(path, stage(manifest, fold=fold, **common))
+    print_line(str(path))
 
 
 def _check_words(output: str | None, fold: str) -> None:
@@ -103,7 +125,7 @@ def _tell(epoch: Epoch, *, fold: int, epochs: int) -> None:
     parts = [
         f"fold {fold}",
         f"epoch {epoch.epoch}/{epochs}",
-        f"train loss {epoch.train_loss:.3f}",
+        f"train loss {epoch.train_loss:.3f}{_of_parts(epoch)}",
         f"held-out loss {epoch.held_out_loss:.3f}",
         f"macro-F1 {epoch.scores['macro_f1']:.4f}{' best' if epoch.is_best else ''}",
         ", ".join(
@@ -115,6 +137,12 @@ def _tell(epoch: Epoch, *, fold: int, epochs: int) -> None:
         f"{_minutes(epoch.seconds * (epochs - epoch.epoch))} left",
     ]
     terminal.note("  ".join(parts))
+
+
+def _of_parts(epoch: Epoch) -> str:
+    """Tell what each head adds to the loss, so that an auxiliary one is seen beside the others."""
+    parts = ", ".join(f"{name} {value:.3f}" for name, value in epoch.parts.items())
+    return f" ({parts})" if parts else ""
 
 
 def _minutes(seconds: float) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskkit.config import Augmentation
-from maskkit.imaging.dataset import Augment, Drawn
+from maskkit.imaging.dataset import Augment, Drawn, Rows
 from maskkit.imaging.light import Light
 from maskkit.imaging.photos import Pixels
 
@@ -28,9 +28,9 @@ class Medium:
     def __init__(self) -> None:
         self._of_thread = threading.local()  # a policy keeps its randomness in itself
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
-        """Draw a seed for each of `count` photos, (count,)."""
-        return random.integers(0, 2**31, count)
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Draw a seed for each photo, (rows,)."""
+        return random.integers(0, 2**31, len(rows))
 
     def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
         """Vary the photos, uint8 (N, height, width, 3)."""

@@ -21,6 +21,7 @@ from torch import Tensor
 READY = 2  # batches per thread that may wait for the model
 
 Batch = tuple[Tensor, Tensor]
+Rows = NDArray[np.int64]  # of a manifest, (photos,); what is drawn with replacement may be there twice
 Values = NDArray[Any]  # (N, ...): pixels, or what a frozen backbone made of them
 
 
@@ -34,7 +35,7 @@ class Inputs(Protocol):
         """Height and width of photos; None for features."""
         ...
 
-    def take(self, rows: NDArray[np.int64]) -> Values:
+    def take(self, rows: Rows) -> Values:
         """Return these rows, (N, ...)."""
         ...
 
@@ -47,10 +48,13 @@ Drawn = NDArray[Any]  # (photos, ...): what an augmentation drew for each
 
 
 class Augment(Protocol):
-    """A way to vary photos: first everything random is drawn, then it is done."""
+    """A way to vary photos: first everything random is drawn, then it is done.
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
-        """Return the random numbers for so many photos, one row each."""
+    What is drawn for one photo can be joined with what is drawn for others, and divided again.
+    """
+
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Return the random numbers for the photos of these rows of the manifest, one row each."""
         ...
 
     def __call__(self, values: Any, drawn: Drawn, /) -> Values:
@@ -65,7 +69,7 @@ class Order:
     What is drawn depends neither on the number of threads nor on whether the run was interrupted.
     """
 
-    rows: NDArray[np.int64]  # (photos,)
+    rows: Rows  # (photos,)
     vary: Augment | None = None
     drawn: Drawn | None = None  # (photos, ...)
 
@@ -80,16 +84,38 @@ class Order:
         return self.vary(values, self.drawn[part])
 
 
-def shuffled(rows: NDArray[np.int64], *, seed: int, epoch: int, augment: Augment | None = None) -> Order:
-    """Return every row once, in random order, varied anew in each epoch."""
+def sampled(
+    rows: Rows,
+    sample: Callable[[Rows, np.random.Generator], Rows],
+    *,
+    seed: int,
+    epoch: int,
+    augment: Augment | None = None,
+) -> Order:
+    """Return what an epoch draws from the rows, varied anew in each epoch.
+
+    Args:
+        rows: Those that may be drawn, (N,).
+        sample: Draws an epoch's rows from them, in their order; such as `resampling.epoch_rows`.
+        seed: Decides all, with the epoch.
+        epoch: Its number.
+        augment: How photos are varied; also a photo that comes twice is varied anew.
+    """
     random = np.random.default_rng((seed, epoch))
-    order = random.permutation(rows)
+    order = sample(rows, random)
     if augment is None:
         return Order(order)
-    return Order(order, augment, augment.draw(len(order), random))
+    return Order(order, augment, augment.draw(order, random))
 
 
-def in_order(rows: NDArray[np.int64]) -> Order:
+def shuffled(rows: Rows, *, seed: int, epoch: int, augment: Augment | None = None) -> Order:
+    """Return every row once, in random order, varied anew in each epoch."""
+    return sampled(
+        rows, lambda rows, random: random.permutation(rows), seed=seed, epoch=epoch, augment=augment
+    )
+
+
+def in_order(rows: Rows) -> Order:
     """Return every row once, as given and as it is: so scoring and prediction see photos."""
     return Order(rows)
 

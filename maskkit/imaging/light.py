@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.imaging.dataset import Drawn
+from maskkit.imaging.dataset import Drawn, Rows
 from maskkit.imaging.photos import Pixels
 
 Floats = NDArray[np.floating]
@@ -55,8 +55,9 @@ HUE_SINE = np.array([[-0.213, -0.715, 0.928], [0.143, 0.140, -0.283], [-0.787, 0
 class Light:
     """The augmentation `light`."""
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
-        """Draw for `count` photos, (count,) of DRAWN."""
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Draw for each photo, (rows,) of DRAWN."""
+        count = len(rows)
         drawn = np.zeros(count, DRAWN)
         happens = {name: random.random(count) < chance for name, chance in CHANCES.items()}
         drawn["warp"] = _warps(happens, random)

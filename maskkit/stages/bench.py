@@ -5,28 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
-from maskkit.config import Device, Precision, TrainOptions, parse_size
+from maskkit.config import TrainOptions
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.labels import LabelSpace
-from maskkit.modeling.backbone import build, preprocessing_of
-from maskkit.modeling.device import resolve_device
-from maskkit.modeling.precision import resolve_precision
 from maskkit.progress import Item, Track, untracked
-from maskkit.training.engine import Trainer
 from maskkit.training.fold import Fold
-from maskkit.training.trial import Work, choose_precision
+from maskkit.training.start import pretrained, settled, tried
+from maskkit.training.trainer import Trainer
 
 PHOTOS = 4096  # at most so many are looked at
 ROWS = 50_000  # of an epoch that no measurement comes to the end of
@@ -99,19 +97,13 @@ def bench(
     """
     options = options or TrainOptions()
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
-    height, width = parse_size(options.size)
-    model = build(options.model, classes=len(part.space))
-    crop = crop_to_train(part, options.margin)
-    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=crop)
-    device = resolve_device(options.device)
-    precision: Precision = resolve_precision(options.precision, device)
-    if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":
-        work = Work(options.model, height, width, options.batch_size)
-        precision = choose_precision(model, work, folder=None if cache is None else cache.folder.parent)
-    options = replace(options, device=cast(Device, device.type), precision=precision)
+    options = settled(options)
+    model, preprocess = pretrained(part, options)
+    if options.precision == "auto":
+        options = replace(options, precision=tried(model, options, options.batch_size, cache))
     photos = open_photos(part, preprocess, root=root)
     kept = open_photos(part, preprocess, root=root, cache=cache, track=track)
-    measure = _Measure(options, seconds, part.space)
+    measure = _Measure(options, seconds, part.space, model)
     plan = [*_loading_plan(measure, photos, kept), *_training_plan(measure, kept)]
     return _conclusion([step() for step in track(plan, len(plan), "measurements")], options)
 
@@ -121,11 +113,12 @@ class _Measure:
     options: TrainOptions
     seconds: float
     space: LabelSpace
+    model: nn.Module
 
     def loading(self, inputs: Inputs, workers: int, *, vary: bool) -> float:
         """Return photos per second into batches that nobody uses."""
         rows = np.resize(np.arange(len(inputs)), ROWS)
-        augment = augmentation(self.options.augment) if vary else None
+        augment = augmentation(self.options.chosen("augment")) if vary else None
         order = in_order(rows) if augment is None else shuffled(rows, seed=0, epoch=0, augment=augment)
         watch = _Watch(self.seconds)
         size = self.options.batch_size
@@ -141,14 +134,16 @@ class _Measure:
             space=self.space,
             inputs=inputs,
             target=np.arange(rows) % len(self.space),
+            numbers=np.empty((rows, 0), np.float32),
+            people=np.arange(rows),
             weight=np.ones(rows, np.float32),
             label=np.zeros(rows, np.int64),
             training=np.resize(np.arange(rows), ROWS),
             held_out=np.arange(0),
-            vary=augmentation(options.augment) if vary else None,
+            vary=augmentation(options.chosen("augment")) if vary else None,
         )
         watch = _Watch(self.seconds)
-        Trainer(build(options.model, classes=len(self.space)), fold, options).train(1, watch)
+        Trainer(deepcopy(self.model), fold, options).train(1, watch)
         return watch.rate
 
 

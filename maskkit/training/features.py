@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.artifacts.records import Cache, Keys, Records, records
-from maskkit.config import Augmentation, TrainOptions
+from maskkit.choices import parse_sum
+from maskkit.config import TrainOptions
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.dataset import Drawn, batch_count
+from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
+from maskkit.modeling.heads import timm_dropout
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
 from maskkit.modeling.precision import prepare
 from maskkit.progress import Track, untracked
+from maskkit.techniques import AUGMENTATIONS
 from maskkit.training.fold import Fold
 
 VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways
@@ -64,9 +67,9 @@ class DrawnView:
     def __init__(self, views: int) -> None:
         self.views = views
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
-        """Draw a view for each of `count` photos, (count,)."""
-        return random.integers(0, self.views, count)
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Draw a view for each photo, (rows,)."""
+        return random.integers(0, self.views, len(rows))
 
     def __call__(self, values: Floats, drawn: Drawn) -> Floats:
         """Return the view drawn for each photo, (N, features) of (N, views, features)."""
@@ -89,7 +92,7 @@ class Showing:
     name: str
     weights: str
     device: torch.device
-    augment: Augmentation
+    augment: str
 
     @property
     def views(self) -> int:
@@ -120,8 +123,10 @@ def freeze(
         MaskkitError: The model is not made of features and one layer on them.
     """
     device = torch.device(options.device)
-    backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=options.dropout)
-    showing = Showing(backbone, options.model, backbone_digest(model), device, options.augment)
+    dropout = timm_dropout(options.chosen("head"))
+    backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=dropout)
+    name = options.one("model").name
+    showing = Showing(backbone, name, backbone_digest(model), device, options.augment)
     features = features_of(showing, photos, cache=cache, track=track)
     return backbone.head, replace(fold, inputs=features, vary=DrawnView(showing.views))
 
@@ -171,7 +176,7 @@ class _Maker:
 
     def __init__(self, showing: Showing, photos: Photos, keys: Keys) -> None:
         self.showing, self.photos, self.keys = showing, photos, keys
-        self.augment = augmentation(showing.augment)
+        self.augment = augmentation(parse_sum(showing.augment, AUGMENTATIONS, option="--augment"))
         self.shape = (showing.views, showing.backbone.width)
 
     def __call__(self, rows: NDArray[np.int64]) -> Floats:
@@ -189,7 +194,8 @@ class _Maker:
         if self.augment is None or view == 0:
             return pixels
         randoms = [np.random.default_rng([view, *self.keys[row].tolist()]) for row in rows]
-        return self.augment(pixels, np.concatenate([self.augment.draw(1, random) for random in randoms]))
+        drawn = [self.augment.draw(rows[[place]], random) for place, random in enumerate(randoms)]
+        return self.augment(pixels, np.concatenate(drawn))
 
     @torch.inference_mode()
     def _extract(self, pixels: Pixels) -> Floats:

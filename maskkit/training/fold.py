@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.imaging.dataset import Augment, Inputs
 from maskkit.labels import LabelSpace
+from maskkit.reading import LevelValue
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,9 @@ class Fold:
     Args:
         space: The classes.
         inputs: Every photo, (rows,), as the model will see it, or its features.
-        target: The class to train on, (rows,).
+        target: The class to train on, (rows,); -1 where there is none.
+        numbers: What numeric factors are cut from, (rows, factors), such as years; NaN where unknown.
+        people: The person of each row, (rows,); -1 where nobody is named.
         weight: Training weight, (rows,).
         label: The truth, (rows,); used for scoring only.
         training: Indices of the rows trained on.
@@ -29,6 +33,8 @@ class Fold:
     space: LabelSpace
     inputs: Inputs
     target: NDArray[np.int64]
+    numbers: NDArray[np.float32]
+    people: NDArray[np.int64]
     weight: NDArray[np.float32]
     label: NDArray[np.int64]
     training: NDArray[np.int64]
@@ -39,3 +45,13 @@ class Fold:
     def class_counts(self) -> NDArray[np.int64]:
         """Photos of each class among the rows trained on, (classes,); those held out are not to be known."""
         return np.bincount(self.target[self.training], minlength=len(self.space)).astype(np.int64)
+
+    def has_level(self, level: LevelValue) -> NDArray[np.bool_]:
+        """Return which rows are trained as a level of a factor, (rows,).
+
+        Raises:
+            MaskkitError: The label space has no such factor or level.
+        """
+        factor, place = self.space.place_of(level.factor, level.level)
+        shape = self.space.shape
+        return (self.target >= 0) & (self.target // prod(shape[factor + 1 :]) % shape[factor] == place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,13 @@ class Epoch:
         epoch: Counted from 1.
         train_loss: Mean of the training criterion over the epoch's (augmented) training photos.
         held_out_loss: Mean cross entropy against the truth over all held-out photos, no smoothing.
-        scores: Exact `macro_f1`, `accuracy` and `<factor>_accuracy` over all held-out photos.
+        scores: Exact `macro_f1` and `accuracy` over all held-out photos, and `<factor>_accuracy` and
+            `<factor>_macro_f1` for each factor.
         learning_rate: The backbone's, at the end of the epoch.
         images_per_second: Training photos only.
         seconds: Training and scoring.
         is_best: Whether its macro-F1 is the highest so far.
+        parts: What the training loss is the sum of, by name, where it has several.
     """
 
     epoch: int
@@ -38,12 +40,14 @@ class Epoch:
     images_per_second: float
     seconds: float
     is_best: bool
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def to_row(self) -> dict[str, Any]:
         """Return a flat row for the history file."""
         return {
             "epoch": self.epoch,
             "train_loss": self.train_loss,
+            **{f"train_{name}": value for name, value in self.parts.items()},
             "held_out_loss": self.held_out_loss,
             **{f"held_out_{name}": value for name, value in self.scores.items()},
             "learning_rate": self.learning_rate,
@@ -68,7 +72,9 @@ def held_out_scores(
     joint = confusion(label, probs.argmax(1), classes=len(space))
     scores = {"macro_f1": float(macro_f1(joint)), "accuracy": float(accuracy(joint))}
     for index, factor in enumerate(space.factors):
-        scores[f"{factor.name}_accuracy"] = float(accuracy(factor_confusion(joint, space, index)))
+        alone = factor_confusion(joint, space, index)
+        scores[f"{factor.name}_accuracy"] = float(accuracy(alone))
+        scores[f"{factor.name}_macro_f1"] = float(macro_f1(alone))
     return loss, scores
 
 

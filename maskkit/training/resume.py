@@ -14,7 +14,7 @@ from maskkit.artifacts.header import Record
 from maskkit.errors import MaskkitError
 
 RESUME = ".resume"
-MACHINE_OPTIONS = {"workers"}  # may change between the parts of one run: results do not depend on them
+MACHINE_OPTIONS = {"workers", "track"}  # may change between a run's parts: results do not depend on them
 
 
 def resume_path(output: Path) -> Path:

@@ -21,7 +21,7 @@ def photos(count: int, *, height: int = 40, width: int = 30) -> Pixels:
 
 
 def varied(augment: Augment, given: Pixels, *, seed: int = 0) -> Pixels:
-    return augment(given, augment.draw(len(given), np.random.default_rng(seed)))
+    return augment(given, augment.draw(np.arange(len(given)), np.random.default_rng(seed)))
 
 
 def made(name: Augmentation) -> Augment:
@@ -50,7 +50,7 @@ def test_keeps_shape_and_type_and_leaves_the_given_pixels_alone(
 @pytest.mark.parametrize("name", VARYING)
 def test_what_was_drawn_alone_decides_how_a_photo_looks(name: Augmentation) -> None:
     first, second = made(name), made(name)
-    drawn = first.draw(30, np.random.default_rng(3))
+    drawn = first.draw(np.arange(30), np.random.default_rng(3))
     together = first(photos(30), drawn)
     singly = [second(photos(1), drawn[row : row + 1])[0] for row in reversed(range(30))][::-1]
     assert np.array_equal(together, np.stack(singly))

@@ -25,7 +25,7 @@ def noise(count: int = 1, *, size: tuple[int, int] = SIZE) -> Pixels:
 def only(monkeypatch: pytest.MonkeyPatch, **chances: float) -> np.ndarray:
     """Draw for 200 photos to which nothing but this happens."""
     monkeypatch.setattr(light, "CHANCES", {**dict.fromkeys(light.CHANCES, 0.0), **chances})
-    return Light().draw(200, np.random.default_rng(0))
+    return Light().draw(np.arange(200), np.random.default_rng(0))
 
 
 def test_nothing_drawn_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_a_patch_is_black_and_as_large_as_its_range(monkeypatch: pytest.MonkeyPa
 
 
 def test_each_thing_happens_as_often_as_it_should() -> None:
-    drawn = Light().draw(4000, np.random.default_rng(0))
+    drawn = Light().draw(np.arange(4000), np.random.default_rng(0))
     shares = {
         "blur": drawn["blur"].mean(),
         "noise": (drawn["noise"] > 0).mean(),

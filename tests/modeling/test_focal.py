@@ -2,7 +2,6 @@ from math import log
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from maskkit.errors import MaskkitError
@@ -26,16 +25,6 @@ def test_class_probabilities_weigh_the_loss_of_each_class() -> None:
     target = torch.tensor([[0.5, 0.5, 0.0]])
     expected = 0.5 * 0.5**2 * log(2) + 0.5 * 0.75**2 * log(4)
     assert focal(LOGITS, target).item() == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 0.0, 2.0, 1.0, 3.0])])
-def test_one_hot_probabilities_equal_indices(weight: Tensor | None) -> None:
-    torch.manual_seed(0)
-    logits, target = torch.randn(9, 5), torch.randint(5, (9,))
-    probabilities = F.one_hot(target, 5).float()
-    torch.testing.assert_close(
-        focal(logits, probabilities, weight=weight), focal(logits, target, weight=weight)
-    )
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 0.0, 2.0, 1.0, 3.0])])

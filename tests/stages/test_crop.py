@@ -57,7 +57,7 @@ def cropped(reds: Manifest, detector: str) -> Manifest:
 
 @pytest.fixture(scope="module")
 def quick_crop(quick: TrainOptions) -> TrainOptions:
-    return replace(quick, epochs=1, margin=0.5)
+    return replace(quick, epochs=1, size=f"{quick.size.partition(':')[0]}:margin=0.5")
 
 
 @pytest.fixture(scope="module")

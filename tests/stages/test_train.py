@@ -148,7 +148,7 @@ def test_held_out_photos_of_weight_zero_are_scored_too(
 def test_trains_on_the_target_though_the_label_says_otherwise(
     folds: Manifest, one_epoch: TrainOptions, output: Path
 ) -> None:
-    options = replace(one_epoch, epochs=3, label_smoothing=0)
+    options = replace(one_epoch, epochs=3, loss="ce")
     train(edited(folds, target=np.full(len(folds), 13)), output, fold=0, options=options)
     machine = Machine("cpu", 64, 0)
     predictions = predict(folds, [Checkpoint.read(output)], oof=True, machine=machine)
@@ -169,7 +169,7 @@ def test_the_loss_counts_the_targets_of_the_rows_trained_on_alone(
         seen.append(counts.tolist())
         return class_weights(counts, scheme=scheme)
 
-    monkeypatch.setattr("maskkit.training.engine.class_weights", counted)
+    monkeypatch.setattr("maskkit.training.criterion.class_weights", counted)
     train(given, output, fold=0, options=replace(one_epoch, class_weights="inverse"))
     table = given.table.to_pylist()
     trained = [row["target"] for row in table if row["fold"] != 0 and row["age"] not in (19, 44)]
@@ -303,7 +303,7 @@ def test_starts_from_given_weights_and_records_their_digest(
 ) -> None:
     start = tmp_path / "start.pth"
     torch.save(restore(Checkpoint.read(checkpoints[0])).state_dict(), start)
-    options = replace(one_epoch, weights=str(start), learning_rate=0.0, head_learning_rate=0.0, ema=0)
+    options = replace(one_epoch, weights=str(start), learning_rate=0.0, average="none")
     output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=options)
     name = "conv_stem.weight"
     assert np.array_equal(load_file(output)[name], load_file(checkpoints[0])[name])
@@ -314,8 +314,8 @@ def test_starts_from_given_weights_and_records_their_digest(
 def test_the_colour_of_the_photos_can_be_given_and_is_in_the_checkpoint(
     folds: Manifest, one_epoch: TrainOptions, output: Path
 ) -> None:
-    options = replace(one_epoch, mean="0.1,0.2,0.3", std="0.4,0.5,0.6")
+    options = replace(one_epoch, normalize="0.1,0.2,0.3/0.4,0.5,0.6")
     made = Checkpoint.read(train(folds, output, fold=0, options=options))
     assert (made.preprocess.mean, made.preprocess.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert made.header.history[-1].options["mean"] == "0.1,0.2,0.3"
-    assert "--mean 0.1,0.2,0.3 --std 0.4,0.5,0.6" in script(made.header.history, output=str(output))
+    assert "--normalize 0.1,0.2,0.3/0.4,0.5,0.6" in script(made.header.history, output=str(output))

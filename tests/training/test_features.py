@@ -94,14 +94,14 @@ def test_are_computed_once_for_the_same_backbone(
 
 def test_each_photo_is_shown_in_the_view_drawn_for_it() -> None:
     values = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
-    drawn = DrawnView(4).draw(3000, np.random.default_rng(0))
+    drawn = DrawnView(4).draw(np.arange(3000), np.random.default_rng(0))
     assert np.bincount(drawn, minlength=4).min() > 650
     assert DrawnView(4)(values, np.array([3, 0, 1])).tolist() == [[6, 7], [8, 9], [18, 19]]
 
 
 @pytest.fixture
 def frozen(quick: TrainOptions) -> TrainOptions:
-    return replace(quick, freeze=True, epochs=3, augment="light")
+    return replace(quick, freeze="all", epochs=3, augment="light")
 
 
 def test_a_frozen_training_changes_the_last_layer_alone(
@@ -109,7 +109,7 @@ def test_a_frozen_training_changes_the_last_layer_alone(
 ) -> None:
     weights = {}
     for rate in (1e-3, 1e-2):
-        options = replace(frozen, epochs=1, head_learning_rate=rate)
+        options = replace(frozen, epochs=1, optimizer=f"adamw:head={rate:g}")
         path = train(folds, tmp_path / f"{rate}.safetensors", fold=0, options=options, cache=cache)
         weights[rate] = Checkpoint.read(path).weights()
     different = {name for name in weights[1e-3] if not torch.equal(weights[1e-3][name], weights[1e-2][name])}

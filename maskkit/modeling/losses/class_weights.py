@@ -1,4 +1,8 @@
-"""Weights against class imbalance, among them those of Cui et al. 2019, https://arxiv.org/abs/1901.05555."""
+"""Weights against class imbalance.
+
+"effective" is from Cui et al. 2019, https://arxiv.org/abs/1901.05555. "log" is from Paszke et al. 2016 (ENet),
+https://arxiv.org/abs/1606.02147: 1 / ln(1.02 + p), with the share p of the class.
+"""
 
 from collections.abc import Callable
 
@@ -12,6 +16,7 @@ SCHEMES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "none": lambda counts, _: torch.ones_like(counts),
     "inverse": lambda counts, _: 1 / counts,
     "sqrt": lambda counts, _: counts.rsqrt(),
+    "log": lambda counts, _: 1 / (1.02 + counts / counts.sum()).log(),
     "effective": lambda counts, beta: (1 - beta) / (1 - beta**counts),  # equation 2, inverted
 }
 
@@ -24,8 +29,8 @@ def class_weights(counts: Tensor, *, scheme: str, beta: float = 0.9999) -> Tenso
 
     Args:
         counts: Examples per class among the rows trained on, int (C,).
-        scheme: "none", "inverse" of the count, inverse "sqrt" of the count, or the inverse "effective"
-            number of samples.
+        scheme: "none", "inverse" of the count, inverse "sqrt" of the count, inverse "log" of 1.02 + the share
+            of the class (bounded, however rare it is), or the inverse "effective" number of samples.
         beta: For "effective": 0 is no weighting, and towards 1 it becomes "inverse".
 
     Returns:

@@ -28,18 +28,17 @@ def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = Non
     return F.cross_entropy(logits.float(), target, weight=weight, reduction="none")
 
 
-def soft_targets(target: Tensor, *, classes: int, smoothing: float) -> Tensor:
-    """Move a share of each target's probability from its class to all classes alike.
+def smoothed(target: Tensor, *, smoothing: float) -> Tensor:
+    """Move a share of each target's probability from its classes to all classes alike.
 
-    With smoothing e, the probabilities are (1 - e) * one_hot + e / classes.
+    With smoothing e, the probabilities t of C classes become (1 - e) t + e / C.
 
     Args:
-        target: Class indices, int64 (N,).
-        classes: Number of classes C.
-        smoothing: The share e, from 0 (one-hot targets) to below 1.
+        target: Class probabilities, float (N, C); rows sum to 1.
+        smoothing: The share e, from 0 (as they are) to below 1.
 
     Returns:
-        Class probabilities, float32 (N, C); rows sum to 1.
+        Class probabilities, float (N, C); rows sum to 1.
 
     Raises:
         MaskkitError: If `smoothing` is not in [0, 1).
@@ -50,5 +49,4 @@ def soft_targets(target: Tensor, *, classes: int, smoothing: float) -> Tensor:
             why="it is a share of the probability, from 0 to below 1",
             fix="use a value such as 0.1, or 0 for none",
         )
-    one_hot = F.one_hot(target, classes).to(torch.float32)  # (N, C)
-    return one_hot * (1 - smoothing) + smoothing / classes
+    return target * (1 - smoothing) + smoothing / target.shape[1]

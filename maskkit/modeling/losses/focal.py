@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from maskkit.errors import MaskkitError
+from maskkit.modeling.losses.targets import expected
 
 
 def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor | None = None) -> Tensor:
@@ -34,8 +35,4 @@ def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor 
     # 1 - p without cancellation. The floor keeps the gradient of a fractional power finite at p = 1.
     doubt = (-torch.expm1(log_probability)).clamp_min(torch.finfo(torch.float32).tiny)
     losses = -(doubt**gamma) * log_probability  # (N, C): eq. 4, were the target this class
-    if weight is not None:
-        losses = losses * weight.float()
-    if target.is_floating_point():
-        return (losses * target.float()).sum(dim=1)
-    return losses.gather(1, target[:, None]).squeeze(1)
+    return expected(losses, target, weight=weight)

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,10 +16,9 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.compiled import compiled
-from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Item
-from maskkit.training.engine import Trainer
+from maskkit.training.trainer import Trainer
 from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch
 from maskkit.training.inference import probabilities
@@ -36,6 +35,8 @@ def fold(folds: Manifest) -> Fold:
         space=folds.space,
         inputs=open_photos(folds, SMALL),
         target=folds.integers("target"),
+        numbers=folds.table["age"].to_numpy().astype(np.float32)[:, None],
+        people=folds.known_people,
         weight=np.ones(len(folds), np.float32),
         label=folds.labels,
         training=np.flatnonzero(folds.folds != 0),
@@ -48,9 +49,15 @@ def make(fold: Fold, quick: TrainOptions) -> MakeTrainer:
     """Makes a trainer of `fold`, given changes to it and to the quick options."""
 
     def trainer(given: Fold = fold, **changes: Any) -> Trainer:
+        options = replace(quick, **changes)
+        heads = options.chosen("head")
         torch.manual_seed(0)
-        model = build(quick.model, classes=len(given.space), drop_rate=changes.get("dropout", 0.2))
-        return Trainer(model, given, replace(quick, **changes))
+        drop_rate = heads[0].number("dropout") if is_plain(heads) else 0.0
+        model = build(options.one("model").name, classes=len(given.space), drop_rate=drop_rate)
+        if not is_plain(heads):
+            attach(model, heads, given.space, numbers=given.numbers[given.training])
+        vary = augmentation(options.chosen("augment")) if "augment" in changes else given.vary
+        return Trainer(model, replace(given, vary=vary), options)
 
     return trainer
 
@@ -112,13 +119,13 @@ def predicted(trainer: Trainer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def test_moves_the_learning_rates_at_every_step(make: MakeTrainer) -> None:
-    trainer = make(epochs=3, warmup=0.5, learning_rate=0.002, head_learning_rate=0.01)
+    trainer = make(epochs=3, schedule="cosine:warmup=0.5", learning_rate=0.002, optimizer="adamw:head=5")
     rates: list[tuple[float, float]] = []
 
     def noting(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         for item in items:
             if what != "photos":
-                found = {group["lr"] for group in trainer.optimizer.param_groups}
+                found = {group["lr"] for group in trainer.learner.optimizer.param_groups}
                 rates.append((min(found), max(found)))
             yield item
 
@@ -136,7 +143,7 @@ def test_training_loss_is_the_weighted_mean_of_the_criterion(make: MakeTrainer, 
     weight = np.ones(len(fold.inputs), np.float32)
     weight[training[:6]] = 3
     given = replace(fold, training=training, weight=weight)
-    options = {"augment": "none", "dropout": 0.0, "batch_size": 12, "label_smoothing": 0.1}
+    options = {"augment": "none", "head": "joint:dropout=0", "batch_size": 12, "loss": "ce:smoothing=0.1"}
     losses = []
     for rows in (training[:6], training[6:]):
         # Batch norm sees the whole batch in either case: the other half only weighs next to nothing.
@@ -153,7 +160,7 @@ def test_a_photo_of_next_to_no_weight_teaches_next_to_nothing(make: MakeTrainer,
     target[fold.training[::2]] = 17
     light[fold.training[::2]] = 1e-30
     as_given, ignored, learnt = (
-        weights_after_an_epoch(make(replace(fold, target=said, weight=weight), label_smoothing=0))
+        weights_after_an_epoch(make(replace(fold, target=said, weight=weight), loss="ce"))
         for said, weight in ((fold.target, light), (target, light), (target, fold.weight))
     )
     name = "classifier.weight"
@@ -172,7 +179,7 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 @pytest.mark.parametrize("class_weights", ["none", "inverse"])
 def test_what_is_held_out_does_not_change_what_is_learnt(
-    make: MakeTrainer, fold: Fold, class_weights: ClassWeights
+    make: MakeTrainer, fold: Fold, class_weights: str
 ) -> None:
     target, weight = fold.target.copy(), fold.weight.copy()
     target[fold.held_out], weight[fold.held_out] = 17, 0
@@ -193,16 +200,17 @@ def test_learns_the_target_and_is_scored_by_the_label(make: MakeTrainer, fold: F
 
 
 def test_keeps_the_average_and_not_the_last_step(make: MakeTrainer) -> None:
-    trainer = make(ema=0.9)
+    trainer = make(average="ema:decay=0.9")
     best = weights_after_an_epoch(trainer)
-    assert trainer.average is not None
-    assert same(best, trainer.average.model.state_dict())
+    average = trainer.learner.average
+    assert isinstance(average, Ema)
+    assert same(best, average.model.state_dict())
     assert not same(best, trainer.model.state_dict())
-    assert trainer.average.updates == trainer.steps
+    assert average.updates == trainer.feed.steps
 
 
 def test_keeps_the_model_itself_without_an_average(make: MakeTrainer) -> None:
-    trainer = make(ema=0)
+    trainer = make(average="none")
     assert same(weights_after_an_epoch(trainer), trainer.model.state_dict())
 
 
@@ -214,9 +222,9 @@ def test_learns_the_mask_from_a_few_people(make: MakeTrainer) -> None:
     assert trainer.best_epoch.scores["gender_accuracy"] > 0.9
 
 
-@pytest.mark.parametrize("loss", list(LOSSES))
+@pytest.mark.parametrize("loss", get_args(Loss))
 @pytest.mark.parametrize("class_weights", ["none", "inverse"])
-def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: Loss, class_weights: ClassWeights) -> None:
+def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: str, class_weights: str) -> None:
     batch = fold.training[:21]
     trainer = make(
         replace(fold, training=batch, held_out=batch),
@@ -225,8 +233,8 @@ def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: Loss, class_we
         epochs=60,
         batch_size=21,
         augment="none",
-        dropout=0.0,
-        ema=0.5,
+        head="cosine" if loss == "ldam" else "joint:dropout=0",
+        average="ema:decay=0.5",
         patience=0,
     )
     while not trainer.is_done and not (trainer.history and trainer.history[-1].scores["accuracy"] == 1):
@@ -236,11 +244,11 @@ def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: Loss, class_we
 
 @pytest.mark.parametrize("batch_size", [20, 1000])  # found by the training loss, or only in scoring
 def test_stops_when_it_diverges(make: MakeTrainer, batch_size: int) -> None:
-    rate = 1e30
-    trainer = make(batch_size=batch_size, learning_rate=rate, head_learning_rate=rate, warmup=0)
+    rate = 1000
+    trainer = make(batch_size=batch_size, learning_rate=1e10, optimizer=f"sgd:clip=0,head={rate:g}", schedule="constant:warmup=0")
     with pytest.raises(MaskkitError, match=r"loss is (no longer finite|nan|inf)") as caught:
         trainer.run_epoch()
-    assert "epoch 1" in caught.value.what
+    assert "epoch" in caught.value.what
     assert "--learning-rate" in caught.value.fix
     assert trainer.history == []
 
@@ -250,7 +258,7 @@ def test_keeps_what_was_reached_before_it_diverged(make: MakeTrainer) -> None:
     best = {name: tensor.clone() for name, tensor in weights_after_an_epoch(trainer).items()}
     with torch.no_grad():
         next(trainer.model.parameters()).fill_(torch.nan)
-    with pytest.raises(MaskkitError, match=r"epoch 2, between steps 1 and 6"):
+    with pytest.raises(MaskkitError, match=r"between steps 1 and 6 of the epoch"):
         trainer.run_epoch()
     assert len(trainer.history) == 1
     assert same(trainer.best, best)
@@ -259,7 +267,7 @@ def test_keeps_what_was_reached_before_it_diverged(make: MakeTrainer) -> None:
 def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, scores: Iterable[float]) -> list[Epoch]:
     """Run a training whose held-out macro-F1 is given, and return its epochs."""
     results = iter(scores)
-    monkeypatch.setattr(trainer, "train", lambda *_: 0.0)
+    monkeypatch.setattr(trainer, "train", lambda *_: {"joint": 0.0})
     monkeypatch.setattr(trainer, "_score", lambda *_: (1.0, {"macro_f1": next(results)}))
     while not trainer.is_done:
         with torch.no_grad():
@@ -293,18 +301,18 @@ def test_a_score_of_zero_is_a_first_best(make: MakeTrainer, monkeypatch: pytest.
     assert trainer.best_epoch.epoch == 1
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("average", ["none", "ema:decay=0.9"])
 def test_a_compiled_model_keeps_its_names_and_goes_on_from_its_state(
-    make: MakeTrainer, monkeypatch: pytest.MonkeyPatch, ema: float
+    make: MakeTrainer, monkeypatch: pytest.MonkeyPatch, average: str
 ) -> None:
-    monkeypatch.setattr("maskkit.training.engine.compiled", partial(compiled, backend="eager"))
-    whole, part, resumed = (make(compile=True, ema=ema) for _ in range(3))
+    monkeypatch.setattr("maskkit.training.trainer.compiled", partial(compiled, backend="eager"))
+    whole, part, resumed = (make(compile=True, average=average) for _ in range(3))
     whole.run_epoch()
     whole.run_epoch()
     part.run_epoch()
     resumed.load_state(part.state())
     resumed.run_epoch()
-    assert list(resumed.best) == list(make(ema=ema).model.state_dict())
+    assert list(resumed.best) == list(make(average=average).model.state_dict())
     assert same(resumed.model.state_dict(), whole.model.state_dict())
     assert resumed.history[-1].scores == whole.history[-1].scores
 

@@ -1,0 +1,91 @@
+"""Options of training that cannot be meant together: refused before any work, each with a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskkit.errors import MaskkitError
+from maskkit.reading import parse_normalize, parse_size
+from maskkit.techniques import AUXILIARY, POOLS
+
+if TYPE_CHECKING:
+    from maskkit.config import TrainOptions
+
+_ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
+
+
+def check(options: TrainOptions) -> None:
+    """Raise if options contradict each other, or a text cannot be read.
+
+    Raises:
+        MaskkitError: What contradicts what, and what to do instead.
+    """
+    _check_texts(options)
+    _check_heads(options)
+    _check_frozen(options)
+    mix, thaw = options.one("mix"), options.one("freeze")
+    if mix.name == "half" and mix.number("low") > mix.number("high"):
+        raise _refused("--mix half has a low above its high", "set low to at most high")
+    if thaw.name == "phase" and thaw.whole("epochs") >= options.epochs:
+        raise _refused(
+            f"--freeze phase lasts {thaw.whole('epochs')} of {options.epochs} epochs",
+            "use --freeze all to train the head alone, or more --epochs",
+        )
+
+
+def _check_texts(options: TrainOptions) -> None:
+    parse_size(options.one("size").name)
+    if options.normalize is not None:
+        parse_normalize(options.normalize)
+    pool = options.one("model").settings["pool"]
+    if pool not in POOLS:
+        raise MaskkitError(
+            f"--model has the pool {pool!r}", why=f"it is one of {', '.join(POOLS)}", fix="use one of these"
+        )
+    # Each raises if it cannot be read.
+    assert options.weights_of_losses
+    _ = options.undersampled, options.oversampled, options.rare, options.partner
+
+
+def _check_heads(options: TrainOptions) -> None:
+    heads = [head.name for head in options.chosen("head")]
+    classifiers = [name for name in heads if name in _ONE_CLASSIFIER]
+    if all(name in AUXILIARY for name in heads):
+        raise _refused(
+            f"--head {'+'.join(heads)} names no class", f"add it to a head that does: --head joint+{heads[0]}"
+        )
+    if len(classifiers) > 1:
+        raise _refused(
+            f"--head has {' and '.join(classifiers)}, each of which names the joint class", "use one of them"
+        )
+    if "arcface" in heads and options.one("mix").name != "none":
+        raise _refused(
+            "--head arcface with --mix: its margin is added to the angle of one class, and a mixed photo has two",
+            "use --head cosine, or leave --mix out",
+        )
+
+
+def _check_frozen(options: TrainOptions) -> None:
+    is_frozen = options.one("freeze").name == "all"
+    if options.one("sampler").name == "smote" and not is_frozen:
+        raise _refused(
+            "--sampler smote without --freeze all: between the pixels of two faces there is no face",
+            "add --freeze all, where it draws between features; or use --mix mixup",
+        )
+    if not is_frozen:
+        return
+    needs_photos = {
+        "--mix": options.one("mix").name != "none",
+        "--augment-rare": options.augment_rare is not None,
+        "--optimizer with a layer_decay": options.one("optimizer").number("layer_decay") != 1,
+    }
+    for option, is_given in needs_photos.items():
+        if is_given:
+            raise _refused(
+                f"{option} with --freeze all, which learns from features that were computed once",
+                "leave one of them out",
+            )
+
+
+def _refused(what: str, fix: str) -> MaskkitError:
+    return MaskkitError(what, why="the two cannot be meant together", fix=fix)

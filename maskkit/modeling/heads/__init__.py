@@ -1,0 +1,24 @@
+"""Heads: what stands in the place of a timm model's classifier, and how it learns."""
+
+from maskkit.modeling.heads.attaching import attach, heads_of, is_plain, stored_numbers, timm_dropout
+from maskkit.modeling.heads.heads import AUXILIARY, HEADS, MAIN, Heads, part_losses
+from maskkit.modeling.heads.numbers import Numbers, numeric_factors
+from maskkit.modeling.heads.part import Classify, Main, Part
+
+__all__ = [
+    "AUXILIARY",
+    "HEADS",
+    "MAIN",
+    "Classify",
+    "Heads",
+    "Main",
+    "Numbers",
+    "Part",
+    "attach",
+    "heads_of",
+    "is_plain",
+    "numeric_factors",
+    "part_losses",
+    "stored_numbers",
+    "timm_dropout",
+]

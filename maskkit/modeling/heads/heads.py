@@ -1,0 +1,122 @@
+"""Several answers from the same features, as one module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from maskkit.choices import Choice
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+from maskkit.modeling.heads.cosine import Cosine
+from maskkit.modeling.heads.factors import Factors
+from maskkit.modeling.heads.joint import Joint
+from maskkit.modeling.heads.numbers import Numbers, numeric_factors
+from maskkit.modeling.heads.ordinal import coral, corn
+from maskkit.modeling.heads.part import Classify, Main, Part
+from maskkit.modeling.heads.regression import Regression
+from maskkit.modeling.target import Target
+
+PARTS = "parts"  # names in the state of `Heads`
+NUMBERS = "numbers"
+
+# From the number of features and the label space to a part that names classes.
+MAIN: dict[str, Callable[..., Main]] = {
+    "joint": Joint,
+    "factors": Factors,
+    "cosine": Cosine,
+    "arcface": partial(Cosine, margin=0.3),
+}
+# From the number of features and the statistics of numbers to a part that learns numbers.
+AUXILIARY: dict[str, Callable[..., Part]] = {"regression": Regression, "coral": coral, "corn": corn}
+HEADS: dict[str, Callable[..., Part]] = {**MAIN, **AUXILIARY}
+
+
+class Heads(nn.Module):
+    """One or more answers from the same features.
+
+    While training it returns each part's outputs, float (S, N, K) by name (see `Part`). In evaluation it
+    returns joint logits, float (N, C): those of its main part, or the mean of several parts' log
+    probabilities. Auxiliary parts are silent then.
+
+    Args:
+        features: How many there are.
+        choices: The parts, each name once.
+        space: The label space.
+        numbers: Of the rows trained on, for auxiliary parts.
+
+    Raises:
+        MaskkitError: There is no main part, or nothing is known of the numbers that an auxiliary part needs.
+    """
+
+    numbers: Tensor
+
+    def __init__(
+        self, features: int, choices: Sequence[Choice], space: LabelSpace, *, numbers: Numbers | None = None
+    ) -> None:
+        super().__init__()
+        _check(choices, space, numbers)
+        parts: dict[str, Part] = {}
+        for choice in choices:
+            if choice.name in MAIN:
+                parts[choice.name] = MAIN[choice.name](features, space, **choice.settings)
+            else:
+                parts[choice.name] = AUXILIARY[choice.name](features, numbers, **choice.settings)
+        self.parts = nn.ModuleDict(parts)
+        if numbers is not None and any(choice.name in AUXILIARY for choice in choices):
+            self.register_buffer(NUMBERS, numbers.to_tensor())  # (4, M)
+
+    def forward(self, features: Tensor) -> Tensor | dict[str, Tensor]:
+        """Return outputs by part while training, joint logits (N, C) in evaluation."""
+        if self.training:
+            return {name: part(features) for name, part in self.parts.items()}
+        answers = [part.joint(part(features)[0]) for part in self.parts.values() if isinstance(part, Main)]
+        if len(answers) == 1:
+            return answers[0]
+        return torch.stack([answer.float().log_softmax(1) for answer in answers]).mean(0)
+
+    def losses(self, outputs: Mapping[str, Tensor], target: Target, classify: Classify) -> dict[str, Tensor]:
+        """Return the losses of each part, float (N,), times the part's weight."""
+        parts = cast(Mapping[str, Part], self.parts)
+        return {
+            name: part.weight * part.losses(outputs[name], target, classify) for name, part in parts.items()
+        }
+
+
+def _check(choices: Sequence[Choice], space: LabelSpace, numbers: Numbers | None) -> None:
+    names = [choice.name for choice in choices]
+    auxiliary = [name for name in names if name in AUXILIARY]
+    if auxiliary == names:
+        raise MaskkitError(
+            f"--head {'+'.join(names)} cannot answer",
+            why="it learns numbers, and no classes",
+            fix=f"add one of {', '.join(MAIN)}: --head {'+'.join(['joint', *names])}",
+        )
+    if auxiliary and not numeric_factors(space):
+        raise MaskkitError(
+            f"--head {auxiliary[0]} has nothing to learn",
+            why="no factor of the label space is cut from a number",
+            fix="leave it out, or give a factor `cuts` in the task file",
+        )
+    if auxiliary and numbers is None:
+        raise ValueError(f"the head {auxiliary[0]} needs the numbers of the rows trained on")
+
+
+def part_losses(
+    heads: Heads | None, outputs: Tensor | Mapping[str, Tensor], target: Target, classify: Classify
+) -> dict[str, Tensor]:
+    """Return the losses of a model in training, by part, float (N,) each and weighted; their sum is learnt.
+
+    Args:
+        heads: Of the model, from `heads_of`; None for timm's own classifier.
+        outputs: What the model returned: outputs by part, or timm's logits (N, C).
+        target: What the examples should be answered with.
+        classify: The criterion of classification.
+    """
+    if heads is None or isinstance(outputs, Tensor):
+        return {"joint": classify(cast(Tensor, outputs), target.classes, None, 1.0)}
+    return heads.losses(outputs, target, classify)

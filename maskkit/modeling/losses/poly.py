@@ -1,0 +1,38 @@
+"""Poly-1 loss, from Leng et al. 2022, https://arxiv.org/abs/2204.12511."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from maskkit.errors import MaskkitError
+from maskkit.modeling.losses.targets import expected
+
+
+def poly(logits: Tensor, target: Tensor, *, epsilon: float = 1.0, weight: Tensor | None = None) -> Tensor:
+    """Cross entropy whose series has another first term: -log p + epsilon (1 - p) (section 4.3).
+
+    Cross entropy is the sum of (1 - p)^j / j over j = 1, 2, ...; here the first term has the factor
+    1 + epsilon. Above 0, examples that are nearly right keep pulling; below 0, they pull less. For class
+    probabilities, it is the mean of the loss of each class, weighted by its probability, as in the paper's
+    code for smoothed labels.
+
+    Args:
+        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
+        target: Class indices, int64 (N,), or class probabilities, float (N, C).
+        epsilon: What is added to the first factor, -1 or more; 0 is plain cross entropy.
+        weight: Factor per class, float (C,).
+
+    Returns:
+        One loss per example, float32 (N,), in nats. The caller takes the mean.
+
+    Raises:
+        MaskkitError: If `epsilon` is below -1.
+    """
+    if epsilon < -1:
+        raise MaskkitError(
+            f"the poly loss cannot have an epsilon of {epsilon}",
+            why="below -1 the first term of its series would reward errors",
+            fix="use -1 or more; 1 or 2 are a start",
+        )
+    log_probability = F.log_softmax(logits.float(), dim=1)  # (N, C)
+    losses = -log_probability - epsilon * log_probability.expm1()  # (N, C): were the target this class
+    return expected(losses, target, weight=weight)

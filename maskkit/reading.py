@@ -1,0 +1,149 @@
+"""Values that options write as text: sizes, colours, levels, weights, amounts of memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import isfinite
+
+from maskkit.errors import MaskkitError
+
+UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+Channels = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class LevelValue:
+    """What an option says of one level of a factor: `mask=wear:2`; the value is empty for `mask=wear`."""
+
+    factor: str
+    level: str
+    value: str
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read a photo size, `128x96` as height x width or `224` for both.
+
+    Raises:
+        MaskkitError: It is neither, or no network could take it.
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 16 <= int(part) <= 4096 for part in parts):
+        raise MaskkitError(
+            f"{text!r} is not a photo size",
+            why="it is HEIGHTxWIDTH or one number for both, each from 16 to 4096 pixels",
+            fix="use --size 128x96 or --size 224",
+        )
+    return int(parts[0]), int(parts[-1])
+
+
+def parse_normalize(text: str) -> tuple[Channels, Channels]:
+    """Read a mean and a standard deviation per channel, such as `0.54,0.46,0.43/0.2,0.2,0.2`.
+
+    Raises:
+        MaskkitError: They are not three numbers each from 0 to 1, or a standard deviation is 0.
+    """
+    mean, _, deviation = text.partition("/")
+    both = _three(mean), _three(deviation)
+    if both[0] is None or both[1] is None or not all(both[1]):
+        raise MaskkitError(
+            f"--normalize is {text!r}",
+            why="it is mean/deviation, each three numbers from 0 to 1 for red, green and blue, and no deviation is 0",
+            fix="use what `maskkit eda` prints, such as --normalize 0.5,0.5,0.5/0.25,0.25,0.25",
+        )
+    return both[0], both[1]
+
+
+def parse_level(text: str, *, option: str, example: str) -> LevelValue:
+    """Read `age=60plus`, or `mask=wear:2` with a value.
+
+    Args:
+        text: As given.
+        option: For messages.
+        example: How it is written; with a `:` if there is to be a value.
+
+    Raises:
+        MaskkitError: It has another form.
+    """
+    matched = re.fullmatch(r"\s*([^=:]+)=([^=:]+)(?::(.+))?", text)
+    if matched is None or (matched[3] is None) != (":" not in example):
+        raise MaskkitError(
+            f"{option} is {text!r}",
+            why=f"it has the form {'FACTOR=LEVEL:VALUE' if ':' in example else 'FACTOR=LEVEL'}",
+            fix=f"write it like {option} {example}",
+        )
+    return LevelValue(matched[1].strip(), matched[2].strip(), (matched[3] or "").strip())
+
+
+def parse_counts(text: str | None, *, option: str, example: str) -> tuple[tuple[LevelValue, int], ...]:
+    """Read levels with a whole number of 1 or more each, `mask=wear:2,mask=none:1`; nothing of None.
+
+    Raises:
+        MaskkitError: It has another form.
+    """
+    parts = [] if text is None else text.split(",")
+    levels = [parse_level(part, option=option, example=example) for part in parts]
+    for level in levels:
+        if not level.value.isdecimal() or int(level.value) < 1:
+            raise MaskkitError(
+                f"{option} gives {level.factor}={level.level} the number {level.value!r}",
+                why="it is a whole number, 1 or more",
+                fix=f"write it like {option} {example}",
+            )
+    return tuple((level, int(level.value)) for level in levels)
+
+
+def parse_weights(text: str | None, *, count: int, option: str) -> tuple[float, ...]:
+    """Read so many weights, such as `1,0.5`; 1 each of None.
+
+    Raises:
+        MaskkitError: They are not so many numbers above 0.
+    """
+    if text is None:
+        return (1.0,) * count
+    try:
+        weights = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        weights = ()
+    if len(weights) != count or not all(isfinite(weight) and weight > 0 for weight in weights):
+        raise MaskkitError(
+            f"{option} is {text!r}",
+            why=f"it is a number above 0 for each of {count} losses, with commas between them",
+            fix=f"write it like {option} {','.join(['1', *['0.5'] * (count - 1)])}",
+        )
+    return weights
+
+
+def parse_bytes(text: str) -> int:
+    """Read an amount of memory, such as `20GB` or `500 MB`, or 0.
+
+    Raises:
+        MaskkitError: It is not a number and a unit.
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?B)", text.strip().upper())
+    if text.strip() == "0":
+        return 0
+    if found is None:
+        raise MaskkitError(
+            f"{text!r} is not an amount of memory",
+            why=f"it is a number and one of {', '.join(UNITS)}",
+            fix="use --cache-size 20GB",
+        )
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def as_bytes(count: int) -> str:
+    """Write an amount of memory for people: 2,831,155,200 is 2.8 GB."""
+    unit = next(unit for unit in reversed(UNITS) if count >= UNITS[unit] or unit == "B")
+    return f"{count / UNITS[unit]:.3g} {unit}"
+
+
+def _three(text: str) -> Channels | None:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        return None
+    if len(values) != 3 or not all(0 <= value <= 1 for value in values):
+        return None
+    return values[0], values[1], values[2]

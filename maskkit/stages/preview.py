@@ -1,0 +1,81 @@
+"""Draw what a network will see in training, before it is trained."""
+
+from __future__ import annotations
+
+import torch
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.records import Cache
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.imaging.preview import contact_sheet
+from maskkit.imaging.roots import photo_files
+from maskkit.labels import LabelSpace
+from maskkit.modeling.target import Target
+from maskkit.progress import Track, untracked
+from maskkit.training.feed import Feed
+from maskkit.training.rows import rows_of
+from maskkit.training.start import settled, start
+
+PHOTOS = 48  # at most
+WORTH_NAMING = 0.005  # share of a class in a target that its caption tells
+
+
+def preview(
+    manifest: Manifest,
+    *,
+    fold: int,
+    options: TrainOptions | None = None,
+    root: str | None = None,
+    cache: Cache | None = None,
+    allow_leak: bool = False,
+    track: Track = untracked,
+) -> bytes:
+    """Return a PNG of the first photos of the first epoch, as the network will get them.
+
+    They come out of the very batches that `train` takes with the same options: sampled, varied, cut,
+    normalised (and set back, to be looked at) and mixed, with the target under each.
+
+    Args:
+        manifest: With `fold`, from `split`.
+        fold: The fold that will be held out; none of its photos is shown.
+        options: How will be trained.
+        root: Where the photos are, if not where `label` found them.
+        cache: Where decoded photos are kept; None to decode them now.
+        allow_leak: Go on although people are on both sides of the split.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: As `train`; or the network sees features, not photos.
+    """
+    options = settled(options or TrainOptions())
+    if options.one("freeze").name == "all":
+        raise MaskkitError(
+            "there is nothing to draw with --freeze all",
+            why="the network learns from features, which are no pictures",
+            fix="leave --freeze out to see how the photos are varied",
+        )
+    rows = rows_of(manifest, fold, allow_leak=allow_leak)
+    photo_files(manifest, root=root)
+    ready = start(manifest, rows, options, root=root, cache=cache, track=track)
+    feed = Feed(ready.fold, ready.options, torch.device("cpu"))
+    images, captions = [], []
+    for batch in feed.epoch(1):
+        images.append(batch.images)
+        captions += _captions(batch.target, manifest.space)
+        if len(captions) >= PHOTOS:
+            break
+    return contact_sheet(torch.cat(images)[:PHOTOS], captions[:PHOTOS], ready.photos.preprocess)
+
+
+def _captions(target: Target, space: LabelSpace) -> list[str]:
+    """Write each target: the class, or the classes with their shares."""
+    captions = []
+    for row in target.classes:
+        named = [
+            (float(share), space.names[index]) for index, share in enumerate(row) if share > WORTH_NAMING
+        ]
+        named.sort(reverse=True)
+        parts = [name if share > 1 - WORTH_NAMING else f"{share:.2f} {name}" for share, name in named]
+        captions.append("\n".join(parts))
+    return captions

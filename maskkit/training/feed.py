@@ -1,0 +1,110 @@
+"""What a network sees in each epoch: which photos, how they are varied and mixed, and towards what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maskkit.config import TrainOptions
+from maskkit.imaging.dataset import Order, batch_count, batches
+from maskkit.imaging.mixing import mixing
+from maskkit.imaging.resampling import Oversample, Undersample, epoch_rows
+from maskkit.imaging.samplers import SAMPLERS
+from maskkit.modeling.target import Target
+from maskkit.progress import Track, untracked
+from maskkit.training.fold import Fold
+
+_MIXING = 1  # tells the random numbers of mixing from those of order and augmentation
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photos, or features of photos, on the device of the model that learns from them.
+
+    Args:
+        images: As the network takes them, (N, 3, H, W) or (N, F).
+        target: Towards what.
+        weight: Of each example, (N,).
+    """
+
+    images: Tensor
+    target: Target
+    weight: Tensor
+
+    def parts(self, count: int) -> Iterator[Batch]:
+        """Yield the batch in up to `count` parts of nearly the same size."""
+        size = len(self.weight)
+        bounds = [size * index // count for index in range(count + 1)]
+        for start, end in zip(bounds, bounds[1:], strict=False):
+            if end > start:
+                part = slice(start, end)
+                yield Batch(self.images[part], self.target[part], self.weight[part])
+
+
+class Feed:
+    """The batches of each epoch; seed and number of the epoch decide everything about them.
+
+    Args:
+        fold: The rows trained on, and their photos. Those held out are never touched.
+        options: How they are sampled, varied and mixed.
+        device: Where batches go.
+    """
+
+    def __init__(self, fold: Fold, options: TrainOptions, device: torch.device) -> None:
+        self.fold, self.options, self.device = fold, options, device
+        sampler = options.one("sampler")
+        self._draw = partial(
+            epoch_rows,
+            fold.training,
+            classes=fold.target,
+            people=fold.people,
+            undersampled=[Undersample(fold.has_level(level), count) for level, count in options.undersampled],
+            oversampled=[Oversample(fold.has_level(level), times) for level, times in options.oversampled],
+            sampler=partial(SAMPLERS[sampler.name], length=sampler.whole("length")),
+        )
+        self.mix = mixing(options.one("mix"))
+        self.partners = None if options.partner is None else fold.has_level(options.partner)
+        self.photos = len(self.rows(1))
+        self.steps = batch_count(self.photos, options.batch_size)
+        # Once: a copy per step would make a GPU wait.
+        self._label = torch.from_numpy(np.maximum(fold.target, 0)).to(device)
+        self._numbers = torch.from_numpy(fold.numbers).to(device)
+        self._weight = torch.from_numpy(fold.weight.copy()).to(device)
+
+    def rows(self, epoch: int) -> NDArray[np.int64]:
+        """Return the rows of an epoch in their order, (photos,); with repeats, if they are sampled so."""
+        return self._draw(self._random(epoch))
+
+    def epoch(self, number: int, track: Track = untracked) -> Iterator[Batch]:
+        """Yield the batches of an epoch, counted from 1."""
+        options = self.options
+        random, vary = self._random(number), self.fold.vary
+        rows = self._draw(random)
+        order = Order(rows) if vary is None else Order(rows, vary, vary.draw(rows, random))
+        loader = batches(
+            self.fold.inputs, order, batch_size=options.batch_size, workers=options.workers,
+            pin_memory=self.device.type == "cuda",
+        )  # fmt: skip
+        mixer = np.random.default_rng((options.seed, number, _MIXING))
+        for these, values in track(loader, self.steps, f"epoch {number}"):
+            yield self._batch(these, values, mixer)
+
+    def _random(self, epoch: int) -> np.random.Generator:
+        return np.random.default_rng((self.options.seed, epoch))
+
+    def _batch(self, rows: Tensor, values: Tensor, random: np.random.Generator) -> Batch:
+        images = self.fold.inputs.prepare(values, self.device)  # (N, 3, H, W)
+        these = rows.to(self.device, non_blocking=True)
+        target = Target.of_labels(self._label[these], self._numbers[these], classes=len(self.fold.space))
+        weight = self._weight[these]  # (N,)
+        if self.mix is None:
+            return Batch(images, target, weight)
+        candidates = None if self.partners is None else self.partners[rows.numpy()]
+        mixed = self.mix(images, random, candidates)
+        return Batch(mixed.images, target.mixed(mixed.partner, mixed.share), weight)

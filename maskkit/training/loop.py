@@ -1,0 +1,113 @@
+"""One epoch of training, from batches to weights: read it top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from maskkit.errors import MaskkitError
+from maskkit.modeling.heads import Heads
+from maskkit.modeling.precision import autocast
+from maskkit.training.average import Average
+from maskkit.training.criterion import Criterion
+from maskkit.training.feed import Batch
+from maskkit.training.schedule import Schedule
+
+CHECK_EVERY = 20  # steps between looks at the loss for NaN; each look makes a GPU wait
+
+
+@dataclass(frozen=True)
+class Learner:
+    """All that a step moves, and what it is moved by.
+
+    Args:
+        model: What learns, on its device; it carries the weights.
+        network: What computes a step: the model, or a compiled view of it.
+        heads: The model's; None for timm's own classifier.
+        criterion: The losses.
+        optimizer: Of the model's parameters.
+        scaler: Of gradients in float16; in other precisions it does nothing.
+        schedule: Of the optimizer's rates.
+        average: Of the weights.
+        precision: In which the network computes.
+        clip: Largest norm of the gradient; 0 for any.
+        accumulate: Parts in which a batch is computed, for less memory.
+    """
+
+    model: nn.Module
+    network: nn.Module
+    heads: Heads | None
+    criterion: Criterion
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    schedule: Schedule
+    average: Average
+    precision: str
+    clip: float
+    accumulate: int
+
+
+def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) -> dict[str, float]:
+    """Take a step per batch, and return the mean loss of the photos seen, by part of the head.
+
+    Args:
+        learner: In training mode.
+        batches: On the model's device.
+        progress: Share of the epochs that are done, for losses that change on the way.
+
+    Raises:
+        MaskkitError: The loss is no longer finite.
+    """
+    device = next(learner.model.parameters()).device
+    totals: dict[str, Tensor] = {}
+    seen = torch.zeros((), device=device)
+    step = 0
+    for step, batch in enumerate(batches, 1):
+        whole = batch.weight.sum()
+        for part in batch.parts(learner.accumulate):
+            with autocast(device, learner.precision):
+                outputs = learner.network(part.images)
+            losses = learner.criterion(
+                learner.heads, outputs, part.target, part.weight, progress=progress
+            )  # {part of the head: (N,)}
+            sums = {name: (values * part.weight).sum() for name, values in losses.items()}
+            # Of the whole batch: parts of it add up to the gradient that the batch at once would have.
+            loss = torch.stack(list(sums.values())).sum() / whole
+            learner.scaler.scale(loss).backward()
+            for name, value in sums.items():  # stays on the device: no sync per step
+                totals[name] = totals.get(name, 0) + value.detach()
+        learner.scaler.unscale_(learner.optimizer)
+        if learner.clip:
+            nn.utils.clip_grad_norm_(learner.model.parameters(), learner.clip)
+        learner.scaler.step(learner.optimizer)
+        learner.scaler.update()
+        learner.optimizer.zero_grad(set_to_none=True)
+        learner.schedule.step()  # per step, not per epoch
+        learner.average.after_step()
+        seen += whole
+        if step % CHECK_EVERY == 0:
+            _stop_on_nan(totals, step)
+    _stop_on_nan(totals, step)
+    return {name: float(total / seen) for name, total in totals.items()}
+
+
+def _stop_on_nan(totals: dict[str, Tensor], step: int) -> None:
+    broken = [name for name, total in totals.items() if not bool(total.isfinite())]
+    if broken:
+        raise diverged(
+            f"the training loss of {broken[0]} is no longer finite, between steps "
+            f"{max(1, step - CHECK_EVERY + 1)} and {step} of the epoch"
+        )
+
+
+def diverged(what: str) -> MaskkitError:
+    """Return the error of a training whose weights are of no use any more."""
+    return MaskkitError(
+        what,
+        why="the weights have diverged; going on would save a broken model",
+        fix="lower --learning-rate (`maskkit lr-find` suggests one), or use --precision float32, with --force "
+        "to start anew; what was saved after the last epoch is unchanged",
+    )

@@ -1,0 +1,186 @@
+"""One fold's training, epoch by epoch: all that changes, which is also all that resuming needs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from maskkit.config import TrainOptions
+from maskkit.modeling.compiled import compiled
+from maskkit.modeling.heads import heads_of
+from maskkit.modeling.precision import prepare
+from maskkit.modeling.runtimes import classifier
+from maskkit.scoring.metrics import confusion
+from maskkit.progress import Track, untracked
+from maskkit.training.average import averaging
+from maskkit.training.criterion import Criterion
+from maskkit.training.feed import Feed
+from maskkit.training.fold import Fold
+from maskkit.training.history import Epoch, held_out_scores
+from maskkit.training.inference import probabilities
+from maskkit.training.loop import Learner, diverged, train_epoch
+from maskkit.training.optimizers import build_optimizer
+from maskkit.training.schedule import Schedule
+from maskkit.training.unfreezing import Thaw
+
+log = logging.getLogger(__name__)
+
+
+class Trainer:
+    """A model, the fold that it learns, and how far it has come.
+
+    It is advanced epoch by epoch with `run_epoch`. All randomness of an epoch follows from the seed
+    and the epoch's number, so a run continued from `state` equals one that was never interrupted.
+
+    Args:
+        model: What learns.
+        fold: What it learns from and is scored on.
+        options: With device and precision resolved.
+    """
+
+    def __init__(self, model: nn.Module, fold: Fold, options: TrainOptions) -> None:
+        self.fold, self.options = fold, options
+        self.device, self.precision = torch.device(options.device), options.precision
+        # 1. The model, where and how it will compute: the optimizer must see the final tensors.
+        self.model = prepare(model, self.precision, self.device)
+        # 2. Which parts of it learn when.
+        self.thaw = Thaw(self.model, options.one("freeze"), epochs=options.epochs)
+        # 3. What it learns from, and how many steps that makes.
+        self.feed = Feed(fold, options, self.device)
+        # 4. The optimizer, and the schedule that moves its rates at every step.
+        how = options.one("optimizer")
+        optimizer = build_optimizer(self.model, how, options.learning_rate)
+        self.learner = Learner(
+            model=self.model,
+            network=compiled(self.model, self.device) if options.compile else self.model,
+            heads=heads_of(self.model),
+            criterion=Criterion(fold.class_counts, fold.space, options, self.device),
+            optimizer=optimizer,
+            scaler=torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16"),
+            schedule=Schedule(
+                optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
+            ),
+            average=averaging(self.model, options.one("average")),
+            precision=self.precision,
+            clip=how.number("clip"),
+            accumulate=how.whole("accumulate"),
+        )
+        # 5. What has been reached so far.
+        self.history: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+        self.answers = self.best_answers = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
+
+    @property
+    def scored(self) -> nn.Module:
+        """The model that is scored and saved: the average if there is one."""
+        return self.learner.average.model
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts of the last scoring, (classes, classes); rows are truth."""
+        truth = self.fold.label[self.fold.held_out]
+        return confusion(truth, self.answers.argmax(1), classes=len(self.fold.space))
+
+    @property
+    def best_epoch(self) -> Epoch:
+        """The epoch of the highest macro-F1; the first of them if several are equal."""
+        return next(epoch for epoch in reversed(self.history) if epoch.is_best)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all epochs ran, or patience ran out."""
+        if len(self.history) >= self.options.epochs:
+            return True
+        patience = self.options.patience
+        return 0 < patience <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
+
+    def run_epoch(self, track: Track = untracked) -> Epoch:
+        """Train for an epoch, score every held-out photo, remember the best weights."""
+        number = len(self.history) + 1
+        started = time.perf_counter()
+        parts = self.train(number, track)
+        trained = time.perf_counter()
+        loss, scores = self._score(track)
+        if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
+            raise diverged(f"the held-out loss is {loss} after epoch {number}")
+        self.learner.schedule.observe(scores["macro_f1"])
+        best = max((epoch.scores["macro_f1"] for epoch in self.history), default=-1.0)
+        epoch = Epoch(
+            epoch=number,
+            train_loss=sum(parts.values()),
+            parts=parts if len(parts) > 1 else {},
+            held_out_loss=loss,
+            scores=scores,
+            learning_rate=self.learner.schedule.rate,
+            images_per_second=self.feed.photos / (trained - started),
+            seconds=time.perf_counter() - started,
+            is_best=scores["macro_f1"] > best,
+        )
+        if epoch.is_best:
+            self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
+            self.best_answers = self.answers
+        self.history.append(epoch)
+        return epoch
+
+    def train(self, number: int, track: Track = untracked) -> dict[str, float]:
+        """Train for one epoch; return the mean loss by part of the head. `run_epoch` also scores."""
+        epochs = self.options.epochs
+        torch.manual_seed(self.options.seed * 100_003 + number)
+        self.learner.network.train()
+        self.thaw.begin_epoch(number)
+        batches = self.feed.epoch(number, track)
+        parts = train_epoch(self.learner, batches, progress=(number - 1) / epochs)
+        self.learner.average.after_epoch(number, epochs, lambda: self.feed.epoch(number, track))
+        return parts
+
+    def _score(self, track: Track) -> tuple[float, dict[str, float]]:
+        """Ask about every photo held out; return the loss and the scores."""
+        model = classifier(
+            self.scored,
+            runtime="torch",
+            precision="float32" if self.precision == "float16" else self.precision,
+            device=self.device,
+            size=self.fold.inputs.size,
+        )
+        self.answers = probabilities(
+            [model],
+            self.fold.inputs,
+            self.fold.held_out,
+            classes=len(self.fold.space),
+            device=self.device,
+            batch_size=self.options.batch_size,
+            workers=self.options.workers,
+            track=track,
+        )[0]
+        return held_out_scores(self.fold.label[self.fold.held_out], self.answers, self.fold.space)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes, as plain values and tensors."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.learner.average.state_dict(),
+            "optimizer": self.learner.optimizer.state_dict(),
+            "scaler": self.learner.scaler.state_dict(),
+            "schedule": self.learner.schedule.state_dict(),
+            "history": [asdict(epoch) for epoch in self.history],
+            "best": self.best,
+            "best_answers": torch.from_numpy(self.best_answers),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.learner.average.load_state_dict(state["average"])
+        self.learner.optimizer.load_state_dict(state["optimizer"])
+        self.learner.scaler.load_state_dict(state["scaler"])
+        self.learner.schedule.load_state_dict(state["schedule"])
+        self.history = [Epoch(**epoch) for epoch in state["history"]]
+        self.best, self.best_answers = state["best"], state["best_answers"].numpy()

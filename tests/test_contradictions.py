@@ -1,0 +1,53 @@
+from typing import Any
+
+import pytest
+
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"head": "regression"}, "names no class"),
+        ({"head": "coral+corn"}, "names no class"),
+        ({"head": "joint+arcface"}, "joint and arcface"),
+        ({"head": "cosine+arcface+factors"}, "cosine and arcface"),
+        ({"head": "arcface", "mix": "mixup"}, "a mixed photo has two"),
+        ({"head": "arcface+factors", "mix": "half"}, "a mixed photo has two"),
+        ({"sampler": "smote"}, "between the pixels of two faces"),
+        ({"freeze": "all", "mix": "cutmix"}, "--mix with --freeze all"),
+        ({"freeze": "all", "augment_rare": "age=60plus:strong"}, "--augment-rare with --freeze all"),
+        ({"freeze": "all", "optimizer": "adamw:layer_decay=0.8"}, "layer_decay with --freeze all"),
+        ({"freeze": "phase:epochs=10", "epochs": 10}, "10 of 10 epochs"),
+        ({"mix": "half:low=0.6,high=0.4"}, "a low above its high"),
+        ({"model": "resnet18:pool=attention"}, "pool 'attention'"),
+        ({"loss": "ce+f1", "loss_weights": "1"}, "--loss-weights"),
+        ({"loss": "f1:smoothing=0.1"}, "no setting 'smoothing'"),
+        ({"mix": "half:partner=60plus"}, "half:partner"),
+        ({"augment_rare": "age=60plus:stronger"}, "--augment-rare cannot be 'stronger'"),
+        ({"undersample": "mask=wear"}, "--undersample"),
+        ({"oversample": "age=60plus:0"}, "--oversample"),
+        ({"size": "128x96x3"}, "not a photo size"),
+        ({"normalize": "0.5"}, "--normalize"),
+    ],
+)
+def test_refuses_before_any_work_and_says_what_to_do(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        TrainOptions(**options)
+    assert says in str(caught.value)
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"head": "arcface+factors+regression"},
+        {"head": "cosine", "mix": "mixup", "loss": "ldam"},
+        {"freeze": "all", "sampler": "smote", "loss": "focal+f1", "loss_weights": "1,0.5"},
+        {"freeze": "gradual", "average": "swa", "schedule": "plateau", "patience": 3},
+        {"mix": "half:partner=age=60plus", "augment_rare": "age=60plus:randaugment:ops=3,magnitude=12"},
+    ],
+)
+def test_lets_pass_what_can_be_meant_together(options: dict[str, Any]) -> None:
+    assert TrainOptions(**options)

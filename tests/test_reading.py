@@ -1,0 +1,102 @@
+import pytest
+
+from maskkit.errors import MaskkitError
+from maskkit.reading import (
+    LevelValue,
+    as_bytes,
+    parse_bytes,
+    parse_counts,
+    parse_level,
+    parse_normalize,
+    parse_size,
+    parse_weights,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("128x96", (128, 96)), ("224", (224, 224)), ("64X48", (64, 48)), ("16x4096", (16, 4096))],
+)
+def test_reads_a_size_as_height_and_width(text: str, size: tuple[int, int]) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "15", "4097", "128x", "128x96x3", "-128", "1e2", "128.0", "²24", "128 x 96"]
+)
+def test_what_is_no_size_is_an_error_with_an_example(text: str) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        parse_size(text)
+    assert repr(text) in caught.value.what
+    assert "--size 224" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("20GB", 20 * 10**9), ("500 mb", 5 * 10**8), ("1.5KB", 1500), ("7B", 7), ("0", 0)]
+)
+def test_reads_amounts_of_memory(text: str, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize("text", ["20", "GB", "-1GB", "20 GiB", "1e9B", ""])
+def test_refuses_what_is_no_amount_of_memory(text: str) -> None:
+    with pytest.raises(MaskkitError, match="not an amount of memory"):
+        parse_bytes(text)
+
+
+def test_writes_amounts_of_memory_for_people() -> None:
+    assert [as_bytes(count) for count in (0, 999, 2_831_155_200)] == ["0 B", "999 B", "2.83 GB"]
+
+
+def test_reads_a_mean_and_a_deviation_per_channel() -> None:
+    assert parse_normalize("0.5, 0.25,0/1,0.1,0.2") == ((0.5, 0.25, 0), (1, 0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0.5,0.5,0.5", "0.5,0.5/1,1,1", "1,1,1,1/1,1,1", "0.5,x,0.5/1,1,1", "0,0,0/127,1,1", "-1,0,0/1,1,1",
+     "nan,0.5,0.5/1,1,1", "0.5,0.5,0.5/0.2,0,0.2", "1,1,1/1,1,1/1,1,1"],
+)  # fmt: skip
+def test_refuses_what_is_no_mean_and_deviation(text: str) -> None:
+    with pytest.raises(MaskkitError, match="--normalize is"):
+        parse_normalize(text)
+
+
+def test_reads_levels_with_and_without_a_value() -> None:
+    assert parse_level("age=60plus", option="--x", example="age=60plus") == LevelValue("age", "60plus", "")
+    assert parse_level(" mask = wear : 2", option="--x", example="a=b:1") == LevelValue("mask", "wear", "2")
+    strong = parse_level("age=60plus:randaugment:ops=2,magnitude=9", option="--x", example="a=b:c")
+    assert strong.value == "randaugment:ops=2,magnitude=9"
+
+
+@pytest.mark.parametrize("text", ["", "age", "=60plus:2", "age=:2", "age=60plus", "age:60plus=2"])
+def test_what_is_no_level_with_a_value_is_an_error_with_an_example(text: str) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        parse_level(text, option="--undersample", example="mask=wear:2")
+    assert "--undersample mask=wear:2" in caught.value.fix
+
+
+def test_reads_a_number_per_level_and_nothing_of_nothing() -> None:
+    counts = parse_counts("mask=wear:2,age=60plus:10", option="--x", example="a=b:1")
+    assert [(level.factor, level.level, count) for level, count in counts] == [
+        ("mask", "wear", 2), ("age", "60plus", 10),
+    ]  # fmt: skip
+    assert parse_counts(None, option="--x", example="a=b:1") == ()
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "two"])
+def test_refuses_a_number_of_photos_below_one(number: str) -> None:
+    with pytest.raises(MaskkitError, match="mask=wear the number"):
+        parse_counts(f"mask=wear:{number}", option="--undersample", example="mask=wear:2")
+
+
+def test_reads_a_weight_per_loss() -> None:
+    assert parse_weights("1,0.5", count=2, option="--loss-weights") == (1, 0.5)
+    assert parse_weights(None, count=3, option="--loss-weights") == (1, 1, 1)
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3", "1,x", "0,1", "-1,1", "inf,1", ""])
+def test_refuses_other_than_a_weight_above_zero_per_loss(text: str) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        parse_weights(text, count=2, option="--loss-weights")
+    assert "--loss-weights 1,0.5" in caught.value.fix
