@@ -106,33 +106,78 @@ def backbone_parameters(model: nn.Module) -> list[nn.Parameter]:
 
 
 def parameter_groups(
-    model: nn.Module, *, learning_rate: float, head_learning_rate: float, weight_decay: float
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    head: float = 2.0,
+    weight_decay: float = 0.05,
+    layer_decay: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """Divide the trainable parameters into groups for AdamW.
+    """Divide the trainable parameters into groups for an optimizer.
 
     Biases and the scales of norm layers are not decayed ("no bias decay" in He et al. 2019, section 3.1,
-    https://arxiv.org/abs/1812.01187).
+    https://arxiv.org/abs/1812.01187). Layer-wise rates are those of ELECTRA (Clark et al. 2020, section 3.1,
+    https://arxiv.org/abs/2003.10555) and BEiT: the lower a layer, the more general what pretraining gave it.
 
     Args:
         model: A timm model; parameters that do not require a gradient are left out.
         learning_rate: Of the backbone.
-        head_learning_rate: Of the head, which starts from noise and can take larger steps.
+        head: The head's rate over the backbone's: it starts from noise and can take larger steps.
         weight_decay: Of everything but biases and one-dimensional parameters.
+        layer_decay: The rate of each layer over that of the layer above it: `layer_decay ** depth`, where the
+            depth is counted from the head, which has 0 as in timm; so has what follows the last block.
 
     Returns:
         Groups with `params`, `lr` and `weight_decay`, each trainable parameter in exactly one.
+
+    Raises:
+        MaskkitError: `layer_decay` is not 1, and the model does not tell its layers.
     """
     in_head = set(head_names(model))
+    depth = _depths(model) if layer_decay != 1 else dict.fromkeys(dict(model.named_parameters()), 0)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = head_learning_rate if name in in_head else learning_rate
+            rate = learning_rate * (head if name in in_head else layer_decay ** depth[name])
             is_decayed = parameter.ndim > 1 and not name.endswith("bias")
             groups.setdefault((rate, weight_decay if is_decayed else 0.0), []).append(parameter)
     return [
         {"params": parameters, "lr": rate, "weight_decay": decay}
         for (rate, decay), parameters in groups.items()
     ]
+
+
+def layer_numbers(model: nn.Module, *, coarse: bool, fix: str) -> dict[str, int]:
+    """Number the layer of each parameter, from 0 at the stem to the highest number at the head.
+
+    The layers are those of timm's `group_matcher`. What it does not name (a final norm, the pooling, a new
+    head) is the last layer, and the head is that in any case.
+
+    Args:
+        model: A timm model.
+        coarse: Layers are whole stages instead of single blocks; some models know one division only.
+        fix: What to do if the layers are not known, for the message.
+
+    Returns:
+        The number of each parameter's layer, by the parameter's name.
+
+    Raises:
+        MaskkitError: The model does not tell its layers.
+    """
+    matcher = getattr(model, "group_matcher", None)
+    why = "its timm implementation has no group_matcher, which tells them"
+    if matcher is not None:
+        numbers: dict[str, int] = timm.models.group_parameters(model, matcher(coarse=coarse), reverse=True)
+        if last := max(numbers.values()):
+            return numbers | dict.fromkeys(head_names(model), last)
+        why = "its group_matcher in timm puts all parameters into one"
+    raise MaskkitError(f"the layers of {type(model).__name__} are not known", why=why, fix=fix)
+
+
+def _depths(model: nn.Module) -> dict[str, int]:
+    numbers = layer_numbers(model, coarse=False, fix="leave layer_decay at 1, or choose another model")
+    top = max(numbers.values())
+    return {name: top - number for name, number in numbers.items()}
 
 
 def _head_layers(model: nn.Module) -> tuple[nn.Module, ...]:

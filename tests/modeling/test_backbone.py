@@ -3,6 +3,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
+from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined]
 from torch import nn
 
 from maskkit.errors import MaskkitError
@@ -12,6 +13,7 @@ from maskkit.modeling.backbone import (
     head_names,
     head_parameters,
     input_size_of,
+    layer_numbers,
     parameter_groups,
     preprocessing_of,
 )
@@ -97,7 +99,7 @@ def test_both_heads_of_a_distilled_model_are_its_head() -> None:
 def test_groups_hold_each_trainable_parameter_once_at_its_rate(name: str) -> None:
     model = build(name, classes=7)
     frozen = backbone_parameters(model)[0].requires_grad_(False)
-    groups = parameter_groups(model, learning_rate=0.1, head_learning_rate=0.4, weight_decay=0.05)
+    groups = parameter_groups(model, learning_rate=0.1, head=4.0, weight_decay=0.05)
     grouped = [parameter for group in groups for parameter in group["params"]]
     trainable = [parameter for parameter in model.parameters() if parameter is not frozen]
     assert sorted(map(id, grouped)) == sorted(map(id, trainable))
@@ -109,7 +111,7 @@ def test_groups_hold_each_trainable_parameter_once_at_its_rate(name: str) -> Non
 @pytest.mark.parametrize("name", MODELS)
 def test_decays_all_but_biases_and_one_dimensional_parameters(name: str) -> None:
     model = build(name, classes=7)
-    groups = parameter_groups(model, learning_rate=0.1, head_learning_rate=0.1, weight_decay=0.05)
+    groups = parameter_groups(model, learning_rate=0.1, head=1.0, weight_decay=0.05)
     decay = {id(parameter): group["weight_decay"] for group in groups for parameter in group["params"]}
     for module in model.modules():
         for kind, parameter in module.named_parameters(recurse=False):
@@ -121,14 +123,95 @@ def test_decays_all_but_biases_and_one_dimensional_parameters(name: str) -> None
 def test_a_bias_of_several_dimensions_is_not_decayed() -> None:
     model = build("test_resnet", classes=7)
     model.register_parameter("bias", nn.Parameter(torch.zeros(2, 2)))
-    groups = parameter_groups(model, learning_rate=0.1, head_learning_rate=0.1, weight_decay=0.05)
+    groups = parameter_groups(model, learning_rate=0.1, head=1.0, weight_decay=0.05)
     decays = [group["weight_decay"] for group in groups for each in group["params"] if each is model.bias]
     assert decays == [0]
 
 
+def test_layer_wise_decay_lowers_the_rate_by_the_depth_from_the_head() -> None:
+    model = build("test_resnet", classes=7)  # a stem, four stages of one block each, the head
+    rates = rate_by_name(model, layer_decay=0.5)
+    prefixes = {"fc": 2.0, "layer4": 0.5, "layer3": 0.25, "layer2": 0.125, "layer1": 0.0625, "conv1": 0.03125}
+    for name, rate in rates.items():
+        expected = [factor for prefix, factor in prefixes.items() if name.startswith(prefix)]
+        assert rate == pytest.approx(0.1 * (expected[0] if expected else 0.03125)), name
+
+
+@pytest.mark.parametrize("name", [*MODELS, "convnext_atto", "mobilenetv3_small_050"])
+def test_layer_wise_decay_agrees_with_timms(name: str) -> None:
+    model = build(name, classes=7)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    timms = {
+        names[id(parameter)]: group["lr_scale"]
+        for group in param_groups_layer_decay(model, layer_decay=0.75)
+        for parameter in group["params"]
+    }
+    ours = rate_by_name(model, layer_decay=0.75, head=1.0)
+    assert ours == pytest.approx({name: 0.1 * scale for name, scale in timms.items()})
+
+
+def rate_by_name(model: nn.Module, *, layer_decay: float, head: float = 2.0) -> dict[str, float]:
+    groups = parameter_groups(model, learning_rate=0.1, head=head, layer_decay=layer_decay)
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    return {name: rates[id(parameter)] for name, parameter in model.named_parameters()}
+
+
+def test_what_comes_after_the_last_block_has_the_backbones_highest_rate() -> None:
+    rates = rate_by_name(build("convnext_atto", classes=7), layer_decay=0.5)
+    assert rates["head.norm.weight"] == 0.1
+    assert rates["head.fc.weight"] == 0.2
+    assert rates["stages.3.blocks.1.conv_dw.weight"] == 0.05
+
+
+def test_a_layer_may_be_a_block_or_a_whole_stage() -> None:
+    model = build("resnet18", classes=7)
+    fine, coarse = (layer_numbers(model, coarse=coarse, fix="") for coarse in (False, True))
+    assert (max(fine.values()), max(coarse.values())) == (
+        9,
+        5,
+    )  # a stem, eight blocks or four stages, the head
+    assert fine["fc.weight"] == 9
+    assert set(fine) == set(coarse) == dict(model.named_parameters()).keys()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_is_the_same_without_layer_wise_decay_whatever_the_layers(name: str) -> None:
+    model = build(name, classes=7)
+    given = parameter_groups(model, learning_rate=2e-3)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    head = set(head_names(model))
+    assert len(given) == 4
+    order = [(False, 0.05), (False, 0.0), (True, 0.05), (True, 0.0)]
+    found = [
+        ({names[id(parameter)] in head for parameter in group["params"]}, group["lr"], group["weight_decay"])
+        for group in given
+    ]
+    expected = [({in_head}, 4e-3 if in_head else 2e-3, decay) for in_head, decay in order]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    for group in given:  # in the order of the model, which fixes the order of what an optimizer adds up
+        places = [list(names).index(id(parameter)) for parameter in group["params"]]
+        assert places == sorted(places)
+
+
+def test_refuses_layer_wise_decay_where_the_layers_are_not_known() -> None:
+    model = Backboneless(nn.Linear(3, 2))
+    assert parameter_groups(model, learning_rate=0.1)
+    with pytest.raises(MaskkitError, match="layers of Backboneless are not known") as caught:
+        parameter_groups(model, learning_rate=0.1, layer_decay=0.9)
+    assert "no group_matcher" in caught.value.why
+    assert "layer_decay at 1" in caught.value.fix
+
+
+class Backboneless(nn.Sequential):
+    """A head without a backbone, as there is when that is frozen."""
+
+    def get_classifier(self) -> nn.Module:
+        return self
+
+
 def test_the_optimizer_takes_the_groups() -> None:
     groups = parameter_groups(
-        build("test_resnet", classes=2), learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.1
+        build("test_resnet", classes=2), learning_rate=1e-3, head=10.0, weight_decay=0.1, layer_decay=1.0
     )
     optimizer = torch.optim.AdamW(groups)
     assert sorted({group["lr"] for group in optimizer.param_groups}) == [1e-3, 1e-2]

@@ -1,0 +1,104 @@
+"""What turns gradients into steps: AdamW and SGD of torch, and every optimizer of timm by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+import timm
+import torch
+from timm.optim import (  # type: ignore[attr-defined]  # it does not say what it exports
+    create_optimizer_v2,
+    get_optimizer_info,
+    list_optimizers,
+)
+from torch import nn
+
+from maskkit.choices import Choice
+from maskkit.errors import MaskkitError
+from maskkit.modeling.backbone import parameter_groups
+
+Groups = list[dict[str, Any]]
+
+GROUPED = ("weight_decay", "layer_decay", "head")  # settings that say how parameters are grouped
+OF_THE_LOOP = ("clip", "accumulate")  # settings that say when a step is made, and with which gradient
+
+
+def build_optimizer(model: nn.Module, choice: Choice, learning_rate: float) -> torch.optim.Optimizer:
+    """Build the chosen optimizer for the parameters of a model that require a gradient.
+
+    Args:
+        model: A timm model, where and how it will be trained.
+        choice: The name of an optimizer, with its settings.
+        learning_rate: Highest rate of the backbone; the optimizer keeps it as `defaults["lr"]`.
+
+    Raises:
+        MaskkitError: There is no such optimizer, it cannot work here, or the model does not tell the layers
+            that `layer_decay` asks for.
+    """
+    check_optimizer(choice.name)
+    groups = parameter_groups(
+        model, learning_rate=learning_rate, **{name: choice.number(name) for name in GROUPED}
+    )
+    own = {name: value for name, value in choice.settings.items() if name not in (*GROUPED, *OF_THE_LOOP)}
+    build = OPTIMIZERS.get(choice.name) or partial(_of_timm, choice.name)
+    return build(groups, learning_rate, **own)
+
+
+def check_optimizer(name: str) -> None:
+    """Refuse a name that is no optimizer, before anything else is done.
+
+    Raises:
+        MaskkitError: With the names that may be meant.
+    """
+    names = optimizer_names()
+    if name not in names:
+        close = get_close_matches(name.lower(), names)
+        raise MaskkitError(
+            f"unknown optimizer: {name!r}",
+            why=f"it is neither {' nor '.join(OPTIMIZERS)}, nor among the others of timm {timm.__version__}: "
+            f"{', '.join(other for other in names if other not in OPTIMIZERS)}",
+            fix=f"did you mean {' or '.join(close)}?" if close else "use one of these",
+        )
+    if get_optimizer_info(name).second_order:
+        raise MaskkitError(
+            f"cannot train with {name}",
+            why="it needs second derivatives, which the training does not compute",
+            fix="use adamw, or another optimizer of first derivatives",
+        )
+
+
+def optimizer_names() -> list[str]:
+    """Name every optimizer, ours first."""
+    return [*OPTIMIZERS, *(str(name) for name in list_optimizers() if name not in OPTIMIZERS)]
+
+
+def _adamw(groups: Groups, learning_rate: float) -> torch.optim.Optimizer:
+    """AdamW, from Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101."""
+    # Fused: one pass over the weights, on every kind of device.
+    return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+
+
+def _sgd(
+    groups: Groups, learning_rate: float, *, momentum: float = 0.9, nesterov: bool = True
+) -> torch.optim.Optimizer:
+    """SGD, with the momentum of Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html."""
+    looks_ahead = nesterov and momentum > 0  # without momentum there is nothing ahead, and torch refuses
+    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=looks_ahead, fused=True)
+
+
+def _of_timm(name: str, groups: Groups, learning_rate: float) -> torch.optim.Optimizer:
+    try:
+        optimizer: torch.optim.Optimizer = create_optimizer_v2(groups, name, lr=learning_rate)
+        return optimizer
+    except (ImportError, AssertionError) as error:  # asserted: that there is a CUDA device
+        raise MaskkitError(
+            f"the optimizer {name} cannot work here",
+            why=str(error),
+            fix="use one that torch alone computes, such as adamw",
+        ) from error
+
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adamw": _adamw, "sgd": _sgd}
