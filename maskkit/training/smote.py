@@ -1,0 +1,2 @@
+def with_synthetic(fold, *, neighbors, seed):
+    return fold
