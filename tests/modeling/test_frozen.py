@@ -87,14 +87,12 @@ def test_a_head_of_several_parts_learns_from_features_as_from_photos(name: str, 
     images = torch.rand(3, 3, *size)
     with torch.inference_mode():
         features = backbone.extract(images)
-        assert torch.allclose(backbone.head.eval()(features), model(images), atol=1e-4)  # type: ignore[arg-type]
+        assert torch.allclose(backbone.head.eval()(features), model(images), atol=1e-4)
     outputs = backbone.head.train()(features.clone())
     assert isinstance(outputs, dict)
-    assert set(outputs) == set(text.partition(":")[0].split("+")) | ({"coral"} if "coral" in text else set())
-    sum(output.sum() for output in outputs.values()).backward()  # type: ignore[union-attr]
-    learning = [parameter for parameter in backbone.head.parameters() if parameter.grad is not None]
-    assert head_names(backbone.head)
-    assert len(learning) == len(list(backbone.head.parameters()))
+    torch.cat([output.flatten() for output in outputs.values()]).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is not None for parameter in backbone.head.parameters())
+    assert head_names(backbone.head) == [name for name, _ in backbone.head.named_parameters()]
 
 
 def test_the_digest_does_not_depend_on_the_head_or_what_it_knows_of_ages() -> None:

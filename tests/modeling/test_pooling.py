@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
+from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import backbone_parameters, build, head_names
-from maskkit.modeling.pooling import GeM, exponent_name
+from maskkit.modeling.backbone import backbone_parameters, build, head_names, parameter_groups
+from maskkit.modeling.pooling import GeM, exponent_name, set_pool
 
 
 def test_gem_worked_by_hand() -> None:
@@ -68,30 +69,41 @@ def test_gem_computes_in_float32_whatever_it_is_given() -> None:
     assert torch.equal(pooled, gem(features.float()).bfloat16())
 
 
-# Pooled and then flattened, pooled before a convolution, with channels last, and fast.
-MODELS = ["test_efficientnet", "test_resnet", "mobilenetv3_small_050", "test_convnext", "swin_tiny_patch4_window7_224"]
+def by_hand(features: Tensor, pool: str, dims: tuple[int, int]) -> Tensor:
+    """The three ways in plain words, (N, C)."""
+    if pool == "gem":
+        return features.clamp_min(1e-6).pow(3).mean(dims).pow(1 / 3)
+    return features.mean(dims) if pool == "avg" else features.amax(dims)
 
 
-@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("pool", ["avg", "max", "gem"])
-def test_the_last_feature_map_is_pooled_as_asked(name: str, pool: str) -> None:
+@pytest.mark.parametrize("flatten", [True, False])
+@pytest.mark.parametrize(("timms", "layout"), [("avg", "NCHW"), ("fast", "NCHW"), ("avg", "NHWC")])
+def test_each_of_timms_layers_keeps_its_shape(timms: str, layout: str, flatten: bool, pool: str) -> None:
+    model = nn.Sequential(SelectAdaptivePool2d(pool_type=timms, flatten=flatten, input_fmt=layout))
+    features = torch.rand(2, 3, 4, 5) - 0.2
+    shape = model(features).shape
+    set_pool(model, pool)
+    pooled = model(features)
+    assert pooled.shape == shape
+    dims = (2, 3) if layout == "NCHW" else (1, 2)
+    torch.testing.assert_close(pooled.flatten(1), by_hand(features, pool, dims))
+
+
+# Pooled and flattened, pooled before a convolution, and before a norm.
+@pytest.mark.parametrize("name", ["test_efficientnet", "mobilenetv3_small_050", "test_convnext"])
+@pytest.mark.parametrize("pool", ["avg", "max", "gem"])
+def test_the_last_feature_map_of_a_model_is_pooled_as_asked(name: str, pool: str) -> None:
     plain, model = build(name, classes=7).eval(), build(name, classes=7, pool=pool).eval()
     model.load_state_dict(plain.state_dict(), strict=False)
-    size = 224 if name.startswith("swin") else 64
-    images = torch.rand(2, 3, size, size)
-    place = next(module for module in model.modules() if type(module).__name__ == "SelectAdaptivePool2d")
-    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    images = torch.rand(2, 3, 96, 96)
+    place = next(module for module in model.modules() if isinstance(module, SelectAdaptivePool2d))
+    seen: list[tuple[Tensor, Tensor]] = []
     place.register_forward_hook(lambda _, given, made: seen.append((given[0], made)))
     with torch.inference_mode():
         logits, before = model(images), plain(images)
     features, pooled = seen[0]
-    dims = (1, 2) if name.startswith("swin") else (2, 3)
-    expected = {
-        "avg": features.mean(dims),
-        "max": features.amax(dims),
-        "gem": features.clamp_min(1e-6).pow(3).mean(dims).pow(1 / 3),
-    }[pool]
-    torch.testing.assert_close(pooled.flatten(1), expected)
+    torch.testing.assert_close(pooled.flatten(1), by_hand(features, pool, (2, 3)))
     assert torch.allclose(logits, before, atol=1e-5) == (pool == "avg")
 
 
@@ -103,7 +115,10 @@ def test_the_exponent_is_learnt_with_the_backbone_and_not_decayed() -> None:
     assert exponent.shape == (1,)
     assert name not in head_names(model)
     assert any(parameter is exponent for parameter in backbone_parameters(model))
-    model(torch.rand(2, 3, 32, 32)).square().sum().backward()
+    groups = parameter_groups(model, learning_rate=0.1, head_learning_rate=0.4, weight_decay=0.05)
+    (own,) = [group for group in groups if any(parameter is exponent for parameter in group["params"])]
+    assert (own["lr"], own["weight_decay"]) == (0.1, 0)
+    model(torch.rand(2, 3, 96, 96)).square().sum().backward()
     assert exponent.grad is not None
     assert float(exponent.grad.abs()) > 0
 

@@ -61,7 +61,8 @@ def test_needs_nothing_but_the_file(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize("pool", ["default", "gem", "max"])
 @pytest.mark.parametrize(
-    "text", ["joint", "joint:hidden=8,samples=2", "factors+regression+corn:step=7", "arcface:centers=2,margin=0.4"]
+    "text",
+    ["joint", "joint:hidden=8,samples=2", "factors+regression+corn:step=7", "arcface:centers=2,margin=0.4"],
 )
 def test_pooling_and_heads_come_back_from_the_file_alone(
     checkpoint: Checkpoint, text: str, pool: str
