@@ -26,7 +26,6 @@ def f1(
     The macro-F1 of a batch is not that of the data: batches should be large enough to show most classes a
     few times (128 or more for the 18 of the home task), and accumulated steps do not make them larger. An
     error that the model is sure of hardly pulls, and alone this loss can stop there: add cross entropy to it.
-    Of smoothed or mixed targets it takes little: as a ratio of sums of p, it is best at a hard p whatever t.
 
     Args:
         logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
