@@ -32,6 +32,7 @@ from maskkit.training.fold import Fold
 from maskkit.training.optimizers import check_optimizer
 from maskkit.training.rows import Rows
 from maskkit.training.smote import with_synthetic
+from maskkit.training.smote import with_synthetic
 from maskkit.training.trial import Work, choose_precision
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from torch import nn
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
-from maskkit.config import Augmentation, TrainOptions
+from maskkit.config import TrainOptions
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.frozen import backbone_digest, divide
@@ -39,7 +39,7 @@ def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache", 10**8)
 
 
-def showing(model: nn.Module, augment: Augmentation = "light") -> Showing:
+def showing(model: nn.Module, augment: str = "light") -> Showing:
     backbone = divide(model, size=(32, 32), dropout=0.0)
     return Showing(backbone, "test", backbone_digest(model), torch.device("cpu"), augment)
 

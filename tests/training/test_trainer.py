@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +11,22 @@ from sklearn.metrics import f1_score
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import ClassWeights, Loss, TrainOptions
+from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
+from maskkit.imaging.augment import augmentation
 from maskkit.imaging.photos import open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.compiled import compiled
+from maskkit.modeling.heads import attach, timm_dropout
+from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Item
-from maskkit.training.trainer import Trainer
+from maskkit.training.average import EMA
 from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch
 from maskkit.training.inference import probabilities
 from maskkit.training.schedule import cosine
+from maskkit.training.trainer import Trainer
 
 SMALL = Preprocess(32, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
 CPU = torch.device("cpu")
@@ -52,10 +56,10 @@ def make(fold: Fold, quick: TrainOptions) -> MakeTrainer:
         options = replace(quick, **changes)
         heads = options.chosen("head")
         torch.manual_seed(0)
-        drop_rate = heads[0].number("dropout") if is_plain(heads) else 0.0
-        model = build(options.one("model").name, classes=len(given.space), drop_rate=drop_rate)
-        if not is_plain(heads):
-            attach(model, heads, given.space, numbers=given.numbers[given.training])
+        model = build(
+            options.one("model").name, classes=len(given.space), drop_rate=timm_dropout(heads)
+        )
+        attach(model, heads, given.space)
         vary = augmentation(options.chosen("augment")) if "augment" in changes else given.vary
         return Trainer(model, replace(given, vary=vary), options)
 
@@ -222,7 +226,7 @@ def test_learns_the_mask_from_a_few_people(make: MakeTrainer) -> None:
     assert trainer.best_epoch.scores["gender_accuracy"] > 0.9
 
 
-@pytest.mark.parametrize("loss", get_args(Loss))
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("class_weights", ["none", "inverse"])
 def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: str, class_weights: str) -> None:
     batch = fold.training[:21]
