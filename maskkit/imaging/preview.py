@@ -68,7 +68,7 @@ def _enlarged(photos: Pixels) -> Pixels:
 
 
 def _wrapped(caption: str, font: Font, width: int) -> list[str]:
-    """Break lines between words, so that none is wider than `width` pixels; a word that is wider, anywhere."""
+    """Break lines between words, so that none is wider than `width` pixels; a longer word, anywhere."""
     lines: list[str] = []
     for line in caption.split("\n"):
         lines.append("")
