@@ -66,7 +66,7 @@ class NoAverage:
         """Do nothing."""
 
 
-class EMA:
+class Ema:
     """An exponential moving average: a copy of a model that follows it, a little after each step.
 
     Batch-norm statistics are averaged along with the weights: averaged weights behind the last
@@ -104,7 +104,7 @@ class EMA:
         self.model.load_state_dict(state["model"])
 
 
-class SWA:
+class Swa:
     """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
 
     Izmailov et al. 2018, algorithm 1 with a cycle of one epoch, https://arxiv.org/abs/1803.05407. Until it
@@ -212,4 +212,4 @@ def averaging(followed: nn.Module, choice: Choice) -> Average:
     return AVERAGES[choice.name](followed, **choice.settings)
 
 
-AVERAGES: dict[str, Callable[..., Average]] = {"none": NoAverage, "ema": EMA, "swa": SWA}
+AVERAGES: dict[str, Callable[..., Average]] = {"none": NoAverage, "ema": Ema, "swa": Swa}

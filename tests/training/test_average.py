@@ -10,10 +10,10 @@ from torch.optim.swa_utils import update_bn
 from maskkit.choices import Choice
 from maskkit.training.average import (
     AVERAGES,
-    EMA,
-    SWA,
     Average,
+    Ema,
     NoAverage,
+    Swa,
     averaging,
     measure_batch_norm,
     warm_decay,
@@ -47,7 +47,7 @@ def test_decay_grows_from_a_tenth_to_the_one_asked_for() -> None:
 
 def test_an_ema_follows_the_weights_as_worked_out_by_hand() -> None:
     model = single_weight(0.0)
-    average = EMA(model, decay=0.15)
+    average = Ema(model, decay=0.15)
     expected = 0.0
     for value, decay in ((10.0, 1 / 10), (20.0, 0.15), (-4.0, 0.15)):  # 2 / 11 would be above 0.15
         set_weight(model, value)
@@ -63,7 +63,7 @@ def test_every_average_starts_from_the_weights_it_follows(name: str) -> None:
 
 def test_an_ema_averages_batch_norms_statistics_and_copies_its_counter() -> None:
     model = nn.BatchNorm1d(2)
-    average = EMA(model, decay=0.9)
+    average = Ema(model, decay=0.9)
     model(torch.tensor([[1.0, 10.0], [3.0, 30.0]]))  # means 2 and 20, of which batch norm takes a tenth
     average.after_step()
     mine: dict[str, Tensor] = average.model.state_dict()
@@ -71,7 +71,7 @@ def test_an_ema_averages_batch_norms_statistics_and_copies_its_counter() -> None
     assert int(mine["num_batches_tracked"]) == 1
 
 
-@pytest.mark.parametrize("build", [partial(EMA, decay=0.9), partial(SWA, start=0.0)])
+@pytest.mark.parametrize("build", [partial(Ema, decay=0.9), partial(Swa, start=0.0)])
 def test_an_average_neither_trains_nor_touches_the_model_it_follows(build: Any) -> None:
     model = single_weight(5.0)
     average: Average = build(model)
@@ -121,14 +121,14 @@ def test_swa_is_the_mean_of_the_last_epochs_ends_and_before_them_the_model(
     start: float, expected: list[float]
 ) -> None:
     model = single_weight(0.0)
-    assert swa_run(SWA(model, start=start), model, [8.0, 4.0, 6.0, 1.0]) == pytest.approx(expected)
+    assert swa_run(Swa(model, start=start), model, [8.0, 4.0, 6.0, 1.0]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("epochs", range(1, 41))
 def test_swa_begins_at_the_exact_share_whatever_its_rounding(epochs: int) -> None:
     for first in range(1, epochs + 1):
         model = single_weight(0.0)
-        average = SWA(model, start=first / epochs)
+        average = Swa(model, start=first / epochs)
         for number in range(1, first + 1):
             average.after_epoch(number, epochs, no_batches)
         assert average.taken == 1
@@ -204,7 +204,7 @@ def test_measuring_leaves_every_mode_as_it_is_when_it_is_interrupted() -> None:
 def test_swa_measures_the_averaged_network_and_not_the_last() -> None:
     torch.manual_seed(0)
     model, batches = Normed(), some_batches(4, 4)
-    average = SWA(model, start=0.0)
+    average = Swa(model, start=0.0)
     ends = []
     for number in (1, 2):
         with torch.no_grad():
@@ -221,7 +221,7 @@ def test_swa_measures_the_averaged_network_and_not_the_last() -> None:
         assert torch.allclose(tensor, expected.state_dict()[name], atol=1e-6), name
 
 
-@pytest.mark.parametrize("build", [NoAverage, partial(EMA, decay=0.99), partial(SWA, start=0.3)])
+@pytest.mark.parametrize("build", [NoAverage, partial(Ema, decay=0.99), partial(Swa, start=0.3)])
 @pytest.mark.parametrize("interrupted_after", [1, 2, 3])
 def test_goes_on_from_its_state_as_if_never_interrupted(build: Any, interrupted_after: int) -> None:
     ends = [1.0, 5.0, 7.0, 11.0]
