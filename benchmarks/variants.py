@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMON = ["--size", "64x48", "--epochs", "5"]
+COMMON = ["--size", "64x48", "--epochs", "5", "--precision", "float32"]
 FROZEN = ["--size", "128x96", "--epochs", "20", "--freeze", "all"]
 
 VARIANTS: dict[str, list[str]] = {
