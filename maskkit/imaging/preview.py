@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-import textwrap
+import re
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.imaging.photos import Pixels
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 WIDTH = 192  # pixels that a photo takes at least; smaller ones are enlarged, pixel by pixel
 COLUMNS = 8
@@ -21,7 +21,6 @@ GAP = 12
 FONT = 13  # pixels
 LINE = 17
 INK, PAPER = (30, 30, 30), (255, 255, 255)
-LEAST = 0.03  # share of a target that is worth its line; smoothing gives every class a little
 
 
 def contact_sheet(images: Tensor, captions: Sequence[str], preprocess: Preprocess) -> bytes:
@@ -36,7 +35,7 @@ def contact_sheet(images: Tensor, captions: Sequence[str], preprocess: Preproces
     height, width = photos.shape[1:3]
     font = ImageFont.load_default(FONT)
     texts = [_wrapped(caption, font, width) for caption in captions]
-    below = LINE * max((text.count("\n") + 1 for text in texts), default=1)
+    below = LINE * max(map(len, texts), default=1)
     columns = max(1, min(COLUMNS, len(photos)))
     lines = -(-len(photos) // columns)
     step_x, step_y = width + GAP, height + below + GAP
@@ -45,7 +44,8 @@ def contact_sheet(images: Tensor, captions: Sequence[str], preprocess: Preproces
     for number, (photo, text) in enumerate(zip(photos, texts, strict=True)):
         left, top = GAP + number % columns * step_x, GAP + number // columns * step_y
         sheet.paste(Image.fromarray(photo), (left, top))
-        draw.multiline_text((left, top + height + 2), text, INK, font, spacing=LINE - FONT)
+        for place, line in enumerate(text):
+            draw.text((left, top + height + 2 + place * LINE), line, INK, font)
     data = io.BytesIO()
     sheet.save(data, "PNG", optimize=True)
     return data.getvalue()
@@ -61,34 +61,22 @@ def pixels_of(images: Tensor, preprocess: Preprocess) -> Pixels:
     return (colours * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
 
-def captions_of(targets: NDArray[np.floating], names: Sequence[str]) -> list[str]:
-    """Write targets for people: the classes with a share worth naming, largest first.
-
-    Args:
-        targets: Class probabilities, (N, C).
-        names: Of the classes.
-
-    Returns:
-        A caption per row, such as `0.62 wear/female/60plus`, a line per class. What the other classes
-        have together is the last line, if it is worth one.
-    """
-    return [_caption(target, names) for target in targets]
-
-
-def _caption(target: NDArray[np.floating], names: Sequence[str]) -> str:
-    named = [index for index in np.argsort(-target, kind="stable").tolist() if target[index] >= LEAST]
-    lines = [f"{target[index]:.2f} {names[index]}" for index in named]
-    rest = 1 - float(target[named].sum())
-    return "\n".join([*lines, f"{rest:.2f} others"] if rest >= LEAST else lines)
-
-
 def _enlarged(photos: Pixels) -> Pixels:
     """Repeat pixels so that photos are wide enough to be looked at, and captions to be read."""
     times = max(1, -(-WIDTH // photos.shape[2]))
     return photos.repeat(times, axis=1).repeat(times, axis=2)
 
 
-def _wrapped(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    letters = max(1, int(width // font.getlength("e")))
-    lines = [textwrap.fill(line, letters, break_on_hyphens=False) for line in caption.split("\n")]
-    return "\n".join(lines)
+def _wrapped(caption: str, font: Font, width: int) -> list[str]:
+    """Break lines between words, so that none is wider than `width` pixels; a longer word, anywhere."""
+    lines: list[str] = []
+    for line in caption.split("\n"):
+        lines.append("")
+        for word in filter(None, re.findall(r"[^\s/]*[\s/]*", line)):  # a class name has parts
+            if lines[-1] and font.getlength(lines[-1] + word.rstrip()) > width:
+                lines.append("")
+            for letter in word:
+                if font.getlength(lines[-1] + letter) > width and not letter.isspace():
+                    lines.append("")
+                lines[-1] += letter
+    return lines

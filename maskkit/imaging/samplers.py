@@ -88,11 +88,25 @@ def balanced(rows: Rows, classes: NDArray[np.int64], random: np.random.Generator
     return random.permutation(np.concatenate(parts))
 
 
+def smote(rows: Rows, classes: NDArray[np.int64], random: np.random.Generator, *, neighbors: int = 5) -> Rows:
+    """Return every row once, in random order: those made up are among them (training/smote.py).
+
+    Args:
+        rows: Of photos and of what was made up between their features, (N,).
+        classes: The class of each, (N,); makes no difference here.
+        random: Decides all.
+        neighbors: Has made its difference before.
+    """
+    del neighbors
+    return shuffle(rows, classes, random)
+
+
 SAMPLERS: dict[str, Callable[..., Rows]] = {
     "shuffle": shuffle,
     "weighted": weighted,
     "balanced": balanced,
     "sqrt": sqrt,
+    "smote": smote,
 }
 
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from maskkit.choices import parse
 from maskkit.imaging.dataset import Rows
-from maskkit.imaging.samplers import SAMPLERS, balanced, shuffle, sqrt, weighted
+from maskkit.imaging.samplers import SAMPLERS, balanced, shuffle, smote, sqrt, weighted
+from maskkit.techniques import SAMPLERS as TABLE
+
+WITH_LENGTH = [name for name, settings in TABLE.items() if "length" in settings]
 
 COUNTS = np.array([400, 90, 10])
 CLASSES = np.repeat([0, 1, 2], COUNTS)
@@ -52,6 +56,17 @@ def test_the_default_order_is_the_one_that_was_drawn_before_there_were_samplers(
         115,
     ]
     assert drawn.tolist() == expected  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_there_is_a_sampler_for_every_name_that_can_be_chosen_and_it_takes_every_setting(name: str) -> None:
+    assert list(SAMPLERS) == list(TABLE)
+    drawn = SAMPLERS[name](ROWS, CLASSES, random(), **parse(name, TABLE, option="--sampler").settings)
+    assert np.array_equal(drawn, SAMPLERS[name](ROWS, CLASSES, random()))  # the same defaults
+
+
+def test_where_features_are_made_up_each_row_is_shown_once() -> None:
+    assert np.array_equal(smote(ROWS, CLASSES, random()), shuffle(ROWS, CLASSES, random()))
 
 
 def test_shuffling_shows_each_row_once_or_equally_often() -> None:
@@ -119,14 +134,14 @@ def test_the_generator_alone_decides_and_nothing_given_is_changed(name: str) -> 
     assert np.array_equal(classes, CLASSES)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", WITH_LENGTH)
 @pytest.mark.parametrize("length", [0, 7, 1234])
 def test_an_epoch_is_as_long_as_asked_or_as_there_are_rows(name: str, length: int) -> None:
     for seed in range(3):
         assert len(SAMPLERS[name](ROWS, CLASSES, random(seed), length=length)) == (length or 500)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", WITH_LENGTH)
 def test_classes_that_are_absent_and_no_rows_at_all_are_no_trouble(name: str) -> None:
     few = SAMPLERS[name](np.array([8, 3, 5]), np.array([17, 17, 4]), random(), length=60)
     assert set(few.tolist()) == {8, 3, 5}
