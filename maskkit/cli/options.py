@@ -225,7 +225,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
         max=limits.maximum,
         rich_help_panel=limits.panel,
         show_default=field.default is not None,
-        callback=None if limits.read is None else partial(_checked_choice, limits.read),
+        callback=None if limits.read is None else _refusing(limits.read),
         metavar="NAME[:SETTING=VALUE,...]" if limits.table else None,
     )
     return inspect.Parameter(
@@ -236,10 +236,14 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     )
 
 
-def _checked_choice(read: Callable[[str], object], value: str) -> str:
+def _refusing(read: Callable[[str], object]) -> Callable[[str], str]:
     """Refuse a choice that does not exist as Typer refuses a value: wrong usage, exit code 2."""
-    try:
-        read(value)
-    except MaskkitError as error:
-        raise typer.BadParameter(f"{error.what}; {error.why}; {error.fix}") from error
-    return value
+
+    def check(value: str) -> str:
+        try:
+            read(value)
+        except MaskkitError as error:
+            raise typer.BadParameter(f"{error.what}; {error.why}; {error.fix}") from error
+        return value
+
+    return check

@@ -1,85 +1,106 @@
-"""How training photos are varied, by name.
-
-The only module that knows albumentations. Its 2.0.8 is the last release under the MIT licence and gets
-no fixes, so all that depends on it stays here.
-"""
+"""How training photos are varied, by name; sums of ways, and another way for some photos."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from maskkit.config import Augmentation
+from maskkit.choices import Choice
+from maskkit.imaging.automatic import randaugment, trivial
 from maskkit.imaging.dataset import Augment, Drawn, Rows
 from maskkit.imaging.light import Light
 from maskkit.imaging.photos import Pixels
+from maskkit.imaging.policies import POLICIES
 
-if TYPE_CHECKING:
-    import albumentations as A
-
-
-class Medium:
-    """The augmentation `medium`: larger moves and other light than `light`, local contrast, compression."""
-
-    def __init__(self) -> None:
-        self._of_thread = threading.local()  # a policy keeps its randomness in itself
-
-    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
-        """Draw a seed for each photo, (rows,)."""
-        return random.integers(0, 2**31, len(rows))
-
-    def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
-        """Vary the photos, uint8 (N, height, width, 3)."""
-        policy = getattr(self._of_thread, "policy", None)
-        if policy is None:
-            policy = self._of_thread.policy = _medium()
-        varied = np.empty_like(pixels)
-        for photo, out, seed in zip(pixels, varied, drawn.tolist(), strict=True):
-            policy.set_random_seed(seed)
-            out[:] = policy(image=photo)["image"]
-        return varied
-
-
-AUGMENTATIONS: dict[str, Callable[[], Augment | None]] = {
+AUGMENTATIONS: dict[str, Callable[..., Augment | None]] = {
     "none": lambda: None,
     "light": Light,
-    "medium": Medium,
+    **POLICIES,
+    "randaugment": randaugment,
+    "trivial": trivial,
 }
 
 
-def augmentation(name: Augmentation) -> Augment | None:
-    """Return a way to vary photos, or None to show them as they are."""
-    return AUGMENTATIONS[name]()
+def augmentation(choices: Sequence[Choice]) -> Augment | None:
+    """Return a way to vary photos, or None to show them as they are.
+
+    Args:
+        choices: Of AUGMENTATIONS, with their settings; photos are varied by one after the other.
+    """
+    made = (AUGMENTATIONS[choice.name](**choice.settings) for choice in choices)
+    parts = [augment for augment in made if augment is not None]
+    if len(parts) > 1:
+        return Sum(parts)
+    return parts[0] if parts else None
 
 
-def _medium() -> A.Compose:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for newer versions
-    import albumentations as A  # a second of imports, which the other augmentations do without
-    import cv2
+class Sum:
+    """Ways to vary photos, one after the other.
 
-    return A.Compose(
-        [
-            A.HorizontalFlip(p=0.5),
-            A.Affine(
-                scale=(0.75, 1.3),
-                rotate=(-20, 20),
-                shear=(-8, 8),
-                translate_percent=(-0.1, 0.1),
-                border_mode=cv2.BORDER_REPLICATE,
-                p=0.9,
-            ),
-            A.RandomBrightnessContrast(brightness_limit=0.3, contrast_limit=0.3, p=0.8),
-            A.HueSaturationValue(hue_shift_limit=10, sat_shift_limit=40, val_shift_limit=0, p=0.5),
-            A.CLAHE(clip_limit=(1, 3), p=0.1),
-            A.ToGray(p=0.1),
-            A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.GaussNoise(std_range=(0.02, 0.1))], p=0.3),
-            A.ImageCompression(quality_range=(40, 90), p=0.2),
-            A.CoarseDropout(
-                num_holes_range=(1, 2), hole_height_range=(0.1, 0.3), hole_width_range=(0.1, 0.3), p=0.5
-            ),
-        ]
-    )
+    Args:
+        parts: In their order.
+    """
+
+    def __init__(self, parts: Sequence[Augment]) -> None:
+        self.parts = parts
+
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Draw what each part draws, (rows,) of a structured type."""
+        return _side_by_side([part.draw(rows, random) for part in self.parts])
+
+    def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
+        """Vary the photos, uint8 (N, height, width, 3)."""
+        for number, part in enumerate(self.parts):
+            pixels = part(pixels, drawn[str(number)])
+        return pixels
+
+
+class ByClass:
+    """One way to vary the photos of a rare level, which are shown often, and another for all others.
+
+    Photos that are not of the level are varied exactly as they were without this.
+
+    Args:
+        usual: The way of the others; None to show them as they are.
+        rare: The way of the level's.
+        is_rare: The rows of the level, (rows of the manifest,).
+    """
+
+    def __init__(self, usual: Augment | None, rare: Augment | None, is_rare: NDArray[np.bool_]) -> None:
+        self.ways = [usual or _Same(), rare or _Same()]
+        self.is_rare = is_rare
+
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Draw for both ways, and look up which it is, (rows,) of a structured type."""
+        drawn = [way.draw(rows, random) for way in self.ways]
+        return _side_by_side([*drawn, self.is_rare[rows]])
+
+    def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
+        """Vary the photos, uint8 (N, height, width, 3)."""
+        varied = np.empty_like(pixels)
+        for number, way in enumerate(self.ways):
+            is_its = drawn["2"] == bool(number)
+            varied[is_its] = way(pixels[is_its], drawn[str(number)][is_its])
+        return varied
+
+
+class _Same:
+    """Leaves photos as they are."""
+
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:  # noqa: ARG002
+        """Draw nothing."""
+        return np.zeros(len(rows), bool)
+
+    def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:  # noqa: ARG002
+        """Return the photos."""
+        return pixels
+
+
+def _side_by_side(parts: Sequence[Drawn]) -> Drawn:
+    """Join what was drawn for the same photos, as the fields `0`, `1` and so on of one array, (photos,)."""
+    joined = np.empty(len(parts[0]), [(str(n), part.dtype, part.shape[1:]) for n, part in enumerate(parts)])
+    for number, part in enumerate(parts):
+        joined[str(number)] = part
+    return joined

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
+from maskkit.choices import Choice
 
 Mask = NDArray[np.bool_]
 
@@ -134,14 +134,6 @@ class Half:
     aligned: bool = True
     partner: str = ""
 
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise MaskkitError(
-                f"half photos are cut from low={self.low:g} to high={self.high:g} of the width",
-                why="low is above high",
-                fix=f"use half:low={self.high:g},high={self.low:g}",
-            )
-
     def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
         """Mix a batch."""
         count, _, _, width = images.shape
@@ -166,6 +158,11 @@ MIXES: dict[str, Callable[..., Mix | None]] = {
     "cutmix": Cutmix,
     "half": Half,
 }
+
+
+def mixing(choice: Choice) -> Mix | None:
+    """Return a way to mix photos, or None to leave them as they are."""
+    return MIXES[choice.name](**choice.settings)
 
 
 def _partners(

@@ -10,23 +10,24 @@ from maskkit.config import Precision
 from maskkit.errors import MaskkitError
 from maskkit.modeling.depthwise import speed_up
 
-Resolved = Literal["float32", "bfloat16"]
+Resolved = Literal["float32", "bfloat16", "float16"]
 
 
 def resolve_precision(choice: Precision, device: torch.device) -> Resolved:
     """Turn "auto" into the precision that suits `device`.
 
     Args:
-        choice: "auto", "float32" or "bfloat16". "auto" is bfloat16 where the processor computes with it
+        choice: "auto", "float32", "bfloat16" or "float16". "auto" is bfloat16 where the processor computes with it
             itself, rather than by emulation, and float32 elsewhere. Which is faster there depends on the
             model: `maskkit.training.trial` finds out.
         device: Where the model will run.
 
     Returns:
-        "float32" or "bfloat16".
+        "float32", "bfloat16" or "float16".
 
     Raises:
-        MaskkitError: If `choice` is unknown, or it is "bfloat16" and torch has no autocast for `device`.
+        MaskkitError: If `choice` is unknown, it is "bfloat16" and torch has no autocast for `device`, or it is
+            "float16" elsewhere than on CUDA.
     """
     allowed = get_args(Precision)
     if choice not in allowed:
@@ -43,6 +44,12 @@ def resolve_precision(choice: Precision, device: torch.device) -> Resolved:
             why="this version of torch has no mixed precision for that device",
             fix="use float32 or auto",
         )
+    if choice == "float16" and device.type != "cuda":
+        raise MaskkitError(
+            f"cannot train in float16 on {device.type}",
+            why="its small range needs gradients to be scaled, which is for CUDA devices without bfloat16",
+            fix="use bfloat16, float32 or auto",
+        )
     return choice
 
 
@@ -51,11 +58,11 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
     Args:
         device: Where the model runs.
-        precision: "float32" or "bfloat16", as from `resolve_precision`.
+        precision: As from `resolve_precision`.
     """
-    if precision == "bfloat16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bfloat16" else torch.float16)
 
 
 def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module:

@@ -81,7 +81,7 @@ def load_weights(model: nn.Module, source: str | Path) -> list[str]:
     return messages
 
 
-def _without_our_head(model: nn.Module, given: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def _without_our_head(model: nn.Module, given: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """Take out a head that maskkit had attached, whose options are another training's; name its parts."""
     classifier = model.pretrained_cfg.get("classifier")  # type: ignore[union-attr, operator]  # timm's
     prefix = f"{classifier}.{PARTS}."

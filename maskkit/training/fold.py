@@ -54,4 +54,5 @@ class Fold:
         """
         factor, place = self.space.place_of(level.factor, level.level)
         shape = self.space.shape
-        return (self.target >= 0) & (self.target // prod(shape[factor + 1 :]) % shape[factor] == place)
+        levels = self.target // prod(shape[factor + 1 :]) % shape[factor]
+        return np.asarray((self.target >= 0) & (levels == place), np.bool_)

@@ -76,7 +76,7 @@ def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) 
             sums = {name: (values * part.weight).sum() for name, values in losses.items()}
             # Of the whole batch: parts of it add up to the gradient that the batch at once would have.
             loss = torch.stack(list(sums.values())).sum() / whole
-            learner.scaler.scale(loss).backward()
+            learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             for name, value in sums.items():  # stays on the device: no sync per step
                 totals[name] = totals.get(name, 0) + value.detach()
         learner.scaler.unscale_(learner.optimizer)

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from maskkit.config import TrainOptions
 from maskkit.modeling.compiled import compiled
 from maskkit.modeling.heads import heads_of
-from maskkit.modeling.precision import prepare
+from maskkit.modeling.precision import autocast, prepare
 from maskkit.modeling.runtimes import classifier
 from maskkit.scoring.metrics import confusion
 from maskkit.progress import Track, untracked
-from maskkit.training.average import averaging
+from maskkit.training.average import AVERAGES
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Feed
 from maskkit.training.fold import Fold
@@ -56,7 +56,7 @@ class Trainer:
         # 3. What it learns from, and how many steps that makes.
         self.feed = Feed(fold, options, self.device)
         # 4. The optimizer, and the schedule that moves its rates at every step.
-        how = options.one("optimizer")
+        how, average = options.one("optimizer"), options.one("average")
         optimizer = build_optimizer(self.model, how, options.learning_rate)
         self.learner = Learner(
             model=self.model,
@@ -68,7 +68,7 @@ class Trainer:
             schedule=Schedule(
                 optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
             ),
-            average=averaging(self.model, options.one("average")),
+            average=AVERAGES[average.name](self.model, **average.settings),
             precision=self.precision,
             clip=how.number("clip"),
             accumulate=how.whole("accumulate"),
@@ -138,7 +138,9 @@ class Trainer:
         self.thaw.begin_epoch(number)
         batches = self.feed.epoch(number, track)
         parts = train_epoch(self.learner, batches, progress=(number - 1) / epochs)
-        self.learner.average.after_epoch(number, epochs, lambda: self.feed.epoch(number, track))
+        with autocast(self.device, self.precision):
+            images = (batch.images for batch in self.feed.epoch(number, track))
+            self.learner.average.after_epoch(number, epochs, lambda: images)
         return parts
 
     def _score(self, track: Track) -> tuple[float, dict[str, float]]:

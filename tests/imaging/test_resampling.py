@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import batches, sampled, shuffled
+from maskkit.imaging.light import Light
 from maskkit.imaging.photos import Photos
 from maskkit.imaging.resampling import Oversample, Undersample, epoch_rows, oversample, undersample
 from maskkit.imaging.samplers import balanced, weighted
@@ -132,7 +132,7 @@ def test_a_sampled_epoch_is_the_same_whatever_the_number_of_workers() -> None:
     )  # fmt: skip
     runs = []
     for workers in (0, 1, 4):
-        order = sampled(TRAINING, how, seed=5, epoch=1, augment=augmentation("light"))
+        order = sampled(TRAINING, how, seed=5, epoch=1, augment=Light())
         runs.append(list(batches(photos, order, batch_size=9, workers=workers)))
     for run in runs[1:]:
         for (rows, values), (first_rows, first_values) in zip(run, runs[0], strict=True):
@@ -144,7 +144,7 @@ def test_a_photo_that_comes_twice_is_varied_anew() -> None:
     pixels = random().integers(0, 256, (3, 24, 16, 3), np.uint8)
     photos = Photos.of_pixels(pixels, Preprocess(24, 16, (0.5,) * 3, (0.5,) * 3, "bilinear"))
     how = partial(epoch_rows, classes=np.zeros(3, int), oversampled=[Oversample(np.ones(3, bool), 2)])
-    order = sampled(np.arange(3), how, seed=0, epoch=1, augment=augmentation("light"))
+    order = sampled(np.arange(3), how, seed=0, epoch=1, augment=Light())
     ((rows, values),) = batches(photos, order, batch_size=6, workers=0)
     first, second = np.flatnonzero(rows.numpy() == 0)
     assert not torch.equal(values[first], values[second])

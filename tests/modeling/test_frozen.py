@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from maskkit.choices import parse_sum
 from maskkit.errors import MaskkitError
+from maskkit.labels import HOME
 from maskkit.modeling.backbone import build, head_names, input_size_of
 from maskkit.modeling.frozen import backbone_digest, divide
+from maskkit.modeling.heads import Numbers, attach
+from maskkit.techniques import HEADS
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_vit", "test_convnext"])
@@ -65,3 +69,35 @@ def test_the_digest_is_of_every_weight_but_the_heads() -> None:
     assert backbone_digest(model) == before
     next(model.buffers()).add_(1)
     assert backbone_digest(model) != before
+
+
+def headed(name: str, text: str, *, ages: tuple[float, ...] = (18, 60)) -> nn.Module:
+    numbers = Numbers.of(torch.tensor(ages)[:, None], HOME)
+    model = build(name, classes=18, pool="gem" if name == "test_efficientnet" else "default")
+    return attach(model, parse_sum(text, HEADS, option="--head"), HOME, numbers=numbers)
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_vit", "caformer_s18"])
+@pytest.mark.parametrize("text", ["factors:samples=3+coral", "arcface"])
+def test_a_head_of_several_parts_learns_from_features_as_from_photos(name: str, text: str) -> None:
+    torch.manual_seed(0)
+    model = headed(name, text)
+    size = input_size_of(model) if name == "test_vit" else (64, 64)
+    backbone = divide(model, size=size, dropout=0.0)
+    images = torch.rand(3, 3, *size)
+    with torch.inference_mode():
+        features = backbone.extract(images)
+        assert torch.allclose(backbone.head.eval()(features), model(images), atol=1e-4)
+    outputs = backbone.head.train()(features.clone())
+    assert isinstance(outputs, dict)
+    torch.cat([output.flatten() for output in outputs.values()]).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is not None for parameter in backbone.head.parameters())
+    assert head_names(backbone.head) == [name for name, _ in backbone.head.named_parameters()]
+
+
+def test_the_digest_does_not_depend_on_the_head_or_what_it_knows_of_ages() -> None:
+    digests = set()
+    for text, ages in [("joint", (18, 60)), ("joint+coral", (18, 60)), ("joint+coral", (20, 59))]:
+        torch.manual_seed(0)
+        digests.add(backbone_digest(headed("test_efficientnet", text, ages=ages)))
+    assert len(digests) == 1

@@ -10,8 +10,13 @@ from safetensors.torch import load_file, save
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY
+from maskkit.choices import parse_sum
 from maskkit.errors import MaskkitError
+from maskkit.labels import HOME
+from maskkit.modeling.backbone import build
+from maskkit.modeling.heads import Numbers, attach, heads_of
 from maskkit.modeling.restore import restore
+from maskkit.techniques import HEADS
 
 
 @pytest.fixture
@@ -52,3 +57,39 @@ def test_a_model_that_timm_does_not_have_is_an_error(checkpoint: Checkpoint) -> 
 def test_needs_nothing_but_the_file(checkpoint: Checkpoint) -> None:
     facts = json.loads(checkpoint.header.to_json())
     assert {"model", "preprocess", "label_space", "precision", "fold"} <= set(facts)
+
+
+@pytest.mark.parametrize("pool", ["default", "gem", "max"])
+@pytest.mark.parametrize(
+    "text",
+    ["joint", "joint:hidden=8,samples=2", "factors+regression+corn:step=7", "arcface:centers=2,margin=0.4"],
+)
+def test_pooling_and_heads_come_back_from_the_file_alone(
+    checkpoint: Checkpoint, text: str, pool: str
+) -> None:
+    choices = parse_sum(text, HEADS, option="--head")
+    numbers = Numbers.of(torch.tensor([[18.0], [33], [60]]), HOME)
+    model = attach(build("test_efficientnet", classes=18, pool=pool), choices, HOME, numbers=numbers).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 1, 0.01)
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    again = restore(altered(checkpoint, weights, heads=[str(choice) for choice in choices], pool=pool)).eval()
+    assert again.state_dict().keys() == weights.keys()
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(again(images), model(images))
+    assert (heads_of(again) is None) == (text == "joint")
+    for name, buffer in model.named_buffers():  # also those that are not in the file
+        assert torch.equal(again.get_buffer(name), buffer), name
+
+
+def test_a_checkpoint_from_before_there_was_a_choice_of_pooling_is_read(checkpoint: Checkpoint) -> None:
+    facts = {name: fact for name, fact in checkpoint.header.facts.items() if name != "pool"}
+    data = save(checkpoint.weights(), metadata={KEY: replace(checkpoint.header, facts=facts).to_json()})
+    old = Checkpoint.read(Source("fold0.safetensors", pa.py_buffer(data)))
+    assert old.pool == "default"
+    assert restore(old).state_dict().keys() == checkpoint.weights().keys()
+
+
+def test_a_head_that_this_version_does_not_have_is_an_error(checkpoint: Checkpoint) -> None:
+    with pytest.raises(MaskkitError, match="head cannot be 'oracle'"):
+        restore(altered(checkpoint, checkpoint.weights(), heads=["oracle"]))

@@ -7,9 +7,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from maskkit.choices import parse_sum
 from maskkit.errors import MaskkitError
+from maskkit.labels import HOME
 from maskkit.modeling.backbone import build
+from maskkit.modeling.heads import Numbers, attach
 from maskkit.modeling.weights import PACKAGES, load_weights
+from maskkit.techniques import HEADS
 
 State = dict[str, Tensor]
 HEAD = ["classifier.weight", "classifier.bias"]
@@ -239,3 +243,47 @@ def test_the_real_package_fits_its_model() -> None:
     assert load_weights(model, "package") == [f"kept the head of 1000 classes ({', '.join(HEAD)})"]
     variances = [value for name, value in model.state_dict().items() if name.endswith("running_var")]
     assert all(value.ne(1).any() for value in variances)  # 1 is what an untouched model has
+
+
+def headed(text: str, *, pool: str = "default") -> nn.Module:
+    numbers = Numbers.of(torch.tensor([[18.0], [60]]), HOME)
+    model = build("test_efficientnet", classes=18, pool=pool)
+    return attach(model, parse_sum(text, HEADS, option="--head"), HOME, numbers=numbers)
+
+
+def test_drops_a_head_of_parts_and_says_so(tmp_path: Path) -> None:
+    state = other_values(headed("factors:hidden=4+regression"))
+    model = model_of()
+    own = {name: model.state_dict()[name].clone() for name in HEAD}
+    messages = load_weights(model, save(state, tmp_path / "weights.safetensors"))
+    assert messages == ["dropped the head factors+regression"]
+    assert_same(model, {name: tensor for name, tensor in state.items() if name in model.state_dict()} | own)
+
+
+def test_what_else_does_not_fit_is_refused_beside_a_head_of_parts(tmp_path: Path) -> None:
+    state = other_values(headed("factors")) | {"stranger": torch.zeros(1)}
+    model = model_of()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(MaskkitError, match="do not fit") as caught:
+        load_weights(model, save(state, tmp_path / "weights.safetensors"))
+    assert caught.value.why == "1 unexpected: stranger"
+    assert_same(model, before)
+
+
+def test_weights_without_an_exponent_start_gem_from_its_own(tmp_path: Path) -> None:
+    model = build("test_efficientnet", classes=5, pool="gem")
+    state = other_values(model_of())
+    messages = load_weights(model, save(state, tmp_path / "weights.safetensors"))
+    assert messages == ["kept the head of 5 classes (classifier.weight, classifier.bias)"]
+    assert_same(model, state | {"global_pool.pool.p": torch.tensor([3.0])})
+
+
+def test_an_exponent_is_kept_by_gem_and_dropped_by_others(tmp_path: Path) -> None:
+    state = other_values(build("test_efficientnet", classes=5, pool="gem"))
+    path = save(state, tmp_path / "weights.safetensors")
+    gem = build("test_efficientnet", classes=5, pool="gem")
+    assert len(load_weights(gem, path)) == 1
+    assert_same(gem, state)
+    plain = model_of()
+    assert load_weights(plain, path)[0] == "dropped the exponent of GeM pooling (global_pool.pool.p)"
+    assert_same(plain, state)

@@ -203,7 +203,7 @@ def test_keeps_the_average_and_not_the_last_step(make: MakeTrainer) -> None:
     trainer = make(average="ema:decay=0.9")
     best = weights_after_an_epoch(trainer)
     average = trainer.learner.average
-    assert isinstance(average, Ema)
+    assert isinstance(average, EMA)
     assert same(best, average.model.state_dict())
     assert not same(best, trainer.model.state_dict())
     assert average.updates == trainer.feed.steps

@@ -56,7 +56,7 @@ class Cosine(Main):
             directions = F.normalize(self.directions.float(), eps=SHORTEST)
             cosines = F.linear(F.normalize(features.float(), eps=SHORTEST), directions)  # (N, C * centers)
         if self.centers > 1:
-            cosines = cosines.reshape(len(cosines), -1, self.centers).amax(2)  # (N, C)
+            cosines = cosines.reshape(-1, len(directions) // self.centers, self.centers).amax(2)  # (N, C)
         return cosines[None]
 
     def losses(self, outputs: Tensor, target: Target, classify: Classify) -> Tensor:

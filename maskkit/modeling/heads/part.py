@@ -13,7 +13,7 @@ from maskkit.modeling.target import Target
 class Classify(Protocol):
     """The criterion of classification, which the trainer makes from its options."""
 
-    def __call__(self, logits: Tensor, target: Tensor, factor: int | None, scale: float) -> Tensor:
+    def __call__(self, logits: Tensor, target: Tensor, factor: int | None, scale: float, /) -> Tensor:
         """Return one loss per example, float (N,).
 
         Args:

@@ -1,7 +1,7 @@
 """Weights against class imbalance.
 
-"effective" is from Cui et al. 2019, https://arxiv.org/abs/1901.05555. "log" is from Paszke et al. 2016 (ENet),
-https://arxiv.org/abs/1606.02147: 1 / ln(1.02 + p), with the share p of the class.
+"effective" is from Cui et al. 2019, https://arxiv.org/abs/1901.05555. "log" is from Paszke et al. 2016,
+https://arxiv.org/abs/1606.02147 (ENet): 1 / ln(1.02 + p), with the share p of the class.
 """
 
 from collections.abc import Callable

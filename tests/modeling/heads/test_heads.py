@@ -1,0 +1,241 @@
+"""Heads of several parts: what they return, what they learn, and where they go."""
+
+from __future__ import annotations
+
+import inspect
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from maskkit.choices import Choice, parse_sum
+from maskkit.errors import MaskkitError
+from maskkit.labels import HOME, Factor, LabelSpace
+from maskkit.modeling import heads
+from maskkit.modeling.backbone import build, head_names
+from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
+from maskkit.modeling.folding import folded
+from maskkit.modeling.heads import Heads, Numbers, attach, heads_of, part_losses, timm_dropout
+from maskkit.modeling.losses.cross_entropy import cross_entropy
+from maskkit.modeling.probe import random_photos
+from maskkit.modeling.target import Target
+from maskkit.techniques import AUXILIARY, HEADS
+
+SIZE = (32, 32)
+AGES = torch.tensor([20.0, 44, 60] * 6)[:, None]  # of the 18 classes
+TARGET = Target.of_labels(torch.arange(18), AGES, classes=18)
+NUMBERS = Numbers.of(AGES, HOME)
+EVERY = [
+    "joint:samples=4",
+    "joint:hidden=32,dropout=0.5",
+    "factors",
+    "factors:hidden=32,samples=2",
+    "cosine",
+    "arcface",
+    "arcface:margin=0.5,centers=3",
+    "joint+factors",
+    "joint+regression",
+    "factors+coral",
+    "arcface+corn:step=5",
+    "joint+factors+cosine+arcface+regression+coral+corn",
+]
+
+
+def classify(logits: Tensor, target: Tensor, factor: int | None, scale: float) -> Tensor:
+    return cross_entropy(logits, target)
+
+
+def choices(text: str) -> tuple[Choice, ...]:
+    return parse_sum(text, HEADS, option="--head")
+
+
+def headed(text: str, name: str = "test_efficientnet", *, pool: str = "default") -> nn.Module:
+    torch.manual_seed(0)
+    parts = choices(text)
+    model = build(name, classes=18, drop_rate=timm_dropout(parts), pool=pool)
+    return attach(model, parts, HOME, numbers=NUMBERS)
+
+
+def test_every_head_of_the_table_is_there_with_its_defaults() -> None:
+    assert list(heads.HEADS) == list(HEADS)
+    assert set(heads.AUXILIARY) == AUXILIARY
+    for name, settings in HEADS.items():
+        parameters = inspect.signature(heads.HEADS[name]).parameters
+        assert {key: setting.default for key, setting in settings.items()} == {
+            key: parameters[key].default for key in settings
+        }, name
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_in_training_each_part_gives_its_outputs_and_in_evaluation_all_give_joint_logits(text: str) -> None:
+    model = headed(text).train()
+    images = torch.rand(3, 3, *SIZE)
+    outputs = model(images)
+    assert list(outputs) == [choice.name for choice in choices(text)]
+    for choice in choices(text):
+        draws, count, _ = outputs[choice.name].shape
+        assert (draws, count) == (choice.settings.get("samples", 1), 3)
+    logits = model.eval()(images)
+    assert logits.shape == (3, 18)
+    assert torch.equal(logits, model(images))
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_memorises_one_batch(text: str) -> None:
+    model = headed(text).train()
+    images = torch.rand(18, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0)
+    for _ in range(60):
+        losses = part_losses(heads_of(model), model(images), TARGET, classify)
+        optimizer.zero_grad()
+        torch.stack(list(losses.values())).sum(0).mean().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert model.eval()(images).argmax(1).tolist() == list(range(18))
+    for name in AUXILIARY & losses.keys():
+        weight = next(choice for choice in choices(text) if choice.name == name).number("weight")
+        assert float(losses[name].detach().mean()) < 0.2 * weight, name
+
+
+def test_losses_come_with_the_weights_of_their_parts() -> None:
+    features = torch.rand(18, 8)
+
+    def losses(text: str) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        head = Heads(8, choices(text), HOME, numbers=NUMBERS)
+        torch.manual_seed(0)
+        return head.losses(head(features), TARGET, classify)
+
+    once, more = losses("factors+regression:weight=1"), losses("factors:weight=3+regression:weight=0.25")
+    assert {name: tuple(loss.shape) for name, loss in once.items()} == {
+        "factors": (18,),
+        "regression": (18,),
+    }
+    torch.testing.assert_close(more["factors"], 3 * once["factors"])
+    torch.testing.assert_close(more["regression"], once["regression"] / 4)
+
+
+def test_timms_own_classifier_is_a_joint_head() -> None:
+    model = build("test_efficientnet", classes=18)
+    logits = model(torch.rand(18, 3, *SIZE))
+    losses = part_losses(heads_of(model), logits, TARGET, classify)
+    torch.testing.assert_close(
+        losses, {"joint": nn.functional.cross_entropy(logits, TARGET.hard, reduction="none")}
+    )
+
+
+def test_several_parts_answer_with_the_mean_of_their_log_probabilities() -> None:
+    head = Heads(8, choices("joint+factors+regression"), HOME, numbers=NUMBERS).eval()
+    features = torch.randn(5, 8)
+    answers = [head.parts[name].joint(head.parts[name](features)[0]) for name in ("joint", "factors")]  # type: ignore[operator]
+    expected = sum(answer.log_softmax(1) for answer in answers) / 2
+    torch.testing.assert_close(head(features), expected)
+
+
+def test_auxiliary_parts_have_no_say() -> None:
+    head = Heads(8, choices("joint+regression+coral+corn"), HOME, numbers=NUMBERS).eval()
+    features = torch.randn(5, 8)
+    before = head(features)
+    for name in AUXILIARY:
+        for parameter in head.parts[name].parameters():
+            nn.init.normal_(parameter)
+    assert torch.equal(head(features), before)
+
+
+@pytest.mark.parametrize("text", ["regression", "coral+corn"])
+def test_auxiliary_parts_alone_are_refused(text: str) -> None:
+    with pytest.raises(MaskkitError, match="cannot answer") as caught:
+        Heads(8, choices(text), HOME, numbers=NUMBERS)
+    assert f"joint+{text}" in caught.value.fix
+
+
+def test_an_auxiliary_part_needs_a_factor_cut_from_a_number() -> None:
+    space = LabelSpace((Factor("mask", ("on", "off")),))
+    with pytest.raises(MaskkitError, match="--head coral has nothing to learn"):
+        Heads(8, choices("joint+coral"), space)
+
+
+def test_an_auxiliary_part_without_statistics_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="regression"):
+        Heads(8, choices("joint+regression"), HOME)
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_the_state_holds_all_that_was_learnt(text: str) -> None:
+    model = headed(text).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    other = Numbers.of(AGES + 1, HOME)
+    again = build("test_efficientnet", classes=18)
+    attach(again, choices(text), HOME, numbers=heads.stored_numbers(model.state_dict()) or other)
+    again.load_state_dict(model.state_dict())
+    images = torch.rand(2, 3, *SIZE)
+    assert torch.equal(again.eval()(images), model(images))
+    for name, buffer in model.named_buffers():
+        assert torch.equal(again.get_buffer(name), buffer), name
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_a_copy_answers_the_same_and_shares_nothing(text: str) -> None:
+    model = headed(text).eval()
+    copy = deepcopy(model).requires_grad_(requires_grad=False)
+    images = torch.rand(2, 3, *SIZE)
+    assert torch.equal(copy(images), model(images))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)
+    assert not torch.equal(copy(images), model(images))
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_batch_norm_is_folded_under_any_head(text: str) -> None:
+    model = headed(text, pool="gem").eval()
+    images = random_photos(SIZE, count=2)
+    fit = folded(model, images)
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in fit.modules()) < sum(
+        isinstance(module, nn.BatchNorm2d) for module in model.modules()
+    )
+    with torch.inference_mode():
+        assert torch.allclose(fit(images), model(images), atol=1e-3)
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_onnx_gives_the_logits_of_torch_for_any_number_of_photos(text: str) -> None:
+    pytest.importorskip("onnx", reason="needs maskkit[onnx]")
+    runtime = pytest.importorskip("onnxruntime", reason="needs maskkit[onnx]")
+    model = headed(text, pool="gem").eval()
+    session = runtime.InferenceSession(to_onnx(model, SIZE), providers=["CPUExecutionProvider"])
+    for count in (1, 5):
+        photos = random_photos(SIZE, count=count).contiguous()
+        (given,) = session.run([OUTPUT], {INPUT: photos.numpy()})
+        with torch.inference_mode():
+            assert np.allclose(given, model(photos).numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_trains_and_answers_in_bfloat16(text: str) -> None:
+    model = headed(text, pool="gem").train()
+    images = torch.rand(18, 3, *SIZE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = part_losses(heads_of(model), model(images), TARGET, classify)
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(loss.dtype == torch.float32 for loss in losses.values())
+    assert all(
+        parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None
+    )
+    exact = model.eval()(images).log_softmax(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (model(images).float().log_softmax(1) - exact).abs().max() < 0.5
+    assert model.to(torch.bfloat16)(images.to(torch.bfloat16)).shape == (18, 18)
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_all_its_parameters_are_the_head_of_the_model(text: str) -> None:
+    model = headed(text)
+    assert head_names(model) == [
+        name for name, _ in model.named_parameters() if name.startswith("classifier.")
+    ]
+    head = heads_of(model)
+    assert head is not None
+    assert len(head_names(model)) == len(list(head.parameters()))
