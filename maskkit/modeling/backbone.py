@@ -164,13 +164,15 @@ def layer_numbers(model: nn.Module, *, coarse: bool, fix: str) -> dict[str, int]
     Raises:
         MaskkitError: The model does not tell its layers.
     """
-    matcher = getattr(model, "group_matcher", None)
-    why = "its timm implementation has no group_matcher, which tells them"
-    if matcher is not None:
-        numbers: dict[str, int] = timm.models.group_parameters(model, matcher(coarse=coarse), reverse=True)
+    try:
+        matcher = model.group_matcher(coarse=coarse)  # type: ignore[operator]  # timm adds it to nn.Module
+    except (AttributeError, AssertionError) as error:  # it is not there, or not for what is asked
+        why = f"its timm implementation does not tell them: {error}"
+    else:
+        numbers: dict[str, int] = timm.models.group_parameters(model, matcher, reverse=True)
         if last := max(numbers.values()):
             return numbers | dict.fromkeys(head_names(model), last)
-        why = "its group_matcher in timm puts all parameters into one"
+        why = "its timm implementation puts all parameters into one"
     raise MaskkitError(f"the layers of {type(model).__name__} are not known", why=why, fix=fix)
 
 

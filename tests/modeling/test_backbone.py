@@ -198,8 +198,17 @@ def test_refuses_layer_wise_decay_where_the_layers_are_not_known() -> None:
     assert parameter_groups(model, learning_rate=0.1)
     with pytest.raises(MaskkitError, match="layers of Backboneless are not known") as caught:
         parameter_groups(model, learning_rate=0.1, layer_decay=0.9)
-    assert "no group_matcher" in caught.value.why
+    assert "does not tell them" in caught.value.why
     assert "layer_decay at 1" in caught.value.fix
+
+
+def test_says_when_a_model_tells_its_blocks_and_not_its_stages() -> None:
+    with torch.device("meta"):
+        model = build("rdnet_tiny", classes=2)
+    assert layer_numbers(model, coarse=False, fix="")
+    with pytest.raises(MaskkitError, match="layers of RDNet are not known") as caught:
+        layer_numbers(model, coarse=True, fix="")
+    assert "coarse grouping is not implemented" in caught.value.why
 
 
 class Backboneless(nn.Sequential):

@@ -115,7 +115,7 @@ def test_the_exponent_is_learnt_with_the_backbone_and_not_decayed() -> None:
     assert exponent.shape == (1,)
     assert name not in head_names(model)
     assert any(parameter is exponent for parameter in backbone_parameters(model))
-    groups = parameter_groups(model, learning_rate=0.1, head=4, weight_decay=0.05)
+    groups = parameter_groups(model, learning_rate=0.1, head=4.0, weight_decay=0.05)
     (own,) = [group for group in groups if any(parameter is exponent for parameter in group["params"])]
     assert (own["lr"], own["weight_decay"]) == (0.1, 0)
     model(torch.rand(2, 3, 96, 96)).square().sum().backward()
