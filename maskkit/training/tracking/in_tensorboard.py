@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,13 @@ import numpy as np
 from PIL.Image import Image
 
 from maskkit.errors import MaskkitError
+from maskkit.training.tracking.event_file import EventFile
 from maskkit.training.tracking.facts import RunFacts
 from maskkit.training.tracking.plain import plain
 
 DIGITS = 8  # of a run's id in its folder's name: runs with other options stand beside each other
 HEADLINE = ("best/macro_f1", "best/accuracy", "best/held_out_loss")  # columns of the tab "HParams"
+BOTH_LOSSES = {"training": {"loss, training and held out": ["Multiline", ["train/loss$", "held_out/loss$"]]}}
 
 
 class InTensorboard:
@@ -23,51 +25,57 @@ class InTensorboard:
 
     Args:
         target: The folder of all runs.
+
+    Raises:
+        MaskkitError: It is none, or may not be written to.
     """
 
     def __init__(self, target: str) -> None:
         self.folder = Path(target).expanduser()
         _check_folder(self.folder)
-        self.writer: Any = None
+        self._file: EventFile | None = None
         self._ends: Any = None
 
     def begin(self, facts: RunFacts) -> int:
-        """Open a writer, whose first event lets readers drop what an earlier part wrote of the epochs to come."""
-        from torch.utils.tensorboard import SummaryWriter
-        from torch.utils.tensorboard.summary import hparams
+        """Open a file that has readers drop what earlier files say of the epochs to come."""
+        from torch.utils.tensorboard import summary
 
         folder = self.folder / facts.group / f"{facts.name}-{facts.id[:DIGITS]}"
-        done = len(facts.history) if any(folder.glob("events.out.tfevents.*")) else 0
-        self.writer = SummaryWriter(str(folder), purge_step=done + 1)
-        # What `add_hparams` writes, in two parts: a run that is killed has its hyperparameters all the same.
-        experiment, starts, self._ends = hparams(plain(facts.options), dict.fromkeys(HEADLINE, 0.0))
-        self.writer.file_writer.add_summary(experiment)
-        self.writer.file_writer.add_summary(starts)
-        losses = {"loss, training and held out": ["Multiline", ["train/loss$", "held_out/loss$"]]}
-        self.writer.add_custom_scalars({"training": losses})
-        self.writer.flush()
+        done = len(facts.history) if EventFile.any_in(folder) else 0
+        self._file = EventFile(folder, first_step=done + 1)
+        # What torch's `add_hparams` writes, in two parts: a run that is killed then has its hyperparameters.
+        experiment, starts, self._ends = summary.hparams(plain(facts.options), dict.fromkeys(HEADLINE, 0.0))
+        self._write(0, [experiment, starts, summary.custom_scalars(BOTH_LOSSES)])
         return done
 
     def numbers(self, epoch: int, values: Mapping[str, float]) -> None:
         """Write a scalar each."""
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, epoch)
-        self.writer.flush()  # the writer's own thread raises here what went wrong in it, such as a full disk
+        self._write(epoch, _scalars(values))
 
     def picture(self, epoch: int, name: str, image: Image) -> None:
         """Write an image."""
-        self.writer.add_image(name, np.asarray(image.convert("RGB")), epoch, dataformats="HWC")
-        self.writer.flush()
+        from torch.utils.tensorboard import summary
+
+        pixels = np.asarray(image.convert("RGB"))  # (height, width, 3)
+        self._write(epoch, [summary.image(name, pixels, dataformats="HWC")])
 
     def final(self, epoch: int, values: Mapping[str, float]) -> None:
         """Write the final numbers as scalars of the best epoch, where the tab "HParams" finds them."""
-        self.numbers(epoch, values)
-        self.writer.file_writer.add_summary(self._ends)
+        self._write(epoch, _scalars(values))
+        self._write(0, [self._ends])
 
-    def close(self, *, finished: bool) -> None:  # noqa: ARG002 - that it finished is in its final numbers
-        """Close the file."""
-        if self.writer is not None:
-            self.writer.close()
+    def close(self, *, finished: bool) -> None:
+        """Leave the file: it is closed after every write, and a run that has final numbers has finished."""
+
+    def _write(self, step: int, summaries: Iterable[Any]) -> None:
+        assert self._file is not None  # `begin` comes first
+        self._file.add(step, summaries)
+
+
+def _scalars(values: Mapping[str, float]) -> list[Any]:
+    from torch.utils.tensorboard import summary
+
+    return [summary.scalar(name, value) for name, value in values.items()]
 
 
 def _check_folder(folder: Path) -> None:

@@ -51,7 +51,7 @@ class InWandb:
 
     @staticmethod
     def _settings(wandb: Any) -> Any:
-        """Let nothing be sent but what is told here: no code, no terminal output, no facts of the machine."""
+        """Let nothing be sent but what is told here: no code, terminal output, packages, or facts of the machine."""
         return wandb.Settings(
             console="off",
             disable_code=True,
@@ -59,6 +59,8 @@ class InWandb:
             x_disable_meta=True,
             x_disable_stats=True,
             x_disable_machine_info=True,
+            x_save_requirements=False,
+            host="",
             quiet=True,
             silent=not log.isEnabledFor(logging.INFO),
         )

@@ -176,7 +176,7 @@ class Tracking:
                     self._queue.popleft()
         except Exception as error:  # whatever a service's client raises, the training goes on
             if not self._has_failed:
-                why = (str(error).strip() or repr(error)).splitlines()[0]
+                why = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
                 log.warning(
                     "%s failed: %s. The training goes on, and its history file has every epoch; "
                     "what is missing is sent once more at the end",
