@@ -213,7 +213,8 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
         model: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
         return model
     except TypeError as error:
-        unknown = [option for option in options if f"argument '{option}'" in str(error)]
+        is_about = "unexpected keyword argument" in str(error)  # of Python's own, or of timm's in the plural
+        unknown = [option for option in options if is_about and f"'{option}'" in str(error)]
         if not unknown:
             raise
         if options[unknown[0]]:

@@ -38,6 +38,8 @@ def test_passes_on_both_kinds_of_dropout() -> None:
 def test_refuses_a_dropout_that_the_model_does_not_know_unless_it_is_zero() -> None:
     with torch.no_grad():
         assert build("dla46x_c", classes=2).eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 2)
+    with torch.device("meta"):  # a large model, which says in another way what it does not know
+        assert build("hrnet_w18", classes=2)(torch.zeros(1, 3, 64, 64)).shape == (1, 2)
     with pytest.raises(MaskkitError, match=r"dla46x_c cannot take a drop_path_rate of 0\.1"):
         build("dla46x_c", classes=2, drop_path=0.1)
 

@@ -80,7 +80,7 @@ def thresholds(numbers: Numbers, step: float) -> list[Tensor]:
     """
     asked = []
     for low, high in zip(numbers.smallest.tolist(), numbers.largest.tolist(), strict=True):
-        count = int((high - low) / step + 1e-6) if step > 0 else 0
+        count = int((high - low) / step + 1e-6) if step > 0 else 0  # of 0.7 in steps of 0.1 too
         if not 1 <= count <= MOST_THRESHOLDS:
             raise MaskkitError(
                 f"--head coral or corn has step={step:g}",
@@ -88,5 +88,6 @@ def thresholds(numbers: Numbers, step: float) -> list[Tensor]:
                 f"there can be 1 to {MOST_THRESHOLDS}",
                 fix=f"use a step such as {(high - low) / 4:.2g}",
             )
-        asked.append(low + step * torch.arange(1, count + 1))
+        levels = low + step * torch.arange(1, count + 1, dtype=torch.float64)
+        asked.append(levels.clamp_max(high).float())
     return asked

@@ -71,9 +71,8 @@ class SharedScore(nn.Module):
         super().__init__()
         self.score = nn.Linear(features, len(counts), bias=False)
         self.bias = nn.Parameter(torch.zeros(sum(counts)))
-        self.register_buffer(
-            "factor", torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)), persistent=False
-        )
+        factor = [index for index, count in enumerate(counts) for _ in range(count)]
+        self.register_buffer("factor", torch.tensor(factor), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits, (N, thresholds)."""

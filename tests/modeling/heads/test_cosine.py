@@ -125,6 +125,15 @@ def test_gradients_are_finite_at_the_extremes(factor: float) -> None:
         assert bool(gradient.isfinite().all())
 
 
+@pytest.mark.parametrize("cosine", [1.0, -1.0])
+def test_the_gradient_of_the_margin_is_finite_exactly_along_a_class(cosine: float) -> None:
+    cosines = torch.tensor([[cosine, 0.0]], requires_grad=True)
+    moved = with_margin(cosines, torch.tensor([0]), margin=0.5)
+    moved.sum().backward()  # type: ignore[no-untyped-call]
+    assert cosines.grad is not None
+    assert bool(cosines.grad.isfinite().all())
+
+
 def test_angles_are_measured_in_float32_under_autocast() -> None:
     head, features = Cosine(64, HOME), torch.randn(5, 64)
     with torch.autocast("cpu", dtype=torch.bfloat16):

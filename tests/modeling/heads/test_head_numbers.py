@@ -46,6 +46,13 @@ def test_thresholds_are_a_step_apart_from_the_smallest_to_the_largest(
     assert asked.tolist() == pytest.approx(expected)
 
 
+def test_the_largest_number_reaches_a_threshold_that_only_rounding_puts_above_it() -> None:
+    measured = numbers(0, 0.7)
+    (asked,) = thresholds(measured, 0.1)
+    assert len(asked) == 7
+    assert asked[-1] == measured.largest
+
+
 @pytest.mark.parametrize("step", [43.0, 0.0, 0.001])
 def test_a_step_that_makes_none_or_thousands_is_refused(step: float) -> None:
     with pytest.raises(MaskkitError, match=f"step={step:g}") as caught:

@@ -15,11 +15,13 @@ from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.modeling import heads
 from maskkit.modeling.backbone import build, head_names
+from maskkit.modeling.compiled import compiled
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
 from maskkit.modeling.heads import Heads, Numbers, attach, heads_of, part_losses, timm_dropout
 from maskkit.modeling.losses.cross_entropy import cross_entropy
 from maskkit.modeling.probe import random_photos
+from maskkit.modeling.runtimes import Resolved, classifier
 from maskkit.modeling.target import Target
 from maskkit.techniques import AUXILIARY, HEADS
 
@@ -87,7 +89,7 @@ def test_memorises_one_batch(text: str) -> None:
     model = headed(text).train()
     images = torch.rand(18, 3, *SIZE, generator=torch.Generator().manual_seed(1))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0)
-    for _ in range(60):
+    for _ in range(40):
         losses = part_losses(heads_of(model), model(images), TARGET, classify)
         optimizer.zero_grad()
         torch.stack(list(losses.values())).sum(0).mean().backward()  # type: ignore[no-untyped-call]
@@ -239,3 +241,26 @@ def test_all_its_parameters_are_the_head_of_the_model(text: str) -> None:
     head = heads_of(model)
     assert head is not None
     assert len(head_names(model)) == len(list(head.parameters()))
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino", "onnx"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_runtime_answers_as_the_model(runtime: Resolved, precision: str) -> None:
+    if runtime != "torch":
+        pytest.importorskip("onnx", reason="needs maskkit[onnx]")
+        pytest.importorskip({"onnx": "onnxruntime"}.get(runtime, runtime), reason="needs the runtime")
+    model = headed(EVERY[-1], pool="gem").eval()
+    answer = classifier(model, runtime=runtime, precision=precision, device=torch.device("cpu"), size=SIZE)
+    photos = random_photos(SIZE, count=5)
+    with torch.inference_mode():
+        off = (answer(photos).log_softmax(1) - model(photos).log_softmax(1)).abs().max()
+    assert off < (1e-4 if precision == "float32" else 0.5)
+
+
+def test_compiled_training_gives_the_same_outputs_by_part() -> None:
+    model = headed(EVERY[-1], pool="gem").train()
+    images, outputs = torch.rand(3, 3, *SIZE), []
+    for network in (model, compiled(model, torch.device("cpu"), backend="eager")):
+        torch.manual_seed(0)
+        outputs.append(network(images))
+    torch.testing.assert_close(outputs[0], outputs[1])
