@@ -1,4 +1,4 @@
-"""Compare two sets of photos, such as training and test: what differs, and what is in both."""
+"""Say how two sets of photos, such as training and test, differ, and what is in both."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOLDS = 5
 MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
 
 
-def compare(
+def shift(
     first: Manifest,
     second: Manifest,
     *,
