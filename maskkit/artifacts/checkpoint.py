@@ -162,6 +162,11 @@ class Checkpoint:
         return load(self.source.data.to_pybytes())
 
 
+def has_header(source: Source) -> bool:
+    """Whether a safetensors file is maskkit's; weights of another program have no such header."""
+    return KEY in _metadata(source)
+
+
 def checkpoint_facts(
     *,
     model: str,

@@ -1,0 +1,296 @@
+"""Compare trainings: in what they differ, how each scores, and whether a difference is more than noise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.header import same_space
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.runs import Run, labels_of
+from maskkit.artifacts.settings import differing
+from maskkit.errors import MaskkitError, examples
+from maskkit.scoring import metrics
+from maskkit.scoring.bootstrap import number_people
+from maskkit.scoring.common import Common
+from maskkit.scoring.evaluation import fold_scores, spread
+from maskkit.scoring.foldwise import fold_difference
+from maskkit.scoring.held_out import held_out, same_folds
+from maskkit.scoring.paired import ACCURACY, MACRO_F1, Paired, held_together, paired
+from maskkit.scoring.scores import Estimate
+from maskkit.scoring.versus import Compared, FoldResult, RunScores, Setting, Versus
+
+log = logging.getLogger(__name__)
+
+CONFIDENCE = 0.95
+
+
+def compare(
+    runs: Sequence[Run],
+    *,
+    on: Manifest | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+    allow_leak: bool = False,
+    allow_different_folds: bool = False,
+) -> Compared:
+    """Compare runs with the first of them.
+
+    With the truth, and predictions of both, two runs are scored on the same photos, and the interval of
+    their difference comes from people drawn for both. Otherwise the scores that the trainings recorded are
+    compared fold by fold, which means something only if each fold held out the same people in both.
+
+    Args:
+        runs: Two or more, from `open_runs`.
+        on: Holds the truth.
+        replicates: Bootstrap replicates over people, for each comparison.
+        seed: Of the bootstrap.
+        allow_leak: Score although models have seen the people.
+        allow_different_folds: Show scores of folds that held out different people beside each other.
+
+    Raises:
+        MaskkitError: Runs have different classes, or nothing that can be compared.
+        RefusedError: Models have seen people they are scored on.
+    """
+    _check(runs, on)
+    told = _Told()
+    labels = labels_of([run.name for run in runs])
+    speaking = [] if on is None else [index for index, run in enumerate(runs) if run.predictions is not None]
+    common = _common(runs, labels, on, speaking, told, allow_leak=allow_leak)
+    scores = _scores(runs, labels, common, speaking, told)
+    is_same = same_folds([held_out(run, on) for run in runs], [run.manifests for run in runs])
+    if not is_same:
+        _tell_of_folds(scores, told, allowed=allow_different_folds)
+    scores = _averaged(scores, told)
+    judged = None
+    if common is not None and 0 in speaking and len(speaking) > 1:
+        judged = paired(
+            common.truth,
+            list(common.answers),
+            space=common.space,
+            person=common.person,
+            comparisons=len(runs) - 1,
+            confidence=CONFIDENCE,
+            replicates=replicates,
+            seed=seed,
+        )
+        for index, own in zip(speaking, judged.own, strict=True):
+            scores[index] = replace(scores[index], own=own)
+    return Compared(
+        runs=tuple(scores),
+        settings=_settings(runs, labels, told),
+        versus=tuple(_versus(scores, index, speaking, judged, is_same) for index in range(1, len(runs))),
+        same_folds=is_same,
+        rows=0 if judged is None else judged.rows,
+        people=0 if judged is None else judged.people,
+        rows_without_person=0 if judged is None or common is None else int((common.person < 0).sum()),
+        replicates=0 if judged is None else judged.replicates,
+        seed=seed,
+        notes=tuple(told.notes),
+    )
+
+
+def report(result: Compared) -> str:
+    """Return a self-contained HTML page of a comparison; no photo is in it."""
+    from maskkit.reporting.runs import runs_page  # jinja2, which comparing need not load
+
+    return runs_page(result)
+
+
+@dataclass
+class _Told:
+    """What limits the comparison: told at once, and kept for the report."""
+
+    notes: list[str] = field(default_factory=list)
+
+    def __call__(self, text: str) -> None:
+        log.warning("%s", text)
+        self.notes.append(text)
+
+
+def _check(runs: Sequence[Run], on: Manifest | None) -> None:
+    if len(runs) < 2:
+        raise MaskkitError(
+            f"there is one run only: {examples(run.name for run in runs)}",
+            why="files of one folder that were trained with the same options but the fold are one run",
+            fix="give a second run, or use `maskkit evaluate` to score one",
+        )
+    known = [(run.name, run.space) for run in runs if run.space is not None]
+    known += [] if on is None else [(on.name, on.space)]
+    for name, space in known[1:]:
+        same_space(known[0][1], space, names=(known[0][0], name))
+
+
+def _common(
+    runs: Sequence[Run],
+    labels: Sequence[str],
+    on: Manifest | None,
+    speaking: Sequence[int],
+    told: _Told,
+    *,
+    allow_leak: bool,
+) -> Common | None:
+    """Return the photos that all predictions answer for, and tell what is left out."""
+    silent = [labels[index] for index in range(len(runs)) if index not in speaking]
+    if on is None:
+        if all(run.predictions is not None for run in runs):
+            told("give the truth by --on to draw people: without it, only folds can be compared")
+        return None
+    if silent:
+        told(
+            f"{examples(silent)} without predictions: compared by the scores of training; "
+            "`maskkit predict --oof` makes them"
+        )
+    if not speaking:
+        return None
+    given = [run.predictions for run in runs if run.predictions is not None]
+    common = Common.of(on, given, allow_leak=allow_leak)
+    for index, lacking, strangers in zip(speaking, common.lacking, common.strangers, strict=True):
+        if lacking:
+            told(f"{labels[index]} has no answer for {lacking} labelled photos: they are left out for all")
+        if strangers:
+            told(f"{labels[index]} answers for {strangers} photos that {on.name} does not have")
+    return common
+
+
+def _scores(
+    runs: Sequence[Run], labels: Sequence[str], common: Common | None, speaking: Sequence[int], told: _Told
+) -> list[RunScores]:
+    """Score each run by fold: all by their predictions, or else by what training recorded.
+
+    Raises:
+        MaskkitError: A run has neither.
+    """
+    scores = []
+    by_predictions = len(speaking) == len(runs)
+    for index, (run, label) in enumerate(zip(runs, labels, strict=True)):
+        if run.trained and not by_predictions:
+            folds = tuple(
+                FoldResult(one.fold, one.scores[MACRO_F1], one.scores[ACCURACY]) for one in run.trained
+            )
+            scores.append(RunScores(run.name, label, "training", folds))
+        elif common is not None and index in speaking:
+            answer = common.answers[speaking.index(index)]
+            scores.append(RunScores(run.name, label, "predictions", _folds_of(common, answer)))
+        else:
+            raise MaskkitError(
+                f"{run.name} does not say how right it is",
+                why="predictions hold no truth",
+                fix="give the manifest that does: --on folds.parquet",
+            )
+        if any(record.stage == "train" and record.options.get("allow_leak") for record in run.history):
+            told(f"{label} was trained with --allow-leak: its scores may be inflated")
+    bases = {one.basis for one in scores}
+    if "training" in bases:
+        told("scores of training are those of the epoch that scored best on the very fold: somewhat too high")
+    if len(bases) > 1:
+        told("some scores are of training and some of predictions, which may average views or models")
+    return scores
+
+
+def _folds_of(common: Common, answer: NDArray[np.int64]) -> tuple[FoldResult, ...]:
+    if common.fold is None:
+        return ()
+    classes = len(common.space)
+    found = fold_scores(
+        metrics.cells(common.truth, answer, classes=classes),
+        number_people(common.person, rows=len(common.truth)),
+        common.fold,
+        classes=classes,
+    )
+    return tuple(FoldResult(one.fold, one.macro_f1, one.accuracy) for one in found.each)
+
+
+def _tell_of_folds(scores: Sequence[RunScores], told: _Told, *, allowed: bool) -> None:
+    """Tell that folds may have held out different people, or raise where only folds are compared."""
+    if all(one.basis == "predictions" for one in scores):
+        told(
+            "the runs are not known to have held out the same people in each fold: no interval covers "
+            "the luck of the split"
+        )
+        return
+    if not allowed:
+        raise MaskkitError(
+            "the runs are not known to have held out the same people in each fold: "
+            + ", ".join(one.name for one in scores),
+            why="they were trained on different manifests, and who is in a fold changes its score more "
+            "than most options do",
+            fix="train both on one folds.parquet; or give out-of-fold predictions of both and the truth by "
+            "--on; or see the scores beside each other by --allow-different-folds",
+        )
+    told("the folds may have held out different people: what their scores differ in may be due to that alone")
+
+
+def _averaged(scores: Sequence[RunScores], told: _Told) -> list[RunScores]:
+    """Add the means over the folds that all runs have."""
+    numbers = [{fold.fold for fold in one.folds} for one in scores]
+    common = set.intersection(*numbers)
+    if len(common) < len(set.union(*numbers)):
+        told(
+            f"fold {examples(sorted(common), most=20)} alone is in all runs: means are over it"
+            if len(common) == 1
+            else f"the folds in all runs are {examples(sorted(common), most=20)}: means are over them"
+            if common
+            else "no fold is in all runs: there are no means to compare"
+        )
+    if not common:
+        return list(scores)
+    return [
+        replace(
+            one,
+            macro_f1=spread(np.array([fold.macro_f1 for fold in one.folds if fold.fold in common])),
+            accuracy=spread(np.array([fold.accuracy for fold in one.folds if fold.fold in common])),
+        )
+        for one in scores
+    ]
+
+
+def _versus(
+    scores: Sequence[RunScores], index: int, speaking: Sequence[int], judged: Paired | None, is_same: bool
+) -> Versus:
+    """Compare one run with the first."""
+    first, second = scores[0], scores[index]
+    confidence = held_together(CONFIDENCE, len(scores) - 1)
+    is_fair = is_same or first.basis == second.basis == "predictions"
+    ours = {one.fold: one for one in first.folds}
+    both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]
+    by_fold = None
+    if both:
+        by_fold = {name: _by_fold(both, name, confidence, is_fair) for name in (MACRO_F1, ACCURACY)}
+    place = speaking.index(index) - 1 if judged is not None and index in speaking else None
+    limit = "" if len(both) > 1 and is_fair else "one fold only" if is_fair else "the folds hold other people"
+    if judged is not None and place is not None:
+        limit = "" if judged.people > 1 else "one person only"
+    return Versus(
+        label=second.label,
+        first=first.label,
+        confidence=confidence,
+        difference=None if judged is None or place is None else judged.difference[place],
+        only=None if judged is None or place is None else judged.only[place],
+        by_fold=by_fold,
+        folds=len(both),
+        folds_better=sum(other.macro_f1 > own.macro_f1 for own, other in both),
+        limit=limit,
+    )
+
+
+def _by_fold(
+    both: Sequence[tuple[FoldResult, FoldResult]], measure: str, confidence: float, is_fair: bool
+) -> Estimate:
+    first, second = (np.array([getattr(pair[side], measure) for pair in both]) for side in (0, 1))
+    if is_fair:
+        return fold_difference(first, second, confidence=confidence)
+    return Estimate(float(second.mean() - first.mean()), None, None)
+
+
+def _settings(runs: Sequence[Run], labels: Sequence[str], told: _Told) -> tuple[Setting, ...]:
+    unknown = [label for run, label in zip(runs, labels, strict=True) if not run.history]
+    if unknown:
+        told(f"how {examples(unknown)} came about is not known: a CSV carries no history")
+    return tuple(
+        Setting(stage, name, values) for (stage, name), values in differing([run.history for run in runs])
+    )
