@@ -100,9 +100,11 @@ def open_runs(given: Sequence[Source | Path]) -> list[Run]:
 
 
 def labels_of(names: Sequence[str]) -> list[str]:
-    """Return the part of each name in which they differ, by whole parts of their paths.
+    """Return the part of each name in which they differ, by whole parts of their paths, and no common ending.
 
     >>> labels_of(["run/a/oof.parquet", "run/b/oof.parquet"])
+    ['a', 'b']
+    >>> labels_of(["run/a.parquet", "run/b.parquet"])
     ['a', 'b']
     """
     parts = [PurePath(name).parts or (name,) for name in names]
@@ -111,6 +113,9 @@ def labels_of(names: Sequence[str]) -> list[str]:
     end = _common([one[::-1] for one in parts])
     parts = [one[: len(one) - min(end, len(one) - 1)] for one in parts]
     short = ["/".join(one) for one in parts]
+    endings = {PurePath(one).suffix for one in short}
+    if endings in ({CHECKPOINT}, {".parquet"}, {".csv"}):
+        short = [one.removesuffix(next(iter(endings))) for one in short]
     return short if len(set(short)) == len(short) else list(names)
 
 

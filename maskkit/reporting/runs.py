@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from maskkit.reporting.frame import render
@@ -54,13 +54,19 @@ def runs_page(result: Compared) -> str:
     facts["Run 1"] += " (what the others are compared with)"
     return render(
         "runs.html",
-        title=" and ".join([", ".join(run.label for run in result.runs[:-1]), result.runs[-1].label]),
+        title=_title([run.label for run in result.runs]),
         facts=facts,
         history="",
         found=result,
         names={name: NAMES.get(name, name.removesuffix("_accuracy")) for name in result.measures} | NAMES,
         axis=axis,
+        decisive={one.label: one.decisive for one in result.versus if one.decisive is not None},
     )
+
+
+def _title(labels: Sequence[str]) -> str:
+    others = labels[1] if len(labels) == 2 else f"{len(labels) - 1} runs"
+    return f"{others} compared with {labels[0]}"
 
 
 def _differences(result: Compared) -> Iterator[Estimate]:

@@ -113,10 +113,15 @@ class Versus:
             text = f"{self.label} scores as {self.first} does, to 0.001"
         if found.low is None or found.high is None:
             return f"{text} (no interval: {self.limit}): nobody can say whether that is noise"
-        share = f"{100 * self.confidence:.4g} % interval {found.low:.3f} to {found.high:.3f}"
+        share = f"{100 * self.confidence:.4g} % interval {_three(found.low)} to {_three(found.high)}"
         over = "" if self.difference is not None else f", over {self.folds} folds"
         verdict = "inside the noise" if self.is_noise else f"{how} than the noise"
         return f"{text} ({share}{over}): {verdict}"
+
+
+def _three(value: float) -> str:
+    """Write a number with three decimals, and none of them as -0.000."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 @dataclass(frozen=True)
@@ -128,24 +133,24 @@ class Compared:
         settings: Options in which they differ.
         versus: Each run but the first.
         same_folds: Whether all are known to have held out the same people in each fold.
+        seed: Of the bootstrap.
+        notes: What limits the comparison, as sentences.
         rows: Photos that all predictions answer for; 0 without predictions and truth.
         people: People on them.
         rows_without_person: Photos on which nobody is named.
         replicates: Bootstrap replicates drawn; 0 if none were.
-        seed: Of the bootstrap.
-        notes: What limits the comparison, as sentences.
     """
 
     runs: tuple[RunScores, ...]
     settings: tuple[Setting, ...]
     versus: tuple[Versus, ...]
     same_folds: bool
-    rows: int
-    people: int
-    rows_without_person: int
-    replicates: int
     seed: int
     notes: tuple[str, ...]
+    rows: int = 0
+    people: int = 0
+    rows_without_person: int = 0
+    replicates: int = 0
 
     @property
     def measures(self) -> list[str]:

@@ -68,29 +68,25 @@ def compare(
     scores = _averaged(scores, told)
     judged = None
     if common is not None and 0 in speaking and len(speaking) > 1:
-        judged = paired(
-            common.truth,
-            list(common.answers),
-            space=common.space,
-            person=common.person,
-            comparisons=len(runs) - 1,
-            confidence=CONFIDENCE,
-            replicates=replicates,
-            seed=seed,
-        )
+        judged = _judged(common, len(runs) - 1, replicates, seed)
         for index, own in zip(speaking, judged.own, strict=True):
             scores[index] = replace(scores[index], own=own)
-    return Compared(
+    found = Compared(
         runs=tuple(scores),
         settings=_settings(runs, labels, told),
         versus=tuple(_versus(scores, index, speaking, judged, is_same) for index in range(1, len(runs))),
         same_folds=is_same,
-        rows=0 if judged is None else judged.rows,
-        people=0 if judged is None else judged.people,
-        rows_without_person=0 if judged is None or common is None else int((common.person < 0).sum()),
-        replicates=0 if judged is None else judged.replicates,
         seed=seed,
         notes=tuple(told.notes),
+    )
+    if judged is None or common is None:
+        return found
+    return replace(
+        found,
+        rows=judged.rows,
+        people=judged.people,
+        rows_without_person=int((common.person < 0).sum()),
+        replicates=judged.replicates,
     )
 
 
@@ -184,11 +180,11 @@ def _scores(
             )
         if any(record.stage == "train" and record.options.get("allow_leak") for record in run.history):
             told(f"{label} was trained with --allow-leak: its scores may be inflated")
-    bases = {one.basis for one in scores}
-    if "training" in bases:
-        told("scores of training are those of the epoch that scored best on the very fold: somewhat too high")
-    if len(bases) > 1:
-        told("some scores are of training and some of predictions, which may average views or models")
+    if len({one.basis for one in scores}) > 1:
+        told(
+            "some scores are of predictions and some of training, which chose its best epoch by the very "
+            "fold and averages no views: they are not quite alike"
+        )
     return scores
 
 
@@ -205,6 +201,19 @@ def _folds_of(common: Common, answer: NDArray[np.int64]) -> tuple[FoldResult, ..
     return tuple(FoldResult(one.fold, one.macro_f1, one.accuracy) for one in found.each)
 
 
+def _judged(common: Common, comparisons: int, replicates: int, seed: int) -> Paired:
+    return paired(
+        common.truth,
+        list(common.answers),
+        space=common.space,
+        person=common.person,
+        comparisons=comparisons,
+        confidence=CONFIDENCE,
+        replicates=replicates,
+        seed=seed,
+    )
+
+
 def _tell_of_folds(scores: Sequence[RunScores], told: _Told, *, allowed: bool) -> None:
     """Tell that folds may have held out different people, or raise where only folds are compared."""
     if all(one.basis == "predictions" for one in scores):
@@ -219,8 +228,9 @@ def _tell_of_folds(scores: Sequence[RunScores], told: _Told, *, allowed: bool) -
             + ", ".join(one.name for one in scores),
             why="they were trained on different manifests, and who is in a fold changes its score more "
             "than most options do",
-            fix="train both on one folds.parquet; or give out-of-fold predictions of both and the truth by "
-            "--on; or see the scores beside each other by --allow-different-folds",
+            fix="give the manifest by --on: its people tell whether the folds are the same, and with "
+            "out-of-fold predictions of both nothing depends on that; or use --allow-different-folds to "
+            "see the scores beside each other",
         )
     told("the folds may have held out different people: what their scores differ in may be due to that alone")
 
