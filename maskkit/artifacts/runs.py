@@ -108,10 +108,8 @@ def labels_of(names: Sequence[str]) -> list[str]:
     ['a', 'b']
     """
     parts = [PurePath(name).parts or (name,) for name in names]
-    start = _common(parts)
-    parts = [one[min(start, len(one) - 1) :] for one in parts]
-    end = _common([one[::-1] for one in parts])
-    parts = [one[: len(one) - min(end, len(one) - 1)] for one in parts]
+    parts = [one[_common(parts) :] for one in parts]
+    parts = [one[: len(one) - _common([one[::-1] for one in parts])] for one in parts]
     short = ["/".join(one) for one in parts]
     endings = {PurePath(one).suffix for one in short}
     if endings in ({CHECKPOINT}, {".parquet"}, {".csv"}):
@@ -140,7 +138,9 @@ def _stems(run: Run) -> set[str]:
 
 
 def _common(parts: Sequence[Sequence[str]]) -> int:
-    return len(list(takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))))
+    """Return how many parts all begin with, of which each keeps one at least."""
+    alike = takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))
+    return min(len(list(alike)), min(map(len, parts)) - 1)
 
 
 def _of_file(source: Source, number: int) -> tuple[Key, Run]:

@@ -39,9 +39,7 @@ def test_checkpoints_of_other_manifests_are_known_by_their_people(
 
 
 @pytest.mark.parametrize("numbers", [[0, 1, 2], [1]])
-def test_people_left_out_of_one_training_do_not_make_other_folds(
-    folds: Manifest, numbers: list[int]
-) -> None:
+def test_people_left_out_of_one_training_do_not_make_other_folds(folds: Manifest, numbers: list[int]) -> None:
     people = [held_out(trained_on(folds, numbers, without=few), folds) for few in (0, 4)]
     assert same_folds(people, [UNKNOWN, UNKNOWN])
 
