@@ -74,7 +74,7 @@ def open_runs(given: Sequence[Source | Path]) -> list[Run]:
         given: Folders as paths, all else as sources; files are told apart by content.
 
     Raises:
-        MaskkitError: One is no run, is given twice, or a fold is in a run twice.
+        MaskkitError: One is no run, or a fold is in a run twice.
     """
     runs: dict[Key, Run] = {}
     folders: dict[Path, str] = {}
@@ -84,15 +84,10 @@ def open_runs(given: Sequence[Source | Path]) -> list[Run]:
             found = list(_of_folder(item))
         else:
             found = [_of_file(item, number)]
-        for key, run in found:
-            before = runs.get(key)
-            if before is not None and (isinstance(item, Path) or run.predictions is not None):
-                raise MaskkitError(
-                    f"{before.name} is given twice",
-                    why="a run compared with itself differs in nothing",
-                    fix="give each run once: a folder, or files of it",
-                )
-            runs[key] = run if before is None else replace(run, trained=(*before.trained, *run.trained))
+        for key, run in found:  # one that is given again, as by a shell's pattern, stays one
+            before = runs.setdefault(key, run)
+            trained = before.trained if before is run else (*before.trained, *run.trained)
+            runs[key] = replace(before, trained=trained, predictions=before.predictions or run.predictions)
     _join_begun(runs)
     return [
         replace(run, name=_name(run, key, runs, folders), trained=_by_fold(run)) for key, run in runs.items()

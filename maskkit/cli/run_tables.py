@@ -27,8 +27,7 @@ def run_tables(result: Compared) -> Iterator[Table | str]:
         if result.fold_numbers:
             yield _fold_table(result, measure)
     if result.rows:
-        yield _own_table(result)
-        yield _difference_table(result)
+        yield _score_table(result)
         yield _disagreement_table(result)
     yield "\n".join([*(escape(one.sentence) for one in result.versus), *_remark(result)])
 
@@ -75,40 +74,43 @@ def _settings_table(result: Compared) -> Table:
 
 def _fold_table(result: Compared, measure: str) -> Table:
     folds = result.fold_numbers
-    table = new_table(f"{TITLES[measure]} per fold", "", *(f"fold {fold}" for fold in folds), "mean", "of")
+    bases = list(dict.fromkeys(run.basis for run in result.runs))
+    title = f"{TITLES[measure]} per fold, of {' or '.join(bases)}"
+    table = new_table(title, "", *(f"fold {fold}" for fold in folds), "mean")
     for run in result.runs:
-        own = {one.fold: f"{getattr(one, measure):.4f}" for one in run.folds}
+        own = {one.fold: f"{getattr(one, measure):.3f}" for one in run.folds}
         over = getattr(run, measure)
-        mean = "-" if over is None else spread(over.mean, over.deviation)
-        table.add_row(escape(run.label), *(own.get(fold, "-") for fold in folds), mean, run.basis)
+        mean = "-" if over is None else spread(over.mean, over.deviation, 3)
+        label = run.label if len(bases) == 1 else f"{run.label}, {run.basis}"
+        table.add_row(escape(label), *(own.get(fold, "-") for fold in folds), mean)
     return table
 
 
-def _own_table(result: Compared) -> Table:
-    people = f"on the same {result.rows:,} photos of {result.people:,} people"
-    table = new_table(f"{people}; intervals of 95%", "", *map(_title, result.measures))
-    for run in result.runs:
-        if run.own:
-            table.add_row(escape(run.label), *(interval(run.own[name]) for name in result.measures))
-    return table
-
-
-def _difference_table(result: Compared) -> Table:
-    first = result.runs[0].label
+def _score_table(result: Compared) -> Table:
+    """Show each measure of all runs, and how far it is from the first's."""
+    first = escape(result.runs[0].label)
     share = f"{100 * result.versus[0].confidence:.4g}%"
-    table = new_table(f"less {escape(first)}; intervals of {share}", "", *map(_title, result.measures))
-    for one in result.versus:
-        if one.difference is not None:
-            shown = (interval(one.difference[name], signed=True) for name in result.measures)
-            table.add_row(escape(one.label), *shown)
+    table = new_table(
+        f"on the same {result.rows:,} photos of {result.people:,} people",
+        "", "", "95% interval", f"less {first}, {share} interval",
+    )  # fmt: skip
+    table.columns[1].justify = "left"
+    differences = [None, *(one.difference for one in result.versus)]
+    for measure in result.measures:
+        table.add_section()
+        title = _title(measure)
+        for run, difference in zip(result.runs, differences, strict=True):
+            if run.own:
+                less = "" if difference is None else interval(difference[measure], 3, signed=True)
+                table.add_row(title, escape(run.label), interval(run.own[measure], 3), less)
+                title = ""
     return table
 
 
 def _disagreement_table(result: Compared) -> Table:
-    first = escape(result.runs[0].label)
     table = new_table(
-        f"right, beside {first}", "", "both", f"{first} only", "it only", "neither",
-        f"people: {first} more", "it more",
+        f"who is right, beside {escape(result.runs[0].label)}",
+        "", "both", "first only", "it only", "neither", "more people: first", "it",
     )  # fmt: skip
     for one in result.versus:
         if one.only is not None:

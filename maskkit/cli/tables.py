@@ -191,13 +191,16 @@ def interval(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> st
     return f"{value}  {low}{' to ' if signed else '-'}{high}"
 
 
-def spread(mean: float, deviation: float | None) -> str:
+def spread(mean: float, deviation: float | None, digits: int = 4) -> str:
     """Write a mean and its standard deviation."""
-    return f"{mean:.4f}" if deviation is None else f"{mean:.4f} ± {deviation:.4f}"
+    return f"{mean:.{digits}f}" if deviation is None else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
 def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
-    return "-" if value is None else f"{value:{'+' if signed else ''}.{digits}f}"
+    if value is None:
+        return "-"
+    sign = "+" if signed and round(value, digits) else ""
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: never -0.000
 
 
 def _shown(value: object) -> str:

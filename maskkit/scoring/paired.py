@@ -102,8 +102,8 @@ def paired(
     classes = len(space)
     cell = np.stack([metrics.cells(truth, answer, classes=classes) for answer in answers])  # (M, N)
     people = bootstrap.number_people(person, rows=len(truth))  # (N,)
-    patterns, code = np.unique(cell, axis=1, return_inverse=True)  # (M, P), (N,)
-    kinds = bootstrap.kinds_of_people(code.ravel(), people)
+    patterns, code = _patterns(cell, cells=classes**2)  # (M, P), (N,)
+    kinds = bootstrap.kinds_of_people(code, people)
     comparisons = comparisons or len(answers) - 1
     drawn = bootstrap.redrawn(
         kinds,
@@ -148,6 +148,18 @@ def measure_names(space: LabelSpace) -> list[str]:
     """Name what is compared: macro-F1, accuracy, and the accuracy of each of several factors."""
     factors = [f"{factor.name}_accuracy" for factor in space.factors] if len(space.factors) > 1 else []
     return [MACRO_F1, ACCURACY, *factors]
+
+
+def _patterns(cell: Counts, *, cells: int) -> tuple[Counts, Counts]:
+    """Return the different columns, (M, P), and which of them each column is, (N,).
+
+    `np.unique(cell, axis=1)` does the same, in the same order, and takes nearly three times as long.
+    """
+    code = cell[0]
+    for row in cell[1:]:
+        code = np.unique(code * cells + row, return_inverse=True)[1]
+    _, first, code = np.unique(code, return_index=True, return_inverse=True)
+    return cell[:, first], code
 
 
 @dataclass(frozen=True)

@@ -114,12 +114,19 @@ def test_says_what_is_no_run(folds: Manifest, inside: Path) -> None:
         open_runs([Source.open("nowhere")])
 
 
-def test_refuses_the_same_run_and_the_same_fold_twice(folds: Manifest, inside: Path) -> None:
+def test_a_run_that_is_given_again_stays_one(folds: Manifest, inside: Path) -> None:
     paths = write_run(inside / "a", folds)
-    write_oof(inside / "oof.parquet", oof_of(folds, paths))
-    for given in ([Path("a"), Path("a")], opened("oof.parquet", "oof.parquet")):
-        with pytest.raises(MaskkitError, match="is given twice"):
-            open_runs(given)
+    write_oof(inside / "a/oof.parquet", oof_of(folds, paths))
+    write_run(inside / "b", folds)
+    runs = open_runs([Path("a"), Path("b"), Path("a"), *opened(*paths)])
+    assert [(run.name, numbers(run)) for run in runs] == [("a", [0, 1, 2]), ("b", [0, 1, 2])]
+    (run,) = open_runs([*opened(*paths), Path("a")])
+    assert (run.name, run.predictions is None) == ("a", False)
+    assert len(open_runs(opened("a/oof.parquet", "a/oof.parquet"))) == 1
+
+
+def test_refuses_a_fold_that_was_trained_twice(folds: Manifest, inside: Path) -> None:
+    write_run(inside / "a", folds)
     write_fold(inside / "a", folds, 1, name="again")
     with pytest.raises(MaskkitError, match=r"fold 1 is in one run twice: a/.*1.safetensors and a/"):
         open_runs([Path("a")])
