@@ -7,7 +7,7 @@ of predictions that is given itself is a run of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path, PurePath
@@ -64,7 +64,8 @@ class Run:
     def manifests(self) -> frozenset[str]:
         """Digests of the manifests it was trained on; empty if unknown."""
         records = [record for record in self.history if record.stage == "train"]
-        return frozenset(item.sha256 for record in records for item in record.inputs[:1])
+        read = [next((item for item in one.inputs if item.option is None), None) for one in records]
+        return frozenset(item.sha256 for item in read if item is not None)
 
 
 def open_runs(given: Sequence[Source | Path]) -> list[Run]:
@@ -236,13 +237,15 @@ def _by_fold(run: Run) -> tuple[Trained, ...]:
     return tuple(folds[number] for number in sorted(folds))
 
 
-def _name(run: Run, key: Key, runs: Iterable[Key], folders: dict[Path, str]) -> str:
+def _name(run: Run, key: Key, runs: Mapping[Key, Run], folders: Mapping[Path, str]) -> str:
     """Name a run by its folder if that was given and holds no other, and else by its files."""
-    if key[0] in folders and sum(other[0] == key[0] for other in runs) == 1:
+    beside = [other for place, other in runs.items() if place[0] == key[0] and place != key]
+    if key[0] in folders and not beside:
         return folders[key[0]]
     if not run.trained:
         return run.name if run.predictions is None else run.predictions.name
+    paths = sorted(one.path for one in run.trained)
     stems = _stems(run)
-    if len(run.trained) == 1 or len(stems) > 1:
-        return str(run.trained[0].path)
-    return str(run.trained[0].path.parent / f"{stems.pop()}*")
+    if len(paths) > 1 and len(stems) == 1 and not any(stems & _stems(other) for other in beside):
+        return str(paths[0].parent / f"{stems.pop()}*")
+    return examples(dict.fromkeys(paths), most=1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.checkpoint import checkpoint_header
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.seen import Seen
@@ -66,11 +66,23 @@ def stem_of(path: Path) -> str:
 
 
 def from_checkpoint(source: Source) -> Trained:
-    """Read a checkpoint's header."""
-    read = Checkpoint.read(source)
-    path, facts = Path(source.name), read.header.facts
+    """Read what a checkpoint's header says of its training.
+
+    Raises:
+        MaskkitError: It is no checkpoint, or does not say how it scored on which fold.
+    """
+    header = checkpoint_header(source)
     source.let_go()
-    return Trained(path, read.fold, facts["scores"], read.header.history, read.header.space, read.seen)
+    facts = header.facts
+    try:
+        fold, scores, seen = int(facts["fold"]), dict(facts["scores"]), Seen.from_json(facts["seen"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise MaskkitError(
+            f"{source.title} does not say how it scored on the fold that it held out",
+            why=f"its header has no {error}",
+            fix="give a checkpoint as `maskkit train` wrote it",
+        ) from error
+    return Trained(Path(source.name), fold, scores, header.history, header.space, seen)
 
 
 def is_history(source: Source) -> bool:

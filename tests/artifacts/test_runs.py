@@ -65,6 +65,33 @@ def test_a_history_is_of_the_checkpoint_beside_it_and_else_of_the_fold_in_its_na
         open_runs(opened(write_history(inside / "plain.history.csv", [0.5])))
 
 
+def test_runs_whose_files_are_named_alike_are_told_apart(folds: Manifest, inside: Path) -> None:
+    for fold in range(3):
+        write_fold(inside / "a", folds, fold, loss="focal" if fold == 1 else "ce")
+    names = [run.name for run in open_runs([Path("a")])]
+    assert names == ["a/fold0.safetensors and 1 more", "a/fold1.safetensors"]
+
+
+def test_a_damaged_history_is_an_error(inside: Path) -> None:
+    path = write_history(inside / "fold0.history.csv", [0.5])
+    for text in (path.read_text().replace("0.5,", "high,"), path.read_text().splitlines()[0] + "\n"):
+        path.write_text(text)
+        with pytest.raises(MaskkitError, match="is a damaged history"):
+            open_runs(opened(path))
+
+
+def test_a_checkpoint_needs_no_more_facts_than_its_score(folds: Manifest, inside: Path) -> None:
+    path = write_fold(inside, folds, 1)
+    text = path.read_bytes()[8:].replace(b'\\"heads\\"', b'\\"other\\"')
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    assert numbers(open_runs(opened(path))[0]) == [1]
+    text = text.replace(b'\\"scores\\"', b'\\"others\\"')
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(MaskkitError, match="does not say how it scored") as caught:
+        open_runs(opened(path))
+    assert "scores" in caught.value.why
+
+
 @pytest.mark.parametrize("as_folder", [True, False])
 def test_a_fold_that_is_still_trained_belongs_to_the_others(
     folds: Manifest, inside: Path, as_folder: bool
