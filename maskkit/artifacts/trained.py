@@ -34,6 +34,7 @@ class Trained:
         history: Of the checkpoint; empty if there is none, only a history file.
         space: Its label space; None if unknown.
         seen: Whom it was trained on; None if unknown.
+        curve: Macro-F1 on the people held out after each epoch; empty if there is no history file.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Trained:
     history: tuple[Record, ...] = ()
     space: LabelSpace | None = None
     seen: Seen | None = None
+    curve: tuple[float, ...] = ()
 
     @property
     def record(self) -> Record | None:
@@ -66,7 +68,7 @@ def stem_of(path: Path) -> str:
 
 
 def from_checkpoint(source: Source) -> Trained:
-    """Read what a checkpoint's header says of its training.
+    """Read what a checkpoint's header says of its training, and the history file beside it, if there is one.
 
     Raises:
         MaskkitError: It is no checkpoint, or does not say how it scored on which fold.
@@ -82,7 +84,10 @@ def from_checkpoint(source: Source) -> Trained:
             why=f"its header has no {error}",
             fix="give a checkpoint as `maskkit train` wrote it",
         ) from error
-    return Trained(Path(source.name), fold, scores, header.history, header.space, seen)
+    path = Path(source.name)
+    beside = path.with_name(stem_of(path) + HISTORY)
+    curve = _epochs(Source.open(beside))[1] if beside.exists() else ()
+    return Trained(path, fold, scores, header.history, header.space, seen, curve)
 
 
 def is_history(source: Source) -> bool:
@@ -108,6 +113,12 @@ def from_history(source: Source) -> Trained:
             why=f"there is no {checkpoint.name} beside it, and its name does not end in a number",
             fix=f"give the checkpoint, or name it like fold0{HISTORY}",
         )
+    scores, curve = _epochs(source)
+    return Trained(path, int(number[0]), scores, curve=curve)
+
+
+def _epochs(source: Source) -> tuple[dict[str, float], tuple[float, ...]]:
+    """Return the scores of the best epoch, and the macro-F1 of every epoch."""
     try:
         rows = list(csv.DictReader(io.StringIO(bytes(memoryview(source.data)).decode())))
         best = [row for row in rows if row["is_best"] == "1"][-1]
@@ -116,10 +127,10 @@ def from_history(source: Source) -> Trained:
             for name, value in best.items()
             if name.startswith(HELD_OUT)
         }
+        return scores, tuple(float(row[f"{HELD_OUT}macro_f1"]) for row in rows)
     except (ValueError, LookupError, TypeError) as error:
         raise MaskkitError(
             f"{source.title} is a damaged history of a training",
             why=f"no row of it is a best epoch with its scores: {error}",
             fix=f"give the {HISTORY} as `maskkit train` wrote it",
         ) from error
-    return Trained(path, int(number[0]), scores)

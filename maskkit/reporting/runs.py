@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from maskkit.reporting.frame import render
-from maskkit.reporting.plots import ticks
+from maskkit.reporting.plots import Chart, Drawing, Line, draw, ticks
 from maskkit.scoring.scores import Estimate
 from maskkit.scoring.versus import Compared
 
@@ -60,8 +60,16 @@ def runs_page(result: Compared) -> str:
         found=result,
         names={name: NAMES.get(name, name.removesuffix("_accuracy")) for name in result.measures} | NAMES,
         axis=axis,
+        drawings=_curves(result),
         decisive={one.label: one.decisive for one in result.versus if one.decisive is not None},
     )
+
+
+def _curves(result: Compared) -> list[Drawing]:
+    lines = tuple(
+        Line(run.label, range(1, len(run.curve) + 1), run.curve) for run in result.runs if run.curve
+    )
+    return [draw(Chart("Macro-F1 on the people held out", "epoch", lines))] if lines else []
 
 
 def _title(labels: Sequence[str]) -> str:

@@ -48,7 +48,8 @@ class RunScores:
         folds: Each fold's scores, by number; empty if none are known.
         macro_f1: Mean and spread over the folds that all runs have; None if there are none.
         accuracy: The same.
-        own: Measures over all photos in common, by name; empty without predictions and truth.
+        own: Measures over all photos in common, by name; None without predictions and truth.
+        curve: Macro-F1 on the people held out after each epoch, the mean of the folds; empty if unknown.
     """
 
     name: str
@@ -58,6 +59,7 @@ class RunScores:
     macro_f1: Spread | None = None
     accuracy: Spread | None = None
     own: Mapping[str, Estimate] | None = None
+    curve: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

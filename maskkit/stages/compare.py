@@ -168,10 +168,11 @@ def _scores(
             folds = tuple(
                 FoldResult(one.fold, one.scores[MACRO_F1], one.scores[ACCURACY]) for one in run.trained
             )
-            scores.append(RunScores(run.name, label, "training", folds))
+            scores.append(RunScores(run.name, label, "training", folds, curve=_curve(run)))
         elif common is not None and index in speaking:
             answer = common.answers[speaking.index(index)]
-            scores.append(RunScores(run.name, label, "predictions", _folds_of(common, answer)))
+            folds = _folds_of(common, answer)
+            scores.append(RunScores(run.name, label, "predictions", folds, curve=_curve(run)))
         else:
             raise MaskkitError(
                 f"{run.name} does not say how right it is",
@@ -186,6 +187,12 @@ def _scores(
             "fold and averages no views: they are not quite alike"
         )
     return scores
+
+
+def _curve(run: Run) -> tuple[float, ...]:
+    """Return the folds' mean macro-F1 after each epoch, as far as all folds go."""
+    epochs = zip(*(one.curve for one in run.trained), strict=False)
+    return tuple(float(np.mean(scores)) for scores in epochs)
 
 
 def _folds_of(common: Common, answer: NDArray[np.int64]) -> tuple[FoldResult, ...]:

@@ -62,6 +62,16 @@ def test_says_the_verdict_what_differs_and_every_score() -> None:
     assert "Bonferroni" not in shown
 
 
+def test_draws_a_line_per_run_that_has_a_curve() -> None:
+    result = found()
+    assert "Curves" not in words(runs_page(result))
+    runs = (replace(result.runs[0], curve=(0.1, 0.4, 0.5)), result.runs[1])
+    page = Page(runs_page(replace(result, runs=runs)))
+    assert page.tags.count("figure") == 1
+    assert "Macro-F1 on the people held out" in page.text
+    assert page.tags.count("li") == 1 + 1  # a note, and the one line's name
+
+
 def test_several_comparisons_are_said_to_be_widened() -> None:
     result = found(3)
     shown = words(runs_page(result))

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.metrics import f1_score
-from trainings import oof_of, opened, write_fold, write_oof, write_run
+from trainings import oof_of, opened, write_fold, write_history, write_oof, write_run
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -105,6 +105,16 @@ def test_without_the_truth_the_folds_of_training_are_compared(two: list[Run]) ->
         == "b is 0.300 better than a (95 % interval 0.300 to 0.300, over 3 folds): better than the noise"
     )
     assert any("give the truth by --on" in note for note in found.notes)
+
+
+def test_the_curve_is_the_mean_of_the_folds_as_far_as_all_go(folds: Manifest, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_run(tmp_path / name, folds)
+    write_history(tmp_path / "a/fold1.history.csv", [0.1, 0.2, 0.9])
+    (tmp_path / "b/fold1.history.csv").unlink()
+    first, second = compare(open_runs([tmp_path / "a", tmp_path / "b"])).runs
+    assert first.curve == pytest.approx([(0.4 + 0.1 + 0.42) / 3, (0.5 + 0.2 + 0.52) / 3])
+    assert second.curve == ()
 
 
 def test_one_fold_alone_says_nothing_of_noise(folds: Manifest, tmp_path: Path) -> None:
