@@ -52,11 +52,14 @@ def test_commands_over_tables_never_import_pandas(folds: Manifest, train_csv: Pa
     manifest, votes = tmp_path / "folds.parquet", tmp_path / "votes.csv"
     folds.write(manifest)
     votes.write_bytes(Predictions(folds.table["path"], folds.labels).encode("submission"))
+    others = tmp_path / "others.csv"
+    others.write_bytes(votes.read_bytes())
     words = [
         ["ensemble", str(votes), str(votes), "-o", str(tmp_path / "voted.csv")],
         ["label", str(train_csv), "-o", str(tmp_path / "labels.parquet")],
         ["split", str(manifest), "-o", str(tmp_path / "split.parquet")],
         ["evaluate", str(manifest), str(votes), "-o", str(tmp_path / "scores.json")],
+        ["compare", str(votes), str(others), "--on", str(manifest)],
         ["show", str(manifest)],
         ["show", str(votes)],
     ]
@@ -101,6 +104,8 @@ def test_stages_without_a_model_never_import_torch(
     detector = tmp_path / "detector"
     detector.write_bytes(networks.centerface())
     votes.write_bytes(Predictions(folds.table["path"], folds.labels).encode("submission"))
+    others = tmp_path / "others.csv"
+    others.write_bytes(votes.read_bytes())
     words = [
         ["show", str(manifest)],
         ["show", str(checkpoints[0])],
@@ -109,6 +114,7 @@ def test_stages_without_a_model_never_import_torch(
         ["crop", str(manifest), "--detector", str(detector), "-o", str(tmp_path / "cropped.parquet")],
         ["ensemble", str(votes), str(votes), "-o", str(tmp_path / "voted.csv")],
         ["evaluate", str(manifest), str(votes), "-o", str(tmp_path / "scores.json")],
+        ["compare", str(votes), str(others), "--on", str(manifest)],
     ]
     loaded = _loaded_after(words, ["torch", "timm", "albumentations"])
     assert loaded == {" ".join(line): [] for line in words}

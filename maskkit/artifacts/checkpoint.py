@@ -102,14 +102,7 @@ class Checkpoint:
     def read(cls, source: Source | Path | str) -> Checkpoint:
         """Read a checkpoint's header; nothing in the file is ever executed or unpickled."""
         source = source if isinstance(source, Source) else Source.open(source)
-        metadata = _metadata(source)
-        if KEY not in metadata:
-            raise MaskkitError(
-                f"{source.title} has no maskkit header",
-                why="it is a safetensors file, but not one that `maskkit train` wrote",
-                fix=f"to start training from it, use `maskkit train --weights {source.name}`",
-            )
-        header = Header.from_json(metadata[KEY], name=source.title, kind="checkpoint")
+        header = checkpoint_header(source)
         lacking = [name for name in FACTS if name not in header.facts]
         if lacking:
             raise MaskkitError(
@@ -170,6 +163,23 @@ class Checkpoint:
         from safetensors.torch import load
 
         return load(self.source.data.to_pybytes())
+
+
+def checkpoint_header(source: Source) -> Header:
+    """Read the header alone, also of a version that wrote fewer facts than predicting takes."""
+    metadata = _metadata(source)
+    if KEY not in metadata:
+        raise MaskkitError(
+            f"{source.title} has no maskkit header",
+            why="it is a safetensors file, but not one that `maskkit train` wrote",
+            fix=f"to start training from it, use `maskkit train --weights {source.name}`",
+        )
+    return Header.from_json(metadata[KEY], name=source.title, kind="checkpoint")
+
+
+def has_header(source: Source) -> bool:
+    """Whether a safetensors file is maskkit's; weights of another program have no such header."""
+    return KEY in _metadata(source)
 
 
 def checkpoint_facts(

@@ -16,6 +16,7 @@ from maskkit import __version__
 from maskkit.cli import (
     audit,
     bench,
+    compare,
     crop,
     demo,
     eda,
@@ -121,6 +122,7 @@ for command in (
     export.export,
     ensemble.ensemble,
     evaluate.evaluate,
+    compare.compare,
     audit.audit,
     bench.bench,
     show.show,

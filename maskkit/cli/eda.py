@@ -115,9 +115,9 @@ def _describe(
 
 def _compare(first: _Set, second: _Set, half: bool, seed: int, *, json: bool, html: Path | None) -> None:
     from maskkit.artifacts.files import write_whole
-    from maskkit.stages.compare import compare, report, verdict
+    from maskkit.stages.shift import report, shift, verdict
 
-    result = compare(
+    result = shift(
         first.manifest,
         second.manifest,
         root=first.root,

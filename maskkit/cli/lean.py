@@ -10,7 +10,15 @@ import os
 import sys
 from importlib.machinery import ModuleSpec
 
-COMMANDS = {"label", "crop", "split", "ensemble", "evaluate", "show"}  # the others load torch anyway
+COMMANDS = {
+    "label",
+    "crop",
+    "split",
+    "ensemble",
+    "evaluate",
+    "compare",
+    "show",
+}  # the others load torch anyway
 
 
 class _NoPandas:

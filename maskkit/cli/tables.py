@@ -63,9 +63,9 @@ def evaluation_tables(evaluation: Evaluation) -> Iterator[Table]:
     head = new_table(
         f"{people}; intervals of {scores.confidence:.0%} over people", "", "macro-F1", "accuracy"
     )
-    head.add_row("all classes", _interval(scores.macro_f1), _interval(scores.accuracy))
+    head.add_row("all classes", interval(scores.macro_f1), interval(scores.accuracy))
     for factor in scores.factors:
-        head.add_row(escape(factor.name), _interval(factor.macro_f1), _interval(factor.accuracy))
+        head.add_row(escape(factor.name), interval(factor.macro_f1), interval(factor.accuracy))
     if evaluation.log_loss is not None:
         head.caption = f"cross entropy {evaluation.log_loss:.4f}"
     yield head
@@ -79,7 +79,7 @@ def evaluation_tables(evaluation: Evaluation) -> Iterator[Table]:
         macro, accuracy = scores.folds.macro_f1, scores.folds.accuracy
         folds.add_section()
         folds.add_row(
-            "mean", "", "", _spread(macro.mean, macro.deviation), _spread(accuracy.mean, accuracy.deviation)
+            "mean", "", "", spread(macro.mean, macro.deviation), spread(accuracy.mean, accuracy.deviation)
         )
         yield folds
 
@@ -166,7 +166,7 @@ def _class_table(classes: Sequence[ClassScore]) -> Table:
     table = new_table("per class", "class", "people", "photos", "precision", "recall", "F1")
     for one in classes:
         shares = [_number(share, 3) for share in (one.precision, one.recall)]
-        table.add_row(escape(one.name), str(one.people), str(one.rows), *shares, _interval(one.f1, 3))
+        table.add_row(escape(one.name), str(one.people), str(one.rows), *shares, interval(one.f1, 3))
     return table
 
 
@@ -182,19 +182,25 @@ def _row(scope: str, name: str, measure: str, estimate: Estimate) -> Measure:
     return scope, name, measure, estimate.value, estimate.low, estimate.high
 
 
-def _interval(estimate: Estimate, digits: int = 4) -> str:
-    value = _number(estimate.value, digits)
+def interval(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
+    """Write a measure and its interval, or a difference and its interval with their signs."""
+    value = _number(estimate.value, digits, signed=signed)
     if estimate.low is None or estimate.high is None:
         return value
-    return f"{value}  {_number(estimate.low, digits)}-{_number(estimate.high, digits)}"
+    low, high = (_number(end, digits, signed=signed) for end in (estimate.low, estimate.high))
+    return f"{value}  {low}{' to ' if signed else '-'}{high}"
 
 
-def _spread(mean: float, deviation: float | None) -> str:
-    return f"{mean:.4f}" if deviation is None else f"{mean:.4f} ± {deviation:.4f}"
+def spread(mean: float, deviation: float | None, digits: int = 4) -> str:
+    """Write a mean and its standard deviation."""
+    return f"{mean:.{digits}f}" if deviation is None else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    sign = "+" if signed and round(value, digits) else ""
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: never -0.000
 
 
 def _shown(value: object) -> str:

@@ -88,7 +88,7 @@ def comparison_page(result: Comparison) -> str:
         )
     )
     return render(
-        "compare.html",
+        "shift.html",
         title=f"{result.names[0]} and {result.names[1]}",
         facts=facts,
         history="",

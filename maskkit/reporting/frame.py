@@ -27,6 +27,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "decimal": _decimal,
+        "signed": _signed,
         "percent": _percent,
         "grouped": _grouped,
         "short": _short,
@@ -37,6 +38,11 @@ def _environment() -> Environment:
 def _decimal(value: float | None) -> str:
     """Show a measure with three decimals, and an undefined one as a dash."""
     return "\N{EN DASH}" if value is None else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    """Show a difference with its sign and three decimals, and an undefined one as a dash."""
+    return "\N{EN DASH}" if value is None else f"{value:+.3f}" if abs(value) >= 0.0005 else "0.000"
 
 
 def _percent(share: float) -> str:

@@ -97,6 +97,26 @@ def replicates(kinds: Kinds, *, classes: int, count: int = 1000, seed: int = 0) 
     Raises:
         MaskkitError: If `count` is not positive.
     """
+    for counts in redrawn(kinds, cells=classes**2, count=count, seed=seed):
+        yield counts.reshape(len(counts), classes, classes)
+
+
+def redrawn(kinds: Kinds, *, cells: int, count: int, seed: int, room: int = 0) -> Iterator[Counts]:
+    """Yield how many photos of `count` redrawn groups of people are in each cell, some groups at a time.
+
+    Args:
+        kinds: The people, by the cells of their photos.
+        cells: Number of cells.
+        count: How many replicates to draw in all.
+        seed: The same seed draws the same people.
+        room: Numbers that the caller makes of each replicate, so that fewer come at a time.
+
+    Yields:
+        Counts (R, cells).
+
+    Raises:
+        MaskkitError: If `count` is not positive.
+    """
     if count < 1:
         raise MaskkitError(
             f"cannot draw {count} bootstrap replicates",
@@ -106,14 +126,14 @@ def replicates(kinds: Kinds, *, classes: int, count: int = 1000, seed: int = 0) 
     generator = np.random.default_rng(seed)
     people = int(kinds.people.sum())
     start = np.flatnonzero(np.diff(kinds.cell, prepend=-1))  # where each used cell begins
-    chunk = max(1, _CHUNK // max(len(kinds.cell), classes**2))
+    chunk = max(1, _CHUNK // max(len(kinds.cell), cells, room))
     for done in range(0, count, chunk):
         size = min(chunk, count - done)
         drawn = generator.multinomial(people, kinds.people / people, size=size)  # (R, K)
         photos = drawn[:, kinds.kind] * kinds.photos  # (R, P)
-        confusion = np.zeros((size, classes**2), dtype=np.int64)
-        confusion[:, kinds.cell[start]] = np.add.reduceat(photos, start, axis=1)
-        yield confusion.reshape(size, classes, classes)
+        counts = np.zeros((size, cells), dtype=np.int64)
+        counts[:, kinds.cell[start]] = np.add.reduceat(photos, start, axis=1)
+        yield counts
 
 
 def percentile_interval(values: Floats, *, confidence: float = 0.95) -> tuple[Floats, Floats]:

@@ -74,7 +74,7 @@ def score(
         classes=classes,
         factors=tuple(_factor_scores(space, joint, truth, people, estimates)),
         confusion=_matrix(joint),
-        folds=None if fold is None else _fold_scores(cell, people, fold, classes=len(space)),
+        folds=None if fold is None else fold_scores(cell, people, fold, classes=len(space)),
         confidence=confidence,
         replicates=replicates,
         seed=seed,
@@ -141,7 +141,18 @@ def _class_scores(
     )
 
 
-def _fold_scores(cell: Counts, people: Counts, fold: Integers, *, classes: int) -> FoldScores:
+def fold_scores(cell: Counts, people: Counts, fold: Integers, *, classes: int) -> FoldScores:
+    """Score each held-out fold by itself.
+
+    Args:
+        cell: Cell of each row, (N,), as `metrics.cells` returns it.
+        people: Person of each row, (N,), as `bootstrap.number_people` returns it.
+        fold: The fold each row was held out in, (N,); negative rows are in no fold's score.
+        classes: Number of classes.
+
+    Raises:
+        MaskkitError: No row was held out.
+    """
     held_out = fold >= 0
     numbers, position = np.unique(fold[held_out], return_inverse=True)
     if not numbers.size:
@@ -160,10 +171,11 @@ def _fold_scores(cell: Counts, people: Counts, fold: Integers, *, classes: int) 
         FoldScore(int(numbers[i]), int(rows[i]), int(persons[i]), float(macro_f1[i]), float(accuracy[i]))
         for i in range(len(numbers))
     )
-    return FoldScores(tuple(each), _spread(macro_f1), _spread(accuracy))
+    return FoldScores(tuple(each), spread(macro_f1), spread(accuracy))
 
 
-def _spread(values: Floats) -> Spread:
+def spread(values: Floats) -> Spread:
+    """Return the mean of the folds' scores, (folds,), and their sample standard deviation."""
     return Spread(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None)
 
 

@@ -1,214 +1,313 @@
-"""Compare two sets of photos, such as training and test: what differs, and what is in both."""
+"""Compare trainings: in what they differ, how each scores, and whether a difference is more than noise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.header import same_space
 from maskkit.artifacts.manifest import Manifest
-from maskkit.describing.comparison import Share, differences, shares
-from maskkit.describing.findings import Comparison
-from maskkit.describing.looks import features, look, properties
-from maskkit.describing.pairs import kind
-from maskkit.describing.two_sample import Sample, TwoSample, two_sample
-from maskkit.errors import examples
-from maskkit.imaging.duplicates import find_duplicates
-from maskkit.imaging.hashing import groups_of
-from maskkit.imaging.looking import look_at
-from maskkit.imaging.survey import Survey, joined
-from maskkit.progress import Track, untracked
-from maskkit.splitting.folds import stratified_group_folds
+from maskkit.artifacts.runs import Run, labels_of
+from maskkit.artifacts.settings import differing
+from maskkit.errors import MaskkitError, examples
+from maskkit.scoring import metrics
+from maskkit.scoring.bootstrap import number_people
+from maskkit.scoring.common import Common
+from maskkit.scoring.evaluation import fold_scores, spread
+from maskkit.scoring.foldwise import fold_difference
+from maskkit.scoring.held_out import held_out, same_folds
+from maskkit.scoring.paired import ACCURACY, MACRO_F1, Paired, held_together, paired
+from maskkit.scoring.scores import Estimate
+from maskkit.scoring.versus import Compared, FoldResult, RunScores, Setting, Versus
 
-FOLDS = 5
-MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
+log = logging.getLogger(__name__)
+
+CONFIDENCE = 0.95
 
 
 def compare(
-    first: Manifest,
-    second: Manifest,
+    runs: Sequence[Run],
     *,
-    root: str | None = None,
-    other_root: str | None = None,
-    half: bool = False,
+    on: Manifest | None = None,
+    replicates: int = 1000,
     seed: int = 0,
-    names: tuple[str, str] | None = None,
-    track: Track = untracked,
-) -> Comparison:
-    """Look at the photos of both sets, and compare.
+    allow_leak: bool = False,
+    allow_different_folds: bool = False,
+) -> Compared:
+    """Compare runs with the first of them.
+
+    With the truth, and predictions of both, two runs are scored on the same photos, and the interval of
+    their difference comes from people drawn for both. Otherwise the scores that the trainings recorded are
+    compared fold by fold, which means something only if each fold held out the same people in both.
 
     Args:
-        first: Such as the training set.
-        second: Such as the test set. Label spaces may differ; then classes are not compared.
-        root: Where the photos of the first are, if not where `label` found them.
-        other_root: The same of the second.
-        half: Decode JPEGs at half their size.
-        seed: Of the cross-validation.
-        names: What to call the sets.
-        track: Shows progress.
+        runs: Two or more, from `open_runs`.
+        on: Holds the truth.
+        replicates: Bootstrap replicates over people, for each comparison.
+        seed: Of the bootstrap.
+        allow_leak: Score although models have seen the people.
+        allow_different_folds: Show scores of folds that held out different people beside each other.
 
     Raises:
-        MaskkitError: No photo of a set can be read.
+        MaskkitError: Runs have different classes, or nothing that can be compared.
+        RefusedError: Models have seen people they are scored on.
     """
-    surveys = [
-        look_at(manifest, root=place, half=half, track=track)
-        for manifest, place in ((first, root), (second, other_root))
-    ]
-    looks = [survey.looks[survey.readable] for survey in surveys]
-    both = joined(surveys)
-    found = find_duplicates(both)
-    is_second = np.arange(len(both)) >= len(first)
-    pairs = np.column_stack([found.one, found.other])
-    between = found.differ(is_second.astype(np.int64))
-    person = _people(first, second)
-    sample = _Photos(
-        both,
-        is_second,
-        groups_of(np.concatenate([pairs, _same_person(person)]), len(both)),
-        found.groups(),
-        person,
+    _check(runs, on)
+    told = _Told()
+    labels = labels_of([run.name for run in runs])
+    speaking = [] if on is None else [index for index, run in enumerate(runs) if run.predictions is not None]
+    common = _common(runs, labels, on, speaking, told, allow_leak=allow_leak)
+    scores = _scores(runs, labels, common, speaking, told)
+    is_same = same_folds([held_out(run, on) for run in runs], [run.manifests for run in runs])
+    if not is_same:
+        _tell_of_folds(scores, told, allowed=allow_different_folds)
+    scores = _averaged(scores, told)
+    judged = None
+    if common is not None and 0 in speaking and len(speaking) > 1:
+        judged = _judged(common, len(runs) - 1, replicates, seed)
+        for index, own in zip(speaking, judged.own, strict=True):
+            scores[index] = replace(scores[index], own=own)
+    found = Compared(
+        runs=tuple(scores),
+        settings=_settings(runs, labels, told),
+        versus=tuple(_versus(scores, index, speaking, judged, is_same) for index in range(1, len(runs))),
+        same_folds=is_same,
+        seed=seed,
+        notes=tuple(told.notes),
     )
-    plain = [
-        look(part, [""] * len(part), survey.colour()) for part, survey in zip(looks, surveys, strict=True)
-    ]
-    titles = names or (first.name, second.name)
-    return Comparison(
-        titles,
-        (len(first), len(second)),
-        (len(surveys[0].faults), len(surveys[1].faults)),
-        _shared_people(first, second),
-        tuple(differences(_compared(looks[0]), _compared(looks[1]))),
-        tuple(shares(plain[0].sizes, plain[1].sizes)),
-        tuple(shares(plain[0].formats, plain[1].formats)),
-        tuple(_classes(first, second)),
-        kind("in both", between, pairs, found.is_exact, found.bits, [*first.paths, *second.paths]),
-        _tested(sample, seed, track),
-        half,
+    if judged is None or common is None:
+        return found
+    return replace(
+        found,
+        rows=judged.rows,
+        people=judged.people,
+        rows_without_person=int((common.person < 0).sum()),
+        replicates=judged.replicates,
     )
 
 
-def _compared(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
-    return {
-        **properties(looks),
-        **{name: values for name, values in features(looks).items() if " mean" in name or " std" in name},
-    }
+def report(result: Compared) -> str:
+    """Return a self-contained HTML page of a comparison; no photo is in it."""
+    from maskkit.reporting.runs import runs_page  # jinja2, which comparing need not load
+
+    return runs_page(result)
 
 
-def _shared_people(first: Manifest, second: Manifest) -> tuple[str, ...]:
-    ours, theirs = (set(manifest.table["person_id"].unique().to_pylist()) for manifest in (first, second))
-    return tuple(sorted((ours & theirs) - {None}))
+@dataclass
+class _Told:
+    """What limits the comparison: told at once, and kept for the report."""
+
+    notes: list[str] = field(default_factory=list)
+
+    def __call__(self, text: str) -> None:
+        log.warning("%s", text)
+        self.notes.append(text)
 
 
-def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
-    """Return the person of each photo of both sets as a code, (photos,); -1 if unknown."""
-    columns = (manifest.table["person_id"] for manifest in (first, second))
-    codes, _ = encoded(
-        pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
-    )
-    return codes.astype(np.int64)
-
-
-def _same_person(person: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pair each photo of a known person with the person's first, (pairs, 2)."""
-    rows = np.flatnonzero(person >= 0)
-    _, first, code = np.unique(person[rows], return_index=True, return_inverse=True)
-    return np.column_stack([rows[first][code], rows]).astype(np.int64)
-
-
-def _classes(first: Manifest, second: Manifest) -> list[Share]:
-    if first.space != second.space or not all((one.labels >= 0).any() for one in (first, second)):
-        return []
-    counts = []
-    for manifest in (first, second):
-        count = np.bincount(manifest.labels[manifest.labels >= 0], minlength=len(manifest.space))
-        counts.append(list(zip(manifest.space.names, count.tolist(), strict=True)))
-    return shares(*counts)
-
-
-@dataclass(frozen=True)
-class _Photos:
-    """All photos of both sets: their looks, which set each is of, and which belong together, (photos,)."""
-
-    survey: Survey
-    is_second: NDArray[np.bool_]
-    group: NDArray[np.int64]
-    twins: NDArray[np.int64]
-    person: NDArray[np.int64]
-
-    def sample(self, rows: NDArray[np.int64]) -> Sample:
-        return Sample(
-            features(self.survey.looks[rows]),
-            self.is_second[rows],
-            self.group[rows],
-            self.twins[rows],
-            self.person[rows],
+def _check(runs: Sequence[Run], on: Manifest | None) -> None:
+    if len(runs) < 2:
+        raise MaskkitError(
+            f"there is one run only: {examples(run.name for run in runs)}",
+            why="files of one folder that were trained with the same options but the fold are one run",
+            fix="give a second run, or use `maskkit evaluate` to score one",
         )
+    known = [(run.name, run.space) for run in runs if run.space is not None]
+    known += [] if on is None else [(on.name, on.space)]
+    for name, space in known[1:]:
+        same_space(known[0][1], space, names=(known[0][0], name))
 
 
-def _tested(photos: _Photos, seed: int, track: Track) -> TwoSample | None:
-    """Test the readable photos, or some of them, without dividing a group."""
-    rows = _some(photos, np.flatnonzero(photos.survey.readable), seed)
-    counts, _ = _counts(photos.is_second[rows], photos.group[rows])
-    if (counts > 0).sum(axis=0).min() < FOLDS:
+def _common(
+    runs: Sequence[Run],
+    labels: Sequence[str],
+    on: Manifest | None,
+    speaking: Sequence[int],
+    told: _Told,
+    *,
+    allow_leak: bool,
+) -> Common | None:
+    """Return the photos that all predictions answer for, and tell what is left out."""
+    silent = [labels[index] for index in range(len(runs)) if index not in speaking]
+    if on is None:
+        if all(run.predictions is not None for run in runs):
+            told("give the truth by --on to draw people: without it, only folds can be compared")
         return None
-
-    def deal(is_second: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.int64]:
-        counts, codes = _counts(is_second, group)
-        return stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes].astype(np.int64)
-
-    return two_sample(photos.sample(rows), deal, seed=seed, track=track)
-
-
-def _some(photos: _Photos, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return rows of at most MOST_TESTED photos of each set: all of some groups."""
-    codes = np.unique(photos.group[rows], return_inverse=True)[1]
-    order = np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes]
-    ranked = rows[np.argsort(order, kind="stable")]
-    second = photos.is_second[ranked]
-    return np.sort(np.concatenate([ranked[second == one][:MOST_TESTED] for one in (False, True)]))
-
-
-def _counts(
-    is_second: NDArray[np.bool_], group: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return photos of each set by group, (groups, 2), and the number of each photo's group, (photos,)."""
-    names, codes = np.unique(group, return_inverse=True)
-    counts = np.zeros((len(names), 2), np.int64)
-    np.add.at(counts, (codes, is_second.astype(np.int64)), 1)
-    return counts, codes
-
-
-def report(result: Comparison) -> str:
-    """Return a self-contained HTML page; no photo is in it."""
-    from maskkit.reporting.describe import comparison_page  # jinja2, which comparing need not load
-
-    return comparison_page(result)
-
-
-def verdict(result: Comparison) -> str:
-    """Say in a sentence or two what the comparison found."""
-    words = []
-    if result.people:
-        words.append(f"{len(result.people)} people are in both: {examples(result.people)}")
-    if result.duplicates.exact + result.duplicates.near:
-        words.append(
-            f"{result.duplicates.exact + result.duplicates.near} pairs of duplicates are between the sets"
+    if silent:
+        told(
+            f"{examples(silent)} without predictions: compared by the scores of training; "
+            "`maskkit predict --oof` makes them"
         )
-    test = result.two_sample
-    if test is None:
-        words.append(f"the sets are too small for a two-sample test: it takes {FOLDS} people or more of each")
-    elif test.is_apart:
-        most = ", ".join(name for name, loss in test.losses[:3] if loss > 0)
-        by = f", most by {most}" if most else ""
-        words.append(f"a classifier tells the sets apart with an AUC of {test.auc:.3f}{by}")
-    elif test.p is None:
-        words.append(
-            f"a classifier's AUC is {test.auc:.3f}, but with so few known people nobody can say whether it "
-            "tells the sets apart by who is on the photos"
+    if not speaking:
+        return None
+    given = [run.predictions for run in runs if run.predictions is not None]
+    common = Common.of(on, given, allow_leak=allow_leak)
+    for index, lacking, strangers in zip(speaking, common.lacking, common.strangers, strict=True):
+        if lacking:
+            told(f"{labels[index]} has no answer for {lacking} labelled photos: they are left out for all")
+        if strangers:
+            told(f"{labels[index]} answers for {strangers} photos that {on.name} does not have")
+    return common
+
+
+def _scores(
+    runs: Sequence[Run], labels: Sequence[str], common: Common | None, speaking: Sequence[int], told: _Told
+) -> list[RunScores]:
+    """Score each run by fold: all by their predictions, or else by what training recorded.
+
+    Raises:
+        MaskkitError: A run has neither.
+    """
+    scores = []
+    by_predictions = len(speaking) == len(runs)
+    for index, (run, label) in enumerate(zip(runs, labels, strict=True)):
+        if run.trained and not by_predictions:
+            folds = tuple(
+                FoldResult(one.fold, one.scores[MACRO_F1], one.scores[ACCURACY]) for one in run.trained
+            )
+            scores.append(RunScores(run.name, label, "training", folds, curve=_curve(run)))
+        elif common is not None and index in speaking:
+            answer = common.answers[speaking.index(index)]
+            folds = _folds_of(common, answer)
+            scores.append(RunScores(run.name, label, "predictions", folds, curve=_curve(run)))
+        else:
+            raise MaskkitError(
+                f"{run.name} does not say how right it is",
+                why="predictions hold no truth",
+                fix="give the manifest that does: --on folds.parquet",
+            )
+        if any(record.stage == "train" and record.options.get("allow_leak") for record in run.history):
+            told(f"{label} was trained with --allow-leak: its scores may be inflated")
+    if len({one.basis for one in scores}) > 1:
+        told(
+            "some scores are of predictions and some of training, which chose its best epoch by the very "
+            "fold and averages no views: they are not quite alike"
         )
-    else:
-        words.append(f"a classifier does not tell the sets apart: AUC {test.auc:.3f}")
-    return "; ".join(words)
+    return scores
+
+
+def _curve(run: Run) -> tuple[float, ...]:
+    """Return the folds' mean macro-F1 after each epoch, as far as all folds go."""
+    epochs = zip(*(one.curve for one in run.trained), strict=False)
+    return tuple(float(np.mean(scores)) for scores in epochs)
+
+
+def _folds_of(common: Common, answer: NDArray[np.int64]) -> tuple[FoldResult, ...]:
+    if common.fold is None:
+        return ()
+    classes = len(common.space)
+    found = fold_scores(
+        metrics.cells(common.truth, answer, classes=classes),
+        number_people(common.person, rows=len(common.truth)),
+        common.fold,
+        classes=classes,
+    )
+    return tuple(FoldResult(one.fold, one.macro_f1, one.accuracy) for one in found.each)
+
+
+def _judged(common: Common, comparisons: int, replicates: int, seed: int) -> Paired:
+    return paired(
+        common.truth,
+        list(common.answers),
+        space=common.space,
+        person=common.person,
+        comparisons=comparisons,
+        confidence=CONFIDENCE,
+        replicates=replicates,
+        seed=seed,
+    )
+
+
+def _tell_of_folds(scores: Sequence[RunScores], told: _Told, *, allowed: bool) -> None:
+    """Tell that folds may have held out different people, or raise where only folds are compared."""
+    if all(one.basis == "predictions" for one in scores):
+        told(
+            "the runs are not known to have held out the same people in each fold: no interval covers "
+            "the luck of the split"
+        )
+        return
+    if not allowed:
+        raise MaskkitError(
+            "the runs are not known to have held out the same people in each fold: "
+            + ", ".join(one.name for one in scores),
+            why="they were trained on different manifests, and who is in a fold changes its score more "
+            "than most options do",
+            fix="give the manifest by --on: its people tell whether the folds are the same, and with "
+            "out-of-fold predictions of both nothing depends on that; or use --allow-different-folds to "
+            "see the scores beside each other",
+        )
+    told("the folds may have held out different people: what their scores differ in may be due to that alone")
+
+
+def _averaged(scores: Sequence[RunScores], told: _Told) -> list[RunScores]:
+    """Add the means over the folds that all runs have."""
+    numbers = [{fold.fold for fold in one.folds} for one in scores]
+    common = set.intersection(*numbers)
+    if len(common) < len(set.union(*numbers)):
+        told(
+            f"fold {examples(sorted(common), most=20)} alone is in all runs: means are over it"
+            if len(common) == 1
+            else f"the folds in all runs are {examples(sorted(common), most=20)}: means are over them"
+            if common
+            else "no fold is in all runs: there are no means to compare"
+        )
+    if not common:
+        return list(scores)
+    return [
+        replace(
+            one,
+            macro_f1=spread(np.array([fold.macro_f1 for fold in one.folds if fold.fold in common])),
+            accuracy=spread(np.array([fold.accuracy for fold in one.folds if fold.fold in common])),
+        )
+        for one in scores
+    ]
+
+
+def _versus(
+    scores: Sequence[RunScores], index: int, speaking: Sequence[int], judged: Paired | None, is_same: bool
+) -> Versus:
+    """Compare one run with the first."""
+    first, second = scores[0], scores[index]
+    confidence = held_together(CONFIDENCE, len(scores) - 1)
+    is_fair = is_same or first.basis == second.basis == "predictions"
+    ours = {one.fold: one for one in first.folds}
+    both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]
+    by_fold = None
+    if both:
+        by_fold = {name: _by_fold(both, name, confidence, is_fair) for name in (MACRO_F1, ACCURACY)}
+    place = speaking.index(index) - 1 if judged is not None and index in speaking else None
+    limit = "" if len(both) > 1 and is_fair else "one fold only" if is_fair else "the folds hold other people"
+    if judged is not None and place is not None:
+        limit = "" if judged.people > 1 else "one person only"
+    return Versus(
+        label=second.label,
+        first=first.label,
+        confidence=confidence,
+        difference=None if judged is None or place is None else judged.difference[place],
+        only=None if judged is None or place is None else judged.only[place],
+        by_fold=by_fold,
+        folds=len(both),
+        folds_better=sum(other.macro_f1 > own.macro_f1 for own, other in both),
+        limit=limit,
+    )
+
+
+def _by_fold(
+    both: Sequence[tuple[FoldResult, FoldResult]], measure: str, confidence: float, is_fair: bool
+) -> Estimate:
+    first, second = (np.array([getattr(pair[side], measure) for pair in both]) for side in (0, 1))
+    if is_fair:
+        return fold_difference(first, second, confidence=confidence)
+    return Estimate(float(second.mean() - first.mean()), None, None)
+
+
+def _settings(runs: Sequence[Run], labels: Sequence[str], told: _Told) -> tuple[Setting, ...]:
+    unknown = [label for run, label in zip(runs, labels, strict=True) if not run.history]
+    if unknown:
+        told(f"how {examples(unknown)} came about is not known: a CSV carries no history")
+    return tuple(
+        Setting(stage, name, values) for (stage, name), values in differing([run.history for run in runs])
+    )

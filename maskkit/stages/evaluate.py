@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.files import STANDARD_INPUT
-from maskkit.artifacts.header import Record, merged, same_space
+from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.script import script
-from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.errors import MaskkitError, examples
 from maskkit.scoring.evaluation import score
+from maskkit.scoring.matching import check_answers, places, refuse_leak
 from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.scores import Scores
 
@@ -67,11 +68,9 @@ def evaluate(
         RefusedError: The models have seen people they are scored on.
     """
     manifest.need("label")
-    if predictions.header.space is not None:
-        same_space(manifest.space, predictions.header.space, names=(manifest.name, predictions.name))
-    _check_answers(manifest, predictions)
+    check_answers(manifest, predictions)
     rows, place = _matched(manifest, predictions)  # (scored,), (scored,)
-    _check_leak(manifest, predictions, rows, allow_leak=allow_leak)
+    refuse_leak(manifest, predictions, rows, allow_leak=allow_leak)
     truth = manifest.labels[rows]
     person = manifest.known_people
     fold = manifest.folds[rows] if manifest.has("fold") else None
@@ -112,33 +111,13 @@ def report(evaluation: Evaluation, *, manifest: str, predictions: str, curves: S
     )
 
 
-def _check_answers(manifest: Manifest, predictions: Predictions) -> None:
-    names = tuple(manifest.space.names)
-    if predictions.classes is not None and predictions.classes != names:
-        raise MaskkitError(
-            f"{predictions.name} has other classes than {manifest.name}",
-            why=f"{examples(predictions.classes)} against {examples(names)}",
-            fix="use predictions of the same label space, with columns in its order",
-        )
-    if len(predictions) and predictions.answer.max() >= len(names):
-        raise MaskkitError(
-            f"{predictions.name} answers {predictions.answer.max()}",
-            why=f"{manifest.name} has classes 0 to {len(names) - 1}",
-            fix="use predictions of the same label space",
-        )
-
-
 def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the labelled rows that were predicted, and the prediction of each.
 
     Raises unless each fold was predicted as a whole or not at all, and nothing else was predicted.
     """
     paths = manifest.table["path"]
-    if paths.equals(predictions.path):
-        place = np.arange(len(manifest))
-    else:
-        found = pc.index_in(paths, value_set=predictions.path)
-        place = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    place = places(manifest, predictions)
     if (place >= 0).sum() < len(predictions):  # paths are unique in both
         strangers = pc.invert(pc.is_in(predictions.path, value_set=paths))
         extra = predictions.path.filter(strangers).to_pylist()
@@ -174,26 +153,6 @@ def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.i
         )
     rows = np.flatnonzero(scored)
     return rows, place[rows]
-
-
-def _check_leak(
-    manifest: Manifest, predictions: Predictions, rows: NDArray[np.int64], *, allow_leak: bool
-) -> None:
-    leaked = 0
-    if predictions.seen:
-        people = manifest.people
-        names = people.values.take(pa.array(np.unique(people.codes[rows]))).to_pylist()
-        leaked = int(np.any([seen.contains(names) for seen in predictions.seen], axis=0).sum())
-    if not leaked and not predictions.leaked:
-        return
-    what = f"{leaked} people" if leaked else f"the people on {predictions.leaked} photos"
-    if not allow_leak:
-        raise RefusedError(
-            f"the models behind {predictions.name} were trained on {what} scored here",
-            why="such a score measures how well faces are remembered",
-            fix="make the predictions with --oof, or use --allow-leak to see the inflated score",
-        )
-    log.warning("the models were trained on %s scored here: the scores are inflated", what)
 
 
 def _log_loss(truth: NDArray[np.int64], predictions: Predictions, place: NDArray[np.int64]) -> float | None:

@@ -83,6 +83,11 @@ DESCRIBED = {
         piped="- oof.parquet --replicates 20", impossible="folds.parquet nowhere",
         refused="folds.parquet oof.parquet --replicates 20 --fail-under 1",
     ),
+    "compare": Described(
+        "oof.parquet again.parquet --on truth --replicates 20", reports=True, stdin="oof.parquet",
+        piped="- again.parquet --on truth --replicates 20",
+        refused="again.parquet leaky-oof.parquet --on truth",
+    ),
     "audit": Described(
         "folds.parquet oof.parquet --no-photos --sureness 0", suffix=".parquet", reports=True,
         stdin="folds.parquet", piped="- oof.parquet --no-photos", to_stdout=False,

@@ -40,6 +40,8 @@ def inputs(
     machine = Machine("cpu", 60, 0)
     oof = predict(folds, models, oof=True, machine=machine)
     (folder / "oof.parquet").write_bytes(oof.encode("parquet"))
+    (folder / "again.parquet").write_bytes(oof.encode("parquet"))
+    folds.write(folder / "truth")
     leaky = predict(folds, models[:1], allow_leak=True, machine=machine)
     (folder / "leaky-oof.parquet").write_bytes(leaky.encode("parquet"))
     (folder / "labels.toml").write_text("[labels]\n")

@@ -8,9 +8,9 @@ import pytest
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.numbers import Histogram
 from maskkit.reporting.describe import bars
-from maskkit.stages.compare import compare
-from maskkit.stages.compare import report as comparison_report
 from maskkit.stages.eda import eda, report
+from maskkit.stages.shift import report as comparison_report
+from maskkit.stages.shift import shift
 
 
 def test_bars_are_as_high_as_their_counts_and_rules_lie_within() -> None:
@@ -37,7 +37,7 @@ def test_a_page_says_what_was_found_and_closes_its_tags(folds: Manifest) -> None
 
 def test_a_page_of_two_sets_says_how_they_differ(labels: Manifest) -> None:
     person = labels.people.codes
-    found = compare(labels.select(person < 12), labels.select(person >= 12), names=("one", "<two>"))
+    found = shift(labels.select(person < 12), labels.select(person >= 12), names=("one", "<two>"))
     page = comparison_report(found)
     assert "one and &lt;two&gt;" in page
     assert page.count("<section") == page.count("</section>")

@@ -14,10 +14,10 @@ from PIL import Image
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.findings import Eda
 from maskkit.errors import MaskkitError
-from maskkit.stages.compare import compare, verdict
-from maskkit.stages.compare import report as comparison_report
 from maskkit.stages.eda import eda, report
 from maskkit.stages.label import label
+from maskkit.stages.shift import report as comparison_report
+from maskkit.stages.shift import shift, verdict
 
 
 def pairs_of(found: Eda) -> dict[str, tuple[int, int]]:
@@ -158,7 +158,7 @@ def test_photos_in_both_sets_are_found(train_csv: Path, tmp_path: Path, labels: 
     (tmp_path / "other").mkdir()
     shutil.copy(labels.root / labels.paths[5], tmp_path / "other" / "copy.jpg")
     other = label(tmp_path / "other", unlabelled=True, no_check=True)
-    found = compare(labels, other)
+    found = shift(labels, other)
     assert found.duplicates.exact >= 1
     assert found.two_sample is None  # of one photo
     assert "too small" in verdict(found)
@@ -166,7 +166,7 @@ def test_photos_in_both_sets_are_found(train_csv: Path, tmp_path: Path, labels: 
 
 def test_people_in_both_sets_are_named(labels: Manifest) -> None:
     person = labels.people.codes
-    found = compare(labels.select(person < 14), labels.select(person >= 12))
+    found = shift(labels.select(person < 14), labels.select(person >= 12))
     assert len(found.people) == 2
     assert "2 people are in both" in verdict(found)
 
@@ -177,7 +177,7 @@ def test_a_darker_set_is_told_apart_by_its_light(labels: Manifest, tmp_path: Pat
         (tmp_path / path).parent.mkdir(exist_ok=True)
         with Image.open(labels.root / path) as image:
             image.point(lambda value: value * 0.4).save(tmp_path / path)
-    found = compare(labels.select(labels.people.codes < 12), dark, other_root=str(tmp_path))
+    found = shift(labels.select(labels.people.codes < 12), dark, other_root=str(tmp_path))
     assert found.two_sample is not None
     assert found.two_sample.is_apart
     brightness = next(one for one in found.differences if one.name == "brightness")
@@ -191,7 +191,7 @@ def test_sets_of_other_classes_are_compared_by_their_photos_alone(labels: Manife
     task = tmp_path / "task.toml"
     task.write_text('[[factors]]\nname = "hat"\nlevels = ["on", "off"]\n')
     other = label(labels.root, unlabelled=True, no_check=True, task=task)
-    found = compare(labels, other)
+    found = shift(labels, other)
     assert found.classes == ()
     assert found.duplicates.exact >= 168
 

@@ -1,0 +1,94 @@
+"""In which options several histories differ, files counting by their content and not by their place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+
+from maskkit.artifacts.header import Input, Record
+
+PER_FOLD = {"fold"}  # what the folds of one training differ in
+NO_MATTER = {"workers"}  # results do not depend on it: a training that is resumed may have another
+SHORT = 8  # characters of a digest
+OFF = {"null", "false", "{}"}  # as good as not having the option
+
+Place = tuple[str, str]  # stage, option
+Value = tuple[str, str]  # what tells it apart, what is shown
+
+
+def differing(histories: Sequence[Sequence[Record]]) -> list[tuple[Place, tuple[str | None, ...]]]:
+    """Return the options that differ, with the value in each history, in the order of the pipeline.
+
+    A history without a stage says nothing of that stage's options, and differs from none in them. None
+    stands for that, and for an option that the stage did not have in the version that ran.
+
+    Args:
+        histories: One per run, oldest record first.
+    """
+    tables = [_settings(history) for history in histories]
+    stages = [{record.stage for record in history} for history in histories]
+    found = []
+    for place in dict.fromkeys(place for table in tables for place in table):
+        speaking = [
+            table.get(place) for table, known in zip(tables, stages, strict=True) if place[0] in known
+        ]
+        if len({_identity(values) for values in speaking}) > 1:
+            found.append((place, tuple(_shown(table.get(place)) for table in tables)))
+    order = {stage: index for index, stage in enumerate(_stages(histories))}
+    return sorted(found, key=lambda item: order[item[0][0]])
+
+
+def key_of(record: Record) -> str:
+    """Return what the folds of one training have in common, so that they are known to be of one run."""
+    values = {
+        name: _value(record, name, value)[0]
+        for name, value in record.options.items()
+        if name not in PER_FOLD | NO_MATTER
+    }
+    return json.dumps([record.stage, values, [item.sha256 for item in record.inputs]], sort_keys=True)
+
+
+def _settings(history: Sequence[Record]) -> Mapping[Place, dict[str, str]]:
+    """Return what each option of each stage was, a fold's records taken together."""
+    table: dict[Place, dict[str, str]] = {}
+    for record in history:
+        values = [("version", (record.version, record.version))]
+        given = [item for item in record.inputs if item.option is None and item.made_by is None]
+        if given and record.stage == "label":
+            values.append(("input", _files(given)))
+        values += [
+            (name, _value(record, name, value))
+            for name, value in record.options.items()
+            if name not in PER_FOLD
+        ]
+        for name, (identity, shown) in values:
+            table.setdefault((record.stage, name), {})[identity] = shown
+    return table
+
+
+def _value(record: Record, name: str, value: object) -> Value:
+    files = [item for item in record.inputs if item.option == name]
+    if files:
+        return _files(files)
+    text = json.dumps(value, sort_keys=True)
+    return text, value if isinstance(value, str) else "none" if value is None else text
+
+
+def _files(files: Iterable[Input]) -> Value:
+    items = list(files)
+    identity = ",".join(item.sha256 for item in items)
+    return identity, ", ".join(f"{PurePath(item.path).name} ({item.sha256[:SHORT]})" for item in items)
+
+
+def _identity(values: Mapping[str, str] | None) -> frozenset[str]:
+    return frozenset("" if one in OFF else one for one in values or ("",))
+
+
+def _shown(values: Mapping[str, str] | None) -> str | None:
+    return None if values is None else " | ".join(values.values())
+
+
+def _stages(histories: Sequence[Sequence[Record]]) -> list[str]:
+    """Return all stages, each after those that come before it in its history."""
+    return list(dict.fromkeys(record.stage for history in histories for record in history))

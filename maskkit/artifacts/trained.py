@@ -1,0 +1,136 @@
+"""What the training of one fold left behind: a checkpoint, or the history file beside it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskkit.artifacts.checkpoint import checkpoint_header
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Record
+from maskkit.artifacts.seen import Seen
+from maskkit.artifacts.settings import key_of
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+
+HISTORY = ".history.csv"
+CHECKPOINT = ".safetensors"
+HELD_OUT = "held_out_"
+NEEDED = ("epoch", f"{HELD_OUT}macro_f1", f"{HELD_OUT}accuracy", "is_best")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One fold of a training.
+
+    Args:
+        path: The file that was read.
+        fold: The fold that was held out.
+        scores: On the people held out, of the best epoch: `macro_f1`, `accuracy`, ...
+        history: Of the checkpoint; empty if there is none, only a history file.
+        space: Its label space; None if unknown.
+        seen: Whom it was trained on; None if unknown.
+        curve: Macro-F1 on the people held out after each epoch; empty if there is no history file.
+    """
+
+    path: Path
+    fold: int
+    scores: Mapping[str, float]
+    history: tuple[Record, ...] = ()
+    space: LabelSpace | None = None
+    seen: Seen | None = None
+    curve: tuple[float, ...] = ()
+
+    @property
+    def record(self) -> Record | None:
+        """How it was trained; None if unknown."""
+        return next((one for one in reversed(self.history) if one.stage == "train"), None)
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its ending, and without the number at its end."""
+        return re.sub(r"[0-9]+$", "", stem_of(self.path))
+
+    @property
+    def key(self) -> tuple[Path, str]:
+        """What it has in common with the other folds of its run: the folder, and all options but the fold."""
+        record = self.record
+        return self.path.parent, self.stem if record is None else key_of(record)
+
+
+def stem_of(path: Path) -> str:
+    """Return a checkpoint's or history file's name without its ending, by which the two belong together."""
+    return path.name.removesuffix(HISTORY).removesuffix(CHECKPOINT)
+
+
+def from_checkpoint(source: Source) -> Trained:
+    """Read what a checkpoint's header says of its training, and the history file beside it, if there is one.
+
+    Raises:
+        MaskkitError: It is no checkpoint, or does not say how it scored on which fold.
+    """
+    header = checkpoint_header(source)
+    source.let_go()
+    facts = header.facts
+    try:
+        fold, scores, seen = int(facts["fold"]), dict(facts["scores"]), Seen.from_json(facts["seen"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise MaskkitError(
+            f"{source.title} does not say how it scored on the fold that it held out",
+            why=f"its header has no {error}",
+            fix="give a checkpoint as `maskkit train` wrote it",
+        ) from error
+    path = Path(source.name)
+    beside = path.with_name(stem_of(path) + HISTORY)
+    curve = _epochs(Source.open(beside))[1] if beside.exists() else ()
+    return Trained(path, fold, scores, header.history, header.space, seen, curve)
+
+
+def is_history(source: Source) -> bool:
+    """Whether a file is the history of a training, by its first line."""
+    first = bytes(memoryview(source.data)[:4096]).partition(b"\n")[0]
+    return set(NEEDED) <= set(first.decode("utf-8", "replace").strip().split(","))
+
+
+def from_history(source: Source) -> Trained:
+    """Read a history file: what it is of, its checkpoint says, or the number at the end of its name.
+
+    Raises:
+        MaskkitError: It is damaged, or nobody can say which fold was held out.
+    """
+    path = Path(source.name)
+    checkpoint = path.with_name(stem_of(path) + CHECKPOINT)
+    if checkpoint.exists():
+        return from_checkpoint(Source.open(checkpoint))
+    number = re.search(r"[0-9]+$", stem_of(path))
+    if number is None:
+        raise MaskkitError(
+            f"nobody can say which fold {source.title} is of",
+            why=f"there is no {checkpoint.name} beside it, and its name does not end in a number",
+            fix=f"give the checkpoint, or name it like fold0{HISTORY}",
+        )
+    scores, curve = _epochs(source)
+    return Trained(path, int(number[0]), scores, curve=curve)
+
+
+def _epochs(source: Source) -> tuple[dict[str, float], tuple[float, ...]]:
+    """Return the scores of the best epoch, and the macro-F1 of every epoch."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(bytes(memoryview(source.data)).decode())))
+        best = [row for row in rows if row["is_best"] == "1"][-1]
+        scores = {
+            name.removeprefix(HELD_OUT): float(value)
+            for name, value in best.items()
+            if name.startswith(HELD_OUT)
+        }
+        return scores, tuple(float(row[f"{HELD_OUT}macro_f1"]) for row in rows)
+    except (ValueError, LookupError, TypeError) as error:
+        raise MaskkitError(
+            f"{source.title} is a damaged history of a training",
+            why=f"no row of it is a best epoch with its scores: {error}",
+            fix=f"give the {HISTORY} as `maskkit train` wrote it",
+        ) from error

@@ -1,0 +1,82 @@
+"""The HTML page of `maskkit compare`: trainings beside each other, and each against the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from maskkit.reporting.frame import render
+from maskkit.reporting.plots import Chart, Drawing, Line, draw, ticks
+from maskkit.scoring.scores import Estimate
+from maskkit.scoring.versus import Compared
+
+NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A difference on an axis through 0: places in per cent of the width; None where it is undefined."""
+
+    at: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis from `-reach` to `reach`, the same for all differences of a page."""
+
+    reach: float
+
+    @classmethod
+    def around(cls, result: Compared) -> Axis:
+        """Return the axis that holds every difference and its interval."""
+        ends = [abs(end) for one in _differences(result) for end in (one.value, one.low, one.high) if end]
+        return cls(ticks(0, max(ends, default=0.01), about=4)[-1])
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """What stands at its left end, middle and right end."""
+        return f"{-self.reach:g}", "0", f"+{self.reach:g}"
+
+    def span(self, one: Estimate) -> Span:
+        """Place a difference."""
+        return Span(self._place(one.value), self._place(one.low), self._place(one.high))
+
+    def _place(self, value: float | None) -> float | None:
+        return None if value is None else round(50 + 50 * value / self.reach, 2)
+
+
+def runs_page(result: Compared) -> str:
+    """Return the page."""
+    axis = Axis.around(result)
+    facts = {f"Run {number}": run.name for number, run in enumerate(result.runs, 1)}
+    facts["Run 1"] += " (what the others are compared with)"
+    return render(
+        "runs.html",
+        title=_title([run.label for run in result.runs]),
+        facts=facts,
+        history="",
+        found=result,
+        names={name: NAMES.get(name, name.removesuffix("_accuracy")) for name in result.measures} | NAMES,
+        axis=axis,
+        drawings=_curves(result),
+        decisive={one.label: one.decisive for one in result.versus if one.decisive is not None},
+    )
+
+
+def _curves(result: Compared) -> list[Drawing]:
+    lines = tuple(
+        Line(run.label, range(1, len(run.curve) + 1), run.curve) for run in result.runs if run.curve
+    )
+    return [draw(Chart("Macro-F1 on the people held out", "epoch", lines))] if lines else []
+
+
+def _title(labels: Sequence[str]) -> str:
+    others = labels[1] if len(labels) == 2 else f"{len(labels) - 1} runs"
+    return f"{others} compared with {labels[0]}"
+
+
+def _differences(result: Compared) -> Iterator[Estimate]:
+    for one in result.versus:
+        yield from (one.difference or one.by_fold or {}).values()

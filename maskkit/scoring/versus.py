@@ -1,0 +1,173 @@
+"""What a comparison of trainings found, as one value that JSON, TSV, the terminal and HTML share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from maskkit.scoring.paired import ACCURACY, MACRO_F1, OnlyOne
+from maskkit.scoring.scores import Estimate, Spread
+
+Basis = Literal["predictions", "training"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An option that is not the same in all runs.
+
+    Args:
+        stage: The command it belongs to.
+        name: Of the option; `version` for maskkit's, `input` for a file that no stage made.
+        values: Of each run; None where the run has no such option, or how it was made is not known.
+    """
+
+    stage: str
+    name: str
+    values: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A run's scores on the people of one fold."""
+
+    fold: int
+    macro_f1: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """One run's scores.
+
+    Args:
+        name: As given.
+        label: The part of the name in which the runs differ.
+        basis: Whether folds were scored from the predictions, or by the training itself, which chose its
+            best epoch by that score.
+        folds: Each fold's scores, by number; empty if none are known.
+        macro_f1: Mean and spread over the folds that all runs have; None if there are none.
+        accuracy: The same.
+        own: Measures over all photos in common, by name; None without predictions and truth.
+        curve: Macro-F1 on the people held out after each epoch, the mean of the folds; empty if unknown.
+    """
+
+    name: str
+    label: str
+    basis: Basis
+    folds: tuple[FoldResult, ...]
+    macro_f1: Spread | None = None
+    accuracy: Spread | None = None
+    own: Mapping[str, Estimate] | None = None
+    curve: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Versus:
+    """One run against the first.
+
+    Args:
+        label: Of the run.
+        first: Label of the first run.
+        confidence: Of the intervals, widened where there are several comparisons.
+        difference: The run's measures less the first's, by name, on the same photos; None without
+            predictions and truth.
+        only: Who is right where the two disagree; None without predictions and truth.
+        by_fold: Mean difference of macro-F1 and accuracy over the folds; None where no fold is common.
+        folds: How many folds both have.
+        folds_better: In how many of them the run has the higher macro-F1.
+        limit: Why there is no interval; empty if there is one.
+    """
+
+    label: str
+    first: str
+    confidence: float
+    difference: Mapping[str, Estimate] | None
+    only: OnlyOne | None
+    by_fold: Mapping[str, Estimate] | None
+    folds: int
+    folds_better: int
+    limit: str
+
+    @property
+    def decisive(self) -> Estimate | None:
+        """The difference in macro-F1 that the verdict goes by; the paired one if there is one."""
+        found = self.difference or self.by_fold
+        return None if found is None else found[MACRO_F1]
+
+    @property
+    def is_noise(self) -> bool | None:
+        """Whether the interval of the difference holds 0; None if there is no interval."""
+        found = self.decisive
+        if found is None or found.low is None or found.high is None:
+            return None
+        return found.low <= 0 <= found.high
+
+    @property
+    def sentence(self) -> str:
+        """Say what the comparison found."""
+        found = self.decisive
+        if found is None or found.value is None:
+            return f"{self.label} and {self.first} cannot be compared"
+        how = "better" if found.value >= 0 else "worse"
+        text = f"{self.label} is {abs(found.value):.3f} {how} than {self.first}"
+        if round(found.value, 3) == 0:
+            text = f"{self.label} scores as {self.first} does, to 0.001"
+        if found.low is None or found.high is None:
+            return f"{text} (no interval: {self.limit}): nobody can say whether that is noise"
+        share = f"{100 * self.confidence:.4g} % interval {_three(found.low)} to {_three(found.high)}"
+        over = "" if self.difference is not None else f", over {self.folds} folds"
+        verdict = "inside the noise" if self.is_noise else f"{how} than the noise"
+        return f"{text} ({share}{over}): {verdict}"
+
+
+def _three(value: float) -> str:
+    """Write a number with three decimals, and none of them as -0.000."""
+    return f"{round(value, 3) + 0.0:.3f}"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All runs compared with the first.
+
+    Args:
+        runs: In the order given.
+        settings: Options in which they differ.
+        versus: Each run but the first.
+        same_folds: Whether all are known to have held out the same people in each fold.
+        seed: Of the bootstrap.
+        notes: What limits the comparison, as sentences.
+        rows: Photos that all predictions answer for; 0 without predictions and truth.
+        people: People on them.
+        rows_without_person: Photos on which nobody is named.
+        replicates: Bootstrap replicates drawn; 0 if none were.
+    """
+
+    runs: tuple[RunScores, ...]
+    settings: tuple[Setting, ...]
+    versus: tuple[Versus, ...]
+    same_folds: bool
+    seed: int
+    notes: tuple[str, ...]
+    rows: int = 0
+    people: int = 0
+    rows_without_person: int = 0
+    replicates: int = 0
+
+    @property
+    def measures(self) -> list[str]:
+        """What is compared over all photos; the folds have macro-F1 and accuracy."""
+        own = next((run.own for run in self.runs if run.own), None)
+        return list(own) if own else [MACRO_F1, ACCURACY]
+
+    @property
+    def fold_numbers(self) -> list[int]:
+        """Every fold that a run has a score of."""
+        return sorted({one.fold for run in self.runs for one in run.folds})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, the sentences first, floats unrounded."""
+        data = asdict(self)
+        for plain, one in zip(data["versus"], self.versus, strict=True):
+            plain |= {"is_noise": one.is_noise, "sentence": one.sentence}
+        return {"sentences": [one.sentence for one in self.versus], **data}

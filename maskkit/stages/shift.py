@@ -1,0 +1,214 @@
+"""Say how two sets of photos, such as training and test, differ, and what is in both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.manifest import Manifest
+from maskkit.describing.comparison import Share, differences, shares
+from maskkit.describing.findings import Comparison
+from maskkit.describing.looks import features, look, properties
+from maskkit.describing.pairs import kind
+from maskkit.describing.two_sample import Sample, TwoSample, two_sample
+from maskkit.errors import examples
+from maskkit.imaging.duplicates import find_duplicates
+from maskkit.imaging.hashing import groups_of
+from maskkit.imaging.looking import look_at
+from maskkit.imaging.survey import Survey, joined
+from maskkit.progress import Track, untracked
+from maskkit.splitting.folds import stratified_group_folds
+
+FOLDS = 5
+MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
+
+
+def shift(
+    first: Manifest,
+    second: Manifest,
+    *,
+    root: str | None = None,
+    other_root: str | None = None,
+    half: bool = False,
+    seed: int = 0,
+    names: tuple[str, str] | None = None,
+    track: Track = untracked,
+) -> Comparison:
+    """Look at the photos of both sets, and compare.
+
+    Args:
+        first: Such as the training set.
+        second: Such as the test set. Label spaces may differ; then classes are not compared.
+        root: Where the photos of the first are, if not where `label` found them.
+        other_root: The same of the second.
+        half: Decode JPEGs at half their size.
+        seed: Of the cross-validation.
+        names: What to call the sets.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: No photo of a set can be read.
+    """
+    surveys = [
+        look_at(manifest, root=place, half=half, track=track)
+        for manifest, place in ((first, root), (second, other_root))
+    ]
+    looks = [survey.looks[survey.readable] for survey in surveys]
+    both = joined(surveys)
+    found = find_duplicates(both)
+    is_second = np.arange(len(both)) >= len(first)
+    pairs = np.column_stack([found.one, found.other])
+    between = found.differ(is_second.astype(np.int64))
+    person = _people(first, second)
+    sample = _Photos(
+        both,
+        is_second,
+        groups_of(np.concatenate([pairs, _same_person(person)]), len(both)),
+        found.groups(),
+        person,
+    )
+    plain = [
+        look(part, [""] * len(part), survey.colour()) for part, survey in zip(looks, surveys, strict=True)
+    ]
+    titles = names or (first.name, second.name)
+    return Comparison(
+        titles,
+        (len(first), len(second)),
+        (len(surveys[0].faults), len(surveys[1].faults)),
+        _shared_people(first, second),
+        tuple(differences(_compared(looks[0]), _compared(looks[1]))),
+        tuple(shares(plain[0].sizes, plain[1].sizes)),
+        tuple(shares(plain[0].formats, plain[1].formats)),
+        tuple(_classes(first, second)),
+        kind("in both", between, pairs, found.is_exact, found.bits, [*first.paths, *second.paths]),
+        _tested(sample, seed, track),
+        half,
+    )
+
+
+def _compared(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
+    return {
+        **properties(looks),
+        **{name: values for name, values in features(looks).items() if " mean" in name or " std" in name},
+    }
+
+
+def _shared_people(first: Manifest, second: Manifest) -> tuple[str, ...]:
+    ours, theirs = (set(manifest.table["person_id"].unique().to_pylist()) for manifest in (first, second))
+    return tuple(sorted((ours & theirs) - {None}))
+
+
+def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
+    """Return the person of each photo of both sets as a code, (photos,); -1 if unknown."""
+    columns = (manifest.table["person_id"] for manifest in (first, second))
+    codes, _ = encoded(
+        pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+    )
+    return codes.astype(np.int64)
+
+
+def _same_person(person: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pair each photo of a known person with the person's first, (pairs, 2)."""
+    rows = np.flatnonzero(person >= 0)
+    _, first, code = np.unique(person[rows], return_index=True, return_inverse=True)
+    return np.column_stack([rows[first][code], rows]).astype(np.int64)
+
+
+def _classes(first: Manifest, second: Manifest) -> list[Share]:
+    if first.space != second.space or not all((one.labels >= 0).any() for one in (first, second)):
+        return []
+    counts = []
+    for manifest in (first, second):
+        count = np.bincount(manifest.labels[manifest.labels >= 0], minlength=len(manifest.space))
+        counts.append(list(zip(manifest.space.names, count.tolist(), strict=True)))
+    return shares(*counts)
+
+
+@dataclass(frozen=True)
+class _Photos:
+    """All photos of both sets: their looks, which set each is of, and which belong together, (photos,)."""
+
+    survey: Survey
+    is_second: NDArray[np.bool_]
+    group: NDArray[np.int64]
+    twins: NDArray[np.int64]
+    person: NDArray[np.int64]
+
+    def sample(self, rows: NDArray[np.int64]) -> Sample:
+        return Sample(
+            features(self.survey.looks[rows]),
+            self.is_second[rows],
+            self.group[rows],
+            self.twins[rows],
+            self.person[rows],
+        )
+
+
+def _tested(photos: _Photos, seed: int, track: Track) -> TwoSample | None:
+    """Test the readable photos, or some of them, without dividing a group."""
+    rows = _some(photos, np.flatnonzero(photos.survey.readable), seed)
+    counts, _ = _counts(photos.is_second[rows], photos.group[rows])
+    if (counts > 0).sum(axis=0).min() < FOLDS:
+        return None
+
+    def deal(is_second: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.int64]:
+        counts, codes = _counts(is_second, group)
+        return stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes].astype(np.int64)
+
+    return two_sample(photos.sample(rows), deal, seed=seed, track=track)
+
+
+def _some(photos: _Photos, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return rows of at most MOST_TESTED photos of each set: all of some groups."""
+    codes = np.unique(photos.group[rows], return_inverse=True)[1]
+    order = np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes]
+    ranked = rows[np.argsort(order, kind="stable")]
+    second = photos.is_second[ranked]
+    return np.sort(np.concatenate([ranked[second == one][:MOST_TESTED] for one in (False, True)]))
+
+
+def _counts(
+    is_second: NDArray[np.bool_], group: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return photos of each set by group, (groups, 2), and the number of each photo's group, (photos,)."""
+    names, codes = np.unique(group, return_inverse=True)
+    counts = np.zeros((len(names), 2), np.int64)
+    np.add.at(counts, (codes, is_second.astype(np.int64)), 1)
+    return counts, codes
+
+
+def report(result: Comparison) -> str:
+    """Return a self-contained HTML page; no photo is in it."""
+    from maskkit.reporting.describe import comparison_page  # jinja2, which comparing need not load
+
+    return comparison_page(result)
+
+
+def verdict(result: Comparison) -> str:
+    """Say in a sentence or two what the comparison found."""
+    words = []
+    if result.people:
+        words.append(f"{len(result.people)} people are in both: {examples(result.people)}")
+    if result.duplicates.exact + result.duplicates.near:
+        words.append(
+            f"{result.duplicates.exact + result.duplicates.near} pairs of duplicates are between the sets"
+        )
+    test = result.two_sample
+    if test is None:
+        words.append(f"the sets are too small for a two-sample test: it takes {FOLDS} people or more of each")
+    elif test.is_apart:
+        most = ", ".join(name for name, loss in test.losses[:3] if loss > 0)
+        by = f", most by {most}" if most else ""
+        words.append(f"a classifier tells the sets apart with an AUC of {test.auc:.3f}{by}")
+    elif test.p is None:
+        words.append(
+            f"a classifier's AUC is {test.auc:.3f}, but with so few known people nobody can say whether it "
+            "tells the sets apart by who is on the photos"
+        )
+    else:
+        words.append(f"a classifier does not tell the sets apart: AUC {test.auc:.3f}")
+    return "; ".join(words)

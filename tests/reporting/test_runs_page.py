@@ -1,0 +1,113 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_page import Page
+from test_page import words as text_of
+
+from maskkit.labels import HOME
+from maskkit.reporting.runs import Axis, runs_page
+from maskkit.scoring.paired import paired
+from maskkit.scoring.scores import Estimate, Spread
+from maskkit.scoring.versus import Compared, FoldResult, RunScores, Setting, Versus
+
+HOSTILE = "<script>b</script>"
+
+
+def words(html: str) -> str:
+    """Return the text, with cells apart."""
+    return text_of(html.replace("</t", " </t"))
+
+
+def found(models: int = 2) -> Compared:
+    """A comparison of models on drawn answers; the second has a hostile name."""
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(60), 7)
+    truth = np.tile([0, 0, 0, 0, 0, 6, 12], 60) + random.integers(0, 6, size=60)[person]
+    answers = [
+        np.where(random.random(420) < 0.7, truth, random.integers(0, 18, size=420)) for _ in range(models)
+    ]
+    judged = paired(truth, answers, space=HOME, person=person, replicates=50)
+    labels = ["a", HOSTILE, "c"][:models]
+    folds = (FoldResult(0, 0.51, 0.61), FoldResult(2, 0.53, 0.63))
+    means = Spread(0.52, 0.01), Spread(0.62, 0.01)
+    return Compared(
+        runs=tuple(
+            RunScores(f"run/{label}", label, "predictions", folds, *means, own)
+            for label, own in zip(labels, judged.own, strict=True)
+        ),
+        settings=(Setting("train", "class_weights", ("none", HOSTILE, None)[:models]),),
+        versus=tuple(
+            Versus(label, "a", judged.confidence_of_difference, difference, only, None, 2, 1, "")
+            for label, difference, only in zip(labels[1:], judged.difference, judged.only, strict=True)
+        ),
+        same_folds=True,
+        seed=0,
+        notes=("something is to be known",),
+        rows=420,
+        people=60,
+        replicates=50,
+    )
+
+
+def test_says_the_verdict_what_differs_and_every_score() -> None:
+    result = found()
+    shown = words(runs_page(result))
+    assert result.versus[0].sentence in shown
+    assert "train class-weights none" in shown
+    assert "scored on the same 420 photos of 60 people" in shown
+    assert "something is to be known" in shown
+    assert "a 0.510 0.530 0.520 0.010 predictions" in shown
+    assert f"{result.versus[0].only.first}" in shown  # type: ignore[union-attr]
+    assert "Bonferroni" not in shown
+
+
+def test_draws_a_line_per_run_that_has_a_curve() -> None:
+    result = found()
+    assert "Curves" not in words(runs_page(result))
+    runs = (replace(result.runs[0], curve=(0.1, 0.4, 0.5)), result.runs[1])
+    page = Page(runs_page(replace(result, runs=runs)))
+    assert page.tags.count("figure") == 1
+    assert "Macro-F1 on the people held out" in page.text
+    assert page.tags.count("li") == 1 + 1  # a note, and the one line's name
+
+
+def test_several_comparisons_are_said_to_be_widened() -> None:
+    result = found(3)
+    shown = words(runs_page(result))
+    assert "With 2 comparisons" in shown
+    assert "widened to 97.5 %" in shown
+    assert "2 runs compared with a" in shown
+
+
+def test_is_one_file_that_loads_and_runs_nothing_and_escapes_names() -> None:
+    html = runs_page(found())
+    page = Page(html)
+    assert HOSTILE not in html
+    assert not {"script", "img", "link", "a"} & set(page.tags)
+    assert html == runs_page(found())
+
+
+def test_runs_without_predictions_have_folds_alone() -> None:
+    result = found()
+    by_fold = {"macro_f1": Estimate(0.02, -0.01, 0.05), "accuracy": Estimate(-0.0001, None, None)}
+    alone = replace(
+        result,
+        runs=tuple(replace(run, own=None, basis="training") for run in result.runs),
+        versus=(replace(result.versus[0], difference=None, only=None, by_fold=by_fold),),
+        rows=0,
+    )
+    shown = words(runs_page(alone))
+    assert "Nadeau and Bengio 2003" in shown
+    assert "+0.020 -0.010 to +0.050" in shown
+    assert "accuracy 0.000 \N{EN DASH}" in shown
+    assert "Scores" not in shown.split()
+
+
+def test_places_differences_on_an_axis_around_nothing() -> None:
+    axis = Axis(0.1)
+    span = axis.span(Estimate(0.05, -0.1, 0.1))
+    assert (span.at, span.low, span.high) == (75, 0, 100)
+    assert axis.labels == ("-0.1", "0", "+0.1")
+    same = replace(found(), versus=(replace(found().versus[0], difference=None),))
+    assert Axis.around(same).reach == pytest.approx(0.01)
