@@ -17,9 +17,15 @@ from maskkit.imaging.roots import photo_files
 from maskkit.progress import Track, untracked
 from maskkit.training.feed import Batch
 from maskkit.training.loop import train_step
-from maskkit.training.range_test import Curve, check_rates, nothing_changed, range_test
+from maskkit.training.range_test import (
+    Curve,
+    check_rates,
+    nothing_changed,
+    range_test,
+    same_random_numbers,
+)
 from maskkit.training.rows import rows_of
-from maskkit.training.start import settled
+from maskkit.training.start import inputs_of, settled
 from maskkit.training.start import start as start_training
 from maskkit.training.trainer import Trainer
 
@@ -69,6 +75,7 @@ class Found:
         }
 
 
+@same_random_numbers()  # beginning a training sets them
 def lr_find(
     manifest: Manifest,
     *,
@@ -89,7 +96,7 @@ def lr_find(
 
     Args:
         manifest: With `fold`, from `split`.
-        fold: The fold that will be held out; none of its photos is looked at.
+        fold: The fold that will be held out; nothing is learnt from it.
         options: How will be trained; what only a whole training has does not matter.
         start: The lowest rate of the backbone.
         end: The highest.
@@ -119,7 +126,7 @@ def lr_find(
     }
     settings = {"fold": fold, **chosen, "start": start, "end": end, "steps": steps}
     settings |= {"root": root, "allow_leak": allow_leak}
-    record = Record("lr-find", settings, (manifest.header.input_from(manifest.as_input()),))
+    record = Record("lr-find", settings, inputs_of(manifest, options))
     return Found(curve, len(rows.training), record, manifest.header.history)
 
 

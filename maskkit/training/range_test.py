@@ -145,9 +145,10 @@ def nothing_changed(model: nn.Module, optimizer: torch.optim.Optimizer) -> Itera
         (parameter, parameter.requires_grad, _copied(parameter.grad)) for parameter in model.parameters()
     ]
     modes = [(module, module.training) for module in model.modules()]
-    state, put_back_random = deepcopy(optimizer.state_dict()), _random_numbers()
+    state = deepcopy(optimizer.state_dict())
     try:
-        yield
+        with same_random_numbers():
+            yield
     finally:
         with torch.no_grad():
             for tensor, before in tensors:
@@ -158,7 +159,16 @@ def nothing_changed(model: nn.Module, optimizer: torch.optim.Optimizer) -> Itera
         for module, mode in modes:
             module.training = mode
         optimizer.load_state_dict(state)
-        put_back_random()
+
+
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Let torch, NumPy and Python go on with the random numbers that they would have drawn."""
+    put_back = _random_numbers()
+    try:
+        yield
+    finally:
+        put_back()
 
 
 def _copied(tensor: Tensor | None) -> Tensor | None:
