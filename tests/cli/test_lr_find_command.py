@@ -88,7 +88,8 @@ def test_a_terminal_shows_a_table_the_sentences_and_the_recipe(manifest: str) ->
     os.close(theirs)
     shown = read_all(ours)
     os.close(ours)
-    assert process.wait(60) == 0
+    process.communicate(timeout=60)
+    assert process.returncode == 0
     assert "suggested" in shown
     assert "lowest" in shown
     assert "The test ended because" in shown

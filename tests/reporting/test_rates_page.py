@@ -11,7 +11,8 @@ RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 def page(*, losses: tuple[float, ...] = (3.0, 2.0, 1.0, 9e9), suggestion: float = 1e-3) -> str:
     return rates_page(
         RATES, losses, losses, suggestion=suggestion, rule=HOSTILE, stopped="it rose",
-        recipe="[train]\nlearning-rate = 0.001", title=HOSTILE, facts={"Model": HOSTILE}, history="maskkit split",
+        recipe="[train]\nlearning-rate = 0.001", title=HOSTILE, facts={"Model": HOSTILE},
+        history="maskkit split",
     )  # fmt: skip
 
 
