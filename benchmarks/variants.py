@@ -64,7 +64,8 @@ VARIANTS: dict[str, list[str]] = {
 ON_FEATURES: dict[str, list[str]] = {
     name: words
     for name, words in VARIANTS.items()
-    if words[:1] in ([], ["--loss"], ["--seed"], ["--head"], ["--class-weights"], ["--sampler"], ["--oversample"])
+    if words[:1]
+    in ([], ["--loss"], ["--seed"], ["--head"], ["--class-weights"], ["--sampler"], ["--oversample"])
 } | {"SMOTE": ["--sampler", "smote"], "two masked photos each": ["--undersample", "mask=wear:2"]}
 
 
@@ -85,7 +86,9 @@ def main() -> None:
         for name in wanted:
             _train(given.manifest, given.run / _folder(name), [*common, *variants[name]])
     runs = {name: given.run / _folder(name) for name in wanted}
-    _print_table(given.manifest, {name: run for name, run in runs.items() if (run / "oof.parquet").exists()}, variants)
+    _print_table(
+        given.manifest, {name: run for name, run in runs.items() if (run / "oof.parquet").exists()}, variants
+    )
 
 
 def _folder(name: str) -> str:
@@ -108,7 +111,9 @@ def _maskkit(*words: object) -> str:
 
 
 def _print_table(manifest: Path, runs: dict[str, Path], variants: dict[str, list[str]]) -> None:
-    found = json.loads(_maskkit("compare", *(run / "oof.parquet" for run in runs.values()), "--on", manifest, "--json"))
+    found = json.loads(
+        _maskkit("compare", *(run / "oof.parquet" for run in runs.values()), "--on", manifest, "--json")
+    )
     print(json.dumps(found, indent=1))
 
 

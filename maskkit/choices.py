@@ -97,7 +97,9 @@ class Choice:
         return int(self.settings[setting])
 
 
-def parse(text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None) -> Choice:
+def parse(
+    text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None
+) -> Choice:
     """Read one choice, such as `focal` or `focal:gamma=3`.
 
     Args:

@@ -11,7 +11,7 @@ TABLE: Table = {
     "curved": {
         "gamma": Setting(2.0, "how steep", 0, 20),
         "steps": Setting(3, "how many", 1),
-        "is_up": Setting(True, "which way"),  # noqa: FBT003
+        "is_up": Setting(True, "which way"),
         "partner": Setting("", "who with"),
     },
 }
@@ -79,11 +79,14 @@ def test_a_sum_names_each_choice_once() -> None:
 
 def test_other_names_may_be_taken_from_elsewhere() -> None:
     choice = parse(
-        "lion:gamma=1", TABLE, option="--shape", others=lambda name: TABLE["curved"] if name == "lion" else None
+        "lion:gamma=1",
+        TABLE,
+        option="--shape",
+        others=lambda name: TABLE["curved"] if name == "lion" else None,
     )
     assert choice.settings["gamma"] == 1
     with pytest.raises(MaskkitError, match="'tiger'"):
-        parse("tiger", TABLE, option="--shape", others=lambda name: None)
+        parse("tiger", TABLE, option="--shape", others={}.get)
 
 
 def test_lists_every_choice_with_its_settings() -> None:

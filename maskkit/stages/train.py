@@ -73,7 +73,9 @@ def train(
     left_over = resume_path(output)
     goes_on = resume and not force and left_over.exists()
     is_finished = resume and not force and output.exists() and not goes_on
-    options = _as_begun(settled(options or TrainOptions()), left_over if goes_on else output if is_finished else None)
+    options = _as_begun(
+        settled(options or TrainOptions()), left_over if goes_on else output if is_finished else None
+    )
     record = _record(manifest, fold, options, root, allow_leak)
     if is_finished:
         _check_finished(output, record)

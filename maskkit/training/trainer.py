@@ -18,9 +18,9 @@ from maskkit.modeling.compiled import compiled
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.precision import autocast, prepare
 from maskkit.modeling.runtimes import classifier
-from maskkit.scoring.metrics import confusion
 from maskkit.progress import Track, untracked
-from maskkit.training.average import AVERAGES
+from maskkit.scoring.metrics import confusion
+from maskkit.training.average import averaging
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Feed
 from maskkit.training.fold import Fold
@@ -56,7 +56,7 @@ class Trainer:
         # 3. What it learns from, and how many steps that makes.
         self.feed = Feed(fold, options, self.device)
         # 4. The optimizer, and the schedule that moves its rates at every step.
-        how, average = options.one("optimizer"), options.one("average")
+        how = options.one("optimizer")
         optimizer = build_optimizer(self.model, how, options.learning_rate)
         self.learner = Learner(
             model=self.model,
@@ -68,7 +68,7 @@ class Trainer:
             schedule=Schedule(
                 optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
             ),
-            average=AVERAGES[average.name](self.model, **average.settings),
+            average=averaging(self.model, options.one("average")),
             precision=self.precision,
             clip=how.number("clip"),
             accumulate=how.whole("accumulate"),

@@ -13,8 +13,8 @@ from tracked import CONFUSION, a_mistake, epoch, facts, no_mistakes
 from maskkit.errors import MaskkitError
 from maskkit.training.tracking.opening import open_tracker
 
-Metric = namedtuple("Metric", "key value timestamp step")  # noqa: PYI024 - fields of mlflow's own
-Param = namedtuple("Param", "key value")  # noqa: PYI024
+Metric = namedtuple("Metric", "key value timestamp step")
+Param = namedtuple("Param", "key value")
 
 
 class Server:

@@ -5,7 +5,14 @@ from sklearn.metrics import log_loss
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
-from maskkit.training.tracking.mistakes import HEIGHT, Mistake, draw_mistakes, losses, pictured, worst_mistakes
+from maskkit.training.tracking.mistakes import (
+    HEIGHT,
+    Mistake,
+    draw_mistakes,
+    losses,
+    pictured,
+    worst_mistakes,
+)
 
 PROBS = np.array(
     [[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0], [0.2, 0.7, 0.1], [0.6, 0.4, 0.0]],
