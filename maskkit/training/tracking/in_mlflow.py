@@ -16,8 +16,7 @@ from maskkit.training.tracking.plain import plain
 TAG = "maskkit.run"  # holds the training's id: MLflow gives ids of its own
 EXPERIMENT = "maskkit"  # unless MLFLOW_EXPERIMENT_NAME, MLflow's own variable, names another
 MOST_PARAMS = 100  # that MLflow takes at once
-# Unless the user sets them: as MLflow comes, a server that is gone would halt a training for four minutes, and
-# one that does not answer for longer.
+# Unless the user sets them: as MLflow comes, a server that is gone would halt a training for four minutes.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 

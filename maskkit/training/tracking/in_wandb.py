@@ -51,7 +51,7 @@ class InWandb:
 
     @staticmethod
     def _settings(wandb: Any) -> Any:
-        """Let nothing be sent but what is told here: no code, terminal output, packages, or facts of the machine."""
+        """Let nothing be sent but what is told here: no code, no list of packages, nothing of the machine."""
         return wandb.Settings(
             console="off",
             disable_code=True,
@@ -71,7 +71,7 @@ class InWandb:
         self.run.log(dict(values), step=epoch)
 
     def picture(self, epoch: int, name: str, image: Image) -> None:
-        """Log a picture; wandb takes nothing for a step that is past, so one of an earlier epoch joins the last."""
+        """Log a picture; one of an earlier epoch joins the last step: wandb refuses steps that are past."""
         import wandb
 
         self._last = max(self._last, epoch)

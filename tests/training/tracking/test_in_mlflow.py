@@ -50,6 +50,7 @@ class Server:
     def search_runs(
         self, experiment_ids: list[str], text: str, *, order_by: list[str], max_results: int
     ) -> list[Any]:
+        assert experiment_ids == list(self.experiments.values())
         assert order_by == ["attributes.start_time DESC"]
         found = [run for run in self.runs if text == f"tags.`maskkit.run` = '{run.tags['maskkit.run']}'"]
         return found[::-1][:max_results]
@@ -65,7 +66,7 @@ class Server:
         self[run_id].params.update(dict(params))
 
     def log_image(self, run_id: str, image: Any, *, key: str, step: int) -> None:
-        self[run_id].pictures.append((key, step))
+        self[run_id].pictures.append((key, step, image.size[0] > 100))
 
     def update_run(self, run_id: str, *, status: str) -> None:
         self[run_id].status = status
@@ -110,11 +111,15 @@ def test_a_run_has_every_number_picture_and_option(server: Server) -> None:
     assert run.params == {
         "fold": "0", "learning_rate": "0.5", "weights": "none", "freeze": "true", "workers": "2",
     }  # fmt: skip
-    assert run.pictures == [("held_out/confusion", 1), ("held_out/confusion", 2), ("best/mistakes", 2)]
+    assert run.pictures == [
+        ("held_out/confusion", 1, True), ("held_out/confusion", 2, True), ("best/mistakes", 2, True),
+    ]  # fmt: skip
 
 
 def test_more_options_than_mlflow_takes_at_once_are_kept_all(server: Server) -> None:
-    open_tracker("mlflow:sqlite:///a.db").begin(facts(**{f"option{number}": number for number in range(250)}))
+    open_tracker("mlflow:sqlite:///a.db").begin(
+        facts((), **{f"option{number}": number for number in range(250)})
+    )
     assert len(server.runs[0].params) == 255
 
 

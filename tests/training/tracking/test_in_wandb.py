@@ -45,7 +45,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 
     client = ModuleType("wandb")
     client.__spec__ = ModuleSpec("wandb", None)
-    client.__dict__.update(init=init, Settings=lambda **given: SimpleNamespace(**given))
+    client.__dict__.update(init=init, Settings=SimpleNamespace)
     client.__dict__.update(Image=lambda image, caption: ("image", image.size, caption))
     monkeypatch.setitem(sys.modules, "wandb", client)
     return opened
