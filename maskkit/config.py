@@ -130,8 +130,8 @@ class TrainOptions:
 
     size: str = choice(
         "--size", "128x96",
-        "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box added "
-        "on each side, where `crop` has found faces.",
+        "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box "
+        "added on each side, where `crop` has found faces.",
         DATA_PANEL, {}, others=lambda _: SIZE,
     )  # fmt: skip
     normalize: str | None = option(

@@ -226,7 +226,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
         rich_help_panel=limits.panel,
         show_default=field.default is not None,
         callback=None if limits.read is None else _refusing(limits.read),
-        metavar="NAME[:SETTING=VALUE,...]" if limits.table else None,
+        metavar="<choice>" if limits.table else None,
     )
     return inspect.Parameter(
         field.name,
