@@ -89,6 +89,7 @@ def train(
     ready = start(manifest, rows, options, root=root, cache=cache, track=track)
     record = replace(record, options={**record.options, "precision": ready.options.precision})
     trainer = Trainer(ready.learner, ready.fold, ready.options)
+    log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
     if goes_on:
         trainer.load_state(load_state(left_over, record))
         log.info("resumed %s after epoch %d", left_over, len(trainer.history))

@@ -20,6 +20,7 @@ from maskkit.modeling.precision import autocast, prepare
 from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Track, untracked
 from maskkit.scoring.metrics import confusion
+from maskkit.techniques import AUXILIARY
 from maskkit.training.average import averaging
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Feed
@@ -128,7 +129,22 @@ class Trainer:
             self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
             self.best_answers = self.answers
         self.history.append(epoch)
+        self._warn_of_dominance(parts)
         return epoch
+
+    def _warn_of_dominance(self, parts: dict[str, float]) -> None:
+        """Say so if a loss beside the classes' is the larger: it would decide what is learnt."""
+        aside = {name: value for name, value in parts.items() if name in AUXILIARY}
+        main = sum(parts.values()) - sum(aside.values())
+        for name, value in aside.items():
+            if value > main:
+                log.warning(
+                    "%s has %.3g of the loss and the classes %.3g: lower its weight, such as --head ...+%s:weight=%.2g",
+                    name, value, main, name, self._weight_of(name) * main / value / 3,
+                )  # fmt: skip
+
+    def _weight_of(self, head: str) -> float:
+        return next(choice.number("weight") for choice in self.options.chosen("head") if choice.name == head)
 
     def train(self, number: int, track: Track = untracked) -> dict[str, float]:
         """Train for one epoch; return the mean loss by part of the head. `run_epoch` also scores."""
