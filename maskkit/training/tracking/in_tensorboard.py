@@ -58,8 +58,10 @@ class InTensorboard:
 
     def final(self, epoch: int, values: Mapping[str, float]) -> None:
         """Write the final numbers as scalars of the best epoch, where the tab "HParams" finds them."""
-        self._write(epoch, _scalars(values))
         self._write(0, [self._ends])
+        self._write(
+            epoch, _scalars(values)
+        )  # last: should it fail and be made again, no number is there twice
 
     def close(self, *, finished: bool) -> None:
         """Leave the file: it is closed after every write, and a run that has final numbers has finished."""

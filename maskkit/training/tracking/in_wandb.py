@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ class InWandb:
 
     def begin(self, facts: RunFacts) -> int:
         """Open the run; one that starts anew takes the place of an older run of the same id."""
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # of its own crashes, to its makers
         import wandb
 
         self.run = wandb.init(

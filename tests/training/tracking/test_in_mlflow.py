@@ -1,5 +1,6 @@
 """Against a stand-in for the client, which would pull in a server; by hand it is tried on a database file."""
 
+import os
 import sys
 from collections import namedtuple
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import pytest
 from tracked import CONFUSION, a_mistake, epoch, facts, no_mistakes
 
 from maskkit.errors import MaskkitError
+from maskkit.training.tracking.in_mlflow import MANNERS
 from maskkit.training.tracking.opening import open_tracker
 
 Metric = namedtuple("Metric", "key value timestamp step")
@@ -79,7 +81,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    for name in ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
+    for name in ("MLFLOW_EXPERIMENT_NAME", *MANNERS):
         monkeypatch.setenv(name, "")  # so that what the sink sets is taken back, too
         monkeypatch.delenv(name)
     kept = Server()
@@ -167,6 +169,15 @@ def test_the_experiment_may_be_named_as_mlflow_does(server: Server, monkeypatch:
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "faces")
     open_tracker("mlflow:sqlite:///a.db").begin(facts())
     assert list(server.experiments) == ["faces"]
+
+
+def test_mlflows_own_settings_hold_where_the_user_made_some(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
+    open_tracker("mlflow:sqlite:///a.db")
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "300"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
 def test_an_address_that_mlflow_does_not_know_is_refused_before_training(server: Server) -> None:

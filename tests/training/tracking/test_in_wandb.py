@@ -37,6 +37,7 @@ class Run:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """The runs that are opened, the second as one that knows the first two epochs."""
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")  # set by the sink, and taken back after the test
     opened: list[Run] = []
 
     def init(**given: Any) -> Run:

@@ -27,6 +27,7 @@ def tell_in_two_parts(text: str) -> None:
 def test_mlflow_has_every_epoch_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")  # it is imported before the sink can say so
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.chdir(tmp_path)  # MLflow keeps pictures in the folder it is used in
     before = random.getstate(), torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
