@@ -25,6 +25,12 @@ def test_the_worst_come_first_and_equals_in_order_of_rows() -> None:
     assert worst_mistakes(LABEL, PROBS, 10).tolist() == [3, 4, 1, 5]
 
 
+def test_many_equals_stay_in_order_of_rows() -> None:
+    assert worst_mistakes(np.zeros(100, np.int64), np.tile(PROBS[3], (100, 1)), 50).tolist() == list(
+        range(50)
+    )
+
+
 def test_no_more_than_asked_for() -> None:
     assert worst_mistakes(LABEL, PROBS, 2).tolist() == [3, 4]
     assert worst_mistakes(LABEL, PROBS, 0).tolist() == []

@@ -180,7 +180,7 @@ def test_confusion_is_kept_as_it_was_when_told() -> None:
     tracker = Tracking(sink, "tracking")
     tracker.begin(facts())
     tracker.epoch(epoch(1), counts)
-    counts[:] = -1  # of which no square root could be drawn
+    counts[0] = [-1, 3, 0, 0]  # which could not be drawn
     sink.gone = False
     tracker.end(epoch(1), no_mistakes)
     assert ("picture", 1, "held_out/confusion") in sink.told
