@@ -22,12 +22,12 @@ from timing import in_turns, medians, report
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
+from maskkit.choices import parse
 from maskkit.cli import machine
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import batches, shuffled
 from maskkit.imaging.decode import decode, load
 from maskkit.imaging.light import Light
-from maskkit.choices import parse
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.techniques import AUGMENTATIONS
 
@@ -39,7 +39,12 @@ def preprocess(size: tuple[int, int]) -> Preprocess:
 
 
 def our_epoch(photos: Photos, name: str = "light") -> None:
-    order = shuffled(np.arange(len(photos)), seed=0, epoch=1, augment=augmentation((parse(name, AUGMENTATIONS, option="--augment"),)))
+    order = shuffled(
+        np.arange(len(photos)),
+        seed=0,
+        epoch=1,
+        augment=augmentation((parse(name, AUGMENTATIONS, option="--augment"),)),
+    )
     for _, pixels in batches(photos, order, batch_size=64, workers=2):
         photos.prepare(pixels, CPU)  # normalised floats, as the baseline's batches are
 

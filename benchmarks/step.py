@@ -132,12 +132,12 @@ def _maskkit(variant: str, name: str, size: str, photos: int) -> Callable[[], ob
 
     from maskkit.artifacts.checkpoint import Preprocess
     from maskkit.config import TrainOptions
-    from maskkit.reading import parse_size
     from maskkit.imaging.photos import Photos
     from maskkit.labels import HOME
     from maskkit.modeling.backbone import build, preprocessing_of
-    from maskkit.training.trainer import Trainer
+    from maskkit.reading import parse_size
     from maskkit.training.fold import Fold
+    from maskkit.training.trainer import Trainer
 
     rows = np.arange(photos)
     label = rows % len(HOME)

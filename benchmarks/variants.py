@@ -1,9 +1,11 @@
 """Train the same folds in many ways, and tell which differences are more than the luck of who was photographed.
 
-    python benchmarks/variants.py folds.parquet --run run/variants --weights package
+    python benchmarks/variants.py photos/train/train.csv --weights package
+    python benchmarks/variants.py photos/train/train.csv --weights package --frozen
 
-Every variant changes one thing of the first. What is trained already is not trained again, so that a run can be
-interrupted, and a variant added later. `--frozen` compares heads, losses and samplers on frozen features instead.
+Each variant changes the default in one thing. What is trained already is not trained again, so a run can be
+interrupted and a variant added later, and two runs with other names after `--only` can go on side by side.
+`--frozen` compares heads, losses and samplers on frozen features instead, where a variant takes seconds.
 """
 
 from __future__ import annotations
@@ -12,104 +14,196 @@ import argparse
 import json
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
-COMMON = ["--size", "64x48", "--epochs", "5", "--precision", "float32"]
+FINE = ["--size", "64x48", "--epochs", "5", "--precision", "float32"]
 FROZEN = ["--size", "128x96", "--epochs", "20", "--freeze", "all"]
 
 VARIANTS: dict[str, list[str]] = {
-    "default": [],
+    "the default": [],
     "seed 1": ["--seed", "1"],
     "seed 2": ["--seed", "2"],
+    # Losses and class weights
     "no smoothing": ["--loss", "ce"],
     "focal": ["--loss", "focal"],
-    "ce + f1": ["--loss", "ce:smoothing=0.1+f1", "--loss-weights", "1,0.5"],
-    "f1 alone": ["--loss", "f1"],
     "poly": ["--loss", "poly:smoothing=0.1"],
+    "soft F1 beside ce": ["--loss", "ce:smoothing=0.1+f1"],
+    "soft F1 alone": ["--loss", "f1"],
     "logit adjustment": ["--loss", "logit-adjusted"],
-    "balanced softmax": ["--loss", "balanced-softmax"],
     "LDAM, cosine head": ["--loss", "ldam", "--head", "cosine"],
     "LDAM-DRW, cosine head": ["--loss", "ldam", "--head", "cosine", "--class-weights", "effective:start=0.6"],
     "weights sqrt": ["--class-weights", "sqrt"],
+    "weights log": ["--class-weights", "log"],
     "weights inverse": ["--class-weights", "inverse"],
-    "weights effective": ["--class-weights", "effective"],
+    "weights effective": ["--class-weights", "effective:beta=0.999"],
+    # Heads
     "ArcFace": ["--head", "arcface", "--loss", "ce"],
     "a head per factor": ["--head", "factors"],
     "joint + factors": ["--head", "joint+factors"],
+    "age regression beside": ["--head", "joint+regression"],
     "factors + age regression": ["--head", "factors+regression"],
     "factors + CORAL": ["--head", "factors+coral"],
     "hidden layer, 5 dropouts": ["--head", "joint:hidden=256,dropout=0.5,samples=5"],
     "GeM pooling": ["--model", "tf_efficientnet_lite0:pool=gem"],
+    # Sampling
     "sampler weighted": ["--sampler", "weighted"],
+    "sampler balanced": ["--sampler", "balanced"],
     "sampler sqrt": ["--sampler", "sqrt"],
-    "60+ three times": ["--oversample", "age=60plus:3"],
-    "two masked photos each": ["--undersample", "mask=wear:2", "--epochs", "9"],
+    "60 and over three times": ["--oversample", "age=60plus:3"],
+    "two masked photos each": ["--undersample", "mask=wear:2"],
+    "SMOTE": ["--sampler", "smote"],
+    # Augmentation and mixing
     "no augmentation": ["--augment", "none"],
     "strong": ["--augment", "strong"],
     "TrivialAugment": ["--augment", "trivial"],
     "grid shuffle": ["--augment", "light+grid-shuffle"],
-    "strong for 60+": ["--augment-rare", "age=60plus:strong"],
+    "strong for 60 and over": ["--augment-rare", "age=60plus:strong"],
     "mixup": ["--mix", "mixup"],
     "CutMix": ["--mix", "cutmix:p=0.5"],
     "half faces": ["--mix", "half"],
-    "half faces of 60+": ["--mix", "half:partner=age=60plus"],
+    "half faces, other side": ["--mix", "half:aligned=false"],
+    "half faces of 60 and over": ["--mix", "half:partner=age=60plus"],
+    # Optimisation
     "SGD": ["--optimizer", "sgd:weight_decay=0.0005", "--learning-rate", "0.02"],
-    "SWA": ["--average", "swa:start=0.6"],
-    "no average": ["--average", "none"],
     "layer decay": ["--optimizer", "adamw:layer_decay=0.8"],
-    "head first": ["--freeze", "phase"],
     "one cycle": ["--schedule", "onecycle"],
+    "SWA, constant rate": ["--average", "swa:start=0.6", "--schedule", "constant"],
+    "no average": ["--average", "none"],
+    "head first": ["--freeze", "phase"],
+    # Age filters: other targets for the same folds and the same truth
+    "58 and 59 as 60": [],
+    "57 to 59 left out": [],
+    # Recipes, at this size
+    "recipe baseline": ["--recipe", "examples/recipes/baseline.toml", "--model", "tf_efficientnet_lite0"],
+    "recipe arcface-focal": [
+        "--recipe",
+        "examples/recipes/arcface-focal.toml",
+        "--model",
+        "tf_efficientnet_lite0",
+    ],
+    "recipe multi-task": ["--recipe", "examples/recipes/multi-task.toml", "--model", "tf_efficientnet_lite0"],
+    "recipe half-faces": ["--recipe", "examples/recipes/half-faces.toml", "--model", "tf_efficientnet_lite0"],
+    "recipe undersampled-f1": [
+        "--recipe",
+        "examples/recipes/undersampled-f1.toml",
+        "--model",
+        "tf_efficientnet_lite0",
+    ],
 }
+LABELS: dict[str, list[str]] = {  # options of `maskkit label`, for those that need other targets
+    "58 and 59 as 60": ["--train-cuts", "age=30,58"],
+    "57 to 59 left out": ["--ignore", "age=57-59"],
+    "recipe arcface-focal": ["--train-cuts", "age=30,59"],
+    "recipe half-faces": ["--train-cuts", "age=30,59", "--ignore", "age=27-29,57-59"],
+    "recipe undersampled-f1": ["--train-cuts", "age=29,57"],
+}
+NEEDS_PHOTOS = (
+    "--augment",
+    "--augment-rare",
+    "--mix",
+    "--optimizer",
+    "--schedule",
+    "--average",
+    "--freeze",
+    "--model",
+)
 
-ON_FEATURES: dict[str, list[str]] = {
-    name: words
-    for name, words in VARIANTS.items()
-    if words[:1] in ([], ["--loss"], ["--seed"], ["--head"], ["--class-weights"], ["--sampler"], ["--oversample"])
-} | {"SMOTE": ["--sampler", "smote"], "two masked photos each": ["--undersample", "mask=wear:2"]}
+
+@dataclass(frozen=True)
+class Study:
+    """The trainings of one table."""
+
+    train_csv: Path
+    folder: Path
+    common: list[str]
+    folds: int
+
+    def run(self, name: str) -> Path:
+        """Return the folder of a variant."""
+        return self.folder / "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+
+    def manifest(self, name: str) -> Path:
+        """Return the folds that a variant is trained on, made if they are not there."""
+        options = LABELS.get(name, [])
+        path = self.folder / f"folds{'-'.join(['', *options]).replace('--', '').replace(',', '_')}.parquet"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            labels = path.with_suffix(".labels")
+            _maskkit("label", self.train_csv, *options, "-o", labels, "--force")
+            _maskkit("split", labels, "--folds", self.folds, "-o", path)
+            labels.unlink()
+        return path
+
+    def train(self, name: str) -> None:
+        """Train all folds of a variant and predict them out-of-fold, as far as that is not done."""
+        run, manifest = self.run(name), self.manifest(name)
+        if self.oof(name).exists():
+            return
+        run.mkdir(parents=True, exist_ok=True)
+        options = [*VARIANTS[name], *self.common]
+        started = time.perf_counter()
+        _maskkit(
+            "train", manifest, "--fold", "all", "-o", run / "fold{fold}.safetensors", "--resume", *options
+        )
+        (run / "seconds").write_text(f"{time.perf_counter() - started:.0f}")
+        checkpoints = sorted(run.glob("fold*.safetensors"))
+        _maskkit("predict", manifest, *checkpoints, "--oof", "-o", self.oof(name))
+
+    def oof(self, name: str) -> Path:
+        """Return where a variant's out-of-fold predictions are."""
+        return self.run(name) / "oof.parquet"
+
+    def table(self, names: list[str], replicates: int) -> str:
+        """Compare each variant with the first, over the same people."""
+        first, *others = names
+        lines = ["| variant | options | macro-F1 | difference | 95 % interval |", "|---|---|---|---|---|"]
+        for name in names:
+            found = self._compared(first, name if others else first, replicates)
+            options = " ".join([*LABELS.get(name, []), *VARIANTS[name]])
+            lines.append(f"| {name} | `{options}` | {found} |" if options else f"| {name} | | {found} |")
+        return "\n".join(lines)
+
+    def _compared(self, first: str, name: str, replicates: int) -> str:
+        runs = [self.oof(first)] if name == first else [self.oof(first), self.oof(name)]
+        words = ["--on", self.manifest(first), "--replicates", replicates, "--json"]
+        return json.dumps(json.loads(_maskkit("compare", *runs, *words)))
 
 
 def main() -> None:
     """Train, predict and compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("manifest", type=Path)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("train_csv", type=Path)
     parser.add_argument("--run", type=Path, default=Path("run/variants"))
     parser.add_argument("--weights", default="package")
     parser.add_argument("--frozen", action="store_true")
-    parser.add_argument("--only", nargs="*", help="Names of variants.")
-    parser.add_argument("--table", action="store_true", help="Print the table of what there is.")
+    parser.add_argument("--only", nargs="*", help="names of variants")
+    parser.add_argument("--table", action="store_true", help="print the table of what is trained")
+    parser.add_argument("--replicates", type=int, default=2000)
     given = parser.parse_args()
-    variants = ON_FEATURES if given.frozen else VARIANTS
-    common = [*(FROZEN if given.frozen else COMMON), "--weights", given.weights]
-    wanted = [name for name in variants if not given.only or name in given.only]
-    if not given.table:
-        for name in wanted:
-            _train(given.manifest, given.run / _folder(name), [*common, *variants[name]])
-    runs = {name: given.run / _folder(name) for name in wanted}
-    _print_table(given.manifest, {name: run for name, run in runs.items() if (run / "oof.parquet").exists()}, variants)
-
-
-def _folder(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
-
-
-def _train(manifest: Path, run: Path, options: list[str]) -> None:
-    """Train all folds of a variant and predict them out-of-fold, as far as that is not done."""
-    oof = run / "oof.parquet"
-    if oof.exists():
+    common = [*(FROZEN if given.frozen else FINE), "--weights", given.weights]
+    study = Study(given.train_csv, given.run / ("frozen" if given.frozen else "fine"), common, folds=3)
+    names = [name for name in VARIANTS if _applies(name, frozen=given.frozen)]
+    if given.table:
+        print(study.table([name for name in names if study.oof(name).exists()], given.replicates))
         return
-    run.mkdir(parents=True, exist_ok=True)
-    _maskkit("train", manifest, "--fold", "all", "-o", run / "fold{fold}.safetensors", "--resume", *options)
-    _maskkit("predict", manifest, *sorted(run.glob("fold*.safetensors")), "--oof", "-o", oof)
+    for name in given.only or names:
+        study.train(name)
+
+
+def _applies(name: str, *, frozen: bool) -> bool:
+    words = VARIANTS[name]
+    if frozen:
+        return not any(word in NEEDS_PHOTOS for word in words) and not name.startswith("recipe")
+    return name != "SMOTE"
 
 
 def _maskkit(*words: object) -> str:
     command = [sys.executable, "-m", "maskkit", *map(str, words)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def _print_table(manifest: Path, runs: dict[str, Path], variants: dict[str, list[str]]) -> None:
-    found = json.loads(_maskkit("compare", *(run / "oof.parquet" for run in runs.values()), "--on", manifest, "--json"))
-    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

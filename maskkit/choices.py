@@ -97,7 +97,9 @@ class Choice:
         return int(self.settings[setting])
 
 
-def parse(text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None) -> Choice:
+def parse(
+    text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None
+) -> Choice:
     """Read one choice, such as `focal` or `focal:gamma=3`.
 
     Args:
@@ -160,8 +162,12 @@ def example(name: str, settings: Settings) -> str:
 
 
 def summary(table: Table) -> str:
-    """Write all choices of a table with their settings, for help texts."""
-    return ", ".join(example(name, settings) for name, settings in table.items())
+    """Write all choices of a table with their settings, for help texts, which are broken at spaces."""
+    written = []
+    for name, settings in table.items():
+        parts = ", ".join(f"{key}={_text(setting.default)}" for key, setting in settings.items())
+        written.append(f"{name} ({parts})" if parts else name)
+    return ", ".join(written)
 
 
 def _text(value: Value) -> str:

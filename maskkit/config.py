@@ -105,8 +105,8 @@ class TrainOptions:
 
     model: str = choice(
         "--model", "tf_efficientnet_lite0",
-        "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` drops "
-        "residual branches.",
+        "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` "
+        "drops residual branches.",
         MODEL_PANEL, {}, others=lambda _: MODEL,
     )  # fmt: skip
     weights: str | None = option(
@@ -117,20 +117,21 @@ class TrainOptions:
     )
     head: str = choice(
         "--head", "joint",
-        "What the features go into. The last three learn the number that a factor is cut from, beside another head.",
+        "What the features go into. The last three learn the number that a factor is cut from, beside "
+        "another head.",
         MODEL_PANEL, HEADS, several=True,
     )  # fmt: skip
     freeze: str = choice(
         "--freeze", "none",
-        "Let the backbone learn from the start, never (its features are computed once and kept in the cache), after a "
-        "phase, or stage by stage from the top.",
+        "Let the backbone learn from the start, never (its features are computed once and kept in the "
+        "cache), after a phase, or stage by stage from the top.",
         MODEL_PANEL, FREEZES,
     )  # fmt: skip
 
     size: str = choice(
         "--size", "128x96",
-        "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box added "
-        "on each side, where `crop` has found faces.",
+        "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box "
+        "added on each side, where `crop` has found faces.",
         DATA_PANEL, {}, others=lambda _: SIZE,
     )  # fmt: skip
     normalize: str | None = option(
@@ -154,8 +155,9 @@ class TrainOptions:
     )  # fmt: skip
     sampler: str = choice(
         "--sampler", "shuffle",
-        "How often photos are seen: each once; or rare classes oftener, drawn with replacement, all equally often, or by "
-        "the square root of their share; or with features made up between neighbours (--freeze all).",
+        "How often photos are seen: each once; or rare classes oftener, drawn with replacement, all equally "
+        "often, or by the square root of their share; or with features made up between neighbours "
+        "(--freeze all).",
         DATA_PANEL, SAMPLERS,
     )  # fmt: skip
     undersample: str | None = option(
@@ -175,7 +177,11 @@ class TrainOptions:
         None, "Weights of the losses of a sum, such as 1,0.5; 1 each if not given.", LOSS_PANEL
     )
     class_weights: str = choice(
-        "--class-weights", "none", "Weigh classes by how rare they are in training.", LOSS_PANEL, CLASS_WEIGHTS
+        "--class-weights",
+        "none",
+        "Weigh classes by how rare they are in training.",
+        LOSS_PANEL,
+        CLASS_WEIGHTS,
     )
 
     epochs: int = option(10, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
@@ -191,7 +197,11 @@ class TrainOptions:
         STEP_PANEL, SCHEDULES,
     )  # fmt: skip
     average: str = choice(
-        "--average", "ema", "What is scored and saved: the weights, or an average of them.", STEP_PANEL, AVERAGES
+        "--average",
+        "ema",
+        "What is scored and saved: the weights, or an average of them.",
+        STEP_PANEL,
+        AVERAGES,
     )
     patience: int = option(
         0, "Stop after so many epochs without a better macro-F1; 0 never stops early.", STEP_PANEL, minimum=0
@@ -201,7 +211,8 @@ class TrainOptions:
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
     precision: Precision = option(
         "auto",
-        "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster; float16 is for CUDA.",
+        "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster; float16 is "
+        "for CUDA.",
         MACHINE_PANEL,
     )
     compile: bool = option(
@@ -251,7 +262,7 @@ class TrainOptions:
     def partner(self) -> LevelValue | None:
         """The level that the other photo of a mix comes from; None for any."""
         text = str(self.one("mix").settings.get("partner", ""))
-        return parse_level(text, option="--mix half:partner", example="age=60plus") if text else None
+        return parse_level(text, option="the partner of --mix", example="age=60plus") if text else None
 
     @property
     def levels(self) -> tuple[LevelValue, ...]:

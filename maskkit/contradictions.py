@@ -60,7 +60,8 @@ def _check_heads(options: TrainOptions) -> None:
         )
     if "arcface" in heads and options.one("mix").name != "none":
         raise _refused(
-            "--head arcface with --mix: its margin is added to the angle of one class, and a mixed photo has two",
+            "--head arcface with --mix: its margin is added to the angle of one class, and a mixed photo has "
+            "two",
             "use --head cosine, or leave --mix out",
         )
 

@@ -132,7 +132,9 @@ class LabelSpace:
         names = [item.name for item in self.factors]
         if factor not in names:
             raise MaskkitError(
-                f"there is no factor {factor!r}", why=f"the factors are {', '.join(names)}", fix="use one of them"
+                f"there is no factor {factor!r}",
+                why=f"the factors are {', '.join(names)}",
+                fix="use one of them",
             )
         place = names.index(factor)
         levels = self.factors[place].levels

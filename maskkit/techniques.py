@@ -91,16 +91,18 @@ AUGMENTATIONS: Final[Table] = {
     "affine": _often(0.9),
 }
 
+_PARTNER = {"partner": Setting("", "level that the other photo comes from, such as age=60plus")}
+
 MIXES: Final[Table] = {
     "none": {},
-    "mixup": {"alpha": Setting(0.2, "of the Beta distribution", 0.001, 100), **_often(1.0)},
-    "cutmix": {"alpha": Setting(1.0, "of the Beta distribution", 0.001, 100), **_often(1.0)},
+    "mixup": {"alpha": Setting(0.2, "of the Beta distribution", 0.001, 100), **_often(1.0), **_PARTNER},
+    "cutmix": {"alpha": Setting(1.0, "of the Beta distribution", 0.001, 100), **_often(1.0), **_PARTNER},
     "half": {
         "low": Setting(0.46, "leftmost cut, of the width", 0, 1),
         "high": Setting(0.54, "rightmost cut", 0, 1),
         **_often(0.5),
-        "aligned": Setting(True, "whether a left half stays on the left"),  # noqa: FBT003
-        "partner": Setting("", "level that the other half comes from, such as age=60plus"),
+        "aligned": Setting(True, "whether a left half stays on the left"),
+        **_PARTNER,
     },
 }
 
@@ -116,7 +118,7 @@ OPTIMIZERS: Final[Table] = {
     "adamw": _STEPPING,
     "sgd": {
         "momentum": Setting(0.9, "share of the last step that goes on", 0, 0.9999),
-        "nesterov": Setting(True, "whether the gradient is taken ahead"),  # noqa: FBT003
+        "nesterov": Setting(True, "whether the gradient is taken ahead"),
         **_STEPPING,
     },
 }

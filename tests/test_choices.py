@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit import techniques
-from maskkit.choices import Choice, Setting, Table, example, parse, parse_sum, summary
+from maskkit.choices import Choice, Setting, Settings, Table, example, parse, parse_sum, summary
 from maskkit.errors import MaskkitError
 
 TABLE: Table = {
@@ -11,7 +11,7 @@ TABLE: Table = {
     "curved": {
         "gamma": Setting(2.0, "how steep", 0, 20),
         "steps": Setting(3, "how many", 1),
-        "is_up": Setting(True, "which way"),  # noqa: FBT003
+        "is_up": Setting(True, "which way"),
         "partner": Setting("", "who with"),
     },
 }
@@ -78,16 +78,17 @@ def test_a_sum_names_each_choice_once() -> None:
 
 
 def test_other_names_may_be_taken_from_elsewhere() -> None:
-    choice = parse(
-        "lion:gamma=1", TABLE, option="--shape", others=lambda name: TABLE["curved"] if name == "lion" else None
-    )
+    def others(name: str) -> Settings | None:
+        return TABLE["curved"] if name == "lion" else None
+
+    choice = parse("lion:gamma=1", TABLE, option="--shape", others=others)
     assert choice.settings["gamma"] == 1
     with pytest.raises(MaskkitError, match="'tiger'"):
-        parse("tiger", TABLE, option="--shape", others=lambda name: None)
+        parse("tiger", TABLE, option="--shape", others=others)
 
 
 def test_lists_every_choice_with_its_settings() -> None:
-    assert summary(TABLE) == "plain, curved:gamma=2,steps=3,is_up=true,partner="
+    assert summary(TABLE) == "plain, curved (gamma=2, steps=3, is_up=true, partner=)"
 
 
 @pytest.mark.parametrize("table", [name for name in TABLES if name not in ("ANY_OPTIMIZER", "MODEL", "SIZE")])

@@ -24,7 +24,7 @@ from maskkit.errors import MaskkitError
         ({"model": "resnet18:pool=attention"}, "pool 'attention'"),
         ({"loss": "ce+f1", "loss_weights": "1"}, "--loss-weights"),
         ({"loss": "f1:smoothing=0.1"}, "no setting 'smoothing'"),
-        ({"mix": "half:partner=60plus"}, "half:partner"),
+        ({"mix": "half:partner=60plus"}, "the partner of --mix"),
         ({"augment_rare": "age=60plus:stronger"}, "--augment-rare cannot be 'stronger'"),
         ({"undersample": "mask=wear"}, "--undersample"),
         ({"oversample": "age=60plus:0"}, "--oversample"),
@@ -50,4 +50,5 @@ def test_refuses_before_any_work_and_says_what_to_do(options: dict[str, Any], sa
     ],
 )
 def test_lets_pass_what_can_be_meant_together(options: dict[str, Any]) -> None:
-    assert TrainOptions(**options)
+    made = TrainOptions(**options)
+    assert TrainOptions.from_json(made.to_json()) == made

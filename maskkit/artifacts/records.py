@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 from numpy.typing import DTypeLike, NDArray
 
 from maskkit.artifacts.caching import cache_folder
-from maskkit.reading import as_bytes
 from maskkit.progress import Track, untracked
+from maskkit.reading import as_bytes
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Folders of trainings, checkpoints, history files, or predictions; the first is what the "
             "others are compared with. Checkpoints of one folder and the same options are one run.",
             show_default=False,
@@ -65,7 +65,7 @@ def compare(
     from maskkit.stages.compare import report
 
     if [*runs, on].count(STREAM) > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="RUN...")
+        raise typer.BadParameter("standard input can be read once", param_hint="RUN")
     if html is not None:
         refuse(html, force=force, inputs=[*runs, on])
     given = _open(runs)

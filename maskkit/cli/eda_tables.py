@@ -179,7 +179,7 @@ def _picture_tables(pictures: Pictures) -> Iterator[Table | str]:
         values = [one.mean, one.std, *(one.quantile(share) for share in (0.01, 0.5, 0.99))]
         shown.add_row(one.name, *map(short, values), spark(one))
     yield shown
-    yield f"for train: {colour_options(look.mean, look.std)}"
+    yield f"for train: {colour_option(look.mean, look.std)}"
     yield _most_frequent("size", look.sizes) + "\n" + _most_frequent("format", look.formats)
     if pictures.faults:
         yield _fault_table("unreadable photos", pictures.faults)
@@ -220,12 +220,9 @@ def _picture_facts(pictures: Pictures) -> Iterator[Fact]:
         yield "duplicates", kind.name, "near", kind.near
 
 
-def colour_options(mean: Sequence[float], std: Sequence[float]) -> str:
-    """Write the colour of photos as options of `train`."""
-    return " ".join(
-        f"--{name} {','.join(f'{value:.4f}' for value in values)}"
-        for name, values in (("mean", mean), ("std", std))
-    )
+def colour_option(mean: Sequence[float], std: Sequence[float]) -> str:
+    """Write the colour of photos as an option of `train`."""
+    return "--normalize " + "/".join(",".join(f"{value:.4f}" for value in values) for values in (mean, std))
 
 
 def _combination(one: Combination) -> str:

@@ -10,15 +10,8 @@ import os
 import sys
 from importlib.machinery import ModuleSpec
 
-COMMANDS = {
-    "label",
-    "crop",
-    "split",
-    "ensemble",
-    "evaluate",
-    "compare",
-    "show",
-}  # the others load torch anyway
+# The others load torch anyway.
+COMMANDS = {"label", "crop", "split", "ensemble", "evaluate", "compare", "show"}
 
 
 class _NoPandas:

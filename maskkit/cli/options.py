@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
 
 import typer
 
+from maskkit.choices import summary
 from maskkit.cli import terminal
 from maskkit.cli.streams import as_recipe, print_line
-from maskkit.choices import summary
 from maskkit.config import MACHINE_PANEL, Limits
 from maskkit.errors import MaskkitError
 from maskkit.reading import parse_bytes
@@ -172,8 +172,8 @@ CacheFolder = Annotated[
 ]  # fmt: skip
 CacheSize = Annotated[
     str,
-    typer.Option(help="What the cache may take of the disk; with 0, photos are decoded anew whenever they are "
-                 "wanted.", rich_help_panel=MACHINE_PANEL),
+    typer.Option(help="What the cache may take of the disk; with 0, photos are decoded anew whenever they "
+                 "are wanted.", rich_help_panel=MACHINE_PANEL),
 ]  # fmt: skip
 CACHE_SIZE = "20GB"
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
@@ -226,7 +226,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
         rich_help_panel=limits.panel,
         show_default=field.default is not None,
         callback=None if limits.read is None else _refusing(limits.read),
-        metavar="NAME[:SETTING=VALUE,...]" if limits.table else None,
+        metavar="<choice>" if limits.table else None,
     )
     return inspect.Parameter(
         field.name,

@@ -59,6 +59,9 @@ def train(
     Best is the highest macro-F1 over all of the held-out photos. Beside the checkpoint, a history.csv
     grows by a row per epoch.
 
+    A <choice> is a name, with settings after a colon: `--loss focal:gamma=3`. Losses, heads and
+    augmentations can be several: `--loss ce+f1`.
+
     Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package
     """
     if preview is None:

@@ -17,17 +17,17 @@ def resolve_precision(choice: Precision, device: torch.device) -> Resolved:
     """Turn "auto" into the precision that suits `device`.
 
     Args:
-        choice: "auto", "float32", "bfloat16" or "float16". "auto" is bfloat16 where the processor computes with it
-            itself, rather than by emulation, and float32 elsewhere. Which is faster there depends on the
-            model: `maskkit.training.trial` finds out.
+        choice: "auto", "float32", "bfloat16" or "float16". "auto" is bfloat16 where the processor computes
+            with it itself, rather than by emulation, and float32 elsewhere. Which is faster there depends on
+            the model: `maskkit.training.trial` finds out.
         device: Where the model will run.
 
     Returns:
         "float32", "bfloat16" or "float16".
 
     Raises:
-        MaskkitError: If `choice` is unknown, it is "bfloat16" and torch has no autocast for `device`, or it is
-            "float16" elsewhere than on CUDA.
+        MaskkitError: If `choice` is unknown, it is "bfloat16" and torch has no autocast for `device`, or it
+            is "float16" elsewhere than on CUDA.
     """
     allowed = get_args(Precision)
     if choice not in allowed:

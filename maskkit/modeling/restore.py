@@ -21,10 +21,10 @@ def restore(checkpoint: Checkpoint) -> nn.Module:
     weights = checkpoint.weights()
     model = build(checkpoint.model, classes=len(checkpoint.space), pool=checkpoint.pool)
     heads = parse_sum("+".join(checkpoint.heads), HEADS, option="the checkpoint's head")
-    attach(model, heads, checkpoint.space, numbers=stored_numbers(weights))
     try:
+        attach(model, heads, checkpoint.space, numbers=stored_numbers(weights))
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise MaskkitError(
             f"{checkpoint.name} does not fit timm's {checkpoint.model}",
             why=str(error).splitlines()[-1].strip(),

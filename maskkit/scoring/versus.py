@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from maskkit.scoring.paired import ACCURACY, MACRO_F1, OnlyOne
+import numpy as np
+
+from maskkit.scoring.foldwise import fold_difference
+from maskkit.scoring.paired import ACCURACY, MACRO_F1, OnlyOne, Paired, held_together
 from maskkit.scoring.scores import Estimate, Spread
 
 Basis = Literal["predictions", "training"]
+
+CONFIDENCE = 0.95  # that all intervals of a comparison hold together
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,51 @@ class Versus:
         over = "" if self.difference is not None else f", over {self.folds} folds"
         verdict = "inside the noise" if self.is_noise else f"{how} than the noise"
         return f"{text} ({share}{over}): {verdict}"
+
+
+def against_first(
+    scores: Sequence[RunScores], index: int, judged: Paired | None, *, place: int | None, same_folds: bool
+) -> Versus:
+    """Compare one run with the first.
+
+    Args:
+        scores: Of all runs.
+        index: Which run.
+        judged: Runs scored on the same photos; None if there are none.
+        place: Which of its differences is this run's; None if it is not among them.
+        same_folds: Whether all runs are known to have held out the same people in each fold.
+    """
+    first, second = scores[0], scores[index]
+    confidence = held_together(CONFIDENCE, len(scores) - 1)
+    is_fair = same_folds or first.basis == second.basis == "predictions"
+    ours = {one.fold: one for one in first.folds}
+    both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]
+    by_fold = {name: _by_fold(both, name, confidence, is_fair) for name in (MACRO_F1, ACCURACY)}
+    limit = "" if len(both) > 1 and is_fair else "one fold only" if is_fair else "the folds hold other people"
+    difference, only = None, None
+    if judged is not None and place is not None:
+        difference, only = judged.difference[place], judged.only[place]
+        limit = "" if judged.people > 1 else "one person only"
+    return Versus(
+        label=second.label,
+        first=first.label,
+        confidence=confidence,
+        difference=difference,
+        only=only,
+        by_fold=by_fold if both else None,
+        folds=len(both),
+        folds_better=sum(other.macro_f1 > own.macro_f1 for own, other in both),
+        limit=limit,
+    )
+
+
+def _by_fold(
+    both: Sequence[tuple[FoldResult, FoldResult]], measure: str, confidence: float, is_fair: bool
+) -> Estimate:
+    first, second = (np.array([getattr(pair[side], measure) for pair in both]) for side in (0, 1))
+    if is_fair and both:
+        return fold_difference(first, second, confidence=confidence)
+    return Estimate(float(second.mean() - first.mean()) if both else None, None, None)
 
 
 def _three(value: float) -> str:

@@ -18,15 +18,11 @@ from maskkit.scoring import metrics
 from maskkit.scoring.bootstrap import number_people
 from maskkit.scoring.common import Common
 from maskkit.scoring.evaluation import fold_scores, spread
-from maskkit.scoring.foldwise import fold_difference
 from maskkit.scoring.held_out import held_out, same_folds
-from maskkit.scoring.paired import ACCURACY, MACRO_F1, Paired, held_together, paired
-from maskkit.scoring.scores import Estimate
-from maskkit.scoring.versus import Compared, FoldResult, RunScores, Setting, Versus
+from maskkit.scoring.paired import ACCURACY, MACRO_F1, Paired, paired
+from maskkit.scoring.versus import CONFIDENCE, Compared, FoldResult, RunScores, Setting, against_first
 
 log = logging.getLogger(__name__)
-
-CONFIDENCE = 0.95
 
 
 def compare(
@@ -74,7 +70,16 @@ def compare(
     found = Compared(
         runs=tuple(scores),
         settings=_settings(runs, labels, told),
-        versus=tuple(_versus(scores, index, speaking, judged, is_same) for index in range(1, len(runs))),
+        versus=tuple(
+            against_first(
+                scores,
+                index,
+                judged,
+                place=speaking.index(index) - 1 if index in speaking else None,
+                same_folds=is_same,
+            )
+            for index in range(1, len(runs))
+        ),
         same_folds=is_same,
         seed=seed,
         notes=tuple(told.notes),
@@ -264,44 +269,6 @@ def _averaged(scores: Sequence[RunScores], told: _Told) -> list[RunScores]:
         )
         for one in scores
     ]
-
-
-def _versus(
-    scores: Sequence[RunScores], index: int, speaking: Sequence[int], judged: Paired | None, is_same: bool
-) -> Versus:
-    """Compare one run with the first."""
-    first, second = scores[0], scores[index]
-    confidence = held_together(CONFIDENCE, len(scores) - 1)
-    is_fair = is_same or first.basis == second.basis == "predictions"
-    ours = {one.fold: one for one in first.folds}
-    both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]
-    by_fold = None
-    if both:
-        by_fold = {name: _by_fold(both, name, confidence, is_fair) for name in (MACRO_F1, ACCURACY)}
-    place = speaking.index(index) - 1 if judged is not None and index in speaking else None
-    limit = "" if len(both) > 1 and is_fair else "one fold only" if is_fair else "the folds hold other people"
-    if judged is not None and place is not None:
-        limit = "" if judged.people > 1 else "one person only"
-    return Versus(
-        label=second.label,
-        first=first.label,
-        confidence=confidence,
-        difference=None if judged is None or place is None else judged.difference[place],
-        only=None if judged is None or place is None else judged.only[place],
-        by_fold=by_fold,
-        folds=len(both),
-        folds_better=sum(other.macro_f1 > own.macro_f1 for own, other in both),
-        limit=limit,
-    )
-
-
-def _by_fold(
-    both: Sequence[tuple[FoldResult, FoldResult]], measure: str, confidence: float, is_fair: bool
-) -> Estimate:
-    first, second = (np.array([getattr(pair[side], measure) for pair in both]) for side in (0, 1))
-    if is_fair:
-        return fold_difference(first, second, confidence=confidence)
-    return Estimate(float(second.mean() - first.mean()), None, None)
 
 
 def _settings(runs: Sequence[Run], labels: Sequence[str], told: _Told) -> tuple[Setting, ...]:

@@ -126,6 +126,7 @@ def _model_facts(header: Header) -> Facts:
     facts = header.facts
     return {
         "model": facts["model"],
+        "pool": facts.get("pool", "default"),
         "heads": ", ".join(facts["heads"]),
         "preprocess": dict(facts["preprocess"]),
         "precision": facts["precision"],

@@ -73,7 +73,9 @@ def train(
     left_over = resume_path(output)
     goes_on = resume and not force and left_over.exists()
     is_finished = resume and not force and output.exists() and not goes_on
-    options = _as_begun(settled(options or TrainOptions()), left_over if goes_on else output if is_finished else None)
+    options = _as_begun(
+        settled(options or TrainOptions()), left_over if goes_on else output if is_finished else None
+    )
     record = _record(manifest, fold, options, root, allow_leak)
     if is_finished:
         _check_finished(output, record)
@@ -87,6 +89,7 @@ def train(
     ready = start(manifest, rows, options, root=root, cache=cache, track=track)
     record = replace(record, options={**record.options, "precision": ready.options.precision})
     trainer = Trainer(ready.learner, ready.fold, ready.options)
+    log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
     if goes_on:
         trainer.load_state(load_state(left_over, record))
         log.info("resumed %s after epoch %d", left_over, len(trainer.history))

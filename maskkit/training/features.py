@@ -21,8 +21,8 @@ from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
-from maskkit.modeling.heads import timm_dropout
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
+from maskkit.modeling.heads import timm_dropout
 from maskkit.modeling.precision import prepare
 from maskkit.progress import Track, untracked
 from maskkit.techniques import AUGMENTATIONS

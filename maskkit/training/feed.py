@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class Batch:
         """Yield the batch in up to `count` parts of nearly the same size."""
         size = len(self.weight)
         bounds = [size * index // count for index in range(count + 1)]
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in pairwise(bounds):
             if end > start:
                 part = slice(start, end)
                 yield Batch(self.images[part], self.target[part], self.weight[part])
@@ -66,7 +67,7 @@ class Feed:
             people=fold.people,
             undersampled=[Undersample(fold.has_level(level), count) for level, count in options.undersampled],
             oversampled=[Oversample(fold.has_level(level), times) for level, times in options.oversampled],
-            sampler=partial(SAMPLERS[sampler.name], length=sampler.whole("length")),
+            sampler=partial(SAMPLERS[sampler.name], **sampler.settings),
         )
         self.mix = mixing(options.one("mix"))
         self.partners = None if options.partner is None else fold.has_level(options.partner)

@@ -114,6 +114,6 @@ def diverged(what: str) -> MaskkitError:
     return MaskkitError(
         what,
         why="the weights have diverged; going on would save a broken model",
-        fix="lower --learning-rate (`maskkit lr-find` suggests one), or use --precision float32, with --force "
-        "to start anew; what was saved after the last epoch is unchanged",
+        fix="lower --learning-rate (`maskkit lr-find` suggests one), or use --precision float32, with "
+        "--force to start anew; what was saved after the last epoch is unchanged",
     )

@@ -33,8 +33,7 @@ from maskkit.training.features import freeze
 from maskkit.training.fold import Fold
 from maskkit.training.optimizers import check_optimizer
 from maskkit.training.rows import Rows
-from maskkit.training.smote import with_synthetic
-from maskkit.training.smote import with_synthetic
+from maskkit.training.smote import need_smote, with_synthetic
 from maskkit.training.trial import Work, choose_precision
 
 log = logging.getLogger(__name__)
@@ -63,9 +62,11 @@ def settled(options: TrainOptions) -> TrainOptions:
     """Decide the device, and the precision unless a trial of the model has to.
 
     Raises:
-        MaskkitError: There is no such device, precision or optimizer.
+        MaskkitError: There is no such device, precision or optimizer, or a package that is needed is missing.
     """
     check_optimizer(options.one("optimizer").name)
+    if options.one("sampler").name == "smote":
+        need_smote()
     device = resolve_device(options.device)
     precision: Precision = resolve_precision(options.precision, device)
     if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":

@@ -19,9 +19,10 @@ from maskkit.modeling.compiled import compiled
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.precision import autocast, prepare
 from maskkit.modeling.runtimes import classifier
-from maskkit.scoring.metrics import confusion
 from maskkit.progress import Track, untracked
-from maskkit.training.average import AVERAGES
+from maskkit.scoring.metrics import confusion
+from maskkit.techniques import AUXILIARY
+from maskkit.training.average import averaging
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Batch, Feed
 from maskkit.training.fold import Fold
@@ -57,7 +58,7 @@ class Trainer:
         # 3. What it learns from, and how many steps that makes.
         self.feed = Feed(fold, options, self.device)
         # 4. The optimizer, and the schedule that moves its rates at every step.
-        how, average = options.one("optimizer"), options.one("average")
+        how = options.one("optimizer")
         optimizer = build_optimizer(self.model, how, options.learning_rate)
         self.learner = Learner(
             model=self.model,
@@ -69,7 +70,7 @@ class Trainer:
             schedule=Schedule(
                 optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
             ),
-            average=AVERAGES[average.name](self.model, **average.settings),
+            average=averaging(self.model, options.one("average")),
             precision=self.precision,
             clip=how.number("clip"),
             accumulate=how.whole("accumulate"),
@@ -129,7 +130,22 @@ class Trainer:
             self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
             self.best_answers = self.answers
         self.history.append(epoch)
+        self._warn_of_dominance(parts)
         return epoch
+
+    def _warn_of_dominance(self, parts: dict[str, float]) -> None:
+        """Say so if a loss beside the classes' is the larger: it would decide what is learnt."""
+        aside = {name: value for name, value in parts.items() if name in AUXILIARY}
+        main = sum(parts.values()) - sum(aside.values())
+        for name, value in aside.items():
+            if value > main:
+                log.warning(
+                    "%s has %.3g of the loss and the classes %.3g: lower its weight, such as --head ...+%s:weight=%.2g",
+                    name, value, main, name, self._weight_of(name) * main / value / 3,
+                )  # fmt: skip
+
+    def _weight_of(self, head: str) -> float:
+        return next(choice.number("weight") for choice in self.options.chosen("head") if choice.name == head)
 
     def train(self, number: int, track: Track = untracked) -> dict[str, float]:
         """Train for one epoch; return the mean loss by part of the head. `run_epoch` also scores."""

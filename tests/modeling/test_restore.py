@@ -90,6 +90,14 @@ def test_a_checkpoint_from_before_there_was_a_choice_of_pooling_is_read(checkpoi
     assert restore(old).state_dict().keys() == checkpoint.weights().keys()
 
 
+def test_an_auxiliary_head_whose_numbers_are_lost_is_an_error_that_names_the_file(
+    checkpoint: Checkpoint,
+) -> None:
+    with pytest.raises(MaskkitError, match=r"fold0\.safetensors does not fit") as caught:
+        restore(altered(checkpoint, checkpoint.weights(), heads=["joint", "regression:weight=0.1"]))
+    assert "needs the numbers" in caught.value.why
+
+
 def test_a_head_that_this_version_does_not_have_is_an_error(checkpoint: Checkpoint) -> None:
     with pytest.raises(MaskkitError, match="head cannot be 'oracle'"):
         restore(altered(checkpoint, checkpoint.weights(), heads=["oracle"]))

@@ -30,7 +30,7 @@ def test_a_page_says_what_was_found_and_closes_its_tags(folds: Manifest) -> None
     assert page.count("<section") == page.count("</section>")
     assert page.count("<table") == page.count("</table>") > 8
     assert "The data of my photos" in text
-    for name in ("wear/female/30to59", "gender x age", "What is rare", "Duplicates", "--mean 0."):
+    for name in ("wear/female/30to59", "gender x age", "What is rare", "Duplicates", "--normalize 0."):
         assert name in text
     assert "<script" not in page
 

@@ -136,7 +136,7 @@ def test_auto_goes_on_in_the_precision_in_which_the_run_began(
 ) -> None:
     answers: list[Precision] = ["float32", "bfloat16"]
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr("maskkit.stages.train.choose_precision", lambda *_, **__: answers.pop())
+    monkeypatch.setattr("maskkit.training.start.choose_precision", lambda *_, **__: answers.pop())
     options = replace(options, precision="auto")
     interrupt(folds, output, options)
     assert answers == ["float32"]
@@ -217,7 +217,7 @@ def test_does_not_go_on_with_other_options_and_names_them(
     before = resume_path(output).read_bytes()
     with pytest.raises(MaskkitError) as caught:
         train(folds, output, fold=0, options=replace(options, seed=5, loss="focal"), resume=True)
-    assert "loss was ce, is focal; seed was 0, is 5" in caught.value.why
+    assert "loss was ce:smoothing=0.1, is focal:gamma=2,smoothing=0; seed was 0, is 5" in caught.value.why
     assert resume_path(output).read_bytes() == before
 
 

@@ -1,5 +1,6 @@
 import csv
 import io
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from maskkit.labels import HOME
 from maskkit.training.history import Epoch, held_out_scores, to_csv
 
 
-def epoch(number: int, macro_f1: float = 0.5) -> Epoch:
+def epoch(number: int, macro_f1: float = 0.5, parts: Mapping[str, float] | None = None) -> Epoch:
     return Epoch(
         epoch=number,
         train_loss=2.5,
@@ -19,6 +20,7 @@ def epoch(number: int, macro_f1: float = 0.5) -> Epoch:
         images_per_second=100.0,
         seconds=2.0,
         is_best=number == 1,
+        parts=parts or {},
     )
 
 
@@ -60,6 +62,14 @@ def test_factor_accuracies_count_the_factor_alone() -> None:
     assert scores["accuracy"] == 0.5
 
 
+def test_factor_macro_f1_is_that_of_scikit_learn_over_the_factor_alone(random: np.random.Generator) -> None:
+    label, answer = random.integers(0, 18, (2, 200))
+    _, scores = held_out_scores(label, np.eye(18, dtype=np.float32)[answer], HOME)
+    truths, answers = (np.unravel_index(classes, HOME.shape) for classes in (label, answer))
+    for factor, truth, given in zip(HOME.factors, truths, answers, strict=True):
+        assert scores[f"{factor.name}_macro_f1"] == pytest.approx(f1_score(truth, given, average="macro"))
+
+
 def test_history_file_tells_the_two_losses_apart_by_name() -> None:
     (row,) = csv.DictReader(io.StringIO(to_csv([epoch(1)]).decode()))
     assert row["train_loss"] == "2.5"
@@ -72,3 +82,8 @@ def test_history_file_tells_the_two_losses_apart_by_name() -> None:
 def test_history_file_has_a_row_per_epoch() -> None:
     lines = to_csv([epoch(1), epoch(2)]).decode().splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2"]
+
+
+def test_history_file_has_a_column_for_each_part_of_the_training_loss() -> None:
+    (row,) = csv.DictReader(io.StringIO(to_csv([epoch(1, parts={"joint": 2.0, "regression": 0.5})]).decode()))
+    assert (row["train_loss"], row["train_joint"], row["train_regression"]) == ("2.5", "2.0", "0.5")

@@ -21,7 +21,7 @@ from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
 from maskkit.progress import Item
-from maskkit.training.average import EMA
+from maskkit.training.average import Ema
 from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch
 from maskkit.training.inference import probabilities
@@ -56,9 +56,7 @@ def make(fold: Fold, quick: TrainOptions) -> MakeTrainer:
         options = replace(quick, **changes)
         heads = options.chosen("head")
         torch.manual_seed(0)
-        model = build(
-            options.one("model").name, classes=len(given.space), drop_rate=timm_dropout(heads)
-        )
+        model = build(options.one("model").name, classes=len(given.space), drop_rate=timm_dropout(heads))
         attach(model, heads, given.space)
         vary = augmentation(options.chosen("augment")) if "augment" in changes else given.vary
         return Trainer(model, replace(given, vary=vary), options)
@@ -207,7 +205,7 @@ def test_keeps_the_average_and_not_the_last_step(make: MakeTrainer) -> None:
     trainer = make(average="ema:decay=0.9")
     best = weights_after_an_epoch(trainer)
     average = trainer.learner.average
-    assert isinstance(average, EMA)
+    assert isinstance(average, Ema)
     assert same(best, average.model.state_dict())
     assert not same(best, trainer.model.state_dict())
     assert average.updates == trainer.feed.steps
@@ -249,7 +247,12 @@ def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: str, class_wei
 @pytest.mark.parametrize("batch_size", [20, 1000])  # found by the training loss, or only in scoring
 def test_stops_when_it_diverges(make: MakeTrainer, batch_size: int) -> None:
     rate = 1000
-    trainer = make(batch_size=batch_size, learning_rate=1e10, optimizer=f"sgd:clip=0,head={rate:g}", schedule="constant:warmup=0")
+    trainer = make(
+        batch_size=batch_size,
+        learning_rate=1e10,
+        optimizer=f"sgd:clip=0,head={rate:g}",
+        schedule="constant:warmup=0",
+    )
     with pytest.raises(MaskkitError, match=r"loss is (no longer finite|nan|inf)") as caught:
         trainer.run_epoch()
     assert "epoch" in caught.value.what

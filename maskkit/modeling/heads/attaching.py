@@ -48,6 +48,7 @@ def attach(
 
     Raises:
         MaskkitError: The classifier is not one linear layer; or as `Heads`.
+        ValueError: As `Heads`.
     """
     if not is_plain(choices):
         path, classifier = _linear_classifier(model)

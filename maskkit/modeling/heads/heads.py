@@ -47,10 +47,12 @@ class Heads(nn.Module):
         features: How many there are.
         choices: The parts, each name once.
         space: The label space.
-        numbers: Of the rows trained on, for auxiliary parts.
+        numbers: Of the rows trained on, for auxiliary parts. They are in the state; to load one, give those
+            that `stored_numbers` finds in it, which decide how many outputs there are.
 
     Raises:
-        MaskkitError: There is no main part, or nothing is known of the numbers that an auxiliary part needs.
+        MaskkitError: There is no main part, or no factor that an auxiliary part could learn.
+        ValueError: An auxiliary part has not been given numbers.
     """
 
     numbers: Tensor
@@ -117,6 +119,6 @@ def part_losses(
         target: What the examples should be answered with.
         classify: The criterion of classification.
     """
-    if heads is None or isinstance(outputs, Tensor):
+    if heads is None:
         return {"joint": classify(cast(Tensor, outputs), target.classes, None, 1.0)}
-    return heads.losses(outputs, target, classify)
+    return heads.losses(cast(Mapping[str, Tensor], outputs), target, classify)

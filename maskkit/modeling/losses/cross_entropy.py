@@ -3,7 +3,6 @@
 Label smoothing is from Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

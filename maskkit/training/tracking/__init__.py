@@ -1,1 +1,1 @@
-"""A training told to a tracker while it runs; the history file beside the checkpoint is always written too."""
+"""A training told to a tracker while it runs, beside the history file, which is always written."""

@@ -43,7 +43,7 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], *, title:
     """Draw counts: a row per truth, a column per answer, as deep as the root of a count's share of its row.
 
     The root lets 1 in 100 be seen. Beside each row stands how many photos it has and how many of 100
-    were answered right. Names are numbered, so that one whose letters the font lacks can be told by its number.
+    were answered right. Names are numbered, for those whose letters the font lacks.
 
     Args:
         confusion: Counts (C, C), C at most MOST_CLASSES.

@@ -16,9 +16,13 @@ from maskkit.training.tracking.plain import plain
 TAG = "maskkit.run"  # holds the training's id: MLflow gives ids of its own
 EXPERIMENT = "maskkit"  # unless MLFLOW_EXPERIMENT_NAME, MLflow's own variable, names another
 MOST_PARAMS = 100  # that MLflow takes at once
-# Unless the user sets them: as MLflow comes, a server that is gone would halt a training for four minutes, and
-# one that does not answer for longer.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+# Unless the user sets them. As MLflow comes, it tells its makers of each use, and a server that is gone would
+# halt a training for four minutes.
+MANNERS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
+}
 
 
 class InMlflow:
@@ -32,10 +36,10 @@ class InMlflow:
     """
 
     def __init__(self, target: str) -> None:
+        for name, value in MANNERS.items():
+            os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
-        for name, value in PATIENCE.items():
-            os.environ.setdefault(name, value)
         try:
             self.client: Any = MlflowClient(tracking_uri=target)
         except Exception as error:  # mlflow's errors of this have no common type

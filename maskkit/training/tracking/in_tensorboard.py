@@ -38,8 +38,7 @@ class InTensorboard:
 
     def begin(self, facts: RunFacts) -> int:
         """Open a file that has readers drop what earlier files say of the epochs to come."""
-        from torch.utils.tensorboard import summary
-
+        summary = _summary()
         folder = self.folder / facts.group / f"{facts.name}-{facts.id[:DIGITS]}"
         done = len(facts.history) if EventFile.any_in(folder) else 0
         self._file = EventFile(folder, first_step=done + 1)
@@ -54,15 +53,15 @@ class InTensorboard:
 
     def picture(self, epoch: int, name: str, image: Image) -> None:
         """Write an image."""
-        from torch.utils.tensorboard import summary
-
         pixels = np.asarray(image.convert("RGB"))  # (height, width, 3)
-        self._write(epoch, [summary.image(name, pixels, dataformats="HWC")])
+        self._write(epoch, [_summary().image(name, pixels, dataformats="HWC")])
 
     def final(self, epoch: int, values: Mapping[str, float]) -> None:
         """Write the final numbers as scalars of the best epoch, where the tab "HParams" finds them."""
-        self._write(epoch, _scalars(values))
         self._write(0, [self._ends])
+        self._write(
+            epoch, _scalars(values)
+        )  # last: should it fail and be made again, no number is there twice
 
     def close(self, *, finished: bool) -> None:
         """Leave the file: it is closed after every write, and a run that has final numbers has finished."""
@@ -73,9 +72,15 @@ class InTensorboard:
 
 
 def _scalars(values: Mapping[str, float]) -> list[Any]:
+    summary = _summary()
+    return [summary.scalar(name, value) for name, value in values.items()]
+
+
+def _summary() -> Any:
+    """Return what makes TensorBoard's summaries; its functions have no types."""
     from torch.utils.tensorboard import summary
 
-    return [summary.scalar(name, value) for name, value in values.items()]
+    return summary
 
 
 def _check_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ class InWandb:
 
     def begin(self, facts: RunFacts) -> int:
         """Open the run; one that starts anew takes the place of an older run of the same id."""
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # of its own crashes, to its makers
         import wandb
 
         self.run = wandb.init(
@@ -51,7 +53,7 @@ class InWandb:
 
     @staticmethod
     def _settings(wandb: Any) -> Any:
-        """Let nothing be sent but what is told here: no code, terminal output, packages, or facts of the machine."""
+        """Let nothing be sent but what is told here: no code, no list of packages, nothing of the machine."""
         return wandb.Settings(
             console="off",
             disable_code=True,
@@ -71,7 +73,7 @@ class InWandb:
         self.run.log(dict(values), step=epoch)
 
     def picture(self, epoch: int, name: str, image: Image) -> None:
-        """Log a picture; wandb takes nothing for a step that is past, so one of an earlier epoch joins the last."""
+        """Log a picture; one of an earlier epoch joins the last step: wandb refuses steps that are past."""
         import wandb
 
         self._last = max(self._last, epoch)

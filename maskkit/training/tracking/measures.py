@@ -6,7 +6,7 @@ from maskkit.training.history import Epoch
 
 
 def measures(epoch: Epoch) -> dict[str, float]:
-    """Return what is tracked of every epoch: `train/...` of the photos trained on, `held_out/...` of the others."""
+    """Return what is tracked of an epoch: `train/...` of photos trained on, `held_out/...` of the others."""
     return {
         "train/loss": epoch.train_loss,
         **{f"train/{part}": value for part, value in epoch.parts.items()},

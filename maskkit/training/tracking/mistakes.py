@@ -111,4 +111,6 @@ def draw_mistakes(mistakes: Sequence[Mistake]) -> Image.Image:
 
 def _enlarged(pixels: NDArray[np.uint8]) -> Image.Image:
     image = Image.fromarray(pixels)
-    return image.resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT), Image.Resampling.BICUBIC)
+    return image.resize(
+        (max(1, round(image.width * HEIGHT / image.height)), HEIGHT), Image.Resampling.BICUBIC
+    )

@@ -121,7 +121,7 @@ class Tracking:
             self._tell(partial(self._numbers, epoch))
 
     def epoch(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
-        """Tell an epoch; its confusion is drawn if it is the best so far, so that the last one seen is the best's."""
+        """Tell an epoch; draw its confusion if it is the best so far: the last one drawn is the best's."""
         self._tell(partial(self._numbers, epoch))
         if epoch.is_best and len(confusion) <= MOST_CLASSES:
             self._tell(partial(self._picture, epoch, confusion.copy()))

@@ -5,7 +5,7 @@ from PIL import Image
 from maskkit.labels import HOME
 from maskkit.training.tracking.confusion import MOST_CLASSES, PAPER, draw_confusion, shade
 
-BLUE, ORANGE = (130, 170, 207), (221, 156, 117)  # 0.6 of the way from paper to the colours of the pages
+BLUE, ORANGE = (130, 171, 207), (221, 156, 117)  # 0.6 of the way from paper to the colours of the pages
 
 
 def count_of(image: Image.Image, colour: tuple[int, int, int]) -> int:

@@ -49,8 +49,9 @@ def test_a_tracker_without_a_place_is_refused_with_an_example(text: str) -> None
     ],
 )
 def test_other_settings_are_refused_and_not_taken_for_a_place(text: str, seen: str) -> None:
-    with pytest.raises(MaskkitError, match=f"has the settings {seen}$"):
+    with pytest.raises(MaskkitError) as caught:
         Destination.parse(text)
+    assert caught.value.what.endswith(f"has the settings {seen}")
 
 
 @pytest.mark.parametrize("number", ["101", "-1", "many", "1.5", ""])

@@ -1,5 +1,6 @@
 """Against a stand-in for the client, which would pull in a server; by hand it is tried on a database file."""
 
+import os
 import sys
 from collections import namedtuple
 from collections.abc import Sequence
@@ -11,10 +12,11 @@ import pytest
 from tracked import CONFUSION, a_mistake, epoch, facts, no_mistakes
 
 from maskkit.errors import MaskkitError
+from maskkit.training.tracking.in_mlflow import MANNERS
 from maskkit.training.tracking.opening import open_tracker
 
-Metric = namedtuple("Metric", "key value timestamp step")  # noqa: PYI024 - fields of mlflow's own
-Param = namedtuple("Param", "key value")  # noqa: PYI024
+Metric = namedtuple("Metric", "key value timestamp step")
+Param = namedtuple("Param", "key value")
 
 
 class Server:
@@ -50,6 +52,7 @@ class Server:
     def search_runs(
         self, experiment_ids: list[str], text: str, *, order_by: list[str], max_results: int
     ) -> list[Any]:
+        assert experiment_ids == list(self.experiments.values())
         assert order_by == ["attributes.start_time DESC"]
         found = [run for run in self.runs if text == f"tags.`maskkit.run` = '{run.tags['maskkit.run']}'"]
         return found[::-1][:max_results]
@@ -65,7 +68,7 @@ class Server:
         self[run_id].params.update(dict(params))
 
     def log_image(self, run_id: str, image: Any, *, key: str, step: int) -> None:
-        self[run_id].pictures.append((key, step))
+        self[run_id].pictures.append((key, step, image.size[0] > 100))
 
     def update_run(self, run_id: str, *, status: str) -> None:
         self[run_id].status = status
@@ -78,7 +81,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    for name in ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
+    for name in ("MLFLOW_EXPERIMENT_NAME", *MANNERS):
         monkeypatch.setenv(name, "")  # so that what the sink sets is taken back, too
         monkeypatch.delenv(name)
     kept = Server()
@@ -110,11 +113,15 @@ def test_a_run_has_every_number_picture_and_option(server: Server) -> None:
     assert run.params == {
         "fold": "0", "learning_rate": "0.5", "weights": "none", "freeze": "true", "workers": "2",
     }  # fmt: skip
-    assert run.pictures == [("held_out/confusion", 1), ("held_out/confusion", 2), ("best/mistakes", 2)]
+    assert run.pictures == [
+        ("held_out/confusion", 1, True), ("held_out/confusion", 2, True), ("best/mistakes", 2, True),
+    ]  # fmt: skip
 
 
 def test_more_options_than_mlflow_takes_at_once_are_kept_all(server: Server) -> None:
-    open_tracker("mlflow:sqlite:///a.db").begin(facts(**{f"option{number}": number for number in range(250)}))
+    open_tracker("mlflow:sqlite:///a.db").begin(
+        facts((), **{f"option{number}": number for number in range(250)})
+    )
     assert len(server.runs[0].params) == 255
 
 
@@ -162,6 +169,15 @@ def test_the_experiment_may_be_named_as_mlflow_does(server: Server, monkeypatch:
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "faces")
     open_tracker("mlflow:sqlite:///a.db").begin(facts())
     assert list(server.experiments) == ["faces"]
+
+
+def test_mlflows_own_settings_hold_where_the_user_made_some(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
+    open_tracker("mlflow:sqlite:///a.db")
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "300"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
 def test_an_address_that_mlflow_does_not_know_is_refused_before_training(server: Server) -> None:

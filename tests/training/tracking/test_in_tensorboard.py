@@ -137,8 +137,11 @@ def test_a_full_disk_leaves_a_readable_file_and_is_made_up_for_at_the_end(
             super().write(bytes(data)[:100])  # type: ignore[call-overload]
             raise OSError(28, "No space left on device")
 
+    def open_full(path: Path, mode: str) -> Half:
+        return Half(path, mode)
+
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda path, mode: Half(path, mode))
+        patch.setattr(Path, "open", open_full)
         for number in (2, 3):
             tracker.epoch(epoch(number), CONFUSION)
     assert file.read_bytes() == before

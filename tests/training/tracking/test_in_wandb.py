@@ -37,6 +37,7 @@ class Run:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """The runs that are opened, the second as one that knows the first two epochs."""
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")  # set by the sink, and taken back after the test
     opened: list[Run] = []
 
     def init(**given: Any) -> Run:
@@ -45,7 +46,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 
     client = ModuleType("wandb")
     client.__spec__ = ModuleSpec("wandb", None)
-    client.__dict__.update(init=init, Settings=lambda **given: SimpleNamespace(**given))
+    client.__dict__.update(init=init, Settings=SimpleNamespace)
     client.__dict__.update(Image=lambda image, caption: ("image", image.size, caption))
     monkeypatch.setitem(sys.modules, "wandb", client)
     return opened

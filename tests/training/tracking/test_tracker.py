@@ -1,6 +1,8 @@
 import logging
 import random
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,7 @@ class Notes:
         if self.gone:
             raise OSError("the server is gone.\nand more of the kind")
         self.told.append(what)
-        print("a client that prints")
+        sys.stdout.write("a client that prints\n")
 
     def begin(self, facts: RunFacts) -> int:
         self._note("begin", facts.id)
@@ -39,6 +41,7 @@ class Notes:
         self._note("numbers", epoch, values["train/loss"])
 
     def picture(self, epoch: int, name: str, image: Image) -> None:
+        assert image.width > 100
         self._note("picture", epoch, name)
 
     def final(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -157,13 +160,9 @@ def test_a_photo_that_cannot_be_read_any_more_does_not_end_a_finished_training(
 
 def test_an_interrupted_run_is_closed_as_one() -> None:
     sink = Notes()
-
-    def interrupted() -> None:
-        with Tracking(sink, "tracking") as tracker:
-            tracker.begin(facts())
-            raise KeyboardInterrupt
-
-    pytest.raises(KeyboardInterrupt, interrupted)
+    with suppress(KeyboardInterrupt), Tracking(sink, "tracking") as tracker:
+        tracker.begin(facts())
+        raise KeyboardInterrupt
     assert sink.told == [BEGUN, ("close", False)]
 
 
@@ -181,7 +180,7 @@ def test_confusion_is_kept_as_it_was_when_told() -> None:
     tracker = Tracking(sink, "tracking")
     tracker.begin(facts())
     tracker.epoch(epoch(1), counts)
-    counts[:] = -1  # of which no square root could be drawn
+    counts[0] = [-1, 3, 0, 0]  # which could not be drawn
     sink.gone = False
     tracker.end(epoch(1), no_mistakes)
     assert ("picture", 1, "held_out/confusion") in sink.told
@@ -206,7 +205,7 @@ def test_without_the_option_nobody_is_told_anything() -> None:
 
 
 def test_a_package_that_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "find_spec", lambda name: None)
+    monkeypatch.setattr(opening, "find_spec", {}.get)
     with pytest.raises(MaskkitError, match="needs the package wandb") as caught:
         open_tracker("wandb:masks")
     assert caught.value.fix == "pip install 'maskkit[wandb]'"
