@@ -113,8 +113,9 @@ def lr_find(
     check_rates(start, end)
     options = options or TrainOptions()
     _refuse_phases(options)
-    # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's.
-    options = replace(settled(options), learning_rate=1.0, schedule="constant:warmup=0", average="none")
+    # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's. An average of the
+    # weights would be another copy of them that nobody asks.
+    options = replace(settled(options), learning_rate=1.0, average="none")
     rows = rows_of(manifest, fold, allow_leak=allow_leak)
     photo_files(manifest, root=root)
     ready = start_training(manifest, rows, options, root=root, cache=cache, track=track)

@@ -156,6 +156,7 @@ def test_leaves_weights_optimizer_and_random_numbers_as_they_were(
         return real(*given, **named)
 
     monkeypatch.setattr(module, "train_step", step)
+    torch.manual_seed(1234)  # which no training begins with
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]  # noqa: NPY002
     try:
         lr_find(folds, fold=0, options=replace(quick, freeze=freeze), start=1e-4, steps=16)
