@@ -1,4 +1,4 @@
-"""Train the same folds in many ways, and tell which differences are more than the luck of who was photographed.
+"""Train the same folds in many ways, and tell which differences are more than luck.
 
     python benchmarks/variants.py photos/train/train.csv --weights package
     python benchmarks/variants.py photos/train/train.csv --weights package --frozen

@@ -49,7 +49,7 @@ def parse_normalize(text: str) -> tuple[Channels, Channels]:
     if both[0] is None or both[1] is None or not all(both[1]):
         raise MaskkitError(
             f"--normalize is {text!r}",
-            why="it is mean/deviation, three numbers from 0 to 1 each, for red, green and blue; none of the latter is 0",
+            why="it is mean/deviation, each of red, green and blue, from 0 to 1 and the latter above 0",
             fix="use what `maskkit eda` prints, such as --normalize 0.5,0.5,0.5/0.25,0.25,0.25",
         )
     return both[0], both[1]
