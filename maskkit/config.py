@@ -286,6 +286,9 @@ class TrainOptions:
         return cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
 
 
+# What only a whole training has: a test of learning rates makes a few steps, at rates of its own.
+OF_A_WHOLE_TRAINING = ("epochs", "learning_rate", "schedule", "average", "patience")
+
 CHOSEN: dict[str, Limits] = {
     item.name: item.metadata["limits"]
     for item in fields(TrainOptions)

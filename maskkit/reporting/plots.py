@@ -6,27 +6,52 @@ theme, stay sharp and selectable, and are the same bytes on every machine.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, isfinite, log10, sqrt
+from math import ceil, floor, isfinite, log10, sqrt
 
 from maskkit.errors import MaskkitError
 
 
 @dataclass(frozen=True)
 class Line:
-    """A named line through the points (x, y); a y that is not finite leaves a gap."""
+    """A named line through the points (x, y); a y that is not finite leaves a gap.
+
+    A faint one is the background of another, such as the values that the other smooths.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
+    is_faint: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A vertical line at an x that is to be found again, with its name at the top or the bottom."""
+
+    x: float
+    label: str
+    is_low: bool = False
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over shared axes; the title names what is measured, such as "macro-F1"."""
+    """Lines over shared axes.
+
+    Args:
+        title: What is measured, such as "macro-F1".
+        x_label: Over what.
+        lines: At least one with a point.
+        marks: Places to be found again; they are on the axis too.
+        is_log: Whether equal factors of x are equally far apart; points at 0 or below are then left out.
+        highest: The largest y to be seen; lines leave the frame above it. None for all.
+    """
 
     title: str
     x_label: str
     lines: tuple[Line, ...]
+    marks: tuple[Mark, ...] = ()
+    is_log: bool = False
+    highest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +73,7 @@ class Drawing:
         left, right, top, bottom: Edges of the plotting area.
         x_ticks: Places on the horizontal axis.
         y_ticks: Places on the vertical axis.
+        marks: Vertical lines, in the order of the chart's.
         paths: SVG path data, one per line.
     """
 
@@ -60,6 +86,7 @@ class Drawing:
     bottom: int
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    marks: tuple[Tick, ...]
     paths: tuple[str, ...]
 
 
@@ -127,32 +154,46 @@ def draw(chart: Chart) -> Drawing:
         MaskkitError: If no line has a point.
     """
     width, height, left, right, top, bottom = 360, 220, 44, 350, 10, 182
-    points = [(x, y) for line in chart.lines for x, y in zip(line.x, line.y, strict=True) if _drawable(x, y)]
+    lines = [_drawable(line, is_log=chart.is_log) for line in chart.lines]
+    points = [point for line in lines for point in line if point is not None]
     if not points:
         raise MaskkitError(
             f"chart {chart.title!r} has nothing to draw",
             why="none of its lines has a point that is finite",
             fix="leave the chart out",
         )
-    x_marks = ticks(min(x for x, _ in points), max(x for x, _ in points))
-    y_marks = ticks(min(y for _, y in points), max(y for _, y in points))
+    along = [*(x for x, _ in points), *(mark.x for mark in chart.marks)]
+    x_marks = decades(min(along), max(along)) if chart.is_log else ticks(min(along), max(along))
+    seen = [y if chart.highest is None else min(y, chart.highest) for _, y in points]
+    y_marks = ticks(min(seen), max(seen))
 
     def across(x: float) -> float:
-        return round(left + (x - x_marks[0]) / (x_marks[-1] - x_marks[0]) * (right - left), 1)
+        return round(left + _share(x, x_marks, is_log=chart.is_log) * (right - left), 1)
 
     def down(y: float) -> float:
-        return round(bottom - (y - y_marks[0]) / (y_marks[-1] - y_marks[0]) * (bottom - top), 1)
+        return round(bottom - _share(y, y_marks) * (bottom - top), 1)
 
     paths = []
-    for line in chart.lines:
+    for line in lines:
         path, command = "", "M"
-        for x, y in zip(line.x, line.y, strict=True):
-            path += f"{command}{across(x)} {down(y)}" if _drawable(x, y) else ""
-            command = "L" if _drawable(x, y) else "M"
+        for point in line:
+            path += "" if point is None else f"{command}{across(point[0])} {down(point[1])}"
+            command = "M" if point is None else "L"
         paths.append(path)
-    x_ticks = tuple(Tick(across(mark), f"{mark:g}") for mark in x_marks)
+    x_ticks = tuple(Tick(across(mark), f"{mark:g}".replace("e-0", "e-")) for mark in x_marks)
     y_ticks = tuple(Tick(down(mark), f"{mark:g}") for mark in y_marks)
-    return Drawing(chart, width, height, left, right, top, bottom, x_ticks, y_ticks, tuple(paths))
+    marks = tuple(Tick(across(mark.x), mark.label) for mark in chart.marks)
+    return Drawing(chart, width, height, left, right, top, bottom, x_ticks, y_ticks, marks, tuple(paths))
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Return powers of ten from at or below `low` to at or above `high`, both above 0.
+
+    >>> decades(0.002, 0.5)
+    [0.001, 0.01, 0.1, 1.0]
+    """
+    first, last = floor(log10(low) + 1e-9), ceil(log10(high) - 1e-9)
+    return [float(f"1e{power}") for power in range(first, max(last, first + 1) + 1)]
 
 
 def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
@@ -172,5 +213,15 @@ def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
-def _drawable(x: float, y: float) -> bool:
-    return isfinite(x) and isfinite(y)
+def _drawable(line: Line, *, is_log: bool) -> list[tuple[float, float] | None]:
+    """Return the points of a line, with None for each that has no place."""
+    return [
+        (x, y) if isfinite(x) and isfinite(y) and not (is_log and x <= 0) else None
+        for x, y in zip(line.x, line.y, strict=True)
+    ]
+
+
+def _share(value: float, axis: Sequence[float], *, is_log: bool = False) -> float:
+    """Return how far along an axis a value is, from 0 to 1."""
+    value, first, last = (log10(each) if is_log else each for each in (value, axis[0], axis[-1]))
+    return (value - first) / (last - first)

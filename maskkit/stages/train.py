@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess, checkpoint_facts, write_checkpoint
-from maskkit.artifacts.files import Source, refuse_existing, write_whole
-from maskkit.artifacts.header import Header, Input, Record
+from maskkit.artifacts.files import refuse_existing, write_whole
+from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
-from maskkit.config import HUB, PACKAGE, TrainOptions
+from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import Photos
 from maskkit.imaging.roots import photo_files
@@ -23,7 +23,7 @@ from maskkit.progress import Track, untracked
 from maskkit.training.history import Epoch, to_csv
 from maskkit.training.resume import RESUME, begun_with, differences, load_state, resume_path, save_state
 from maskkit.training.rows import people_seen, rows_of
-from maskkit.training.start import settled, start
+from maskkit.training.start import inputs_of, settled, start
 from maskkit.training.tracking.facts import RunFacts
 from maskkit.training.tracking.mistakes import Mistake, pictured
 from maskkit.training.tracking.tracker import Tracker, Untracked
@@ -137,12 +137,8 @@ def _as_begun(options: TrainOptions, begun: Path | None) -> TrainOptions:
 def _record(
     manifest: Manifest, fold: int, options: TrainOptions, root: str | None, allow_leak: bool
 ) -> Record:
-    inputs = [manifest.header.input_from(manifest.as_input())]
-    if options.weights not in (None, PACKAGE, HUB):
-        source = Source.open(options.weights)
-        inputs.append(Input(options.weights, source.sha256, option="weights"))
     settings = {"fold": fold, **options.to_json(), "root": root, "allow_leak": allow_leak}
-    return Record("train", settings, tuple(inputs))
+    return Record("train", settings, inputs_of(manifest, options))
 
 
 def _check_finished(output: Path, record: Record) -> None:

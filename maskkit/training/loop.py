@@ -1,4 +1,4 @@
-"""One epoch of training, from batches to weights: read it top to bottom."""
+"""An epoch of training and its step, from batches to weights: read it top to bottom."""
 
 from __future__ import annotations
 
@@ -61,37 +61,43 @@ def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) 
     Raises:
         MaskkitError: The loss is no longer finite.
     """
-    device = next(learner.model.parameters()).device
     totals: dict[str, Tensor] = {}
-    seen = torch.zeros((), device=device)
+    seen = torch.zeros((), device=next(learner.model.parameters()).device)
     step = 0
     for step, batch in enumerate(batches, 1):
-        whole = batch.weight.sum()
-        for part in batch.parts(learner.accumulate):
-            with autocast(device, learner.precision):
-                outputs = learner.network(part.images)
-            losses = learner.criterion(
-                learner.heads, outputs, part.target, part.weight, progress=progress
-            )  # {part of the head: (N,)}
-            sums = {name: (values * part.weight).sum() for name, values in losses.items()}
-            # Of the whole batch: parts of it add up to the gradient that the batch at once would have.
-            loss = torch.stack(list(sums.values())).sum() / whole
-            learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            for name, value in sums.items():  # stays on the device: no sync per step
-                totals[name] = totals.get(name, 0) + value.detach()
-        learner.scaler.unscale_(learner.optimizer)
-        if learner.clip:
-            nn.utils.clip_grad_norm_(learner.model.parameters(), learner.clip)
-        learner.scaler.step(learner.optimizer)
-        learner.scaler.update()
-        learner.optimizer.zero_grad(set_to_none=True)
+        for name, value in train_step(learner, batch, progress=progress).items():
+            totals[name] = totals.get(name, 0) + value  # stays on the device: no sync per step
         learner.schedule.step()  # per step, not per epoch
         learner.average.after_step()
-        seen += whole
+        seen += batch.weight.sum()
         if step % CHECK_EVERY == 0:
             _stop_on_nan(totals, step)
     _stop_on_nan(totals, step)
     return {name: float(total / seen) for name, total in totals.items()}
+
+
+def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, Tensor]:
+    """Move the weights by a batch, and return the sum of its weighted losses before, by part of the head."""
+    sums: dict[str, Tensor] = {}
+    whole = batch.weight.sum()
+    for part in batch.parts(learner.accumulate):
+        with autocast(whole.device, learner.precision):
+            outputs = learner.network(part.images)
+        # {part of the head: (N,)}
+        losses = learner.criterion(learner.heads, outputs, part.target, part.weight, progress=progress)
+        weighted = {name: (values * part.weight).sum() for name, values in losses.items()}
+        # Of the whole batch: parts of it add up to the gradient that the batch at once would have.
+        loss = torch.stack(list(weighted.values())).sum() / whole
+        learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        for name, value in weighted.items():
+            sums[name] = sums.get(name, 0) + value.detach()
+    learner.scaler.unscale_(learner.optimizer)
+    if learner.clip:
+        nn.utils.clip_grad_norm_(learner.model.parameters(), learner.clip)
+    learner.scaler.step(learner.optimizer)
+    learner.scaler.update()
+    learner.optimizer.zero_grad(set_to_none=True)
+    return sums
 
 
 def _stop_on_nan(totals: dict[str, Tensor], step: int) -> None:

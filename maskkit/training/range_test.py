@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
+from maskkit.progress import Track, untracked
 
 SMOOTHING = 0.9  # share of the smoothed loss that stays at a step; fastai's 0.98 is slow for 100 steps
 TOO_HIGH = 4.0  # times the lowest smoothed loss, as in fastai: from there on the loss tells nothing more
@@ -49,7 +50,12 @@ class Curve:
 
 
 def range_test(
-    step: Callable[[float], float], *, start: float = 1e-6, end: float = 1.0, steps: int = 100
+    step: Callable[[float], float],
+    *,
+    start: float = 1e-6,
+    end: float = 1.0,
+    steps: int = 100,
+    track: Track = untracked,
 ) -> Curve:
     """Make steps at rising rates until the loss runs away, and suggest a rate.
 
@@ -63,16 +69,19 @@ def range_test(
         start: The lowest rate.
         end: The highest rate.
         steps: From one to the other, if the loss does not run away.
+        track: Shows progress.
 
     Raises:
-        MaskkitError: The loss is not finite from the start, or nothing was learnt at any rate.
+        MaskkitError: The rates do not rise, the loss is not finite from the start, or nothing was learnt at
+            any rate.
     """
+    check_rates(start, end)
     rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []
     stopped = ""
     average = 0.0
-    for number in range(steps):
+    for number in track(range(steps), steps, "learning rates"):
         rate = start * (end / start) ** (number / max(1, steps - 1))
         loss = step(rate)
         if not isfinite(loss):
@@ -92,6 +101,20 @@ def range_test(
         )
         stopped = f"the highest rate, {end:g}, was reached{still}"
     return Curve(tuple(rates), tuple(losses), tuple(smoothed), suggestion, RULE, stopped)
+
+
+def check_rates(start: float, end: float) -> None:
+    """Raise unless rates can rise by a factor from one to the other.
+
+    Raises:
+        MaskkitError: They cannot.
+    """
+    if not 0 < start < end:
+        raise MaskkitError(
+            f"the learning rate cannot rise from {start:g} to {end:g}",
+            why="it is multiplied with the same factor at every step",
+            fix="use a --start above 0 and below --end",
+        )
 
 
 def _suggest(rates: list[float], smoothed: list[float]) -> float:
@@ -122,9 +145,10 @@ def nothing_changed(model: nn.Module, optimizer: torch.optim.Optimizer) -> Itera
         (parameter, parameter.requires_grad, _copied(parameter.grad)) for parameter in model.parameters()
     ]
     modes = [(module, module.training) for module in model.modules()]
-    state, put_back_random = deepcopy(optimizer.state_dict()), _random_numbers()
+    state = deepcopy(optimizer.state_dict())
     try:
-        yield
+        with same_random_numbers():
+            yield
     finally:
         with torch.no_grad():
             for tensor, before in tensors:
@@ -135,7 +159,16 @@ def nothing_changed(model: nn.Module, optimizer: torch.optim.Optimizer) -> Itera
         for module, mode in modes:
             module.training = mode
         optimizer.load_state_dict(state)
-        put_back_random()
+
+
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Let torch, NumPy and Python go on with the random numbers that they would have drawn."""
+    put_back = _random_numbers()
+    try:
+        yield
+    finally:
+        put_back()
 
 
 def _copied(tensor: Tensor | None) -> Tensor | None:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
-from maskkit.config import HUB, Device, Precision, TrainOptions
+from maskkit.config import HUB, PACKAGE, Device, Precision, TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import ByClass, augmentation
 from maskkit.imaging.cropping import crop_to_train
@@ -70,6 +72,18 @@ def settled(options: TrainOptions) -> TrainOptions:
     if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":
         precision = "auto"
     return replace(options, device=cast(Device, device.type), precision=precision)
+
+
+def inputs_of(manifest: Manifest, options: TrainOptions) -> tuple[Input, ...]:
+    """Return the files that a training reads, but for photos, as its record names them.
+
+    Raises:
+        MaskkitError: The weights cannot be read.
+    """
+    read = (manifest.header.input_from(manifest.as_input()),)
+    if options.weights in (None, PACKAGE, HUB):
+        return read
+    return (*read, Input(options.weights, Source.open(options.weights).sha256, option="weights"))
 
 
 def start(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
@@ -23,7 +24,7 @@ from maskkit.scoring.metrics import confusion
 from maskkit.techniques import AUXILIARY
 from maskkit.training.average import averaging
 from maskkit.training.criterion import Criterion
-from maskkit.training.feed import Feed
+from maskkit.training.feed import Batch, Feed
 from maskkit.training.fold import Fold
 from maskkit.training.history import Epoch, held_out_scores
 from maskkit.training.inference import probabilities
@@ -150,15 +151,19 @@ class Trainer:
     def train(self, number: int, track: Track = untracked) -> dict[str, float]:
         """Train for one epoch; return the mean loss by part of the head. `run_epoch` also scores."""
         epochs = self.options.epochs
-        torch.manual_seed(self.options.seed * 100_003 + number)
-        self.learner.network.train()
-        self.thaw.begin_epoch(number)
-        batches = self.feed.epoch(number, track)
+        batches = self.batches(number, track)
         parts = train_epoch(self.learner, batches, progress=(number - 1) / epochs)
         with autocast(self.device, self.precision):
             images = (batch.images for batch in self.feed.epoch(number, track))
             self.learner.average.after_epoch(number, epochs, lambda: images)
         return parts
+
+    def batches(self, number: int, track: Track = untracked) -> Iterator[Batch]:
+        """Begin an epoch, and return what there is to learn in it."""
+        torch.manual_seed(self.options.seed * 100_003 + number)
+        self.learner.network.train()
+        self.thaw.begin_epoch(number)
+        return self.feed.epoch(number, track)
 
     def _score(self, track: Track) -> tuple[float, dict[str, float]]:
         """Ask about every photo held out; return the loss and the scores."""

@@ -19,6 +19,8 @@ APP: Any = typer.main.get_command(app)
 COMMANDS: dict[str, Any] = APP.commands
 QUICK = "--model test_efficientnet --size 32 --epochs 1 --workers 0 --device cpu --batch-size 60"
 
+RISING = f"{QUICK.replace('--epochs 1 ', '')} --steps 20"
+
 
 @dataclass(frozen=True)
 class Described:
@@ -62,6 +64,10 @@ DESCRIBED = {
     "split": Described(
         "labels.parquet --folds 3", suffix=".parquet", stdin="labels.parquet", piped="--folds 3",
         refused="leaky.parquet --check",
+    ),
+    "lr-find": Described(
+        f"folds.parquet {RISING}", suffix=".json", reports=True, stdin="folds.parquet", piped=RISING,
+        refused=f"leaky.parquet {RISING}",
     ),
     "train": Described(
         f"folds.parquet {QUICK}", suffix=".safetensors", stdin="folds.parquet", piped=QUICK, to_stdout=False,

@@ -215,6 +215,7 @@ OTHER_HELP = {
     "output": {"train", "split"},
     "json": {"split"},  # the artifact has standard output, unless -o names a file
     "root": {"label"},
+    "fold": {"train"},  # which can take all of them
     "corrections": {"audit"},
     "weights": {"train", "ensemble"},
     "precision": {"predict"},

@@ -1,11 +1,12 @@
 from itertools import pairwise
+from math import log10
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
-from maskkit.reporting.plots import Chart, Line, draw, heat_map, largest_mistakes, ticks
+from maskkit.reporting.plots import Chart, Line, Mark, decades, draw, heat_map, largest_mistakes, ticks
 
 NAN = float("nan")
 
@@ -57,3 +58,39 @@ def test_leaves_a_gap_where_a_value_is_not_finite() -> None:
 def test_refuses_a_chart_without_points() -> None:
     with pytest.raises(MaskkitError, match="'loss' has nothing to draw"):
         draw(Chart("loss", "epoch", (Line("held out", [1], [NAN]),)))
+
+
+@given(st.floats(1e-9, 1e9), st.floats(1, 1e6))
+def test_decades_hold_all_values_between_two_powers_of_ten(low: float, factor: float) -> None:
+    marks = decades(low, low * factor)
+    assert marks[0] <= low * (1 + 1e-6)
+    assert marks[-1] >= low * factor * (1 - 1e-6)
+    assert len(marks) >= 2
+    assert all(after / before == pytest.approx(10) for before, after in pairwise(marks))
+    assert len(marks) <= 3 + log10(factor)
+
+
+def test_equal_factors_are_equally_far_apart_on_a_logarithmic_axis() -> None:
+    line = Line("loss", [1e-6, 1e-4, 1e-2], [0, 1, 2])
+    drawing = draw(Chart("loss", "rate", (line,), is_log=True))
+    assert drawing.paths == ("M44.0 182.0L197.0 96.0L350.0 10.0",)
+    assert [tick.label for tick in drawing.x_ticks] == ["1e-6", "1e-5", "0.0001", "0.001", "0.01"]
+
+
+def test_a_logarithmic_axis_has_no_place_for_0() -> None:
+    drawing = draw(Chart("loss", "rate", (Line("loss", [0, -1, 1, 10], [5, 5, 0, 1]),), is_log=True))
+    assert drawing.paths == ("M44.0 182.0L350.0 10.0",)
+
+
+def test_marks_are_on_the_axis_even_outside_the_lines() -> None:
+    line = Line("loss", [1e-2, 1e-1], [0, 1])
+    drawing = draw(Chart("loss", "rate", (line,), marks=(Mark(1e-3, "here"),), is_log=True))
+    (mark,) = drawing.marks
+    assert (mark.at, mark.label) == (drawing.left, "here")
+    assert drawing.x_ticks[0].label == "0.001"
+
+
+def test_what_is_above_the_highest_leaves_the_frame_at_the_top() -> None:
+    drawing = draw(Chart("loss", "epoch", (Line("a", [0, 1, 2], [0, 2, 1000]),), highest=2))
+    assert drawing.y_ticks[-1].label == "2"
+    assert drawing.paths[0].endswith("L350.0 -85818.0")

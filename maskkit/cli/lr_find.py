@@ -1,0 +1,138 @@
+"""`maskkit lr-find`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maskkit.cli import machine, options, terminal
+from maskkit.cli.charts import bar, short
+from maskkit.cli.streams import (
+    Target,
+    print_json,
+    print_tsv,
+    refuse,
+    source,
+    stdout_is_terminal,
+    target,
+)
+from maskkit.cli.tables import new_table
+from maskkit.config import OF_A_WHOLE_TRAINING, TrainOptions
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from maskkit.stages.lr_find import Found
+    from maskkit.training.range_test import Curve
+
+ROWS = 13  # of a terminal's table, and two more if need be
+TESTED = [field.name for field in fields(TrainOptions) if field.name not in OF_A_WHOLE_TRAINING]
+
+
+@options.taking(TrainOptions, argument="training", only=TESTED)
+def lr_find(
+    context: typer.Context,
+    training: TrainOptions,
+    manifest: options.ManifestIn = None,
+    output: options.Output = None,
+    fold: Annotated[int, typer.Option(min=0, help="The fold that will be held out; nothing is learnt from it.")] = 0,
+    start: Annotated[float, typer.Option(min=1e-9, max=10, help="The lowest rate of the backbone.")] = 1e-6,
+    end: Annotated[float, typer.Option(min=1e-9, max=10, help="The highest rate of the backbone.")] = 1.0,
+    steps: Annotated[int, typer.Option(min=2, help="Steps from the lowest rate to the highest.")] = 100,
+    root: options.Root = None,
+    allow_leak: options.AllowLeak = False,
+    json: options.Json = False,
+    html: options.Html = None,
+    cache: options.CacheFolder = None,
+    cache_size: options.CacheSize = options.CACHE_SIZE,
+    force: options.Force = False,
+    recipe: options.Recipe = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train for a few steps at rising learning rates, and suggest the rate to give to `train`.
+
+    Give it the options of the training: it makes the same steps. Nothing is kept of what is learnt. Prints a
+    table on a terminal, tab-separated values in a pipe, JSON with --json or into -o FILE.
+
+    Example: maskkit lr-find folds.parquet --weights package --html rates.html
+    """
+    _check_words(output, html)
+    kept = options.chosen_cache(cache, cache_size)
+    machine.use_well()
+    from maskkit.artifacts.files import write_whole
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.stages.lr_find import lr_find as stage
+    from maskkit.stages.lr_find import report
+
+    inputs = [manifest, training.weights]
+    to = None if output is None else target(output, force=force, inputs=inputs)
+    if html is not None:
+        refuse(html, force=force, inputs=inputs)
+    given = Manifest.read(source(manifest, what="manifest"))
+    given.need("fold")
+    options.stop_if_dry(context, dry_run)
+    found = stage(
+        given, fold=fold, options=training, start=start, end=end, steps=steps, root=root, cache=kept,
+        allow_leak=allow_leak, track=terminal.track,
+    )  # fmt: skip
+    if html is not None:
+        write_whole(html, report(found, manifest=given.name, output=output).encode())
+        terminal.note(f"the page is {html}")
+    _print(found, to, json=json)
+
+
+def _check_words(output: str | None, html: Path | None) -> None:
+    if html is not None and output is not None and html.resolve() == Path(output).resolve():
+        raise typer.BadParameter(f"{html} is given to -o too", param_hint="--html")
+
+
+def _print(found: Found, to: Target | None, *, json: bool) -> None:
+    """Give programs the numbers and people a table, which share a terminal but never a pipe."""
+    from maskkit.stages.lr_find import COLUMNS
+
+    if to is None and not json and stdout_is_terminal():
+        terminal.show(_table(found.curve))
+        terminal.show(terminal.escape(_sentences(found)))
+        return
+    if to is not None:
+        to.write((dumps(found.to_json(), indent=2) + "\n").encode())
+    elif json:
+        print_json(found.to_json())
+    else:
+        print_tsv(COLUMNS, ([f"{value:.6g}" for value in row] for row in found.rows()))
+    if not (json and stdout_is_terminal()):
+        terminal.note(_table(found.curve))
+        terminal.note(_sentences(found))
+
+
+def _table(curve: Curve) -> Table:
+    """Show the loss at some of the rates, and at those that the suggestion comes from."""
+    last = len(curve.rates) - 1
+    lowest = curve.smoothed.index(min(curve.smoothed))
+    above = [step for step, rate in enumerate(curve.rates) if rate >= curve.suggestion]
+    named = {above[0]: "suggested", lowest: "lowest"}
+    shown = {round(last * row / (ROWS - 1)) for row in range(ROWS)} | set(named)
+    full = max(curve.smoothed[: lowest + 1])
+    table = new_table("training loss at a rising rate", "rate", "loss", "smoothed", "", "")
+    for column in table.columns[3:]:
+        column.justify = "left"
+    for step in sorted(shown):
+        loss, smoothed = curve.losses[step], curve.smoothed[step]
+        drawn = bar(smoothed / full if full > 0 else 0.0)
+        table.add_row(f"{curve.rates[step]:.1e}", short(loss), short(smoothed), drawn, named.get(step, ""))
+    return table
+
+
+def _sentences(found: Found) -> str:
+    curve = found.curve
+    return (
+        f"learning rate {curve.suggestion:g}: {curve.rule}.\n"
+        f"The test ended because {curve.stopped}. "
+        "Another optimizer, batch size, model or loss bears another rate.\n"
+        f"For a recipe:\n\n{found.recipe}"
+    )

@@ -1,0 +1,187 @@
+"""Find the learning rate to train with: a few steps at rising rates, by the very loop of `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from maskkit.artifacts.header import Record
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.records import Cache
+from maskkit.artifacts.script import script
+from maskkit.config import OF_A_WHOLE_TRAINING, TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.imaging.roots import photo_files
+from maskkit.progress import Track, untracked
+from maskkit.training.feed import Batch
+from maskkit.training.loop import train_step
+from maskkit.training.range_test import (
+    Curve,
+    check_rates,
+    nothing_changed,
+    range_test,
+    same_random_numbers,
+)
+from maskkit.training.rows import rows_of
+from maskkit.training.start import inputs_of, settled
+from maskkit.training.start import start as start_training
+from maskkit.training.trainer import Trainer
+
+COLUMNS = ("rate", "loss", "smoothed")
+SHOWN = (
+    "model",
+    "optimizer",
+    "batch_size",
+    "loss",
+)  # options that a page names first, since a rate hangs on them
+
+
+@dataclass(frozen=True)
+class Found:
+    """A learning rate, and what it was found with.
+
+    Args:
+        curve: The losses at all rates, the suggestion, and its rule.
+        photos: That are trained on.
+        record: Of the test.
+        history: Of the manifest.
+    """
+
+    curve: Curve
+    photos: int
+    record: Record
+    history: tuple[Record, ...]
+
+    @property
+    def recipe(self) -> str:
+        """Lines of a recipe for `train`."""
+        return f"[train]\nlearning-rate = {self.curve.suggestion:g}"
+
+    def rows(self) -> Iterator[tuple[float, float, float]]:
+        """Yield the columns of each step."""
+        yield from zip(self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, the suggestion first."""
+        return {
+            "suggestion": self.curve.suggestion,
+            "rule": self.curve.rule,
+            "stopped": self.curve.stopped,
+            "photos": self.photos,
+            "curve": [dict(zip(COLUMNS, row, strict=True)) for row in self.rows()],
+            "made_by": self.record.to_json(),
+        }
+
+
+@same_random_numbers()  # beginning a training sets them
+def lr_find(
+    manifest: Manifest,
+    *,
+    fold: int,
+    options: TrainOptions | None = None,
+    start: float = 1e-6,
+    end: float = 1.0,
+    steps: int = 100,
+    root: str | None = None,
+    cache: Cache | None = None,
+    allow_leak: bool = False,
+    track: Track = untracked,
+) -> Found:
+    """Train for a few steps at rising rates, and suggest the highest rate for a training.
+
+    Model, photos, loss and steps are those of `train` with the same options in its first epoch; the rate of
+    each group of parameters keeps its ratio to the backbone's. Nothing is scored, and nothing kept.
+
+    Args:
+        manifest: With `fold`, from `split`.
+        fold: The fold that will be held out; nothing is learnt from it.
+        options: How will be trained; what only a whole training has does not matter.
+        start: The lowest rate of the backbone.
+        end: The highest.
+        steps: From one to the other; photos are gone through again if there are too few.
+        root: Where the photos are, if not where `label` found them.
+        cache: Where decoded photos are kept; None to decode them when they are wanted.
+        allow_leak: Go on although people are on both sides of the split.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: As `train`; or rates do not rise, the model is to learn in phases, or nothing is learnt.
+        RefusedError: People are on both sides of the split.
+    """
+    check_rates(start, end)
+    options = options or TrainOptions()
+    _refuse_phases(options)
+    # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's.
+    options = replace(settled(options), learning_rate=1.0, schedule="constant:warmup=0", average="none")
+    rows = rows_of(manifest, fold, allow_leak=allow_leak)
+    photo_files(manifest, root=root)
+    ready = start_training(manifest, rows, options, root=root, cache=cache, track=track)
+    trainer = Trainer(ready.learner, ready.fold, ready.options)
+    with nothing_changed(trainer.learner.model, trainer.learner.optimizer):
+        curve = range_test(_step_of(trainer), start=start, end=end, steps=steps, track=track)
+    chosen = {
+        name: value for name, value in ready.options.to_json().items() if name not in OF_A_WHOLE_TRAINING
+    }
+    settings = {"fold": fold, **chosen, "start": start, "end": end, "steps": steps}
+    settings |= {"root": root, "allow_leak": allow_leak}
+    record = Record("lr-find", settings, inputs_of(manifest, options))
+    return Found(curve, len(rows.training), record, manifest.header.history)
+
+
+def report(found: Found, *, manifest: str, output: str | None = None) -> str:
+    """Return a self-contained HTML page with the losses by rate.
+
+    Args:
+        found: What to show.
+        manifest: Name of the manifest.
+        output: Where the numbers are written.
+    """
+    from maskkit.reporting.rates import rates_page  # jinja2, which the test itself need not
+
+    curve, options = found.curve, found.record.options
+    facts = {"Manifest": manifest, "Held-out fold": str(options["fold"]), "Photos": f"{found.photos:,}"}
+    facts |= {name.replace("_", " ").capitalize(): str(options[name]) for name in SHOWN}
+    return rates_page(
+        curve.rates,
+        curve.losses,
+        curve.smoothed,
+        suggestion=curve.suggestion,
+        rule=curve.rule,
+        stopped=curve.stopped,
+        recipe=found.recipe,
+        title=f"Learning rate for {manifest}",
+        facts=facts,
+        history=script((*found.history, found.record), output=output or "rates.json"),
+    )
+
+
+def _refuse_phases(options: TrainOptions) -> None:
+    freeze = options.one("freeze")
+    if freeze.name not in ("none", "all"):
+        raise MaskkitError(
+            f"cannot test learning rates with --freeze {freeze.name}",
+            why="a test has no epochs, in which more and more of the model would begin to learn",
+            fix="leave --freeze out: what the whole model bears, it bears while a part of it rests",
+        )
+
+
+def _step_of(trainer: Trainer) -> Callable[[float], float]:
+    """Return what trains on one more batch at a rate, and returns its loss before the step."""
+    learner, batches = trainer.learner, _batches(trainer)
+
+    def step(rate: float) -> float:
+        for group, ratio in zip(learner.optimizer.param_groups, learner.schedule.highest, strict=True):
+            group["lr"] = ratio * rate
+        batch = next(batches)
+        parts = train_step(learner, batch, progress=0.0)
+        return float(sum(parts.values()) / batch.weight.sum())
+
+    return step
+
+
+def _batches(trainer: Trainer) -> Iterator[Batch]:
+    """Yield the batches of one epoch after the other, without end."""
+    for epoch in count(1):
+        yield from trainer.batches(epoch)
