@@ -39,7 +39,9 @@ def lr_find(
     training: TrainOptions,
     manifest: options.ManifestIn = None,
     output: options.Output = None,
-    fold: Annotated[int, typer.Option(min=0, help="The fold that will be held out; nothing is learnt from it.")] = 0,
+    fold: Annotated[
+        int, typer.Option(min=0, help="The fold that will be held out; nothing is learnt from it.")
+    ] = 0,
     start: Annotated[float, typer.Option(min=1e-9, max=10, help="The lowest rate of the backbone.")] = 1e-6,
     end: Annotated[float, typer.Option(min=1e-9, max=10, help="The highest rate of the backbone.")] = 1.0,
     steps: Annotated[int, typer.Option(min=2, help="Steps from the lowest rate to the highest.")] = 100,

@@ -141,7 +141,7 @@ class Trainer:
             if value > main:
                 weight = self._weight_of(name) * main / value / 3
                 log.warning(
-                    "%s has %.3g of the loss and the classes %.3g: give it less weight, such as %s:weight=%.2g",
+                    "%s has %.3g of the loss, the classes %.3g: give it less weight, such as %s:weight=%.2g",
                     name, value, main, name, weight,
                 )  # fmt: skip
 
