@@ -22,6 +22,7 @@ from maskkit.stages import lr_find as module
 from maskkit.stages.lr_find import Found, lr_find, report
 from maskkit.stages.split import split
 from maskkit.training.fold import Fold
+from maskkit.training.loop import train_step
 from maskkit.training.rows import rows_of
 from maskkit.training.start import settled, start
 from maskkit.training.trainer import Trainer
@@ -62,7 +63,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
 def rates(monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
     """The rates of the optimizer's groups at each step, to be filled by a test."""
     seen: list[list[float]] = []
-    real = module.train_step
+    real = train_step
 
     def step(learner: Any, *given: Any, **named: Any) -> Any:
         seen.append([group["lr"] for group in learner.optimizer.param_groups])
@@ -145,7 +146,7 @@ def test_leaves_weights_optimizer_and_random_numbers_as_they_were(
     failure: type[BaseException] | None,
     freeze: str,
 ) -> None:
-    real, steps = module.train_step, 0
+    real, steps = train_step, 0
 
     def step(*given: Any, **named: Any) -> Any:
         nonlocal steps
@@ -198,7 +199,7 @@ def test_shows_the_model_no_photo_that_is_held_out(
             return self.inputs.take(rows)
 
     def noting(model: Any, fold: Fold, options: TrainOptions) -> Trainer:
-        return Trainer(model, replace(fold, inputs=Noted(fold.inputs)), options)  # type: ignore[arg-type]
+        return Trainer(model, replace(fold, inputs=Noted(fold.inputs)), options)
 
     monkeypatch.setattr(module, "Trainer", noting)
     lr_find(folds, fold=1, options=quick, start=1e-4, steps=16)
