@@ -109,7 +109,7 @@ def parse_weights(text: str | None, *, count: int, option: str) -> tuple[float, 
     if len(weights) != count or not all(isfinite(weight) and weight > 0 for weight in weights):
         raise MaskkitError(
             f"{option} is {text!r}",
-            why=f"it is a number above 0 for each of {count} losses, with commas between them",
+            why=f"it has a number above 0 for each loss of the sum, {count} in all, with commas between them",
             fix=f"write it like {option} {','.join(['1', *['0.5'] * (count - 1)])}",
         )
     return weights
