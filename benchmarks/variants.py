@@ -1,4 +1,4 @@
-"""Train the same folds in many ways, and tell which differences are more than the luck of who was photographed.
+"""Train the same folds in many ways, and tell which differences are more than luck.
 
     python benchmarks/variants.py photos/train/train.csv --weights package
     python benchmarks/variants.py photos/train/train.csv --weights package --frozen
@@ -14,9 +14,9 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FINE = ["--size", "64x48", "--epochs", "5", "--precision", "float32"]
 FROZEN = ["--size", "128x96", "--epochs", "20", "--freeze", "all"]
@@ -143,11 +143,9 @@ class Study:
             return
         run.mkdir(parents=True, exist_ok=True)
         options = [*VARIANTS[name], *self.common]
-        started = time.perf_counter()
         _maskkit(
             "train", manifest, "--fold", "all", "-o", run / "fold{fold}.safetensors", "--resume", *options
         )
-        (run / "seconds").write_text(f"{time.perf_counter() - started:.0f}")
         checkpoints = sorted(run.glob("fold*.safetensors"))
         _maskkit("predict", manifest, *checkpoints, "--oof", "-o", self.oof(name))
 
@@ -156,19 +154,37 @@ class Study:
         return self.run(name) / "oof.parquet"
 
     def table(self, names: list[str], replicates: int) -> str:
-        """Compare each variant with the first, over the same people."""
+        """Compare each variant with the first, over the same people, as a table of Markdown."""
         first, *others = names
-        lines = ["| variant | options | macro-F1 | difference | 95 % interval |", "|---|---|---|---|---|"]
-        for name in names:
-            found = self._compared(first, name if others else first, replicates)
-            options = " ".join([*LABELS.get(name, []), *VARIANTS[name]])
-            lines.append(f"| {name} | `{options}` | {found} |" if options else f"| {name} | | {found} |")
+        found = [self._compared(first, name, replicates) for name in others]
+        lines = [
+            "| variant | options | macro-F1 | difference, 95 % interval | age, accuracy |",
+            "|---|---|---|---|---|",
+            _row(first, [], found[0]["runs"][0]["own"], None),
+        ]
+        for name, each in zip(others, found, strict=True):
+            options = [*LABELS.get(name, []), *VARIANTS[name]]
+            lines.append(
+                _row(name, options, each["runs"][1]["own"], each["versus"][0]["difference"]["macro_f1"])
+            )
         return "\n".join(lines)
 
-    def _compared(self, first: str, name: str, replicates: int) -> str:
-        runs = [self.oof(first)] if name == first else [self.oof(first), self.oof(name)]
-        words = ["--on", self.manifest(first), "--replicates", replicates, "--json"]
-        return json.dumps(json.loads(_maskkit("compare", *runs, *words)))
+    def _compared(self, first: str, name: str, replicates: int) -> dict[str, Any]:
+        words = ["--on", self.manifest(first), "--replicates", replicates, "--json", "--quiet"]
+        found: dict[str, Any] = json.loads(_maskkit("compare", self.oof(first), self.oof(name), *words))
+        return found
+
+
+def _row(name: str, options: list[str], own: dict[str, Any], difference: dict[str, float] | None) -> str:
+    score, age = own["macro_f1"], own["age_accuracy"]["value"]
+    shown = f"({score['low']:.3f} to {score['high']:.3f})" if difference is None else ""
+    against = ""
+    if difference is not None:
+        mark = "**" if difference["low"] > 0 or difference["high"] < 0 else ""
+        interval = f"{difference['low']:+.3f} to {difference['high']:+.3f}"
+        against = f"{mark}{difference['value']:+.3f}{mark} ({interval})"
+    words = f"`{' '.join(options)}`" if options else ""
+    return f"| {name} | {words} | {score['value']:.3f} {shown}| {against} | {age:.3f} |"
 
 
 def main() -> None:

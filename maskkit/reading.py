@@ -49,7 +49,7 @@ def parse_normalize(text: str) -> tuple[Channels, Channels]:
     if both[0] is None or both[1] is None or not all(both[1]):
         raise MaskkitError(
             f"--normalize is {text!r}",
-            why="it is mean/deviation, three numbers from 0 to 1 each, for red, green and blue; none of the latter is 0",
+            why="it is mean/deviation, each of red, green and blue, from 0 to 1 and the latter above 0",
             fix="use what `maskkit eda` prints, such as --normalize 0.5,0.5,0.5/0.25,0.25,0.25",
         )
     return both[0], both[1]
@@ -109,7 +109,7 @@ def parse_weights(text: str | None, *, count: int, option: str) -> tuple[float, 
     if len(weights) != count or not all(isfinite(weight) and weight > 0 for weight in weights):
         raise MaskkitError(
             f"{option} is {text!r}",
-            why=f"it is a number above 0 for each of {count} losses, with commas between them",
+            why=f"it has a number above 0 for each loss of the sum, {count} in all, with commas between them",
             fix=f"write it like {option} {','.join(['1', *['0.5'] * (count - 1)])}",
         )
     return weights

@@ -139,9 +139,10 @@ class Trainer:
         main = sum(parts.values()) - sum(aside.values())
         for name, value in aside.items():
             if value > main:
+                weight = self._weight_of(name) * main / value / 3
                 log.warning(
-                    "%s has %.3g of the loss and the classes %.3g: lower its weight, such as --head ...+%s:weight=%.2g",
-                    name, value, main, name, self._weight_of(name) * main / value / 3,
+                    "%s has %.3g of the loss, the classes %.3g: give it less weight, such as %s:weight=%.2g",
+                    name, value, main, name, weight,
                 )  # fmt: skip
 
     def _weight_of(self, head: str) -> float:

@@ -253,7 +253,7 @@ def test_stops_when_it_diverges(make: MakeTrainer, batch_size: int) -> None:
         optimizer=f"sgd:clip=0,head={rate:g}",
         schedule="constant:warmup=0",
     )
-    with pytest.raises(MaskkitError, match=r"loss is (no longer finite|nan|inf)") as caught:
+    with pytest.raises(MaskkitError, match=r"loss .*is (no longer finite|nan|inf)") as caught:
         trainer.run_epoch()
     assert "epoch" in caught.value.what
     assert "--learning-rate" in caught.value.fix

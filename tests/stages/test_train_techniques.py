@@ -1,0 +1,128 @@
+"""What options of training add up to: a checkpoint that predicts as it was scored, whatever was chosen."""
+
+import csv
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.stages.evaluate import evaluate
+from maskkit.stages.predict import Machine, predict
+from maskkit.stages.train import train
+from maskkit.training.tracking.opening import open_tracker
+
+CHOICES: list[dict[str, Any]] = [
+    {"head": "factors+regression:weight=0.2", "loss": "focal", "class_weights": "sqrt"},
+    {
+        "head": "joint:hidden=16,samples=3+coral:step=5",
+        "sampler": "balanced",
+        "augment": "light+grid-shuffle",
+    },
+    {"head": "arcface:centers=2", "loss": "ce", "oversample": "age=60plus:2", "schedule": "onecycle"},
+    {"head": "cosine", "loss": "ldam", "class_weights": "effective:start=0.5", "mix": "mixup"},
+    {
+        "head": "joint:hidden=8+factors",
+        "mix": "half:partner=age=60plus",
+        "augment_rare": "age=60plus:trivial",
+    },
+    {"model": "test_efficientnet:pool=gem", "average": "swa:start=0.5", "schedule": "constant"},
+    {"freeze": "phase", "optimizer": "sgd:layer_decay=0.8,accumulate=3", "schedule": "step:every=1"},
+    {"freeze": "all", "sampler": "smote:neighbors=2", "loss": "ce+f1", "loss_weights": "1,0.5"},
+    {"undersample": "mask=wear:2", "average": "none", "schedule": "plateau", "optimizer": "lamb"},
+]
+
+
+@pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: "-".join(map(str, chosen)))
+def test_predicts_as_it_was_scored_and_says_how_it_was_made(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path, chosen: dict[str, Any]
+) -> None:
+    output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=replace(quick, **chosen))
+    checkpoint = Checkpoint.read(output)
+    predictions = predict(folds, [checkpoint], oof=True, machine=Machine("cpu", 64, 0))
+    found = evaluate(folds, predictions, replicates=2).scores
+    assert found.macro_f1.value == checkpoint.header.facts["scores"]["macro_f1"]
+    commands = script(checkpoint.header.history, output="fold0.safetensors")
+    for name, text in chosen.items():
+        assert f"--{name.replace('_', '-')}" in commands
+        assert text.split(":")[0].split("+")[0] in commands
+
+
+def test_each_part_of_the_loss_has_a_column_of_the_history(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path
+) -> None:
+    options = replace(quick, head="factors+regression:weight=0.2")
+    output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=options)
+    with output.with_suffix(".history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        parts = float(row["train_factors"]) + float(row["train_regression"])
+        assert float(row["train_loss"]) == pytest.approx(parts)
+
+
+def test_says_that_an_auxiliary_loss_dominates(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = replace(quick, epochs=1, head="joint+regression:weight=100")
+    with caplog.at_level(logging.WARNING):
+        train(folds, tmp_path / "fold0.safetensors", fold=0, options=options)
+    assert "regression has" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        train(
+            folds, tmp_path / "other.safetensors", fold=0, options=replace(options, head="joint+regression")
+        )
+    assert "regression" not in caplog.text
+
+
+def test_a_tracker_is_told_everything_and_changes_nothing(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path
+) -> None:
+    plain = train(folds, tmp_path / "plain" / "fold0.safetensors", fold=0, options=quick)
+    tracker = open_tracker(f"tensorboard:{tmp_path / 'events'},mistakes=4")
+    told = train(folds, tmp_path / "told" / "fold0.safetensors", fold=0, options=quick, tracker=tracker)
+    assert told.read_bytes() == plain.read_bytes()
+    (folder,) = {path.parent for path in (tmp_path / "events").rglob("*tfevents*")}
+    events = EventAccumulator(str(folder)).Reload()
+    with told.with_suffix(".history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    for name in ("train/loss", "held_out/loss", "held_out/macro_f1"):
+        values = [event.value for event in events.Scalars(name)]
+        assert values == pytest.approx([float(row[name.replace("/", "_")]) for row in history])
+    best = Checkpoint.read(told).header.facts
+    assert events.Scalars("best/macro_f1")[-1].value == pytest.approx(best["scores"]["macro_f1"])
+    assert events.Scalars("best/epoch")[-1].value == best["epoch"]
+    assert {"held_out/confusion", "best/mistakes"} <= set(events.Tags()["images"])
+
+
+def test_a_precision_for_cuda_is_refused_elsewhere(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(MaskkitError, match="float16 on cpu"):
+        train(folds, tmp_path / "a.safetensors", fold=0, options=replace(quick, precision="float16"))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({"optimizer": "adamx"}, "adamx"),
+        ({"undersample": "age=old:2"}, "no level 'old'"),
+        ({"mix": "half:partner=hat=on"}, "no factor 'hat'"),
+        ({"freeze": "gradual:epochs=5"}, "gradual"),
+    ],
+)
+def test_what_only_the_data_and_the_model_can_tell_is_found_out_before_the_first_step(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path, chosen: dict[str, Any], says: str
+) -> None:
+    output = tmp_path / "run" / "a.safetensors"
+    with pytest.raises(MaskkitError) as caught:
+        train(folds, output, fold=0, options=replace(quick, **chosen))
+    assert says in str(caught.value)
+    assert not output.parent.exists()

@@ -1,0 +1,128 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.labels import HOME
+from maskkit.modeling.target import Target
+from maskkit.training.average import averaging
+from maskkit.training.criterion import Criterion
+from maskkit.training.feed import Batch
+from maskkit.training.loop import Learner, train_epoch
+from maskkit.training.optimizers import build_optimizer
+from maskkit.training.schedule import Schedule
+
+CPU = torch.device("cpu")
+
+
+class Tiny(nn.Module):
+    """A network without batch norm, so that photos do not see one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.classifier = nn.Sequential(nn.Linear(12, 16), nn.Tanh()), nn.Linear(16, 18)
+
+    def get_classifier(self) -> nn.Module:
+        return self.classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.body(images))
+        return logits
+
+
+def learner(**options: Any) -> Learner:
+    chosen = TrainOptions(**{"epochs": 3, "schedule": "constant:warmup=0", "average": "none", **options})
+    model, how = Tiny(), chosen.one("optimizer")
+    optimizer = build_optimizer(model, how, chosen.learning_rate)
+    return Learner(
+        model=model,
+        network=model,
+        heads=None,
+        criterion=Criterion(np.arange(1, 19), HOME, chosen, CPU),
+        optimizer=optimizer,
+        scaler=torch.amp.GradScaler("cpu", enabled=False),
+        schedule=Schedule(optimizer, chosen.one("schedule"), steps_per_epoch=2, epochs=3),
+        average=averaging(model, chosen.one("average")),
+        precision="float32",
+        clip=how.number("clip"),
+        accumulate=how.whole("accumulate"),
+    )
+
+
+def batches(count: int = 2, size: int = 64) -> Iterator[Batch]:
+    torch.manual_seed(7)
+    for _ in range(count):
+        label = torch.randint(18, (size,))
+        target = Target.of_labels(label, torch.full((size, 1), torch.nan), classes=18)
+        yield Batch(torch.randn(size, 12), target, torch.rand(size) + 0.5)
+
+
+def weights(given: Learner) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in given.model.parameters()])
+
+
+@pytest.mark.parametrize("loss", ["ce:smoothing=0.1", "focal", "ldam"])
+def test_four_parts_of_sixteen_teach_what_a_batch_of_64_does(loss: str) -> None:
+    whole, parts = learner(loss=loss), learner(loss=loss, optimizer="adamw:accumulate=4")
+    losses = [train_epoch(one, batches(), progress=0) for one in (whole, parts)]
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-5, atol=1e-6)
+    assert losses[0]["joint"] == pytest.approx(losses[1]["joint"], rel=1e-5)
+    assert not torch.allclose(weights(whole), weights(learner()))
+
+
+def test_a_step_is_that_of_the_weighted_mean() -> None:
+    given = learner(optimizer="sgd:momentum=0,nesterov=false,clip=0,head=1,weight_decay=0", learning_rate=0.1)
+    model = Tiny()
+    batch = next(batches(1))
+    losses = nn.functional.cross_entropy(
+        model(batch.images), batch.target.hard, label_smoothing=0.1, reduction="none"
+    )
+    ((losses * batch.weight).sum() / batch.weight.sum()).backward()  # type: ignore[no-untyped-call]
+    expected = torch.cat(
+        [(item - 0.1 * item.grad).detach().flatten() for item in model.parameters() if item.grad is not None]
+    )
+    train_epoch(given, [batch], progress=0)
+    torch.testing.assert_close(weights(given), expected)
+
+
+def test_tells_the_weighted_mean_of_the_losses_before_each_step() -> None:
+    still = learner(learning_rate=0.0)
+    told = train_epoch(still, batches(3), progress=0)
+    losses, shares = [], []
+    for batch in batches(3):
+        logits = still.model(batch.images)
+        losses.append(
+            nn.functional.cross_entropy(logits, batch.target.hard, label_smoothing=0.1, reduction="none")
+        )
+        shares.append(batch.weight)
+    loss, share = torch.cat(losses), torch.cat(shares)
+    assert told == {"joint": pytest.approx(float(((loss * share).sum() / share.sum()).detach()), rel=1e-5)}
+
+
+def test_the_gradient_is_clipped_to_its_norm() -> None:
+    change = {}
+    for clip in (0.01, 0):
+        given = learner(
+            optimizer=f"sgd:momentum=0,nesterov=false,clip={clip},head=1,weight_decay=0", learning_rate=1.0
+        )
+        before = weights(given)
+        train_epoch(given, batches(1), progress=0)
+        change[clip] = float((weights(given) - before).norm())
+    assert change[0.01] == pytest.approx(0.01, rel=1e-3)
+    assert change[0] > 0.05
+
+
+def test_stops_where_the_loss_is_no_longer_finite_and_says_between_which_steps() -> None:
+    given = learner()
+    many = list(batches(45))
+    many[30] = replace(many[30], images=many[30].images * torch.nan)
+    with pytest.raises(MaskkitError, match=r"loss of joint .* between steps 21 and 40") as caught:
+        train_epoch(given, many, progress=0)
+    assert "lr-find" in caught.value.fix
