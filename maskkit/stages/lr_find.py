@@ -113,8 +113,8 @@ def lr_find(
     check_rates(start, end)
     options = options or TrainOptions()
     _refuse_phases(options)
-    # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's. An average of the
-    # weights would be another copy of them that nobody asks.
+    # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's. An average of
+    # the weights would be another copy of them that nobody asks.
     options = replace(settled(options), learning_rate=1.0, average="none")
     rows = rows_of(manifest, fold, allow_leak=allow_leak)
     photo_files(manifest, root=root)
