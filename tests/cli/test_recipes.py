@@ -70,7 +70,10 @@ def test_underscores_are_as_good_as_hyphens(manifest: str) -> None:
         ("[split]\nfold = 4\n", "by, check, dry-run, folds, force"),  # an unknown key: all that are known
         ("[split]\nrecipe = 'x'\n", "sets recipe, which maskkit split does not have"),
         ("[split]\nmanifest = 'x'\n", "sets manifest, which maskkit split does not have"),
-        ("[splt]\nfolds = 4\n", "label, predict, show, split, train"),  # an unknown table: all that are
+        (
+            "[splt]\nfolds = 4\n",
+            "label, lr-find, predict, show, split, train",
+        ),  # an unknown table: all that are
         ("folds = 4\n", "under [split]"),
         ("[split]\nfolds = true\n", "sets folds to True"),
         ("[split]\nfolds = [4]\n", "it takes one text or number"),
