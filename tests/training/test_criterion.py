@@ -134,7 +134,7 @@ def test_each_part_of_a_head_is_told_by_its_name_and_in_its_weight() -> None:
 
 
 MAIN = [
-    "joint:hidden=16,samples=3,dropout=0.1", "factors:dropout=0", "cosine", "arcface", 
+    "joint:hidden=16,samples=3,dropout=0.1", "factors:dropout=0", "cosine", "arcface",
     "joint:hidden=8+factors",
     "joint:hidden=8+regression", "factors+coral:step=5", "factors+corn:step=5",
 ]  # fmt: skip
