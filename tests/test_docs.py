@@ -53,7 +53,7 @@ def test_the_example_in_each_help_names_only_options_that_exist(name: str) -> No
 
 
 def test_readme_lists_every_command_and_no_other() -> None:
-    table = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `([a-z][a-z-]*)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert table == list(COMMANDS)
 
 
