@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import backbone_state
+from maskkit.modeling.backbone import backbone_state, head_names
 from maskkit.modeling.folding import folded
 from maskkit.modeling.probe import random_photos
 
@@ -69,9 +70,11 @@ def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbo
     with torch.inference_mode():
         try:
             head = Head(model.get_classifier(), dropout=dropout).eval()  # type: ignore[operator]
-            extract = partial(_features, folded(model, images))
+            probe = _with_random_head(model)
+            extract = partial(_features, folded(probe, images))
             features = extract(images)
-            agrees = torch.allclose(head(features), model(images), rtol=1e-3, atol=1e-4)
+            answers = Head(probe.get_classifier(), dropout=dropout).eval()(features)  # type: ignore[operator]
+            agrees = torch.allclose(answers, probe(images), rtol=1e-3, atol=1e-4)
             why = "its last layer alone does not give its answers"
         except (AttributeError, TypeError, RuntimeError) as error:
             agrees, why = False, (str(error) or repr(error)).splitlines()[0]
@@ -91,6 +94,17 @@ def backbone_digest(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _with_random_head(model: nn.Module) -> nn.Module:
+    """Return a copy with another head: one of zeros, as training begins with, would agree with anything."""
+    probe, random = deepcopy(model), torch.Generator().manual_seed(0)
+    head = set(head_names(probe))
+    with torch.no_grad():
+        for name, parameter in probe.named_parameters():
+            if name in head:
+                parameter.copy_(torch.randn(parameter.shape, generator=random) / 10)
+    return probe
 
 
 def _features(model: nn.Module, images: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import ByClass, augmentation
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, open_photos
-from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
+from maskkit.modeling.backbone import begin_at_zero, build, input_size_of, preprocessing_of
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.heads import Numbers, attach, timm_dropout
 from maskkit.modeling.precision import resolve_precision
@@ -170,7 +170,7 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
     """
     name, size = options.one("model"), options.one("size")
     height, width = parse_size(size.name)
-    torch.manual_seed(options.seed)  # the classifier's first weights
+    torch.manual_seed(options.seed)  # the first weights of what is not pretrained
     model = build(
         name.name,
         classes=len(manifest.space),
@@ -179,6 +179,7 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
         drop_path=name.number("drop_path"),
         pool=str(name.settings["pool"]),
     )
+    begin_at_zero(model)
     _check_size(model, name.name, height, width)
     if options.weights not in (None, HUB):
         for message in load_weights(model, options.weights):

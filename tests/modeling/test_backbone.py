@@ -9,6 +9,8 @@ from torch import nn
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import (
     backbone_parameters,
+    backbone_state,
+    begin_at_zero,
     build,
     head_names,
     head_parameters,
@@ -226,3 +228,13 @@ def test_the_optimizer_takes_the_groups() -> None:
     )
     optimizer = torch.optim.AdamW(groups)
     assert sorted({group["lr"] for group in optimizer.param_groups}) == [1e-3, 1e-2]
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_vit", "resnet10t"])
+def test_a_head_of_zeros_finds_all_classes_equally_likely(name: str) -> None:
+    model = build(name, classes=18)
+    before = {key: tensor.clone() for key, tensor in backbone_state(model).items()}
+    begin_at_zero(model)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in backbone_state(model).items())
+    probs = model.eval()(torch.randn(2, 3, *input_size_of(model))).softmax(1)
+    torch.testing.assert_close(probs, torch.full((2, 18), 1 / 18))

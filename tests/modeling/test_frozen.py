@@ -101,3 +101,11 @@ def test_the_digest_does_not_depend_on_the_head_or_what_it_knows_of_ages() -> No
         torch.manual_seed(0)
         digests.add(backbone_digest(headed("test_efficientnet", text, ages=ages)))
     assert len(digests) == 1
+
+
+def test_a_head_of_zeros_hides_no_wrong_ending() -> None:
+    model = TwoHeads()
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    with pytest.raises(MaskkitError, match="cannot be frozen"):
+        divide(model, size=(32, 32), dropout=0.0)
