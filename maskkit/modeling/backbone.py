@@ -185,9 +185,9 @@ def _depths(model: nn.Module) -> dict[str, int]:
 def begin_at_zero(model: nn.Module) -> None:
     """Set a new head to zeros, in place: all classes are equally likely at first.
 
-    As in BiT, Kolesnikov et al. 2020, https://arxiv.org/abs/1912.11370. timm's first weights suit 1,000 classes;
-    for 18 some of its models begin with a loss of 4 to 10 nats instead of log(18) = 2.9, and what flows back
-    from there spoils the pretrained weights.
+    As in BiT, Kolesnikov et al. 2020, https://arxiv.org/abs/1912.11370. timm's first weights suit 1,000
+    classes; for 18 some of its models begin with a loss of 4 to 10 nats instead of log(18) = 2.9, and what
+    flows back from there spoils the pretrained weights.
     """
     for layer in _head_layers(model):
         for parameter in layer.parameters():
