@@ -229,6 +229,7 @@ class TrainOptions:
             text = "+".join(map(str, self.chosen(name)))
             object.__setattr__(self, name, text)  # with every setting, for the record
         check(self)
+        _ = self.levels, self.weights_of_losses  # which raise if they cannot be read
 
     def chosen(self, name: str) -> tuple[Choice, ...]:
         """Return the choices that an option names."""

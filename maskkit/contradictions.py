@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.reading import parse_normalize, parse_size
 from maskkit.techniques import AUXILIARY, POOLS
 
-if TYPE_CHECKING:
-    from maskkit.config import TrainOptions
-
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
 
 
-def check(options: TrainOptions) -> None:
+class Options(Protocol):
+    """What is looked at: `maskkit.config.TrainOptions`, which looks itself over by this module."""
+
+    @property
+    def epochs(self) -> int:
+        """Of a training."""
+
+    @property
+    def normalize(self) -> str | None:
+        """As it was written."""
+
+    @property
+    def augment_rare(self) -> str | None:
+        """As it was written."""
+
+    def chosen(self, name: str) -> tuple[Choice, ...]:
+        """Return the choices that an option names."""
+
+    def one(self, name: str) -> Choice:
+        """Return the choice that an option names."""
+
+
+def check(options: Options) -> None:
     """Raise if options contradict each other, or a text cannot be read.
 
     Raises:
@@ -33,7 +53,7 @@ def check(options: TrainOptions) -> None:
         )
 
 
-def _check_texts(options: TrainOptions) -> None:
+def _check_texts(options: Options) -> None:
     parse_size(options.one("size").name)
     if options.normalize is not None:
         parse_normalize(options.normalize)
@@ -42,12 +62,9 @@ def _check_texts(options: TrainOptions) -> None:
         raise MaskkitError(
             f"--model has the pool {pool!r}", why=f"it is one of {', '.join(POOLS)}", fix="use one of these"
         )
-    # Each raises if it cannot be read.
-    assert options.weights_of_losses
-    _ = options.undersampled, options.oversampled, options.rare, options.partner
 
 
-def _check_heads(options: TrainOptions) -> None:
+def _check_heads(options: Options) -> None:
     heads = [head.name for head in options.chosen("head")]
     classifiers = [name for name in heads if name in _ONE_CLASSIFIER]
     if all(name in AUXILIARY for name in heads):
@@ -66,7 +83,7 @@ def _check_heads(options: TrainOptions) -> None:
         )
 
 
-def _check_frozen(options: TrainOptions) -> None:
+def _check_frozen(options: Options) -> None:
     is_frozen = options.one("freeze").name == "all"
     if options.one("sampler").name == "smote" and not is_frozen:
         raise _refused(
