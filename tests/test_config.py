@@ -23,6 +23,7 @@ from maskkit.modeling.device import resolve_device
 from maskkit.modeling.heads import HEADS
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import SCHEMES
+from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
 from maskkit.training.average import AVERAGES
@@ -118,6 +119,7 @@ def test_a_choice_is_the_same_however_it_is_written() -> None:
         (techniques.SCHEDULES, SCHEDULES),
         (techniques.AVERAGES, AVERAGES),
         (techniques.FREEZES, FREEZES),
+        (dict.fromkeys(techniques.POOLS), {DEFAULT: None, **POOLS}),
     ],
 )
 def test_techniques_are_those_that_exist(table: dict[str, object], there: dict[str, object]) -> None:

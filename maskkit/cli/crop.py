@@ -33,7 +33,7 @@ def crop(
 ) -> None:
     """Find the face in each photo, and add its box to the manifest.
 
-    No photo is changed. `maskkit train` cuts photos to their box, with the margin of its --margin, and
+    No photo is changed. `maskkit train` cuts photos to their box, with the margin of its --size, and
     `maskkit predict` does as the model's training did. Photos in which no face is found, or only
     where a portrait's face cannot be, keep an empty box, and are cut to where the other faces are.
 

@@ -105,17 +105,7 @@ def paired(
     patterns, code = _patterns(cell, cells=classes**2)  # (M, P), (N,)
     kinds = bootstrap.kinds_of_people(code, people)
     comparisons = comparisons or len(answers) - 1
-    drawn = bootstrap.redrawn(
-        kinds,
-        cells=patterns.shape[1],
-        count=replicates * comparisons,
-        seed=seed,
-        room=len(answers) * classes**2,
-    )
-    sums = [_Sum.of(row, classes) for row in patterns]
-    redrawn = np.concatenate(
-        [np.stack([_measures(into(counts), space) for into in sums]) for counts in drawn], axis=1
-    )  # (M, R, measures)
+    redrawn = _redrawn(kinds, patterns, space, count=replicates * comparisons, seed=seed)
     if people.max(initial=0) == 0:
         redrawn = np.full_like(redrawn, np.nan)  # the same person each time says nothing of others
     found = _measures(np.stack([_confusion(row, classes) for row in cell]), space)  # (M, measures)
@@ -136,6 +126,26 @@ def paired(
         confidence=confidence,
         confidence_of_difference=together,
         replicates=replicates * comparisons,
+    )
+
+
+def _redrawn(kinds: bootstrap.Kinds, patterns: Counts, space: LabelSpace, *, count: int, seed: int) -> Floats:
+    """Return the measures of each model over the same redrawn people, (M, R, measures).
+
+    Args:
+        kinds: People by the patterns of answers to their photos.
+        patterns: The cell of each model's confusion matrix that each pattern counts in, (M, P).
+        space: The label space.
+        count: Replicates R.
+        seed: Decides who is drawn.
+    """
+    classes = len(space)
+    drawn = bootstrap.redrawn(
+        kinds, cells=patterns.shape[1], count=count, seed=seed, room=len(patterns) * classes**2
+    )
+    sums = [_Sum.of(row, classes) for row in patterns]
+    return np.concatenate(
+        [np.stack([_measures(into(counts), space) for into in sums]) for counts in drawn], axis=1
     )
 
 

@@ -67,31 +67,21 @@ def compare(
         judged = _judged(common, len(runs) - 1, replicates, seed)
         for index, own in zip(speaking, judged.own, strict=True):
             scores[index] = replace(scores[index], own=own)
-    found = Compared(
+    places = [speaking.index(index) - 1 if index in speaking else None for index in range(len(runs))]
+    return Compared(
         runs=tuple(scores),
         settings=_settings(runs, labels, told),
         versus=tuple(
-            against_first(
-                scores,
-                index,
-                judged,
-                place=speaking.index(index) - 1 if index in speaking else None,
-                same_folds=is_same,
-            )
+            against_first(scores, index, judged, place=places[index], same_folds=is_same)
             for index in range(1, len(runs))
         ),
         same_folds=is_same,
         seed=seed,
         notes=tuple(told.notes),
-    )
-    if judged is None or common is None:
-        return found
-    return replace(
-        found,
-        rows=judged.rows,
-        people=judged.people,
-        rows_without_person=int((common.person < 0).sum()),
-        replicates=judged.replicates,
+        rows=judged.rows if judged else 0,
+        people=judged.people if judged else 0,
+        rows_without_person=int((common.person < 0).sum()) if judged and common else 0,
+        replicates=judged.replicates if judged else 0,
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskkit.choices import Choice
 from maskkit.config import TrainOptions
 from maskkit.labels import LabelSpace
 from maskkit.modeling.heads import Heads, part_losses
@@ -49,7 +50,7 @@ class Criterion:
         self.start = float(weighing.settings.get("start", 0.0))
         beta = {"beta": weighing.number("beta")} if "beta" in weighing.settings else {}
         self.terms = [
-            _term(choice.name, choice.settings, weight)
+            _term(choice, weight)
             for choice, weight in zip(options.chosen("loss"), options.weights_of_losses, strict=True)
         ]
         # By factor; None is the joint class.
@@ -119,7 +120,7 @@ def factor_counts(counts: NDArray[np.int64], space: LabelSpace, index: int) -> N
     return np.asarray(counts.reshape(space.shape).sum(axis=others), np.int64)
 
 
-def _term(name: str, settings: object, weight: float) -> _Term:
-    assert isinstance(settings, dict)
-    own = {key: value for key, value in settings.items() if key != "smoothing"}
-    return _Term(name, partial(LOSSES[name], **own), float(settings.get("smoothing", 0.0)), weight)
+def _term(choice: Choice, weight: float) -> _Term:
+    own = {key: value for key, value in choice.settings.items() if key != "smoothing"}
+    smoothing = float(choice.settings.get("smoothing", 0.0))
+    return _Term(choice.name, partial(LOSSES[choice.name], **own), smoothing, weight)

@@ -74,7 +74,7 @@ class Feed:
         self.photos = len(self.rows(1))
         self.steps = batch_count(self.photos, options.batch_size)
         # Once: a copy per step would make a GPU wait.
-        self._label = torch.from_numpy(np.maximum(fold.target, 0)).to(device)
+        self._label = torch.from_numpy(fold.target.copy()).to(device)
         self._numbers = torch.from_numpy(fold.numbers).to(device)
         self._weight = torch.from_numpy(fold.weight.copy()).to(device)
 

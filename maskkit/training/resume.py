@@ -11,10 +11,10 @@ import torch
 
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
+from maskkit.artifacts.settings import NO_MATTER
 from maskkit.errors import MaskkitError
 
 RESUME = ".resume"
-MACHINE_OPTIONS = {"workers", "track"}  # may change between a run's parts: results do not depend on them
 
 
 def resume_path(output: Path) -> Path:
@@ -72,7 +72,7 @@ def differences(theirs: Record, ours: Record) -> list[str]:
     found = [
         f"{name} was {theirs.options.get(name)}, is {value}"
         for name, value in ours.options.items()
-        if name not in MACHINE_OPTIONS and theirs.options.get(name) != value
+        if name not in NO_MATTER and theirs.options.get(name) != value
     ]
     if theirs.version != ours.version:
         found.append(f"maskkit was {theirs.version}, is {ours.version}")

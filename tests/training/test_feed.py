@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
-from maskkit.imaging.augment import augmentation
+from maskkit.imaging.augment import ByClass, augmentation
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
 from maskkit.training.feed import Feed
@@ -110,8 +109,6 @@ def test_seed_and_epoch_decide_everything(fold: Fold) -> None:
 def test_a_rare_level_alone_is_varied_otherwise(fold: Fold) -> None:
     plain = feed(fold)
     rare = np.isin(fold.target % 3, 2)
-    from maskkit.imaging.augment import ByClass
-
     chosen = TrainOptions(augment_rare="age=60plus:colour:p=1")
     assert chosen.rare is not None
     level, policies = chosen.rare
@@ -137,7 +134,3 @@ def test_a_batch_comes_in_parts_that_make_it_up(fold: Fold) -> None:
 def test_a_level_that_does_not_exist_is_refused(fold: Fold) -> None:
     with pytest.raises(MaskkitError, match="no level 'old'"):
         feed(fold, undersample="age=old:2")
-
-
-def test_no_file_is_read_for_pixels_in_memory(fold: Fold) -> None:
-    assert fold.inputs.files[0] == Path()  # type: ignore[attr-defined]

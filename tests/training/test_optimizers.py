@@ -112,7 +112,8 @@ def test_knows_every_optimizer_of_timm() -> None:
     assert len(optimizer_names()) == len(set(optimizer_names()))
 
 
-def takes_a_step(name: str) -> None:
+def share_moved(name: str) -> float:
+    """Take a step with an optimizer, and return the share of the tensors that it changed."""
     torch.manual_seed(0)
     model = build(MODEL, classes=3)
     before = weights(model)
@@ -122,19 +123,19 @@ def takes_a_step(name: str) -> None:
     after = weights(model)
     assert all(bool(tensor.isfinite().all()) for tensor in after.values())
     moved = [name for name, tensor in after.items() if not torch.equal(tensor, before[name])]
-    assert len(moved) > 0.9 * len(after)
+    return len(moved) / len(after)
 
 
 @pytest.mark.parametrize("name", FEW)
 def test_optimizers_by_name_move_the_weights(name: str) -> None:
-    takes_a_step(name)
+    assert share_moved(name) > 0.9
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", [name for name in optimizer_names() if here(name) and name not in FEW])
 def test_every_other_optimizer_by_name_moves_the_weights(name: str) -> None:
-    takes_a_step(name)
+    assert share_moved(name) > 0.9
 
 
 @pytest.mark.parametrize("name", FEW)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from maskkit.artifacts.header import Record
+from maskkit.artifacts.settings import NO_MATTER
 from maskkit.labels import LabelSpace
 from maskkit.training.history import Epoch
-from maskkit.training.resume import MACHINE_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class RunFacts:
 
 def _id(place: Path, record: Record) -> str:
     """Digest what tells this training from others: no clock, and nothing that a resumed part may change."""
-    told = {name: value for name, value in record.options.items() if name not in MACHINE_OPTIONS}
+    told = {name: value for name, value in record.options.items() if name not in NO_MATTER}
     contents = [item.sha256 for item in record.inputs]
     text = json.dumps([str(place), record.stage, record.version, told, contents], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

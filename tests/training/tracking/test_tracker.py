@@ -3,6 +3,7 @@ import random
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from maskkit.training.tracking import opening
 from maskkit.training.tracking.confusion import MOST_CLASSES
 from maskkit.training.tracking.facts import RunFacts
 from maskkit.training.tracking.opening import open_tracker
-from maskkit.training.tracking.tracker import Tracking
+from maskkit.training.tracking.tracker import Tracking, Untracked
 
 
 class Notes:
@@ -197,11 +198,14 @@ def test_tracking_draws_no_random_number() -> None:
     np.testing.assert_equal(np.random.get_state(), before[2])  # noqa: NPY002
 
 
-def test_without_the_option_nobody_is_told_anything() -> None:
+def test_without_the_option_nobody_is_told_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with open_tracker(None) as tracker:
         tracker.begin(facts())
         tracker.epoch(epoch(1), CONFUSION)
         tracker.end(epoch(1), no_mistakes)
+    assert isinstance(tracker, Untracked)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_package_that_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
