@@ -10,7 +10,7 @@ import json
 import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, prod
 from typing import Any
 
@@ -29,11 +29,14 @@ class Factor:
         levels: Its values in order.
         cuts: For a number: where each level but the first begins, ascending. A value equal to a
             cut belongs to the level above it. Empty for a categorical factor.
+        personal: Whether all photos of a person share its level, as with gender and age. It changes no
+            class, so artifacts that differ in it alone still belong together.
     """
 
     name: str
     levels: tuple[str, ...]
     cuts: tuple[float, ...] = ()
+    personal: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2 or len(set(self.levels)) < len(self.levels):
@@ -152,6 +155,7 @@ class LabelSpace:
             "factors": [
                 {"name": factor.name, "levels": list(factor.levels)}
                 | ({"cuts": list(factor.cuts)} if factor.cuts else {})
+                | ({"personal": True} if factor.personal else {})
                 for factor in self.factors
             ]
         }
@@ -159,25 +163,34 @@ class LabelSpace:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LabelSpace:
         """Read the form that `to_json` returns."""
-        allowed = {"name", "levels", "cuts"}
+        allowed = {"name", "levels", "cuts", "personal"}
         factors = data.get("factors")
         if not isinstance(factors, list) or set(data) != {"factors"}:
             raise _bad_task(f"it has the keys {sorted(data)}", "it holds [[factors]] tables and nothing else")
         for factor in factors:
             if not isinstance(factor, dict) or not {"name", "levels"} <= set(factor) <= allowed:
                 raise _bad_task(
-                    f"a factor reads {factor}", "each has a `name`, `levels`, and for a number `cuts`"
+                    f"a factor reads {factor}",
+                    "each has a `name`, `levels`, for a number `cuts`, and `personal` if it is a person's",
                 )
             if not isinstance(factor["name"], str) or not _all(factor["levels"], str):
                 raise _bad_task(f"a factor reads {factor}", "`name` is a text and `levels` a list of texts")
             if not _all(factor.get("cuts", []), (int, float)):
                 raise _bad_task(f"a factor reads {factor}", "`cuts` is a list of numbers")
-        return cls(
+            if not isinstance(factor.get("personal", False), bool):
+                raise _bad_task(f"a factor reads {factor}", "`personal` is true or false")
+        space = cls(
             tuple(
-                Factor(factor["name"], tuple(factor["levels"]), tuple(factor.get("cuts", ())))
+                Factor(
+                    factor["name"],
+                    tuple(factor["levels"]),
+                    tuple(factor.get("cuts", ())),
+                    factor.get("personal", False),
+                )
                 for factor in factors
             )
         )
+        return HOME if space == HOME else space  # artifacts from before `personal` do not name it
 
     @classmethod
     def from_toml(cls, text: str) -> LabelSpace:
@@ -213,6 +226,8 @@ def _factor_toml(factor: Factor) -> str:
     ]
     if factor.is_numeric:
         lines.append(f"cuts = [{', '.join(map(repr, factor.cuts))}]")
+    if factor.personal:
+        lines.append("personal = true")
     return "\n".join([*lines, ""])
 
 
@@ -238,7 +253,7 @@ def _bad_task(what: str, why: str) -> MaskkitError:
 HOME = LabelSpace(
     (
         Factor("mask", ("wear", "incorrect", "none")),
-        Factor("gender", ("male", "female")),
-        Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 60)),
+        Factor("gender", ("male", "female"), personal=True),
+        Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 60), personal=True),
     )
 )

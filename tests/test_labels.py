@@ -187,5 +187,16 @@ def test_a_printed_task_is_read_as_the_same_space(names: list[str], data: st.Dat
 
 def test_the_home_task_is_printed_as_a_person_would_write_it() -> None:
     assert HOME.to_toml().endswith(
-        '[[factors]]\nname = "age"\nlevels = ["under30", "30to59", "60plus"]\ncuts = [30, 60]\n'
+        '[[factors]]\nname = "age"\nlevels = ["under30", "30to59", "60plus"]\ncuts = [30, 60]\npersonal = true\n'
     )
+
+
+def test_a_home_task_of_before_personal_factors_is_the_home_task_of_now() -> None:
+    old = {"factors": [{**factor, "personal": False} for factor in HOME.to_json()["factors"]]}
+    assert [factor.personal for factor in LabelSpace.from_json(old).factors] == [False, True, True]
+
+
+def test_personal_is_true_or_false() -> None:
+    factor = {"name": "hat", "levels": ["on", "off"], "personal": "yes"}
+    with pytest.raises(MaskkitError, match="cannot be read"):
+        LabelSpace.from_json({"factors": [factor]})

@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ Form = Literal["parquet", "csv", "submission"]
 IDS = ("path", "ImageID")
 ANSWER = "ans"
 MOST_CLASSES = 2**15 - 1
+ADJUSTMENTS = ("consensus", "decision")  # facts of the header, see `scoring.adjusting`
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,12 @@ class Predictions:
     def leaked(self) -> int:
         """How many rows were predicted, on demand, by models trained on their people."""
         return int(self.header.facts.get("leaked", 0))
+
+    @property
+    def adjusted(self) -> dict[str, Any]:
+        """How answers were changed after the models spoke: `consensus`, `decision`; empty if not."""
+        facts = self.header.facts
+        return {name: facts[name] for name in ADJUSTMENTS if name in facts}
 
     def as_input(self) -> Source:
         """Return the bytes that a next stage is told it read."""
