@@ -187,7 +187,8 @@ def test_a_printed_task_is_read_as_the_same_space(names: list[str], data: st.Dat
 
 def test_the_home_task_is_printed_as_a_person_would_write_it() -> None:
     assert HOME.to_toml().endswith(
-        '[[factors]]\nname = "age"\nlevels = ["under30", "30to59", "60plus"]\ncuts = [30, 60]\npersonal = true\n'
+        '[[factors]]\nname = "age"\nlevels = ["under30", "30to59", "60plus"]\ncuts = [30, 60]\n'
+        "personal = true\n"
     )
 
 

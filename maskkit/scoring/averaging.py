@@ -37,7 +37,7 @@ def _softmax(values: Floats) -> Floats:
 
 def _from_log_odds(values: Floats) -> Floats:
     odds = 1 / (1 + np.exp(-values))
-    return odds / odds.sum(axis=-1, keepdims=True)
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
 
 
 # Of each average: how probabilities become what is averaged, and back.

@@ -51,14 +51,15 @@ def agreed(probs: Probabilities, person: Integers, space: LabelSpace) -> Floats:
     others = tuple(1 + axis for axis in range(len(space.factors)) if axis not in personal_axes(space))
     known = np.flatnonzero(person >= 0)
     joint = np.asarray(probs, np.float64)[known].reshape(-1, *space.shape)  # (K, L1, L2, ...)
-    own = np.maximum(joint.sum(axis=others, keepdims=True), SMALLEST)  # (K, 1, L2, ...)
+    own = joint.sum(axis=others, keepdims=True)  # (K, 1, L2, ...)
     number = np.unique(person[known], return_inverse=True)[1].ravel()  # (K,)
-    logs = np.log(own).reshape(len(known), -1)  # (K, cells)
+    logs = np.log(np.maximum(own, SMALLEST)).reshape(len(known), -1)  # (K, cells)
     photos = np.bincount(number)
     sums = np.stack([np.bincount(number, column, minlength=len(photos)) for column in logs.T], axis=1)
     pooled = np.exp(sums / photos[:, None])  # (people, cells)
     pooled /= pooled.sum(axis=1, keepdims=True)
-    given = joint / own  # of the other factors, given the personal ones
+    even = own.size / joint.size  # where a photo rules a combination out, it says nothing of the rest
+    given = np.divide(joint, own, out=np.full_like(joint, even), where=own > 0)
     together = given * pooled[number].reshape(own.shape)
     result = np.asarray(probs, np.float64).copy()
     rows = together.reshape(len(known), -1)
