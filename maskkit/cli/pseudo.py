@@ -8,11 +8,14 @@ import typer
 
 from maskkit.cli import options, terminal
 from maskkit.cli.streams import STREAM, source, target
-from maskkit.cli.tables import pseudo_table
+from maskkit.cli.tables import new_table
+from maskkit.cli.terminal import escape
 from maskkit.config import Balance, Targets
 from maskkit.reading import parse_pseudo_weight, parse_thresholds
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from maskkit.stages.pseudo import Pseudo
 
 THRESHOLD = "0.9"
@@ -34,7 +37,8 @@ def pseudo(
     ] = None,
     threshold: Annotated[
         Optional[str],
-        typer.Option(metavar="NUMBER,...", show_default=THRESHOLD, callback=options.refusing(parse_thresholds),
+        typer.Option(metavar="NUMBER,...", show_default=THRESHOLD,
+                     callback=options.refusing(parse_thresholds),
                      help="Least confidence: for all, and by level or class, as 0.9,age=60plus:0.6; "
                      "the last that fits a class counts."),
     ] = None,
@@ -54,8 +58,8 @@ def pseudo(
     weight: Annotated[
         str,
         typer.Option(metavar="NUMBER|confidence", callback=options.refusing(parse_pseudo_weight),
-                     help="Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for half "
-                     "of it."),
+                     help="Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for "
+                     "half of it."),
     ] = "1",
     allow_leak: options.AllowLeak = False,
     force: options.Force = False,
@@ -92,8 +96,19 @@ def pseudo(
     )  # fmt: skip
     to.write(result.manifest.to_bytes())
     if not terminal.is_quiet():
-        terminal.note(pseudo_table(result))
+        terminal.note(_table(result))
         terminal.note(_told(result))
+
+
+def _table(result: Pseudo) -> Table:
+    """Show how many photos of each class were added, how sure their labels are, and what they weigh."""
+    columns = ["class", "labelled", "photos", "added", "least", "mean", "weight"]
+    table = new_table("photos with pseudo labels, by class", *columns)
+    for one in result.tallies:
+        counts = [str(count) for count in (one.labelled, one.photos, one.chosen)]
+        sure = ["-" if value is None else f"{value:.3f}" for value in (one.least, one.mean)]
+        table.add_row(escape(one.name), *counts, *sure, f"{one.weight:.1f}")
+    return table
 
 
 def _told(result: Pseudo) -> str:

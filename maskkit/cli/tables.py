@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from maskkit.stages.bench import Bench
     from maskkit.stages.crop import Cropped
     from maskkit.stages.evaluate import Evaluation
-    from maskkit.stages.pseudo import Pseudo
 
 Measure = tuple[str, str, str, object, object, object]
 
@@ -103,18 +102,6 @@ def measures(evaluation: Evaluation) -> Iterator[Measure]:
     for fold in scores.folds.each if scores.folds else ():
         yield "fold", str(fold.fold), "macro_f1", fold.macro_f1, None, None
         yield "fold", str(fold.fold), "accuracy", fold.accuracy, None, None
-
-
-def pseudo_table(result: Pseudo) -> Table:
-    """Show how many photos of each class were added, how sure their labels are, and what they weigh."""
-    columns = ["class", "labelled", "photos", "added", "least", "mean", "weight"]
-    table = new_table("photos with pseudo labels, by class", *columns)
-    for one in result.tallies:
-        sure = [_number(value, 3) for value in (one.least, one.mean)]
-        table.add_row(
-            escape(one.name), str(one.labelled), str(one.photos), str(one.chosen), *sure, f"{one.weight:.1f}"
-        )
-    return table
 
 
 def speed_table(bench: Bench) -> Table:

@@ -55,7 +55,7 @@ class Growing:
     rows: Integers
 
     def set(self, name: str, values: pa.Array) -> Growing:
-        """Return it with a column's values at the rows that join, (photos,); a new column is null elsewhere."""
+        """Return it with values of a column at the rows that join, (photos,); null elsewhere in a new one."""
         has = name in self.table.column_names
         kind = self.table[name].type if has else values.type
         before = self.table[name] if has else pa.chunked_array([pa.nulls(len(self.table), kind)])
@@ -78,8 +78,9 @@ class Growing:
 
 
 def grown(manifest: Manifest, photos: Manifest, paths: pa.ChunkedArray, which: Integers) -> Growing:
-    """Return the manifest's table with rows for photos that it lacks; of them only where they are, who they
-    show and their face is known.
+    """Return the manifest's table with rows for photos that it lacks.
+
+    All that is known of them is where they are, who is on them, and where the face is.
 
     Args:
         manifest: That they join.
@@ -87,7 +88,8 @@ def grown(manifest: Manifest, photos: Manifest, paths: pa.ChunkedArray, which: I
         paths: Of those that join, as the manifest names them, (photos,).
         which: Their rows in `photos`, (photos,).
     """
-    place = pc.fill_null(pc.index_in(paths, value_set=manifest.table["path"]), -1).to_numpy().astype(np.int64)
+    found = pc.index_in(paths, value_set=manifest.table["path"])
+    place = pc.fill_null(found, -1).to_numpy().astype(np.int64)
     is_new = place < 0
     new = int(is_new.sum())
     source = photos.table.take(pa.array(which[is_new]))

@@ -9,13 +9,14 @@ https://arxiv.org/abs/1911.09785.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.config import Balance
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
 
 THRESHOLD = 0.9
@@ -73,7 +74,7 @@ def most_confident(
         labels: Photos per class among those trained on, (classes,).
     """
     wanted = round(share * len(answer))
-    order = np.lexsort((-confidence.astype(np.float64),))
+    order = np.argsort(-confidence, kind="stable")
     if balance == "none":
         chosen = np.zeros(len(answer), np.bool_)
         chosen[order[:wanted]] = True
@@ -94,14 +95,47 @@ def apportioned(total: int, shares: Integers) -> Integers:
     exact = total * shares / shares.sum()
     parts = np.floor(exact).astype(np.int64)
     largest = np.argsort(parts - exact, kind="stable")
-    parts[largest[: total - parts.sum()]] += 1
-    return parts
+    parts[largest[: total - int(parts.sum())]] += 1
+    return np.asarray(parts, np.int64)
 
 
 def weights(confidence: Floats, rule: tuple[bool, float]) -> Floats:
     """Return the training weight of each row, (rows,): a number, or that number times the confidence."""
     by_confidence, number = rule
     return np.asarray(number * (confidence if by_confidence else np.ones_like(confidence)), np.float32)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of the photos that models answer with one class.
+
+    Args:
+        name: Of the class.
+        labelled: Photos trained on with a label of their own.
+        photos: Those answered with the class.
+        chosen: Those of them that were added.
+        least: The least confidence among the added; None if there are none.
+        mean: Their mean confidence.
+        weight: The sum of their weights.
+    """
+
+    name: str
+    labelled: int
+    photos: int
+    chosen: int
+    least: float | None
+    mean: float | None
+    weight: float
+
+
+def tally(
+    name: str, labelled: int, confidence: Floats, is_chosen: NDArray[np.bool_], weight: Floats
+) -> Tally:
+    """Count what came of the photos that are answered with one class, each array (photos,)."""
+    added = confidence[is_chosen]
+    least, mean = (float(added.min()), float(added.mean(dtype=np.float64))) if len(added) else (None, None)
+    total = float(weight[is_chosen].sum(dtype=np.float64))
+    return Tally(name, labelled, len(confidence), len(added), least, mean, total)
 
 
 def answers(probs: Floats, *, name: str) -> tuple[Integers, Floats]:
@@ -118,3 +152,13 @@ def answers(probs: Floats, *, name: str) -> tuple[Integers, Floats]:
         )
     answer = probs.argmax(axis=1)
     return answer, probs[np.arange(len(probs)), answer]
+
+
+def _class(name: str, space: LabelSpace) -> int:
+    if name not in space.names:
+        raise MaskkitError(
+            f"there is no class {name!r}",
+            why=f"the classes are {examples(space.names, most=len(space))}",
+            fix="use one of them, or a level such as age=60plus",
+        )
+    return space.names.index(name)

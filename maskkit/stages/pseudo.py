@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import check
-from maskkit.artifacts.header import Record, same_space
+from maskkit.artifacts.header import Input, Record, same_space
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.config import Balance, Targets
@@ -20,8 +20,15 @@ from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.roots import photo_files
 from maskkit.labelling.added_rows import grown, origins, paths_under
 from maskkit.labelling.ancestry import ALL_FOLDS, folds_to_train, model_folds
-from maskkit.labelling.pseudo_labels import above, answers, most_confident, thresholds, weights
-from maskkit.labels import LabelSpace
+from maskkit.labelling.pseudo_labels import (
+    Tally,
+    above,
+    answers,
+    most_confident,
+    tally,
+    thresholds,
+    weights,
+)
 from maskkit.reading import parse_pseudo_weight, parse_thresholds
 
 log = logging.getLogger(__name__)
@@ -30,29 +37,6 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 LOOKED_AT = 5  # photos whose files are looked for
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What came of the photos that models answer with one class.
-
-    Args:
-        name: Of the class.
-        labelled: Photos trained on with a label of their own.
-        photos: Those answered with the class.
-        chosen: Those of them that were added.
-        least: The least confidence among the added; None if there are none.
-        mean: Their mean confidence.
-        weight: The sum of their weights.
-    """
-
-    name: str
-    labelled: int
-    photos: int
-    chosen: int
-    least: float | None
-    mean: float | None
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -68,16 +52,6 @@ class Pseudo:
     manifest: Manifest
     tallies: tuple[Tally, ...]
     folds: tuple[int, ...] | None
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """Predictions to train on, each array (chosen,) or (chosen, classes)."""
-
-    answer: Integers
-    probs: Floats
-    weight: Floats
-    for_fold: Integers
 
 
 def pseudo(
@@ -131,19 +105,16 @@ def pseudo(
     else:
         is_chosen = most_confident(confidence, answer, share=top, balance=balance, labels=labelled)
     _need_some(is_chosen, confidence, top)
-    which = usable[is_chosen]
-    weighed = weights(confidence, rule)
-    chosen = _Chosen(answer[is_chosen], probs[which], weighed[is_chosen], for_fold[which])
-    columns = _columns(chosen, targets)
+    weighed, which = weights(confidence, rule), usable[is_chosen]
+
+    columns = _columns(answer[is_chosen], weighed[is_chosen], for_fold[which])
+    if targets == "soft":
+        columns["target_probs"] = _probs_column(probs[which])
     growing = grown(manifest, home, paths.take(pa.array(which)), rows[which]).set_all(columns)
-    inputs = [manifest.header.input_from(manifest.as_input())]
-    inputs.append(predictions.header.input_from(predictions.as_input()))
-    if photos is not None:
-        inputs.append(replace(photos.header.input_from(photos.as_input()), option="unlabeled"))
     record = Record(
         "pseudo",
         {
-            "unlabeled": None if photos is None else inputs[-1].path,
+            "unlabeled": None if photos is None else photos.as_input().name,
             "threshold": threshold if top is None else None,
             "top": top,
             "balance": None if top is None else balance,
@@ -151,14 +122,25 @@ def pseudo(
             "weight": weight,
             "allow_leak": allow_leak,
         },
-        tuple(inputs),
+        _inputs(manifest, predictions, photos),
         found={"folds": model_folds(predictions), "for_fold": _named(for_fold)},
     )
     result = Manifest(growing.table, manifest.header.then(record))
     check(result.table, result.header, name="the result")
     photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
-    tallies = _tallies(manifest.space, labelled, answer, confidence, is_chosen, weighed)
-    return Pseudo(result, tallies, _named(for_fold))
+    return Pseudo(
+        result, _tallies(manifest, labelled, answer, confidence, is_chosen, weighed), _named(for_fold)
+    )
+
+
+def _inputs(manifest: Manifest, predictions: Predictions, photos: Manifest | None) -> tuple[Input, ...]:
+    inputs = [
+        manifest.header.input_from(manifest.as_input()),
+        predictions.header.input_from(predictions.as_input()),
+    ]
+    if photos is not None:
+        inputs.append(replace(photos.header.input_from(photos.as_input()), option="unlabeled"))
+    return tuple(inputs)
 
 
 def _probabilities(manifest: Manifest, predictions: Predictions) -> Floats:
@@ -172,9 +154,10 @@ def _probabilities(manifest: Manifest, predictions: Predictions) -> Floats:
             fix="give what `maskkit predict` writes without --submission",
         )
     if predictions.classes != tuple(manifest.space.names):
+        theirs = examples(predictions.classes or ())
         raise MaskkitError(
             f"{names[1]} has other classes than {names[0]}",
-            why=f"the former {examples(predictions.classes or ())}, the latter {examples(manifest.space.names)}",
+            why=f"the former {theirs}, the latter {examples(manifest.space.names)}",
             fix="predict with models of the same label space, and keep the order of the columns",
         )
     return predictions.probs
@@ -230,7 +213,7 @@ def _need_some(is_chosen: NDArray[np.bool_], confidence: Floats, top: float | No
     if is_chosen.any():
         return
     if top is None:
-        why = f"the most confident of {len(confidence)} photos has {confidence.max():.4f}"
+        why = f"the most confident of {len(confidence)} photos has {confidence.max():.7g}"
         raise MaskkitError("no photo is confident enough", why=why, fix="use a lower --threshold, or --top")
     raise MaskkitError(
         f"--top {top:g} of {len(confidence)} photos is none",
@@ -239,45 +222,32 @@ def _need_some(is_chosen: NDArray[np.bool_], confidence: Floats, top: float | No
     )
 
 
-def _columns(chosen: _Chosen, targets: Targets) -> dict[str, pa.Array]:
-    rows, classes = chosen.probs.shape
-    for_fold = chosen.for_fold.astype(np.int16)
-    columns = {
-        "target": pa.array(chosen.answer.astype(np.int16)),
-        "weight": pa.array(chosen.weight),
+def _columns(answer: Integers, weight: Floats, for_fold: Integers) -> dict[str, pa.Array]:
+    rows = len(answer)
+    return {
+        "target": pa.array(answer.astype(np.int16)),
+        "weight": pa.array(weight),
         "origin": origins("pseudo", rows),
         "fold": pa.array(np.full(rows, NEVER_HELD_OUT, np.int16)),
-        "for_fold": pa.array(for_fold, mask=for_fold == ALL_FOLDS),
+        "for_fold": pa.array(for_fold.astype(np.int16), mask=for_fold == ALL_FOLDS),
     }
-    if targets == "soft":
-        flat = pa.array(np.ascontiguousarray(chosen.probs, np.float32).ravel())
-        columns["target_probs"] = pa.FixedSizeListArray.from_arrays(flat, classes)
-    return columns
+
+
+def _probs_column(probs: Floats) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(probs, np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, probs.shape[1])
 
 
 def _tallies(
-    space: LabelSpace,
+    manifest: Manifest,
     labelled: Integers,
     answer: Integers,
     confidence: Floats,
     is_chosen: NDArray[np.bool_],
     weight: Floats,
 ) -> tuple[Tally, ...]:
+    each = [answer == index for index in range(len(manifest.space))]
     return tuple(
-        _tally(name, int(labelled[index]), answer == index, confidence, is_chosen, weight)
-        for index, name in enumerate(space.names)
+        tally(name, int(count), confidence[here], is_chosen[here], weight[here])
+        for name, count, here in zip(manifest.space.names, labelled, each, strict=True)
     )
-
-
-def _tally(
-    name: str,
-    labelled: int,
-    here: NDArray[np.bool_],
-    confidence: Floats,
-    is_chosen: NDArray[np.bool_],
-    weight: Floats,
-) -> Tally:
-    added = confidence[here & is_chosen]
-    least, mean = (float(added.min()), float(added.mean(dtype=np.float64))) if len(added) else (None, None)
-    total = float(weight[here & is_chosen].sum(dtype=np.float64))
-    return Tally(name, labelled, int(here.sum()), len(added), least, mean, total)

@@ -95,8 +95,8 @@ def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool
         + examples(barred, most=20),
         why="models that were trained on people whom this fold holds out made them, so its score would be "
         "of labels that were known",
-        fix=(f"train --fold {names}, and " if len(alone) else "")
-        + "make pseudo labels for each fold by its own model alone: maskkit predict PHOTOS "
+        fix=(f"use --fold {names}; " if len(alone) else "")
+        + f"for fold {barred[0]}, let its own model alone make them: maskkit predict PHOTOS "
         f"fold{barred[0]}.safetensors, then maskkit pseudo; or use --allow-leak",
     )
 
