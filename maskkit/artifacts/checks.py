@@ -239,12 +239,11 @@ def _check_values(table: pa.Table, *, name: str) -> None:
         if pc.any(bad, min_count=0).as_py():
             is_list = pa.types.is_fixed_size_list(table[column].type)  # of which there are no unique values
             values = pc.unique(table["path" if is_list else column].filter(bad)).to_pylist()
-            told = (
-                f"{column} of {examples(values)} does not fit"
-                if is_list
-                else f"{column} is {examples(values)}"
+            raise MaskkitError(
+                f"{name}: {column} {'does not fit in' if is_list else 'is'} {examples(values)}",
+                why=f"it is {wanted}",
+                fix="correct these rows",
             )
-            raise MaskkitError(f"{name}: {told}", why=f"it is {wanted}", fix="correct these rows")
 
 
 def _are_boxes(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ def people_of(folds: Manifest, *numbers: int) -> set[str]:
 def predictions(
     *seen: set[str],
     fold: list[int] | None = None,
-    trained: list[tuple[int, str]] = [],
+    trained: Sequence[tuple[int, str]] = (),
     leaked: int = 0,
 ) -> Predictions:
     """Two predicted photos, by models that have seen these people, or were trained by (fold, digest)."""

@@ -42,7 +42,7 @@ def test_the_last_rule_that_fits_a_class_counts() -> None:
 
 @pytest.mark.parametrize("rule", ["wear/male:0.5", "age=old:0.5", "hat=on:0.5"])
 def test_a_class_or_level_that_does_not_exist_is_an_error_with_those_that_do(rule: str) -> None:
-    with pytest.raises(MaskkitError, match="no (class|level|factor)") as caught:
+    with pytest.raises(MaskkitError, match=r"no (class|level|factor)") as caught:
         thresholds(parse_thresholds(rule), HOME)
     assert any(name in caught.value.why for name in ("wear/male/60plus", "60plus", "gender"))
 
