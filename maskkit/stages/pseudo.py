@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.checks import check
+from maskkit.artifacts.checks import NO_FOLD, check
 from maskkit.artifacts.header import Input, Record, same_space
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -196,9 +196,10 @@ def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArr
 def _labelled(manifest: Manifest, for_fold: Integers) -> Integers:
     """Count the labels of each class that the fold trains on, (classes,); what it holds out is not known."""
     folds = _named(for_fold)
-    held_out = folds[0] if folds and len(folds) == 1 else None
     counted = (manifest.integers("target") >= 0) & (manifest.table["weight"].to_numpy() > 0)
-    counted &= (manifest.folds != NOT_IN_SPLIT) & (manifest.folds != held_out)
+    counted &= manifest.folds != NOT_IN_SPLIT
+    if folds is not None and len(folds) == 1 and folds[0] != NO_FOLD:
+        counted &= manifest.folds != folds[0]
     counted &= pc.not_equal(manifest.table["origin"].cast(pa.string()), "pseudo").to_numpy()
     return np.bincount(manifest.integers("target")[counted], minlength=len(manifest.space)).astype(np.int64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,22 +10,35 @@ from commandline import QUICK, error_parts, run
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
+from maskkit.stages.label import label
+from maskkit.stages.predict import Machine, predict
 
 TEST = "--unlabeled test.parquet --threshold 0.01 --quiet"
 
 
-@pytest.fixture
-def work(
-    folds: Manifest, checkpoints: list[Path], info_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def made(
+    folds: Manifest, checkpoints: list[Path], info_csv: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A folder with folds, their models, test photos, and what each fold's model says of these."""
-    monkeypatch.chdir(tmp_path)
-    folds.write("folds.parquet")
-    assert run("label", str(info_csv), "-o", "test.parquet").exit_code == 0
+    folder = tmp_path_factory.mktemp("pseudo")
+    folds.write(folder / "folds.parquet")
+    test = label(info_csv)
+    test.write(folder / "test.parquet")
+    models = [Checkpoint.read(path) for path in checkpoints]
     for number, path in enumerate(checkpoints):
-        Path(f"fold{number}.safetensors").symlink_to(path)
-        words = f"predict test.parquet fold{number}.safetensors --workers 0 -o test-fold{number}.parquet"
-        assert run(*words.split()).exit_code == 0
+        (folder / f"fold{number}.safetensors").symlink_to(path)
+        said = predict(test, [models[number]], machine=Machine("cpu", workers=0))
+        (folder / f"test-fold{number}.parquet").write_bytes(said.to_parquet())
+    return folder
+
+
+@pytest.fixture
+def work(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own working folder with links to these."""
+    for path in made.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -62,6 +76,8 @@ def test_each_fold_learns_the_labels_of_its_own_model_and_is_scored_as_before(wo
     history = Checkpoint.read("again0.safetensors").header.history
     assert [record.stage for record in history] == ["label", "split", "pseudo", "train"]
     assert history[2].found == {"folds": [0], "for_fold": [0]}
+    facts = json.loads(run("show", "pseudo0.parquet", "--json").stdout)
+    assert facts["pseudo labels for fold"] == {"0": 7}
 
 
 def test_predictions_of_all_models_together_are_refused(work: Path) -> None:
