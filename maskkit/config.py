@@ -30,6 +30,8 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Tta = Literal["none", "hflip"]
 Runtime = Literal["auto", "torch", "openvino", "onnx"]
 Vote = Literal["hard", "soft"]
+Balance = Literal["labels", "predictions", "none"]
+Targets = Literal["hard", "soft"]
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")  # of any case
 

@@ -16,7 +16,21 @@ from typing import Any
 
 from maskkit.errors import MaskkitError
 
-RESERVED = frozenset({"path", "person_id", "label", "target", "weight", "origin", "box", "fold", "flags"})
+RESERVED = frozenset(
+    {
+        "path",
+        "person_id",
+        "label",
+        "target",
+        "target_probs",
+        "weight",
+        "origin",
+        "box",
+        "fold",
+        "for_fold",
+        "flags",
+    }
+)
 MOST_CLASSES = 2**15 - 1
 
 

@@ -139,6 +139,53 @@ def as_bytes(count: int) -> str:
     return f"{count / UNITS[unit]:.3g} {unit}"
 
 
+def parse_thresholds(text: str) -> tuple[tuple[str, float], ...]:
+    """Read `0.9,age=60plus:0.6,wear/male/60plus:0.5`: a number for all (an empty name), a level, a class.
+
+    Raises:
+        MaskkitError: It has another form, or a number is not above 0 and up to 1.
+    """
+    rules = []
+    for part in text.split(","):
+        name, _, number = part.rpartition(":")
+        value = _number(number)
+        if value is None or not 0 < value <= 1 or (":" in part and not name.strip()):
+            raise MaskkitError(
+                f"--threshold is {text!r}",
+                why=f"{part!r} is not a probability, above 0 and up to 1, with a level or a class before it "
+                "if it is not for all",
+                fix="write it like --threshold 0.9,age=60plus:0.6",
+            )
+        rules.append((name.strip(), value))
+    return tuple(rules)
+
+
+def parse_pseudo_weight(text: str) -> tuple[bool, float]:
+    """Read `0.5`, `confidence` or `confidence:0.5`: whether confidence counts, and a factor.
+
+    Raises:
+        MaskkitError: It is none of them, or the number is not above 0.
+    """
+    word, _, number = text.strip().partition(":")
+    by_confidence = word == "confidence"
+    value = _number((number if ":" in text else "1") if by_confidence else text)
+    if value is None or value <= 0:
+        raise MaskkitError(
+            f"--weight is {text!r}",
+            why="it is a number above 0, `confidence`, or `confidence:` and a number to multiply it by",
+            fix="write it like --weight 0.5 or --weight confidence:0.5",
+        )
+    return by_confidence, value
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
+
+
 def _three(text: str) -> Channels | None:
     try:
         values = tuple(float(part) for part in text.split(","))

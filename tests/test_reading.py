@@ -8,7 +8,9 @@ from maskkit.reading import (
     parse_counts,
     parse_level,
     parse_normalize,
+    parse_pseudo_weight,
     parse_size,
+    parse_thresholds,
     parse_weights,
 )
 
@@ -100,3 +102,29 @@ def test_refuses_other_than_a_weight_above_zero_per_loss(text: str) -> None:
     with pytest.raises(MaskkitError) as caught:
         parse_weights(text, count=2, option="--loss-weights")
     assert "--loss-weights 1,0.5" in caught.value.fix
+
+
+def test_reads_thresholds_for_all_by_level_and_by_class() -> None:
+    read = parse_thresholds("0.9, age=60plus:0.6,wear/male/60plus:.5")
+    assert read == (("", 0.9), ("age=60plus", 0.6), ("wear/male/60plus", 0.5))
+    assert parse_thresholds("1") == (("", 1.0),)
+
+
+@pytest.mark.parametrize("text", ["", "high", "0", "1.1", "nan", "0.9,", ":0.5", "age=60plus", "age=60plus:"])
+def test_refuses_a_threshold_that_is_no_probability(text: str) -> None:
+    with pytest.raises(MaskkitError, match="--threshold is"):
+        parse_thresholds(text)
+
+
+def test_reads_a_weight_of_pseudo_labels() -> None:
+    assert parse_pseudo_weight("0.5") == (False, 0.5)
+    assert parse_pseudo_weight("confidence") == (True, 1.0)
+    assert parse_pseudo_weight("confidence:0.25") == (True, 0.25)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "inf", "sure", "confidence:", "confidence:0", "confidence:x"]
+)
+def test_refuses_a_weight_that_is_no_number_above_zero(text: str) -> None:
+    with pytest.raises(MaskkitError, match="--weight is"):
+        parse_pseudo_weight(text)

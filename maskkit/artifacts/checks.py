@@ -16,20 +16,26 @@ from maskkit.labels import LabelSpace
 
 LEVEL = pa.dictionary(pa.int16(), pa.string())
 BOX = pa.list_(pa.float32(), 4)
+SUM_ERROR = 1e-3  # of probabilities, as in predictions
 COLUMNS = {
     "path": pa.string(),
     "person_id": pa.string(),
     "label": pa.int16(),
     "target": pa.int16(),
+    "target_probs": pa.list_(pa.float32()),  # as many as there are classes
     "weight": pa.float32(),
     "origin": LEVEL,
     "box": BOX,
     "fold": pa.int16(),
+    "for_fold": pa.int16(),
     "flags": pa.list_(pa.string()),
 }
 REQUIRED = ("path", "person_id", "label", "target", "weight", "origin")
 ORIGINS = ("given", "corrected", "pseudo", "extra")
+ADDED = ("pseudo", "extra")  # never held out, and perhaps from a folder beside the root
+NO_FOLD = -1  # in `for_fold`: a pseudo label that no fold may train on
 NOT_RELATIVE = r"^/|(^|/)\.{0,2}(/|$)"  # absolute, or with an empty part, `.` or `..`
+BESIDE = r"^(\.\./)+"  # how a path to a folder beside the root begins
 
 
 def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) -> pa.Table:
@@ -116,7 +122,7 @@ def _typed(table: pa.Table, space: LabelSpace, *, name: str) -> pa.Table:
                 fix="make it with `maskkit label`, and only ever add columns",
             )
     for index, field in enumerate(table.schema):
-        wanted = COLUMNS.get(field.name) or _factor_type(field, space)
+        wanted = _wanted_type(field, space)
         if wanted is None or field.type == wanted:
             continue
         try:
@@ -129,6 +135,13 @@ def _typed(table: pa.Table, space: LabelSpace, *, name: str) -> pa.Table:
                 fix="write it with that type",
             ) from error
     return table
+
+
+def _wanted_type(field: pa.Field, space: LabelSpace) -> pa.DataType | None:
+    """Return the type that a column must have, or None if any will do."""
+    if field.name == "target_probs":
+        return pa.list_(pa.float32(), len(space))
+    return COLUMNS.get(field.name) or _factor_type(field, space)
 
 
 def _factor_type(field: pa.Field, space: LabelSpace) -> pa.DataType | None:
@@ -150,11 +163,17 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
             why="the path names the image and joins tables",
             fix="drop these rows",
         )
-    outside = paths.filter(pc.match_substring_regex(paths, NOT_RELATIVE))
+    odd = pc.match_substring_regex(paths, NOT_RELATIVE)
+    if pc.any(odd, min_count=0).as_py():
+        is_added = pc.is_in(table["origin"].cast(pa.string()), value_set=pa.array(ADDED))
+        inside = pc.replace_substring_regex(paths, BESIDE, "")
+        odd = pc.if_else(is_added, pc.match_substring_regex(inside, NOT_RELATIVE), odd)
+    outside = paths.filter(odd)
     if len(outside):
         raise MaskkitError(
             f"{name} has paths that are not under a root: {examples(outside.to_pylist())}",
-            why="a path is relative to the image root, with neither `.` nor `..` in it",
+            why="a path is relative to the image root, with neither `.` nor `..` in it; only that of an "
+            "added photo (pseudo, extra) may begin with `../`",
             fix="give --root a folder that holds all photos, and the paths below it",
         )
     twice = repeated(paths)
@@ -199,6 +218,17 @@ def _check_values(table: pa.Table, *, name: str) -> None:
     if "fold" in table.column_names:
         fits = pc.fill_null(pc.greater_equal(table["fold"], -1), True)
         rules["fold"] = (fits, "0 or more, -1 for never held out, or null for not in the split")
+    if "for_fold" in table.column_names:
+        fits = pc.fill_null(pc.greater_equal(table["for_fold"], NO_FOLD), True)
+        rules["for_fold"] = (
+            fits,
+            "the only fold that may train on the row, -1 for none, or null for all of them",
+        )
+    if "target_probs" in table.column_names:
+        rules["target_probs"] = (
+            _are_probabilities(table["target_probs"]),
+            "a probability per class with a sum of 1, or null",
+        )
     if "box" in table.column_names:
         rules["box"] = (
             _are_boxes(table["box"]),
@@ -207,9 +237,12 @@ def _check_values(table: pa.Table, *, name: str) -> None:
     for column, (fits, wanted) in rules.items():
         bad = pc.invert(pc.fill_null(fits, False))
         if pc.any(bad, min_count=0).as_py():
-            values = pc.unique(table[column].filter(bad)).to_pylist()
+            is_list = pa.types.is_fixed_size_list(table[column].type)  # of which there are no unique values
+            values = pc.unique(table["path" if is_list else column].filter(bad)).to_pylist()
             raise MaskkitError(
-                f"{name}: {column} is {examples(values)}", why=f"it is {wanted}", fix="correct these rows"
+                f"{name}: {column} {'does not fit in' if is_list else 'is'} {examples(values)}",
+                why=f"it is {wanted}",
+                fix="correct these rows",
             )
 
 
@@ -220,3 +253,13 @@ def _are_boxes(column: pa.ChunkedArray) -> pa.ChunkedArray:
     for one in inside:
         fits = pc.and_(fits, one)
     return pc.fill_null(pc.or_(pc.is_null(column), fits), pc.is_null(column))
+
+
+def _are_probabilities(column: pa.ChunkedArray) -> pa.Array:
+    known = column.is_valid().to_numpy()
+    width = column.type.list_size
+    flat = column.filter(column.is_valid()).combine_chunks().flatten()
+    probs = pc.fill_null(flat, np.nan).to_numpy(zero_copy_only=False).reshape(-1, width)
+    fits = known.copy()
+    fits[known] = (np.abs(probs.sum(axis=1, dtype=np.float64) - 1) < SUM_ERROR) & (probs >= 0).all(axis=1)
+    return pa.array(fits | ~known)

@@ -37,12 +37,22 @@ class Input:
 
 @dataclass(frozen=True)
 class Record:
-    """One run of one stage, without clock, host or user, so that the same run gives the same bytes."""
+    """One run of one stage, without clock, host or user, so that the same run gives the same bytes.
+
+    Args:
+        stage: Its name.
+        options: As resolved.
+        inputs: What it read.
+        version: Of maskkit.
+        found: What the run found out and that no option says, such as the folds of the models behind
+            predictions.
+    """
 
     stage: str
     options: Mapping[str, Any]
     inputs: tuple[Input, ...] = ()
     version: str = __version__
+    found: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def id(self) -> str:
@@ -63,6 +73,7 @@ class Record:
             "options": dict(self.options),
             "seed": self.seed,
             "inputs": [asdict(item) for item in self.inputs],
+            **({"found": dict(self.found)} if self.found else {}),
         }
 
     @classmethod
@@ -73,6 +84,7 @@ class Record:
             options=data["options"],
             inputs=tuple(Input(**item) for item in data["inputs"]),
             version=data["maskkit"],
+            found=data.get("found", {}),
         )
 
 

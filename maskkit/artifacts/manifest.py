@@ -22,7 +22,13 @@ from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 
 NEVER_HELD_OUT = -1
-MADE_BY = {"fold": "split", "box": "crop", "flags": "audit"}  # and every other column by label
+MADE_BY = {
+    "fold": "split",
+    "box": "crop",
+    "flags": "audit",
+    "for_fold": "pseudo",
+    "target_probs": "pseudo",
+}  # and every other column by label
 UNKNOWN = -1  # stands for null in integer arrays handed to NumPy
 NOT_IN_SPLIT = -2
 

@@ -27,6 +27,7 @@ from maskkit.cli import (
     lean,
     lr_find,
     predict,
+    pseudo,
     show,
     split,
     terminal,
@@ -126,6 +127,7 @@ for command in (
     evaluate.evaluate,
     compare.compare,
     audit.audit,
+    pseudo.pseudo,
     bench.bench,
     show.show,
 ):

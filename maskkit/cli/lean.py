@@ -11,7 +11,7 @@ import sys
 from importlib.machinery import ModuleSpec
 
 # The others load torch anyway.
-COMMANDS = {"label", "crop", "split", "ensemble", "evaluate", "compare", "show"}
+COMMANDS = {"label", "crop", "split", "ensemble", "evaluate", "compare", "pseudo", "show"}
 
 
 class _NoPandas:

@@ -225,7 +225,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
         max=limits.maximum,
         rich_help_panel=limits.panel,
         show_default=field.default is not None,
-        callback=None if limits.read is None else _refusing(limits.read),
+        callback=None if limits.read is None else refusing(limits.read),
         metavar="<choice>" if limits.table else None,
     )
     return inspect.Parameter(
@@ -236,12 +236,13 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     )
 
 
-def _refusing(read: Callable[[str], object]) -> Callable[[str], str]:
+def refusing(read: Callable[[str], object]) -> Callable[[Optional[str]], Optional[str]]:
     """Refuse a choice that does not exist as Typer refuses a value: wrong usage, exit code 2."""
 
-    def check(value: str) -> str:
+    def check(value: Optional[str]) -> Optional[str]:
         try:
-            read(value)
+            if value is not None:
+                read(value)
         except MaskkitError as error:
             raise typer.BadParameter(f"{error.what}; {error.why}; {error.fix}") from error
         return value

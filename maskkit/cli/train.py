@@ -92,8 +92,10 @@ def _train(
     manifest: Manifest, outputs: dict[int, Path], *, tracker: str | None, common: dict[str, Any]
 ) -> None:
     from maskkit.stages.train import train as stage
+    from maskkit.training.rows import refuse_foreign
     from maskkit.training.tracking.opening import open_tracker
 
+    refuse_foreign(manifest, outputs, allow_leak=common["allow_leak"])  # not after the first fold's hours
     open_tracker(tracker)  # what is wrong with it is found out before the first fold
     for number, path in outputs.items():
         tell = partial(_tell, fold=number, epochs=common["options"].epochs)

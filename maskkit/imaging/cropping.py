@@ -83,11 +83,33 @@ def same_faces(manifest: Manifest, checkpoint: Checkpoint) -> None:
     Raises:
         MaskkitError: The detectors' files or their scores differ.
     """
-    mine, its = _detection(manifest.header), _detection(checkpoint.header)
-    if checkpoint.preprocess.crop is None or mine is None or its is None or mine[1:] == its[1:]:
+    if checkpoint.preprocess.crop is not None:
+        _same_detection(manifest, checkpoint, whose=f"those {checkpoint.name} was trained on")
+
+
+def same_boxes(photos: Manifest, manifest: Manifest) -> None:
+    """Raise if photos that are to join a manifest with boxes have none, or such of another detector.
+
+    Raises:
+        MaskkitError: With how to find their faces.
+    """
+    if not manifest.has("box"):
+        return
+    if not photos.has("box"):
+        raise MaskkitError(
+            f"{photos.name} has no box",
+            why=f"{manifest.name} has one, so a model that is trained on it sees photos cut to the face",
+            fix="run `maskkit crop` on it first",
+        )
+    _same_detection(photos, manifest, whose=f"those of {manifest.name}")
+
+
+def _same_detection(manifest: Manifest, other: Manifest | Checkpoint, *, whose: str) -> None:
+    mine, its = _detection(manifest.header), _detection(other.header)
+    if mine is None or its is None or mine[1:] == its[1:]:
         return
     raise MaskkitError(
-        f"the faces of {manifest.name} were found otherwise than those {checkpoint.name} was trained on",
+        f"the faces of {manifest.name} were found otherwise than {whose}",
         why=f"the former by {mine[0]} with sha256 {mine[1][:12]} and score {mine[2]}, "
         f"the latter by {its[0]} with {its[1][:12]} and {its[2]}",
         fix=f"run `maskkit crop` on these photos with --detector {its[0]} --score {its[2]}",

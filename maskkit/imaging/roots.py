@@ -22,7 +22,7 @@ def photo_files(manifest: Manifest, *, root: str | None = None, tolerant: bool =
         MaskkitError: The first photos are not under the root; better now than after an epoch.
     """
     folder = Path(root or os.environ.get(VARIABLE) or manifest.root)
-    files = [folder / path for path in manifest.paths]
+    files = [_file(folder, path) for path in manifest.paths]
     first = files[:LOOKED_AT]
     missing = [file for file in first if not file.is_file()]
     if missing and not (tolerant and len(missing) < len(first)):
@@ -32,3 +32,10 @@ def photo_files(manifest: Manifest, *, root: str | None = None, tolerant: bool =
             fix=f"run this from the folder in which `maskkit label` ran, or give --root or {VARIABLE}",
         )
     return files
+
+
+def _file(folder: Path, path: str) -> Path:
+    """Return a photo's file; `..` steps back over the words of the root, not to where a link leads."""
+    if path.startswith("../"):
+        return Path(os.path.normpath(folder / path))
+    return folder / path

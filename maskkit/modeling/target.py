@@ -30,6 +30,10 @@ class Target:
         """Return the target of examples whose class is known: int64 (N,) labels, and float (N, M) numbers."""
         return cls(F.one_hot(label, classes).to(torch.float32), numbers)
 
+    def softened(self, probs: Tensor) -> Target:
+        """Return the target with these class probabilities, float (N, C); rows of NaN stay as they are."""
+        return Target(torch.where(probs.isnan(), self.classes, probs), self.numbers)
+
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.classes)

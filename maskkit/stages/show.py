@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.exported import exported_header, is_onnx
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, wrong_kind
@@ -74,6 +75,8 @@ def _manifest_facts(manifest: Manifest) -> Facts:
     counts = np.bincount(labels[labels >= 0], minlength=len(manifest.space))
     facts["images per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
     facts |= _target_facts(manifest)
+    if manifest.has("for_fold"):
+        facts["pseudo labels for fold"] = _for_folds(manifest)
     if manifest.has("flags"):
         facts["flags"] = dict(Counter(map(kind_of, pc.list_flatten(manifest.table["flags"]).to_pylist())))
     if manifest.has("fold"):
@@ -85,6 +88,14 @@ def _manifest_facts(manifest: Manifest) -> Facts:
         if ((labels >= 0) & (manifest.folds >= 0)).any():
             facts[HELD_OUT] = fold_quality(manifest).to_json(manifest.space.names)
     return facts
+
+
+def _for_folds(manifest: Manifest) -> dict[str, int]:
+    """Return how many pseudo labels each fold may train on."""
+    is_pseudo = pc.equal(manifest.table["origin"].cast(pa.string()), "pseudo")
+    folds = manifest.table["for_fold"].filter(is_pseudo).to_pylist()
+    names = {None: "all", NO_FOLD: "none"}
+    return {names.get(fold, str(fold)): folds.count(fold) for fold in sorted(set(folds), key=str)}
 
 
 def _target_facts(manifest: Manifest) -> Facts:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.checks import divided_people, divided_values
+from maskkit.artifacts.checks import ADDED, NO_FOLD, divided_people, divided_values
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
 from maskkit.errors import MaskkitError, RefusedError, examples
@@ -41,7 +41,8 @@ def split(
     recognising faces (Kaufman et al. 2012, https://doi.org/10.1145/2382577.2382579, on leakage).
 
     Args:
-        manifest: With labels; rows without one are not part of the split and get no fold.
+        manifest: With labels; rows without one are not part of the split and get no
+            fold, but for pseudo-labelled ones, which are never held out.
         by: `person`, `image`, or a column whose groups must not be divided.
         folds: Folds 0 to `folds - 1`, each held out by one model.
         holdout: Instead of folds, hold out this share of the images as fold 0; the rest gets -1.
@@ -72,7 +73,7 @@ def split(
     else:
         fold_of_group = holdout_groups(counts, stratum=stratum, share=holdout, seed=seed)
     fold = np.full(len(manifest), NOT_IN_SPLIT, np.int16)
-    fold[_labelled(manifest)] = NEVER_HELD_OUT
+    fold[_labelled(manifest) | _is_added(manifest, ["pseudo"])] = NEVER_HELD_OUT
     fold[rows] = fold_of_group[group]
     options: dict[str, Any] = {
         "by": by,
@@ -82,10 +83,25 @@ def split(
         "keep_with": list(keep_with) or None,
         "seed": seed,
     }
-    result = manifest.then("split", {"fold": pa.array(fold, mask=fold == NOT_IN_SPLIT)}, **options)
+    columns = {"fold": pa.array(fold, mask=fold == NOT_IN_SPLIT), **_of_other_folds(manifest)}
+    result = manifest.then("split", columns, **options)
     _look_for_divided_people(result, by)
     _look_for_divided_ties(result, keep_with)
     return result
+
+
+def _of_other_folds(manifest: Manifest) -> dict[str, pa.Array]:
+    """Return `for_fold` with pseudo labels barred from training: their models know other folds' people."""
+    is_added = _is_added(manifest, ["pseudo"])
+    if not manifest.has("for_fold") or not is_added.any():
+        return {}
+    log.warning(
+        "%d pseudo labels were made for the folds that were: no new fold may train on them. Make them again "
+        "with maskkit pseudo",
+        is_added.sum(),
+    )
+    barred = np.full(len(manifest), NO_FOLD, np.int16)
+    return {"for_fold": pa.array(barred, mask=~is_added)}
 
 
 def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
@@ -185,10 +201,13 @@ def _labelled(manifest: Manifest) -> NDArray[np.bool_]:
 
 def _takes_part(manifest: Manifest) -> NDArray[np.bool_]:
     """Whether a row may be held out: pseudo-labelled and extra photos never are."""
-    codes, origins = encoded(manifest.table["origin"])
-    is_added = pc.is_in(origins, value_set=pa.array(["pseudo", "extra"]))
-    added: NDArray[np.bool_] = is_added.to_numpy(zero_copy_only=False)
-    return _labelled(manifest) & ~added[codes]
+    return _labelled(manifest) & ~_is_added(manifest)
+
+
+def _is_added(manifest: Manifest, origins: Sequence[str] = ADDED) -> NDArray[np.bool_]:
+    codes, names = encoded(manifest.table["origin"])
+    found: NDArray[np.bool_] = pc.is_in(names, value_set=pa.array(origins)).to_numpy(zero_copy_only=False)
+    return found[codes]
 
 
 def _strata(

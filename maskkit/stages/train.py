@@ -68,7 +68,7 @@ def train(
 
     Raises:
         MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.
-        RefusedError: People are on both sides of the split.
+        RefusedError: People are on both sides of the split, or pseudo labels are for other folds only.
     """
     left_over = resume_path(output)
     goes_on = resume and not force and left_over.exists()
@@ -102,7 +102,7 @@ def train(
             save_state(left_over, record, trainer.state())  # last: what is resumed has been told
             if on_epoch is not None:
                 on_epoch(epoch)
-        facts = _facts(trainer, ready.photos.preprocess, fold, people_seen(manifest, rows.training))
+        facts = _facts(trainer, ready.photos.preprocess, fold, people_seen(manifest, rows, fold))
         header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
         ready.learner.load_state_dict(trainer.best)
         write_checkpoint(output, ready.model.state_dict(), header)  # whole, also if only its head has learnt

@@ -77,6 +77,7 @@ class Feed:
         self._label = torch.from_numpy(fold.target.copy()).to(device)
         self._numbers = torch.from_numpy(fold.numbers).to(device)
         self._weight = torch.from_numpy(fold.weight.copy()).to(device)
+        self._soft = None if fold.soft is None else torch.from_numpy(fold.soft).to(device)
 
     def rows(self, epoch: int) -> NDArray[np.int64]:
         """Return the rows of an epoch in their order, (photos,); with repeats, if they are sampled so."""
@@ -103,6 +104,8 @@ class Feed:
         images = self.fold.inputs.prepare(values, self.device)  # (N, 3, H, W)
         these = rows.to(self.device, non_blocking=True)
         target = Target.of_labels(self._label[these], self._numbers[these], classes=len(self.fold.space))
+        if self._soft is not None:
+            target = target.softened(self._soft[these])
         weight = self._weight[these]  # (N,)
         if self.mix is None:
             return Batch(images, target, weight)

@@ -27,6 +27,8 @@ class Fold:
         label: The truth, (rows,); used for scoring only.
         training: Indices of the rows trained on.
         held_out: Indices of the rows scored on.
+        soft: Class probabilities to train towards in place of the class, (rows, classes), NaN in rows that
+            have none; None if no row has.
         vary: How the rows trained on are varied; None to show them as they are.
     """
 
@@ -39,6 +41,7 @@ class Fold:
     label: NDArray[np.int64]
     training: NDArray[np.int64]
     held_out: NDArray[np.int64]
+    soft: NDArray[np.float32] | None = None
     vary: Augment | None = None
 
     @property

@@ -105,8 +105,13 @@ def with_synthetic(fold: Fold, *, neighbors: int, seed: int) -> Fold:
         people=np.concatenate([fold.people, np.full(len(made), UNKNOWN)]),
         weight=np.concatenate([fold.weight, weights[classes].astype(np.float32)]),
         label=np.concatenate([fold.label, np.full(len(made), UNKNOWN)]),
+        soft=None if fold.soft is None else _padded(fold.soft, len(made)),
         training=np.concatenate([rows, np.arange(first, first + len(made))]),
     )
+
+
+def _padded(soft: Floats, more: int) -> Floats:
+    return np.concatenate([soft, np.full((more, soft.shape[1]), np.nan, np.float32)])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -141,6 +142,18 @@ def _numbers(manifest: Manifest) -> NDArray[np.float32]:
     return np.stack(columns, axis=1) if columns else np.empty((len(manifest), 0), np.float32)
 
 
+def _soft(manifest: Manifest) -> NDArray[np.float32] | None:
+    """Return `target_probs`, (rows, classes), NaN where there are none; None if there are none at all."""
+    if not manifest.has("target_probs"):
+        return None
+    column = manifest.table["target_probs"]
+    if column.null_count == len(column):
+        return None
+    places = range(len(manifest.space))
+    each = [pc.fill_null(pc.list_element(column, place), np.nan).to_numpy() for place in places]
+    return np.ascontiguousarray(np.stack(each, axis=1))
+
+
 def _fold(
     manifest: Manifest, rows: Rows, numbers: NDArray[np.float32], photos: Photos, options: TrainOptions
 ) -> Fold:
@@ -154,6 +167,7 @@ def _fold(
         label=manifest.labels,
         training=rows.training,
         held_out=rows.held_out,
+        soft=_soft(manifest),
         vary=augmentation(options.chosen("augment")),
     )
     if options.rare is None:

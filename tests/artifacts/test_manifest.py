@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from maskkit.artifacts.checks import LEVEL
+from maskkit.artifacts.checks import BOX, LEVEL
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
@@ -214,6 +214,23 @@ def test_a_path_that_may_leave_the_root_is_refused(path: str) -> None:
     assert "not under a root" in wrong(path=pa.array(["a.jpg", "b.jpg", path, "c.jpg"])).what
 
 
+@pytest.mark.parametrize("origin", ["pseudo", "extra"])
+def test_an_added_photo_may_lie_beside_the_root(origin: str) -> None:
+    paths = pa.array(["a.jpg", "b.jpg", "../../test/c.jpg", "d.jpg"])
+    origins = pa.array(["given", "given", origin, "given"])
+    assert read(path=paths, origin=origins).paths[2] == "../../test/c.jpg"
+    for path in ("/c.jpg", "../../c/../d.jpg", "..", "../", "../.", "..//c.jpg"):
+        paths = pa.array(["a.jpg", "b.jpg", path, "d.jpg"])
+        assert "not under a root" in wrong(path=paths, origin=origins).what
+
+
+def test_probabilities_to_train_towards_are_read_with_null_where_there_are_none() -> None:
+    probs = [[1 / 18] * 18, None, [1.0, *[0.0] * 17], None]
+    column = read(target_probs=pa.array(probs)).table["target_probs"]
+    assert column.type == pa.list_(pa.float32(), 18)
+    assert [row is None for row in column.to_pylist()] == [False, True, False, True]
+
+
 @pytest.mark.parametrize(
     "path", ["...a.jpg", "a..jpg", "..a/b.jpg", ".hidden/a.jpg", "with space/é 한글.jpg", "a\\b"]
 )
@@ -269,6 +286,13 @@ def test_training_may_aim_at_another_class_than_the_truth() -> None:
         ("fold", pa.array([0, 0, -2, 1])),
         ("fold", pa.array(["a", "a", "b", "b"])),
         ("box", pa.array([[0.0, 0, 1]] * 4)),
+        ("box", pa.array([[0.0, 0, 1, 1], [0.5, 0, 0.1, 1], None, None], BOX)),
+        ("for_fold", pa.array([0, 0, -2, None])),
+        ("target_probs", pa.array([[0.5, 0.5]] * 4)),
+        ("target_probs", pa.array([[1 / 18] * 18, None, [0.1] * 18, None])),
+        ("target_probs", pa.array([[1.5, -0.5, *[0] * 16], None, None, None])),
+        ("target_probs", pa.array([[float("nan")] * 18, None, None, None])),
+        ("target_probs", pa.array([[1, *[None] * 17], None, None, None])),
     ],
 )
 def test_a_value_that_does_not_belong_is_refused_by_its_column(column: str, values: pa.Array) -> None:

@@ -99,6 +99,11 @@ DESCRIBED = {
         stdin="folds.parquet", piped="- oof.parquet --no-photos", to_stdout=False,
         impossible="folds.parquet nowhere", refused="leaky.parquet --no-photos",
     ),
+    "pseudo": Described(
+        "folds.parquet test-fold0.parquet --unlabeled unlabelled --threshold 1e-2", suffix=".parquet",
+        stdin="folds.parquet", piped="- test-fold0.parquet --unlabeled unlabelled --threshold 1e-2",
+        impossible="folds.parquet nowhere", refused="folds.parquet test.parquet --unlabeled unlabelled",
+    ),
     "bench": Described(
         "folds.parquet --seconds .01 --model test_efficientnet --size 32 --device cpu --batch-size 8",
         reports=True, stdin="folds.parquet",

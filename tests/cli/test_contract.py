@@ -16,6 +16,7 @@ from commandline import COMMANDS, DESCRIBED, MAKERS, REPORTERS, error_parts, run
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli import options
 from maskkit.config import TrainOptions
+from maskkit.stages.label import label
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.split import split
 
@@ -25,7 +26,11 @@ TO_STDOUT = [name for name in MAKERS if DESCRIBED[name].to_stdout]
 
 @pytest.fixture(scope="session")
 def inputs(
-    labels: Manifest, folds: Manifest, checkpoints: list[Path], tmp_path_factory: pytest.TempPathFactory
+    labels: Manifest,
+    folds: Manifest,
+    checkpoints: list[Path],
+    info_csv: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder with one artifact of each kind."""
     from maskkit.artifacts.checkpoint import Checkpoint
@@ -44,6 +49,10 @@ def inputs(
     folds.write(folder / "truth")
     leaky = predict(folds, models[:1], allow_leak=True, machine=machine)
     (folder / "leaky-oof.parquet").write_bytes(leaky.encode("parquet"))
+    unlabelled = label(info_csv)
+    unlabelled.write(folder / "unlabelled")
+    for name, some in {"test-fold0": models[:1], "test": models}.items():
+        (folder / f"{name}.parquet").write_bytes(predict(unlabelled, some, machine=machine).to_parquet())
     (folder / "labels.toml").write_text("[labels]\n")
     (folder / "detector").write_bytes(networks.centerface(width=12, height=16, bias=20))
     return folder

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -59,3 +60,15 @@ def test_a_root_without_the_first_photos_is_an_error_before_any_work(labels: Man
     with pytest.raises(MaskkitError) as caught:
         photo_files(replace(labels, table=labels.table.set_column(0, "path", paths)))
     assert caught.value.why.endswith("gone.jpg")
+
+
+def test_a_photo_beside_the_root_is_found_by_words_also_where_a_link_leads_elsewhere(
+    labels: Manifest, tmp_path: Path
+) -> None:
+    (tmp_path / "far" / "deep" / "train").mkdir(parents=True)
+    (tmp_path / "train").symlink_to(tmp_path / "far" / "deep" / "train")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "a.jpg").write_bytes(b"")
+    one = labels.select(np.array([0]))
+    beside = replace(one, table=one.table.set_column(0, "path", pa.array(["../test/a.jpg"])))
+    assert photo_files(beside, root=str(tmp_path / "train")) == [tmp_path / "test" / "a.jpg"]

@@ -57,3 +57,12 @@ def test_a_part_of_the_batch_keeps_classes_and_numbers_together(target: Target) 
     assert len(part) == 2
     assert part.hard.tolist() == [10, 17]
     assert part.numbers[0, 0] == 45
+
+
+def test_probabilities_take_the_place_of_a_class_where_there_are_any(target: Target) -> None:
+    probs = torch.full((3, 18), NAN)
+    probs[1] = torch.arange(18) / 153
+    soft = target.softened(probs)
+    assert torch.equal(soft.classes[1], probs[1])
+    assert torch.equal(soft.classes[[0, 2]], target.classes[[0, 2]])
+    assert torch.equal(soft.numbers, target.numbers) or bool(soft.numbers[2].isnan().all())

@@ -134,3 +134,14 @@ def test_a_batch_comes_in_parts_that_make_it_up(fold: Fold) -> None:
 def test_a_level_that_does_not_exist_is_refused(fold: Fold) -> None:
     with pytest.raises(MaskkitError, match="no level 'old'"):
         feed(fold, undersample="age=old:2")
+
+
+def test_photos_with_probabilities_are_trained_towards_them_and_others_towards_their_class(
+    fold: Fold,
+) -> None:
+    soft = np.full((ROWS, 18), np.nan, np.float32)
+    soft[::3] = np.random.default_rng(1).dirichlet(np.ones(18), len(soft[::3]))
+    given = feed(replace(fold, soft=soft))
+    expected = np.where(np.isnan(soft), np.eye(18, dtype=np.float32)[fold.target], soft)
+    shown = torch.cat([batch.target.classes for batch in given.epoch(1)]).numpy()
+    assert (shown == expected[given.rows(1)]).all()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,17 @@ def test_a_fold_is_enlarged_by_rows_that_are_trained_on_and_never_scored() -> No
     assert np.isnan(larger.numbers[made]).all()
     assert set(larger.people[made].tolist()) == {-1}
     assert set(larger.weight[made][larger.target[made] == 3].tolist()) == {0.5}
+
+
+def test_what_is_made_up_has_a_class_and_photos_keep_their_probabilities() -> None:
+    given = fold()
+    soft = np.full((len(given.target), 18), np.nan, np.float32)
+    soft[3] = 1 / 18
+    larger = with_synthetic(replace(given, soft=soft), neighbors=5, seed=0)
+    assert larger.soft is not None
+    assert len(larger.soft) == len(larger.target)
+    assert np.array_equal(larger.soft[: len(soft)], soft, equal_nan=True)
+    assert np.isnan(larger.soft[len(soft) :]).all()
 
 
 def test_photos_keep_their_features_and_made_up_ones_come_of_the_first_view_in_every_view() -> None:

@@ -1,0 +1,119 @@
+"""`maskkit pseudo`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from maskkit.cli import options, terminal
+from maskkit.cli.streams import STREAM, source, target
+from maskkit.cli.tables import new_table
+from maskkit.cli.terminal import escape
+from maskkit.config import Balance, Targets
+from maskkit.reading import parse_pseudo_weight, parse_thresholds
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from maskkit.stages.pseudo import Pseudo
+
+THRESHOLD = "0.9"
+
+
+def pseudo(
+    context: typer.Context,
+    manifest: Annotated[
+        str, typer.Argument(metavar="MANIFEST", help="Labelled photos with folds; `-` reads standard input."),
+    ],
+    predictions: Annotated[
+        str, typer.Argument(metavar="PREDICTIONS", help="Of photos without labels, from `maskkit predict`.")
+    ],
+    output: options.Output = None,
+    unlabeled: Annotated[
+        Optional[str],
+        typer.Option(metavar="MANIFEST", show_default=False,
+                     help="The manifest that was predicted, if the photos are not in the labelled one."),
+    ] = None,
+    threshold: Annotated[
+        Optional[str],
+        typer.Option(metavar="NUMBER,...", show_default=THRESHOLD,
+                     callback=options.refusing(parse_thresholds),
+                     help="Least confidence: for all, and by level or class, as 0.9,age=60plus:0.6; "
+                     "the last that fits a class counts."),
+    ] = None,
+    top: Annotated[
+        Optional[float],
+        typer.Option(min=0, max=1, show_default=False,
+                     help="Instead, take this share of the photos, the most confident first."),
+    ] = None,
+    balance: Annotated[
+        Balance,
+        typer.Option(help="Classes of --top: in the shares of the labels trained on, of the predictions, or "
+                     "in any."),
+    ] = "labels",
+    targets: Annotated[
+        Targets, typer.Option(help="Train towards the class, or `soft`: towards the probabilities.")
+    ] = "hard",
+    weight: Annotated[
+        str,
+        typer.Option(metavar="NUMBER|confidence", callback=options.refusing(parse_pseudo_weight),
+                     help="Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for "
+                     "half of it."),
+    ] = "1",
+    allow_leak: options.AllowLeak = False,
+    force: options.Force = False,
+    recipe: options.Recipe = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:  # fmt: skip
+    """Add photos without labels, with the labels that models are sure of, to be trained on.
+
+    Labels of fold 0's model are for fold 0's training alone: the other folds hold out people whom that
+    model has seen. The column `for_fold` says so and `maskkit train` keeps to it. So predict with each fold's
+    model by itself, and make a manifest for each fold. No score is of these rows: their truth stays unknown.
+
+    Example: maskkit pseudo folds.parquet test-fold0.parquet --unlabeled test.parquet -o pseudo0.parquet
+    """
+    if threshold is not None and top is not None:
+        raise typer.BadParameter("--threshold and --top both say which photos to take", param_hint="--top")
+    if top == 0:
+        raise typer.BadParameter("0 is no photo: it is above 0, and up to 1", param_hint="--top")
+    if (manifest, predictions, unlabeled).count(STREAM) > 1:
+        raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.artifacts.predictions import Predictions
+    from maskkit.stages.pseudo import pseudo as stage
+
+    to = target(output, force=force, inputs=[manifest, predictions, unlabeled])
+    given = Manifest.read(source(manifest, what="manifest"))
+    predicted = Predictions.read(source(predictions, what="predictions"))
+    photos = None if unlabeled is None else Manifest.read(source(unlabeled, what="manifest"))
+    options.stop_if_dry(context, dry_run)
+    result = stage(
+        given, predicted, photos, threshold=threshold or THRESHOLD, top=top, balance=balance, targets=targets,
+        weight=weight, allow_leak=allow_leak,
+    )  # fmt: skip
+    to.write(result.manifest.to_bytes())
+    if not terminal.is_quiet():
+        terminal.note(_table(result))
+        terminal.note(_told(result))
+
+
+def _table(result: Pseudo) -> Table:
+    """Show how many photos of each class were added, how sure their labels are, and what they weigh."""
+    columns = ["class", "labelled", "photos", "added", "least", "mean", "weight"]
+    table = new_table("photos with pseudo labels, by class", *columns)
+    for one in result.tallies:
+        counts = [str(count) for count in (one.labelled, one.photos, one.chosen)]
+        sure = ["-" if value is None else f"{value:.3f}" for value in (one.least, one.mean)]
+        table.add_row(escape(one.name), *counts, *sure, f"{one.weight:.1f}")
+    return table
+
+
+def _told(result: Pseudo) -> str:
+    chosen = sum(tally.chosen for tally in result.tallies)
+    whose = "any fold" if result.folds is None else f"fold {', '.join(map(str, result.folds))} alone"
+    if result.folds == (-1,):
+        whose = "no fold, unless with --allow-leak"
+    return f"{chosen} of {sum(tally.photos for tally in result.tallies)} photos added, to train {whose}"

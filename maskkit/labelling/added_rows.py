@@ -1,0 +1,115 @@
+"""Photos that join a manifest: under which path, and in which rows."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checks import LEVEL, ORIGINS
+from maskkit.artifacts.manifest import Manifest
+from maskkit.errors import MaskkitError
+
+Integers = NDArray[np.int64]
+
+
+def paths_under(manifest: Manifest, photos: Manifest) -> pa.ChunkedArray:
+    """Return the path that each photo of another manifest has from the root of this one, string (rows,).
+
+    Raises:
+        MaskkitError: One root is absolute and the other is not, so the way between them is not known.
+    """
+    paths, root, place = photos.table["path"], os.fspath(manifest.root), os.fspath(photos.root)
+    if os.path.normpath(root) == os.path.normpath(place):
+        return paths
+    if manifest.root.is_absolute() != photos.root.is_absolute():
+        raise MaskkitError(
+            f"the photos of {manifest.name} are under {root}, those of {photos.name} under {place}",
+            why="from an absolute root to a relative one no path leads that holds in another folder",
+            fix="label both with absolute paths, or both with relative ones",
+        )
+    way = posixpath.relpath(place, root)
+    if not set(way.split("/")) <= {"..", "."}:
+        return pc.binary_join_element_wise(pa.scalar(way), paths, "/")
+    # The photos' root holds the manifest's: some of them may be under both.
+    plain = [posixpath.relpath(posixpath.join(place, path), root) for path in paths.to_pylist()]
+    return pa.chunked_array([pa.array(plain, pa.string())])
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A manifest's table while photos join it.
+
+    Args:
+        table: Its rows, then those of photos that it had not.
+        rows: Those of the photos that join, (photos,).
+    """
+
+    table: pa.Table
+    rows: Integers
+
+    def set(self, name: str, values: pa.Array) -> Growing:
+        """Return it with values of a column at the rows that join, (photos,); null elsewhere in a new one."""
+        has = name in self.table.column_names
+        kind = self.table[name].type if has else values.type
+        before = self.table[name] if has else pa.chunked_array([pa.nulls(len(self.table), kind)])
+        source = np.arange(len(self.table))
+        source[self.rows] = len(self.table) + np.arange(len(self.rows))
+        both = pa.chunked_array([*before.chunks, values.cast(kind)], kind)
+        if pa.types.is_dictionary(kind):
+            both = both.unify_dictionaries()
+        column = both.take(pa.array(source))
+        if not has:
+            return replace(self, table=self.table.append_column(name, column))
+        return replace(self, table=self.table.set_column(self.table.column_names.index(name), name, column))
+
+    def set_all(self, columns: Mapping[str, pa.Array]) -> Growing:
+        """Return it with several columns set."""
+        grown = self
+        for name, values in columns.items():
+            grown = grown.set(name, values)
+        return grown
+
+
+def grown(manifest: Manifest, photos: Manifest, paths: pa.ChunkedArray, which: Integers) -> Growing:
+    """Return the manifest's table with rows for photos that it lacks.
+
+    All that is known of them is where they are, who is on them, and where the face is.
+
+    Args:
+        manifest: That they join.
+        photos: They come from; it may be the same.
+        paths: Of those that join, as the manifest names them, (photos,).
+        which: Their rows in `photos`, (photos,).
+    """
+    found = pc.index_in(paths, value_set=manifest.table["path"])
+    place = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    is_new = place < 0
+    new = int(is_new.sum())
+    source = photos.table.take(pa.array(which[is_new]))
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        field.name: pa.nulls(new, field.type) for field in manifest.table.schema
+    }
+    columns |= {
+        "path": paths.filter(pa.array(is_new)),
+        "person_id": source["person_id"],
+        "weight": pa.array(np.ones(new, np.float32)),
+        "origin": origins("pseudo", new),
+    }
+    if manifest.has("box"):
+        columns["box"] = source["box"]
+    added = pa.table({name: columns[name] for name in manifest.table.column_names})
+    place[is_new] = len(manifest) + np.arange(new)
+    return Growing(pa.concat_tables([manifest.table, added.cast(manifest.table.schema)]), place)
+
+
+def origins(name: str, count: int) -> pa.Array:
+    """Return a column `origin` of one value, (count,)."""
+    codes = pa.array(np.full(count, ORIGINS.index(name), np.int16))
+    return pa.DictionaryArray.from_arrays(codes, pa.array(ORIGINS, pa.string())).cast(LEVEL)

@@ -1,0 +1,104 @@
+"""Which folds may train on pseudo labels: those whose people no model behind the labels has seen.
+
+A model hands what it learnt of people on to the labels it makes. Trained on them, another model that holds
+these people out is scored on what it was told about them (leakage by way of a feature, Kaufman et al. 2012,
+https://doi.org/10.1145/2382577.2382579).
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checks import NO_FOLD
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.errors import RefusedError, examples
+
+log = logging.getLogger(__name__)
+
+ALL_FOLDS = -2  # stands for null in `for_fold`
+
+
+def model_folds(predictions: Predictions) -> list[int]:
+    """Return the folds that the models behind predictions held out, as their history tells."""
+    records = (record for record in predictions.header.history if record.stage == "train")
+    return sorted({int(record.options["fold"]) for record in records})
+
+
+def folds_to_train(
+    manifest: Manifest, predictions: Predictions, *, allow_leak: bool = False
+) -> NDArray[np.int64]:
+    """Return for each prediction the fold that may train on it, (rows,); -2 for all, -1 for none.
+
+    Who a model has seen is read from its digests, not from its fold's number. Out-of-fold predictions have
+    no digests: there the fold counts, if the models were trained on this very manifest.
+
+    Args:
+        manifest: With folds.
+        predictions: Of photos without labels.
+        allow_leak: Return -1 for what no fold may train on, instead of refusing it.
+
+    Raises:
+        RefusedError: No fold may train on them, or it cannot be known.
+    """
+    seen = predictions.seen
+    if seen:
+        return np.full(len(predictions), _common_fold(manifest, predictions, allow_leak=allow_leak))
+    if predictions.fold is not None and not predictions.leaked and _is_of(manifest, predictions):
+        fold = np.maximum(predictions.fold, NO_FOLD).astype(np.int64)
+        several = int((fold < 0).sum())
+        if several and not allow_leak:
+            raise _several(predictions, f"several folds' models answer for {several} photos")
+        return fold
+    if not allow_leak:
+        raise RefusedError(
+            f"it is not known on whom the models behind {predictions.name} were trained",
+            why="their labels may pass on what they know of the people whom a fold holds out",
+            fix="give Parquet from `maskkit predict` with models of these folds, without --oof, or use "
+            "--allow-leak",
+        )
+    return np.full(len(predictions), NO_FOLD)
+
+
+def _common_fold(manifest: Manifest, predictions: Predictions, *, allow_leak: bool) -> int:
+    known = np.zeros(len(manifest.people), np.bool_)
+    for one in predictions.seen:
+        known |= one.contains(manifest.people.names)
+    folds = np.unique(manifest.folds[manifest.folds >= 0])
+    spoilt = np.unique(manifest.folds[known[manifest.people.codes]])
+    clean = np.setdiff1d(folds, spoilt).tolist()
+    if len(clean) == len(folds):
+        return ALL_FOLDS
+    if not clean:
+        if not allow_leak:
+            raise _several(predictions, f"models have seen people of every fold of {manifest.name}")
+        log.warning("these models have seen people of every fold: no fold may train on their labels")
+        return NO_FOLD
+    if len(clean) > 1:
+        log.warning(
+            "folds %s could train on these labels, and a row names one: it is %d",
+            *(examples(clean, most=20), clean[0]),
+        )
+    return int(clean[0])
+
+
+def _is_of(manifest: Manifest, predictions: Predictions) -> bool:
+    """Whether all models behind predictions were trained on this manifest, whose folds they then mean."""
+    records = [record for record in predictions.header.history if record.stage == "train"]
+    here = manifest.as_input().sha256
+    return bool(records) and all(record.inputs[0].sha256 == here for record in records)
+
+
+def _several(predictions: Predictions, what: str) -> RefusedError:
+    folds = model_folds(predictions)
+    return RefusedError(
+        f"no fold may train on labels from {predictions.name}: {what}",
+        why="a fold's model would be told about the people whom it holds out, and its score would be of "
+        "that"
+        + (f"; these are the models of the folds {examples(folds, most=20)}" if len(folds) > 1 else ""),
+        fix="predict with each fold's model alone, make pseudo labels from each of these predictions, and "
+        "train --fold K on those of fold K; or use --allow-leak",
+    )

@@ -1,0 +1,254 @@
+"""Add photos without labels to a manifest, with the labels that models are sure of, to be trained on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checks import NO_FOLD, check
+from maskkit.artifacts.header import Input, Record, same_space
+from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.config import Balance, Targets
+from maskkit.errors import MaskkitError, examples
+from maskkit.imaging.cropping import same_boxes
+from maskkit.imaging.roots import photo_files
+from maskkit.labelling.added_rows import grown, origins, paths_under
+from maskkit.labelling.ancestry import ALL_FOLDS, folds_to_train, model_folds
+from maskkit.labelling.pseudo_labels import (
+    Tally,
+    above,
+    answers,
+    most_confident,
+    tally,
+    thresholds,
+    weights,
+)
+from maskkit.reading import parse_pseudo_weight, parse_thresholds
+
+log = logging.getLogger(__name__)
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+LOOKED_AT = 5  # photos whose files are looked for
+
+
+@dataclass(frozen=True)
+class Pseudo:
+    """The manifest with pseudo-labelled photos, and how many of each class.
+
+    Args:
+        manifest: With rows of origin `pseudo`.
+        tallies: Per class.
+        folds: Which may train on them; None for all.
+    """
+
+    manifest: Manifest
+    tallies: tuple[Tally, ...]
+    folds: tuple[int, ...] | None
+
+
+def pseudo(
+    manifest: Manifest,
+    predictions: Predictions,
+    photos: Manifest | None = None,
+    *,
+    threshold: str = "0.9",
+    top: float | None = None,
+    balance: Balance = "labels",
+    targets: Targets = "hard",
+    weight: str = "1",
+    allow_leak: bool = False,
+) -> Pseudo:
+    """Add rows for confident photos: `target` is what the models answer, `label` stays unknown.
+
+    The rows are never held out, so no score is of them. `for_fold` names the fold that may train on them,
+    because its model alone has not seen the people whom it holds out; it is null if no model behind them
+    has seen anyone of any fold.
+
+    Args:
+        manifest: Labelled, with folds.
+        predictions: Of photos without labels, with probabilities.
+        photos: The manifest of these photos; None if they are in `manifest` itself.
+        threshold: Least confidence, for all, by level or by class: `0.9,age=60plus:0.6`.
+        top: Instead, the share of the photos to take, the most confident first.
+        balance: With `top`, which shares the classes have: those of the labels trained on, those of the
+            predictions, or any.
+        targets: `hard`: the class; `soft`: also the probabilities, as `target_probs`.
+        weight: A number, `confidence`, or `confidence:0.5`.
+        allow_leak: Take labels of models that have seen people of every fold, or are unknown.
+
+    Raises:
+        MaskkitError: Classes or photos do not fit, or no photo is confident enough.
+        RefusedError: No fold may train on them without its score being of labels that were known.
+    """
+    manifest.need("fold", "label", "target", "weight")
+    least, rule = thresholds(parse_thresholds(threshold), manifest.space), parse_pseudo_weight(weight)
+    probs = _probabilities(manifest, predictions)
+    home = manifest if photos is None else photos
+    same_boxes(home, manifest)
+    rows = _rows(home, predictions)
+    for_fold = folds_to_train(manifest, predictions, allow_leak=allow_leak)  # (predictions,)
+    paths = paths_under(manifest, home).take(pa.array(rows))
+    usable = np.flatnonzero(_is_usable(manifest, paths, home.table["person_id"].take(pa.array(rows))))
+
+    answer, confidence = answers(probs[usable], name=predictions.name)
+    labelled = _labelled(manifest, for_fold)
+    if top is None:
+        is_chosen = above(confidence, answer, least)
+    else:
+        is_chosen = most_confident(confidence, answer, share=top, balance=balance, labels=labelled)
+    _need_some(is_chosen, confidence, top)
+    weighed, which = weights(confidence, rule), usable[is_chosen]
+
+    columns = _columns(answer[is_chosen], weighed[is_chosen], for_fold[which])
+    if targets == "soft":
+        columns["target_probs"] = _probs_column(probs[which])
+    growing = grown(manifest, home, paths.take(pa.array(which)), rows[which]).set_all(columns)
+    record = Record(
+        "pseudo",
+        {
+            "unlabeled": None if photos is None else photos.as_input().name,
+            "threshold": threshold if top is None else None,
+            "top": top,
+            "balance": None if top is None else balance,
+            "targets": targets,
+            "weight": weight,
+            "allow_leak": allow_leak,
+        },
+        _inputs(manifest, predictions, photos),
+        found={"folds": model_folds(predictions), "for_fold": _named(for_fold)},
+    )
+    result = Manifest(growing.table, manifest.header.then(record))
+    check(result.table, result.header, name="the result")
+    photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
+    return Pseudo(
+        result, _tallies(manifest, labelled, answer, confidence, is_chosen, weighed), _named(for_fold)
+    )
+
+
+def _inputs(manifest: Manifest, predictions: Predictions, photos: Manifest | None) -> tuple[Input, ...]:
+    inputs = [
+        manifest.header.input_from(manifest.as_input()),
+        predictions.header.input_from(predictions.as_input()),
+    ]
+    if photos is not None:
+        inputs.append(replace(photos.header.input_from(photos.as_input()), option="unlabeled"))
+    return tuple(inputs)
+
+
+def _probabilities(manifest: Manifest, predictions: Predictions) -> Floats:
+    names = (manifest.name, predictions.name)
+    if predictions.header.space is not None:
+        same_space(manifest.space, predictions.header.space, names=names)
+    if predictions.probs is None:
+        raise MaskkitError(
+            f"{predictions.name} holds no probabilities",
+            why="without them nobody knows which answers are sure, and a submission holds answers only",
+            fix="give what `maskkit predict` writes without --submission",
+        )
+    if predictions.classes != tuple(manifest.space.names):
+        theirs = examples(predictions.classes or ())
+        raise MaskkitError(
+            f"{names[1]} has other classes than {names[0]}",
+            why=f"the former {theirs}, the latter {examples(manifest.space.names)}",
+            fix="predict with models of the same label space, and keep the order of the columns",
+        )
+    return predictions.probs
+
+
+def _rows(photos: Manifest, predictions: Predictions) -> Integers:
+    """Return the row of each prediction's photo, (predictions,)."""
+    place = pc.index_in(predictions.path, value_set=photos.table["path"])
+    if place.null_count:
+        strangers = predictions.path.filter(place.is_null()).to_pylist()
+        raise MaskkitError(
+            f"{predictions.name} predicts {len(strangers)} photos that are not in {photos.name}: "
+            + examples(strangers),
+            why="a path leads to a photo only with the root that its manifest holds",
+            fix="give the manifest that was predicted: --unlabeled FILE",
+        )
+    return np.asarray(place.to_numpy(), np.int64)
+
+
+def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Whether a photo may be added, (rows,): it has no label, and nobody on it is ever held out."""
+    place = pc.fill_null(pc.index_in(paths, value_set=manifest.table["path"]), -1).to_numpy()
+    has_target = (manifest.integers("target") >= 0) | (manifest.table["weight"].to_numpy() == 0)
+    is_done = np.append(has_target, False)[place]  # the last answers for -1, which is a new photo
+    is_held_out = manifest.folds >= 0
+    held_out = pc.drop_null(pc.unique(manifest.table["person_id"].filter(pa.array(is_held_out))))
+    is_taken = pc.is_in(people, value_set=held_out).to_numpy() | np.append(is_held_out, False)[place]
+    is_taken &= ~is_done
+    if is_done.any():
+        log.info("%d photos are left out: %s has a label of them already", is_done.sum(), manifest.name)
+    if is_taken.any():
+        log.info("%d photos are left out: they show people whom a fold holds out", is_taken.sum())
+    return np.asarray(~is_done & ~is_taken, np.bool_)
+
+
+def _labelled(manifest: Manifest, for_fold: Integers) -> Integers:
+    """Count the labels of each class that the fold trains on, (classes,); what it holds out is not known."""
+    folds = _named(for_fold)
+    counted = (manifest.integers("target") >= 0) & (manifest.table["weight"].to_numpy() > 0)
+    counted &= manifest.folds != NOT_IN_SPLIT
+    if folds is not None and len(folds) == 1 and folds[0] != NO_FOLD:
+        counted &= manifest.folds != folds[0]
+    counted &= pc.not_equal(manifest.table["origin"].cast(pa.string()), "pseudo").to_numpy()
+    return np.bincount(manifest.integers("target")[counted], minlength=len(manifest.space)).astype(np.int64)
+
+
+def _named(for_fold: Integers) -> tuple[int, ...] | None:
+    """Return the folds named, each once; None if all may train."""
+    folds = np.unique(for_fold)
+    return None if (folds == ALL_FOLDS).all() else tuple(folds.tolist())
+
+
+def _need_some(is_chosen: NDArray[np.bool_], confidence: Floats, top: float | None) -> None:
+    if is_chosen.any():
+        return
+    if top is None:
+        why = f"the most confident of {len(confidence)} photos has {confidence.max():.7g}"
+        raise MaskkitError("no photo is confident enough", why=why, fix="use a lower --threshold, or --top")
+    raise MaskkitError(
+        f"--top {top:g} of {len(confidence)} photos is none",
+        why="the share is rounded to whole photos of each class, and no class answered has a part in it",
+        fix="use a larger --top, or --balance none",
+    )
+
+
+def _columns(answer: Integers, weight: Floats, for_fold: Integers) -> dict[str, pa.Array]:
+    rows = len(answer)
+    return {
+        "target": pa.array(answer.astype(np.int16)),
+        "weight": pa.array(weight),
+        "origin": origins("pseudo", rows),
+        "fold": pa.array(np.full(rows, NEVER_HELD_OUT, np.int16)),
+        "for_fold": pa.array(for_fold.astype(np.int16), mask=for_fold == ALL_FOLDS),
+    }
+
+
+def _probs_column(probs: Floats) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(probs, np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, probs.shape[1])
+
+
+def _tallies(
+    manifest: Manifest,
+    labelled: Integers,
+    answer: Integers,
+    confidence: Floats,
+    is_chosen: NDArray[np.bool_],
+    weight: Floats,
+) -> tuple[Tally, ...]:
+    each = [answer == index for index in range(len(manifest.space))]
+    return tuple(
+        tally(name, int(count), confidence[here], is_chosen[here], weight[here])
+        for name, count, here in zip(manifest.space.names, labelled, each, strict=True)
+    )
