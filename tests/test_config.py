@@ -95,8 +95,8 @@ def test_options_of_an_older_header_get_their_defaults() -> None:
 
 def test_every_setting_of_a_choice_is_recorded() -> None:
     options = TrainOptions(loss="focal:gamma=3+f1", schedule="step")
-    assert options.to_json()["loss"] == "focal:gamma=3,smoothing=0+f1"
-    assert options.to_json()["schedule"] == "step:warmup=1,every=3,factor=0.3"
+    assert options.to_json()["loss"] == "focal:gamma=3,smoothing=0,weight=1+f1:weight=1"
+    assert options.to_json()["schedule"] == "step:warmup=1,every=3,factor=0.3,stop=0"
     assert TrainOptions(loss=options.loss, schedule=options.schedule) == options
 
 

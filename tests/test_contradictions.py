@@ -22,7 +22,7 @@ from maskkit.errors import MaskkitError
         ({"freeze": "phase:epochs=10", "epochs": 10}, "10 of 10 epochs"),
         ({"mix": "half:low=0.6,high=0.4"}, "a low above its high"),
         ({"model": "resnet18:pool=attention"}, "pool 'attention'"),
-        ({"loss": "ce+f1", "loss_weights": "1"}, "--loss-weights"),
+        ({"loss": "ce+f1:weight=0"}, "weight is a number from 0.001 to 1000"),
         ({"loss": "f1:smoothing=0.1"}, "no setting 'smoothing'"),
         ({"mix": "half:partner=60plus"}, "the partner of --mix"),
         ({"augment_rare": "age=60plus:stronger"}, "--augment-rare cannot be 'stronger'"),
@@ -44,8 +44,8 @@ def test_refuses_before_any_work_and_says_what_to_do(options: dict[str, Any], sa
     [
         {"head": "arcface+factors+regression"},
         {"head": "cosine", "mix": "mixup", "loss": "ldam"},
-        {"freeze": "all", "sampler": "smote", "loss": "focal+f1", "loss_weights": "1,0.5"},
-        {"freeze": "gradual", "average": "swa", "schedule": "plateau", "patience": 3},
+        {"freeze": "all", "sampler": "smote", "loss": "focal+f1:weight=0.5"},
+        {"freeze": "gradual", "average": "swa", "schedule": "plateau:stop=3"},
         {"mix": "half:partner=age=60plus", "augment_rare": "age=60plus:randaugment:ops=3,magnitude=12"},
     ],
 )

@@ -98,11 +98,11 @@ class Trainer:
 
     @property
     def is_done(self) -> bool:
-        """Whether all epochs ran, or patience ran out."""
+        """Whether all epochs ran, or so many were no better that the schedule stops."""
         if len(self.history) >= self.options.epochs:
             return True
-        patience = self.options.patience
-        return 0 < patience <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
+        stop = self.options.one("schedule").whole("stop")
+        return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
 
     def run_epoch(self, track: Track = untracked) -> Epoch:
         """Train for an epoch, score every held-out photo, remember the best weights."""
