@@ -83,11 +83,22 @@ def same_faces(manifest: Manifest, checkpoint: Checkpoint) -> None:
     Raises:
         MaskkitError: The detectors' files or their scores differ.
     """
-    mine, its = _detection(manifest.header), _detection(checkpoint.header)
-    if checkpoint.preprocess.crop is None or mine is None or its is None or mine[1:] == its[1:]:
+    if checkpoint.preprocess.crop is not None:
+        names = (manifest.name, f"those {checkpoint.name} was trained on")
+        found_alike(manifest.header, checkpoint.header, names=names)
+
+
+def found_alike(first: Header, second: Header, *, names: tuple[str, str]) -> None:
+    """Raise if faces that are to be cut alike were found otherwise, as far as `maskkit crop` found them.
+
+    Raises:
+        MaskkitError: The detectors' files or their scores differ.
+    """
+    mine, its = _detection(first), _detection(second)
+    if mine is None or its is None or mine[1:] == its[1:]:
         return
     raise MaskkitError(
-        f"the faces of {manifest.name} were found otherwise than those {checkpoint.name} was trained on",
+        f"the faces of {names[0]} were found otherwise than {names[1]}",
         why=f"the former by {mine[0]} with sha256 {mine[1][:12]} and score {mine[2]}, "
         f"the latter by {its[0]} with {its[1][:12]} and {its[2]}",
         fix=f"run `maskkit crop` on these photos with --detector {its[0]} --score {its[2]}",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskkit.imaging.dataset import Augment, Inputs
 from maskkit.labels import LabelSpace
 from maskkit.reading import LevelValue
+from maskkit.training.unlabeled import Unlabeled
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Fold:
         training: Indices of the rows trained on.
         held_out: Indices of the rows scored on.
         vary: How the rows trained on are varied; None to show them as they are.
+        unlabeled: Other photos that are learnt from without labels, if there are any.
     """
 
     space: LabelSpace
@@ -40,6 +42,7 @@ class Fold:
     training: NDArray[np.int64]
     held_out: NDArray[np.int64]
     vary: Augment | None = None
+    unlabeled: Unlabeled | None = None
 
     @property
     def class_counts(self) -> NDArray[np.int64]:

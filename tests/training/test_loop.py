@@ -41,14 +41,17 @@ def learner(**options: Any) -> Learner:
     chosen = TrainOptions(**{"epochs": 3, "schedule": "constant:warmup=0", "average": "none", **options})
     model, how = Tiny(), chosen.one("optimizer")
     optimizer = build_optimizer(model, how, chosen.learning_rate)
+    schedule = Schedule(optimizer, chosen.one("schedule"), steps_per_epoch=2, epochs=3)
+    criterion, consistency = Criterion(np.arange(1, 19), HOME, chosen, CPU), chosen.one("consistency")
     return Learner(
         model=model,
         network=model,
         heads=None,
-        criterion=Criterion(np.arange(1, 19), HOME, chosen, CPU),
+        criterion=annealing_of(consistency, criterion, lambda: schedule.progress),
+        consistency=consistency_of(consistency),
         optimizer=optimizer,
         scaler=torch.amp.GradScaler("cpu", enabled=False),
-        schedule=Schedule(optimizer, chosen.one("schedule"), steps_per_epoch=2, epochs=3),
+        schedule=schedule,
         average=averaging(model, chosen.one("average")),
         precision="float32",
         clip=how.number("clip"),

@@ -296,7 +296,10 @@ def test_keeps_the_weights_of_the_highest_macro_f1_and_the_first_of_equals(
 def test_stops_after_so_many_epochs_without_a_better_score(
     make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(scripted(make(epochs=9, schedule="cosine:stop=2"), monkeypatch, [0.2, 0.1, 0.3, 0.3, 0.2, 0.9])) == 5
+    assert (
+        len(scripted(make(epochs=9, schedule="cosine:stop=2"), monkeypatch, [0.2, 0.1, 0.3, 0.3, 0.2, 0.9]))
+        == 5
+    )
     assert len(scripted(make(epochs=4, schedule="plateau:stop=4"), monkeypatch, [0.2, 0.1, 0.1, 0.1])) == 4
     assert len(scripted(make(epochs=5), monkeypatch, [0.2] * 5)) == 5
 
