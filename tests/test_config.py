@@ -21,7 +21,7 @@ from maskkit.imaging.samplers import SAMPLERS
 from maskkit.imaging.transforms import VIEWS
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.heads import HEADS
-from maskkit.modeling.losses import LOSSES
+from maskkit.modeling.losses import CONSISTENCIES, LOSSES
 from maskkit.modeling.losses.class_weights import SCHEMES
 from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.precision import resolve_precision
@@ -117,6 +117,7 @@ def test_a_choice_is_the_same_however_it_is_written() -> None:
         (techniques.MIXES, MIXES),
         (techniques.OPTIMIZERS, OPTIMIZERS),
         (techniques.SCHEDULES, SCHEDULES),
+        (techniques.CONSISTENCIES, {"none": None, **CONSISTENCIES}),
         (techniques.AVERAGES, AVERAGES),
         (techniques.FREEZES, FREEZES),
         (dict.fromkeys(techniques.POOLS), {DEFAULT: None, **POOLS}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
-from maskkit.choices import parse_sum
+from maskkit.choices import Choice, parse_sum
 from maskkit.config import TrainOptions
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.dataset import Augment, Inputs, Order, batches
@@ -20,6 +21,8 @@ from maskkit.imaging.photos import open_photos
 from maskkit.imaging.samplers import shuffle
 from maskkit.progress import Track, untracked
 from maskkit.techniques import AUGMENTATIONS
+
+log = logging.getLogger(__name__)
 
 _UNLABELED = 2  # tells their random numbers from those of the labelled photos and of mixing
 
@@ -88,5 +91,18 @@ def open_unlabeled(
     """
     how = options.one("consistency")
     strong = parse_sum(str(how.settings["strong"]), AUGMENTATIONS, option="the strong view of --consistency")
+    _warn_of_smoothing(how, options, classes=len(manifest.space))
     photos = open_photos(manifest, preprocess, root=str(manifest.root), cache=cache, track=track)
     return Unlabeled(photos, TwoViews(options.chosen("augment"), strong), how.whole("ratio"))
+
+
+def _warn_of_smoothing(how: Choice, options: TrainOptions, *, classes: int) -> None:
+    """Say so if smoothed targets keep even a perfect model below the threshold: hardly any photo would count."""
+    smoothing = min(float(loss.settings.get("smoothing", 0.0)) for loss in options.chosen("loss"))
+    highest = 1 - smoothing + smoothing / classes
+    if how.number("threshold") >= highest:
+        log.warning(
+            "--consistency %s learns from answers of %g and more, but --loss %s smooths its targets to %.3g, and "
+            "few answers go beyond that: lower the threshold, or use --loss ce",
+            how.name, how.number("threshold"), options.loss, highest,
+        )  # fmt: skip

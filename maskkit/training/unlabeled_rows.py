@@ -101,8 +101,9 @@ def _of_content(files: list[Path], others: list[Path], cache: Cache | None) -> N
 
 
 def _refuse(unlabeled: Manifest, leaked: NDArray[np.int64], fold: int, *, allow_leak: bool) -> None:
-    leak = f"{len(leaked)} photos of {unlabeled.name} are of people whom fold {fold} holds out: " + examples(
-        unlabeled.paths[row] for row in leaked
+    leak = (
+        f"{len(leaked)} photos of {unlabeled.name} are of people whom fold {fold} holds out, or held out "
+        f"themselves: {examples(unlabeled.paths[row] for row in leaked)}"
     )
     if not allow_leak:
         raise RefusedError(
