@@ -97,12 +97,12 @@ def open_unlabeled(
 
 
 def _warn_of_smoothing(how: Choice, options: TrainOptions, *, classes: int) -> None:
-    """Say so if smoothed targets keep even a perfect model below the threshold: hardly any photo would count."""
+    """Say so if smoothed targets keep even a perfect model below the threshold: few photos would count."""
     smoothing = min(float(loss.settings.get("smoothing", 0.0)) for loss in options.chosen("loss"))
     highest = 1 - smoothing + smoothing / classes
     if how.number("threshold") >= highest:
         log.warning(
-            "--consistency %s learns from answers of %g and more, but --loss %s smooths its targets to %.3g, and "
-            "few answers go beyond that: lower the threshold, or use --loss ce",
+            "--consistency %s learns from answers of %g and more, but --loss %s smooths its targets to %.3g, "
+            "and few answers go beyond that: lower the threshold, or use --loss ce",
             how.name, how.number("threshold"), options.loss, highest,
         )  # fmt: skip

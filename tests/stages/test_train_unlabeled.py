@@ -188,12 +188,21 @@ def test_goes_with_other_techniques_and_predicts_as_it_was_scored(
 
 @pytest.mark.parametrize(
     ("loss", "consistency", "is_told"),
-    [("ce:smoothing=0.1", "fixmatch:threshold=0.95", True), ("ce:smoothing=0.1", "fixmatch:threshold=0.9", False),
-     ("ce", "fixmatch:threshold=0.95", False), ("ce:smoothing=0.1+f1", "uda:threshold=0.95", False)],
-)  # fmt: skip
+    [
+        ("ce:smoothing=0.1", "fixmatch:threshold=0.95", True),
+        ("ce:smoothing=0.1", "fixmatch:threshold=0.9", False),
+        ("ce", "fixmatch:threshold=0.95", False),
+        ("ce:smoothing=0.1+f1", "uda:threshold=0.95", False),
+    ],
+)
 def test_says_that_smoothing_keeps_answers_below_the_threshold(
-    folds: Manifest, options: TrainOptions, caplog: pytest.LogCaptureFixture, loss: str, consistency: str,
-) -> None:  # fmt: skip
+    folds: Manifest,
+    options: TrainOptions,
+    caplog: pytest.LogCaptureFixture,
+    loss: str,
+    consistency: str,
+    is_told: bool,
+) -> None:
     with caplog.at_level(logging.WARNING):
         lr_find(
             folds, fold=0, options=replace(options, loss=loss, consistency=consistency), start=1e-4, steps=2
