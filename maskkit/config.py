@@ -189,8 +189,9 @@ class TrainOptions:
     )
     consistency: str = choice(
         "--consistency", "none",
-        "Ask for the same answer to a weakly (--augment) and a strongly varied view of each --unlabeled "
-        "photo, where the former's is sure.",
+        "Ask for the same answer to a weakly (--augment) and a strongly varied view of --unlabeled photos, "
+        "where the former's is sure. `ratio` of them come with each labelled one; `strong` is a choice of "
+        "--augment, or several with +; `annealing` is none, linear, log or exp.",
         LOSS_PANEL, CONSISTENCIES,
     )  # fmt: skip
 

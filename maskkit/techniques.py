@@ -152,7 +152,7 @@ SCHEDULES: Final[Table] = {
 
 _UNLABELED = {
     "weight": Setting(1.0, "of its loss", 0, 1000),
-    "ratio": Setting(1, "unlabelled photos per labelled one in a batch; the papers have 7", 1, 64),
+    "ratio": Setting(1, "unlabelled photos per labelled one in a batch; FixMatch's paper has 7", 1, 64),
 }
 _STRONG = {"strong": Setting("randaugment", "what the strong view has beside --augment: a choice of that")}
 

@@ -97,7 +97,7 @@ def _train(
     from maskkit.training.tracking.opening import open_tracker
 
     open_tracker(tracker)  # what is wrong with it is found out before the first fold
-    if not common["allow_leak"]:
+    if len(outputs) > 1 and not common["allow_leak"]:
         where = {name: common[name] for name in ("options", "root", "cache")}
         refuse_leaks(manifest, list(outputs), **where)
     for number, path in outputs.items():
