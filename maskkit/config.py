@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from maskkit.choices import Choice, Settings, Table, parse, parse_sum
 from maskkit.contradictions import check
-from maskkit.reading import LevelValue, parse_counts, parse_level, parse_weights
+from maskkit.reading import LevelValue, parse_counts, parse_level
 from maskkit.techniques import (
     ANY_OPTIMIZER,
     AUGMENTATIONS,
     AVERAGES,
     CLASS_WEIGHTS,
+    CONSISTENCIES,
     FREEZES,
     HEADS,
     LOSSES,
@@ -172,12 +173,9 @@ class TrainOptions:
     )
 
     loss: str = choice(
-        "--loss", "ce:smoothing=0.1", "What is minimised; a sum of several as ce+f1.", LOSS_PANEL, LOSSES,
-        several=True,
+        "--loss", "ce:smoothing=0.1", "What is minimised; a sum of several as ce+f1:weight=0.5.", LOSS_PANEL,
+        LOSSES, several=True,
     )  # fmt: skip
-    loss_weights: str | None = option(
-        None, "Weights of the losses of a sum, such as 1,0.5; 1 each if not given.", LOSS_PANEL
-    )
     class_weights: str = choice(
         "--class-weights",
         "none",
@@ -185,6 +183,19 @@ class TrainOptions:
         LOSS_PANEL,
         CLASS_WEIGHTS,
     )
+    unlabeled: str | None = option(
+        None,
+        "A manifest of more photos, such as those to be predicted, to learn from as --consistency says; "
+        "their labels are never read.",
+        LOSS_PANEL,
+    )
+    consistency: str = choice(
+        "--consistency", "none",
+        "Ask for the same answer to a weakly (--augment) and a strongly varied view of --unlabeled photos, "
+        "where the former's is sure. `ratio` of them come with each labelled one; `strong` is a choice of "
+        "--augment, or several with +; `annealing` is none, linear, log or exp.",
+        LOSS_PANEL, CONSISTENCIES,
+    )  # fmt: skip
 
     epochs: int = option(10, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
     batch_size: int = option(64, "Photos per step.", STEP_PANEL, minimum=1)
@@ -195,7 +206,8 @@ class TrainOptions:
     )  # fmt: skip
     schedule: str = choice(
         "--schedule", "cosine",
-        "How the rate changes; `plateau` lowers it when the held-out macro-F1 no longer rises.",
+        "How the rate changes; `plateau` lowers it when the held-out macro-F1 no longer rises, and with "
+        "`stop=5` any training ends after 5 epochs in which it has not.",
         STEP_PANEL, SCHEDULES,
     )  # fmt: skip
     average: str = choice(
@@ -204,9 +216,6 @@ class TrainOptions:
         "What is scored and saved: the weights, or an average of them.",
         STEP_PANEL,
         AVERAGES,
-    )
-    patience: int = option(
-        0, "Stop after so many epochs without a better macro-F1; 0 never stops early.", STEP_PANEL, minimum=0
     )
     seed: int = option(0, "Seed of every random choice.", STEP_PANEL, minimum=0)
 
@@ -231,7 +240,7 @@ class TrainOptions:
             text = "+".join(map(str, self.chosen(name)))
             object.__setattr__(self, name, text)  # with every setting, for the record
         check(self)
-        _ = self.levels, self.weights_of_losses  # which raise if they cannot be read
+        _ = self.levels  # which raises if one cannot be read
 
     def chosen(self, name: str) -> tuple[Choice, ...]:
         """Return the choices that an option names."""
@@ -274,11 +283,6 @@ class TrainOptions:
         others = [self.rare[0] if self.rare else None, self.partner]
         return (*counted, *(level for level in others if level is not None))
 
-    @property
-    def weights_of_losses(self) -> tuple[float, ...]:
-        """The weight of each loss of the sum."""
-        return parse_weights(self.loss_weights, count=len(self.chosen("loss")), option="--loss-weights")
-
     def to_json(self) -> dict[str, Any]:
         """Return the options as plain values, in the order of declaration."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
@@ -290,7 +294,7 @@ class TrainOptions:
 
 
 # What only a whole training has: a test of learning rates makes a few steps, at rates of its own.
-OF_A_WHOLE_TRAINING = ("epochs", "learning_rate", "schedule", "average", "patience")
+OF_A_WHOLE_TRAINING = ("epochs", "learning_rate", "schedule", "average")
 
 CHOSEN: dict[str, Limits] = {
     item.name: item.metadata["limits"]

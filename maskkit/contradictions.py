@@ -7,7 +7,7 @@ from typing import Protocol
 from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.reading import parse_normalize, parse_size
-from maskkit.techniques import AUXILIARY, POOLS
+from maskkit.techniques import ANNEALINGS, AUGMENTATIONS, AUXILIARY, POOLS
 
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
 
@@ -21,6 +21,10 @@ class Options(Protocol):
 
     @property
     def normalize(self) -> str | None:
+        """As it was written."""
+
+    @property
+    def unlabeled(self) -> str | None:
         """As it was written."""
 
     @property
@@ -43,6 +47,7 @@ def check(options: Options) -> None:
     _check_texts(options)
     _check_heads(options)
     _check_frozen(options)
+    _check_unlabeled(options)
     mix, thaw = options.one("mix"), options.one("freeze")
     if mix.name == "half" and mix.number("low") > mix.number("high"):
         raise _refused("--mix half has a low above its high", "set low to at most high")
@@ -95,6 +100,7 @@ def _check_frozen(options: Options) -> None:
     needs_photos = {
         "--mix": options.one("mix").name != "none",
         "--augment-rare": options.augment_rare is not None,
+        "--consistency": options.one("consistency").name != "none",
         "--optimizer with a layer_decay": options.one("optimizer").number("layer_decay") != 1,
     }
     for option, is_given in needs_photos.items():
@@ -103,6 +109,36 @@ def _check_frozen(options: Options) -> None:
                 f"{option} with --freeze all, which learns from features that were computed once",
                 "leave one of them out",
             )
+
+
+def _check_unlabeled(options: Options) -> None:
+    how, is_given = options.one("consistency"), options.unlabeled is not None
+    if how.name == "none" and is_given:
+        raise _refused(
+            "--unlabeled without --consistency, which says what is learnt from its photos",
+            "add --consistency uda or fixmatch, or leave --unlabeled out",
+        )
+    if how.name == "none":
+        return
+    if not is_given:
+        raise _refused(
+            f"--consistency {how.name} without --unlabeled, whose photos it would learn from",
+            "add --unlabeled with a manifest of photos, or leave --consistency out",
+        )
+    annealing = how.settings.get("annealing", "none")
+    if annealing not in ANNEALINGS:
+        raise MaskkitError(
+            f"--consistency {how.name} has the annealing {annealing!r}",
+            why=f"it is one of {', '.join(ANNEALINGS)}",
+            fix="use one of these",
+        )
+    unknown = [name for name in str(how.settings["strong"]).split("+") if name not in AUGMENTATIONS]
+    if unknown:
+        raise MaskkitError(
+            f"--consistency {how.name} has the strong view {unknown[0]!r}",
+            why=f"it is one of {', '.join(AUGMENTATIONS)}, or several with + between them; without settings",
+            fix="use strong=randaugment, or strong=randaugment+coarse-dropout",
+        )
 
 
 def _refused(what: str, fix: str) -> MaskkitError:

@@ -1,4 +1,4 @@
-"""Values that options write as text: sizes, colours, levels, weights, amounts of memory."""
+"""Values that options write as text: sizes, colours, levels, amounts of memory."""
 
 from __future__ import annotations
 
@@ -92,27 +92,6 @@ def parse_counts(text: str | None, *, option: str, example: str) -> tuple[tuple[
                 fix=f"write it like {option} {example}",
             )
     return tuple((level, int(level.value)) for level in levels)
-
-
-def parse_weights(text: str | None, *, count: int, option: str) -> tuple[float, ...]:
-    """Read so many weights, such as `1,0.5`; 1 each of None.
-
-    Raises:
-        MaskkitError: They are not so many numbers above 0.
-    """
-    if text is None:
-        return (1.0,) * count
-    try:
-        weights = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        weights = ()
-    if len(weights) != count or not all(isfinite(weight) and weight > 0 for weight in weights):
-        raise MaskkitError(
-            f"{option} is {text!r}",
-            why=f"it has a number above 0 for each loss of the sum, {count} in all, with commas between them",
-            fix=f"write it like {option} {','.join(['1', *['0.5'] * (count - 1)])}",
-        )
-    return weights
 
 
 def parse_bytes(text: str) -> int:

@@ -10,13 +10,14 @@ from typing import Final
 
 from maskkit.choices import Setting, Settings, Table
 
-_SMOOTHING = {"smoothing": Setting(0.0, "share of each target spread over all classes", 0, 0.9)}
+_SHARE = {"weight": Setting(1.0, "of the loss in a sum", 0.001, 1000)}
+_SMOOTHING = {"smoothing": Setting(0.0, "share of each target spread over all classes", 0, 0.9), **_SHARE}
 
 LOSSES: Final[Table] = {
     "ce": _SMOOTHING,
     "focal": {"gamma": Setting(2.0, "how fast easy photos fade", 0, 20), **_SMOOTHING},
-    "f1": {},
-    "ldam": {"margin": Setting(0.5, "margin of the rarest class", 0, 10)},
+    "f1": _SHARE,
+    "ldam": {"margin": Setting(0.5, "margin of the rarest class", 0, 10), **_SHARE},
     "logit-adjusted": {"tau": Setting(1.0, "how much of the prior is added", 0, 10), **_SMOOTHING},
     "balanced-softmax": _SMOOTHING,
     "poly": {"epsilon": Setting(1.0, "weight of 1 - p", -1, 20), **_SMOOTHING},
@@ -123,26 +124,53 @@ OPTIMIZERS: Final[Table] = {
     },
 }
 
+_STOP = {"stop": Setting(0, "epochs without a better score that end the training, 0 for none", 0, 10000)}
 _WARMUP = {"warmup": Setting(1.0, "epochs of linear rise", 0, 1000)}
 
 SCHEDULES: Final[Table] = {
-    "cosine": _WARMUP,
+    "cosine": {**_WARMUP, **_STOP},
     "onecycle": {
         "rise": Setting(0.3, "share of the run in which the rate rises", 0.001, 0.999),
         "start": Setting(25.0, "highest rate over the first", 1, 1e6),
         "end": Setting(1e4, "first rate over the last", 1, 1e9),
+        **_STOP,
     },
     "step": {
         **_WARMUP,
         "every": Setting(3, "epochs between steps", 1, 10000),
         "factor": Setting(0.3, "of the rate per step", 0, 1),
+        **_STOP,
     },
     "plateau": {
         **_WARMUP,
         "patience": Setting(2, "epochs without a better score that are borne", 0, 10000),
         "factor": Setting(0.3, "of the rate after them", 0, 1),
+        **_STOP,
     },
-    "constant": _WARMUP,
+    "constant": {**_WARMUP, **_STOP},
+}
+
+_UNLABELED = {
+    "weight": Setting(1.0, "of its loss", 0, 1000),
+    "ratio": Setting(1, "unlabelled photos per labelled one in a batch; FixMatch's paper has 7", 1, 64),
+}
+_STRONG = {"strong": Setting("randaugment", "what the strong view has beside --augment: a choice of that")}
+
+ANNEALINGS: Final = ("none", "linear", "log", "exp")
+CONSISTENCIES: Final[Table] = {
+    "none": {},
+    "uda": {
+        **_UNLABELED,
+        "temperature": Setting(0.4, "of the weak view's answer, below 1 to sharpen it", 0.01, 10),
+        "threshold": Setting(0.8, "probability above which an answer is learnt", 0, 1),
+        "annealing": Setting("none", f"of the labelled photos' loss: {', '.join(ANNEALINGS)}"),
+        **_STRONG,
+    },
+    "fixmatch": {
+        **_UNLABELED,
+        "threshold": Setting(0.95, "probability from which on an answer is learnt", 0, 1),
+        **_STRONG,
+    },
 }
 
 AVERAGES: Final[Table] = {

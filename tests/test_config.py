@@ -21,7 +21,7 @@ from maskkit.imaging.samplers import SAMPLERS
 from maskkit.imaging.transforms import VIEWS
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.heads import HEADS
-from maskkit.modeling.losses import LOSSES
+from maskkit.modeling.losses import CONSISTENCIES, LOSSES
 from maskkit.modeling.losses.class_weights import SCHEMES
 from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.precision import resolve_precision
@@ -95,8 +95,8 @@ def test_options_of_an_older_header_get_their_defaults() -> None:
 
 def test_every_setting_of_a_choice_is_recorded() -> None:
     options = TrainOptions(loss="focal:gamma=3+f1", schedule="step")
-    assert options.to_json()["loss"] == "focal:gamma=3,smoothing=0+f1"
-    assert options.to_json()["schedule"] == "step:warmup=1,every=3,factor=0.3"
+    assert options.to_json()["loss"] == "focal:gamma=3,smoothing=0,weight=1+f1:weight=1"
+    assert options.to_json()["schedule"] == "step:warmup=1,every=3,factor=0.3,stop=0"
     assert TrainOptions(loss=options.loss, schedule=options.schedule) == options
 
 
@@ -117,6 +117,7 @@ def test_a_choice_is_the_same_however_it_is_written() -> None:
         (techniques.MIXES, MIXES),
         (techniques.OPTIMIZERS, OPTIMIZERS),
         (techniques.SCHEDULES, SCHEDULES),
+        (techniques.CONSISTENCIES, {"none": None, **CONSISTENCIES}),
         (techniques.AVERAGES, AVERAGES),
         (techniques.FREEZES, FREEZES),
         (dict.fromkeys(techniques.POOLS), {DEFAULT: None, **POOLS}),

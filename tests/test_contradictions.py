@@ -5,6 +5,8 @@ import pytest
 from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 
+UNLABELED = {"unlabeled": "more.parquet", "consistency": "uda"}
+
 
 @pytest.mark.parametrize(
     ("options", "says"),
@@ -22,7 +24,7 @@ from maskkit.errors import MaskkitError
         ({"freeze": "phase:epochs=10", "epochs": 10}, "10 of 10 epochs"),
         ({"mix": "half:low=0.6,high=0.4"}, "a low above its high"),
         ({"model": "resnet18:pool=attention"}, "pool 'attention'"),
-        ({"loss": "ce+f1", "loss_weights": "1"}, "--loss-weights"),
+        ({"loss": "ce+f1:weight=0"}, "weight is a number from 0.001 to 1000"),
         ({"loss": "f1:smoothing=0.1"}, "no setting 'smoothing'"),
         ({"mix": "half:partner=60plus"}, "the partner of --mix"),
         ({"augment_rare": "age=60plus:stronger"}, "--augment-rare cannot be 'stronger'"),
@@ -30,6 +32,16 @@ from maskkit.errors import MaskkitError
         ({"oversample": "age=60plus:0"}, "--oversample"),
         ({"size": "128x96x3"}, "not a photo size"),
         ({"normalize": "0.5"}, "--normalize"),
+        ({"unlabeled": "more.parquet"}, "--unlabeled without --consistency"),
+        ({"consistency": "uda"}, "--consistency uda without --unlabeled"),
+        ({"freeze": "all", **UNLABELED}, "--consistency with --freeze all"),
+        ({**UNLABELED, "consistency": "uda:annealing=cosine"}, "the annealing 'cosine'"),
+        ({**UNLABELED, "consistency": "uda:strong=autoaugment"}, "the strong view 'autoaugment'"),
+        ({**UNLABELED, "consistency": "fixmatch:strong=light+randaugment:ops=3"}, "without settings"),
+        ({**UNLABELED, "consistency": "fixmatch:temperature=1"}, "no setting 'temperature'"),
+        ({**UNLABELED, "consistency": "fixmatch:ratio=0"}, "ratio is a whole number from 1 to 64"),
+        ({**UNLABELED, "consistency": "uda:threshold=1.5"}, "threshold is a number from 0 to 1"),
+        ({**UNLABELED, "consistency": "mixmatch"}, "--consistency cannot be 'mixmatch'"),
     ],
 )
 def test_refuses_before_any_work_and_says_what_to_do(options: dict[str, Any], says: str) -> None:
@@ -44,8 +56,11 @@ def test_refuses_before_any_work_and_says_what_to_do(options: dict[str, Any], sa
     [
         {"head": "arcface+factors+regression"},
         {"head": "cosine", "mix": "mixup", "loss": "ldam"},
-        {"freeze": "all", "sampler": "smote", "loss": "focal+f1", "loss_weights": "1,0.5"},
-        {"freeze": "gradual", "average": "swa", "schedule": "plateau", "patience": 3},
+        {"freeze": "all", "sampler": "smote", "loss": "focal+f1:weight=0.5"},
+        {"freeze": "gradual", "average": "swa", "schedule": "plateau:stop=3"},
+        {**UNLABELED, "mix": "mixup", "head": "factors+regression", "augment": "none"},
+        {**UNLABELED, "head": "arcface", "freeze": "phase", "average": "swa"},
+        {**UNLABELED, "consistency": "fixmatch:weight=2,ratio=7,strong=randaugment+coarse-dropout"},
         {"mix": "half:partner=age=60plus", "augment_rare": "age=60plus:randaugment:ops=3,magnitude=12"},
     ],
 )

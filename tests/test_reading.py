@@ -11,7 +11,6 @@ from maskkit.reading import (
     parse_pseudo_weight,
     parse_size,
     parse_thresholds,
-    parse_weights,
 )
 
 
@@ -90,18 +89,6 @@ def test_reads_a_number_per_level_and_nothing_of_nothing() -> None:
 def test_refuses_a_number_of_photos_below_one(number: str) -> None:
     with pytest.raises(MaskkitError, match="mask=wear the number"):
         parse_counts(f"mask=wear:{number}", option="--undersample", example="mask=wear:2")
-
-
-def test_reads_a_weight_per_loss() -> None:
-    assert parse_weights("1,0.5", count=2, option="--loss-weights") == (1, 0.5)
-    assert parse_weights(None, count=3, option="--loss-weights") == (1, 1, 1)
-
-
-@pytest.mark.parametrize("text", ["1", "1,2,3", "1,x", "0,1", "-1,1", "inf,1", ""])
-def test_refuses_other_than_a_weight_above_zero_per_loss(text: str) -> None:
-    with pytest.raises(MaskkitError) as caught:
-        parse_weights(text, count=2, option="--loss-weights")
-    assert "--loss-weights 1,0.5" in caught.value.fix
 
 
 def test_reads_thresholds_for_all_by_level_and_by_class() -> None:

@@ -50,7 +50,7 @@ def _command(record: Record, names: Mapping[str, str]) -> str:
         if isinstance(value, Mapping):  # an option that is given once per name, such as age=30,58
             words += [word for key, items in value.items() for word in (flag, f"{key}={_joined(items)}")]
             continue
-        text = _joined(value)
+        text = files[0] if files else _joined(value)
         words += [flag] if value is True else [flag, text]
     words += ["-o", names[record.id]]
     return shlex.join(words)

@@ -71,7 +71,7 @@ def lr_find(
     from maskkit.stages.lr_find import lr_find as stage
     from maskkit.stages.lr_find import report
 
-    inputs = [manifest, training.weights]
+    inputs = [manifest, training.weights, training.unlabeled]
     to = None if output is None else target(output, force=force, inputs=inputs)
     if html is not None:
         refuse(html, force=force, inputs=inputs)

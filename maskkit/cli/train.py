@@ -76,14 +76,15 @@ def train(
     common: dict[str, Any] = {
         "options": training, "root": root, "cache": kept, "allow_leak": allow_leak, "track": terminal.track,
     }  # fmt: skip
+    inputs = [manifest, training.weights, training.unlabeled]
     if preview is not None:
-        refuse(preview, force=force, inputs=[manifest, training.weights])
+        refuse(preview, force=force, inputs=inputs)
         options.stop_if_dry(context, dry_run)
         _draw(given, preview, fold=numbers[0], common=common)
         return
     outputs = {number: Path(str(output).replace(FOLD, str(number))) for number in numbers}
     for path in outputs.values():  # all of them now, not one after each fold's hours
-        refuse(path, force=force or resume, inputs=[manifest, training.weights])
+        refuse(path, force=force or resume, inputs=inputs)
     options.stop_if_dry(context, dry_run)
     _train(given, outputs, tracker=track, common={**common, "resume": resume, "force": force})
 
@@ -91,12 +92,16 @@ def train(
 def _train(
     manifest: Manifest, outputs: dict[int, Path], *, tracker: str | None, common: dict[str, Any]
 ) -> None:
+    from maskkit.stages.train import refuse_leaks
     from maskkit.stages.train import train as stage
     from maskkit.training.rows import refuse_foreign
     from maskkit.training.tracking.opening import open_tracker
 
     refuse_foreign(manifest, outputs, allow_leak=common["allow_leak"])  # not after the first fold's hours
     open_tracker(tracker)  # what is wrong with it is found out before the first fold
+    if len(outputs) > 1 and not common["allow_leak"]:
+        where = {name: common[name] for name in ("options", "root", "cache")}
+        refuse_leaks(manifest, list(outputs), **where)
     for number, path in outputs.items():
         tell = partial(_tell, fold=number, epochs=common["options"].epochs)
         stage(manifest, path, fold=number, tracker=open_tracker(tracker), on_epoch=tell, **common)
@@ -131,6 +136,7 @@ def _tell(epoch: Epoch, *, fold: int, epochs: int) -> None:
         f"fold {fold}",
         f"epoch {epoch.epoch}/{epochs}",
         f"train loss {epoch.train_loss:.3f}{_of_parts(epoch)}",
+        *_of_unlabeled(epoch),
         f"held-out loss {epoch.held_out_loss:.3f}",
         f"macro-F1 {epoch.scores['macro_f1']:.4f}{' best' if epoch.is_best else ''}",
         ", ".join(
@@ -148,6 +154,11 @@ def _of_parts(epoch: Epoch) -> str:
     """Tell what each head adds to the loss, so that an auxiliary one is seen beside the others."""
     parts = ", ".join(f"{name} {value:.3f}" for name, value in epoch.parts.items())
     return f" ({parts})" if parts else ""
+
+
+def _of_unlabeled(epoch: Epoch) -> list[str]:
+    share = epoch.confident_share
+    return [] if share is None else [f"unlabelled {100 * share:.0f} % confident"]
 
 
 def _minutes(seconds: float) -> str:

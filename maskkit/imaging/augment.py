@@ -86,6 +86,29 @@ class ByClass:
         return varied
 
 
+class TwoViews:
+    """Two ways to vary the same photos, side by side: weakly and strongly, for consistency.
+
+    Both begin from the photo itself and draw for themselves, as in FixMatch (Sohn et al. 2020, section 2.3,
+    https://arxiv.org/abs/2001.07685): the strong view is another weak one, changed further.
+
+    Args:
+        weak: Of the first view.
+        strong: Of the second, after what `weak` does.
+    """
+
+    def __init__(self, weak: Sequence[Choice], strong: Sequence[Choice]) -> None:
+        self.ways = [augmentation(weak) or _Same(), augmentation([*weak, *strong]) or _Same()]
+
+    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
+        """Draw for both views, (rows,) of a structured type."""
+        return _side_by_side([way.draw(rows, random) for way in self.ways])
+
+    def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
+        """Return both views of the photos, uint8 (N, 2, height, width, 3)."""
+        return np.stack([way(pixels, drawn[str(number)]) for number, way in enumerate(self.ways)], axis=1)
+
+
 class _Same:
     """Leaves photos as they are."""
 

@@ -84,7 +84,8 @@ def same_faces(manifest: Manifest, checkpoint: Checkpoint) -> None:
         MaskkitError: The detectors' files or their scores differ.
     """
     if checkpoint.preprocess.crop is not None:
-        _same_detection(manifest, checkpoint, whose=f"those {checkpoint.name} was trained on")
+        names = (manifest.name, f"those {checkpoint.name} was trained on")
+        found_alike(manifest.header, checkpoint.header, names=names)
 
 
 def same_boxes(photos: Manifest, manifest: Manifest) -> None:
@@ -101,15 +102,20 @@ def same_boxes(photos: Manifest, manifest: Manifest) -> None:
             why=f"{manifest.name} has one, so a model that is trained on it sees photos cut to the face",
             fix="run `maskkit crop` on it first",
         )
-    _same_detection(photos, manifest, whose=f"those of {manifest.name}")
+    found_alike(photos.header, manifest.header, names=(photos.name, f"those of {manifest.name}"))
 
 
-def _same_detection(manifest: Manifest, other: Manifest | Checkpoint, *, whose: str) -> None:
-    mine, its = _detection(manifest.header), _detection(other.header)
+def found_alike(first: Header, second: Header, *, names: tuple[str, str]) -> None:
+    """Raise if faces that are to be cut alike were found otherwise, as far as `maskkit crop` found them.
+
+    Raises:
+        MaskkitError: The detectors' files or their scores differ.
+    """
+    mine, its = _detection(first), _detection(second)
     if mine is None or its is None or mine[1:] == its[1:]:
         return
     raise MaskkitError(
-        f"the faces of {manifest.name} were found otherwise than {whose}",
+        f"the faces of {names[0]} were found otherwise than {names[1]}",
         why=f"the former by {mine[0]} with sha256 {mine[1][:12]} and score {mine[2]}, "
         f"the latter by {its[0]} with {its[1][:12]} and {its[2]}",
         fix=f"run `maskkit crop` on these photos with --detector {its[0]} --score {its[2]}",

@@ -121,7 +121,13 @@ def in_order(rows: Rows) -> Order:
 
 
 def batches(
-    inputs: Inputs, order: Order, *, batch_size: int, workers: int, pin_memory: bool = False
+    inputs: Inputs,
+    order: Order,
+    *,
+    batch_size: int,
+    workers: int,
+    times: int = 1,
+    pin_memory: bool = False,
 ) -> Iterator[Batch]:
     """Yield rows, int64 (N,), and their values: of photos pixels, uint8 (N, height, width, 3).
 
@@ -132,13 +138,16 @@ def batches(
         order: Which, and how they are varied.
         batch_size: At most.
         workers: Threads that prepare the next batches; with 0 each is prepared when it is asked for.
+        times: How many photos take the place of one. An order of so many times the photos of another comes
+            in as many batches, each exactly so many times as large.
         pin_memory: Make batches ready for an asynchronous copy to a GPU.
 
     Raises:
         MaskkitError: A photo cannot be decoded.
     """
-    count = batch_count(len(order), batch_size)
-    bounds = [len(order) * index // max(1, count) for index in range(count + 1)]
+    photos = len(order) // times
+    count = batch_count(photos, batch_size)
+    bounds = [photos * index // max(1, count) * times for index in range(count + 1)]
 
     def make(part: slice) -> Batch:
         values = torch.from_numpy(order.values(inputs, part))

@@ -25,9 +25,10 @@ from maskkit.training.range_test import (
     same_random_numbers,
 )
 from maskkit.training.rows import rows_of
-from maskkit.training.start import inputs_of, settled
+from maskkit.training.start import history_of, inputs_of, settled
 from maskkit.training.start import start as start_training
 from maskkit.training.trainer import Trainer
+from maskkit.training.unlabeled_rows import read_unlabeled
 
 COLUMNS = ("rate", "loss", "smoothed")
 SHOWN = (
@@ -46,7 +47,7 @@ class Found:
         curve: The losses at all rates, the suggestion, and its rule.
         photos: That are trained on.
         record: Of the test.
-        history: Of the manifest.
+        history: Of what is trained on.
     """
 
     curve: Curve
@@ -103,12 +104,13 @@ def lr_find(
         steps: From one to the other; photos are gone through again if there are too few.
         root: Where the photos are, if not where `label` found them.
         cache: Where decoded photos are kept; None to decode them when they are wanted.
-        allow_leak: Go on although people are on both sides of the split.
+        allow_leak: Go on although people are on both sides of the split, or held out and among the
+            unlabelled.
         track: Shows progress.
 
     Raises:
         MaskkitError: As `train`; or rates do not rise, the model is to learn in phases, or nothing is learnt.
-        RefusedError: People are on both sides of the split.
+        RefusedError: People are on both sides of the split, or held out and among the unlabelled.
     """
     check_rates(start, end)
     options = options or TrainOptions()
@@ -118,7 +120,10 @@ def lr_find(
     options = replace(settled(options), learning_rate=1.0, average="none")
     rows = rows_of(manifest, fold, allow_leak=allow_leak)
     photo_files(manifest, root=root)
-    ready = start_training(manifest, rows, options, root=root, cache=cache, track=track)
+    unlabeled = read_unlabeled(
+        options.unlabeled, manifest, rows, fold=fold, root=root, cache=cache, allow_leak=allow_leak
+    )
+    ready = start_training(manifest, rows, options, unlabeled=unlabeled, root=root, cache=cache, track=track)
     trainer = Trainer(ready.learner, ready.fold, ready.options)
     with nothing_changed(trainer.learner.model, trainer.learner.optimizer):
         curve = range_test(_step_of(trainer), start=start, end=end, steps=steps, track=track)
@@ -128,7 +133,7 @@ def lr_find(
     settings = {"fold": fold, **chosen, "start": start, "end": end, "steps": steps}
     settings |= {"root": root, "allow_leak": allow_leak}
     record = Record("lr-find", settings, inputs_of(manifest, options))
-    return Found(curve, len(rows.training), record, manifest.header.history)
+    return Found(curve, len(rows.training), record, history_of(manifest, unlabeled))
 
 
 def report(found: Found, *, manifest: str, output: str | None = None) -> str:
@@ -165,6 +170,12 @@ def _refuse_phases(options: TrainOptions) -> None:
             f"cannot test learning rates with --freeze {freeze.name}",
             why="a test has no epochs, in which more and more of the model would begin to learn",
             fix="leave --freeze out: what the whole model bears, it bears while a part of it rests",
+        )
+    if options.one("consistency").settings.get("annealing", "none") != "none":
+        raise MaskkitError(
+            "cannot test learning rates with an annealing of --consistency uda",
+            why="a test has no epochs, in which more and more photos would be let in",
+            fix="leave the annealing out",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from maskkit.artifacts.manifest import Manifest
@@ -48,7 +50,8 @@ def preview(
     Raises:
         MaskkitError: As `train`; or the network sees features, not photos.
     """
-    options = settled(options or TrainOptions())
+    # Only photos with a target are drawn: those without are neither read nor looked for.
+    options = settled(replace(options or TrainOptions(), unlabeled=None, consistency="none"))
     if options.one("freeze").name == "all":
         raise MaskkitError(
             "there is nothing to draw with --freeze all",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,12 @@ from maskkit.progress import Track, untracked
 from maskkit.training.history import Epoch, to_csv
 from maskkit.training.resume import RESUME, begun_with, differences, load_state, resume_path, save_state
 from maskkit.training.rows import people_seen, rows_of
-from maskkit.training.start import inputs_of, settled, start
+from maskkit.training.start import history_of, inputs_of, settled, start
 from maskkit.training.tracking.facts import RunFacts
 from maskkit.training.tracking.mistakes import Mistake, pictured
 from maskkit.training.tracking.tracker import Tracker, Untracked
 from maskkit.training.trainer import Trainer
+from maskkit.training.unlabeled_rows import read_unlabeled
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +62,16 @@ def train(
         cache: Where decoded photos are kept; None to decode them in every epoch.
         resume: Go on from an interrupted run of the same options and inputs, if there is one.
         force: Replace an existing checkpoint or interrupted run.
-        allow_leak: Train although people are on both sides of the split.
+        allow_leak: Train although people are on both sides of the split, or held out and among the
+            unlabelled.
         track: Shows progress.
         tracker: Is told the numbers of each epoch; the history file is written in any case.
         on_epoch: Called after each epoch.
 
     Raises:
         MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.
-        RefusedError: People are on both sides of the split, or pseudo labels are for other folds only.
+        RefusedError: People are on both sides of the split, or held out and among the unlabelled, or
+            pseudo labels are for other folds only.
     """
     left_over = resume_path(output)
     goes_on = resume and not force and left_over.exists()
@@ -85,8 +88,11 @@ def train(
     _refuse_to_lose(left_over, resume=resume, force=force)
     rows = rows_of(manifest, fold, allow_leak=allow_leak)
     photo_files(manifest, root=root)  # a wrong root is better found now than after weights were loaded
+    unlabeled = read_unlabeled(
+        options.unlabeled, manifest, rows, fold=fold, root=root, cache=cache, allow_leak=allow_leak
+    )
 
-    ready = start(manifest, rows, options, root=root, cache=cache, track=track)
+    ready = start(manifest, rows, options, unlabeled=unlabeled, root=root, cache=cache, track=track)
     record = replace(record, options={**record.options, "precision": ready.options.precision})
     trainer = Trainer(ready.learner, ready.fold, ready.options)
     log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
@@ -103,12 +109,31 @@ def train(
             if on_epoch is not None:
                 on_epoch(epoch)
         facts = _facts(trainer, ready.photos.preprocess, fold, people_seen(manifest, rows, fold))
-        header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
+        header = Header("checkpoint", manifest.space, (*history_of(manifest, unlabeled), record), facts)
         ready.learner.load_state_dict(trainer.best)
         write_checkpoint(output, ready.model.state_dict(), header)  # whole, also if only its head has learnt
         told.end(trainer.best_epoch, partial(_mistakes, trainer, ready.photos))
     left_over.unlink(missing_ok=True)
     return output
+
+
+def refuse_leaks(
+    manifest: Manifest,
+    folds: Sequence[int],
+    *,
+    options: TrainOptions,
+    root: str | None = None,
+    cache: Cache | None = None,
+) -> None:
+    """Raise if a later fold could not be trained: better before the first than after its hours.
+
+    Raises:
+        MaskkitError: As `train`.
+        RefusedError: As `train`.
+    """
+    for fold in folds:
+        rows = rows_of(manifest, fold)
+        read_unlabeled(options.unlabeled, manifest, rows, fold=fold, root=root, cache=cache)
 
 
 def _refuse_to_lose(left_over: Path, *, resume: bool, force: bool) -> None:

@@ -49,10 +49,7 @@ class Criterion:
         weighing = options.one("class_weights")
         self.start = float(weighing.settings.get("start", 0.0))
         beta = {"beta": weighing.number("beta")} if "beta" in weighing.settings else {}
-        self.terms = [
-            _term(choice, weight)
-            for choice, weight in zip(options.chosen("loss"), options.weights_of_losses, strict=True)
-        ]
+        self.terms = [_term(choice) for choice in options.chosen("loss")]
         # By factor; None is the joint class.
         each: list[tuple[int | None, NDArray[np.int64]]] = [(None, counts)]
         each += [(index, factor_counts(counts, space, index)) for index in range(len(space.factors))]
@@ -120,7 +117,7 @@ def factor_counts(counts: NDArray[np.int64], space: LabelSpace, index: int) -> N
     return np.asarray(counts.reshape(space.shape).sum(axis=others), np.int64)
 
 
-def _term(choice: Choice, weight: float) -> _Term:
-    own = {key: value for key, value in choice.settings.items() if key != "smoothing"}
+def _term(choice: Choice) -> _Term:
+    own = {key: value for key, value in choice.settings.items() if key not in ("smoothing", "weight")}
     smoothing = float(choice.settings.get("smoothing", 0.0))
-    return _Term(choice.name, partial(LOSSES[choice.name], **own), smoothing, weight)
+    return _Term(choice.name, partial(LOSSES[choice.name], **own), smoothing, choice.number("weight"))

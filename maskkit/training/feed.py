@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from maskkit.imaging.samplers import SAMPLERS
 from maskkit.modeling.target import Target
 from maskkit.progress import Track, untracked
 from maskkit.training.fold import Fold
+from maskkit.training.unlabeled import Views
 
 _MIXING = 1  # tells the random numbers of mixing from those of order and augmentation
 
@@ -32,11 +33,23 @@ class Batch:
         images: As the network takes them, (N, 3, H, W) or (N, F).
         target: Towards what.
         weight: Of each example, (N,).
+        views: Of other photos without labels, a weak and a strong one, (M, 3, H, W) each; M is a multiple
+            of N. None if there are none.
     """
 
     images: Tensor
     target: Target
     weight: Tensor
+    views: Views | None = None
+
+    @property
+    def shown(self) -> Tensor:
+        """All that the network is shown at once, (N + 2 M, 3, H, W): the photos, weak views, strong views.
+
+        So batch norm sees them together, as in the code of both papers (UDA, FixMatch); the statistics that
+        it keeps for prediction would otherwise be those of whatever came last.
+        """
+        return self.images if self.views is None else torch.cat([self.images, *self.views])
 
     def parts(self, count: int) -> Iterator[Batch]:
         """Yield the batch in up to `count` parts of nearly the same size."""
@@ -45,7 +58,15 @@ class Batch:
         for start, end in pairwise(bounds):
             if end > start:
                 part = slice(start, end)
-                yield Batch(self.images[part], self.target[part], self.weight[part])
+                yield Batch(self.images[part], self.target[part], self.weight[part], self._views(start, end))
+
+    def _views(self, start: int, end: int) -> Views | None:
+        if self.views is None:
+            return None
+        weak, strong = self.views
+        times = len(weak) // len(self.weight)
+        part = slice(start * times, end * times)
+        return weak[part], strong[part]
 
 
 class Feed:
@@ -69,6 +90,9 @@ class Feed:
             oversampled=[Oversample(fold.has_level(level), times) for level, times in options.oversampled],
             sampler=partial(SAMPLERS[sampler.name], **sampler.settings),
         )
+        self._views: Callable[..., Iterator[Views | None]] = _no_views
+        if fold.unlabeled is not None:
+            self._views = partial(fold.unlabeled.epoch, options=options, device=device)
         self.mix = mixing(options.one("mix"))
         self.partners = None if options.partner is None else fold.has_level(options.partner)
         self.photos = len(self.rows(1))
@@ -94,8 +118,10 @@ class Feed:
             pin_memory=self.device.type == "cuda",
         )  # fmt: skip
         mixer = np.random.default_rng((options.seed, number, _MIXING))
-        for these, values in track(loader, self.steps, f"epoch {number}"):
-            yield self._batch(these, values, mixer)
+        views = self._views(number, photos=len(rows))
+        # The loader is asked first, so that it is what ends the epoch.
+        for (these, values), pair in zip(track(loader, self.steps, f"epoch {number}"), views, strict=False):
+            yield replace(self._batch(these, values, mixer), views=pair)
 
     def _random(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng((self.options.seed, epoch))
@@ -112,3 +138,7 @@ class Feed:
         candidates = None if self.partners is None else self.partners[rows.numpy()]
         mixed = self.mix(images, random, candidates)
         return Batch(mixed.images, target.mixed(mixed.partner, mixed.share), weight)
+
+
+def _no_views(number: int, *, photos: int) -> Iterator[None]:  # noqa: ARG001
+    return repeat(None)

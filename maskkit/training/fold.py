@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskkit.imaging.dataset import Augment, Inputs
 from maskkit.labels import LabelSpace
 from maskkit.reading import LevelValue
+from maskkit.training.unlabeled import Unlabeled
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Fold:
         soft: Class probabilities to train towards in place of the class, (rows, classes), NaN in rows that
             have none; None if no row has.
         vary: How the rows trained on are varied; None to show them as they are.
+        unlabeled: Other photos that are learnt from without labels, if there are any.
     """
 
     space: LabelSpace
@@ -43,6 +45,7 @@ class Fold:
     held_out: NDArray[np.int64]
     soft: NDArray[np.float32] | None = None
     vary: Augment | None = None
+    unlabeled: Unlabeled | None = None
 
     @property
     def class_counts(self) -> NDArray[np.int64]:

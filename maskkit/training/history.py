@@ -30,6 +30,8 @@ class Epoch:
         seconds: Training and scoring.
         is_best: Whether its macro-F1 is the highest so far.
         parts: What the training loss is the sum of, by name, where it has several.
+        confident_share: Share of the unlabelled photos whose weak view was answered surely enough to be
+            learnt from; None if there were none.
     """
 
     epoch: int
@@ -41,13 +43,16 @@ class Epoch:
     seconds: float
     is_best: bool
     parts: Mapping[str, float] = field(default_factory=dict)
+    confident_share: float | None = None
 
     def to_row(self) -> dict[str, Any]:
         """Return a flat row for the history file."""
+        unlabeled = {} if self.confident_share is None else {"confident_share": self.confident_share}
         return {
             "epoch": self.epoch,
             "train_loss": self.train_loss,
             **{f"train_{name}": value for name, value in self.parts.items()},
+            **unlabeled,
             "held_out_loss": self.held_out_loss,
             **{f"held_out_{name}": value for name, value in self.scores.items()},
             "learning_rate": self.learning_rate,

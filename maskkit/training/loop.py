@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.heads import Heads
+from maskkit.modeling.heads import Heads, divided
 from maskkit.modeling.precision import autocast
 from maskkit.training.average import Average
+from maskkit.training.consistency import Annealed, Consistency
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Batch
 from maskkit.training.schedule import Schedule
@@ -27,7 +28,8 @@ class Learner:
         model: What learns, on its device; it carries the weights.
         network: What computes a step: the model, or a compiled view of it.
         heads: The model's; None for timm's own classifier.
-        criterion: The losses.
+        criterion: The losses of labelled photos.
+        consistency: What is asked of photos without labels.
         optimizer: Of the model's parameters.
         scaler: Of gradients in float16; in other precisions it does nothing.
         schedule: Of the optimizer's rates.
@@ -40,7 +42,8 @@ class Learner:
     model: nn.Module
     network: nn.Module
     heads: Heads | None
-    criterion: Criterion
+    criterion: Criterion | Annealed
+    consistency: Consistency
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     schedule: Schedule
@@ -51,7 +54,7 @@ class Learner:
 
 
 def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) -> dict[str, float]:
-    """Take a step per batch, and return the mean loss of the photos seen, by part of the head.
+    """Take a step per batch, and return the mean loss, by part of the head and of consistency.
 
     Args:
         learner: In training mode.
@@ -77,15 +80,17 @@ def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) 
 
 
 def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, Tensor]:
-    """Move the weights by a batch, and return the sum of its weighted losses before, by part of the head."""
+    """Move the weights by a batch, and return the sum of its weighted losses before, by part."""
     sums: dict[str, Tensor] = {}
     whole = batch.weight.sum()
     for part in batch.parts(learner.accumulate):
         with autocast(whole.device, learner.precision):
-            outputs = learner.network(part.images)
+            outputs = learner.network(part.shown)
+        labelled, views = divided(outputs, len(part.weight))
         # {part of the head: (N,)}
-        losses = learner.criterion(learner.heads, outputs, part.target, part.weight, progress=progress)
+        losses = learner.criterion(learner.heads, labelled, part.target, part.weight, progress=progress)
         weighted = {name: (values * part.weight).sum() for name, values in losses.items()}
+        weighted |= learner.consistency(learner.heads, views, whole=batch)
         # Of the whole batch: parts of it add up to the gradient that the batch at once would have.
         loss = torch.stack(list(weighted.values())).sum() / whole
         learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

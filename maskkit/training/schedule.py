@@ -112,7 +112,9 @@ class Schedule:
 
     def __init__(self, optimizer: Optimizer, choice: Choice, *, steps_per_epoch: int, epochs: int) -> None:
         self.optimizer = optimizer
-        self.factor_of = SCHEDULES[choice.name](steps_per_epoch, epochs, **choice.settings)
+        own = {name: value for name, value in choice.settings.items() if name != "stop"}  # the trainer's
+        self.factor_of = SCHEDULES[choice.name](steps_per_epoch, epochs, **own)
+        self.total = steps_per_epoch * epochs
         self.highest = [float(group["lr"]) for group in optimizer.param_groups]
         self.steps = 0
         self._set_rates()
@@ -121,6 +123,11 @@ class Schedule:
     def factor(self) -> float:
         """What every group's highest rate is multiplied with at the next step."""
         return self.factor_of(self.steps)
+
+    @property
+    def progress(self) -> float:
+        """Share of the run's steps that are made, 0 to 1."""
+        return self.steps / self.total
 
     @property
     def rate(self) -> float:

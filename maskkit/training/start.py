@@ -14,8 +14,9 @@ from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.header import Input
+from maskkit.artifacts.header import Input, Record, merged
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.records import Cache
 from maskkit.config import HUB, PACKAGE, Device, Precision, TrainOptions
 from maskkit.errors import MaskkitError
@@ -36,6 +37,7 @@ from maskkit.training.optimizers import check_optimizer
 from maskkit.training.rows import Rows
 from maskkit.training.smote import need_smote, with_synthetic
 from maskkit.training.trial import Work, choose_precision
+from maskkit.training.unlabeled import open_unlabeled
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +81,21 @@ def inputs_of(manifest: Manifest, options: TrainOptions) -> tuple[Input, ...]:
     """Return the files that a training reads, but for photos, as its record names them.
 
     Raises:
-        MaskkitError: The weights cannot be read.
+        MaskkitError: The weights or the unlabelled manifest cannot be read.
     """
-    read = (manifest.header.input_from(manifest.as_input()),)
-    if options.weights in (None, PACKAGE, HUB):
-        return read
-    return (*read, Input(options.weights, Source.open(options.weights).sha256, option="weights"))
+    read = [manifest.header.input_from(manifest.as_input())]
+    if options.weights not in (None, PACKAGE, HUB):
+        read.append(Input(options.weights, Source.open(options.weights).sha256, option="weights"))
+    if options.unlabeled is not None:
+        source = Source.open(options.unlabeled)
+        known = read_header(source, kind="manifest").input_from(source)
+        read.append(replace(known, option="unlabeled"))
+    return tuple(read)
+
+
+def history_of(manifest: Manifest, unlabeled: Manifest | None) -> tuple[Record, ...]:
+    """Return every stage run that led to what is trained on, that of unlabelled photos first."""
+    return merged([() if unlabeled is None else unlabeled.header.history, manifest.header.history])
 
 
 def start(
@@ -92,6 +103,7 @@ def start(
     rows: Rows,
     options: TrainOptions,
     *,
+    unlabeled: Manifest | None = None,
     root: str | None = None,
     cache: Cache | None = None,
     track: Track = untracked,
@@ -102,6 +114,7 @@ def start(
         manifest: With labels.
         rows: To train on and to score.
         options: As from `settled`.
+        unlabeled: Photos to learn from without labels, as from `read_unlabeled`.
         root: Where the photos are, if not where `label` found them.
         cache: Where decoded photos are kept; None to decode them in every epoch.
         track: Shows progress.
@@ -121,6 +134,9 @@ def start(
     attach(model, heads, manifest.space, numbers=known)
     photos = open_photos(manifest, preprocess, root=root, cache=cache, track=track)
     fold = _fold(manifest, rows, numbers, photos, options)
+    if unlabeled is not None:
+        more = open_unlabeled(unlabeled, preprocess, options, cache=cache, track=track)
+        fold = replace(fold, unlabeled=more)
     if options.one("freeze").name != "all":
         return Start(model, model, photos, fold, options)
     learner, fold = freeze(model, fold, photos, options, cache=cache, track=track)

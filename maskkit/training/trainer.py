@@ -23,6 +23,7 @@ from maskkit.progress import Track, untracked
 from maskkit.scoring.metrics import confusion
 from maskkit.techniques import AUXILIARY
 from maskkit.training.average import averaging
+from maskkit.training.consistency import PART, annealing_of, consistency_of
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Batch, Feed
 from maskkit.training.fold import Fold
@@ -57,19 +58,22 @@ class Trainer:
         self.thaw = Thaw(self.model, options.one("freeze"), epochs=options.epochs)
         # 3. What it learns from, and how many steps that makes.
         self.feed = Feed(fold, options, self.device)
-        # 4. The optimizer, and the schedule that moves its rates at every step.
-        how = options.one("optimizer")
+        # 4. The optimizer, the schedule that moves its rates at every step, and what they minimise.
+        how, consistency = options.one("optimizer"), options.one("consistency")
         optimizer = build_optimizer(self.model, how, options.learning_rate)
+        schedule = Schedule(
+            optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
+        )
+        criterion = Criterion(fold.class_counts, fold.space, options, self.device)
         self.learner = Learner(
             model=self.model,
             network=compiled(self.model, self.device) if options.compile else self.model,
             heads=heads_of(self.model),
-            criterion=Criterion(fold.class_counts, fold.space, options, self.device),
+            criterion=annealing_of(consistency, criterion, lambda: schedule.progress),
+            consistency=consistency_of(consistency),
             optimizer=optimizer,
             scaler=torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16"),
-            schedule=Schedule(
-                optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
-            ),
+            schedule=schedule,
             average=averaging(self.model, options.one("average")),
             precision=self.precision,
             clip=how.number("clip"),
@@ -98,11 +102,11 @@ class Trainer:
 
     @property
     def is_done(self) -> bool:
-        """Whether all epochs ran, or patience ran out."""
+        """Whether all epochs ran, or so many were no better that the schedule stops."""
         if len(self.history) >= self.options.epochs:
             return True
-        patience = self.options.patience
-        return 0 < patience <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
+        stop = self.options.one("schedule").whole("stop")
+        return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
 
     def run_epoch(self, track: Track = untracked) -> Epoch:
         """Train for an epoch, score every held-out photo, remember the best weights."""
@@ -119,6 +123,7 @@ class Trainer:
             epoch=number,
             train_loss=sum(parts.values()),
             parts=parts if len(parts) > 1 else {},
+            confident_share=self.learner.consistency.take_share(),
             held_out_loss=loss,
             scores=scores,
             learning_rate=self.learner.schedule.rate,
@@ -136,7 +141,7 @@ class Trainer:
     def _warn_of_dominance(self, parts: dict[str, float]) -> None:
         """Say so if a loss beside the classes' is the larger: it would decide what is learnt."""
         aside = {name: value for name, value in parts.items() if name in AUXILIARY}
-        main = sum(parts.values()) - sum(aside.values())
+        main = sum(parts.values()) - sum(aside.values()) - parts.get(PART, 0.0)
         for name, value in aside.items():
             if value > main:
                 weight = self._weight_of(name) * main / value / 3

@@ -228,6 +228,7 @@ OTHER_HELP = {
     "corrections": {"audit"},
     "weights": {"train", "ensemble"},
     "precision": {"predict"},
+    "unlabeled": {"pseudo"},  # where it also says where predicted photos are
 }
 
 

@@ -79,7 +79,7 @@ def test_the_page_is_written_beside_the_numbers_and_never_over_anything(manifest
 def test_takes_every_option_of_a_step_and_none_of_a_whole_training() -> None:
     flags = {item.name for item in COMMANDS["lr-find"].params}
     assert {"optimizer", "batch_size", "mix", "loss", "freeze", "precision", "sampler"} <= flags
-    assert not flags & {"epochs", "learning_rate", "schedule", "average", "patience", "resume"}
+    assert not flags & {"epochs", "learning_rate", "schedule", "average", "resume"}
 
 
 def test_a_terminal_shows_a_table_the_sentences_and_the_recipe(manifest: str) -> None:

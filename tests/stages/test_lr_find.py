@@ -112,7 +112,7 @@ def test_options_of_a_whole_training_do_not_matter(
     folds: Manifest, quick: TrainOptions, found: Found
 ) -> None:
     other = replace(
-        quick, epochs=9, learning_rate=1.0, schedule="step", average="swa:start=0.5", patience=3
+        quick, epochs=9, learning_rate=1.0, schedule="step:stop=3", average="swa:start=0.5"
     )  # fmt: skip
     assert lr_find(folds, fold=0, options=other, start=1e-4, steps=16).to_json() == found.to_json()
     assert set(OF_A_WHOLE_TRAINING) <= {field.name for field in fields(TrainOptions)}

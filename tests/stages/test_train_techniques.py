@@ -35,7 +35,7 @@ CHOICES: list[dict[str, Any]] = [
     },
     {"model": "test_efficientnet:pool=gem", "average": "swa:start=0.5", "schedule": "constant"},
     {"freeze": "phase", "optimizer": "sgd:layer_decay=0.8,accumulate=3", "schedule": "step:every=1"},
-    {"freeze": "all", "sampler": "smote:neighbors=2", "loss": "ce+f1", "loss_weights": "1,0.5"},
+    {"freeze": "all", "sampler": "smote:neighbors=2", "loss": "ce+f1:weight=0.5"},
     {"undersample": "mask=wear:2", "average": "none", "schedule": "plateau", "optimizer": "lamb"},
 ]
 

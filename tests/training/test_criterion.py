@@ -50,7 +50,7 @@ def test_by_default_is_cross_entropy_with_smoothing() -> None:
 
 def test_a_sum_adds_each_loss_in_its_weight() -> None:
     logits, target = batch()
-    both = criterion(loss="focal:gamma=3+poly", loss_weights="2,0.5")(None, logits, target, ONE, progress=0)
+    both = criterion(loss="focal:gamma=3,weight=2+poly:weight=0.5")(None, logits, target, ONE, progress=0)
     focal = LOSSES["focal"](logits, target.hard, gamma=3.0)
     poly = LOSSES["poly"](logits, target.hard)
     torch.testing.assert_close(both["joint"], 2 * focal + 0.5 * poly)

@@ -10,7 +10,12 @@ from maskkit.labels import HOME
 from maskkit.training.history import Epoch, held_out_scores, to_csv
 
 
-def epoch(number: int, macro_f1: float = 0.5, parts: Mapping[str, float] | None = None) -> Epoch:
+def epoch(
+    number: int,
+    macro_f1: float = 0.5,
+    parts: Mapping[str, float] | None = None,
+    confident_share: float | None = None,
+) -> Epoch:
     return Epoch(
         epoch=number,
         train_loss=2.5,
@@ -21,6 +26,7 @@ def epoch(number: int, macro_f1: float = 0.5, parts: Mapping[str, float] | None 
         seconds=2.0,
         is_best=number == 1,
         parts=parts or {},
+        confident_share=confident_share,
     )
 
 
@@ -87,3 +93,10 @@ def test_history_file_has_a_row_per_epoch() -> None:
 def test_history_file_has_a_column_for_each_part_of_the_training_loss() -> None:
     (row,) = csv.DictReader(io.StringIO(to_csv([epoch(1, parts={"joint": 2.0, "regression": 0.5})]).decode()))
     assert (row["train_loss"], row["train_joint"], row["train_regression"]) == ("2.5", "2.0", "0.5")
+
+
+def test_history_file_has_the_share_of_confident_photos_if_there_were_unlabelled_ones() -> None:
+    given = [epoch(1, confident_share=0.25), epoch(2, confident_share=0.0)]
+    rows = list(csv.DictReader(io.StringIO(to_csv(given).decode())))
+    assert [row["confident_share"] for row in rows] == ["0.25", "0.0"]
+    assert b"confident_share" not in to_csv([epoch(1)])

@@ -12,6 +12,7 @@ from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.target import Target
 from maskkit.training.average import averaging
+from maskkit.training.consistency import annealing_of, consistency_of
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Batch
 from maskkit.training.loop import Learner, train_epoch
@@ -41,14 +42,17 @@ def learner(**options: Any) -> Learner:
     chosen = TrainOptions(**{"epochs": 3, "schedule": "constant:warmup=0", "average": "none", **options})
     model, how = Tiny(), chosen.one("optimizer")
     optimizer = build_optimizer(model, how, chosen.learning_rate)
+    schedule = Schedule(optimizer, chosen.one("schedule"), steps_per_epoch=2, epochs=3)
+    criterion, consistency = Criterion(np.arange(1, 19), HOME, chosen, CPU), chosen.one("consistency")
     return Learner(
         model=model,
         network=model,
         heads=None,
-        criterion=Criterion(np.arange(1, 19), HOME, chosen, CPU),
+        criterion=annealing_of(consistency, criterion, lambda: schedule.progress),
+        consistency=consistency_of(consistency),
         optimizer=optimizer,
         scaler=torch.amp.GradScaler("cpu", enabled=False),
-        schedule=Schedule(optimizer, chosen.one("schedule"), steps_per_epoch=2, epochs=3),
+        schedule=schedule,
         average=averaging(model, chosen.one("average")),
         precision="float32",
         clip=how.number("clip"),
@@ -126,3 +130,70 @@ def test_stops_where_the_loss_is_no_longer_finite_and_says_between_which_steps()
     with pytest.raises(MaskkitError, match=r"loss of joint .* between steps 21 and 40") as caught:
         train_epoch(given, many, progress=0)
     assert "lr-find" in caught.value.fix
+
+
+def with_views(batch: Batch, times: int = 2) -> Batch:
+    weak = torch.randn(len(batch.weight) * times, 12)
+    return replace(batch, views=(weak, weak + 0.5 * torch.randn_like(weak)))
+
+
+PLAIN = "sgd:momentum=0,nesterov=false,clip=0,head=1,weight_decay=0"
+LEARNT = ["uda:weight=3,threshold=0.07,temperature=0.5", "fixmatch:weight=3,threshold=0.08"]
+
+
+@pytest.mark.parametrize("consistency", LEARNT)
+def test_a_step_is_that_of_the_labelled_loss_and_of_the_weighted_consistency(consistency: str) -> None:
+    given = learner(
+        optimizer=PLAIN, learning_rate=0.1, loss="ce", unlabeled="more.parquet", consistency=consistency
+    )
+    model = Tiny()
+    batch = with_views(next(batches(1)))
+    assert batch.views is not None
+    losses = nn.functional.cross_entropy(model(batch.images), batch.target.hard, reduction="none")
+    weak, strong = (model(view) for view in batch.views)
+    weak = weak.detach()
+    if consistency.startswith("uda"):
+        target = (weak / 0.5).softmax(1)
+        apart = (target * (target.log() - strong.log_softmax(1))).sum(1)
+        sure = weak.softmax(1).amax(1) > 0.07
+    else:
+        apart = nn.functional.cross_entropy(strong, weak.argmax(1), reduction="none")
+        sure = weak.softmax(1).amax(1) >= 0.08
+    assert 0 < sure.sum() < len(sure)
+    supervised = (losses * batch.weight).sum() / batch.weight.sum()
+    unsupervised = (apart * sure).sum() / len(sure)
+    (supervised + 3 * unsupervised).backward()
+    expected = torch.cat(
+        [(item - 0.1 * item.grad).detach().flatten() for item in model.parameters() if item.grad is not None]
+    )
+    told = train_epoch(given, [batch], progress=0)
+    torch.testing.assert_close(weights(given), expected)
+    assert told["joint"] == pytest.approx(float(supervised.detach()), rel=1e-5)
+    assert told["consistency"] == pytest.approx(3 * float(unsupervised.detach()), rel=1e-5)
+    assert given.consistency.take_share() == pytest.approx(float(sure.float().mean()))
+
+
+@pytest.mark.parametrize("consistency", LEARNT)
+def test_parts_of_a_batch_with_views_teach_what_it_does_at_once(consistency: str) -> None:
+    options = {"unlabeled": "more.parquet", "consistency": consistency}
+    whole = learner(**options)
+    parts = learner(optimizer="adamw:accumulate=5", **options)
+    given = [with_views(batch) for batch in batches()]
+    losses = [train_epoch(one, given, progress=0) for one in (whole, parts)]
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-5, atol=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert whole.consistency.take_share() == parts.consistency.take_share()
+
+
+def test_annealing_follows_the_steps_of_the_whole_training() -> None:
+    given = learner(unlabeled="more.parquet", consistency="uda:annealing=linear,weight=0", learning_rate=0.0)
+    for batch in batches(6):  # of 3 epochs with 2 steps each
+        share = given.schedule.progress
+        known = given.model(batch.images).softmax(1)[torch.arange(64), batch.target.hard]
+        stays = known <= share * 17 / 18 + 1 / 18
+        told = train_epoch(given, [with_views(batch)], progress=0)["joint"]
+        logits = given.model(batch.images)
+        losses = nn.functional.cross_entropy(logits, batch.target.hard, label_smoothing=0.1, reduction="none")
+        expected = (losses * batch.weight)[stays].sum() / batch.weight[stays].sum()
+        assert told == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert given.schedule.progress == 1

@@ -237,7 +237,6 @@ def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: str, class_wei
         augment="none",
         head="cosine" if loss == "ldam" else "joint:dropout=0",
         average="ema:decay=0.5",
-        patience=0,
     )
     while not trainer.is_done and not (trainer.history and trainer.history[-1].scores["accuracy"] == 1):
         trainer.run_epoch()
@@ -297,9 +296,12 @@ def test_keeps_the_weights_of_the_highest_macro_f1_and_the_first_of_equals(
 def test_stops_after_so_many_epochs_without_a_better_score(
     make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(scripted(make(epochs=9, patience=2), monkeypatch, [0.2, 0.1, 0.3, 0.3, 0.2, 0.9])) == 5
-    assert len(scripted(make(epochs=4, patience=4), monkeypatch, [0.2, 0.1, 0.1, 0.1])) == 4
-    assert len(scripted(make(epochs=5, patience=0), monkeypatch, [0.2] * 5)) == 5
+    assert (
+        len(scripted(make(epochs=9, schedule="cosine:stop=2"), monkeypatch, [0.2, 0.1, 0.3, 0.3, 0.2, 0.9]))
+        == 5
+    )
+    assert len(scripted(make(epochs=4, schedule="plateau:stop=4"), monkeypatch, [0.2, 0.1, 0.1, 0.1])) == 4
+    assert len(scripted(make(epochs=5), monkeypatch, [0.2] * 5)) == 5
 
 
 def test_a_score_of_zero_is_a_first_best(make: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,10 +76,19 @@ class Heads(nn.Module):
         """Return outputs by part while training, joint logits (N, C) in evaluation."""
         if self.training:
             return {name: part(features) for name, part in self.parts.items()}
-        answers = [part.joint(part(features)[0]) for part in self.parts.values() if isinstance(part, Main)]
-        if len(answers) == 1:
-            return answers[0]
-        return torch.stack([answer.float().log_softmax(1) for answer in answers]).mean(0)
+        return _together(
+            [part.joint(part(features)[0]) for part in self.parts.values() if isinstance(part, Main)]
+        )
+
+    def joint(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """Return joint logits, (N, C), of outputs while training: as in evaluation, without any margin.
+
+        Of several draws of dropout, they are the mean of the draws' log probabilities.
+        """
+        mains = {name: part for name, part in self.parts.items() if isinstance(part, Main)}
+        return _together(
+            [_together([part.joint(draw) for draw in outputs[name]]) for name, part in mains.items()]
+        )
 
     def losses(self, outputs: Mapping[str, Tensor], target: Target, classify: Classify) -> dict[str, Tensor]:
         """Return the losses of each part, float (N,), times the part's weight."""
@@ -87,6 +96,13 @@ class Heads(nn.Module):
         return {
             name: part.weight * part.losses(outputs[name], target, classify) for name, part in parts.items()
         }
+
+
+def _together(answers: Sequence[Tensor]) -> Tensor:
+    """Return the mean log probabilities of several logits (N, C); a single one as it is."""
+    if len(answers) == 1:
+        return answers[0]
+    return torch.stack([answer.float().log_softmax(1) for answer in answers]).mean(0)
 
 
 def _check(choices: Sequence[Choice], space: LabelSpace, numbers: Numbers | None) -> None:
@@ -122,3 +138,23 @@ def part_losses(
     if heads is None:
         return {"joint": classify(cast(Tensor, outputs), target.classes, None, 1.0)}
     return heads.losses(cast(Mapping[str, Tensor], outputs), target, classify)
+
+
+def joint_logits(heads: Heads | None, outputs: Tensor | Mapping[str, Tensor]) -> Tensor:
+    """Return what a model in training says of the joint classes, logits (N, C).
+
+    Args:
+        heads: Of the model; None for timm's own classifier.
+        outputs: What the model returned.
+    """
+    return cast(Tensor, outputs) if heads is None else heads.joint(cast(Mapping[str, Tensor], outputs))
+
+
+def divided(
+    outputs: Tensor | Mapping[str, Tensor], rows: int
+) -> tuple[Tensor | Mapping[str, Tensor], Tensor | Mapping[str, Tensor]]:
+    """Divide what a model in training returned into that of the first rows and that of all others."""
+    if isinstance(outputs, Tensor):
+        return outputs[:rows], outputs[rows:]
+    first = {name: output[:, :rows] for name, output in outputs.items()}  # (S, rows, K)
+    return first, {name: output[:, rows:] for name, output in outputs.items()}
