@@ -14,7 +14,7 @@ from maskkit.scoring.temperature import HIGHEST, LOWEST, fit_temperature, temper
 def drawn(
     seed: int, *, rows: int = 400, classes: int = 5, sure: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw truths from probabilities, and return them with the probabilities of a model `sure` times as sure."""
+    """Draw truths from probabilities, and return what a model says that is `sure` times as sure."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 2, (rows, classes))
     honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
