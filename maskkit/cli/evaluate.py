@@ -79,8 +79,11 @@ def evaluate(
     given = Predictions.read(source(predictions, what="predictions"))
     options.stop_if_dry(context, dry_run)
     result = stage(truth, given, replicates=replicates, seed=seed, allow_leak=allow_leak)
-    how = {"replicates": replicates, "seed": seed, "allow_leak": allow_leak}
-    tuned = None if tune is None else tuning(truth, given, method=tune, **how)
+    tuned = (
+        None
+        if tune is None
+        else tuning(truth, given, method=tune, replicates=replicates, seed=seed, allow_leak=allow_leak)
+    )
     if html is not None:
         text = report(result, manifest=truth.name, predictions=given.name, curves=curves or [])
         write_whole(html, text.encode())

@@ -103,9 +103,10 @@ class Tuned:
             if gain.low is None or gain.high is None
             else f"{CONFIDENCE:.0%} interval {_signed(gain.low)} to {_signed(gain.high)}"
         )
+        how = f"{'worsens' if value < 0 else 'improves'} by {abs(value):.4f}" if round(value, 4) else "stays"
         return (
-            f"tuned {self.decision.method}: {first.title} {'worsens' if value < 0 else 'improves'} "
-            f"by {abs(value):.4f} ({interval}) on people it was not tuned on: {first.verdict}"
+            f"tuned {self.decision.method}: {first.title} {how} ({interval}) on people it was not tuned on: "
+            f"{first.verdict}"
         )
 
 

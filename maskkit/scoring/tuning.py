@@ -116,7 +116,7 @@ def tune(truth: Integers, probs: NDArray[np.floating[Any]], space: LabelSpace, m
     if method == TEMPERATURE:
         return Decision.make(space, [], method=method, temperature=fit_temperature(truth, probs))
     logs = np.log(np.maximum(probs, SMALLEST, dtype=np.float64))  # (N, C)
-    found = ascend(logs, _calibrated(truth, logs, chosen), chosen)
+    found = ascend(logs, calibrated(truth, logs, chosen), chosen)
     return Decision.make(
         space,
         [],
@@ -171,8 +171,14 @@ def ascend(logs: Floats, shares: Floats, chosen: Sequence[Term]) -> Floats:
     return found
 
 
-def _calibrated(truth: Integers, logs: Floats, chosen: Sequence[Term]) -> Floats:
-    """Return probabilities that agree with how often what has an offset occurs, (N, C)."""
+def calibrated(truth: Integers, logs: Floats, chosen: Sequence[Term]) -> Floats:
+    """Return probabilities that agree with how often what has an offset occurs, (N, C).
+
+    Args:
+        truth: Class of each photo, (N,).
+        logs: Log probabilities, (N, C).
+        chosen: What has an offset.
+    """
     from scipy.optimize import minimize
 
     design = np.stack([term.classes for term in chosen]).astype(np.float64)  # (terms, C)

@@ -133,7 +133,7 @@ def _decision_facts(decision: Decision) -> Facts:
     measured = dict(decision.measured)
     changes, offsets = measured.pop("changes", []), measured.pop("offsets", [])
     facts: Facts = {"tuned": decision.method, "temperature": decision.temperature}
-    if any(decision.offsets):
+    if offsets or any(decision.offsets):
         named = {one["name"]: one["value"] for one in offsets}
         facts["offsets"] = named or dict(zip(decision.space.names, decision.offsets, strict=True))
     for one in changes:
