@@ -60,7 +60,12 @@ def evaluate(
 
     Prints tables on a terminal, tab-separated values in a pipe, JSON with --json or into -o FILE.
 
+    With --tune, offsets or a temperature are fitted to these predictions, and judged on people they were
+    not fitted to.
+
     Example: maskkit evaluate folds.parquet oof.parquet --html report.html -o scores.json
+
+    Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
     """
     from maskkit.artifacts.files import write_whole
     from maskkit.artifacts.manifest import Manifest
@@ -84,13 +89,14 @@ def evaluate(
         if tune is None
         else tuning(truth, given, method=tune, replicates=replicates, seed=seed, allow_leak=allow_leak)
     )
+    if tuned is not None:
+        write_decision(tuned, decision)
     if html is not None:
         text = report(result, manifest=truth.name, predictions=given.name, curves=curves or [])
         write_whole(html, text.encode())
         terminal.note(f"the page is {html}")
     _print(result, to, json=json)
     if tuned is not None:
-        write_decision(tuned, decision)
         show_tuning(tuned, json=json)
     headline = result.scores.macro_f1.value or 0.0
     if fail_under is not None and headline < fail_under:

@@ -79,7 +79,7 @@ def show_tuning(tuned: Tuned, *, json: bool) -> None:
 def tuning_tables(tuned: Tuned) -> Iterator[Table]:
     """Show the offsets, and the measures with and without them."""
     if tuned.offsets:
-        table = new_table(f"offset of each log probability, tuned for {escape(tuned.decision.method)}",
+        table = new_table("offsets of log probabilities",
                           "", "offset", f"tuned on {tuned.parts - 1} of {tuned.parts} parts")  # fmt: skip
         for one in tuned.offsets:
             table.add_row(escape(one.name), f"{one.value:+.3f}", f"{one.low:+.3f} to {one.high:+.3f}")

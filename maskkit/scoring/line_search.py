@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from maskkit.scoring.metrics import Floats, Integers
 
-_EQUAL = 1e-9  # a smaller difference in macro-F1 is rounding
+EQUAL = 1e-5  # of macro-F1: less than one photo in a thousand of a class, which is not worth an offset
 _NARROWEST = 1e-5  # a shift closer than this to where a photo changes would depend on rounding
 
 
@@ -39,13 +39,13 @@ class Line:
         return float(self.heights[min(max(step, 0), len(self.heights) - 1)])
 
     def best(self) -> tuple[float, float]:
-        """Return a shift with the highest macro-F1, and that.
+        """Return a shift with the highest macro-F1, or within `EQUAL` of it, and that macro-F1.
 
-        Of the best steps it is in the middle of the one nearest to 0; or it is 0, if that is on one.
+        Of such steps it is in the middle of the one nearest to 0; or it is 0, if that is on one.
         """
         low, high = self.ends[:-1], self.ends[1:]
         is_wide = high - low > _NARROWEST
-        is_best = is_wide & (self.heights >= self.heights[is_wide].max() - _EQUAL)
+        is_best = is_wide & (self.heights >= self.heights[is_wide].max() - EQUAL)
         away = np.where(is_best, np.maximum(np.maximum(low, -high), 0), np.inf)
         step = int(away.argmin())
         shift = 0.0 if away[step] == 0 else float(low[step] + high[step]) / 2

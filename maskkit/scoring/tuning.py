@@ -28,7 +28,7 @@ from maskkit.artifacts.decision import Decision
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.scoring.averaging import SMALLEST
-from maskkit.scoring.line_search import line
+from maskkit.scoring.line_search import EQUAL, line
 from maskkit.scoring.metrics import Floats, Integers
 from maskkit.scoring.temperature import HIGHEST, LOWEST, check_pairs, fit_temperature
 
@@ -38,7 +38,6 @@ TEMPERATURE: Final = "temperature"
 
 BOUND = 5.0  # of an offset: 150 times as likely
 RIDGE = 1.0  # nats that an offset of 1 costs in calibrating, as much as a handful of photos say
-_LEAST = 1e-6  # of macro-F1 that a move has to bring: more sweeps for less are not worth their time
 _MOST_SWEEPS = 50  # a few are enough
 
 
@@ -163,7 +162,7 @@ def ascend(logs: Floats, shares: Floats, chosen: Sequence[Term]) -> Floats:
             scores[:, term.classes] -= found[place]
             along = line(scores, term.classes, shares, bound=BOUND)
             shift, height = along.best()
-            if height > along.at(found[place]) + _LEAST:
+            if height > along.at(found[place]) + EQUAL:
                 found[place], has_moved = shift, True
             scores[:, term.classes] += found[place]
         if not has_moved:

@@ -121,3 +121,11 @@ def test_an_input_is_never_replaced_by_a_decision() -> None:
     assert result.exit_code == 1
     assert "is read by this command" in result.stderr
     assert Path("oof.parquet").read_bytes() == before
+
+
+def test_a_reader_that_leaves_early_does_not_cost_the_decision() -> None:
+    process = start(*TUNE, "age", "--decision", "decide.json")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.communicate()
+    assert Decision.read("decide.json").method == "age"
