@@ -93,7 +93,7 @@ class Header:
     """The JSON under the key `maskkit` of a Parquet footer or of safetensors metadata.
 
     Args:
-        kind: `manifest`, `predictions`, `checkpoint` or, exported, `model`.
+        kind: `manifest`, `predictions`, `checkpoint`, `decision` or, exported, `model`.
         space: The label space; None for a CSV, which carries no header.
         history: Every stage run that led here, oldest first.
         facts: What only this kind says, such as a checkpoint's model name.

@@ -52,7 +52,7 @@ def _command(record: Record, names: Mapping[str, str]) -> str:
             continue
         text = files[0] if files else _joined(value)
         words += [flag] if value is True else [flag, text]
-    words += ["-o", names[record.id]]
+    words += ["--decision" if record.stage == "evaluate" else "-o", names[record.id]]
     return shlex.join(words)
 
 

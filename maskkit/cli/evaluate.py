@@ -20,6 +20,7 @@ from maskkit.cli.streams import (
     target,
 )
 from maskkit.cli.tables import evaluation_tables, measures
+from maskkit.cli.tune import DecisionOut, Tune, check_tuning, show_tuning, write_decision
 from maskkit.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def evaluate(
         Optional[list[Path]],
         typer.Option(help="history.csv of a training, to draw in the page.", show_default=False),
     ] = None,
+    tune: Tune = None,
+    decision: DecisionOut = None,
     replicates: Annotated[int, typer.Option(min=2, help="Bootstrap replicates over people.")] = 1000,
     seed: options.Seed = 0,
     allow_leak: options.AllowLeak = False,
@@ -57,28 +60,44 @@ def evaluate(
 
     Prints tables on a terminal, tab-separated values in a pipe, JSON with --json or into -o FILE.
 
+    With --tune, offsets or a temperature are fitted to these predictions, and judged on people they were
+    not fitted to.
+
     Example: maskkit evaluate folds.parquet oof.parquet --html report.html -o scores.json
+
+    Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
     """
     from maskkit.artifacts.files import write_whole
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
     from maskkit.stages.evaluate import evaluate as stage
     from maskkit.stages.evaluate import report
+    from maskkit.stages.tune import tune as tuning
 
     _check_words(manifest, predictions, output=output, html=html, curves=curves)
     inputs = [manifest, predictions, *map(str, curves or [])]
     to = None if output is None else target(output, force=force, inputs=inputs)
     if html is not None:
         refuse(html, force=force, inputs=inputs)
+    check_tuning(tune, decision, force=force, inputs=inputs, outputs=[output, html])
     truth = Manifest.read(source(manifest, what="manifest"))
     given = Predictions.read(source(predictions, what="predictions"))
     options.stop_if_dry(context, dry_run)
     result = stage(truth, given, replicates=replicates, seed=seed, allow_leak=allow_leak)
+    tuned = (
+        None
+        if tune is None
+        else tuning(truth, given, method=tune, replicates=replicates, seed=seed, allow_leak=allow_leak)
+    )
+    if tuned is not None:
+        write_decision(tuned, decision)
     if html is not None:
         text = report(result, manifest=truth.name, predictions=given.name, curves=curves or [])
         write_whole(html, text.encode())
         terminal.note(f"the page is {html}")
     _print(result, to, json=json)
+    if tuned is not None:
+        show_tuning(tuned, json=json)
     headline = result.scores.macro_f1.value or 0.0
     if fail_under is not None and headline < fail_under:
         raise RefusedError(

@@ -30,6 +30,7 @@ SHELL = {
     "recipe",
     "json",
     "html",
+    "decision",
     "cache",
     "cache_size",
     "preview",

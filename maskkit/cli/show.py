@@ -17,7 +17,8 @@ def show(
         Optional[str],
         typer.Argument(
             metavar="ARTIFACT",
-            help="A manifest, predictions, a checkpoint or an exported model; `-` reads standard input.",
+            help="A manifest, predictions, a checkpoint, an exported model or a decision; `-` reads "
+            "standard input.",
             show_default=False,
         ),
     ] = None,

@@ -60,8 +60,19 @@ def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
     _refuse_twice(predictions, "decision", "--decide")
     if predictions.header.space is not None:
         same_space(predictions.header.space, decision.space, names=(predictions.name, decision.name))
+    _tell_of_consensus(predictions, decision)
     fact = {"method": decision.method, "sha256": decision.as_input().sha256}
     return _changed(predictions, decision.applied(probs), "decision", fact)
+
+
+def _tell_of_consensus(predictions: Predictions, decision: Decision) -> None:
+    """Warn if a decision was tuned on probabilities unlike these, as far as the two headers tell."""
+    was, now = decision.measured.get("consensus"), "consensus" in predictions.adjusted
+    if was is not None and was != now:
+        log.warning(
+            "%s was tuned %s consensus, and is applied %s: what it was measured to bring does not hold here",
+            decision.name, "after a" if was else "without", "without" if was else "after one",
+        )  # fmt: skip
 
 
 def joined(members: Sequence[Predictions]) -> dict[str, object]:

@@ -136,6 +136,27 @@ def redrawn(kinds: Kinds, *, cells: int, count: int, seed: int, room: int = 0) -
         yield counts
 
 
+def redrawn_means(values: Floats, person: Counts, *, count: int, seed: int) -> Floats:
+    """Return the mean over photos of each of several values, for redrawn groups of people, (count, M).
+
+    Args:
+        values: Of each photo, (N, M).
+        person: Person of each photo, (N,), as `number_people` returns it.
+        count: Replicates.
+        seed: The same seed draws the same people.
+    """
+    photos = np.bincount(person)  # (people,)
+    sums = np.stack([np.bincount(person, column) for column in values.T], axis=1)  # (people, M)
+    generator = np.random.default_rng(seed)
+    chunk = max(1, _CHUNK // len(photos))
+    means = []
+    for done in range(0, count, chunk):
+        size = min(chunk, count - done)
+        drawn = generator.multinomial(len(photos), np.full(len(photos), 1 / len(photos)), size=size)
+        means.append((drawn @ sums) / (drawn @ photos)[:, None])
+    return np.concatenate(means)
+
+
 def percentile_interval(values: Floats, *, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Return the bounds between which the middle `confidence` of the replicates lie.
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.checks import NO_FOLD
+from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.exported import exported_header, is_onnx
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, wrong_kind
@@ -40,6 +41,8 @@ def show(source: Source) -> Facts:
         facts |= _model_facts(Checkpoint.read(source).header)
     elif header.kind == "model":
         facts |= {"form": "ONNX"} | _model_facts(header)
+    elif header.kind == "decision":
+        facts |= _decision_facts(Decision.read(source))
     else:
         facts |= _predictions_facts(Predictions.read(source))
     if header.space is not None:
@@ -60,6 +63,8 @@ def header_of(source: Source) -> Header:
         return Checkpoint.read(source).header
     if is_onnx(source):
         return exported_header(source)
+    if source.starts_with(b"{"):
+        return Decision.read(source).header
     return Predictions.read(source).header
 
 
@@ -132,6 +137,21 @@ def _predictions_facts(predictions: Predictions) -> Facts:
         **{f"changed by a {name}": fact for name, fact in predictions.adjusted.items()},
         "answers per class": dict(zip(names, counts.tolist(), strict=True)),
     }
+
+
+def _decision_facts(decision: Decision) -> Facts:
+    """Say what is done to probabilities, and what that was seen to bring."""
+    measured = dict(decision.measured)
+    changes, offsets = measured.pop("changes", []), measured.pop("offsets", [])
+    facts: Facts = {"tuned": decision.method, "temperature": decision.temperature}
+    if offsets or any(decision.offsets):
+        named = {one["name"]: one["value"] for one in offsets}
+        facts["offsets"] = named or dict(zip(decision.space.names, decision.offsets, strict=True))
+    for one in changes:
+        facts[one["measure"]] = {name: one[name] for name in ("plain", "in_sample", "nested")} | {
+            f"gain {name}".removesuffix(" value"): value for name, value in one["gain"].items()
+        }
+    return facts | measured
 
 
 def _model_facts(header: Header) -> Facts:

@@ -107,3 +107,10 @@ def test_an_option_of_several_names_is_given_once_for_each() -> None:
     assert lines(record) == [
         "maskkit label --train-cuts age=30,58 --train-cuts cold=-1.5 --ignore age=57-59,3 -o out.parquet"
     ]
+
+
+def test_a_decision_is_written_by_the_option_that_writes_it() -> None:
+    tune = run("evaluate", read("folds.parquet", SPLIT), Input("oof.csv", ""), tune="age", seed=0)
+    assert lines(SPLIT, tune, output="age.json")[-1] == (
+        "maskkit evaluate folds.parquet oof.csv --tune age --seed 0 --decision age.json"
+    )

@@ -107,3 +107,15 @@ def test_refuses_no_replicates_and_a_confidence_that_is_no_share() -> None:
         next(bootstrap.replicates(kinds, classes=2, count=0))
     with pytest.raises(MaskkitError, match="95"):
         bootstrap.percentile_interval(np.zeros((2, 1)), confidence=95)
+
+
+def test_means_over_redrawn_people_are_those_of_their_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = np.array([0, 0, 1, 2, 2, 2])
+    values = np.random.default_rng(0).normal(size=(6, 2))
+    found = bootstrap.redrawn_means(values, person, count=50, seed=3)
+    drawn = np.random.default_rng(3).multinomial(3, np.full(3, 1 / 3), size=50)
+    for people, means in zip(drawn, found, strict=True):
+        photos = np.repeat(np.arange(6), people[person])
+        assert means == pytest.approx(values[photos].mean(axis=0))
+    monkeypatch.setattr(bootstrap, "_CHUNK", 7)
+    assert bootstrap.redrawn_means(values, person, count=50, seed=3) == pytest.approx(found)

@@ -1,0 +1,96 @@
+"""What `maskkit evaluate --tune` adds to an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from maskkit.cli import terminal
+from maskkit.cli.options import SHELL_PANEL
+from maskkit.cli.streams import refuse, stdout_is_terminal
+from maskkit.cli.tables import interval, new_table
+from maskkit.cli.terminal import escape
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from maskkit.scoring.tuned import Tuned
+
+Tune = Annotated[
+    Optional[str],
+    typer.Option(
+        help="Choose how probabilities become answers: an offset per class (classes) or level of each "
+        "factor (factors), or of one factor, by its name, such as age, whose threshold it moves; all for "
+        "macro-F1. Or a temperature, which changes no answer.",
+        show_default=False,
+    ),
+]
+DecisionOut = Annotated[
+    Optional[Path],
+    typer.Option("--decision", help="Write what --tune chose, for --decide of predict and ensemble.",
+                 show_default=False, rich_help_panel=SHELL_PANEL),
+]  # fmt: skip
+
+
+def check_tuning(
+    tune: str | None,
+    decision: Path | None,
+    *,
+    force: bool,
+    inputs: Sequence[str],
+    outputs: Sequence[Path | str | None],
+) -> None:
+    """Raise before any work unless a decision can be written where it is asked for."""
+    if decision is None:
+        return
+    if tune is None:
+        raise typer.BadParameter("say what to tune, such as --tune factors", param_hint="--decision")
+    if any(other is not None and decision.resolve() == Path(other).resolve() for other in outputs):
+        raise typer.BadParameter(f"{decision} is given to another output too", param_hint="--decision")
+    refuse(decision, force=force, inputs=inputs)
+
+
+def write_decision(tuned: Tuned, decision: Path | None) -> None:
+    """Write the decision, if that was asked for."""
+    from maskkit.artifacts.files import write_whole
+
+    if decision is not None:
+        write_whole(decision, tuned.decision.to_bytes())
+        terminal.note(f"the decision is {decision}")
+
+
+def show_tuning(tuned: Tuned, *, json: bool) -> None:
+    """Show what tuning found and brought; in a pipe people still see it, on standard error."""
+    is_shown = stdout_is_terminal() and not json
+    for table in tuning_tables(tuned):
+        if is_shown:
+            terminal.show(table)
+        else:
+            terminal.note(table)
+    if is_shown:
+        terminal.show(escape(tuned.sentence))
+    else:
+        terminal.note(tuned.sentence)
+
+
+def tuning_tables(tuned: Tuned) -> Iterator[Table]:
+    """Show the offsets, and the measures with and without them."""
+    if tuned.offsets:
+        table = new_table("offsets of log probabilities",
+                          "", "offset", f"tuned on {tuned.parts - 1} of {tuned.parts} parts")  # fmt: skip
+        for one in tuned.offsets:
+            table.add_row(escape(one.name), f"{one.value:+.3f}", f"{one.low:+.3f} to {one.high:+.3f}")
+        yield table
+    table = new_table(
+        f"{tuned.rows} photos of {tuned.people} people",
+        "", "plain", "own people", "other people", "gain on other people",
+    )  # fmt: skip
+    for change in tuned.changes:
+        values = (f"{value:.4f}" for value in (change.plain, change.in_sample, change.nested))
+        table.add_row(change.title, *values, interval(change.gain, signed=True))
+    if not tuned.offsets:
+        table.caption = f"temperature {tuned.decision.temperature:.3f}"
+    yield table
