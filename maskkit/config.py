@@ -29,7 +29,8 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Tta = Literal["none", "hflip"]
 Runtime = Literal["auto", "torch", "openvino", "onnx"]
-Vote = Literal["hard", "soft"]
+Vote = Literal["hard", "soft", "geometric", "logit", "rank", "weighted", "stacking"]
+Search = Literal["greedy", "weights"]
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")  # of any case
 
