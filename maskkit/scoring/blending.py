@@ -141,7 +141,7 @@ def borda(probs: Probabilities) -> Floats:
     last = np.minimum.accumulate(np.where(is_new[:, 1:], place, classes)[:, ::-1], axis=1)[:, ::-1]
     points = np.empty((rows, classes))
     np.put_along_axis(points, order, (first + last) / 2, axis=1)
-    return points / max(1, classes * (classes - 1) / 2)
+    return np.asarray(points / max(1, classes * (classes - 1) / 2))
 
 
 def agreement(answers: Sequence[Integers] | Integers) -> Floats:

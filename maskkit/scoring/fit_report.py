@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from maskkit.scoring.diversity import Pair
 from maskkit.scoring.fitting import Fitted
@@ -34,8 +38,27 @@ def _verdict(gain: Estimate, other: str, confidence: float) -> str:
     return f"{gain.value:+.3f} ({interval}) over {other}, judged on people not fitted to: {noise}"
 
 
-def fit_json(found: Fitted) -> dict[str, Any]:
-    """Return everything that was found, as plain dicts and lists."""
+def ensemble_json(
+    found: Fitted | None, pairs: Sequence[Pair] | None, agreement: NDArray[np.float64], names: Sequence[str]
+) -> dict[str, Any]:
+    """Return what is known of an ensemble, as plain dicts and lists.
+
+    Args:
+        found: The rule that was fitted, if one was.
+        pairs: How the members answer beside the truth, if that is known.
+        agreement: Share of images on which two answer alike, (members, members).
+        names: Of the files that were blended.
+    """
+    told: dict[str, Any] = {"blended": list(names)}
+    if found is not None:
+        return told | _fit_json(found)
+    if pairs is None:
+        among = combinations(range(len(names)), 2)
+        pairs = [Pair(one, other, 1 - float(agreement[one, other])) for one, other in among]
+    return told | {"pairs": _pairs_json(pairs, names)}
+
+
+def _fit_json(found: Fitted) -> dict[str, Any]:
     weights = _shares(found.rule.weights, len(found.names))
     by_fold = [_shares(rule.weights, len(found.names)) for rule in found.nested.rules]
     members = [
@@ -71,12 +94,11 @@ def fit_json(found: Fitted) -> dict[str, Any]:
             "confidence_together": found.confidence_of_gain,
         },
         "verdicts": verdicts(found),
-        "pairs": pairs_json(found.pairs, found.names),
+        "pairs": _pairs_json(found.pairs, found.names),
     }
 
 
-def pairs_json(pairs: Sequence[Pair], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return how differently each two members answer."""
+def _pairs_json(pairs: Sequence[Pair], names: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
             "files": [names[one.first], names[one.second]],

@@ -66,6 +66,7 @@ class Nested:
         answer: Of the blends, (N,).
         best_answer: Of those members, (N,).
         probs: Of the blends, (N, C); None for a hard vote.
+        ties: Photos on which a hard vote had no single winner.
     """
 
     rules: tuple[Rule, ...]
@@ -73,6 +74,7 @@ class Nested:
     answer: NDArray[np.int64]
     best_answer: NDArray[np.int64]
     probs: NDArray[np.float32] | None
+    ties: int
 
 
 @dataclass(frozen=True)
@@ -167,18 +169,19 @@ def nested_answers(panel: Panel, truth: Integers, fold: Integers, plan: Plan) ->
     """Answer for each fold by a rule, and by a single member, found in the other folds."""
     answer, best_answer = (np.zeros(len(truth), np.int64) for _ in range(2))
     probs = None if plan.vote == "hard" else np.zeros((len(truth), panel.classes), np.float32)
-    rules, best = [], []
+    rules, best, ties = [], [], 0
     for held in np.unique(fold):
         inside, outside = np.flatnonzero(fold == held), np.flatnonzero(fold != held)
         known = panel.take(outside)
         rules.append(plan.rule(known, truth[outside], fold[outside]))
         blend = rules[-1].blended(panel.take(inside))
         answer[inside] = blend.answer
+        ties += blend.ties
         if probs is not None and blend.probs is not None:
             probs[inside] = blend.probs
         best.append(_best_member(known, truth[outside]))
         best_answer[inside] = panel.answers[best[-1]][inside]
-    return Nested(tuple(rules), tuple(best), answer, best_answer, probs)
+    return Nested(tuple(rules), tuple(best), answer, best_answer, probs, ties)
 
 
 def equal_vote(vote: Vote) -> Rule:

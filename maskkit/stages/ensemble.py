@@ -119,7 +119,8 @@ def ensemble(
     _refuse_leaking(given, allow_leak=allow_leak)
     if vote != "hard":
         _need_probabilities(given, vote)
-    rule, found, pairs = Rule(vote, None if weights is None else tuple(weights)), None, None
+    rule, found = Rule(vote, None if weights is None else tuple(weights)), None
+    pairs: Sequence[Pair] | None = None
     if fit is not None:
         trial, found = _fitted(members, fit, vote, allow_leak=allow_leak)
         rule, pairs = found.rule, found.pairs
@@ -127,14 +128,17 @@ def ensemble(
         pairs = _pairs(members, truth, allow_leak=allow_leak)
     header = Header("predictions", None)
     if history:
-        options = {"vote": vote, "weights": None if weights is None else list(weights), "allow_leak": allow_leak}
+        shares = None if weights is None else list(weights)
+        options: dict[str, object] = {"vote": vote, "weights": shares, "allow_leak": allow_leak}
         header = _header(members, options, fit, truth, after, found)
     if found is not None and not members:
         said: Sequence[Integers] = trial.panel.answers
-        result, ties = _nested(trial, found.nested, header), 0
+        result, ties = _nested(trial, found.nested, header), found.nested.ties
     else:
         result, ties, said = _voted(members, rule, header)
-    return Ensemble(_adjusted(result, after or After()), ties, agreement(said), found, pairs)
+    if after is not None:
+        result = _adjusted(result, after)
+    return Ensemble(result, ties, agreement(said), found, pairs)
 
 
 def _refuse_leaking(given: Sequence[Predictions], *, allow_leak: bool) -> None:
@@ -163,7 +167,10 @@ def _fitted(
     """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
     from maskkit.scoring.fitting import Plan, fitted
     from maskkit.scoring.judging import Trial, check_counterparts
+    from maskkit.scoring.matching import check_answers
 
+    for member in members:
+        check_answers(fit.on, member)
     if members:
         check_counterparts(members, fit.members)
     trial = Trial.of(fit.on, fit.members, allow_leak=allow_leak)
@@ -217,7 +224,9 @@ def _voted(
 
 
 def _nested(trial: Trial, nested: Nested, header: Header) -> Predictions:
-    probs = np.eye(len(trial.space), dtype=np.float32)[nested.answer] if nested.probs is None else nested.probs
+    probs = (
+        np.eye(len(trial.space), dtype=np.float32)[nested.answer] if nested.probs is None else nested.probs
+    )
     return Predictions(trial.path, nested.answer, probs, tuple(trial.space.names), trial.fold, header)
 
 
@@ -234,7 +243,7 @@ def _adjusted(result: Predictions, after: After) -> Predictions:
             raise MaskkitError(
                 f"{people.name} has {len(rows)} of the {len(result)} photos that are blended",
                 why="--consensus needs to know who is on each",
-                fix="give the manifest of these photos: --people MANIFEST",
+                fix="give the manifest of these photos: --who MANIFEST",
             )
         person = np.full(len(result), -1)
         person[place[rows]] = people.known_people[rows]
@@ -259,10 +268,10 @@ def _header(
         options |= {"search": None if options["vote"] == "stacking" else fit.search}
         options |= {"max_members": fit.max_members}
     on = truth if fit is None else fit.on
-    single = {"on": on}
+    single: dict[str, Manifest | Decision | None] = {"on": on}
     if after is not None:
         people = after.consensus if after.consensus is not on else None
-        single |= {"people": people, "decide": after.decision}
+        single |= {"who": people, "decide": after.decision}
         options |= {"consensus": "person"} if after.consensus is not None else {}
     for name, one in single.items():
         if one is not None:
