@@ -21,36 +21,28 @@ def fit_tables(found: Fitted) -> Iterator[Table | str]:
     """Show the weights, the scores, and what the blend gains."""
     from maskkit.scoring.fit_report import verdicts
 
-    folds = f"{len(found.nested.rules)} folds of people"
     table = new_table(
         f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people",
-        "", "macro-F1", "", "weight", "without each fold",
+        "", "macro-F1", "weight", "in the folds",
     )  # fmt: skip
-    weights = found.rule.weights
     for place, name in enumerate(found.names):
-        own = found.own[place]
-        if weights is None:
-            table.add_row(escape(name), interval(own), "alone", "per class", "")
-            continue
-        each = (_share(rule.weights, place) for rule in found.nested.rules)
-        table.add_row(escape(name), interval(own), "alone", _share(weights, place), " ".join(each))
+        table.add_row(escape(name), interval(found.own[place]), *_weights(found, place))
     table.add_section()
-    table.add_row("the blend", f"{found.in_sample:.4f}", "of the people it was fitted to", "", "")
-    table.add_row("the blend", interval(found.blend), f"fitted without them, by {folds}", "", "")
-    table.add_row("the best member", interval(found.best), "chosen without them", "", "")
-    table.add_row("all members alike", interval(found.equal), "", "", "")
-    table.columns[2].justify = "left"
+    table.add_row("blend, on people fitted to", f"{found.in_sample:.4f}{' ' * 15}", "", "")
+    table.add_row("blend, on other people", interval(found.blend), "", "")
+    table.add_row("best member, so chosen", interval(found.best), "", "")
+    table.add_row("all members alike", interval(found.equal), "", "")
     yield table
-    yield "\n".join(["", *verdicts(found)])
+    lines = ["", *verdicts(found)]
+    lines.append(f"judged by {len(found.nested.rules)} folds of people, each by what was fitted to the others")
     if found.rule.stack is not None:
-        yield f"inverse strength of the regularisation: {found.rule.stack.inverse_strength:g}"
+        lines.append(f"inverse strength of the regularisation: {found.rule.stack.inverse_strength:g}")
+    yield "\n".join(lines)
 
 
 def pair_table(found: Sequence[Pair], names: Sequence[str]) -> Table:
     """Show how differently each two members answer, the most alike first."""
-    table = new_table(
-        "members beside each other", "", "", "disagree", "both wrong", "Q",
-    )  # fmt: skip
+    table = new_table("members beside each other", "", "", "disagree", "both wrong", "Q")
     table.columns[1].justify = "left"
     for one in sorted(found, key=lambda pair: pair.disagreement)[:MOST_PAIRS]:
         fault = "-" if one.double_fault is None else f"{one.double_fault:.4f}"
@@ -63,5 +55,10 @@ def pair_table(found: Sequence[Pair], names: Sequence[str]) -> Table:
     return table
 
 
-def _share(weights: Sequence[float] | None, place: int) -> str:
-    return "-" if weights is None else f"{weights[place] / sum(weights):.2f}"
+def _weights(found: Fitted, place: int) -> tuple[str, str]:
+    """Return a member's weight, and the smallest and largest it has in the folds."""
+    if found.rule.weights is None:
+        return "per class", ""
+    shares = [rule.weights[place] / sum(rule.weights) for rule in found.nested.rules if rule.weights]
+    weight = found.rule.weights[place] / sum(found.rule.weights)
+    return f"{weight:.2f}", f"{min(shares):.2f}-{max(shares):.2f}"

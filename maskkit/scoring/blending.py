@@ -114,8 +114,16 @@ def soft_vote(
 
 
 def to_votes(probs: Probabilities, how: str) -> Floats:
-    """Return what `soft_vote` adds up, (N, C); the largest of a row stays the largest."""
-    return borda(probs) if how == "rank" else to_average(probs, how)
+    """Return what `soft_vote` adds up, (N, C); the largest of a row stays the largest.
+
+    Two models that take two classes for each other tie them in points, which is common; so little of the
+    probabilities is added to the ranks that it decides such ties and nothing else.
+    """
+    if how != "rank":
+        return to_average(probs, how)
+    classes = probs.shape[1]
+    little = 0.01 / max(1, classes * (classes - 1))  # of 100 votes, a point's half weighs as much
+    return (1 - little) * borda(probs) + little * probs.astype(np.float64)
 
 
 def borda(probs: Probabilities) -> Floats:

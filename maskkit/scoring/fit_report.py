@@ -15,7 +15,7 @@ from maskkit.scoring.scores import Estimate
 
 
 def verdicts(found: Fitted) -> list[str]:
-    """Say how much better the blend is than the best single member, and than a vote of equals."""
+    """Say how much better the blend is, on people not fitted to, than the best member and a vote of equals."""
     equal = "the mean of all members" if found.plan.vote == "stacking" else "the vote of equal members"
     return [
         _verdict(found.over_best, "the best single member", found.confidence_of_gain),
@@ -34,8 +34,13 @@ def _verdict(gain: Estimate, other: str, confidence: float) -> str:
     noise = (
         "inside the noise" if is_noise(gain) else f"{'better' if gain.value > 0 else 'worse'} than the noise"
     )
-    interval = f"{100 * confidence:.4g} % interval {gain.low:+.3f} to {gain.high:+.3f}"
-    return f"{gain.value:+.3f} ({interval}) over {other}, judged on people not fitted to: {noise}"
+    interval = f"{100 * confidence:.4g} % interval {_signed(gain.low)} to {_signed(gain.high)}"
+    return f"{_signed(gain.value)} ({interval}) over {other}: {noise}"
+
+
+def _signed(value: float) -> str:
+    short = f"{round(value, 3) + 0.0:+.3f}"
+    return short.lstrip("+") if short == "+0.000" else short
 
 
 def ensemble_json(

@@ -198,5 +198,5 @@ def _macro_f1(truth: Integers, answer: Integers, classes: int) -> float:
 
 
 def _negated(one: Estimate) -> Estimate:
-    value, low, high = (None if end is None else -end for end in (one.value, one.high, one.low))
+    value, low, high = (None if end is None else 0.0 - end for end in (one.value, one.high, one.low))
     return Estimate(value, low, high)

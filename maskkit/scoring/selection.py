@@ -60,34 +60,30 @@ class _Search:
 
     def __init__(self, panel: Panel, truth: Integers, settled: Counts, vote: Vote, rounds: int) -> None:
         self.truth, self.settled, self.classes = truth, settled, panel.classes
-        self.answers, self.rows = panel.answers, np.arange(len(truth))
-        self.votes = _votes(panel, vote, rounds)
+        self.answers, self.rows, self.is_hard = panel.answers, np.arange(len(truth)), vote == "hard"
+        self.votes, self.tie = _votes(panel, vote, rounds), TIE / (len(panel) + 1)
         self.total = np.zeros((len(truth), panel.classes))  # (D, C)
-        self.is_hard, self.members = vote == "hard", len(panel)
-        self.first = np.full(self.total.shape, self.members)  # the earliest that answered each class, (D, C)
+        self.first = np.full(self.total.shape, len(panel))  # the earliest that answered each class, (D, C)
 
     def scores_with(self, candidates: NDArray[np.int64]) -> Floats:
         """Return the macro-F1 with one more vote of each candidate, (candidates,)."""
-        confusion = np.stack([self._confusion(member) for member in candidates])
-        return np.nan_to_num(metrics.macro_f1(confusion + self.settled))
+        answers = (self._total_with(member).argmax(axis=1) for member in candidates)
+        confusion = [metrics.confusion(self.truth, answer, classes=self.classes) for answer in answers]
+        return np.nan_to_num(metrics.macro_f1(np.stack(confusion) + self.settled))
 
     def add(self, member: int) -> None:
         """Count the member's vote."""
-        self.total += self.votes[member]
-        self.first = self._first_with(member)
+        self.total = self._total_with(member)
+        place = (self.rows, self.answers[member])
+        self.first[place] = np.minimum(self.first[place], member)
 
-    def _confusion(self, member: int) -> Counts:
+    def _total_with(self, member: int) -> Floats:
+        """Return the votes, (D, C), a class being the better off the earlier the first member that wants it."""
         total = self.total + self.votes[member]
         if self.is_hard:
-            total -= TIE / (self.members + 1) * self._first_with(member)
-        return metrics.confusion(self.truth, total.argmax(axis=1), classes=self.classes)
-
-    def _first_with(self, member: int) -> Counts:
-        if not self.is_hard:
-            return self.first
-        first, place = self.first.copy(), (self.rows, self.answers[member])
-        first[place] = np.minimum(first[place], member)
-        return first
+            place = (self.rows, self.answers[member])
+            total[place] += self.tie * np.maximum(self.first[place] - member, 0)
+        return total
 
 
 def _votes(panel: Panel, vote: Vote, rounds: int) -> list[Floats]:
