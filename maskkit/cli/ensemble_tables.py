@@ -30,11 +30,13 @@ def fit_tables(found: Fitted) -> Iterator[Table | str]:
     table.add_section()
     table.add_row("blend, on people fitted to", f"{found.in_sample:.4f}{' ' * 15}", "", "")
     table.add_row("blend, on other people", interval(found.blend), "", "")
-    table.add_row("best member, so chosen", interval(found.best), "", "")
+    table.add_row("best member, chosen likewise", interval(found.best), "", "")
     table.add_row("all members alike", interval(found.equal), "", "")
     yield table
     lines = ["", *verdicts(found)]
-    lines.append(f"judged by {len(found.nested.rules)} folds of people, each by what was fitted to the others")
+    lines.append(
+        f"judged by {len(found.nested.rules)} folds of people, each by what was fitted to the others"
+    )
     if found.rule.stack is not None:
         lines.append(f"inverse strength of the regularisation: {found.rule.stack.inverse_strength:g}")
     yield "\n".join(lines)

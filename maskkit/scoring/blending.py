@@ -123,7 +123,7 @@ def to_votes(probs: Probabilities, how: str) -> Floats:
         return to_average(probs, how)
     classes = probs.shape[1]
     little = 0.01 / max(1, classes * (classes - 1))  # of 100 votes, a point's half weighs as much
-    return (1 - little) * borda(probs) + little * probs.astype(np.float64)
+    return np.asarray((1 - little) * borda(probs) + little * probs.astype(np.float64))
 
 
 def borda(probs: Probabilities) -> Floats:

@@ -15,7 +15,7 @@ from maskkit.scoring.scores import Estimate
 
 
 def verdicts(found: Fitted) -> list[str]:
-    """Say how much better the blend is, on people not fitted to, than the best member and a vote of equals."""
+    """Say what the blend gains, on people not fitted to, over the best member and over a vote of equals."""
     equal = "the mean of all members" if found.plan.vote == "stacking" else "the vote of equal members"
     return [
         _verdict(found.over_best, "the best single member", found.confidence_of_gain),

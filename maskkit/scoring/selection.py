@@ -78,7 +78,7 @@ class _Search:
         self.first[place] = np.minimum(self.first[place], member)
 
     def _total_with(self, member: int) -> Floats:
-        """Return the votes, (D, C), a class being the better off the earlier the first member that wants it."""
+        """Return the votes, (D, C); of tied classes the one that the earliest member answered has a bit more."""
         total = self.total + self.votes[member]
         if self.is_hard:
             place = (self.rows, self.answers[member])

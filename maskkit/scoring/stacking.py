@@ -22,7 +22,7 @@ from maskkit.scoring.averaging import to_average
 from maskkit.scoring.blending import Probabilities
 from maskkit.scoring.metrics import Floats, Integers
 
-GRID = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)  # inverse strengths of the regularisation
+GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse strengths of the regularisation
 STEPS = 1000
 _BLOCK = 16_384  # photos at a time
 
@@ -74,31 +74,42 @@ def fit_stack(
             why="the regularisation is chosen on people left out, the others being of two classes or more",
             fix="use --vote soft, or give predictions of more people",
         )
-    losses = [
-        sum(_loss(truth, features, fold == held, strength, classes) for held in folds) for strength in grid
-    ]
+    losses = sum(_losses(truth, features, fold == held, grid, classes) for held in folds)  # (grid,)
     best = grid[int(np.argmin(losses))]
-    return Stack(_fit(features, truth, best), classes, best)
+    return Stack(_fit(_regression(best), features, truth), classes, best)
 
 
-def _loss(
-    truth: Integers, features: Floats, is_held: NDArray[np.bool_], strength: float, classes: int
-) -> float:
-    model = _fit(features[~is_held], truth[~is_held], strength)
+def _losses(
+    truth: Integers, features: Floats, is_held: NDArray[np.bool_], grid: Sequence[float], classes: int
+) -> Floats:
+    """Return the log loss on the photos held out, summed over them, by strength, (grid,)."""
+    losses, model = np.empty(len(grid)), _regression(grid[0], warm_start=True)  # each from the one before
     found = np.zeros((int(is_held.sum()), classes))
-    found[:, model.classes_] = model.predict_proba(features[is_held])
-    return metrics.log_loss(truth[is_held], found, np.arange(len(found))) * len(found)
+    for place, strength in enumerate(grid):
+        model = _fit(model.set_params(C=strength), features[~is_held], truth[~is_held])
+        found[:, model.classes_] = model.predict_proba(features[is_held])
+        losses[place] = metrics.log_loss(truth[is_held], found, np.arange(len(found))) * len(found)
+    return losses
 
 
 def _features(probs: Sequence[Probabilities]) -> Floats:
-    """Return the members' log-probabilities side by side, (N, members * C)."""
-    return np.concatenate([to_average(part, "geometric") for part in probs], axis=1)
+    """Return the members' log-probabilities side by side, each member's less its mean, (N, members * C).
+
+    What all classes of a photo share a softmax takes out again; the fit takes a seventh of the time without.
+    """
+    logs = [to_average(part, "geometric") for part in probs]
+    return np.concatenate([part - part.mean(axis=1, keepdims=True) for part in logs], axis=1)
 
 
-def _fit(features: Floats, truth: Integers, inverse_strength: float) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
+def _regression(inverse_strength: float, *, warm_start: bool = False) -> Any:
     from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=inverse_strength, max_iter=STEPS, warm_start=warm_start)
+
+
+def _fit(model: Any, features: Floats, truth: Integers) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # so late, more steps change no answer
-        return LogisticRegression(C=inverse_strength, max_iter=STEPS).fit(features, truth)
+        return model.fit(features, truth)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from maskkit.errors import MaskkitError
-from maskkit.scoring.blending import agreement, borda, hard_vote, soft_vote
 from maskkit.scoring.averaging import AVERAGES, average
+from maskkit.scoring.blending import agreement, borda, hard_vote, soft_vote
 from maskkit.scoring.metrics import Integers
 
 

@@ -49,7 +49,7 @@ def test_each_fold_is_answered_by_the_rule_of_the_others(plan: Plan) -> None:
     given = trial()
     nested = nested_answers(given.panel, given.truth, FOLD, plan)
     for fold, rule in enumerate(nested.rules):
-        inside = FOLD == fold
+        inside = np.equal(FOLD, fold)
         alone = plan.rule(given.panel.take(~inside), given.truth[~inside], FOLD[~inside])
         assert alone.weights == rule.weights
         answer = alone.blended(given.panel.take(inside)).answer
@@ -91,7 +91,10 @@ def test_copies_of_one_member_gain_nothing_and_the_verdict_says_so() -> None:
     one = trial()
     panel = one.panel.only([0, 0])
     found = fitted(
-        Trial(SPACE, ("a", "b"), panel, one.truth, one.person, one.path, None), Plan("soft"), FOLD, replicates=20
+        Trial(SPACE, ("a", "b"), panel, one.truth, one.person, one.path, None),
+        Plan("soft"),
+        FOLD,
+        replicates=20,
     )
     assert found.rule.weights == (1.0, 0.0)
     assert vars(found.over_best) == {"value": 0, "low": 0, "high": 0}

@@ -22,7 +22,8 @@ def drawn(rows: int = 240) -> tuple[Integers, Panel, Integers]:
 def test_is_scikit_learns_regression_with_the_strength_of_its_grid_search() -> None:
     truth, panel, fold = drawn()
     assert panel.probs is not None
-    features = np.hstack([np.log(part.astype(np.float64)) for part in panel.probs])
+    logs = [np.log(part.astype(np.float64)) for part in panel.probs]
+    features = np.hstack([part - part.mean(axis=1, keepdims=True) for part in logs])
     search = GridSearchCV(
         LogisticRegression(max_iter=1000),
         {"C": list(GRID)},
