@@ -62,6 +62,13 @@ class Trial:
         rows = np.flatnonzero(place[0] >= 0)
         for one in given:
             refuse_leak(manifest, one, rows, allow_leak=allow_leak)
+        alone = int((manifest.known_people[rows] < 0).sum())
+        if alone:
+            log.warning(
+                "%d photos name no person and count as people of their own: photos of one person may be on "
+                "both sides of a fold, and intervals are too narrow",
+                alone,
+            )
         silent = [one.name for one in given if one.header.space is None]
         if silent:
             log.warning("a CSV does not say whom its model has seen: %s taken on trust", examples(silent))
@@ -96,8 +103,8 @@ def _check_same_photos(manifest: Manifest, given: Sequence[Predictions], place: 
         if not has.any():
             raise MaskkitError(
                 f"{one.name} answers for no labelled photo of {manifest.name}",
-                why="a blend is fitted to answers whose truth is known",
-                fix="give --on the manifest that the out-of-fold predictions were made from",
+                why="the truth is needed of what is judged",
+                fix="give --on the manifest that these predictions were made from",
             )
         differs = has != is_there[0]
         if differs.any():

@@ -78,7 +78,7 @@ class _Search:
         self.first[place] = np.minimum(self.first[place], member)
 
     def _total_with(self, member: int) -> Floats:
-        """Return the votes, (D, C); of tied classes the one that the earliest member answered has a bit more."""
+        """Return the votes, (D, C); a tie goes to the class that the earliest member answered."""
         total = self.total + self.votes[member]
         if self.is_hard:
             place = (self.rows, self.answers[member])

@@ -79,6 +79,18 @@ def test_a_csv_is_taken_on_trust_and_this_is_said(
     assert "a CSV does not say whom its model has seen: a.csv" in caplog.text
 
 
+def test_photos_without_a_person_are_warned_about(
+    folds: Manifest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskkit.scoring.judging.log.parent.propagate", True)
+    column = folds.table.column_names.index("person_id")
+    nobody = pa.nulls(len(folds), pa.string())
+    unknown = replace(folds, table=folds.table.set_column(column, "person_id", nobody))
+    trial = Trial.of(unknown, [member(folds, 0)], allow_leak=False)
+    assert set(trial.person.tolist()) == {-1}
+    assert "168 photos name no person" in caplog.text
+
+
 def test_weights_are_given_to_the_models_they_were_found_for(folds: Manifest) -> None:
     first, second = member(folds, 0), member(folds, 1)
     check_counterparts([first, second], [first, second])
