@@ -32,6 +32,7 @@ from maskkit.cli import (
     split,
     terminal,
     train,
+    variadic,
 )
 from maskkit.cli.streams import silence_stdout
 from maskkit.cli.terminal import escape
@@ -81,6 +82,10 @@ class Commands(TyperGroup):
 
 class Command(TyperCommand):
     """One command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Read the words after the command's name; some options take several."""
+        return super().parse_args(ctx, variadic.repeated(args, variadic.flags_of(self.params)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""

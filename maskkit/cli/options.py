@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, get_type_hints
 
 import typer
 
@@ -35,6 +35,7 @@ SHELL = {
     "cache_size",
     "preview",
     "track",
+    "report",
 }  # not part of what a stage does
 SHELL_PANEL = "Files and messages"
 
@@ -181,6 +182,16 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 AllowLeak = Annotated[
     bool, typer.Option("--allow-leak", help="Go on although models have seen the people they are judged on.")
 ]
+Consensus = Annotated[
+    Optional[Literal["person"]],
+    typer.Option(help="Let the photos of each person agree on the factors that all of them share, such as "
+                 "gender and age; the header says so.", show_default=False),
+]  # fmt: skip
+Decide = Annotated[
+    Optional[str],
+    typer.Option(help="A decision from `maskkit evaluate --tune`, which changes the answers; the header "
+                 "says so.", show_default=False),
+]  # fmt: skip
 
 
 def chosen_cache(folder: str | None, size: str) -> Cache | None:

@@ -13,7 +13,7 @@ from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import same_space
 from maskkit.artifacts.predictions import Predictions
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
 from maskkit.scoring.consensus import agreed, personal_axes
 
@@ -60,6 +60,12 @@ def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
     _refuse_twice(predictions, "decision", "--decide")
     if predictions.header.space is not None:
         same_space(predictions.header.space, decision.space, names=(predictions.name, decision.name))
+    if predictions.classes is not None and predictions.classes != tuple(decision.space.names):
+        raise MaskkitError(
+            f"{predictions.name} has other classes than {decision.name}",
+            why=f"{examples(predictions.classes)} against {examples(decision.space.names)}",
+            fix="use a decision tuned on predictions of the same task",
+        )
     _tell_of_consensus(predictions, decision)
     fact = {"method": decision.method, "sha256": decision.as_input().sha256}
     return _changed(predictions, decision.applied(probs), "decision", fact)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
+from maskkit.scoring.averaging import from_average, to_average
 from maskkit.scoring.metrics import Floats, Integers, check_classes
 
 Probabilities = NDArray[np.floating[Any]]
@@ -80,16 +81,20 @@ def _vote(
 
 
 def soft_vote(
-    probs: Sequence[Probabilities] | Probabilities, *, weights: Sequence[float] | Floats | None = None
+    probs: Sequence[Probabilities] | Probabilities,
+    *,
+    weights: Sequence[float] | Floats | None = None,
+    how: str = "mean",
 ) -> NDArray[np.float32]:
-    """Return the (weighted) mean of the models' probabilities.
+    """Return the (weighted) mean of the models' probabilities, or of what they are turned into.
 
     Args:
         probs: Class probabilities whose rows sum to 1, (models, N, C) or one (N, C) per model.
         weights: Weight of each model, (models,); equal if left out.
+        how: `mean`, `geometric` or `logit` (see `averaging`), or `rank` (see `borda`).
 
     Returns:
-        Probabilities (N, C) whose rows sum to 1.
+        Probabilities (N, C) whose rows sum to 1; of ranks they are degrees that only look like it.
 
     Raises:
         MaskkitError: If shapes or weights do not fit, or a row does not sum to 1.
@@ -103,9 +108,48 @@ def soft_vote(
         total = np.zeros(blended[block].shape)
         for model, part in enumerate(probs):
             _check_sums(part[block], model=model, first_row=start)
-            total += share[model] * part[block]
-        blended[block] = total / total.sum(axis=1, keepdims=True)
+            total += share[model] * to_votes(part[block], how)
+        blended[block] = total if how == "rank" else from_average(total, how)
     return blended
+
+
+def to_votes(probs: Probabilities, how: str) -> Floats:
+    """Return what `soft_vote` adds up, (N, C); the largest of a row stays the largest.
+
+    Two models that take two classes for each other tie them in points, which is common; so little of the
+    probabilities is added to the ranks that it decides such ties and nothing else.
+    """
+    if how != "rank":
+        return to_average(probs, how)
+    classes = probs.shape[1]
+    little = 0.01 / max(1, classes * (classes - 1))  # of 100 votes, a point's half weighs as much
+    return np.asarray((1 - little) * borda(probs) + little * probs.astype(np.float64))
+
+
+def borda(probs: Probabilities) -> Floats:
+    """Return each class's share of its row's Borda points (Ho, Hull and Srihari 1994).
+
+    A class has a point for each class of the photo that is less likely, and half a point for each that is
+    as likely (https://doi.org/10.1109/34.273716), so how sure a model is counts for nothing. Ranks over
+    photos, as of scores judged by AUC, would give every class as many photos and so undo its frequency.
+
+    Args:
+        probs: Class probabilities, (N, C), two classes or more.
+
+    Returns:
+        Degrees (N, C) whose rows sum to 1.
+    """
+    rows, classes = probs.shape
+    order = np.argsort(probs, axis=1, kind="stable")
+    ascending = np.take_along_axis(probs, order, axis=1)
+    is_new = np.ones((rows, classes + 1), np.bool_)  # where a run of equal probabilities begins
+    is_new[:, 1:-1] = ascending[:, 1:] != ascending[:, :-1]
+    place = np.arange(classes)
+    first = np.maximum.accumulate(np.where(is_new[:, :-1], place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(is_new[:, 1:], place, classes)[:, ::-1], axis=1)[:, ::-1]
+    points = np.empty((rows, classes))
+    np.put_along_axis(points, order, (first + last) / 2, axis=1)
+    return np.asarray(points / max(1, classes * (classes - 1) / 2))
 
 
 def agreement(answers: Sequence[Integers] | Integers) -> Floats:

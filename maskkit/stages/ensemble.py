@@ -1,19 +1,68 @@
-"""Blend several predictions of the same images into one, matched by id."""
+"""Blend several predictions of the same images into one, matched by id, with weights given or found."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers
-from maskkit.artifacts.header import Header, Record, merged, same_space
+from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.predictions import Predictions
-from maskkit.config import Vote
+from maskkit.config import Search, Vote
 from maskkit.errors import MaskkitError, RefusedError, examples
-from maskkit.scoring.blending import agreement, hard_vote, soft_vote
+from maskkit.scoring.aligning import aligned, common_fold
+from maskkit.scoring.blending import agreement
+from maskkit.scoring.voting import Panel, Rule
+
+if TYPE_CHECKING:
+    from maskkit.artifacts.decision import Decision
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.scoring.diversity import Pair
+    from maskkit.scoring.fitting import Fitted, Nested
+    from maskkit.scoring.judging import Trial
+
+log = logging.getLogger(__name__)
+
+FOLDS = 5  # of people, by which a fitted blend is judged
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How to find the weights of a vote.
+
+    Args:
+        members: Out-of-fold predictions of the members, in the members' order.
+        on: Holds the truth of these, and names the people.
+        search: `greedy` for the highest macro-F1, `weights` for the smallest log loss of the mean.
+        max_members: At most so many members get a weight.
+        seed: Of the folds of people by which the blend is judged, and of the bootstrap.
+        replicates: Bootstrap replicates over people.
+    """
+
+    members: Sequence[Predictions]
+    on: Manifest
+    search: Search = "greedy"
+    max_members: int | None = None
+    seed: int = 0
+    replicates: int = 1000
+
+
+@dataclass(frozen=True)
+class After:
+    """What is done to the blend; the scores of a fit are of the blend before that.
+
+    Args:
+        consensus: Names the people whose photos agree on the factors they share; None to leave that out.
+        decision: Changes the answers; None to leave that out.
+    """
+
+    consensus: Manifest | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -22,13 +71,17 @@ class Ensemble:
 
     Args:
         predictions: The blend.
-        ties: Images on which a hard vote had no single winner; 0 for a soft vote.
+        ties: Images on which a hard vote had no single winner; 0 for any other.
         agreement: Share of images on which two members answer alike, (members, members).
+        fitted: The rule that was found and what it is worth; None if none was asked for.
+        pairs: How differently each two members answer, beside the truth; None if nobody knows that.
     """
 
     predictions: Predictions
     ties: int
     agreement: NDArray[np.float64]
+    fitted: Fitted | None = None
+    pairs: Sequence[Pair] | None = None
 
 
 def ensemble(
@@ -36,131 +89,211 @@ def ensemble(
     *,
     vote: Vote = "hard",
     weights: Sequence[float] | None = None,
+    fit: Fit | None = None,
+    truth: Manifest | None = None,
+    after: After | None = None,
     allow_leak: bool = False,
     history: bool = True,
 ) -> Ensemble:
     """Vote on each image; the result keeps the order of the first member.
 
     Args:
-        members: Predictions of the same images, in any order of rows.
+        members: Predictions of the same images, in any order of rows. None of them, and a `fit`: the
+            out-of-fold predictions of the fit are blended, each image by a rule fitted without its person.
         vote: `hard`: most votes win; ties go to the larger sum of probabilities if every member has
-            them, else to the tied class that the earliest member voted for. `soft`: mean of probabilities.
+            them, else to the tied class that the earliest member voted for. `soft`: mean of probabilities,
+            and `weighted` too; `geometric`, `logit`, `rank`: see `blending.soft_vote`. `stacking`: a
+            logistic regression over log-probabilities, which needs a fit.
         weights: One per member; equal if not given.
+        fit: Find the weights, or the stack, on out-of-fold predictions.
+        truth: Labels of the members' own images, if known: tells which members are wrong together.
+        after: Consensus and decision.
         allow_leak: Take members that were made with `--allow-leak`.
         history: Record what was read, by its digest: a tenth of the time, for which a CSV has no place.
 
     Raises:
-        MaskkitError: Images or classes of the members differ, or a soft vote lacks probabilities.
+        MaskkitError: Images or classes of the members differ, or the vote lacks probabilities.
         RefusedError: A member was predicted by models that have seen the people in it.
     """
-    _check_classes(members)
-    leaking = [member.name for member in members if member.leaked]
+    given = [*members, *(fit.members if fit else ())]
+    _refuse_leaking(given, allow_leak=allow_leak)
+    if vote != "hard":
+        _need_probabilities(given, vote)
+    rule, found = Rule(vote, None if weights is None else tuple(weights)), None
+    pairs: Sequence[Pair] | None = None
+    if fit is not None:
+        trial, found = _fitted(members, fit, vote, allow_leak=allow_leak)
+        rule, pairs = found.rule, found.pairs
+    elif truth is not None:
+        pairs = _pairs(members, truth, allow_leak=allow_leak)
+    header = Header("predictions", None)
+    if history:
+        shares = None if weights is None else list(weights)
+        options: dict[str, object] = {"vote": vote, "weights": shares, "allow_leak": allow_leak}
+        header = _header(members, options, fit, truth, after, found)
+    if found is not None and not members:
+        said: Sequence[Integers] = trial.panel.answers
+        result, ties = _nested(trial, found.nested, header), found.nested.ties
+    else:
+        result, ties, said = _voted(members, rule, header)
+    if after is not None:
+        result = _adjusted(result, after)
+    return Ensemble(result, ties, agreement(said), found, pairs)
+
+
+def _refuse_leaking(given: Sequence[Predictions], *, allow_leak: bool) -> None:
+    leaking = [member.name for member in given if member.leaked]
     if leaking and not allow_leak:
         raise RefusedError(
             f"models have seen people they answer for in {examples(leaking)}",
             why="their answers look better than they are",
             fix="predict with --oof, or use --allow-leak",
         )
-    aligned = [members[0], *(_in_order_of(members[0], member) for member in members[1:])]
-    answers = [member.answer for member in aligned]
-    probs = [member.probs for member in aligned if member.probs is not None]
-    classes = next((member.classes for member in members if member.classes), None)
-    if vote == "soft":
-        if len(probs) < len(members):
-            lacking = [member.name for member in members if member.probs is None]
-            raise MaskkitError(
-                f"there are no probabilities in {examples(lacking)}",
-                why="a soft vote averages probabilities, and a submission holds answers only",
-                fix="use --vote hard, or give the tables of probabilities",
-            )
-        blend: NDArray[np.float32] | None = soft_vote(probs, weights=weights)
-        assert blend is not None
-        answer, ties = blend.argmax(1), 0
-    else:
-        count = len(classes) if classes else max(int(answer.max(initial=0)) for answer in answers) + 1
-        voted, tied = hard_vote(
-            answers,
-            classes=count,
-            probs=probs if len(probs) == len(members) else None,
-            weights=weights,
-        )
-        answer, ties = voted, int(tied.sum())
-        blend = np.eye(count, dtype=np.float32)[answer] if classes else None  # a decision, not a degree
-    header = _header(members, vote, weights, allow_leak) if history else Header("predictions", None)
-    result = Predictions(members[0].path, answer, blend, classes, _common_fold(aligned), header)
-    return Ensemble(result, ties, agreement(answers))
 
 
-def _check_classes(members: Sequence[Predictions]) -> None:
-    spaces = [(member.name, member.header.space) for member in members if member.header.space is not None]
-    for name, space in spaces[1:]:
-        same_space(spaces[0][1], space, names=(spaces[0][0], name))
-    first = next((member for member in members if member.classes), None)
-    if first is None or first.classes is None:
-        return
-    for member in members:
-        if member.classes is not None and member.classes != first.classes:
-            pairs = zip(first.classes, member.classes, strict=False)
-            differing = next((f"{a} against {b}" for a, b in pairs if a != b), None)
-            raise MaskkitError(
-                f"{first.name} and {member.name} have different classes",
-                why=differing or f"{len(first.classes)} classes against {len(member.classes)}",
-                fix="vote over predictions of one label space, with columns in one order",
-            )
-        if len(member) and member.answer.max() >= len(first.classes):
-            raise MaskkitError(
-                f"{member.name} answers {member.answer.max()}",
-                why=f"{first.name} has classes 0 to {len(first.classes) - 1}",
-                fix="vote over predictions of one label space",
-            )
-
-
-def _in_order_of(first: Predictions, member: Predictions) -> Predictions:
-    if member.path.equals(first.path):
-        return member
-    import pyarrow.compute as pc  # takes time to load, which files in one order can do without
-
-    place = pc.index_in(first.path, value_set=member.path)
-    missing = first.path.filter(pc.is_null(place)).to_pylist()
-    extra = []
-    if missing or len(member) > len(first):  # ids are unique: as many, and none missing, are the same
-        extra = member.path.filter(pc.invert(pc.is_in(member.path, value_set=first.path))).to_pylist()
-    if missing or extra:
-        found = [f"{len(missing)} missing: {examples(missing)}"] if missing else []
-        found += [f"{len(extra)} extra: {examples(extra)}"] if extra else []
+def _need_probabilities(given: Sequence[Predictions], vote: Vote) -> None:
+    lacking = [member.name for member in given if member.probs is None]
+    if lacking:
         raise MaskkitError(
-            f"{member.name} has other images than {first.name}",
-            why="; ".join(found),
-            fix="predict the same images with every member",
+            f"there are no probabilities in {examples(lacking)}",
+            why=f"a {vote} vote needs probabilities, and a submission holds answers only",
+            fix="use --vote hard, or give the tables of probabilities",
         )
-    rows = place.to_numpy()
-    return replace(
-        member,
-        path=first.path,
-        answer=member.answer[rows],
-        probs=None if member.probs is None else member.probs[rows],
-        fold=None if member.fold is None else member.fold[rows],
-    )
 
 
-def _common_fold(members: Sequence[Predictions]) -> Integers | None:
-    folds = [member.fold for member in members if member.fold is not None]
-    if len(folds) < len(members):
+def _fitted(
+    members: Sequence[Predictions], fit: Fit, vote: Vote, *, allow_leak: bool
+) -> tuple[Trial, Fitted]:
+    """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
+    from maskkit.scoring.fitting import Plan, fitted
+    from maskkit.scoring.judging import Trial, check_counterparts
+    from maskkit.scoring.matching import check_answers
+
+    for member in members:
+        check_answers(fit.on, member)
+    if members:
+        check_counterparts(members, fit.members)
+    trial = Trial.of(fit.on, fit.members, allow_leak=allow_leak)
+    plan = Plan(vote, fit.search, fit.max_members)
+    fold = _folds_of_people(trial, fit.seed)
+    return trial, fitted(trial, plan, fold, replicates=fit.replicates, seed=fit.seed)
+
+
+def _folds_of_people(trial: Trial, seed: int) -> NDArray[np.int64]:
+    """Deal the people into folds, alike in classes; return the fold of each photo, (N,)."""
+    from maskkit.scoring.bootstrap import number_people
+    from maskkit.splitting.folds import class_counts, stratified_group_folds
+
+    person = number_people(trial.person, rows=len(trial.truth))
+    people = int(person.max(initial=-1)) + 1
+    if people < 3:
+        raise MaskkitError(
+            f"there are {people} people to fit a blend to",
+            why="it is judged on people it was not fitted to, and needs three or more",
+            fix="give out-of-fold predictions of more people, or --weights",
+        )
+    counts = class_counts(person, trial.truth, groups=people, classes=len(trial.space))
+    return stratified_group_folds(counts, folds=min(FOLDS, people), seed=seed)[person].astype(np.int64)
+
+
+def _pairs(members: Sequence[Predictions], truth: Manifest, *, allow_leak: bool) -> Sequence[Pair] | None:
+    from maskkit.scoring.diversity import pairs
+    from maskkit.scoring.judging import Trial
+
+    if not truth.has("label") or not (truth.labels >= 0).any():
         return None
-    same = np.all([fold == folds[0] for fold in folds], axis=0)
-    return np.where(same, folds[0], -1)
+    trial = Trial.of(truth, members, allow_leak=allow_leak)
+    return tuple(pairs(trial.panel.answers, trial.truth))
+
+
+def _voted(
+    members: Sequence[Predictions], rule: Rule, header: Header
+) -> tuple[Predictions, int, Sequence[Integers]]:
+    """Return the blend, the number of ties, and what each member answered, in one order."""
+    rows = aligned(members)
+    answers = [member.answer for member in rows]
+    probs = [member.probs for member in rows if member.probs is not None]
+    classes = next((member.classes for member in members if member.classes), None)
+    count = len(classes) if classes else max(int(answer.max(initial=0)) for answer in answers) + 1
+    blend = rule.blended(Panel(answers, probs if len(probs) == len(rows) else None, count))
+    degrees = blend.probs
+    if degrees is None and classes:
+        degrees = np.eye(count, dtype=np.float32)[blend.answer]  # a decision, not a degree
+    result = Predictions(members[0].path, blend.answer, degrees, classes, common_fold(rows), header)
+    return result, blend.ties, answers
+
+
+def _nested(trial: Trial, nested: Nested, header: Header) -> Predictions:
+    probs = (
+        np.eye(len(trial.space), dtype=np.float32)[nested.answer] if nested.probs is None else nested.probs
+    )
+    return Predictions(trial.path, nested.answer, probs, tuple(trial.space.names), trial.fold, header)
+
+
+def _adjusted(result: Predictions, after: After) -> Predictions:
+    from maskkit.scoring.adjusting import with_consensus, with_decision
+    from maskkit.scoring.matching import check_answers, places
+
+    if after.consensus is not None:
+        people = after.consensus
+        check_answers(people, result)
+        place = places(people, result)
+        rows = np.flatnonzero(place >= 0)
+        if len(rows) < len(result):
+            raise MaskkitError(
+                f"{people.name} has {len(rows)} of the {len(result)} photos that are blended",
+                why="--consensus needs to know who is on each",
+                fix="give the manifest of these photos: --who MANIFEST",
+            )
+        person = np.full(len(result), -1)
+        person[place[rows]] = people.known_people[rows]
+        result = with_consensus(result, person, people.space)
+    return result if after.decision is None else with_decision(result, after.decision)
 
 
 def _header(
-    members: Sequence[Predictions], vote: Vote, weights: Sequence[float] | None, allow_leak: bool
+    members: Sequence[Predictions],
+    options: dict[str, object],
+    fit: Fit | None,
+    truth: Manifest | None,
+    after: After | None,
+    found: Fitted | None,
 ) -> Header:
-    inputs = tuple(member.header.input_from(member.as_input()) for member in members)
-    options = {"vote": vote, "weights": None if weights is None else list(weights), "allow_leak": allow_leak}
-    record = Record("ensemble", options, inputs)
-    space = next((member.header.space for member in members if member.header.space), None)
-    seen = [seen.to_json() for member in members for seen in member.seen]
-    facts = {"leaked": max(member.leaked for member in members)}
-    unique = {item["salt"] + item["digests"]: item for item in seen}
+    from maskkit.scoring.adjusting import joined
+
+    beside: dict[str, Sequence[Predictions | Manifest | Decision]] = {}
+    if fit is not None:
+        beside["fit"] = fit.members
+        options |= {"fit": [one.as_input().name for one in fit.members], "seed": fit.seed}
+        options |= {"search": None if options["vote"] == "stacking" else fit.search}
+        options |= {"max_members": fit.max_members}
+    on = truth if fit is None else fit.on
+    single: dict[str, Manifest | Decision | None] = {"on": on}
+    if after is not None:
+        people = after.consensus if after.consensus is not on else None
+        single |= {"who": people, "decide": after.decision}
+        options |= {"consensus": "person"} if after.consensus is not None else {}
+    for name, one in single.items():
+        if one is not None:
+            beside[name] = [one]
+            options[name] = one.as_input().name
+    inputs = [member.header.input_from(member.as_input()) for member in members]
+    inputs += [
+        replace(one.header.input_from(one.as_input()), option=name)
+        for name, several in beside.items()
+        for one in several
+    ]
+    speaking = members or (fit.members if fit else ())
+    sources = [*members, *(one for several in beside.values() for one in several)]
+    space = next((one.header.space for one in sources if one.header.space), None)
+    facts: dict[str, object] = {"leaked": max(member.leaked for member in speaking)}
+    unique = {(one.salt, one.digests.tobytes()): one for member in speaking for one in member.seen}
     if unique:
-        facts["seen"] = list(unique.values())  # type: ignore[assignment]
-    return Header("predictions", space, (*merged(member.header.history for member in members), record), facts)
+        facts["seen"] = [one.to_json() for one in unique.values()]
+    if found is not None:
+        from maskkit.scoring.fit_report import fit_fact
+
+        facts["blend"] = fit_fact(found)
+    record = Record("ensemble", options, tuple(inputs))
+    history = (*merged(one.header.history for one in sources), record)
+    return Header("predictions", space, history, facts | joined(speaking))

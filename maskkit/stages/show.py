@@ -134,6 +134,7 @@ def _predictions_facts(predictions: Predictions) -> Facts:
         "rows": len(predictions),
         "form": "answers only" if predictions.probs is None else f"{len(names)} probabilities per row",
         "from models that had seen the people": predictions.leaked,
+        **({"blend": predictions.header.facts["blend"]} if "blend" in predictions.header.facts else {}),
         **{f"changed by a {name}": fact for name, fact in predictions.adjusted.items()},
         "answers per class": dict(zip(names, counts.tolist(), strict=True)),
     }

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from maskkit.errors import MaskkitError
-from maskkit.scoring.blending import agreement, hard_vote, soft_vote
+from maskkit.scoring.averaging import AVERAGES, average
+from maskkit.scoring.blending import agreement, borda, hard_vote, soft_vote
 from maskkit.scoring.metrics import Integers
 
 
@@ -131,3 +134,46 @@ def test_long_files_are_voted_on_like_short_ones(monkeypatch: pytest.MonkeyPatch
     for (winner, tied), (expected, expected_tied) in zip(parts, whole, strict=True):
         assert np.array_equal(winner, expected)
         assert np.array_equal(tied, expected_tied)
+
+
+def test_counts_bordas_points_within_a_photo() -> None:
+    # Four classes share 3 + 2 + 1 + 0 points; the two that tie for the last place have half a point each.
+    shares = borda(np.array([[0.1, 0.6, 0.2, 0.1]]))
+    np.testing.assert_allclose(shares, [[0.5 / 6, 3 / 6, 2 / 6, 0.5 / 6]])
+
+
+def test_a_sure_model_weighs_no_more_in_a_vote_of_ranks() -> None:
+    sure, unsure = np.array([[0.98, 0.01, 0.01]]), np.array([[0.33, 0.35, 0.32]])
+    other = np.array([[0.3, 0.4, 0.3]])
+    # Points of the first class: 2 + 1 + 0.5; of the second: 0.5 + 2 + 2.
+    blend = soft_vote([sure, unsure, other], how="rank")
+    np.testing.assert_allclose(blend, [[3.5 / 9, 4.5 / 9, 1 / 9]], atol=2e-3)
+    assert soft_vote([sure, unsure, other]).argmax(1).tolist() == [0]
+
+
+def test_a_tie_of_ranks_goes_to_the_class_with_the_larger_sum_of_probabilities() -> None:
+    one, other = np.array([[0.5, 0.4, 0.1]]), np.array([[0.1, 0.9, 0.0]])
+    # The first two classes have three points each.
+    assert soft_vote([one, np.array([[0.2, 0.6, 0.2]])], how="rank").argmax(1).tolist() == [1]
+    assert soft_vote([other[:, [1, 0, 2]], one[:, [1, 0, 2]]], how="rank").argmax(1).tolist() == [0]
+
+
+@given(arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(2, 7)), elements=st.integers(0, 3)))
+def test_bordas_points_are_mean_ranks(values: NDArray[np.float32]) -> None:
+    points = rankdata(values, method="average", axis=1) - 1
+    np.testing.assert_allclose(borda(values), points / points.sum(axis=1, keepdims=True), atol=1e-12)
+
+
+@pytest.mark.parametrize("how", AVERAGES)
+def test_a_pool_is_the_average_of_its_name(how: str) -> None:
+    probs = list(np.random.default_rng(0).dirichlet(np.ones(4), (3, 50)).astype(np.float32))
+    expected = average(probs, how, weights=[3, 1, 2])
+    np.testing.assert_allclose(soft_vote(probs, weights=[3, 1, 2], how=how), expected, atol=1e-6)
+
+
+@given(st.integers(1, 4), st.sampled_from([*AVERAGES, "rank"]), st.integers(0, 99))
+def test_equal_models_answer_as_one_of_them(models: int, how: str, seed: int) -> None:
+    probs = np.random.default_rng(seed).dirichlet(np.ones(5), 20).astype(np.float32)
+    blend = soft_vote([probs] * models, how=how)
+    np.testing.assert_array_equal(blend.argmax(1), probs.argmax(1))
+    np.testing.assert_allclose(blend.sum(axis=1), 1, atol=1e-6)

@@ -1,0 +1,202 @@
+"""Fit a blend, and judge what it gains by answers to people it was not fitted to.
+
+Weights chosen for the score on some people score better on them than on others. So each fold of people is
+answered by a blend fitted to the other folds from scratch, members, weights and regularisation: nested
+cross-validation (Stone 1974, https://doi.org/10.1111/j.2517-6161.1974.tb00994.x; Cawley and Talbot 2010,
+https://jmlr.org/papers/v11/cawley10a.html). The member that it has to beat, the best one, is chosen by the
+same people as the blend, or it would have the advantage of having been picked after the fact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.config import Search, Vote
+from maskkit.scoring import metrics
+from maskkit.scoring.diversity import Pair, pairs
+from maskkit.scoring.judging import Trial
+from maskkit.scoring.metrics import Integers
+from maskkit.scoring.paired import MACRO_F1, paired
+from maskkit.scoring.scores import Estimate
+from maskkit.scoring.selection import greedy
+from maskkit.scoring.voting import Panel, Rule
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to find a rule.
+
+    Args:
+        vote: Any vote.
+        search: `greedy` for the highest macro-F1, `weights` for the smallest log loss; of no use to a stack.
+        most_members: At most so many members get a weight.
+    """
+
+    vote: Vote
+    search: Search = "greedy"
+    most_members: int | None = None
+
+    def rule(self, panel: Panel, truth: Integers, fold: Integers) -> Rule:
+        """Find the rule that does best on these photos, of which `fold` holds people together, (N,)."""
+        if self.vote == "stacking":
+            from maskkit.scoring.stacking import fit_stack  # scikit-learn
+
+            assert panel.probs is not None
+            return Rule(self.vote, stack=fit_stack(truth, panel.probs, fold))
+        if self.search == "weights":
+            from maskkit.scoring.linear_pool import linear_pool_weights
+
+            assert panel.probs is not None
+            shares = linear_pool_weights(truth, panel.probs, most_members=self.most_members)
+            return Rule(self.vote, tuple(shares.tolist()))
+        chosen = greedy(panel, truth, vote=self.vote, most_members=self.most_members)
+        return Rule(self.vote, tuple(map(float, chosen)))
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Answers to each photo by what was fitted without its person.
+
+    Args:
+        rules: Of each fold.
+        best: The member that alone did best without each fold.
+        answer: Of the blends, (N,).
+        best_answer: Of those members, (N,).
+        probs: Of the blends, (N, C); None for a hard vote.
+        ties: Photos on which a hard vote had no single winner.
+    """
+
+    rules: tuple[Rule, ...]
+    best: tuple[int, ...]
+    answer: NDArray[np.int64]
+    best_answer: NDArray[np.int64]
+    probs: NDArray[np.float32] | None
+    ties: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A rule, and what it is worth.
+
+    Args:
+        plan: How it was found.
+        names: Of the members it was fitted to.
+        rule: Fitted to all people.
+        nested: The answers it is judged by.
+        own: Macro-F1 of each member alone.
+        in_sample: Macro-F1 of the rule on the people it was fitted to.
+        blend: Macro-F1 of the nested answers.
+        best: The same of the best member, chosen as the blend was.
+        equal: The same of the vote in which all members count alike; for a stack, of their mean.
+        over_best: How much better the blend is than the best member.
+        over_equal: How much better it is than the equal vote.
+        pairs: How differently each two members answer.
+        rows: Photos.
+        people: People, a photo without a person counting as a person of its own.
+        confidence: Of each interval of a score.
+        confidence_of_gain: Of the two of a gain, with which both hold together.
+        seed: Of folds and bootstrap.
+    """
+
+    plan: Plan
+    names: tuple[str, ...]
+    rule: Rule
+    nested: Nested
+    own: tuple[Estimate, ...]
+    in_sample: float
+    blend: Estimate
+    best: Estimate
+    equal: Estimate
+    over_best: Estimate
+    over_equal: Estimate
+    pairs: tuple[Pair, ...]
+    rows: int
+    people: int
+    confidence: float
+    confidence_of_gain: float
+    seed: int
+
+
+def fitted(trial: Trial, plan: Plan, fold: Integers, *, replicates: int = 1000, seed: int = 0) -> Fitted:
+    """Fit a blend to all people, and judge it by folds.
+
+    Args:
+        trial: Out-of-fold answers and the truth.
+        plan: How the blend is found.
+        fold: Of each photo, all photos of a person in one, three folds or more, (N,).
+        replicates: Of the bootstrap over people.
+        seed: Of the bootstrap.
+    """
+    rule = plan.rule(trial.panel, trial.truth, fold)
+    nested = nested_answers(trial.panel, trial.truth, fold, plan)
+    equal = equal_vote(plan.vote).blended(trial.panel).answer
+    judged = paired(
+        trial.truth,
+        [nested.answer, nested.best_answer, equal, *trial.panel.answers],
+        space=trial.space,
+        person=trial.person,
+        comparisons=2,
+        replicates=replicates,
+        seed=seed,
+    )
+    scores = [own[MACRO_F1] for own in judged.own]
+    over_best, over_equal = (_negated(one[MACRO_F1]) for one in judged.difference[:2])
+    return Fitted(
+        plan=plan,
+        names=trial.names,
+        rule=rule,
+        nested=nested,
+        own=tuple(scores[3:]),
+        in_sample=_macro_f1(trial.truth, rule.blended(trial.panel).answer, trial.panel.classes),
+        blend=scores[0],
+        best=scores[1],
+        equal=scores[2],
+        over_best=over_best,
+        over_equal=over_equal,
+        pairs=tuple(pairs(trial.panel.answers, trial.truth)),
+        rows=judged.rows,
+        people=judged.people,
+        confidence=judged.confidence,
+        confidence_of_gain=judged.confidence_of_difference,
+        seed=seed,
+    )
+
+
+def nested_answers(panel: Panel, truth: Integers, fold: Integers, plan: Plan) -> Nested:
+    """Answer for each fold by a rule, and by a single member, found in the other folds."""
+    answer, best_answer = (np.zeros(len(truth), np.int64) for _ in range(2))
+    probs = None if plan.vote == "hard" else np.zeros((len(truth), panel.classes), np.float32)
+    rules, best, ties = [], [], 0
+    for held in np.unique(fold):
+        inside, outside = np.flatnonzero(fold == held), np.flatnonzero(fold != held)
+        known = panel.take(outside)
+        rules.append(plan.rule(known, truth[outside], fold[outside]))
+        blend = rules[-1].blended(panel.take(inside))
+        answer[inside] = blend.answer
+        ties += blend.ties
+        if probs is not None and blend.probs is not None:
+            probs[inside] = blend.probs
+        best.append(_best_member(known, truth[outside]))
+        best_answer[inside] = panel.answers[best[-1]][inside]
+    return Nested(tuple(rules), tuple(best), answer, best_answer, probs, ties)
+
+
+def equal_vote(vote: Vote) -> Rule:
+    """Return the vote in which all members count alike; of a stack, their mean."""
+    return Rule("soft" if vote == "stacking" else vote)
+
+
+def _best_member(panel: Panel, truth: Integers) -> int:
+    return int(np.argmax([_macro_f1(truth, answer, panel.classes) for answer in panel.answers]))
+
+
+def _macro_f1(truth: Integers, answer: Integers, classes: int) -> float:
+    return float(metrics.macro_f1(metrics.confusion(truth, answer, classes=classes)))
+
+
+def _negated(one: Estimate) -> Estimate:
+    value, low, high = (None if end is None else 0.0 - end for end in (one.value, one.high, one.low))
+    return Estimate(value, low, high)

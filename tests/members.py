@@ -1,0 +1,70 @@
+"""Made-up members of an ensemble, for the tests of what blends them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.scoring.voting import Panel
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return probabilities, (..., C)."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+
+
+def drawn_panel(
+    truth: NDArray[np.int64], *, classes: int, skill: tuple[float, ...] = (2.0, 1.5, 1.0), seed: int = 0
+) -> Panel:
+    """Draw members that know the truth more or less well, each with mistakes of its own."""
+    random = np.random.default_rng(seed)
+    logits = [
+        amount * np.eye(classes)[truth] + random.normal(0, 1, (len(truth), classes)) for amount in skill
+    ]
+    probs = [softmax(one) for one in logits]
+    return Panel([part.argmax(1) for part in probs], probs, classes)
+
+
+def out_of_fold(manifest: Manifest, *, skill: float, seed: int, name: str, **facts: object) -> Predictions:
+    """Make predictions of a model that knows the labels more or less well, as read from a file.
+
+    Args:
+        manifest: Its photos; those without a label are guessed at.
+        skill: How well.
+        seed: Of its mistakes, and of the training it is recorded to come from.
+        name: Of the file.
+        **facts: Of the header.
+    """
+    truth = np.maximum(manifest.labels, 0)
+    panel = drawn_panel(truth, classes=len(manifest.space), skill=(skill,), seed=seed)
+    assert panel.probs is not None
+    trained = Record("train", {"seed": seed})
+    made = Predictions(
+        path=manifest.table["path"],
+        answer=panel.answers[0],
+        probs=panel.probs[0].astype(np.float32),
+        classes=tuple(manifest.space.names),
+        fold=manifest.folds if manifest.has("fold") else None,
+        header=Header("predictions", manifest.space, (trained, Record("predict", {"of": name})), facts),
+    )
+    return Predictions.read(Source(name, pa.py_buffer(made.encode("parquet"))))
+
+
+def write_members(
+    manifest: Manifest, folder: Path, *, skills: tuple[float, ...], suffix: str = ""
+) -> list[Predictions]:
+    """Write members m0.parquet, m1.parquet and so on; the same number is the same model."""
+    members = []
+    for number, skill in enumerate(skills):
+        name = f"m{number}{suffix}.parquet"
+        members.append(out_of_fold(manifest, skill=skill, seed=number, name=name))
+        (folder / name).write_bytes(members[-1].encode("parquet"))
+    return members
