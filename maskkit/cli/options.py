@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, get_type_hints
 
 import typer
 
@@ -180,6 +180,17 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 AllowLeak = Annotated[
     bool, typer.Option("--allow-leak", help="Go on although models have seen the people they are judged on.")
 ]
+Consensus = Annotated[
+    Optional[Literal["person"]],
+    typer.Option(help="Let the photos of each person agree on the factors that all of them share, such as "
+                 "gender and age; the header says so.", show_default=False),
+]  # fmt: skip
+Decide = Annotated[
+    Optional[str],
+    typer.Option(help="A decision from `maskkit evaluate --tune`, which changes the answers; the header "
+                 "says so.", show_default=False),
+]  # fmt: skip
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run, if there is one.")]
 
 
 def chosen_cache(folder: str | None, size: str) -> Cache | None:
@@ -225,7 +236,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
         max=limits.maximum,
         rich_help_panel=limits.panel,
         show_default=field.default is not None,
-        callback=None if limits.read is None else _refusing(limits.read),
+        callback=None if limits.read is None else refusing(limits.read),
         metavar="<choice>" if limits.table else None,
     )
     return inspect.Parameter(
@@ -236,7 +247,7 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     )
 
 
-def _refusing(read: Callable[[str], object]) -> Callable[[str], str]:
+def refusing(read: Callable[[str], object]) -> Callable[[str], str]:
     """Refuse a choice that does not exist as Typer refuses a value: wrong usage, exit code 2."""
 
     def check(value: str) -> str:

@@ -7,7 +7,7 @@ interpreter's lock, and what they make need not travel.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -121,7 +121,13 @@ def in_order(rows: Rows) -> Order:
 
 
 def batches(
-    inputs: Inputs, order: Order, *, batch_size: int, workers: int, pin_memory: bool = False
+    inputs: Inputs,
+    order: Order,
+    *,
+    batch_size: int,
+    workers: int,
+    pin_memory: bool = False,
+    parts: Sequence[slice] | None = None,
 ) -> Iterator[Batch]:
     """Yield rows, int64 (N,), and their values: of photos pixels, uint8 (N, height, width, 3).
 
@@ -133,18 +139,24 @@ def batches(
         batch_size: At most.
         workers: Threads that prepare the next batches; with 0 each is prepared when it is asked for.
         pin_memory: Make batches ready for an asynchronous copy to a GPU.
+        parts: Only these batches, of those that `even_parts` names; None for all.
 
     Raises:
         MaskkitError: A photo cannot be decoded.
     """
-    count = batch_count(len(order), batch_size)
-    bounds = [len(order) * index // max(1, count) for index in range(count + 1)]
 
     def make(part: slice) -> Batch:
         values = torch.from_numpy(order.values(inputs, part))
         return torch.from_numpy(order.rows[part]), values.pin_memory() if pin_memory else values
 
-    yield from _ahead(make, [slice(*ends) for ends in pairwise(bounds)], workers)
+    yield from _ahead(make, even_parts(len(order), batch_size) if parts is None else parts, workers)
+
+
+def even_parts(rows: int, batch_size: int) -> list[slice]:
+    """Divide `rows` photos into batches that differ by at most one photo."""
+    count = batch_count(rows, batch_size)
+    bounds = [rows * index // max(1, count) for index in range(count + 1)]
+    return [slice(*ends) for ends in pairwise(bounds)]
 
 
 def batch_count(rows: int, batch_size: int) -> int:
@@ -152,7 +164,7 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def _ahead(make: Callable[[slice], Batch], parts: list[slice], workers: int) -> Iterator[Batch]:
+def _ahead(make: Callable[[slice], Batch], parts: Sequence[slice], workers: int) -> Iterator[Batch]:
     """Yield `make` of each part in order, a few parts ahead of whoever asks."""
     if not workers:
         yield from map(make, parts)
