@@ -230,13 +230,12 @@ def _refuse_to_lose(left_over: Path | None, *, resume: bool, force: bool) -> Non
 
 def _show(predictions: Predictions, manifest: Manifest, to: Target | None, *, top: int | None) -> None:
     """Show a table to whoever looks at standard output, or asked about a folder and gets a file."""
-    if to is not None and (to.path is None or manifest.source is None or terminal.is_quiet()):
+    if to is not None and to.path is None:
         return
-    table = prediction_table(predictions, manifest.space, top=top)
     if to is None:
-        terminal.show(table)
+        terminal.show(prediction_table(predictions, manifest.space, top=top))
     elif Path(manifest.name).is_dir():
-        terminal.note(table)
+        terminal.note(prediction_table(predictions, manifest.space, top=top, rest=f"all are in {to.path}"))
 
 
 def _unread(faults: dict[str, str], total: int, left_over: Path | None) -> MaskkitError:

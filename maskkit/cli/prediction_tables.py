@@ -16,8 +16,17 @@ if TYPE_CHECKING:
 SHOWN = 50  # photos; a table for people is no place for more
 
 
-def prediction_table(predictions: Predictions, space: LabelSpace, *, top: int | None = None) -> Table:
-    """Show the level of each factor and the probability of the answer, or the `top` most likely classes."""
+def prediction_table(
+    predictions: Predictions, space: LabelSpace, *, top: int | None = None, rest: str = "-o FILE writes all"
+) -> Table:
+    """Show the level of each factor and the probability of the answer, or the `top` most likely classes.
+
+    Args:
+        predictions: With probabilities.
+        space: Their classes.
+        top: How many classes to show per photo.
+        rest: What is said of where those are that are not shown.
+    """
     assert predictions.probs is not None
     probs, paths = predictions.probs[:SHOWN], predictions.path[:SHOWN].to_pylist()
     if top is None:
@@ -34,5 +43,5 @@ def prediction_table(predictions: Predictions, space: LabelSpace, *, top: int | 
             table.add_row(escape(path), *(f"{escape(space.names[one])} {row[one]:.3f}" for one in best))
     more = len(predictions) - SHOWN
     if more > 0:
-        table.caption = f"... and {more} more: -o FILE writes all"
+        table.caption = f"... and {more} more: {rest}"
     return table

@@ -116,10 +116,9 @@ def predict(
     asked = np.flatnonzero(speaks.any(0))
     part = manifest if len(asked) == len(manifest) else manifest.select(asked)
     speaks, seen = speaks[:, asked], seen[:, asked]
-    kept = Finished(
-        left_over, _with_machine(record, models), every=max(1, KEPT_EVERY // _passes(speaks, views))
-    )
-    sums, rows = _sums(part, models, speaks, kept, root=root, cache=cache, faults=faults, track=track)
+    every = max(1, KEPT_EVERY // _passes(speaks, views))
+    with Finished(left_over, _with_machine(record, models), every=every) as kept:
+        sums, rows = _sums(part, models, speaks, kept, root=root, cache=cache, faults=faults, track=track)
     speaks, seen = speaks[:, rows], seen[:, rows]
     probs = _averaged(sums[rows], speaks.sum(0), blend)
     predictions = Predictions(
@@ -173,12 +172,7 @@ def _sums(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return what the models' answers add up to, (rows, C), and the rows for which that is known."""
     bad: dict[int, str] | None = None if faults is None else {}
-    try:
-        sums, done = sums_of(
-            manifest, models, speaks, kept=kept, root=root, cache=cache, faults=bad, track=track
-        )  # fmt: skip
-    finally:
-        kept.close()
+    sums, done = sums_of(manifest, models, speaks, kept=kept, root=root, cache=cache, faults=bad, track=track)
     found = {manifest.paths[row]: bad[row] for row in sorted(bad or ()) if bad and not done[row]}
     if faults is not None:
         faults |= found

@@ -13,6 +13,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,7 +31,7 @@ Sums = NDArray[np.float64]
 
 
 class Finished:
-    """The rows of a run that are finished, as far as its file knows them and as they come.
+    """The rows of a run that are finished, as far as its file knows them and as they come; a context.
 
     Args:
         path: The file; None to keep nothing.
@@ -105,10 +106,13 @@ class Finished:
                 fix="free some space, and go on with --resume",
             ) from error
 
-    def close(self) -> None:
-        """Let go of the file."""
+    def __enter__(self) -> Finished:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # of a full disk, which was told
+                self.file.close()
 
     def _check(self, line: bytes) -> None:
         """Raise if the file is of another run."""
@@ -137,6 +141,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        file.close()
         raise MaskkitError(
             f"{path} is being written by another run",
             why="both would predict the same photos",

@@ -219,6 +219,7 @@ OTHER_HELP = {
     "corrections": {"audit"},
     "weights": {"train", "ensemble"},
     "precision": {"predict"},
+    "on": {"predict"},
 }
 
 
