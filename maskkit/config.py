@@ -28,7 +28,7 @@ from maskkit.techniques import (
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Tta = Literal["none", "hflip"]
+Blend = Literal["mean", "geometric", "logit"]
 Runtime = Literal["auto", "torch", "openvino", "onnx"]
 Vote = Literal["hard", "soft", "geometric", "logit", "rank", "weighted", "stacking"]
 Search = Literal["greedy", "weights"]

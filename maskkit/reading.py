@@ -173,3 +173,77 @@ def _three(text: str) -> Channels | None:
     if len(values) != 3 or not all(0 <= value <= 1 for value in values):
         return None
     return values[0], values[1], values[2]
+
+
+SMALLEST_SCALE, LARGEST_SCALE, LARGEST_SHIFT = 0.25, 4.0, 0.5
+SHIFT = 0.05  # of height and width, if `shift` says no share
+
+
+@dataclass(frozen=True)
+class Tta:
+    """Views of each photo beside itself, for test-time augmentation.
+
+    Args:
+        hflip: Also the mirror image of each view.
+        scales: Factors by which the photo is shown larger or, below 1, smaller.
+        shift: Share of height and width by which it is moved in each of four directions; 0 for not.
+    """
+
+    hflip: bool = False
+    scales: tuple[float, ...] = ()
+    shift: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many views there are, with the photo itself."""
+        return (1 + len(self.scales) + (4 if self.shift else 0)) * (2 if self.hflip else 1)
+
+    def __str__(self) -> str:
+        parts = ["hflip"] * self.hflip + [f"scale:{scale:g}" for scale in self.scales]
+        return ",".join([*parts, *([f"shift:{self.shift:g}"] if self.shift else [])]) or "none"
+
+
+def parse_tta(text: str) -> Tta:
+    """Read `none`, or views such as `hflip,scale:0.9,shift`.
+
+    Raises:
+        MaskkitError: There is no such view, it is there twice, or its number is out of range.
+    """
+    if text.strip() == "none":
+        return Tta()
+    words = [word.strip() for word in text.split(",")]
+    read = [_view(word, text) for word in words]
+    kinds = [number if name == "scale" else name for name, number in read]
+    if len(set(kinds)) < len(kinds):
+        raise _bad_tta(text, "a view is there twice")
+    scales = [number for name, number in read if name == "scale"]
+    shift = next((number for name, number in read if name == "shift"), 0.0)
+    return Tta(("hflip", 0.0) in read, tuple(sorted(scales)), shift)
+
+
+def _view(word: str, text: str) -> tuple[str, float]:
+    name, colon, number = word.partition(":")
+    if name == "hflip" and not colon:
+        return name, 0.0
+    if name == "shift" and not colon:
+        return name, SHIFT
+    limits = {"scale": (SMALLEST_SCALE, LARGEST_SCALE), "shift": (0.0, LARGEST_SHIFT)}
+    if name not in limits:
+        raise _bad_tta(text, f"there is no {word!r}" if word else "a view has no name")
+    low, high = limits[name]
+    try:
+        value = float(number)
+    except ValueError:
+        raise _bad_tta(text, f"{name} takes a number, not {number!r}") from None
+    if not low <= value <= high or value == (1.0 if name == "scale" else 0.0):  # also not a number
+        beside = "1, which is the photo itself" if name == "scale" else "0"
+        raise _bad_tta(text, f"{name} is from {low:g} to {high:g} and not {beside}")
+    return name, value
+
+
+def _bad_tta(text: str, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"--tta is {text!r}",
+        why=f"{why}; it is `none`, or a list of hflip, scale:FACTOR and shift or shift:SHARE",
+        fix="write it like --tta hflip,scale:0.9,shift",
+    )

@@ -7,18 +7,17 @@ import pytest
 
 from maskkit import config, techniques
 from maskkit.config import (
+    Blend,
     Device,
     Limits,
     Precision,
     Runtime,
     TrainOptions,
-    Tta,
 )
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import AUGMENTATIONS
 from maskkit.imaging.mixing import MIXES
 from maskkit.imaging.samplers import SAMPLERS
-from maskkit.imaging.transforms import VIEWS
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.heads import HEADS
 from maskkit.modeling.losses import CONSISTENCIES, LOSSES
@@ -26,6 +25,7 @@ from maskkit.modeling.losses.class_weights import SCHEMES
 from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
+from maskkit.scoring import averaging
 from maskkit.training.average import AVERAGES
 from maskkit.training.optimizers import OPTIMIZERS
 from maskkit.training.schedule import SCHEDULES
@@ -36,9 +36,8 @@ HINTS = get_type_hints(TrainOptions)
 PANELS = [value for name, value in vars(config).items() if name.endswith("_PANEL")]
 
 
-@pytest.mark.parametrize(("choices", "table"), [(Tta, VIEWS)])
-def test_choices_are_those_of_the_table_they_choose_from(choices: object, table: dict[str, object]) -> None:
-    assert get_args(choices) == tuple(table)
+def test_the_averages_of_predictions_are_those_that_exist() -> None:
+    assert get_args(Blend) == averaging.AVERAGES
 
 
 def test_each_device_and_precision_is_known_to_what_resolves_it() -> None:

@@ -3,6 +3,7 @@ import pytest
 from maskkit.errors import MaskkitError
 from maskkit.reading import (
     LevelValue,
+    Tta,
     as_bytes,
     parse_bytes,
     parse_counts,
@@ -11,6 +12,7 @@ from maskkit.reading import (
     parse_pseudo_weight,
     parse_size,
     parse_thresholds,
+    parse_tta,
 )
 
 
@@ -115,3 +117,37 @@ def test_reads_a_weight_of_pseudo_labels() -> None:
 def test_refuses_a_weight_that_is_no_number_above_zero(text: str) -> None:
     with pytest.raises(MaskkitError, match="--weight is"):
         parse_pseudo_weight(text)
+
+
+def test_reads_views_in_any_order_and_writes_them_in_one() -> None:
+    tta = parse_tta("shift, scale:1.1,hflip,scale:0.9")
+    assert tta == Tta(hflip=True, scales=(0.9, 1.1), shift=0.05)
+    assert str(tta) == "hflip,scale:0.9,scale:1.1,shift:0.05"
+    assert tta.count == 14
+    assert (str(parse_tta("none")), parse_tta("none").count) == ("none", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("vflip", "there is no 'vflip'"),
+        ("", "a view has no name"),
+        ("hflip,", "a view has no name"),
+        ("none,hflip", "there is no 'none'"),
+        ("hflip,hflip", "a view is there twice"),
+        ("scale:0.9,scale:0.90", "a view is there twice"),
+        ("shift,shift:0.1", "a view is there twice"),
+        ("hflip:2", "there is no 'hflip:2'"),
+        ("scale", "scale takes a number, not ''"),
+        ("scale:big", "scale takes a number, not 'big'"),
+        ("scale:1", "scale is from 0.25 to 4 and not 1"),
+        ("scale:nan", "scale is from 0.25 to 4"),
+        ("shift:0", "shift is from 0 to 0.5 and not 0"),
+        ("shift:inf", "shift is from 0 to 0.5"),
+    ],
+)
+def test_views_that_do_not_exist_are_refused_with_those_that_do(text: str, why: str) -> None:
+    with pytest.raises(MaskkitError, match="--tta is") as caught:
+        parse_tta(text)
+    assert caught.value.why.startswith(why)
+    assert "hflip, scale:FACTOR and shift" in caught.value.why

@@ -11,7 +11,7 @@ import fcntl
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Records:
 
     Args:
         data: All records of the store, (stored, *shape), mapped: reading it reads the file.
-        place: Where each record that was asked for is, (records,).
+        place: Where each record that was asked for is, (records,); -1 for one that could not be made.
     """
 
     data: NDArray[np.generic]
@@ -85,6 +85,7 @@ def records(
     *,
     shape: tuple[int, ...],
     dtype: DTypeLike,
+    failed: Container[int] = (),
     track: Track = untracked,
     what: str = "records",
 ) -> Records | None:
@@ -99,6 +100,8 @@ def records(
         make: Returns new records for indices into `keys`, a chunk at a time.
         shape: Of one record.
         dtype: Of one record.
+        failed: Indices that `make` could not make, which it may add to; what it returns for them is
+            thrown away, and their place is -1.
         track: Shows progress.
         what: Names the work for it.
 
@@ -115,7 +118,7 @@ def records(
                 if (found.place < 0).any():
                     if not _has_room(cache, layout, keys, found):
                         return None
-                    layout.append(keys, partial(track, what=what), make)
+                    layout.append(keys, partial(track, what=what), make, failed)
                     found = layout.find(keys)
         layout.touch()
     except OSError as error:
@@ -155,7 +158,9 @@ class _Layout:
             data = np.memmap(self.folder / "data", self.dtype, "r", shape=(len(stored), *self.shape))
         return Records(data, place.to_numpy().astype(np.int64))
 
-    def append(self, keys: Keys, track: Callable[..., Iterator[int]], make: Make) -> None:
+    def append(
+        self, keys: Keys, track: Callable[..., Iterator[int]], make: Make, failed: Container[int]
+    ) -> None:
         """Make and write the records that are lacking, a chunk at a time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         stored = len(self.keys())
@@ -174,7 +179,9 @@ class _Layout:
             written: Future[None] | None = None
             for start in track(starts, len(starts)):
                 rows = absent[start : start + step]
-                made = np.ascontiguousarray(make(rows), self.dtype)
+                made = make(rows)
+                good = np.array([row not in failed for row in rows.tolist()], np.bool_)
+                made, rows = np.ascontiguousarray(made[good], self.dtype), rows[good]
                 if written is not None:
                     written.result()
                 written = writer.submit(_commit, data, made, index, keys[rows])

@@ -192,6 +192,7 @@ Decide = Annotated[
     typer.Option(help="A decision from `maskkit evaluate --tune`, which changes the answers; the header "
                  "says so.", show_default=False),
 ]  # fmt: skip
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run, if there is one.")]
 
 
 def chosen_cache(folder: str | None, size: str) -> Cache | None:

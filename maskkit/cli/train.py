@@ -32,9 +32,7 @@ def train(
     ] = None,
     fold: Annotated[str, typer.Option(help="The fold to hold out, or `all` for each in turn.")] = "0",
     root: options.Root = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from an interrupted run, if there is one.")
-    ] = False,
+    resume: options.Resume = False,
     allow_leak: options.AllowLeak = False,
     preview: Annotated[
         Optional[Path],

@@ -7,7 +7,7 @@ interpreter's lock, and what they make need not travel.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -126,8 +126,8 @@ def batches(
     *,
     batch_size: int,
     workers: int,
-    times: int = 1,
     pin_memory: bool = False,
+    parts: Sequence[slice] | None = None,
 ) -> Iterator[Batch]:
     """Yield rows, int64 (N,), and their values: of photos pixels, uint8 (N, height, width, 3).
 
@@ -138,22 +138,29 @@ def batches(
         order: Which, and how they are varied.
         batch_size: At most.
         workers: Threads that prepare the next batches; with 0 each is prepared when it is asked for.
-        times: How many photos take the place of one. An order of so many times the photos of another comes
-            in as many batches, each exactly so many times as large.
         pin_memory: Make batches ready for an asynchronous copy to a GPU.
+        parts: Only these batches, of those that `even_parts` names; None for all.
 
     Raises:
         MaskkitError: A photo cannot be decoded.
     """
-    photos = len(order) // times
-    count = batch_count(photos, batch_size)
-    bounds = [photos * index // max(1, count) * times for index in range(count + 1)]
 
     def make(part: slice) -> Batch:
         values = torch.from_numpy(order.values(inputs, part))
         return torch.from_numpy(order.rows[part]), values.pin_memory() if pin_memory else values
 
-    yield from _ahead(make, [slice(*ends) for ends in pairwise(bounds)], workers)
+    yield from _ahead(make, even_parts(len(order), batch_size) if parts is None else parts, workers)
+
+
+def even_parts(rows: int, batch_size: int, *, times: int = 1) -> list[slice]:
+    """Divide `rows` photos into batches that differ by at most one photo.
+
+    With `times` so many photos take the place of each: an order of `rows * times` photos comes in as many
+    batches, each exactly so many times as large.
+    """
+    count = batch_count(rows, batch_size)
+    bounds = [rows * index // max(1, count) * times for index in range(count + 1)]
+    return [slice(*ends) for ends in pairwise(bounds)]
 
 
 def batch_count(rows: int, batch_size: int) -> int:
@@ -161,7 +168,7 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def _ahead(make: Callable[[slice], Batch], parts: list[slice], workers: int) -> Iterator[Batch]:
+def _ahead(make: Callable[[slice], Batch], parts: Sequence[slice], workers: int) -> Iterator[Batch]:
     """Yield `make` of each part in order, a few parts ahead of whoever asks."""
     if not workers:
         yield from map(make, parts)

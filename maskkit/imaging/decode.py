@@ -75,7 +75,7 @@ def decode(
     try:
         with Image.open(file) as image:
             if image.width * image.height > LARGEST:
-                raise _undecodable(name, _too_large(image))
+                raise undecodable(name, _too_large(image))
             if least is not None:
                 lies_on_its_side = image.getexif().get(ORIENTATION, 1) > 4
                 if lies_on_its_side:
@@ -89,7 +89,7 @@ def decode(
     ) as error:  # Pillow's plugins raise whatever their parsers meet: SyntaxError, struct.error, ...
         if isinstance(error, MaskkitError):
             raise
-        raise _undecodable(name, fault(error)) from error
+        raise undecodable(name, fault(error)) from error
 
 
 def load(
@@ -134,7 +134,7 @@ def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[np.
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > LARGEST:
-                raise _undecodable(name, _too_large(image))
+                raise undecodable(name, _too_large(image))
             orientation = image.getexif().get(ORIENTATION, 1)
             size = image.size[::-1] if orientation > 4 else image.size
             kind = Kind(image.format or "", image.mode, *size)
@@ -149,7 +149,7 @@ def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[np.
     except Exception as error:  # see decode
         if isinstance(error, MaskkitError):
             raise
-        raise _undecodable(name, fault(error)) from error
+        raise undecodable(name, fault(error)) from error
 
 
 def _shown(preprocess: Preprocess, box: Box | None, photo: Size) -> tuple[float, float, float, float]:
@@ -221,7 +221,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _undecodable(path: str, why: str) -> MaskkitError:
+def undecodable(path: str, why: str) -> MaskkitError:
+    """Return the error that names an image file and what is wrong with it."""
     return MaskkitError(
         f"cannot read the image {path}",
         why=why,

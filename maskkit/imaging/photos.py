@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.artifacts.digests import Digests, content_digests, digest_of
+from maskkit.artifacts.digests import content_digests
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import KEY_BYTES, Cache, Keys, Records, records
-from maskkit.errors import MaskkitError
+from maskkit.artifacts.records import Cache, Keys, Records
+from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.cropping import boxes_to_cut
-from maskkit.imaging.decode import load
+from maskkit.imaging.decode import load, undecodable
+from maskkit.imaging.pixel_store import keys_of, stored_pixels
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.transforms import to_input
 from maskkit.progress import Track, untracked
 
 Pixels = NDArray[np.uint8]  # (photos, height, width, 3)
-PIECE = 16  # photos a thread decodes before it takes the next
+NAMED = 20  # how many bad photos an error names
 
 
 @dataclass(frozen=True)
@@ -40,12 +36,15 @@ class Photos:
         preprocess: Of the model.
         boxes: Of the faces that they are cut to, (rows, 4); None if the model sees whole photos.
         cached: Their pixels, if they were decoded before; else each is decoded whenever it is wanted.
+        faults: Where it is noted what is wrong with a row that cannot be decoded, which then is black.
+            None if that is an error.
     """
 
     files: Sequence[Path]
     preprocess: Preprocess
     boxes: NDArray[np.float32] | None = None
     cached: Records | None = None
+    faults: dict[int, str] | None = None
 
     @classmethod
     def of_pixels(cls, pixels: Pixels, preprocess: Preprocess, *, count: int | None = None) -> Photos:
@@ -65,13 +64,22 @@ class Photos:
         """Return these photos, uint8 (rows, height, width, 3).
 
         Raises:
-            MaskkitError: A photo cannot be decoded.
+            MaskkitError: A photo cannot be decoded, unless such `faults` are noted.
         """
-        if self.cached is not None:
+        if self.cached is not None and not self.faults:
             return self.cached.take(rows)  # type: ignore[return-value]
-        pixels = np.empty((len(rows), *self.size, 3), np.uint8)
-        for index, row in enumerate(rows):
-            pixels[index] = load(self.files[row], self.preprocess, box=self.box(row))
+        pixels = np.zeros((len(rows), *self.size, 3), np.uint8)
+        if self.cached is not None:
+            there = self.cached.place[rows] >= 0
+            pixels[there] = self.cached.take(rows[there])
+            return pixels
+        for index, row in enumerate(rows.tolist()):
+            try:
+                pixels[index] = load(self.files[row], self.preprocess, box=self.box(row))
+            except MaskkitError as error:
+                if self.faults is None:
+                    raise
+                self.faults[row] = error.why
         return pixels
 
     def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
@@ -87,7 +95,7 @@ class Photos:
         Raises:
             OSError: A file cannot be read.
         """
-        return _keys(content_digests(self.files, memory), self)
+        return keys_of(content_digests(self.files, memory), self.preprocess, self.boxes)
 
     def box(self, row: int) -> NDArray[np.float32] | None:
         """Return the face box that a photo is cut to, (4,); None if the model sees all of it."""
@@ -100,82 +108,43 @@ def open_photos(
     *,
     root: str | None = None,
     cache: Cache | None = None,
+    faults: dict[int, str] | None = None,
     track: Track = untracked,
 ) -> Photos:
     """Return the photos of a manifest, from the cache if there is one, decoding there what it lacks.
+
+    Args:
+        manifest: Names them.
+        preprocess: Of the model.
+        root: Where they are, if not where `label` found them.
+        cache: Where decoded photos are kept.
+        faults: Where to note, by row, what is wrong with photos that cannot be decoded, now or when
+            they are wanted. None to raise, which with a cache names all of them.
+        track: Shows progress.
 
     Raises:
         MaskkitError: Photos are not under the root or cannot be decoded, or the model saw photos cut
             to a box and the manifest has none.
     """
     boxes = None if preprocess.crop is None else boxes_to_cut(manifest, preprocess.crop)
-    files = photo_files(manifest, root=root)
-    photos = Photos(files, preprocess, boxes)
+    files = photo_files(manifest, root=root, tolerant=faults is not None)
+    photos = Photos(files, preprocess, boxes, faults=faults)
     if cache is None:
         return photos
-    return Photos(files, preprocess, boxes, _cached(photos, cache, track))
+    found = {} if faults is None else faults
+    cached = stored_pixels(files, preprocess, boxes, cache=cache, faults=found, track=track)
+    if found and faults is None:
+        raise _unreadable(files, found)
+    return replace(photos, cached=cached)
 
 
-def _cached(photos: Photos, cache: Cache, track: Track) -> Records | None:
-    try:
-        digests = content_digests(photos.files, cache.folder, track=track)
-    except OSError:
-        return None  # decoding says which photo it is, and why
-    return records(
-        cache,
-        _store_name(photos.preprocess),
-        _keys(digests, photos),
-        partial(_decoded, photos, digests),
-        shape=(*photos.size, 3),
-        dtype=np.uint8,
-        track=track,
-        what="decoding photos",
+def _unreadable(files: Sequence[Path], faults: Mapping[int, str]) -> MaskkitError:
+    """Return the error that names what is wrong with each of some photos."""
+    rows = sorted(faults)
+    if len(rows) == 1:
+        return undecodable(str(files[rows[0]]), faults[rows[0]])
+    return MaskkitError(
+        f"cannot read {len(rows)} of {len(files)} images",
+        why=examples((f"{files[row]} ({faults[row]})" for row in rows), most=NAMED),
+        fix="repair or remove them; `maskkit label --skip-bad` leaves such files out",
     )
-
-
-def _keys(digests: Digests, photos: Photos) -> Keys:
-    crop = photos.preprocess.crop
-    if crop is None or photos.boxes is None:
-        return digests[:, :KEY_BYTES]
-    # The part that is shown follows from the box, the margin, the photo and, in the store's name, the size.
-    margin = np.float64(crop.margin).tobytes()
-    both = zip(digests, photos.boxes, strict=True)
-    mixed = [digest_of(digest.tobytes() + box.tobytes() + margin)[:KEY_BYTES] for digest, box in both]
-    return np.frombuffer(b"".join(mixed), np.uint8).reshape(-1, KEY_BYTES)
-
-
-def _store_name(preprocess: Preprocess) -> str:
-    """Name the store by all that pixels depend on beside the file and how it is cut."""
-    facts = {name: value for name, value in asdict(preprocess).items() if name not in ("mean", "std", "crop")}
-    digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:12]
-    return f"pixels-{preprocess.height}x{preprocess.width}-{digest}"
-
-
-def _decoded(photos: Photos, digests: Digests, rows: NDArray[np.int64]) -> Pixels:
-    """Decode these photos on all processors, (rows, height, width, 3)."""
-    pixels = np.empty((len(rows), *photos.size, 3), np.uint8)
-    pieces = [slice(start, start + PIECE) for start in range(0, len(rows), PIECE)]
-
-    def decode(piece: slice) -> None:
-        for row, out in zip(rows[piece], pixels[piece], strict=True):
-            out[:] = _load_unchanged(photos, row, digests[row].tobytes())
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
-        list(pool.map(decode, pieces))
-    return pixels
-
-
-def _load_unchanged(photos: Photos, row: int, digest: bytes) -> Pixels:
-    """Decode a photo, if it is still what its digest says."""
-    file = photos.files[row]
-    try:
-        data = file.read_bytes()
-    except OSError:
-        return load(file, photos.preprocess)  # which says what is wrong with it
-    if digest_of(data) != digest:
-        raise MaskkitError(
-            f"{file} was changed while it was read",
-            why="its pixels would be kept under the digest of what it was before",
-            fix="run the command again",
-        )
-    return load(io.BytesIO(data), photos.preprocess, box=photos.box(row), name=str(file))

@@ -1,8 +1,6 @@
-"""From batches of pixels to what a model takes, and the views that predictions are averaged over."""
+"""From batches of pixels to what a model takes."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -30,13 +28,3 @@ def to_input(pixels: Tensor, preprocess: Preprocess, device: torch.device) -> Te
     factor, offset = ((each.float().repeat(width)).to(device) for each in (1 / (255 * std), -mean / std))
     rows = pixels.to(device, non_blocking=True).view(batch, height, width * channels).float()
     return rows.mul_(factor).add_(offset).view(batch, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _mirrored(images: Tensor) -> Tensor:
-    return images.flip(3)
-
-
-VIEWS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
-    "none": (lambda images: images,),
-    "hflip": (lambda images: images, _mirrored),
-}

@@ -8,21 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.artifacts.checks import COLUMNS, LEVEL, check, labels_from_factors
+from maskkit.artifacts.checks import check
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import check_photos, unchecked
 from maskkit.labelling.corrections import corrected
+from maskkit.labelling.listed import listed
 from maskkit.labelling.targets import with_ignored, with_train_cuts
 from maskkit.labels import HOME, LabelSpace
 from maskkit.progress import Track, untracked
-from maskkit.sources.cells import classes, levels, numbers, short_paths, text
 from maskkit.sources.competition import TEST_COLUMN, is_training, training_photos, unlabelled_photos
 from maskkit.sources.folders import folder_photos
 from maskkit.sources.listing import Listing, image_root
@@ -68,7 +67,7 @@ def label(
     space = task_space(task)
     amended = Source.open(corrections) if isinstance(corrections, Path | str) else corrections
     listing, given = _listing(source, root, space, unlabelled=unlabelled)
-    table = _table(listing, space, name=given.path)
+    table = listed(listing, space, name=given.path)
     if amended is not None:
         table = corrected(table, space, amended)
     table = with_ignored(with_train_cuts(table, space, train_cuts), space, ignore)
@@ -133,49 +132,6 @@ def _listing(
         listing = table_photos(table, place, space, name=opened.name)
     name = str(source) if not isinstance(source, Source) else source.name
     return listing, Input(name, opened.sha256)
-
-
-def _table(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
-    rows = len(listing)
-    given = listing.columns
-    columns: dict[str, pa.ChunkedArray | pa.Array] = {
-        "path": _paths(given["path"], name=name),
-        "person_id": pc.utf8_trim_whitespace(text(given.get("person_id", _unknown(rows)), "person_id")),
-    }
-    for factor in space.factors:
-        values = given.get(factor.name, _unknown(rows))
-        columns[factor.name] = numbers(factor, values) if factor.is_numeric else levels(factor, values)
-    label = labels_from_factors(pa.table(columns), space, name=name)
-    if "label" in given:
-        told = classes(given["label"], space)  # class folders know the class, not the age
-        label = np.where(told >= 0, told, label)
-    truth = pa.array(label.astype(np.int16), mask=label < 0)
-    columns |= {
-        "label": truth,
-        "target": truth,
-        "weight": pa.array(np.ones(rows, np.float32)),
-        "origin": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int16), ["given"]).cast(LEVEL),
-    }
-    own = [column for column in COLUMNS if column in given and column not in ("path", "person_id", "label")]
-    if own:
-        log.warning("left out the columns %s of %s: later stages make them", ", ".join(own), name)
-    others = {column: values for column, values in given.items() if column not in {*columns, *COLUMNS}}
-    return pa.table({**columns, **others})
-
-
-def _unknown(rows: int) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.nulls(rows, pa.string())])
-
-
-def _paths(values: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
-    """Return paths in one spelling, after making sure that there are some."""
-    if values.null_count:
-        raise MaskkitError(
-            f"{name} has no path in row {pc.index(values.is_null(), True).as_py() + 1}",
-            why="the path names the photo",
-            fix="correct the table",
-        )
-    return short_paths(values)
 
 
 def _report(bad: Mapping[str, str], *, root: Path, total: int, skip_bad: bool) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
@@ -16,18 +16,25 @@ from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.records import Cache
-from maskkit.config import Device, Precision, Runtime, Tta
-from maskkit.errors import RefusedError, examples
+from maskkit.config import Blend, Device, Precision, Runtime
+from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.cropping import same_faces
-from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
+from maskkit.labelling.listed import unlabelled_folder
 from maskkit.modeling.device import resolve_device
-from maskkit.modeling.restore import restore
-from maskkit.modeling.runtimes import Resolved, classifier, predicting_precision, resolve_runtime
+from maskkit.modeling.runtimes import predicting_precision, resolve_runtime
 from maskkit.progress import Track, untracked
-from maskkit.training.inference import probabilities
+from maskkit.reading import Tta, parse_tta
+from maskkit.scoring.afterwards import Afterwards
+from maskkit.scoring.averaging import from_average
+from maskkit.training.asking import Models, sums_of
+from maskkit.training.finished import Finished
+from maskkit.training.inference import Asking
+from maskkit.training.speaking import common_fold, seen_rows, who_speaks
 
 log = logging.getLogger(__name__)
+
+KEPT_EVERY = 16_384  # passes through a model between two writes of what is finished: some twenty seconds
 
 
 @dataclass(frozen=True)
@@ -43,28 +50,15 @@ class Machine:
     runtime: Runtime = "auto"
     precision: Precision = "auto"
 
-
-@dataclass(frozen=True)
-class _Resolved:
-    """The same with every `auto` decided, before any work."""
-
-    device: torch.device
-    batch_size: int
-    workers: int
-    runtime: Resolved
-    precisions: tuple[str, ...]  # of each checkpoint
-
-    @classmethod
-    def of(cls, machine: Machine, checkpoints: Sequence[Checkpoint]) -> _Resolved:
-        device = resolve_device(machine.device)
-        precisions = [predicting_precision(machine.precision, item.precision, device) for item in checkpoints]
-        runtime = resolve_runtime(machine.runtime, device)
-        return cls(device, machine.batch_size, machine.workers, runtime, tuple(precisions))
-
-    @property
-    def precision(self) -> str:
-        """The precision of all checkpoints; "auto" if they differ, which then decides the same again."""
-        return self.precisions[0] if len(set(self.precisions)) == 1 else "auto"
+    def resolved(self, checkpoints: Sequence[Checkpoint], tta: Tta, blend: Blend) -> Models:
+        """Return the models with every `auto` decided, before any work."""
+        device = resolve_device(self.device)
+        return Models(
+            checkpoints,
+            [predicting_precision(self.precision, item.precision, device) for item in checkpoints],
+            resolve_runtime(self.runtime, device),
+            Asking(device, self.batch_size, self.workers, tta, blend),
+        )
 
 
 def predict(
@@ -72,11 +66,15 @@ def predict(
     checkpoints: Sequence[Checkpoint],
     *,
     oof: bool = False,
-    tta: Tta = "none",
+    tta: str = "none",
+    blend: Blend = "mean",
+    afterwards: Afterwards | None = None,
     root: str | None = None,
     allow_leak: bool = False,
     machine: Machine | None = None,
     cache: Cache | None = None,
+    left_over: Path | None = None,
+    faults: dict[str, str] | None = None,
     track: Track = untracked,
 ) -> Predictions:
     """Average the class probabilities of the models for each image, rows in the manifest's order.
@@ -86,11 +84,17 @@ def predict(
         checkpoints: Models of one label space. Each preprocesses as it did in training.
         oof: Out-of-fold: each row only by the models that have not seen its person, and in the folds
             they were trained on only by the one that held it out; rows without a model are left out.
-        tta: Views that are averaged: the photo alone, or also its mirror image.
+        tta: Views of each photo that are averaged: `none`, or such as `hflip,scale:0.9,shift`.
+        blend: How views and models are averaged: `mean`, `geometric` or `logit`.
+        afterwards: How probabilities are adjusted when all models have spoken.
         root: Where the photos are, if not where `label` found them.
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
         machine: Device, batch size, runtime and precision.
         cache: Where decoded photos are kept; None to decode them now.
+        left_over: A file where rows are kept as they are finished; what an interrupted run of the same
+            options and inputs left there is gone on with. It stays when all is done.
+        faults: Is told by path what is wrong with photos that cannot be decoded, which are left out.
+            None to raise.
         track: Shows progress.
 
     Raises:
@@ -100,165 +104,115 @@ def predict(
     for checkpoint in checkpoints:
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
         same_faces(manifest, checkpoint)
-    here = _Resolved.of(machine or Machine(), checkpoints)
-    photo_files(manifest, root=root)  # a wrong root is better found before anything is loaded
-    seen = np.stack([_seen_rows(manifest, checkpoint) for checkpoint in checkpoints])  # (models, rows)
-    speaks = _who_speaks(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
+    afterwards, views = afterwards or Afterwards(), parse_tta(tta)
+    decision = afterwards.decision(manifest)
+    models = (machine or Machine()).resolved(checkpoints, views, blend)
+    photo_files(manifest, root=root, tolerant=faults is not None)  # better found wrong now than later
+    seen = seen_rows(manifest, checkpoints)  # (models, rows)
+    speaks = who_speaks(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
+    options = {"oof": oof, "tta": str(views), "blend": blend, **afterwards.options(), "root": root}
+    record = _record(manifest, models, afterwards, {**options, "allow_leak": allow_leak})
 
-    total = np.zeros((len(manifest), len(manifest.space)))
-    for members in _sharing_photos(checkpoints, speaks):
-        rows = np.flatnonzero(speaks[members[0]])
-        models = [checkpoints[member] for member in members]
-        photos = open_photos(manifest, models[0].preprocess, root=root, cache=cache, track=track)
-        precisions = [here.precisions[member] for member in members]
-        total[rows] += _sum_of_probabilities(models, precisions, photos, rows, tta, here, track)
-    speakers = speaks.sum(0)
-    rows = np.flatnonzero(speakers)
-    probs = (total[rows] / speakers[rows, None]).astype(np.float32)
-    leaked = int((speaks & seen).any(0).sum())
-    return Predictions(
-        path=manifest.table["path"].take(pa.array(rows)),
+    asked = np.flatnonzero(speaks.any(0))
+    part = manifest if len(asked) == len(manifest) else manifest.select(asked)
+    speaks, seen = speaks[:, asked], seen[:, asked]
+    every = max(1, KEPT_EVERY // _passes(speaks, views))
+    with Finished(left_over, _with_machine(record, models), every=every) as kept:
+        sums, rows = _sums(part, models, speaks, kept, root=root, cache=cache, faults=faults, track=track)
+    speaks, seen = speaks[:, rows], seen[:, rows]
+    probs = _averaged(sums[rows], speaks.sum(0), blend)
+    predictions = Predictions(
+        path=part.table["path"].take(pa.array(rows)),
         answer=probs.argmax(1),
         probs=probs,
         classes=tuple(manifest.space.names),
-        fold=_common_fold(checkpoints, speaks[:, rows]),
-        header=_header(
-            manifest,
-            checkpoints,
-            leaked=leaked,
-            oof=oof,
-            tta=tta,
-            root=root,
-            runtime=here.runtime,
-            precision=here.precision,
-            allow_leak=allow_leak,
-        ),
+        fold=common_fold(checkpoints, speaks),
+        header=_header(manifest, checkpoints, record, leaked=int((speaks & seen).any(0).sum())),
     )
+    return afterwards.applied(predictions, part, rows, decision)
 
 
-def _seen_rows(manifest: Manifest, checkpoint: Checkpoint) -> NDArray[np.bool_]:
-    people = manifest.people
-    return checkpoint.seen.contains(people.names)[people.codes]
+def folder_of_photos(folder: Path, checkpoints: Sequence[Checkpoint]) -> Manifest:
+    """Return the manifest of all photos under a folder, of the models' label space.
 
-
-def _own_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
-    """Return for which rows each model may speak out-of-fold, (models, rows).
-
-    No model has seen people of weight 0. An average of all models would flatter them beside everyone
-    else, so a model that was trained on these very folds answers for its own alone.
+    Raises:
+        MaskkitError: There are none, or a model has seen photos that were cut to faces.
     """
-    if not manifest.has("fold"):
-        return np.ones((len(checkpoints), len(manifest)), np.bool_)
-    here = manifest.as_input().sha256
-    return np.stack(
-        [
-            (manifest.folds < 0) | (manifest.folds == item.fold) | (item.seen.salt != here)
-            for item in checkpoints
-        ]
-    )
+    cutting = [item.name for item in checkpoints if item.preprocess.crop is not None]
+    if cutting:
+        raise MaskkitError(
+            f"{folder} is a folder, and {examples(cutting)} takes photos that are cut to the face",
+            why="faces are found first, by `maskkit crop`",
+            fix=f"maskkit label {folder} --unlabelled -o photos.parquet && maskkit crop photos.parquet "
+            "-o cropped.parquet, then predict cropped.parquet",
+        )
+    return unlabelled_folder(folder, checkpoints[0].space)
 
 
-def _who_speaks(
+def _passes(speaks: NDArray[np.bool_], views: Tta) -> int:
+    """Return through how many passes a photo goes, at most; what views cost is told."""
+    models = int(speaks.sum(0).max())
+    passes = views.count * models
+    if views.count > 1:
+        of = "1 model" if models == 1 else f"{models} models"
+        log.info("%d views per photo, %s: %d passes per photo", views.count, of, passes)
+    return passes
+
+
+def _sums(
     manifest: Manifest,
-    checkpoints: Sequence[Checkpoint],
-    seen: NDArray[np.bool_],
+    models: Models,
+    speaks: NDArray[np.bool_],
+    kept: Finished,
     *,
-    oof: bool,
-    allow_leak: bool,
-) -> NDArray[np.bool_]:
-    """Return which model answers for which row, (models, rows)."""
-    if not oof:
-        rows = np.flatnonzero(seen.any(0))
-        if len(rows) and not allow_leak:
-            raise RefusedError(
-                f"{len(rows)} photos show people that a model was trained on: "
-                + examples(manifest.paths[row] for row in rows),
-                why="their predictions look far better than those for new people",
-                fix="use --oof to let each person be predicted by the models that have not seen them, "
-                "or --allow-leak",
-            )
-        return np.ones_like(seen)
-    if allow_leak:
-        manifest.need("fold")
-        speaks, why = (
-            np.stack([manifest.folds == item.fold for item in checkpoints]),
-            "no model held them out",
-        )
-    else:
-        speaks, why = ~seen & _own_rows(manifest, checkpoints), "every model has seen their people"
-    left_out = ~speaks.any(0)
-    if left_out.all():
-        raise RefusedError(
-            f"there is no model for any of {len(manifest)} photos: {why}",
-            why="out-of-fold predictions come from models that were not trained on them",
-            fix="give the other folds' checkpoints, and split --by person before training",
-        )
-    if left_out.any():
-        log.warning("%d of %d photos are left out: %s", left_out.sum(), len(manifest), why)
-    silent = [item.name for item, answers in zip(checkpoints, speaks, strict=True) if not answers.any()]
-    if silent:
-        log.warning("%s answers for no photo: it has seen them all", examples(silent))
-    return speaks
-
-
-def _sharing_photos(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]) -> list[list[int]]:
-    """Group the models that take the same photos in the same way, so that each is decoded once."""
-    groups: dict[object, list[int]] = {}
-    for index, item in enumerate(checkpoints):
-        key = (item.preprocess, speaks[index].tobytes())
-        groups.setdefault(key, []).append(index)
-    return list(groups.values())
-
-
-def _sum_of_probabilities(
-    checkpoints: Sequence[Checkpoint],
-    precisions: Sequence[str],
-    photos: Photos,
-    rows: NDArray[np.int64],
-    tta: Tta,
-    here: _Resolved,
+    root: str | None,
+    cache: Cache | None,
+    faults: dict[str, str] | None,
     track: Track,
-) -> NDArray[np.float64]:
-    models = [
-        classifier(
-            restore(checkpoint),
-            runtime=here.runtime,
-            precision=precision,
-            device=here.device,
-            size=photos.size,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return what the models' answers add up to, (rows, C), and the rows for which that is known."""
+    bad: dict[int, str] | None = None if faults is None else {}
+    sums, done = sums_of(manifest, models, speaks, kept=kept, root=root, cache=cache, faults=bad, track=track)
+    found = {manifest.paths[row]: bad[row] for row in sorted(bad or ()) if bad and not done[row]}
+    if faults is not None:
+        faults |= found
+    if not done.any():
+        raise MaskkitError(
+            f"none of {len(manifest)} photos can be read",
+            why=examples(f"{path} ({why})" for path, why in found.items()),
+            fix="check the photos, and --root",
         )
-        for checkpoint, precision in zip(checkpoints, precisions, strict=True)
-    ]
-    answers = probabilities(
-        models,
-        photos,
-        rows,
-        classes=len(checkpoints[0].space),
-        device=here.device,
-        batch_size=here.batch_size,
-        workers=here.workers,
-        tta=tta,
-        track=track,
-    )  # (models, rows, classes)
-    return np.asarray(answers.sum(0, dtype=np.float64))
+    return sums, np.flatnonzero(done)
 
 
-def _common_fold(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the fold that all models of a row held out, (rows,); -1 if they differ."""
-    fold = np.array([checkpoint.fold for checkpoint in checkpoints])[:, None]  # (models, 1)
-    highest = np.where(speaks, fold, -1).max(0)
-    lowest = np.where(speaks, fold, fold.max()).min(0)
-    return np.where(lowest == highest, highest, -1)
+def _averaged(sums: NDArray[np.float64], speakers: NDArray[np.int64], blend: Blend) -> NDArray[np.float32]:
+    means = sums / speakers[:, None]
+    if blend != "mean":  # whose sum is 1 but for rounding
+        means = from_average(means, blend)
+    return means.astype(np.float32)
 
 
-def _header(
-    manifest: Manifest, checkpoints: Sequence[Checkpoint], *, leaked: int, **options: object
-) -> Header:
+def _record(
+    manifest: Manifest, models: Models, afterwards: Afterwards, options: Mapping[str, object]
+) -> Record:
     inputs = [manifest.header.input_from(manifest.as_input())]
-    inputs += [item.header.input_from(item.source) for item in checkpoints]
+    inputs += [item.header.input_from(item.source) for item in models.checkpoints]
+    # "auto" if precisions differ, which then decides the same again.
+    precision = models.precisions[0] if len(set(models.precisions)) == 1 else "auto"
+    settings = {**options, "runtime": models.runtime, "precision": precision}
+    return Record("predict", settings, (*inputs, *afterwards.inputs()))
+
+
+def _with_machine(record: Record, models: Models) -> Record:
+    """Return the record with all that the last bit of a sum can depend on."""
+    asking = models.asking
+    own = {"device": str(asking.device), "batch_size": asking.batch_size}
+    return replace(record, options={**record.options, **own})
+
+
+def _header(manifest: Manifest, checkpoints: Sequence[Checkpoint], record: Record, *, leaked: int) -> Header:
     histories = [*(item.header.history for item in checkpoints), manifest.header.history]
-    record = Record("predict", options, tuple(inputs))
     facts: dict[str, object] = {"leaked": leaked}
-    if not options["oof"]:
+    if not record.options["oof"]:
         facts["seen"] = [item.seen.to_json() for item in checkpoints]
     return Header("predictions", manifest.space, (*merged(histories), record), facts)

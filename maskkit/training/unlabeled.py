@@ -16,7 +16,7 @@ from maskkit.artifacts.records import Cache
 from maskkit.choices import Choice, parse_sum
 from maskkit.config import TrainOptions
 from maskkit.imaging.augment import TwoViews
-from maskkit.imaging.dataset import Augment, Inputs, Order, batches
+from maskkit.imaging.dataset import Augment, Inputs, Order, batches, even_parts
 from maskkit.imaging.photos import open_photos
 from maskkit.imaging.samplers import shuffle
 from maskkit.progress import Track, untracked
@@ -61,8 +61,9 @@ class Unlabeled:
         rows = shuffle(every, every, random, length=self.ratio * photos)
         order = Order(rows, self.vary, self.vary.draw(rows, random))
         loader = batches(
-            self.inputs, order, batch_size=options.batch_size, workers=options.workers, times=self.ratio,
+            self.inputs, order, batch_size=options.batch_size, workers=options.workers,
             pin_memory=device.type == "cuda",
+            parts=even_parts(photos, options.batch_size, times=self.ratio),
         )  # fmt: skip
         for _, values in loader:  # (M, 2, height, width, 3)
             weak, strong = values.unbind(1)

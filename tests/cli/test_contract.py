@@ -229,7 +229,7 @@ OTHER_HELP = {
     "weights": {"train", "ensemble"},
     "precision": {"predict"},
     "unlabeled": {"pseudo"},  # where it also says where predicted photos are
-    "on": {"ensemble"},
+    "on": {"ensemble", "predict"},
 }
 
 

@@ -19,6 +19,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging import photos as module
+from maskkit.imaging import pixel_store
 from maskkit.imaging.decode import load
 from maskkit.imaging.photos import Photos, open_photos
 
@@ -56,7 +57,8 @@ def test_the_cache_changes_no_pixel(labels: Manifest, cache: Cache) -> None:
 
 def test_photos_are_decoded_once(labels: Manifest, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     open_photos(labels, SMALL, cache=cache)
-    monkeypatch.setattr(module, "load", None)  # who decodes now, fails
+    monkeypatch.setattr(pixel_store, "load", None)  # who decodes now, fails
+    monkeypatch.setattr(module, "load", None)
     again = open_photos(labels.select(np.arange(50)[::-1].copy()), SMALL, cache=cache)
     assert again.cached is not None
     assert len(pixels(again)) == 50
@@ -156,6 +158,7 @@ def test_a_photo_that_changes_while_it_is_read_is_not_kept_as_what_it_was(
         draw_photo(tmp_path / "images" / own.paths[0], mask="none", gender="male", age=90, seed=78)
         return found
 
-    monkeypatch.setattr(module, "content_digests", then_change)
-    with pytest.raises(MaskkitError, match="was changed while it was read"):
-        open_photos(own, SMALL, root=str(tmp_path / "images"), cache=cache)
+    monkeypatch.setattr(pixel_store, "content_digests", then_change)
+    with pytest.raises(MaskkitError, match="cannot read 5 of 30 images") as caught:
+        open_photos(own, SMALL, root=str(tmp_path / "images"), cache=cache)  # the person's masks look alike
+    assert "mask1.jpg (it was changed while it was read)" in caught.value.why

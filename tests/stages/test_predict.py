@@ -1,7 +1,10 @@
 import logging
+import shutil
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -10,18 +13,23 @@ import torch
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.config import TrainOptions
+from maskkit.artifacts.records import Cache
+from maskkit.config import Blend, TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.transforms import to_input
 from maskkit.labels import Factor, LabelSpace
 from maskkit.modeling.restore import restore
 from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
+from maskkit.scoring.adjusting import with_consensus, with_decision
+from maskkit.scoring.afterwards import Afterwards
+from maskkit.scoring.averaging import average
+from maskkit.scoring.tempering import temperature_decision
 from maskkit.stages.label import label
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import Machine, folder_of_photos, predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
 
@@ -267,27 +275,6 @@ def test_a_device_that_is_not_there_is_an_error(unlabelled: Manifest, models: li
         predict(unlabelled, models, machine=replace(HERE, device="cuda"))
 
 
-def test_held_out_scoring_and_prediction_see_the_same_tensors(
-    folds: Manifest,
-    models: list[Checkpoint],
-    quick: TrainOptions,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    seen: list[torch.Tensor] = []
-
-    def noting(*given: object) -> torch.Tensor:
-        seen.append(to_input(*given))  # type: ignore[arg-type]
-        return seen[-1]
-
-    monkeypatch.setattr("maskkit.imaging.photos.to_input", noting)
-    train(folds, tmp_path / "fold0.safetensors", fold=0, options=replace(quick, epochs=1))
-    scored = torch.cat(seen)[-56:]  # after those of training
-    seen.clear()
-    predict(folds, models[:1], oof=True, machine=replace(HERE, batch_size=5, workers=1))
-    assert torch.equal(scored, torch.cat(seen))
-
-
 @pytest.mark.parametrize("runtime", ["torch", "openvino", "onnx"])
 def test_every_runtime_answers_alike_and_is_recorded(
     unlabelled: Manifest, models: list[Checkpoint], runtime: Resolved
@@ -326,3 +313,163 @@ def test_models_trained_in_different_precisions_keep_theirs(
     header = replace(models[1].header, facts={**models[1].header.facts, "precision": "bfloat16"})
     mixed = [models[0], replace(models[1], header=header)]
     assert predict(unlabelled, mixed, machine=HERE).header.history[-1].options["precision"] == "auto"
+
+
+@pytest.mark.parametrize("blend", ["geometric", "logit"])
+def test_views_and_models_of_all_sizes_are_blended_alike(
+    unlabelled: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint, blend: Blend
+) -> None:
+    members = [models[0], of_another_kind]
+    probs = probs_of(predict(unlabelled, members, tta="hflip", blend=blend, machine=HERE))
+    for row in (0, 5):
+        file = photo_files(unlabelled)[row]
+        every = [
+            by_hand(model, file, mirrored=mirrored)[None] for model in members for mirrored in (False, True)
+        ]
+        assert np.allclose(probs[row], average(every, blend)[0], atol=1e-5)
+
+
+def test_one_model_and_one_view_are_the_same_in_every_blend(
+    unlabelled: Manifest, models: list[Checkpoint]
+) -> None:
+    plain, *others = (
+        probs_of(predict(unlabelled, models[:1], blend=blend, machine=HERE)) for blend in get_args(Blend)
+    )
+    for other in others:
+        assert np.allclose(other, plain, atol=1e-6)
+
+
+def test_models_of_different_heads_and_sizes_speak_together(
+    folds: Manifest, unlabelled: Manifest, models: list[Checkpoint], quick: TrainOptions, tmp_path: Path
+) -> None:
+    options = replace(quick, head="factors+regression", size="40x32", epochs=1)
+    other = Checkpoint.read(train(folds, tmp_path / "fold0.safetensors", fold=0, options=options))
+    found = probs_of(predict(unlabelled, [models[0], other], machine=HERE))
+    alone = [probs_of(predict(unlabelled, [model], machine=HERE)) for model in (models[0], other)]
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+    assert np.allclose(found, np.mean(alone, axis=0), atol=1e-6)
+
+
+def test_what_views_cost_is_told_before(
+    folds: Manifest, unlabelled: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "maskkit"):
+        predict(unlabelled, models, machine=HERE)
+        assert "passes" not in caplog.text
+        predict(unlabelled, models, tta="hflip,scale:0.9,shift", machine=HERE)
+        assert "12 views per photo, 3 models: 36 passes per photo" in caplog.text
+        predict(folds, models, oof=True, tta="hflip", machine=HERE)
+    assert "2 views per photo, 1 model: 2 passes per photo" in caplog.text
+
+
+def test_the_history_holds_views_in_one_spelling(unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    spelt = ["shift,scale:0.90,hflip", "hflip,scale:.9,shift:0.05"]
+    one, two = (predict(unlabelled, models[:1], tta=text, machine=HERE) for text in spelt)
+    assert one.header.history[-1].options["tta"] == "hflip,scale:0.9,shift:0.05"
+    assert bytes(one.to_parquet()) == bytes(two.to_parquet())
+
+
+@pytest.fixture
+def torn(unlabelled: Manifest, tmp_path: Path) -> Manifest:
+    """The same photos in a folder of their own, where two cannot be read."""
+    for path in unlabelled.paths:
+        shutil.copy(unlabelled.root / path, tmp_path / path)
+    (tmp_path / unlabelled.paths[2]).write_bytes(b"no photo")
+    (tmp_path / unlabelled.paths[5]).unlink()
+    return unlabelled
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_photos_that_cannot_be_read_are_set_aside_and_the_others_are_as_ever(
+    torn: Manifest, models: list[Checkpoint], tmp_path: Path, is_cached: bool
+) -> None:
+    cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
+    faults: dict[str, str] = {}
+    found = predict(torn, models, root=str(tmp_path), machine=HERE, cache=cache, faults=faults)
+    assert faults == {torn.paths[2]: "not an image", torn.paths[5]: "missing"}
+    good = [0, 1, 3, 4, 6]
+    assert found.path.to_pylist() == [torn.paths[row] for row in good]
+    whole = predict(torn, models, machine=HERE)
+    assert np.array_equal(probs_of(found), probs_of(whole)[good])
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_nothing_is_predicted_if_no_photo_can_be_read(
+    unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path, is_cached: bool
+) -> None:
+    for path in unlabelled.paths:
+        (tmp_path / path).write_bytes(b"no photo")
+    cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
+    with pytest.raises(MaskkitError, match="none of 7 photos can be read") as caught:
+        predict(unlabelled, models[:1], root=str(tmp_path), machine=HERE, cache=cache, faults={})
+    assert "not an image" in caught.value.why
+
+
+def test_photos_agree_before_a_decision_is_applied_and_both_are_recorded(
+    folds: Manifest, models: list[Checkpoint]
+) -> None:
+    offsets = np.random.default_rng(0).normal(size=18)
+    decision = Decision.make(folds.space, (), method="classes", offsets=offsets.tolist(), temperature=1.5)
+    plain = predict(folds, models, oof=True, machine=HERE)
+    found = predict(
+        folds, models, oof=True, machine=HERE, afterwards=Afterwards(consensus="person", decide=decision)
+    )
+    expected = with_decision(with_consensus(plain, folds.known_people, folds.space), decision)
+    assert np.array_equal(probs_of(found), probs_of(expected))
+    assert found.adjusted == expected.adjusted
+    assert set(found.adjusted) == {"consensus", "decision"}
+    (given,) = [item for item in found.header.history[-1].inputs if item.option == "decide"]
+    assert given.sha256 == decision.as_input().sha256
+    assert found.header.history[-1].options["consensus"] == "person"
+
+
+def test_a_temperature_of_out_of_fold_answers_is_applied_and_its_inputs_recorded(
+    folds: Manifest, unlabelled: Manifest, models: list[Checkpoint]
+) -> None:
+    oof = predict(folds, models, oof=True, machine=HERE)
+    found = predict(unlabelled, models, machine=HERE, afterwards=Afterwards(calibrate=oof, on=folds))
+    decision = temperature_decision(folds, oof)
+    plain = predict(unlabelled, models, machine=HERE)
+    assert np.array_equal(probs_of(found), decision.applied(probs_of(plain)))
+    assert np.array_equal(found.answer, plain.answer)
+    assert found.adjusted["decision"]["method"] == "temperature"
+    options = [item.option for item in found.header.history[-1].inputs]
+    assert options == [None, None, None, None, "calibrate", "on"]
+
+
+def test_what_cannot_be_done_afterwards_is_found_out_before_any_photo_is_read(
+    unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path
+) -> None:
+    age = Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 58))
+    other = Decision.make(LabelSpace((*unlabelled.space.factors[:2], age)), (), method="classes")
+    ask = partial(predict, unlabelled, models, root=str(tmp_path / "nowhere"), machine=HERE)
+    with pytest.raises(MaskkitError, match="needs to know who is on the photos"):
+        ask(afterwards=Afterwards(consensus="person"))
+    with pytest.raises(MaskkitError, match="different label spaces"):
+        ask(afterwards=Afterwards(decide=other))
+    leaky = predict(unlabelled, models, machine=HERE)
+    with pytest.raises(MaskkitError, match="has a label in"):
+        ask(afterwards=Afterwards(calibrate=leaky))
+
+
+def test_a_folder_is_predicted_as_its_manifest_is(
+    info_csv: Path, unlabelled: Manifest, models: list[Checkpoint]
+) -> None:
+    folder = folder_of_photos(info_csv.parent / "images", models)
+    found = predict(folder, models, machine=HERE)
+    expected = predict(unlabelled, models, machine=HERE)
+    order = [unlabelled.paths.index(path) for path in found.path.to_pylist()]
+    assert sorted(order) == list(range(7))
+    assert np.allclose(probs_of(found), probs_of(expected)[order], atol=1e-6)
+
+
+def test_a_folder_for_models_of_cut_photos_is_refused_with_what_to_type(
+    info_csv: Path, models: list[Checkpoint]
+) -> None:
+    facts = dict(models[0].header.facts)
+    facts["preprocess"] = {**facts["preprocess"], "crop": {"margin": 0.25, "fallback": [0.2, 0.2, 0.8, 0.8]}}
+    cutting = replace(models[0], header=replace(models[0].header, facts=facts))
+    with pytest.raises(MaskkitError, match="cut to the face") as caught:
+        folder_of_photos(info_csv.parent, [models[1], cutting])
+    assert "maskkit label" in caught.value.fix
+    assert "maskkit crop" in caught.value.fix

@@ -1,0 +1,87 @@
+"""What `predict` does to probabilities once all models have spoken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from maskkit.artifacts.columns import Integers
+from maskkit.artifacts.decision import Decision
+from maskkit.artifacts.header import Header, Input, same_space
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.errors import MaskkitError
+from maskkit.scoring.adjusting import with_consensus, with_decision
+from maskkit.scoring.consensus import personal_axes
+from maskkit.scoring.tempering import temperature_decision
+
+
+@dataclass(frozen=True)
+class Afterwards:
+    """Adjustments, in the order in which they are made.
+
+    Args:
+        consensus: Whose photos agree on what they share; None for nobody's.
+        calibrate: Out-of-fold predictions that a temperature is fitted on; not together with `decide`.
+        on: Holds their truth; None for the manifest that is predicted.
+        decide: How probabilities become answers.
+    """
+
+    consensus: Literal["person"] | None = None
+    calibrate: Predictions | None = None
+    on: Manifest | None = None
+    decide: Decision | None = None
+
+    def decision(self, manifest: Manifest) -> Decision | None:
+        """Return the decision to apply, after making sure that all of this can be done to the manifest.
+
+        Raises:
+            MaskkitError: It cannot; better now than after a million photos.
+            RefusedError: The predictions to calibrate on leak.
+        """
+        if self.consensus is not None:
+            personal_axes(manifest.space)
+            if not (manifest.known_people >= 0).any():
+                raise MaskkitError(
+                    "--consensus person needs to know who is on the photos",
+                    why=f"{manifest.name} names no person",
+                    fix="leave it out, or give `maskkit label` a table that names the people",
+                )
+        if self.calibrate is not None:
+            truth = self.on or manifest
+            same_space(manifest.space, truth.space, names=(manifest.name, truth.name))
+            return temperature_decision(truth, self.calibrate)
+        if self.decide is not None:
+            same_space(manifest.space, self.decide.space, names=(manifest.name, self.decide.name))
+        return self.decide
+
+    def applied(
+        self, predictions: Predictions, manifest: Manifest, rows: Integers, decision: Decision | None
+    ) -> Predictions:
+        """Return the predictions adjusted.
+
+        Args:
+            predictions: As the models made them, (N,).
+            manifest: Whose photos they are.
+            rows: Which rows of it, (N,).
+            decision: As from `decision`.
+        """
+        if self.consensus is not None:
+            predictions = with_consensus(predictions, manifest.known_people[rows], manifest.space)
+        return predictions if decision is None else with_decision(predictions, decision)
+
+    def inputs(self) -> list[Input]:
+        """Return the files that were read, each with its option."""
+        read = {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}
+        return [_input(item.header, item, option) for option, item in read.items() if item is not None]
+
+    def options(self) -> dict[str, str | None]:
+        """Return what is recorded of it."""
+        read = {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}
+        names = {option: None if item is None else item.as_input().name for option, item in read.items()}
+        return {"consensus": self.consensus, **names}
+
+
+def _input(header: Header, item: Predictions | Manifest | Decision, option: str) -> Input:
+    found = header.input_from(item.as_input())
+    return Input(found.path, found.sha256, found.made_by, option)

@@ -1,0 +1,100 @@
+"""Who answers for whom: models speak of people they have not seen, unless a leak is asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.manifest import Manifest
+from maskkit.errors import RefusedError, examples
+
+log = logging.getLogger(__name__)
+
+
+def seen_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
+    """Return for which rows each model was trained on the person, (models, rows)."""
+    people = manifest.people
+    return np.stack([item.seen.contains(people.names)[people.codes] for item in checkpoints])
+
+
+def _own_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
+    """Return for which rows each model may speak out-of-fold, (models, rows).
+
+    No model has seen people of weight 0. An average of all models would flatter them beside everyone
+    else, so a model that was trained on these very folds answers for its own alone.
+    """
+    if not manifest.has("fold"):
+        return np.ones((len(checkpoints), len(manifest)), np.bool_)
+    here = manifest.as_input().sha256
+    return np.stack(
+        [
+            (manifest.folds < 0) | (manifest.folds == item.fold) | (item.seen.salt != here)
+            for item in checkpoints
+        ]
+    )
+
+
+def who_speaks(
+    manifest: Manifest,
+    checkpoints: Sequence[Checkpoint],
+    seen: NDArray[np.bool_],
+    *,
+    oof: bool,
+    allow_leak: bool,
+) -> NDArray[np.bool_]:
+    """Return which model answers for which row, (models, rows).
+
+    Args:
+        manifest: The photos.
+        checkpoints: The models.
+        seen: Of whose people each model has seen whom, as from `seen_rows`, (models, rows).
+        oof: Out-of-fold: only models that have not seen the person.
+        allow_leak: All models; with `oof`, those that held the row out, whomever they have seen.
+
+    Raises:
+        RefusedError: Models have seen people they are asked about, or there is none to ask.
+    """
+    if not oof:
+        rows = np.flatnonzero(seen.any(0))
+        if len(rows) and not allow_leak:
+            raise RefusedError(
+                f"{len(rows)} photos show people that a model was trained on: "
+                + examples(manifest.paths[row] for row in rows),
+                why="their predictions look far better than those for new people",
+                fix="use --oof to let each person be predicted by the models that have not seen them, "
+                "or --allow-leak",
+            )
+        return np.ones_like(seen)
+    if allow_leak:
+        manifest.need("fold")
+        speaks, why = (
+            np.stack([manifest.folds == item.fold for item in checkpoints]),
+            "no model held them out",
+        )
+    else:
+        speaks, why = ~seen & _own_rows(manifest, checkpoints), "every model has seen their people"
+    left_out = ~speaks.any(0)
+    if left_out.all():
+        raise RefusedError(
+            f"there is no model for any of {len(manifest)} photos: {why}",
+            why="out-of-fold predictions come from models that were not trained on them",
+            fix="give the other folds' checkpoints, and split --by person before training",
+        )
+    if left_out.any():
+        log.warning("%d of %d photos are left out: %s", left_out.sum(), len(manifest), why)
+    silent = [item.name for item, answers in zip(checkpoints, speaks, strict=True) if not answers.any()]
+    if silent:
+        log.warning("%s answers for no photo: it has seen them all", examples(silent))
+    return speaks
+
+
+def common_fold(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the fold that all models of a row held out, (rows,); -1 if they differ."""
+    fold = np.array([checkpoint.fold for checkpoint in checkpoints])[:, None]  # (models, 1)
+    highest = np.where(speaks, fold, -1).max(0)
+    lowest = np.where(speaks, fold, fold.max()).min(0)
+    return np.where(lowest == highest, highest, -1)

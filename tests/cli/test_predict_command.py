@@ -1,0 +1,229 @@
+"""What `maskkit predict` shows and leaves, whoever runs it and however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commandline import error_parts, run
+
+from maskkit.artifacts.decision import Decision
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.labels import HOME
+from maskkit.stages.label import label
+
+QUICK = ["--workers", "0", "--device", "cpu", "--runtime", "torch"]
+
+
+@pytest.fixture
+def work(
+    folds: Manifest, checkpoints: list[Path], info_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A working folder with manifests, checkpoints and a folder of new photos."""
+    monkeypatch.chdir(tmp_path)
+    folds.write(tmp_path / "folds.parquet")
+    label(info_csv).write(tmp_path / "test.parquet")
+    for index, path in enumerate(checkpoints):
+        (tmp_path / f"fold{index}.safetensors").symlink_to(path)
+    (tmp_path / "new" / "deeper").mkdir(parents=True)
+    for index, photo in enumerate(sorted((info_csv.parent / "images").iterdir())):
+        shutil.copy(photo, tmp_path / "new" / ("deeper" if index % 2 else "") / f"{index}.jpg")
+    (tmp_path / "new" / "._0.jpg").write_bytes(b"a resource fork")
+    return tmp_path
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskkit.cli.predict.stdout_is_terminal", lambda: True)
+
+
+@pytest.mark.usefixtures("on_a_terminal")
+def test_a_terminal_gets_a_table_of_a_folder(work: Path) -> None:
+    result = run("predict", "new", "fold0.safetensors", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    head, line, *rows = [" ".join(row.split()) for row in result.stdout.splitlines()]
+    assert head == "file mask gender age confidence"
+    assert set(line) == {"─"}
+    assert [row.split()[0] for row in rows] == [
+        "0.jpg", "2.jpg", "4.jpg", "6.jpg", "deeper/1.jpg", "deeper/3.jpg", "deeper/5.jpg"
+    ]  # fmt: skip
+    found = Predictions.read(_piped(work, "new", "fold0.safetensors"))
+    assert found.probs is not None
+    for row, answer, probs in zip(rows, found.answer, found.probs, strict=True):
+        assert row.split()[1:] == [*HOME.levels_of(int(answer)), f"{probs.max():.3f}"]
+
+
+def _piped(work: Path, *words: str) -> Path:
+    (work / "piped").write_bytes(run("predict", *words, *QUICK, "-o", "-").stdout_bytes)
+    return work / "piped"
+
+
+@pytest.mark.usefixtures("on_a_terminal")
+def test_the_most_likely_classes_are_shown_if_asked(work: Path) -> None:
+    result = run("predict", "test.parquet", "fold0.safetensors", *QUICK, "--top", "2")
+    assert result.exit_code == 0, result.stderr
+    row = result.stdout.splitlines()[2].split()
+    found = Predictions.read(_piped(work, "test.parquet", "fold0.safetensors"))
+    assert found.probs is not None
+    first, second = np.argsort(-found.probs[0])[:2]
+    assert row == [
+        found.path[0].as_py(),
+        HOME.names[first], f"{found.probs[0, first]:.3f}",
+        HOME.names[second], f"{found.probs[0, second]:.3f}",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("on_a_terminal")
+def test_a_table_ends_after_fifty_photos(work: Path) -> None:
+    words = ["predict", "folds.parquet", *_folds(), "--oof", *QUICK]
+    shown = run(*words).stdout.splitlines()
+    assert len(shown) == 2 + 50 + 1
+    assert shown[-1].strip() == "... and 118 more: -o FILE writes all"
+    submission = run(*words, "--submission").stdout
+    assert submission.startswith("ImageID,ans\n")
+    assert submission.count("\n") == 1 + 168
+
+
+def _folds() -> list[str]:
+    return [f"fold{fold}.safetensors" for fold in range(3)]
+
+
+def test_a_folder_into_a_file_shows_the_table_too_unless_quiet(work: Path) -> None:
+    words = ["predict", "new", "fold0.safetensors", *QUICK, "-o", "found.csv"]
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (0, "found.csv\n")
+    assert "deeper/5.jpg" in result.stderr
+    assert run(*words, "--force", "--quiet").stderr == ""
+    manifest = run("predict", "test.parquet", "fold0.safetensors", *QUICK, "-o", "other.csv")
+    assert "confidence" not in manifest.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tta", "vflip"], "there is no 'vflip'"),
+        (["--blend", "median"], "'geometric'"),
+        (["--top", "0"], "--top"),
+        (["--on", "folds.parquet"], "--calibrate"),
+        (["--calibrate", "a", "--decide", "b"], "has a temperature of its own"),
+        (["--resume"], "-o"),
+        (["--resume", "-o", "-"], "-o"),
+        (["--consensus", "fold"], "person"),
+    ],
+)
+def test_wrong_words_are_wrong_usage(work: Path, words: list[str], said: str) -> None:
+    result = run("predict", "test.parquet", "fold0.safetensors", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_bad_photos_are_listed_and_the_others_written(work: Path) -> None:
+    (work / "new" / "0.jpg").write_bytes(b"no photo")
+    (work / "new" / "deeper" / "3.jpg").write_bytes(b"")
+    words = ["predict", "new", "fold0.safetensors", *QUICK, "-o", "found.csv"]
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (1, "found.csv\n")
+    assert error_parts(result.stderr) == ["error", "why", "fix"]
+    assert "2 of 7 photos could not be read" in result.stderr
+    assert "why: 0.jpg (not an image), deeper/3.jpg (not an image)" in result.stderr
+    assert len(Predictions.read("found.csv")) == 5
+
+    again = run(*words)
+    assert (again.exit_code, again.stdout) == (1, "")
+    (work / "new" / "0.jpg").write_bytes((work / "new" / "2.jpg").read_bytes())
+    assert run(*words, "--resume").exit_code == 1
+    assert len(Predictions.read("found.csv")) == 6
+    (work / "new" / "deeper" / "3.jpg").write_bytes((work / "new" / "2.jpg").read_bytes())
+    mended = run(*words, "--resume")
+    assert (mended.exit_code, mended.stdout) == (0, "found.csv\n")
+    assert not Path("found.csv.resume").exists()
+    assert run(*words[:-1], "-").stdout_bytes != Path("found.csv").read_bytes()  # which is Parquet
+    assert run(*words[:-1], "fresh.csv").exit_code == 0
+    assert Path("fresh.csv").read_bytes() == Path("found.csv").read_bytes()
+
+
+def test_a_run_in_which_no_photo_can_be_read_writes_nothing(work: Path) -> None:
+    for photo in (work / "new").rglob("*.jpg"):
+        photo.write_bytes(b"no photo")
+    before = sorted(work.rglob("*"))
+    result = run("predict", "new", "fold0.safetensors", *QUICK, "-o", "found.csv")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "none of 7 photos can be read" in result.stderr
+    assert sorted(work.rglob("*")) == before
+
+
+def test_what_was_interrupted_is_not_thrown_away_unasked(work: Path) -> None:
+    words = ["predict", "new", "fold0.safetensors", *QUICK, "-o", "found.csv"]
+    (work / "new" / "0.jpg").write_bytes(b"no photo")
+    assert run(*words).exit_code == 1
+    Path("found.csv").unlink()
+    kept = Path("found.csv.resume").read_bytes()
+    refused = run(*words)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "holds an interrupted prediction" in refused.stderr
+    changed = run(*words, "--tta", "hflip", "--resume")
+    assert "tta was none, is hflip" in changed.stderr
+    assert run(*words, "--force", "--dry-run").exit_code == 0
+    assert Path("found.csv.resume").read_bytes() == kept
+    (work / "new" / "0.jpg").unlink()
+    assert run(*words, "--tta", "hflip", "--force").exit_code == 0
+    assert not Path("found.csv.resume").exists()
+
+
+def test_decisions_consensus_and_calibration_go_by_the_command_line(work: Path) -> None:
+    oof = ["predict", "folds.parquet", *_folds(), "--oof", *QUICK, "--quiet"]
+    assert run(*oof, "-o", "oof.parquet").exit_code == 0
+    decision = Decision.make(HOME, (), method="classes", offsets=[3.0, *[0.0] * 17])
+    Path("decide.json").write_bytes(decision.to_bytes())
+    decided = run(*oof, "--decide", "decide.json", "--consensus", "person", "-o", "decided.parquet")
+    assert decided.exit_code == 0
+    assert "agreed on their gender and age" in decided.stderr
+    assert set(Predictions.read("decided.parquet").adjusted) == {"decision", "consensus"}
+    test = ["predict", "test.parquet", *_folds(), *QUICK]
+    cold = run(*test, "--calibrate", "oof.parquet", "--on", "folds.parquet", "-o", "cold.parquet")
+    assert cold.exit_code == 0
+    assert "temperature " in cold.stderr
+    assert "on 168 out-of-fold photos" in cold.stderr
+    plain = Predictions.read(_piped(work, "test.parquet", *_folds()))
+    assert np.array_equal(Predictions.read("cold.parquet").answer, plain.answer)
+    leaky = ["predict", "folds.parquet", "fold0.safetensors", "--allow-leak", *QUICK, "-o", "leaky.parquet"]
+    assert run(*leaky).exit_code == 0
+    refused = run(*test, "--calibrate", "leaky.parquet", "--on", "folds.parquet")
+    assert refused.exit_code == 3
+
+
+SLOW = """
+import sys
+from maskkit.stages import predict
+predict.KEPT_EVERY = 20
+from maskkit.cli import main
+sys.argv[0] = "maskkit"
+main()
+"""
+
+
+def test_kill_9_and_resume_give_the_bytes_of_a_run_that_was_never_stopped(work: Path) -> None:
+    (work / "many").mkdir()
+    for number in range(240):
+        os.link(work / "new" / "0.jpg", work / "many" / f"{number}.jpg")
+    words = ["predict", "many", "fold0.safetensors", *QUICK, "--batch-size", "2", "--quiet"]
+    command = [sys.executable, "-c", SLOW, *words, "-o", "found.parquet"]
+    kept = Path("found.parquet.resume")
+    with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        deadline = time.monotonic() + 120
+        while not (kept.exists() and kept.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.kill()
+    assert kept.exists()
+    assert not Path("found.parquet").exists()
+    assert run(*words, "-o", "found.parquet", "--resume").exit_code == 0
+    assert not kept.exists()
+    assert run(*words, "-o", "whole.parquet").exit_code == 0
+    assert Path("found.parquet").read_bytes() == Path("whole.parquet").read_bytes()

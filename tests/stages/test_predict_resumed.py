@@ -1,0 +1,135 @@
+"""A prediction that is stopped anywhere and gone on with is the same to the byte."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.config import TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.stages import predict as module
+from maskkit.stages.predict import Machine, predict
+from maskkit.stages.train import train
+
+HERE = Machine("cpu", batch_size=10, workers=0, runtime="torch")
+
+Item = TypeVar("Item")
+
+
+class Stopped(BaseException):
+    """What stops a run."""
+
+
+class StopAfter:
+    """Stops the run after so many batches, if it comes so far."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.done = count, 0
+
+    def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:  # noqa: ARG002
+        for item in items:
+            if what == "photos" and self.done == self.count:
+                raise Stopped
+            self.done += what == "photos"
+            yield item
+
+
+@pytest.fixture(scope="module")
+def some(folds: Manifest) -> Manifest:
+    """The photos of two folds."""
+    return folds.select(folds.folds < 2)
+
+
+@pytest.fixture(scope="module")
+def models(
+    folds: Manifest, checkpoints: list[Path], quick: TrainOptions, tmp_path_factory: pytest.TempPathFactory
+) -> list[Checkpoint]:
+    """Two folds of one training, and another model of one of them, at another size."""
+    output = tmp_path_factory.mktemp("other") / "0.safetensors"
+    other = train(folds, output, fold=0, options=replace(quick, size="48x40", epochs=1))
+    return [Checkpoint.read(path) for path in (*checkpoints[:2], other)]
+
+
+@pytest.fixture(scope="module")
+def whole(some: Manifest, models: list[Checkpoint]) -> bytes:
+    """What a run comes to that is never stopped."""
+    return as_bytes(predict(some, models, oof=True, machine=HERE))
+
+
+@pytest.fixture(autouse=True)
+def _written_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_EVERY", 30)
+
+
+def as_bytes(predictions: Predictions) -> bytes:
+    return bytes(predictions.to_parquet())
+
+
+@pytest.mark.parametrize(("batches", "torn"), [(1, 0), (3, 0), (4, 5), (11, 1)])
+def test_it_is_the_same_wherever_it_was_stopped(
+    some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path, batches: int, torn: int
+) -> None:
+    kept, stop, count = tmp_path / "oof.parquet.resume", StopAfter(batches), StopAfter(10**6)
+    with pytest.raises(Stopped):
+        predict(some, models, oof=True, machine=HERE, left_over=kept, track=stop)
+    assert kept.exists() == (batches > 1)  # of 9 photos each by one or two models
+    if torn:
+        kept.write_bytes(kept.read_bytes()[:-torn])
+    again = predict(some, models, oof=True, machine=HERE, left_over=kept, track=count)
+    assert as_bytes(again) == whole
+    assert count.done <= 12 - max(0, batches - 4)  # what was finished is not asked about again
+
+
+def test_it_can_be_stopped_many_times_and_nothing_is_asked_again_once_all_is_finished(
+    some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    for _ in range(3):
+        with pytest.raises(Stopped):
+            predict(some, models, oof=True, machine=HERE, left_over=kept, track=StopAfter(3))
+    assert as_bytes(predict(some, models, oof=True, machine=HERE, left_over=kept)) == whole
+    again = predict(some, models, oof=True, machine=HERE, left_over=kept, track=StopAfter(0))
+    assert as_bytes(again) == whole
+
+
+def test_the_number_of_workers_may_change_and_nothing_else(
+    some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    with pytest.raises(Stopped):
+        predict(some, models, oof=True, machine=HERE, left_over=kept, track=StopAfter(9))
+    with pytest.raises(MaskkitError, match="cannot resume") as caught:
+        predict(some, models, oof=True, machine=replace(HERE, batch_size=11), left_over=kept)
+    assert "batch_size was 10, is 11" in caught.value.why
+    with pytest.raises(MaskkitError, match="cannot resume") as caught:
+        predict(some, models[:2], oof=True, machine=HERE, left_over=kept)
+    assert "an input file has other content" in caught.value.why
+    assert (
+        as_bytes(predict(some, models, oof=True, machine=replace(HERE, workers=2), left_over=kept)) == whole
+    )
+
+
+def test_photos_that_were_mended_are_added(some: Manifest, models: list[Checkpoint], tmp_path: Path) -> None:
+    root, kept = tmp_path / "images", tmp_path / "kept"
+    shutil.copytree(some.root, root)
+    ask = partial(predict, some, models, oof=True, machine=HERE, root=str(root))
+    (root / some.paths[30]).write_bytes(b"no photo")
+    (root / some.paths[99]).unlink()
+    assert len(ask(faults={}, left_over=kept)) == len(some) - 2
+    for row in (30, 99):
+        shutil.copy(some.root / some.paths[row], root / some.paths[row])
+    faults: dict[str, str] = {}
+    count = StopAfter(10**6)
+    mended = ask(faults=faults, left_over=kept, track=count)
+    assert faults == {}
+    assert count.done == 2  # batches
+    assert as_bytes(mended) == as_bytes(ask())
