@@ -1,0 +1,144 @@
+"""Whether a model that says 80 % is right four times out of five.
+
+Photos are put into bins by the probability of their answer; in each bin the mean of that probability is set
+beside the share of right answers: the reliability diagram (Niculescu-Mizil and Caruana 2005,
+https://doi.org/10.1145/1102351.1102430). The mean distance, weighted by photos, is the expected calibration
+error, the largest one the maximum calibration error (Naeini et al. 2015,
+https://ojs.aaai.org/index.php/AAAI/article/view/9602; equations 3 and 5 of Guo et al. 2017,
+https://arxiv.org/abs/1706.04599). Even perfect probabilities of few photos have some: a bin of 20 photos is
+off by several hundredths by chance alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+from maskkit.scoring.metrics import Floats, Integers, log_loss
+from maskkit.scoring.temperature import check_pairs
+
+BINS = 15  # as Guo et al. 2017
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Photos answered with a probability above `low`, up to and with `high`.
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        count: Photos N of the bin.
+        confidence: Mean probability of their answers; None in an empty bin.
+        accuracy: Share of right answers; None in an empty bin.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities are from what they promise; each measure is lower the better.
+
+    Args:
+        rows: Photos N.
+        confidence: Mean probability of the answers; above `accuracy`, the model is too sure of itself.
+        accuracy: Share of right answers.
+        ece: Expected calibration error, from 0 to 1.
+        max_error: Maximum calibration error, from 0 to 1; a small bin can make it.
+        brier: Mean over photos of the squared distance to the truth, summed over classes, from 0 to 2.
+        log_loss: Mean cross entropy, in nats.
+        bins: Of equal width, from 0 to 1.
+    """
+
+    rows: int
+    confidence: float
+    accuracy: float
+    ece: float
+    max_error: float
+    brier: float
+    log_loss: float
+    bins: tuple[Bin, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, floats unrounded."""
+        return asdict(self)
+
+
+def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int = BINS) -> Calibration:
+    """Compare the probability of each answer with how often such answers are right.
+
+    Args:
+        truth: Class of each photo, (N,).
+        probs: Class probabilities, (N, C), rows sum to 1.
+        bins: Number of bins of equal width.
+
+    Raises:
+        MaskkitError: There is no photo, no bin, or the arrays do not belong together.
+    """
+    check_pairs(truth, probs)
+    if bins < 1:
+        raise MaskkitError(f"cannot make {bins} bins", why="15 are usual", fix="ask for 1 or more")
+    rows = np.arange(len(truth))
+    answer = probs.argmax(axis=1)
+    sure = probs[rows, answer].astype(np.float64)  # (N,)
+    right = answer == truth
+    # Ends belong to the bin below, as in the papers; a row that sums to a little more than 1 stays inside.
+    number = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
+    count = np.bincount(number, minlength=bins)
+    sums = [np.bincount(number, values, minlength=bins) for values in (sure, right.astype(np.float64))]
+    confidence, accuracy = (_means(total, count) for total in sums)
+    gap = np.abs(confidence - accuracy)  # (bins,)
+    ends = np.linspace(0, 1, bins + 1)
+    return Calibration(
+        rows=len(truth),
+        confidence=float(sure.mean()),
+        accuracy=float(right.mean()),
+        ece=float(np.nansum(gap * count) / len(truth)),
+        max_error=float(np.nanmax(gap)),
+        brier=_brier(truth, probs),
+        log_loss=log_loss(truth, probs, rows),
+        bins=tuple(
+            Bin(float(low), float(high), int(photos), _defined(said), _defined(true))
+            for low, high, photos, said, true in zip(
+                ends[:-1], ends[1:], count, confidence, accuracy, strict=True
+            )
+        ),
+    )
+
+
+def of_factor(probs: NDArray[np.floating[Any]], space: LabelSpace, factor: int) -> Floats:
+    """Return the probabilities of one factor's levels, the classes summed over the others, (N, L).
+
+    Args:
+        probs: Class probabilities, (N, C).
+        space: The C classes.
+        factor: Position of the factor in `space.factors`.
+    """
+    others = tuple(1 + axis for axis in range(len(space.shape)) if axis != factor)
+    return np.asarray(probs, np.float64).reshape(-1, *space.shape).sum(axis=others)
+
+
+def _brier(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
+    """Return the score of Brier 1950, https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
+    own = probs[np.arange(len(truth)), truth].astype(np.float64)
+    squares = np.einsum("nc,nc->n", probs, probs, dtype=np.float64)
+    return float((squares - 2 * own + 1).mean())
+
+
+def _means(total: Floats, count: NDArray[np.int64]) -> Floats:
+    means: Floats = np.full(len(count), np.nan)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,70 @@
+"""One number that makes probabilities as sure as they are right, and changes no answer.
+
+Temperature scaling (Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2): logits are divided by
+T. Probabilities are logits up to one number per photo, so the same is `p ** (1 / T)`, scaled to sum to 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.errors import MaskkitError
+from maskkit.scoring.averaging import SMALLEST
+from maskkit.scoring.metrics import Floats, Integers, check_classes
+
+LOWEST: Final = 0.05
+HIGHEST: Final = 20.0
+
+
+def fit_temperature(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
+    """Return the temperature with which the truth is most likely, between 0.05 and 20.
+
+    The log loss is convex in 1 / T, so there is one lowest point, and a search along a line finds it.
+
+    Args:
+        truth: Class of each photo, (N,).
+        probs: Class probabilities of photos that the models were not trained on, (N, C), rows sum to 1.
+
+    Raises:
+        MaskkitError: There is no photo, or the arrays do not belong together.
+    """
+    from scipy.optimize import minimize_scalar
+
+    check_pairs(truth, probs)
+    logs = np.log(np.maximum(probs, SMALLEST, dtype=np.float64))  # (N, C)
+    logs -= logs.max(axis=1, keepdims=True)
+    own = logs[np.arange(len(truth)), truth].mean()
+
+    def loss(log_temperature: float) -> float:
+        scale = np.exp(-log_temperature)
+        return float(np.log(np.exp(logs * scale).sum(axis=1)).mean() - own * scale)
+
+    found = minimize_scalar(
+        loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-6}
+    )
+    return float(np.exp(found.x))
+
+
+def tempered(probs: NDArray[np.floating[Any]], temperature: float) -> Floats:
+    """Return the probabilities at a temperature, (N, C), rows sum to 1."""
+    logs = np.log(np.maximum(probs, SMALLEST, dtype=np.float64)) / temperature
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def check_pairs(truth: Integers, probs: NDArray[np.floating[Any]]) -> None:
+    """Refuse probabilities and truths that do not belong together, and no photo at all.
+
+    Raises:
+        MaskkitError: Naming the two shapes, or the first value that is no class.
+    """
+    if probs.ndim != 2 or truth.shape != probs.shape[:1] or not truth.size:
+        raise MaskkitError(
+            f"cannot compare truth of shape {truth.shape} with probabilities of shape {probs.shape}",
+            why="each photo has one truth and a probability per class, and there is one photo at least",
+            fix="join the two on `path` first",
+        )
+    check_classes(truth, name="truth", classes=probs.shape[1])
