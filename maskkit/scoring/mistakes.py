@@ -40,6 +40,19 @@ class WrongAnswer:
     numbers: dict[str, float]
     distances: dict[str, float]
 
+    @property
+    def taken_for(self) -> str:
+        """The levels of the answer that differ from the truth."""
+        return "/".join(answer for truth, answer in self._levels() if answer != truth)
+
+    @property
+    def truth_there(self) -> str:
+        """The levels of the truth that differ from the answer."""
+        return "/".join(truth for truth, answer in self._levels() if answer != truth)
+
+    def _levels(self) -> zip[tuple[str, str]]:
+        return zip(self.truth.split("/"), self.answer.split("/"), strict=True)
+
 
 def losses(label: NDArray[np.int64], probs: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return each row's cross entropy in nats, (rows,), large but finite where the truth was given 0."""

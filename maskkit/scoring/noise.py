@@ -42,7 +42,7 @@ class Noise:
     def sentence(self) -> str:
         """Say what must not be read off."""
         return (
-            f"{self.best} is not shown to be better than {self.second}; "
+            f"not told apart: {self.best} and {self.second}, the best two; "
             f"differences below {self.below:.3f} between these are inside the noise"
         )
 

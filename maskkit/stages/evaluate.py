@@ -32,7 +32,6 @@ from maskkit.scoring.slicing import FACE, LOOKS, By, Cut, cut, parse_by
 
 if TYPE_CHECKING:
     from maskkit.artifacts.checkpoint import Checkpoint
-    from maskkit.artifacts.records import Cache
     from maskkit.reporting.pictured import Pictured
 
 
@@ -198,25 +197,56 @@ def _computed(
     return found
 
 
-def report(evaluation: Evaluation, *, manifest: str, predictions: str, curves: Sequence[Path] = ()) -> str:
-    """Return a self-contained HTML page of the scores; no photo is in it.
+def pictured(
+    evaluation: Evaluation,
+    manifest: Manifest,
+    *,
+    explain: Sequence[Checkpoint] = (),
+    root: str | None = None,
+    track: Track = untracked,
+) -> Mapping[str, Pictured]:
+    """Return small pictures of the worst mistakes, by path, for a page that is not to be passed on lightly.
+
+    Args:
+        evaluation: Names the mistakes.
+        manifest: That they were found in.
+        explain: Models to ask what they looked at; of each photo the one that has not seen its person.
+        root: Where the photos are, if not where `label` found them.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: Photos are not under the root, or the models cannot be asked.
+    """
+    from maskkit.reporting.pictured import pictures_of  # Pillow, and torch if models are asked
+
+    return pictures_of(evaluation.mistakes, manifest, explain=explain, root=root, track=track)
+
+
+def report(
+    evaluation: Evaluation,
+    *,
+    manifest: str,
+    predictions: str,
+    curves: Sequence[Path] = (),
+    pictures: Mapping[str, Pictured] | None = None,
+) -> str:
+    """Return a self-contained HTML page of the scores; no photo is in it unless it is given.
 
     Args:
         evaluation: What to show.
         manifest: Name of the manifest scored.
         predictions: Name of the predictions scored.
         curves: History files of the trainings, to be drawn.
+        pictures: Of the worst mistakes, from `pictured`.
     """
     from maskkit.reporting.curves import training_curves  # pandas and jinja2, which scores alone need not
     from maskkit.reporting.page import evaluation_page
 
-    facts = {"Manifest": manifest, "Predictions": predictions}
-    if evaluation.log_loss is not None:
-        facts["Cross entropy"] = f"{evaluation.log_loss:.4f}"
     return evaluation_page(
-        evaluation.scores,
+        evaluation,
         title=f"Evaluation of {predictions}",
-        facts=facts,
+        facts={"Manifest": manifest, "Predictions": predictions},
         history=script(evaluation.history, output="-" if predictions == STANDARD_INPUT else predictions),
         curves=training_curves(curves),
+        pictures=pictures or {},
     )
