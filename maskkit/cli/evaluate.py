@@ -25,6 +25,7 @@ from maskkit.cli.streams import (
 from maskkit.errors import MaskkitError, RefusedError
 
 if TYPE_CHECKING:
+    from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest
     from maskkit.reporting.pictured import Pictured
     from maskkit.scoring.evaluated import Evaluation
@@ -41,10 +42,10 @@ def evaluate(
     by: Annotated[
         Optional[list[str]],
         typer.Option(
-            help="Also score slices: by a column or a factor (gender), columns that are crossed (gender,mask), "
-            "a number in steps (age:2) or as quantiles (brightness:q4, face:q3); may be repeated. Columns "
-            "beside those of the manifest: class, face (its share of the photo), brightness, contrast, "
-            "sharpness.",
+            help="Also score slices: by a column or a factor (gender), columns that are crossed "
+            "(gender,mask), a number in steps (age:2) or as quantiles (brightness:q4, face:q3); may be "
+            "repeated. Columns beside those of the manifest: class, face (its share of the photo), "
+            "brightness, contrast, sharpness.",
             show_default=False,
         ),
     ] = None,
@@ -65,8 +66,8 @@ def evaluate(
         Optional[list[str]],
         typer.Option(
             metavar="CHECKPOINT",
-            help="Show with --photos what the model looked at in the worst mistakes (Grad-CAM); repeat it for "
-            "the other folds, so that each photo is explained by a model that has not seen its person.",
+            help="Show with --photos what the model looked at in the worst mistakes (Grad-CAM); repeat it "
+            "for the other folds, so that each photo is explained by a model that has not seen its person.",
             show_default=False,
         ),
     ] = None,
@@ -100,7 +101,7 @@ def evaluate(
     from maskkit.stages.evaluate import evaluate as stage
     from maskkit.stages.evaluate import report
 
-    inputs = [manifest, predictions, *map(str, curves or []), *([against] if against else []), *(explain or [])]
+    inputs = [manifest, predictions, *map(str, curves or []), against, *(explain or [])]
     _check_words(inputs, output=output, html=html, curves=curves, photos=photos, explain=explain)
     _check_by(by or [])
     to = None if output is None else target(output, force=force, inputs=inputs)
@@ -109,30 +110,25 @@ def evaluate(
     truth = Manifest.read(source(manifest, what="manifest"))
     given = Predictions.read(source(predictions, what="predictions"))
     other = None if against is None else Predictions.read(source(against, what="predictions"), like=given)
+    models = _models(explain or [])
     options.stop_if_dry(context, dry_run)
     result = stage(
         truth, given, by=by or [], against=other, worst=worst, replicates=replicates, seed=seed,
         allow_leak=allow_leak, root=root, track=terminal.track,
     )  # fmt: skip
     if html is not None:
-        shown = _pictures(result, truth, explain or [], root) if photos else {}
+        shown = _pictures(result, truth, models, root) if photos else {}
         text = report(
             result, manifest=truth.name, predictions=given.name, curves=curves or [], pictures=shown
         )
         write_whole(html, text.encode())
         terminal.note(f"the page is {html}")
     _print(result, to, json=json)
-    headline = result.scores.macro_f1.value or 0.0
-    if fail_under is not None and headline < fail_under:
-        raise RefusedError(
-            f"macro-F1 is {headline:.4f}",
-            why=f"--fail-under asks for {fail_under} or more",
-            fix="train better, or ask for less",
-        )
+    _refuse_low(result, fail_under)
 
 
 def _check_words(
-    inputs: list[str],
+    inputs: list[str | None],
     *,
     output: str | None,
     html: Path | None,
@@ -162,13 +158,32 @@ def _check_by(by: list[str]) -> None:
             raise typer.BadParameter(f"{error.what}; {error.why}; {error.fix}", param_hint="--by") from error
 
 
-def _pictures(
-    result: Evaluation, truth: Manifest, explain: list[str], root: str | None
-) -> Mapping[str, Pictured]:
+def _refuse_low(result: Evaluation, fail_under: float | None) -> None:
+    headline = result.scores.macro_f1.value or 0.0
+    if fail_under is not None and headline < fail_under:
+        raise RefusedError(
+            f"macro-F1 is {headline:.4f}",
+            why=f"--fail-under asks for {fail_under} or more",
+            fix="train better, or ask for less",
+        )
+
+
+def _models(names: list[str]) -> list[Checkpoint]:
+    """Read the models that are asked what they looked at, and see first whether they can be."""
     from maskkit.artifacts.checkpoint import Checkpoint
+
+    if names:
+        from maskkit.modeling.explaining import need_grad_cam  # torch, which scores need not
+
+        need_grad_cam()
+    return [Checkpoint.read(source(name, what="checkpoint")) for name in names]
+
+
+def _pictures(
+    result: Evaluation, truth: Manifest, models: list[Checkpoint], root: str | None
+) -> Mapping[str, Pictured]:
     from maskkit.stages.evaluate import pictured
 
-    models = [Checkpoint.read(source(name, what="checkpoint")) for name in explain]
     return pictured(result, truth, explain=models, root=root, track=terminal.track)
 
 

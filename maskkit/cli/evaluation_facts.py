@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maskkit.scoring.against import Against
+    from maskkit.scoring.boundary import Boundary
+    from maskkit.scoring.calibration import Calibration
     from maskkit.scoring.evaluated import Evaluation
     from maskkit.scoring.noise import Noise
     from maskkit.scoring.scores import ClassScore, Estimate
+    from maskkit.scoring.slices import Slicing
 
 Measure = tuple[str, str, str, object, object, object]
 HEADER = ("scope", "name", "measure", "value", "low", "high")
@@ -42,32 +45,44 @@ def measures(evaluation: Evaluation) -> Iterator[Measure]:
 
 def _details(evaluation: Evaluation) -> Iterator[Measure]:
     for slicing in evaluation.slices:
-        scope = f"slice {slicing.by}"
-        for one in slicing.slices:
-            yield scope, one.name, "photos", one.rows, None, None
-            yield scope, one.name, "people", one.people, None, None
-            yield _row(scope, one.name, "macro_f1", one.macro_f1)
-            yield _row(scope, one.name, "accuracy", one.accuracy)
-            for name, estimate in one.factors.items():
-                yield _row(scope, one.name, f"{name}_accuracy", estimate)
-        yield from _noise_rows(scope, slicing.noise)
+        yield from _slice_rows(slicing)
     yield from _noise_rows("class", evaluation.classes_noise)
     yield from _noise_rows("fold", evaluation.folds_noise)
     for beside in evaluation.boundaries:
-        scope = f"boundary {beside.factor}" + ("" if beside.cut is None else f" {beside.cut:g}")
-        for step in beside.steps:
-            yield scope, step.label, "photos", step.rows, None, None
-            yield scope, step.label, "people", step.people, None, None
-            yield _row(scope, step.label, "error", step.error)
-    if (found := evaluation.calibration) is not None:
-        for name in ("ece", "max_error", "brier"):
-            yield "calibration", "", name, getattr(found, name), None, None
-        for part in found.bins:
-            for name in ("count", "confidence", "accuracy"):
-                yield "calibration", f"{part.low:.4g}-{part.high:.4g}", name, getattr(part, name), None, None
+        yield from _boundary_rows(beside)
+    if evaluation.calibration is not None:
+        yield from _calibration_rows(evaluation.calibration)
     for mistake in evaluation.mistakes:
         for name in ("truth", "answer", "confidence", "truth_probability", "loss"):
             yield "mistake", mistake.path, name, getattr(mistake, name), None, None
+
+
+def _slice_rows(slicing: Slicing) -> Iterator[Measure]:
+    scope = f"slice {slicing.by}"
+    for one in slicing.slices:
+        yield scope, one.name, "photos", one.rows, None, None
+        yield scope, one.name, "people", one.people, None, None
+        yield _row(scope, one.name, "macro_f1", one.macro_f1)
+        yield _row(scope, one.name, "accuracy", one.accuracy)
+        for name, estimate in one.factors.items():
+            yield _row(scope, one.name, f"{name}_accuracy", estimate)
+    yield from _noise_rows(scope, slicing.noise)
+
+
+def _boundary_rows(beside: Boundary) -> Iterator[Measure]:
+    scope = f"boundary {beside.factor}" + ("" if beside.cut is None else f" {beside.cut:g}")
+    for step in beside.steps:
+        yield scope, step.label, "photos", step.rows, None, None
+        yield scope, step.label, "people", step.people, None, None
+        yield _row(scope, step.label, "error", step.error)
+
+
+def _calibration_rows(found: Calibration) -> Iterator[Measure]:
+    for name in ("ece", "max_error", "brier"):
+        yield "calibration", "", name, getattr(found, name), None, None
+    for part in found.bins:
+        for name in ("count", "confidence", "accuracy"):
+            yield "calibration", f"{part.low:.4g}-{part.high:.4g}", name, getattr(part, name), None, None
 
 
 def _against_rows(found: Against) -> Iterator[Measure]:

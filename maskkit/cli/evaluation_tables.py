@@ -25,7 +25,7 @@ MOST_MISTAKES, MOST_CHANGED = 20, 10  # on a terminal; JSON has more
 
 
 def evaluation_tables(evaluation: Evaluation, *, brief: bool = False) -> Iterator[Table | str]:
-    """Show the headline, classes, folds, slices and the comparison; unless `brief`, whatever else was found."""
+    """Show the headline, classes, folds, slices and the comparison; unless `brief`, all else, too."""
     yield from evaluation.warnings
     yield _head_table(evaluation)
     yield _class_table(evaluation.scores.classes, evaluation.classes_noise)
@@ -48,7 +48,9 @@ def evaluation_tables(evaluation: Evaluation, *, brief: bool = False) -> Iterato
 
 def _head_table(evaluation: Evaluation) -> Table:
     scores = evaluation.scores
-    title = f"{scores.rows} photos of {scores.people} people; intervals of {scores.confidence:.0%} over people"
+    title = (
+        f"{scores.rows} photos of {scores.people} people; intervals of {scores.confidence:.0%} over people"
+    )
     if evaluation.adjusted:
         title += f"; after {' and '.join(evaluation.adjusted)}"
     head = new_table(title, "", "macro-F1", "accuracy")
@@ -102,14 +104,16 @@ def _slice_table(slicing: Slicing) -> Table:
             interval(one.accuracy, 3), bar(one.accuracy.value or 0.0),
             *(number(one.factors[name].value, 3) for name in factors), interval(one.macro_f1, 3),
         )  # fmt: skip
-    notes = ["macro-F1 is over the classes that a slice has; compare it between slices of the same classes only"]
+    notes = [
+        "macro-F1 is over the classes that a slice has; compare it between slices of the same classes only"
+    ]
     if any(one.is_few for one in slicing.slices):
         notes.append("* fewer than 10 people: too few to read anything off")
     return _warned(table, slicing.noise, *notes)
 
 
 def _boundary_tables(found: Sequence[Boundary]) -> Iterator[Table]:
-    """Show the errors of each factor by the distance from the nearest cut, and beside them those of each cut."""
+    """Show the errors of each factor by the distance from the nearest cut, of all cuts and of each."""
     for whole in (one for one in found if one.cut is None):
         each = [one for one in found if one.factor == whole.factor and one.cut is not None]
         title = f"wrong {escape(whole.factor)}, by how far it is from the nearest cut"
@@ -169,15 +173,15 @@ def _against_table(found: Against) -> Table:
     first = escape(one.first)
     table = new_table(
         f"{escape(one.label)} against {first}, on the same {found.rows:,} photos of {found.people:,} people",
-        "", escape(one.label), first, f"difference, {100 * one.confidence:.4g}% interval",
+        "", escape(one.label), first, f"difference, {100 * one.confidence:.4g}% interval", "",
     )  # fmt: skip
     for name, difference in (one.difference or {}).items():
         own, other = (number(side[name].value, 4) for side in (found.own, found.other))
         title = {"macro_f1": "macro-F1", "accuracy": "accuracy"}.get(name, name.removesuffix("_accuracy"))
         low, high = difference.low, difference.high
-        noise = "  not told apart" if low is not None and high is not None and low <= 0 <= high else ""
-        table.add_row(escape(title), own, other, interval(difference, 4, signed=True) + noise)
-    table.columns[3].justify = "left"
+        noise = "not told apart" if low is not None and high is not None and low <= 0 <= high else ""
+        table.add_row(escape(title), own, other, interval(difference, 4, signed=True), noise)
+    table.columns[4].justify = "left"
     return table
 
 
@@ -195,14 +199,15 @@ def _verdict(found: Against) -> Iterator[str]:
 
 
 def _changed_table(found: Against) -> Table:
-    fixed = sum(one.is_right for one in found.changed)
+    from maskkit.scoring.against import some_changed  # NumPy, which --help does without
+
     table = new_table(
-        f"{found.answers_changed:,} answers differ", "photo", "truth", "answer", escape(found.versus.first), "",
+        f"{found.answers_changed:,} answers differ; one of the two is right on {len(found.changed):,}",
+        "photo", "truth", "answer", escape(found.versus.first), "",
     )  # fmt: skip
     for place in (1, 2, 3, 4):
         table.columns[place].justify = "left"
-    half = MOST_CHANGED // 2
-    for one in [*found.changed[:half], *found.changed[len(found.changed) - min(half, fixed) :]]:
+    for one in some_changed(found.changed, MOST_CHANGED):
         how = "now right" if one.is_right else "now wrong"
         table.add_row(*map(escape, (one.path, one.truth, one.answer, one.other)), how)
     return table

@@ -1,7 +1,7 @@
 """What a network looked at when it answered: Grad-CAM, from Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391.
 
 Each channel of the last feature map is weighted by how much the class's logit rises with it (equations 1 and
-2), by the package grad-cam. The map is coarse, a few cells across: it tells cheek from forehead, and not more.
+2), by the package grad-cam. The map is a few cells across: it tells cheek from forehead, and not more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
 
-# From black through red to yellow-white, for no heat to all of it: in order of lightness, so it prints in grey too.
+# From no heat, black, through red to the hottest, ever lighter, so that it prints in grey too.
 COLOURS = np.array([[0, 0, 0], [120, 0, 60], [220, 40, 20], [250, 150, 20], [255, 245, 160]], np.float32)
 SHARE = 0.55  # of the hottest colour over the photo
 

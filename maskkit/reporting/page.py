@@ -6,6 +6,7 @@ from maskkit.reporting.differences import Axis
 from maskkit.reporting.frame import render
 from maskkit.reporting.pictured import Pictured
 from maskkit.reporting.plots import Chart, Drawing, Line, Mark, draw, heat_map, largest_mistakes
+from maskkit.scoring.against import some_changed
 from maskkit.scoring.boundary import Boundary
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.evaluated import Evaluation
@@ -14,7 +15,7 @@ from maskkit.scoring.evaluated import Evaluation
 RARE_PEOPLE = 30
 # A wider joint matrix is unreadable and makes the page large; the largest mistakes are listed anyway.
 _WIDEST_MATRIX = 60
-MOST_CHANGED = 30  # photos that a page names; JSON has more
+MOST_CHANGED = 12  # photos that a page names, half of them worse and half better; JSON has more
 MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
 
@@ -63,6 +64,7 @@ def evaluation_page(
         "reliability": None if found.calibration is None else reliability(found.calibration),
         "axis": Axis.around((compared or {}).values()),
         "names": {name: MEASURES.get(name, name.removesuffix("_accuracy")) for name in compared or {}},
+        "changed": [] if found.against is None else some_changed(found.against.changed, MOST_CHANGED),
         "shown": pictures or {},
     }
     return render(
@@ -71,7 +73,6 @@ def evaluation_page(
         history=history,
         pictures=bool(pictures),
         rare_people=RARE_PEOPLE,
-        most_changed=MOST_CHANGED,
         sections=_sections(found, is_drawn=bool(curves), has_factors=len(factors) > 1, history=history),
         **page,
     )
@@ -131,15 +132,13 @@ def _facts(found: Evaluation) -> dict[str, str]:
     """Return what the header of the page adds to the names of the files."""
     facts = {}
     if found.against is not None:
-        facts["Compared with"] = found.against.versus.first
+        facts["Compared with"] = found.against.name
     if found.log_loss is not None:
         facts["Cross entropy"] = f"{found.log_loss:.4f}"
     return facts
 
 
-def _sections(
-    found: Evaluation, *, is_drawn: bool, has_factors: bool, history: str
-) -> list[tuple[str, str]]:
+def _sections(found: Evaluation, *, is_drawn: bool, has_factors: bool, history: str) -> list[tuple[str, str]]:
     """Return the anchor and the heading of each section, for the table of contents."""
     there = [
         ("comparison", "Comparison", found.against is not None),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,14 +87,10 @@ def _explained(
     shown: Mapping[str, Pictured],
     root: str | None,
 ) -> dict[str, Pictured]:
+    """Ask for each mistake a model that has not seen its person, and return its pictures with the heat."""
     from maskkit.artifacts.header import same_space
     from maskkit.imaging.cropping import same_faces
-    from maskkit.imaging.photos import open_photos
-    from maskkit.imaging.thumbnails import as_uri
-    from maskkit.modeling.explaining import heats, need_grad_cam, under_heat
-    from maskkit.modeling.restore import restore
 
-    need_grad_cam()
     for model in models:
         same_space(manifest.space, model.space, names=(manifest.name, model.name))
         same_faces(manifest, model)
@@ -105,29 +101,37 @@ def _explained(
             (spoken < 0).sum(),
             len(rows),
         )
-    names = manifest.space.names
     found = {}
-    for number in np.unique(spoken[spoken >= 0]):
+    for number in np.unique(spoken[spoken >= 0]).tolist():
         places = np.flatnonzero(spoken == number)
-        photos = open_photos(manifest.select(rows[places]), models[number].preprocess, root=root)
-        pixels = photos.take(np.arange(len(places)))  # (n, height, width, 3)
-        for_answer, for_truth = heats(
-            restore(models[number]),
-            pixels,
-            photos.prepare,
-            [[names.index(getattr(mistakes[at], what)) for at in places] for what in ("answer", "truth")],
-            name=models[number].model,
-        )
-        for place, photo, *heat in zip(places, pixels, for_answer, for_truth, strict=True):
-            one = mistakes[place]
-            heated = [
-                as_uri(under_heat(photo, each, height=HEIGHT), height=HEIGHT) for each in heat
-            ]
-            labels = (f"for {one.taken_for}", f"for {one.truth_there}")
-            found[one.path] = Pictured(
-                shown[one.path].photo, tuple(zip(labels, heated, strict=True)), models[number].name
-            )
+        asked = [mistakes[place] for place in places.tolist()]
+        heated = _heated(asked, manifest.select(rows[places]), models[number], root)
+        for one, pictures in zip(asked, heated, strict=True):
+            found[one.path] = replace(shown[one.path], heats=pictures, by=models[number].name)
     return found
+
+
+def _heated(
+    mistakes: Sequence[WrongAnswer], manifest: Manifest, model: Checkpoint, root: str | None
+) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield for each mistake, a row of the manifest each, the photo under the heat for answer and truth."""
+    from maskkit.imaging.photos import open_photos
+    from maskkit.imaging.thumbnails import as_uri
+    from maskkit.modeling.explaining import heats, under_heat
+    from maskkit.modeling.restore import restore
+
+    photos = open_photos(manifest, model.preprocess, root=root)
+    pixels = photos.take(np.arange(len(manifest)))  # (n, height, width, 3)
+    names = manifest.space.names
+    classes = [
+        [names.index(one.answer) for one in mistakes],
+        [names.index(one.truth) for one in mistakes],
+    ]
+    heat = heats(restore(model), pixels, photos.prepare, classes, name=model.model)
+    for one, photo, *each in zip(mistakes, pixels, *heat, strict=True):
+        labels = (f"for {one.taken_for}", f"for {one.truth_there}")
+        hot = (as_uri(under_heat(photo, part, height=HEIGHT), height=HEIGHT) for part in each)
+        yield tuple(zip(labels, hot, strict=True))
 
 
 def who_explains(manifest: Manifest, models: Sequence[Checkpoint]) -> NDArray[np.int64]:

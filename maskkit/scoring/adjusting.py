@@ -74,7 +74,7 @@ def joined(members: Sequence[Predictions]) -> dict[str, object]:
 
 
 def adjustments_in_words(adjusted: Mapping[str, Any]) -> list[str]:
-    """Say what was done to predictions, as `Predictions.adjusted` names it, and what their score then means."""
+    """Say what was done to predictions, by `Predictions.adjusted`, and what their score then means."""
     said = []
     if consensus := adjusted.get("consensus"):
         factors = " and ".join(consensus.get("factors", [])) or "the personal factors"
@@ -85,8 +85,8 @@ def adjustments_in_words(adjusted: Mapping[str, Any]) -> list[str]:
     if decision := adjusted.get("decision"):
         said.append(
             f"decision: answers were moved by a tuned decision ({decision.get('method', 'unknown')}, "
-            f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned on, and "
-            "probabilities are no longer those that the models gave"
+            f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned on, "
+            "and probabilities are no longer those that the models gave"
         )
     return said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class Against:
     """Predictions compared with others on the photos that both answer for.
 
     Args:
+        name: Of the others.
         versus: The difference, these less the others, its intervals, and who is right where they disagree.
         own: Measures of these predictions on those photos, by name.
         other: The same of the others.
@@ -56,6 +58,7 @@ class Against:
         notes: What limits the comparison.
     """
 
+    name: str
     versus: Versus
     own: dict[str, Estimate]
     other: dict[str, Estimate]
@@ -123,6 +126,7 @@ def against(
     )
     names = ((second, common.lacking[0]), (first, common.lacking[1]))
     return Against(
+        name=other.name,
         versus=versus,
         own=judged.own[1],
         other=judged.own[0],
@@ -139,6 +143,13 @@ def against(
     )
 
 
+def some_changed(changed: Sequence[Changed], most: int) -> list[Changed]:
+    """Return at most so many, as far as possible half of them worse and half better than the others."""
+    worse, better = ([one for one in changed if one.is_right == is_right] for is_right in (False, True))
+    few = max(most // 2, most - len(better))
+    return [*worse[:few], *better[: most - len(worse[:few])]]
+
+
 def _changed(manifest: Manifest, common: Common) -> tuple[Changed, ...]:
     theirs, ours = common.answers
     is_right = ours == common.truth
@@ -147,8 +158,6 @@ def _changed(manifest: Manifest, common: Common) -> tuple[Changed, ...]:
     table = manifest.table.select(["path", "person_id"]).take(pa.array(common.rows[places]))
     names = common.space.names
     return tuple(
-        Changed(
-            path, person, names[common.truth[at]], names[ours[at]], names[theirs[at]], bool(is_right[at])
-        )
+        Changed(path, person, names[common.truth[at]], names[ours[at]], names[theirs[at]], bool(is_right[at]))
         for path, person, at in zip(*table.to_pydict().values(), places, strict=True)
     )

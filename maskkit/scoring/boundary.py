@@ -1,7 +1,7 @@
 """How often a factor that is cut from a number is answered wrongly, by how far the number is from the cut.
 
-A person of 59 looks as one of 60 does, so most errors of an age band are expected beside its edges. Errors far
-from every cut are of another kind, such as wrong labels or faces that are not seen.
+A person of 59 looks as one of 60 does, so most errors of an age band are expected beside its edges. Errors
+far from every cut are of another kind, such as wrong labels or faces that are not seen.
 """
 
 from __future__ import annotations
@@ -134,14 +134,12 @@ def _steps(
     photos = counts.reshape(-1, 2).sum(axis=1)
     return tuple(
         Step(float(number * width), _label(number, width), int(count), people_there, Estimate(*error))
-        for number, count, people_there, *error in zip(
-            numbers.tolist(), photos, persons, *plain, strict=True
-        )
+        for number, count, people_there, *error in zip(numbers.tolist(), photos, persons, *plain, strict=True)
     )
 
 
 def _rates(counts: Counts) -> Floats:
-    """Return the share of wrong answers per step, (..., steps), from counts of right and wrong, (..., 2 steps)."""
+    """Return the share of wrong answers, (..., steps), from counts of right and wrong, (..., 2 steps)."""
     pairs = counts.reshape(*counts.shape[:-1], -1, 2)
     total = pairs.sum(axis=-1)
     rates: Floats = np.full(total.shape, np.nan)

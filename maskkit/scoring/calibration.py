@@ -124,7 +124,7 @@ def of_factor(probs: NDArray[np.floating[Any]], space: LabelSpace, factor: int) 
         factor: Position of the factor in `space.factors`.
     """
     others = tuple(1 + axis for axis in range(len(space.shape)) if axis != factor)
-    return np.asarray(probs, np.float64).reshape(-1, *space.shape).sum(axis=others)
+    return np.asarray(probs.reshape(-1, *space.shape).sum(axis=others, dtype=np.float64))
 
 
 def _brier(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
@@ -134,7 +134,7 @@ def _brier(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
     return float((squares - 2 * own + 1).mean())
 
 
-def _means(total: Floats, count: NDArray[np.int64]) -> Floats:
+def _means(total: NDArray[Any], count: NDArray[np.int64]) -> Floats:
     means: Floats = np.full(len(count), np.nan)
     np.divide(total, count, out=means, where=count > 0)
     return means

@@ -1,7 +1,7 @@
 """By what scores are cut into slices: how it is written, and which slice each photo is in.
 
-`--by gender,mask` crosses columns, `--by age:2` takes a number in steps of 2, and `--by brightness:q4` puts as
-many photos into each of 4 slices.
+`--by gender,mask` crosses columns, `--by age:2` takes a number in steps of 2, and `--by brightness:q4` puts
+as many photos into each of 4 slices.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
 from maskkit.scoring.averaging import SMALLEST
-from maskkit.scoring.metrics import Floats, Integers, check_classes
+from maskkit.scoring.metrics import Integers, check_classes
 
 LOWEST: Final = 0.05
 HIGHEST: Final = 20.0
@@ -46,13 +46,6 @@ def fit_temperature(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
         loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-6}
     )
     return float(np.exp(found.x))
-
-
-def tempered(probs: NDArray[np.floating[Any]], temperature: float) -> Floats:
-    """Return the probabilities at a temperature, (N, C), rows sum to 1."""
-    logs = np.log(np.maximum(probs, SMALLEST, dtype=np.float64)) / temperature
-    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def check_pairs(truth: Integers, probs: NDArray[np.floating[Any]]) -> None:

@@ -105,7 +105,7 @@ def _slices(scored: Scored, into: Cut, space: LabelSpace, *, replicates: int, se
 
 
 def _noise_of_folds(scored: Scored, space: LabelSpace, *, replicates: int, seed: int) -> Noise | None:
-    """Look whether the best fold is more than noise above the second, by intervals over each fold's people."""
+    """Look whether the best fold is more than noise above the second, by each fold's own people."""
     if scored.fold is None:
         return None
     held_out = np.flatnonzero(scored.fold >= 0)

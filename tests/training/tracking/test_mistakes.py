@@ -6,6 +6,7 @@ from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
 from maskkit.training.tracking.mistakes import HEIGHT, Mistake, draw_mistakes, pictured
 
+
 def test_each_mistake_has_the_photo_and_the_names_of_its_row() -> None:
     pixels = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 3, 3), np.uint8)
     photos = Photos.of_pixels(pixels, Preprocess(4, 3, (0, 0, 0), (1, 1, 1), "bilinear"))
