@@ -201,8 +201,10 @@ def _verdict(found: Against) -> Iterator[str]:
 def _changed_table(found: Against) -> Table:
     from maskkit.scoring.against import some_changed  # NumPy, which --help does without
 
+    only = found.versus.only
+    right = only.first + only.second if only else 0
     table = new_table(
-        f"{found.answers_changed:,} answers differ; one of the two is right on {len(found.changed):,}",
+        f"{found.answers_changed:,} answers differ; one of the two is right on {right:,}",
         "photo", "truth", "answer", escape(found.versus.first), "",
     )  # fmt: skip
     for place in (1, 2, 3, 4):

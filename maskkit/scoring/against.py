@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,6 @@ def against(
         folds_better=0,
         limit="" if judged.people > 1 else "one person only",
     )
-    names = ((second, common.lacking[0]), (first, common.lacking[1]))
     return Against(
         name=other.name,
         versus=versus,
@@ -135,12 +134,20 @@ def against(
         answers_changed=int((ours != theirs).sum()),
         changed=_changed(manifest, common),
         replicates=judged.replicates,
-        notes=tuple(
-            f"{name} has no answer for {lacking} labelled photos: they are left out for both"
-            for name, lacking in names
-            if lacking
-        ),
+        notes=tuple(_notes(common, (second, first), (other, predictions))),
     )
+
+
+def _notes(common: Common, names: Sequence[str], given: Sequence[Predictions]) -> Iterator[str]:
+    """Say what limits the comparison."""
+    for name, lacking in zip(names, common.lacking, strict=True):
+        if lacking:
+            yield f"{name} has no answer for {lacking} labelled photos: they are left out for both"
+    told = [" and ".join(one.adjusted) for one in given]
+    if told[0] != told[1]:
+        said = [f"after {one}" if one else "as its models answered" for one in told]
+        how = (f"{name} {one}" for name, one in zip(names, said, strict=True))
+        yield f"{', '.join(how)}: the difference may be due to that alone"
 
 
 def some_changed(changed: Sequence[Changed], most: int) -> list[Changed]:

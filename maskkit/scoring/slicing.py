@@ -133,10 +133,13 @@ def cut(manifest: Manifest, by: By, rows: NDArray[np.int64], computed: Mapping[s
 
 
 def _too_many(by: By, count: int, part: Part) -> MaskkitError:
+    is_divided = part.step is not None or part.quantiles is not None
     return MaskkitError(
         f"--by {by.text} makes {count} slices or more",
         why=f"at most {MOST_SLICES} can be read, and each of many holds too few people for a score",
-        fix=f"cross fewer columns, or take numbers in wider steps, such as {part.column}:q4",
+        fix=f"take it in wider steps, such as {part.column}:q4"
+        if is_divided
+        else "cross fewer columns, or use another one",
     )
 
 

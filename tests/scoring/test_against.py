@@ -53,6 +53,16 @@ def test_the_same_predictions_are_not_told_apart(folds: Manifest) -> None:
     assert (found.facts()["p_photos"], found.facts()["p_people"]) == (1, 1)
 
 
+def test_says_that_one_was_adjusted_and_the_other_not(folds: Manifest) -> None:
+    plain = answering(folds, folds.labels)
+    header = Header("predictions", folds.space, (), {"consensus": {"by": "person"}})
+    agreed = Predictions(folds.table["path"], folds.labels, header=header)
+    (note,) = against(folds, agreed, plain, replicates=20).notes
+    assert "as its models answered" in note
+    assert "after consensus" in note
+    assert against(folds, agreed, agreed, replicates=20).notes == ()
+
+
 def test_photos_that_one_lacks_are_left_out_for_both_and_told(folds: Manifest) -> None:
     part = folds.select(folds.folds == 1)
     found = against(folds, answering(folds, folds.labels), answering(part, part.labels), replicates=20)
