@@ -126,6 +126,16 @@ class Manifest:
         filled = pc.fill_null(self.table[column].cast(pa.int64()), null)
         return filled.to_numpy()  # type: ignore[no-any-return]
 
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """Return a column of numbers, (rows,); NaN where it has no value, or where there is no such column.
+
+        Raises:
+            pyarrow.ArrowInvalid: It holds something else.
+        """
+        if not self.has(column):
+            return np.full(len(self), np.nan)
+        return np.asarray(self.table[column].cast(pa.float64()).to_numpy(), np.float64)
+
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The truth, (rows,); -1 where unknown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from maskkit.cli import options, terminal
+from maskkit.cli.evaluation_facts import HEADER, measures
+from maskkit.cli.evaluation_tables import evaluation_tables
 from maskkit.cli.streams import (
     STREAM,
     Target,
@@ -19,12 +22,14 @@ from maskkit.cli.streams import (
     stdout_is_terminal,
     target,
 )
-from maskkit.cli.tables import evaluation_tables, measures
-from maskkit.cli.tune import DecisionOut, Tune, check_tuning, show_tuning, write_decision
-from maskkit.errors import RefusedError
+from maskkit.cli.tune import DecisionOut, Tune, check_tuning, show_tuning, tuned
+from maskkit.errors import MaskkitError, RefusedError
 
 if TYPE_CHECKING:
-    from maskkit.stages.evaluate import Evaluation
+    from maskkit.artifacts.checkpoint import Checkpoint
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.reporting.pictured import Pictured
+    from maskkit.scoring.evaluated import Evaluation
 
 
 def evaluate(
@@ -35,9 +40,38 @@ def evaluate(
     predictions: Annotated[
         str, typer.Argument(metavar="PREDICTIONS", help="From predict or ensemble, or any submission.")
     ],
+    by: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            help="Also score slices: by a column or a factor (gender), columns that are crossed "
+            "(gender,mask), a number in steps (age:2) or as quantiles (brightness:q4, face:q3); may be "
+            "repeated. Columns beside those of the manifest: class, face (its share of the photo), "
+            "brightness, contrast, sharpness.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="PREDICTIONS",
+            help="Other predictions to compare with, drawing the same people for both.",
+            show_default=False,
+        ),
+    ] = None,
+    worst: Annotated[int, typer.Option(min=0, help="How many of the worst mistakes to name.")] = 20,
     output: options.Output = None,
     json: options.Json = False,
     html: options.Html = None,
+    photos: options.Photos = False,
+    explain: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Show with --photos what the model looked at in the worst mistakes (Grad-CAM); repeat it "
+            "for the other folds, so that each photo is explained by a model that has not seen its person.",
+            show_default=False,
+        ),
+    ] = None,
     fail_under: Annotated[
         Optional[float],
         typer.Option(min=0, max=1, help="Exit code 3 if the macro-F1 is lower.", show_default=False),
@@ -50,6 +84,7 @@ def evaluate(
     decision: DecisionOut = None,
     replicates: Annotated[int, typer.Option(min=2, help="Bootstrap replicates over people.")] = 1000,
     seed: options.Seed = 0,
+    root: options.Root = None,
     allow_leak: options.AllowLeak = False,
     force: options.Force = False,
     recipe: options.Recipe = None,
@@ -58,12 +93,13 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Score predictions: macro-F1 with its 95 % interval over people, per class, per factor, per fold.
 
-    Prints tables on a terminal, tab-separated values in a pipe, JSON with --json or into -o FILE.
+    Also slices, errors beside the cuts of age, calibration, the worst mistakes, and other predictions beside
+    these. Prints tables on a terminal, tab-separated values in a pipe, JSON with --json or into -o FILE.
 
     With --tune, offsets or a temperature are fitted to these predictions, and judged on people they were
     not fitted to.
 
-    Example: maskkit evaluate folds.parquet oof.parquet --html report.html -o scores.json
+    Example: maskkit evaluate folds.parquet oof.parquet --by age:2 --by gender,mask --html report.html
 
     Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
     """
@@ -72,32 +108,69 @@ def evaluate(
     from maskkit.artifacts.predictions import Predictions
     from maskkit.stages.evaluate import evaluate as stage
     from maskkit.stages.evaluate import report
-    from maskkit.stages.tune import tune as tuning
 
-    _check_words(manifest, predictions, output=output, html=html, curves=curves)
-    inputs = [manifest, predictions, *map(str, curves or [])]
+    inputs = [manifest, predictions, *map(str, curves or []), against, *(explain or [])]
+    _check_words(inputs, output=output, html=html, curves=curves, photos=photos, explain=explain)
+    _check_by(by or [])
     to = None if output is None else target(output, force=force, inputs=inputs)
     if html is not None:
         refuse(html, force=force, inputs=inputs)
     check_tuning(tune, decision, force=force, inputs=inputs, outputs=[output, html])
     truth = Manifest.read(source(manifest, what="manifest"))
     given = Predictions.read(source(predictions, what="predictions"))
+    other = None if against is None else Predictions.read(source(against, what="predictions"), like=given)
+    models = _models(explain or [])
     options.stop_if_dry(context, dry_run)
-    result = stage(truth, given, replicates=replicates, seed=seed, allow_leak=allow_leak)
-    tuned = (
-        None
-        if tune is None
-        else tuning(truth, given, method=tune, replicates=replicates, seed=seed, allow_leak=allow_leak)
-    )
-    if tuned is not None:
-        write_decision(tuned, decision)
+    result = stage(
+        truth, given, by=by or [], against=other, worst=worst, replicates=replicates, seed=seed,
+        allow_leak=allow_leak, root=root, track=terminal.track,
+    )  # fmt: skip
+    deciding = tuned(truth, given, tune, decision, replicates=replicates, seed=seed, allow_leak=allow_leak)
     if html is not None:
-        text = report(result, manifest=truth.name, predictions=given.name, curves=curves or [])
+        shown = _pictures(result, truth, models, root) if photos else {}
+        text = report(
+            result, manifest=truth.name, predictions=given.name, curves=curves or [], pictures=shown
+        )
         write_whole(html, text.encode())
         terminal.note(f"the page is {html}")
     _print(result, to, json=json)
-    if tuned is not None:
-        show_tuning(tuned, json=json)
+    if deciding is not None:
+        show_tuning(deciding, json=json)
+    _refuse_low(result, fail_under)
+
+
+def _check_words(
+    inputs: list[str | None],
+    *,
+    output: str | None,
+    html: Path | None,
+    curves: list[Path] | None,
+    photos: bool,
+    explain: list[str] | None,
+) -> None:
+    if inputs.count(STREAM) > 1:
+        raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
+    if curves and html is None:
+        raise typer.BadParameter("curves are drawn in the page of --html", param_hint="--curves")
+    if photos and html is None:
+        raise typer.BadParameter("photos are shown in the page of --html", param_hint="--photos")
+    if explain and not photos:
+        raise typer.BadParameter("what the model looked at is shown with --photos", param_hint="--explain")
+    if html is not None and output is not None and html.resolve() == Path(output).resolve():
+        raise typer.BadParameter(f"{html} is given to -o too", param_hint="--html")
+
+
+def _check_by(by: list[str]) -> None:
+    from maskkit.scoring.slicing import parse_by
+
+    for text in by:
+        try:
+            parse_by(text)
+        except MaskkitError as error:
+            raise typer.BadParameter(f"{error.what}; {error.why}; {error.fix}", param_hint="--by") from error
+
+
+def _refuse_low(result: Evaluation, fail_under: float | None) -> None:
     headline = result.scores.macro_f1.value or 0.0
     if fail_under is not None and headline < fail_under:
         raise RefusedError(
@@ -107,32 +180,40 @@ def evaluate(
         )
 
 
-def _check_words(
-    manifest: str, predictions: str, *, output: str | None, html: Path | None, curves: list[Path] | None
-) -> None:
-    if manifest == predictions == STREAM:
-        raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
-    if curves and html is None:
-        raise typer.BadParameter("curves are drawn in the page of --html", param_hint="--curves")
-    if html is not None and output is not None and html.resolve() == Path(output).resolve():
-        raise typer.BadParameter(f"{html} is given to -o too", param_hint="--html")
+def _models(names: list[str]) -> list[Checkpoint]:
+    """Read the models that are asked what they looked at, and see first whether they can be."""
+    from maskkit.artifacts.checkpoint import Checkpoint
+
+    if names:
+        from maskkit.modeling.explaining import need_grad_cam  # torch, which scores need not
+
+        need_grad_cam()
+    return [Checkpoint.read(source(name, what="checkpoint")) for name in names]
+
+
+def _pictures(
+    result: Evaluation, truth: Manifest, models: list[Checkpoint], root: str | None
+) -> Mapping[str, Pictured]:
+    from maskkit.stages.evaluate import pictured
+
+    return pictured(result, truth, explain=models, root=root, track=terminal.track)
 
 
 def _print(result: Evaluation, to: Target | None, *, json: bool) -> None:
     """Give programs the numbers and people the tables, which share a terminal but never a pipe."""
-    tables = evaluation_tables(result)
     if to is None and stdout_is_terminal():
         if json:
             print_json(result.to_json())
         else:
-            for table in tables:
-                terminal.show(table)
+            for table in evaluation_tables(result):
+                terminal.show("")
+                terminal.show(terminal.escape(table) if isinstance(table, str) else table)
         return
     if to is not None:
         to.write((dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
     elif json:
         print_json(result.to_json())
     else:
-        print_tsv(("scope", "name", "measure", "value", "low", "high"), measures(result))
-    for table in tables:
+        print_tsv(HEADER, measures(result))
+    for table in evaluation_tables(result, brief=True):
         terminal.note(table)

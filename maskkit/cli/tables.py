@@ -10,12 +10,9 @@ from maskkit.cli.terminal import escape
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.scoring.scores import ClassScore, Estimate
+    from maskkit.scoring.scores import Estimate
     from maskkit.stages.bench import Bench
     from maskkit.stages.crop import Cropped
-    from maskkit.stages.evaluate import Evaluation
-
-Measure = tuple[str, str, str, object, object, object]
 
 
 def fold_table(quality: Mapping[str, Any]) -> Table:
@@ -54,54 +51,6 @@ def agreement_table(agreement: Any, names: Sequence[str]) -> Table:
     for index, name in enumerate(names):
         table.add_row(f"{index + 1} {escape(name)}", *(f"{share:.4f}" for share in agreement[index]))
     return table
-
-
-def evaluation_tables(evaluation: Evaluation) -> Iterator[Table]:
-    """Show the headline, the factors, the classes and the folds."""
-    scores = evaluation.scores
-    people = f"{scores.rows} photos of {scores.people} people"
-    head = new_table(
-        f"{people}; intervals of {scores.confidence:.0%} over people", "", "macro-F1", "accuracy"
-    )
-    head.add_row("all classes", interval(scores.macro_f1), interval(scores.accuracy))
-    for factor in scores.factors:
-        head.add_row(escape(factor.name), interval(factor.macro_f1), interval(factor.accuracy))
-    if evaluation.log_loss is not None:
-        head.caption = f"cross entropy {evaluation.log_loss:.4f}"
-    yield head
-    yield _class_table(scores.classes)
-    if scores.folds is not None:
-        folds = new_table("per fold", "fold", "people", "photos", "macro-F1", "accuracy")
-        for one in scores.folds.each:
-            folds.add_row(
-                str(one.fold), str(one.people), str(one.rows), f"{one.macro_f1:.4f}", f"{one.accuracy:.4f}"
-            )
-        macro, accuracy = scores.folds.macro_f1, scores.folds.accuracy
-        folds.add_section()
-        folds.add_row(
-            "mean", "", "", spread(macro.mean, macro.deviation), spread(accuracy.mean, accuracy.deviation)
-        )
-        yield folds
-
-
-def measures(evaluation: Evaluation) -> Iterator[Measure]:
-    """Flatten an evaluation to rows of scope, name, measure, value, low, high."""
-    scores = evaluation.scores
-    yield "all", "", "photos", scores.rows, None, None
-    yield "all", "", "people", scores.people, None, None
-    yield _row("all", "", "macro_f1", scores.macro_f1)
-    yield _row("all", "", "accuracy", scores.accuracy)
-    yield "all", "", "log_loss", evaluation.log_loss, None, None
-    for factor in scores.factors:
-        yield _row("factor", factor.name, "macro_f1", factor.macro_f1)
-        yield _row("factor", factor.name, "accuracy", factor.accuracy)
-        for level in factor.levels:
-            yield from _class_rows(f"factor {factor.name}", level)
-    for one in scores.classes:
-        yield from _class_rows("class", one)
-    for fold in scores.folds.each if scores.folds else ():
-        yield "fold", str(fold.fold), "macro_f1", fold.macro_f1, None, None
-        yield "fold", str(fold.fold), "accuracy", fold.accuracy, None, None
 
 
 def speed_table(bench: Bench) -> Table:
@@ -162,32 +111,12 @@ def _fold_cells(row: Mapping[str, Any]) -> Iterator[str]:
     yield f"{max(map(abs, row['deviation']), default=0.0):.1%}"
 
 
-def _class_table(classes: Sequence[ClassScore]) -> Table:
-    table = new_table("per class", "class", "people", "photos", "precision", "recall", "F1")
-    for one in classes:
-        shares = [_number(share, 3) for share in (one.precision, one.recall)]
-        table.add_row(escape(one.name), str(one.people), str(one.rows), *shares, interval(one.f1, 3))
-    return table
-
-
-def _class_rows(scope: str, one: ClassScore) -> Iterator[Measure]:
-    yield scope, one.name, "photos", one.rows, None, None
-    yield scope, one.name, "people", one.people, None, None
-    yield scope, one.name, "precision", one.precision, None, None
-    yield scope, one.name, "recall", one.recall, None, None
-    yield _row(scope, one.name, "f1", one.f1)
-
-
-def _row(scope: str, name: str, measure: str, estimate: Estimate) -> Measure:
-    return scope, name, measure, estimate.value, estimate.low, estimate.high
-
-
 def interval(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
     """Write a measure and its interval, or a difference and its interval with their signs."""
-    value = _number(estimate.value, digits, signed=signed)
+    value = number(estimate.value, digits, signed=signed)
     if estimate.low is None or estimate.high is None:
         return value
-    low, high = (_number(end, digits, signed=signed) for end in (estimate.low, estimate.high))
+    low, high = (number(end, digits, signed=signed) for end in (estimate.low, estimate.high))
     return f"{value}  {low}{' to ' if signed else '-'}{high}"
 
 
@@ -196,7 +125,8 @@ def spread(mean: float, deviation: float | None, digits: int = 4) -> str:
     return f"{mean:.{digits}f}" if deviation is None else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
-def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
+def number(value: float | None, digits: int, *, signed: bool = False) -> str:
+    """Write a measure, and an undefined one as a dash."""
     if value is None:
         return "-"
     sign = "+" if signed and round(value, digits) else ""

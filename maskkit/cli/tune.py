@@ -17,6 +17,8 @@ from maskkit.cli.terminal import escape
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.artifacts.predictions import Predictions
     from maskkit.scoring.tuned import Tuned
 
 Tune = Annotated[
@@ -53,13 +55,27 @@ def check_tuning(
     refuse(decision, force=force, inputs=inputs)
 
 
-def write_decision(tuned: Tuned, decision: Path | None) -> None:
-    """Write the decision, if that was asked for."""
+def tuned(
+    manifest: Manifest,
+    predictions: Predictions,
+    tune: str | None,
+    decision: Path | None,
+    *,
+    replicates: int,
+    seed: int,
+    allow_leak: bool,
+) -> Tuned | None:
+    """Tune if that was asked for, and write the decision before anything is printed."""
+    if tune is None:
+        return None
     from maskkit.artifacts.files import write_whole
+    from maskkit.stages.tune import tune as stage
 
+    found = stage(manifest, predictions, method=tune, replicates=replicates, seed=seed, allow_leak=allow_leak)
     if decision is not None:
-        write_whole(decision, tuned.decision.to_bytes())
+        write_whole(decision, found.decision.to_bytes())
         terminal.note(f"the decision is {decision}")
+    return found
 
 
 def show_tuning(tuned: Tuned, *, json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import labels_from_factors
@@ -32,11 +31,3 @@ def fold_codes(manifest: Manifest) -> NDArray[np.int64]:
     if not manifest.has("fold"):
         return np.full(len(manifest), UNKNOWN)
     return np.where(manifest.folds == NOT_IN_SPLIT, UNKNOWN, manifest.folds + 1)
-
-
-def numbers_of(manifest: Manifest, factor: str) -> NDArray[np.float64]:
-    """Return a numeric factor as given, (photos,); NaN if unknown."""
-    if not manifest.has(factor):
-        return np.full(len(manifest), np.nan)
-    column = manifest.table[factor].cast(pa.float64())
-    return np.asarray(column.to_numpy(), np.float64)

@@ -6,6 +6,10 @@ import io
 from base64 import b64encode
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import decode
 
@@ -14,14 +18,23 @@ WIDEST = 2.0  # times the height; the rest is cut away
 QUALITY = 75
 
 
-def thumbnail(file: Path) -> str | None:
+def thumbnail(file: Path, *, height: int = HEIGHT) -> str | None:
     """Return a photo as a data URI of a small JPEG; None if it cannot be read."""
     try:
-        image = decode(file, least=lambda *_: (HEIGHT, 1))
+        image = decode(file, least=lambda *_: (height, 1))
     except MaskkitError:
         return None
-    width = max(1, round(image.width * HEIGHT / image.height))
-    image = image.resize((width, HEIGHT)).crop((0, 0, min(width, round(WIDEST * HEIGHT)), HEIGHT))
+    return _small(image, height)
+
+
+def as_uri(pixels: NDArray[np.uint8], *, height: int = HEIGHT) -> str:
+    """Return pixels, (height, width, 3), as a data URI of a small JPEG."""
+    return _small(Image.fromarray(pixels), height)
+
+
+def _small(image: Image.Image, height: int) -> str:
+    width = max(1, round(image.width * height / image.height))
+    image = image.resize((width, height)).crop((0, 0, min(width, round(WIDEST * height)), height))
     data = io.BytesIO()
     image.save(data, "JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{b64encode(data.getvalue()).decode()}"

@@ -31,6 +31,8 @@ def _environment() -> Environment:
         "percent": _percent,
         "grouped": _grouped,
         "short": _short,
+        "chance": _chance,
+        "capitalize_first": _capitalize_first,
     }
     return environment
 
@@ -67,3 +69,13 @@ def _short(value: float) -> str:
     """Show a number in about four digits."""
     size = abs(value)
     return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
+
+
+def _chance(value: float) -> str:
+    """Show a probability, and a very small one as being below what four decimals tell."""
+    return f"{value:.4f}" if value >= 0.0001 else "less than 0.0001"
+
+
+def _capitalize_first(text: str) -> str:
+    """Begin a sentence with a capital, and leave the rest as it is: names may have capitals of their own."""
+    return text[:1].upper() + text[1:]

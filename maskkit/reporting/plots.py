@@ -4,7 +4,7 @@ Plain tables, CSS and inline SVG instead of pictures: they follow the reader's l
 theme, stay sharp and selectable, and are the same bytes on every machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10, sqrt
 
@@ -15,13 +15,15 @@ from maskkit.errors import MaskkitError
 class Line:
     """A named line through the points (x, y); a y that is not finite leaves a gap.
 
-    A faint one is the background of another, such as the values that the other smooths.
+    A faint one is the background of another, such as the values that the other smooths. With intervals, (low,
+    high) of each point or None, every point is a dot on a whisker; dots alone have empty intervals.
     """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     is_faint: bool = False
+    intervals: Sequence[tuple[float, float] | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,16 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A point of a line, and the ends of its interval; both None without one."""
+
+    x: float
+    y: float
+    top: float | None
+    bottom: float | None
+
+
+@dataclass(frozen=True)
 class Drawing:
     """A chart laid out in a box of `width` by `height` units, y downwards.
 
@@ -75,6 +87,7 @@ class Drawing:
         y_ticks: Places on the vertical axis.
         marks: Vertical lines, in the order of the chart's.
         paths: SVG path data, one per line.
+        dots: Of each line, if it has intervals.
     """
 
     chart: Chart
@@ -88,6 +101,7 @@ class Drawing:
     y_ticks: tuple[Tick, ...]
     marks: tuple[Tick, ...]
     paths: tuple[str, ...]
+    dots: tuple[tuple[Dot, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,7 +178,8 @@ def draw(chart: Chart) -> Drawing:
         )
     along = [*(x for x, _ in points), *(mark.x for mark in chart.marks)]
     x_marks = decades(min(along), max(along)) if chart.is_log else ticks(min(along), max(along))
-    seen = [y if chart.highest is None else min(y, chart.highest) for _, y in points]
+    ends = [end for line in chart.lines for pair in line.intervals or () for end in pair or ()]
+    seen = [y if chart.highest is None else min(y, chart.highest) for y in [*(y for _, y in points), *ends]]
     y_marks = ticks(min(seen), max(seen))
 
     def across(x: float) -> float:
@@ -183,7 +198,20 @@ def draw(chart: Chart) -> Drawing:
     x_ticks = tuple(Tick(across(mark), f"{mark:g}".replace("e-0", "e-")) for mark in x_marks)
     y_ticks = tuple(Tick(down(mark), f"{mark:g}") for mark in y_marks)
     marks = tuple(Tick(across(mark.x), mark.label) for mark in chart.marks)
-    return Drawing(chart, width, height, left, right, top, bottom, x_ticks, y_ticks, marks, tuple(paths))
+    dots = tuple(_dots(line, across, down) for line in chart.lines)
+    return Drawing(
+        chart, width, height, left, right, top, bottom, x_ticks, y_ticks, marks, tuple(paths), dots
+    )
+
+
+def _dots(line: Line, across: Callable[[float], float], down: Callable[[float], float]) -> tuple[Dot, ...]:
+    if line.intervals is None:
+        return ()
+    return tuple(
+        Dot(across(x), down(y), *((None, None) if pair is None else (down(pair[1]), down(pair[0]))))
+        for x, y, pair in zip(line.x, line.y, line.intervals, strict=True)
+        if isfinite(y)
+    )
 
 
 def decades(low: float, high: float) -> list[float]:

@@ -23,6 +23,7 @@ class Common:
 
     Args:
         space: The label space.
+        rows: Where they are in the manifest, (N,).
         truth: Class of each, (N,).
         answers: What each of the predictions says, (predictions, N).
         person: A code per person, negative where unknown, (N,).
@@ -32,6 +33,7 @@ class Common:
     """
 
     space: LabelSpace
+    rows: Rows
     truth: Rows
     answers: Rows
     person: Rows
@@ -64,6 +66,7 @@ class Common:
             refuse_leak(manifest, one, rows, allow_leak=allow_leak)
         return cls(
             space=manifest.space,
+            rows=rows,
             truth=manifest.labels[rows],
             answers=np.stack([one.answer[at[rows]] for one, at in zip(given, place, strict=True)]),
             person=manifest.known_people[rows],

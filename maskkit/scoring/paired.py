@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from maskkit.labels import LabelSpace
 from maskkit.scoring import bootstrap, metrics
@@ -43,6 +44,16 @@ class OnlyOne:
     neither: int
     people_first: int
     people_second: int
+
+    @property
+    def p_photos(self) -> float:
+        """McNemar's exact test over photos. It takes photos to be independent, and a person's are not."""
+        return sign_test(self.first, self.second)
+
+    @property
+    def p_people(self) -> float:
+        """The same over people, a sign test, which is the one to read: each person counts once."""
+        return sign_test(self.people_first, self.people_second)
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,16 @@ def _redrawn(kinds: bootstrap.Kinds, patterns: Counts, space: LabelSpace, *, cou
     return np.concatenate(
         [np.stack([_measures(into(counts), space) for into in sums]) for counts in drawn], axis=1
     )
+
+
+def sign_test(first: int, second: int) -> float:
+    """Return how likely so uneven counts, or more uneven ones, are if both sides were equally likely.
+
+    The exact two-sided binomial test: of the two that disagree, McNemar's (McNemar 1947,
+    https://doi.org/10.1007/BF02295996).
+    """
+    both = first + second
+    return min(1.0, 2 * float(bdtr(min(first, second), both, 0.5))) if both else 1.0
 
 
 def held_together(confidence: float, comparisons: int) -> float:

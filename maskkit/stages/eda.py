@@ -21,7 +21,7 @@ from maskkit.describing.groups import (
 from maskkit.describing.looks import look
 from maskkit.describing.numbers import Ages, ages
 from maskkit.describing.pairs import kind
-from maskkit.describing.people import fold_codes, levels_of, numbers_of
+from maskkit.describing.people import fold_codes, levels_of
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
@@ -106,7 +106,7 @@ def _table(
 def _ages(manifest: Manifest) -> tuple[Ages, ...]:
     person = manifest.people.codes
     found = (
-        ages(factor.name, numbers_of(manifest, factor.name), person, factor.cuts)
+        ages(factor.name, manifest.numbers(factor.name), person, factor.cuts)
         for factor in manifest.space.factors
         if factor.is_numeric
     )

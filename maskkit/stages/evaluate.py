@@ -2,160 +2,251 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.files import STANDARD_INPUT
-from maskkit.artifacts.header import Record, merged
+from maskkit.artifacts.header import merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.script import script
-from maskkit.errors import MaskkitError, examples
+from maskkit.labels import LabelSpace
+from maskkit.progress import Track, untracked
+from maskkit.scoring.against import against as compared
+from maskkit.scoring.boundary import Boundary, boundaries, signed_distances
+from maskkit.scoring.calibration import calibration
+from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.evaluation import score
-from maskkit.scoring.matching import check_answers, places, refuse_leak
-from maskkit.scoring.metrics import log_loss
-from maskkit.scoring.scores import Scores
+from maskkit.scoring.matching import check_answers, refuse_leak
+from maskkit.scoring.metrics import log_loss, macro_f1
+from maskkit.scoring.mistakes import WrongAnswer, factors_apart, losses, worst_mistakes
+from maskkit.scoring.noise import Noise, noise
+from maskkit.scoring.scored import Scored
+from maskkit.scoring.slices import Slice, Slicing, score_slices
+from maskkit.scoring.slicing import FACE, LOOKS, By, Cut, cut, parse_by
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores, and what they are scores of.
-
-    Args:
-        scores: Measures with their intervals.
-        log_loss: Mean cross entropy of the probabilities; None for answers without them.
-        history: Every stage run that led to these scores.
-    """
-
-    scores: Scores
-    log_loss: float | None
-    history: tuple[Record, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values, the headline first."""
-        return {"log_loss": self.log_loss, **self.scores.to_json()}
+if TYPE_CHECKING:
+    from maskkit.artifacts.checkpoint import Checkpoint
+    from maskkit.reporting.pictured import Pictured
 
 
 def evaluate(
     manifest: Manifest,
     predictions: Predictions,
     *,
+    by: Sequence[str] = (),
+    against: Predictions | None = None,
+    worst: int = 20,
     replicates: int = 1000,
     seed: int = 0,
     allow_leak: bool = False,
+    root: str | None = None,
+    track: Track = untracked,
 ) -> Evaluation:
     """Score every labelled image against `label`, the truth, whatever the training target was.
 
     Args:
         manifest: Holds the truth. Predictions may cover all of it, or whole folds.
         predictions: Matched by path.
+        by: What to cut into slices by, such as `age:2`, `gender,mask` or `brightness:q4`.
+        against: Other predictions, to compare these with.
+        worst: How many of the worst mistakes to name.
         replicates: Bootstrap replicates over people.
         seed: Of the bootstrap.
         allow_leak: Score although models have seen the people.
+        root: Where the photos are, for slices by light.
+        track: Shows progress.
 
     Raises:
         MaskkitError: Images or classes do not match; nothing is dropped silently.
         RefusedError: The models have seen people they are scored on.
     """
     manifest.need("label")
+    cuts = [parse_by(text) for text in by]
     check_answers(manifest, predictions)
-    rows, place = _matched(manifest, predictions)  # (scored,), (scored,)
-    refuse_leak(manifest, predictions, rows, allow_leak=allow_leak)
-    truth = manifest.labels[rows]
-    person = manifest.known_people
-    fold = manifest.folds[rows] if manifest.has("fold") else None
+    scored = Scored.of(manifest, predictions)
+    refuse_leak(manifest, predictions, scored.rows, allow_leak=allow_leak)
+    bootstrap = {"replicates": replicates, "seed": seed}
+    other = None
+    if against is not None:
+        other = compared(manifest, predictions, against, allow_leak=allow_leak, **bootstrap)
+    computed = _computed(manifest, scored.rows, cuts, root, track)
+    groups = [cut(manifest, one, scored.rows, computed) for one in cuts]
+    space, probs = manifest.space, predictions.probs
     scores = score(
-        truth,
-        predictions.answer[place],
-        space=manifest.space,
-        person=person[rows],
-        fold=fold if fold is not None and (fold >= 0).any() else None,
+        scored.truth, scored.answer, space=space, person=scored.person, fold=scored.fold, **bootstrap
+    )
+    return Evaluation(
+        scores,
+        None if probs is None else log_loss(scored.truth, probs, scored.place),
+        merged([predictions.header.history, manifest.header.history]),
+        adjusted=predictions.adjusted,
+        calibration=None if probs is None else calibration(scored.truth, probs[scored.place]),
+        boundaries=tuple(_boundaries(manifest, scored, **bootstrap)),
+        mistakes=() if probs is None else _mistakes(manifest, scored, probs, worst),
+        slices=tuple(
+            Slicing.of(one.text, _slices(scored, into, space, **bootstrap))
+            for one, into in zip(cuts, groups, strict=True)
+        ),
+        folds_noise=_noise_of_folds(scored, space, **bootstrap),
+        against=other,
+    )
+
+
+def _slices(scored: Scored, into: Cut, space: LabelSpace, *, replicates: int, seed: int) -> list[Slice]:
+    return score_slices(
+        scored.truth, scored.answer, into, space=space, person=scored.person, replicates=replicates, seed=seed
+    )
+
+
+def _noise_of_folds(scored: Scored, space: LabelSpace, *, replicates: int, seed: int) -> Noise | None:
+    """Look whether the best fold is more than noise above the second, by each fold's own people."""
+    if scored.fold is None:
+        return None
+    held_out = np.flatnonzero(scored.fold >= 0)
+    numbers, code = np.unique(scored.fold[held_out], return_inverse=True)
+    each = score_slices(
+        scored.truth[held_out],
+        scored.answer[held_out],
+        Cut(tuple(f"fold {number}" for number in numbers), code),
+        space=space,
+        person=scored.person[held_out],
+        macro_f1=macro_f1,
         replicates=replicates,
         seed=seed,
     )
-    history = merged([predictions.header.history, manifest.header.history])
-    return Evaluation(scores, _log_loss(truth, predictions, place), history)
+    return noise([one.name for one in each], [one.macro_f1 for one in each])
 
 
-def report(evaluation: Evaluation, *, manifest: str, predictions: str, curves: Sequence[Path] = ()) -> str:
-    """Return a self-contained HTML page of the scores; no photo is in it.
+def _boundaries(manifest: Manifest, scored: Scored, *, replicates: int, seed: int) -> Iterator[Boundary]:
+    shape = manifest.space.shape
+    levels = zip(np.unravel_index(scored.truth, shape), np.unravel_index(scored.answer, shape), strict=True)
+    for factor, (truth, answer) in zip(manifest.space.factors, levels, strict=True):
+        if factor.is_numeric:
+            yield from boundaries(
+                factor,
+                manifest.numbers(factor.name)[scored.rows],
+                truth != answer,
+                person=scored.person,
+                replicates=replicates,
+                seed=seed,
+            )
+
+
+def _mistakes(
+    manifest: Manifest, scored: Scored, probs: NDArray[np.float32], worst: int
+) -> tuple[WrongAnswer, ...]:
+    wrong = np.flatnonzero(scored.answer != scored.truth)
+    own = probs[scored.place[wrong]]  # (wrong, C)
+    chosen = worst_mistakes(scored.truth[wrong], own, worst)
+    loss = losses(scored.truth[wrong], own)
+    table = manifest.table.select(["path", "person_id"]).take(pa.array(scored.rows[wrong[chosen]]))
+    numeric = [factor for factor in manifest.space.factors if factor.is_numeric]
+    numbers = {factor.name: manifest.numbers(factor.name)[scored.rows] for factor in numeric}
+    apart = {factor.name: signed_distances(numbers[factor.name], factor.cuts)[0] for factor in numeric}
+    names = manifest.space.names
+    found = []
+    for path, person, index in zip(*table.to_pydict().values(), chosen, strict=True):
+        at = wrong[index]
+        truth, answer = int(scored.truth[at]), int(scored.answer[at])
+        known = [name for name in numbers if not np.isnan(numbers[name][at])]
+        found.append(
+            WrongAnswer(
+                path=path,
+                person=person,
+                fold=None if scored.fold is None or scored.fold[at] < 0 else int(scored.fold[at]),
+                truth=names[truth],
+                answer=names[answer],
+                confidence=float(own[index, answer]),
+                truth_probability=float(own[index, truth]),
+                loss=float(loss[index]),
+                differs=factors_apart(manifest.space, truth, answer),
+                numbers={name: float(numbers[name][at]) for name in known},
+                distances={name: float(apart[name][at]) for name in known},
+            )
+        )
+    return tuple(found)
+
+
+def _computed(
+    manifest: Manifest, rows: NDArray[np.int64], cuts: Sequence[By], root: str | None, track: Track
+) -> dict[str, NDArray[np.float64]]:
+    """Return what slices need and the manifest does not have, of these rows: the size of faces, light.
+
+    Raises:
+        MaskkitError: There are no faces, or no photo can be read.
+    """
+    from maskkit.imaging.cropping import boxes_of  # OpenCV, which scores alone need not
+    from maskkit.imaging.looking import look_at
+
+    wanted = {column for one in cuts for column in one.columns if not manifest.has(column)}
+    found = {}
+    if FACE in wanted:
+        manifest.need("box")
+        x0, y0, x1, y1 = boxes_of(manifest)[rows].astype(np.float64).T
+        found[FACE] = (x1 - x0) * (y1 - y0)
+    if wanted & set(LOOKS):
+        looks = look_at(manifest.select(rows), root=root, half=True, track=track)
+        for name in wanted & set(LOOKS):
+            found[name] = np.where(looks.readable, looks[name].astype(np.float64), np.nan)
+    return found
+
+
+def pictured(
+    evaluation: Evaluation,
+    manifest: Manifest,
+    *,
+    explain: Sequence[Checkpoint] = (),
+    root: str | None = None,
+    track: Track = untracked,
+) -> Mapping[str, Pictured]:
+    """Return small pictures of the worst mistakes, by path, for a page that is not to be passed on lightly.
+
+    Args:
+        evaluation: Names the mistakes.
+        manifest: That they were found in.
+        explain: Models to ask what they looked at; of each photo the one that has not seen its person.
+        root: Where the photos are, if not where `label` found them.
+        track: Shows progress.
+
+    Raises:
+        MaskkitError: Photos are not under the root, or the models cannot be asked.
+    """
+    from maskkit.reporting.pictured import pictures_of  # Pillow, and torch if models are asked
+
+    return pictures_of(evaluation.mistakes, manifest, explain=explain, root=root, track=track)
+
+
+def report(
+    evaluation: Evaluation,
+    *,
+    manifest: str,
+    predictions: str,
+    curves: Sequence[Path] = (),
+    pictures: Mapping[str, Pictured] | None = None,
+) -> str:
+    """Return a self-contained HTML page of the scores; no photo is in it unless it is given.
 
     Args:
         evaluation: What to show.
         manifest: Name of the manifest scored.
         predictions: Name of the predictions scored.
         curves: History files of the trainings, to be drawn.
+        pictures: Of the worst mistakes, from `pictured`.
     """
     from maskkit.reporting.curves import training_curves  # pandas and jinja2, which scores alone need not
     from maskkit.reporting.page import evaluation_page
 
-    facts = {"Manifest": manifest, "Predictions": predictions}
-    if evaluation.log_loss is not None:
-        facts["Cross entropy"] = f"{evaluation.log_loss:.4f}"
     return evaluation_page(
-        evaluation.scores,
+        evaluation,
         title=f"Evaluation of {predictions}",
-        facts=facts,
+        facts={"Manifest": manifest, "Predictions": predictions},
         history=script(evaluation.history, output="-" if predictions == STANDARD_INPUT else predictions),
         curves=training_curves(curves),
+        pictures=pictures or {},
     )
-
-
-def _matched(manifest: Manifest, predictions: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the labelled rows that were predicted, and the prediction of each.
-
-    Raises unless each fold was predicted as a whole or not at all, and nothing else was predicted.
-    """
-    paths = manifest.table["path"]
-    place = places(manifest, predictions)
-    if (place >= 0).sum() < len(predictions):  # paths are unique in both
-        strangers = pc.invert(pc.is_in(predictions.path, value_set=paths))
-        extra = predictions.path.filter(strangers).to_pylist()
-        raise MaskkitError(
-            f"{predictions.name} has {len(extra)} images that are not in {manifest.name}: {examples(extra)}",
-            why="an answer without a known truth cannot be scored",
-            fix="evaluate with the manifest that was predicted",
-        )
-    labelled = manifest.labels >= 0
-    scored, unanswered = labelled & (place >= 0), labelled & (place < 0)
-    if not scored.any():
-        raise MaskkitError(
-            f"{predictions.name} answers for no labelled image of {manifest.name}",
-            why="there is nothing to score",
-            fix="evaluate with a manifest that holds the truth",
-        )
-    part = manifest.folds if manifest.has("fold") else np.zeros(len(manifest), np.int64)
-    halved = unanswered & np.isin(part, np.unique(part[scored]))
-    if halved.any():
-        missing = paths.filter(pa.array(halved)).to_pylist()
-        raise MaskkitError(
-            f"{len(missing)} labelled images have no prediction: {examples(missing)}",
-            why="a score over part of a fold is a score of other people than it claims",
-            fix="predict all images of the manifest, or all of a fold",
-        )
-    if unanswered.any():
-        folds = np.unique(part[scored])
-        log.warning(
-            "scoring fold %s only: %d of %d labelled images",
-            examples(folds, most=20),
-            scored.sum(),
-            labelled.sum(),
-        )
-    rows = np.flatnonzero(scored)
-    return rows, place[rows]
-
-
-def _log_loss(truth: NDArray[np.int64], predictions: Predictions, place: NDArray[np.int64]) -> float | None:
-    if predictions.probs is None:
-        return None
-    return log_loss(truth, predictions.probs, place)

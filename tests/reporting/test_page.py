@@ -9,12 +9,13 @@ import pytest
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.reporting.page import evaluation_page
 from maskkit.reporting.plots import Chart, Line
+from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.evaluation import score
 from maskkit.scoring.scores import Scores
 
 HOSTILE = "<script>alert('1')</script>&\""
 FACTS = {"model": "tiny", "manifest": "folds.parquet"}
-VOID = {"meta"}
+VOID = {"meta", "img"}
 
 
 class Page(HTMLParser):
@@ -55,12 +56,16 @@ def home_scores(*, people: int = 60, known: bool = True) -> Scores:
     return score(truth, answer, space=HOME, person=person if known else None, fold=person % 3, replicates=100)
 
 
+def of(scores: Scores) -> Evaluation:
+    return Evaluation(scores, None, ())
+
+
 def words(html: str) -> str:
     return " ".join(Page(html).text.replace("\N{NO-BREAK SPACE}", " ").split())
 
 
 def test_closes_every_tag_and_names_every_class() -> None:
-    html = evaluation_page(home_scores(), title="A run", facts=FACTS, history="maskkit label")
+    html = evaluation_page(of(home_scores()), title="A run", facts=FACTS, history="maskkit label")
     assert html.startswith("<!DOCTYPE html>\n<html lang=")
     page = Page(html)
     for name in (*HOME.names, *FACTS, *FACTS.values(), "A run", "maskkit label"):
@@ -69,10 +74,11 @@ def test_closes_every_tag_and_names_every_class() -> None:
 
 def test_loads_nothing_and_runs_nothing() -> None:
     chart = Chart("macro-F1", "epoch", (Line("fold 0", [1, 2], [0.1, 0.3]),))
-    html = evaluation_page(home_scores(), title="A run", facts=FACTS, history="", curves=[chart])
+    html = evaluation_page(of(home_scores()), title="A run", facts=FACTS, history="", curves=[chart])
     page = Page(html)
     assert not {"img", "script", "link", "iframe", "object", "image", "use"} & set(page.tags)
-    assert not {"src", "href", "xlink:href", "srcset", "onload"} & {name for name, _ in page.attributes}
+    assert not {"src", "xlink:href", "srcset", "onload"} & {name for name, _ in page.attributes}
+    assert all((link or "").startswith("#") for name, link in page.attributes if name == "href")
     assert not re.search(r"url\(|@import|https?:", html)
     assert "default-src 'none'" in html
 
@@ -82,7 +88,7 @@ def test_escapes_every_name_it_is_given() -> None:
     space = LabelSpace((Factor(hostile, (hostile, "b")), Factor("other", ("c", hostile))))
     rows = np.array([0, 1, 2, 3, 0])
     html = evaluation_page(
-        score(rows, rows[::-1], space=space, replicates=20),
+        of(score(rows, rows[::-1], space=space, replicates=20)),
         title=HOSTILE,
         facts={HOSTILE: HOSTILE},
         history=HOSTILE,
@@ -99,14 +105,14 @@ def test_escapes_every_name_it_is_given() -> None:
 
 def test_is_the_same_bytes_for_the_same_scores() -> None:
     first, second = (
-        evaluation_page(home_scores(), title="A run", facts=FACTS, history="x") for _ in range(2)
+        evaluation_page(of(home_scores()), title="A run", facts=FACTS, history="x") for _ in range(2)
     )
     assert first.encode() == second.encode()
 
 
 def test_tells_the_headline_and_how_to_read_its_interval() -> None:
     scores = home_scores()
-    text = words(evaluation_page(scores, title="A run", facts={}, history=""))
+    text = words(evaluation_page(of(scores), title="A run", facts={}, history=""))
     low, high = scores.macro_f1.low, scores.macro_f1.high
     assert low is not None
     assert high is not None
@@ -117,26 +123,26 @@ def test_tells_the_headline_and_how_to_read_its_interval() -> None:
 
 
 def test_says_so_when_people_are_unknown_or_only_one() -> None:
-    unknown = words(evaluation_page(home_scores(known=False), title="A", facts={}, history=""))
+    unknown = words(evaluation_page(of(home_scores(known=False)), title="A", facts={}, history=""))
     assert "For 420 of 420 photos the person is not known" in unknown
-    alone = words(evaluation_page(home_scores(people=1), title="A", facts={}, history=""))
+    alone = words(evaluation_page(of(home_scores(people=1)), title="A", facts={}, history=""))
     assert "no interval is given" in alone
 
 
 def test_marks_classes_of_few_people() -> None:
     rows = np.repeat([0, 1], [100, 7])
     space = LabelSpace((Factor("mask", ("often", "seldom")),))
-    html = evaluation_page(score(rows, rows, space=space, replicates=20), title="A", facts={}, history="")
+    html = evaluation_page(of(score(rows, rows, space=space, replicates=20)), title="A", facts={}, history="")
     assert re.findall(r'<th scope="row">(\w+) <span class="rare">', html) == ["seldom"]
-    common = evaluation_page(score(rows[:99], rows[:99], space=space), title="A", facts={}, history="")
+    common = evaluation_page(of(score(rows[:99], rows[:99], space=space)), title="A", facts={}, history="")
     assert "seldom <span" in common.replace("\n", "")  # nobody at all is few too
 
 
 def test_shows_folds_factors_charts_and_history_only_where_there_are_any() -> None:
-    full = words(evaluation_page(home_scores(), title="A", facts=FACTS, history="maskkit label"))
+    full = words(evaluation_page(of(home_scores()), title="A", facts=FACTS, history="maskkit label"))
     rows = np.array([0, 1, 1])
     single = LabelSpace((Factor("mask", ("wear", "none")),))
-    bare = words(evaluation_page(score(rows, rows, space=single), title="A", facts={}, history=""))
+    bare = words(evaluation_page(of(score(rows, rows, space=single)), title="A", facts={}, history=""))
     for heading in ("Factors", "Folds", "How it was made", "Largest mistakes"):
         assert heading in full
         assert heading not in bare
@@ -147,7 +153,7 @@ def test_leaves_a_matrix_too_wide_to_read_to_the_json() -> None:
     space = LabelSpace((Factor("shade", tuple(f"shade{number}" for number in range(61))),))
     rows = np.arange(61)
     html = evaluation_page(
-        score(rows, rows[::-1], space=space, replicates=20), title="A", facts={}, history=""
+        of(score(rows, rows[::-1], space=space, replicates=20)), title="A", facts={}, history=""
     )
     assert "The matrix of 61 classes is too wide" in words(html)
     assert 'class="heat' not in html

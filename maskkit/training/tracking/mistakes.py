@@ -1,4 +1,4 @@
-"""The photos that a model was most wrong about."""
+"""The photos that a model was most wrong about, drawn for a tracker."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from maskkit.imaging.photos import Photos
 from maskkit.labels import LabelSpace
+from maskkit.scoring.mistakes import losses, worst_mistakes
 
 HEIGHT = 192  # pixels of a drawn photo, whatever its size
 FONT, LINE, GAP = 13, 17, 12  # pixels
@@ -33,27 +34,6 @@ class Mistake:
     answer: str
     loss: float
     pixels: NDArray[np.uint8]
-
-
-def losses(label: NDArray[np.int64], probs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return each row's cross entropy in nats, (rows,), large but finite where the truth was given 0."""
-    chosen = probs[np.arange(len(label)), label].astype(np.float64)
-    return np.asarray(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)))
-
-
-def worst_mistakes(label: NDArray[np.int64], probs: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Return the `k` wrongly answered rows of the highest loss, worst first and equals in order of rows.
-
-    A right answer is none, however unsure: among many classes it may have a high loss.
-
-    Args:
-        label: Truth, (rows,).
-        probs: Class probabilities, (rows, classes).
-        k: How many rows at most.
-    """
-    wrong = np.flatnonzero(probs.argmax(1) != label)
-    order = np.argsort(-losses(label, probs)[wrong], kind="stable")
-    return wrong[order[:k]].astype(np.int64)
 
 
 def pictured(

@@ -1,52 +1,10 @@
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
-from maskkit.training.tracking.mistakes import (
-    HEIGHT,
-    Mistake,
-    draw_mistakes,
-    losses,
-    pictured,
-    worst_mistakes,
-)
-
-PROBS = np.array(
-    [[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0], [0.2, 0.7, 0.1], [0.6, 0.4, 0.0]],
-    np.float32,
-)
-LABEL = np.array([0, 1, 2, 0, 0, 1])  # right, 0.4, right, 0.0, 0.2, 0.4 of the truth
-
-
-def test_the_worst_come_first_and_equals_in_order_of_rows() -> None:
-    assert worst_mistakes(LABEL, PROBS, 10).tolist() == [3, 4, 1, 5]
-
-
-def test_many_equals_stay_in_order_of_rows() -> None:
-    assert worst_mistakes(np.zeros(100, np.int64), np.tile(PROBS[3], (100, 1)), 50).tolist() == list(
-        range(50)
-    )
-
-
-def test_no_more_than_asked_for() -> None:
-    assert worst_mistakes(LABEL, PROBS, 2).tolist() == [3, 4]
-    assert worst_mistakes(LABEL, PROBS, 0).tolist() == []
-
-
-def test_a_right_answer_is_no_mistake_however_unsure() -> None:
-    assert 2 not in worst_mistakes(LABEL, PROBS, 10)  # its loss, -log 0.4, equals that of row 1
-
-
-def test_losses_are_the_cross_entropy_and_finite() -> None:
-    found = losses(LABEL, PROBS)
-    assert 80 < found[3] < 90
-    others = [0, 1, 2, 4, 5]
-    exact = PROBS[others].astype(np.float64)
-    wanted = log_loss(LABEL[others], exact / exact.sum(1, keepdims=True), labels=[0, 1, 2])
-    assert found[others].mean() == pytest.approx(wanted, rel=1e-6)
+from maskkit.training.tracking.mistakes import HEIGHT, Mistake, draw_mistakes, pictured
 
 
 def test_each_mistake_has_the_photo_and_the_names_of_its_row() -> None:

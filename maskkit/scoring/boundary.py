@@ -1,0 +1,168 @@
+"""How often a factor that is cut from a number is answered wrongly, by how far the number is from the cut.
+
+A person of 59 looks as one of 60 does, so most errors of an age band are expected beside its edges. Errors
+far from every cut are of another kind, such as wrong labels or faces that are not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskkit.labels import Factor
+from maskkit.scoring import bootstrap
+from maskkit.scoring.metrics import Counts, Floats, Integers
+from maskkit.scoring.scores import Estimate
+
+REACH = 10  # steps to either side; what is further is put together
+MOST_PRECISE = 100  # whole numbers within this distance, such as years of age, are taken in steps of 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """Photos whose number is about as far from the cut.
+
+    Args:
+        distance: From the cut to the lower end of the step, negative below the cut.
+        label: As people read it: `-1`, `+0` for the cut itself, `≤-10` and `≥+10` at the ends.
+        rows: Photos.
+        people: People on them.
+        error: Share of photos whose level of the factor was answered wrongly.
+    """
+
+    distance: float
+    label: str
+    rows: int
+    people: int
+    error: Estimate
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A factor's errors beside one cut, or beside whichever is nearest.
+
+    Args:
+        factor: Its name.
+        cut: Of the photos nearest to it; None for the photos of all cuts.
+        width: Of a step, in units of the number.
+        steps: From far below to far above; those without a photo are left out.
+        unknown: Photos whose number is not known.
+    """
+
+    factor: str
+    cut: float | None
+    width: float
+    steps: tuple[Step, ...]
+    unknown: int
+
+
+def signed_distances(numbers: Floats, cuts: Sequence[float]) -> tuple[Floats, Counts]:
+    """Return how far numbers, (N,), are from the nearest cut, negative below it, and which cut that is.
+
+    Of two cuts that are equally far, the lower one counts. NaN stays NaN.
+    """
+    apart = numbers[:, None] - np.asarray(cuts)  # (N, cuts)
+    nearest = np.argmin(np.where(np.isnan(apart), np.inf, np.abs(apart)), axis=1)
+    return apart[np.arange(len(numbers)), nearest], nearest.astype(np.int64)
+
+
+def boundaries(
+    factor: Factor,
+    numbers: Floats,
+    wrong: Integers,
+    *,
+    person: Integers | None = None,
+    confidence: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> list[Boundary]:
+    """Return the errors by distance from the nearest cut: of all photos, then, if there are several, per cut.
+
+    Args:
+        factor: A numeric one.
+        numbers: Behind its level, of each photo, (N,); NaN where unknown.
+        wrong: Whether the level was answered wrongly, (N,).
+        person: A code per person, negative where unknown, (N,).
+        confidence: Share of the replicates inside each interval.
+        replicates: Bootstrap replicates over people.
+        seed: The same seed gives the same intervals.
+
+    Returns:
+        Nothing if no number is known.
+    """
+    known = np.flatnonzero(~np.isnan(numbers))
+    if not len(known):
+        return []
+    distance, nearest = signed_distances(numbers[known], factor.cuts)
+    width = _width(numbers[known], distance)
+    people = bootstrap.number_people(person, rows=len(numbers))[known]
+    unknown = len(numbers) - len(known)
+    chosen: list[tuple[float | None, Counts]] = [(None, np.arange(len(known)))]
+    if len(factor.cuts) > 1:
+        chosen += [(cut, np.flatnonzero(nearest == place)) for place, cut in enumerate(factor.cuts)]
+    found = []
+    for cut, rows in chosen:
+        if len(rows):
+            step = np.clip(np.floor(distance[rows] / width + 1e-9), -REACH, REACH).astype(np.int64)
+            own = bootstrap.number_people(people[rows], rows=len(rows))
+            steps = _steps(step, wrong[known][rows], own, width, confidence, replicates, seed)
+            found.append(Boundary(factor.name, cut, width, steps, unknown))
+    return found
+
+
+def _steps(
+    step: Counts,
+    wrong: Integers,
+    people: Counts,
+    width: float,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> tuple[Step, ...]:
+    numbers, code = np.unique(step, return_inverse=True)
+    cell = code * 2 + (wrong != 0)  # (N,)
+    counts = np.bincount(cell, minlength=2 * len(numbers))
+    kinds = bootstrap.kinds_of_people(cell, people)
+    drawn = bootstrap.redrawn(kinds, cells=2 * len(numbers), count=replicates, seed=seed)
+    redrawn = np.concatenate([_rates(one) for one in drawn])  # (R, steps)
+    persons = [len(np.unique(people[code == place])) for place in range(len(numbers))]
+    redrawn[:, np.array(persons) < 2] = np.nan  # one person says nothing of others
+    low, high = bootstrap.percentile_interval(redrawn, confidence=confidence)
+    plain = [[None if np.isnan(one) else float(one) for one in row] for row in (_rates(counts), low, high)]
+    photos = counts.reshape(-1, 2).sum(axis=1)
+    return tuple(
+        Step(float(number * width), _label(number, width), int(count), people_there, Estimate(*error))
+        for number, count, people_there, *error in zip(numbers.tolist(), photos, persons, *plain, strict=True)
+    )
+
+
+def _rates(counts: Counts) -> Floats:
+    """Return the share of wrong answers, (..., steps), from counts of right and wrong, (..., 2 steps)."""
+    pairs = counts.reshape(*counts.shape[:-1], -1, 2)
+    total = pairs.sum(axis=-1)
+    rates: Floats = np.full(total.shape, np.nan)
+    np.divide(pairs[..., 1], total, out=rates, where=total > 0)
+    return rates
+
+
+def _label(number: int, width: float) -> str:
+    text = f"{number * width:+g}"
+    return f"\N{LESS-THAN OR EQUAL TO}{_below(width)}" if number == -REACH else (
+        f"\N{GREATER-THAN OR EQUAL TO}{text}" if number == REACH else text
+    )  # fmt: skip
+
+
+def _below(width: float) -> str:
+    """Name the last step below, which ends where the next begins."""
+    return f"{-REACH * width:+g}"
+
+
+def _width(numbers: Floats, distance: Floats) -> float:
+    """Return 1 for whole numbers near their cuts, or a round width of which half the photos are in reach."""
+    if (numbers % 1 == 0).all() and np.abs(distance).max() <= MOST_PRECISE:
+        return 1.0
+    rough = max(float(np.median(np.abs(distance))) / REACH, 1e-9)
+    power = 10.0 ** np.floor(np.log10(rough))
+    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough - 1e-12))

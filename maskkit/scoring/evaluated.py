@@ -1,0 +1,78 @@
+"""Everything that `maskkit evaluate` found, as one value that JSON, TSV, the terminal and HTML share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from maskkit.artifacts.header import Record
+from maskkit.scoring.adjusting import adjustments_in_words
+from maskkit.scoring.against import Against
+from maskkit.scoring.boundary import Boundary
+from maskkit.scoring.calibration import Calibration
+from maskkit.scoring.mistakes import WrongAnswer
+from maskkit.scoring.noise import Noise, noise
+from maskkit.scoring.scores import Scores
+from maskkit.scoring.slices import Slicing
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, and what they are scores of.
+
+    Args:
+        scores: Measures with their intervals.
+        log_loss: Mean cross entropy of the probabilities; None for answers without them.
+        history: Every stage run that led to these scores.
+        adjusted: How answers were changed after the models spoke, as `Predictions.adjusted` has it.
+        calibration: Of the probabilities; None for answers without them.
+        boundaries: Errors of each numeric factor by the distance from its cuts.
+        mistakes: Wrong answers, the worst first; none for answers without probabilities.
+        slices: Scores of parts of the photos, as they were asked for.
+        folds_noise: Why the best fold must not be called better than the second; None if it may.
+        against: How other predictions compare, if there are others.
+    """
+
+    scores: Scores
+    log_loss: float | None
+    history: tuple[Record, ...]
+    adjusted: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    boundaries: tuple[Boundary, ...] = ()
+    mistakes: tuple[WrongAnswer, ...] = ()
+    slices: tuple[Slicing, ...] = ()
+    folds_noise: Noise | None = None
+    against: Against | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was done to the answers, in words, which every reader of the scores has to know."""
+        return adjustments_in_words(self.adjusted)
+
+    @property
+    def classes_noise(self) -> Noise | None:
+        """Why the class of the best F1 must not be called better than the second; None if it may."""
+        return noise([one.name for one in self.scores.classes], [one.f1 for one in self.scores.classes])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, the headline first, floats unrounded."""
+        compared = None if self.against is None else {**self.against.facts(), **asdict(self.against)}
+        return {
+            "log_loss": self.log_loss,
+            **self.scores.to_json(),
+            "adjusted": self.adjusted,
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
+            "boundaries": [asdict(one) for one in self.boundaries],
+            "mistakes": [asdict(one) for one in self.mistakes],
+            "slices": [asdict(one) for one in self.slices],
+            "noise": {
+                "classes": _plain(self.classes_noise),
+                "folds": _plain(self.folds_noise),
+                **{f"by {one.by}": _plain(one.noise) for one in self.slices},
+            },
+            "against": compared,
+        }
+
+
+def _plain(found: Noise | None) -> dict[str, Any] | None:
+    return None if found is None else {"sentence": found.sentence, **asdict(found)}

@@ -1,0 +1,81 @@
+"""The photos that a model was most wrong about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.labels import LabelSpace
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """One photo that was taken for something else.
+
+    Args:
+        path: Of the photo.
+        person: Who is on it; None if nobody is named.
+        fold: The fold it was held out in; None if it was in none.
+        truth: Name of its class.
+        answer: Name of the class it was taken for.
+        confidence: Probability of the answer.
+        truth_probability: Probability of the truth.
+        loss: Cross entropy in nats.
+        differs: Factors in which the answer is wrong.
+        numbers: The number behind each numeric factor, where it is known.
+        distances: How far each of these is from the nearest cut, negative below it.
+    """
+
+    path: str
+    person: str | None
+    fold: int | None
+    truth: str
+    answer: str
+    confidence: float
+    truth_probability: float
+    loss: float
+    differs: tuple[str, ...]
+    numbers: dict[str, float]
+    distances: dict[str, float]
+
+    @property
+    def taken_for(self) -> str:
+        """The levels of the answer that differ from the truth."""
+        return "/".join(answer for truth, answer in self._levels() if answer != truth)
+
+    @property
+    def truth_there(self) -> str:
+        """The levels of the truth that differ from the answer."""
+        return "/".join(truth for truth, answer in self._levels() if answer != truth)
+
+    def _levels(self) -> zip[tuple[str, str]]:
+        return zip(self.truth.split("/"), self.answer.split("/"), strict=True)
+
+
+def losses(label: NDArray[np.int64], probs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return each row's cross entropy in nats, (rows,), large but finite where the truth was given 0."""
+    chosen = probs[np.arange(len(label)), label].astype(np.float64)
+    return np.asarray(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)))
+
+
+def worst_mistakes(label: NDArray[np.int64], probs: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Return the `k` wrongly answered rows of the highest loss, worst first and equals in order of rows.
+
+    A right answer is none, however unsure: among many classes it may have a high loss.
+
+    Args:
+        label: Truth, (rows,).
+        probs: Class probabilities, (rows, classes).
+        k: How many rows at most.
+    """
+    wrong = np.flatnonzero(probs.argmax(1) != label)
+    order = np.argsort(-losses(label, probs)[wrong], kind="stable")
+    return wrong[order[:k]].astype(np.int64)
+
+
+def factors_apart(space: LabelSpace, truth: int, answer: int) -> tuple[str, ...]:
+    """Name the factors in which two classes differ."""
+    levels = zip(space.factors, space.levels_of(truth), space.levels_of(answer), strict=True)
+    return tuple(factor.name for factor, one, other in levels if one != other)

@@ -1,0 +1,167 @@
+"""The parts of the page of an evaluation beside its scores, which test_page has."""
+
+import json
+from dataclasses import replace
+from html import escape
+
+import numpy as np
+import pytest
+from test_page import FACTS, HOSTILE, Page, of, words
+
+from maskkit.labels import HOME
+from maskkit.reporting.page import evaluation_page
+from maskkit.reporting.pictured import Pictured
+from maskkit.scoring.against import Against, Changed
+from maskkit.scoring.boundary import boundaries
+from maskkit.scoring.calibration import calibration
+from maskkit.scoring.evaluated import Evaluation
+from maskkit.scoring.evaluation import score
+from maskkit.scoring.mistakes import WrongAnswer
+from maskkit.scoring.paired import paired
+from maskkit.scoring.slices import Slicing, score_slices
+from maskkit.scoring.slicing import Cut
+from maskkit.scoring.versus import Versus
+
+PICTURE = "data:image/jpeg;base64,AAAA"
+
+
+def mistake(path: str = "a/mask1.jpg") -> WrongAnswer:
+    return WrongAnswer(
+        path, "a", 1, "wear/male/30to59", "wear/female/under30", 0.91, 0.002, 6.2, ("gender", "age"),
+        {"age": 31.0}, {"age": 1.0},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def full() -> Evaluation:
+    """Everything that a page can show, of 40 people of whom two thirds are answered rightly."""
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(40), 7)
+    ages = random.integers(18, 75, 40)[person]
+    truth = np.tile([0, 0, 0, 0, 0, 6, 12], 40) + np.digitize(ages, [30, 60])
+    probs = random.dirichlet(np.ones(18), len(truth)) + 0.2 * np.eye(18)[truth]
+    probs /= probs.sum(1, keepdims=True)
+    answer, other = probs.argmax(1), (truth + (random.random(len(truth)) < 0.4)) % 18
+    judged = paired(truth, [other, answer], space=HOME, person=person, replicates=20)
+    versus = Versus("ours", "theirs", 0.95, judged.difference[0], judged.only[0], None, 0, 0, "")
+    changed = (
+        Changed("a/mask1.jpg", "a", "t", "x", "y", is_right=False),
+        Changed("b.jpg", None, "t", "x", "y", is_right=True),
+    )
+    into = Cut(("old", "young"), (ages < 40).astype(np.int64))
+    slices = score_slices(truth, answer, into, space=HOME, person=person, replicates=20)
+    return Evaluation(
+        score(truth, answer, space=HOME, person=person, fold=person % 3, replicates=20),
+        1.25,
+        (),
+        calibration=calibration(truth, probs),
+        boundaries=tuple(
+            boundaries(HOME.factors[2], ages.astype(float), truth != answer, person=person, replicates=20)
+        ),
+        mistakes=(mistake(),),
+        slices=(Slicing.of("camera", slices),),
+        against=Against(
+            "theirs.parquet", versus, judged.own[1], judged.own[0], 280, 40, 7, changed, 20, ("a note",)
+        ),
+    )
+
+
+def page_of(found: Evaluation, **options: object) -> str:
+    return evaluation_page(found, title="A run", facts=FACTS, history="maskkit label", **options)  # type: ignore[arg-type]
+
+
+def test_has_each_section_and_a_link_to_it(full: Evaluation) -> None:
+    page = Page(page_of(full))
+    anchors = {value for name, value in page.attributes if name == "id"}
+    links = [value or "" for name, value in page.attributes if name == "href"]
+    assert [link[1:] for link in links] == [
+        "comparison", "classes", "factors", "confusion", "folds", "slices", "boundary", "calibration",
+        "mistakes", "made",
+    ]  # fmt: skip
+    assert {link[1:] for link in links} == anchors
+
+
+def test_leaves_out_what_was_not_found(full: Evaluation) -> None:
+    bare, whole = words(page_of(of(full.scores))), words(page_of(full))
+    for heading in ("Comparison", "Slices", "Beside the cuts", "Calibration", "Worst mistakes"):
+        assert heading not in bare
+        assert heading in whole
+
+
+def test_no_photo_is_in_it_unless_it_was_given(full: Evaluation) -> None:
+    plain = page_of(full)
+    assert "data:image/jpeg" not in plain
+    assert "<img" not in plain
+    assert "img-src" not in plain
+    shown = page_of(full, pictures={"a/mask1.jpg": Pictured(PICTURE)})
+    assert shown.count(PICTURE) == 1
+    assert "do not publish this page" in words(shown)
+    assert "Grad-CAM" not in words(shown)
+
+
+def test_shows_what_the_model_looked_at_for_both_classes(full: Evaluation) -> None:
+    heats = (("for female/under30", PICTURE), ("for male/30to59", PICTURE))
+    shown = page_of(full, pictures={"a/mask1.jpg": Pictured(PICTURE, heats, "fold1.safetensors")})
+    assert shown.count(PICTURE) == 3
+    text = words(shown)
+    assert "for female/under30" in text
+    assert "Grad-CAM" in text
+    assert "The photo cannot be read" in words(page_of(full, pictures={"a/mask1.jpg": Pictured(None)}))
+
+
+def test_escapes_names_of_photos_people_slices_and_other_predictions(full: Evaluation) -> None:
+    assert full.against is not None
+    part = replace(full.slices[0], by=HOSTILE, slices=(replace(full.slices[0].slices[0], name=HOSTILE),))
+    hostile = replace(
+        full,
+        mistakes=(replace(mistake(HOSTILE), person=HOSTILE),),
+        slices=(part,),
+        against=replace(
+            full.against,
+            name=HOSTILE,
+            versus=replace(full.against.versus, label=HOSTILE, first=HOSTILE),
+            changed=(Changed(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, is_right=True),),
+            notes=(HOSTILE,),
+        ),
+        adjusted={"decision": {"method": HOSTILE, "sha256": "ab"}},
+    )  # fmt: skip
+    for pictures in ({}, {HOSTILE: Pictured(PICTURE)}):
+        html = page_of(hostile, pictures=pictures)
+        assert "<script" not in html
+        assert "script" not in Page(html).tags
+        assert escape(HOSTILE)[:11] in html
+
+
+def test_says_loudly_that_answers_were_changed(full: Evaluation) -> None:
+    adjusted = {
+        "consensus": {"by": "person", "factors": ["gender", "age"], "people": 40, "photos": 280},
+        "decision": {"method": "age", "sha256": "abcdef0123456789"},
+    }
+    text = words(page_of(replace(full, adjusted=adjusted)))
+    assert "Consensus. The photos of each person agreed on gender and age" in text
+    assert "Decision. Answers were moved by a tuned decision (age, abcdef012345)" in text
+    assert text.index("Consensus.") < text.index("macro-F1")
+    assert "Consensus" not in words(page_of(full))
+
+
+def test_warns_where_the_best_are_not_told_apart(full: Evaluation) -> None:
+    assert full.slices[0].noise is not None
+    assert "N" + full.slices[0].noise.sentence[1:] in words(page_of(full))
+
+
+def test_draws_errors_with_whiskers_and_the_reliability(full: Evaluation) -> None:
+    html = page_of(full)
+    assert full.calibration is not None
+    dots = sum(one.count > 0 for one in full.calibration.bins) + len(full.boundaries[0].steps)
+    assert html.count("<circle") == dots
+    assert "nearest to 60" in html
+    assert "surer of itself than it should be" in html or "less sure of itself than it could be" in html
+
+
+def test_the_json_of_everything_is_plain(full: Evaluation) -> None:
+    data = json.loads(json.dumps(full.to_json()))
+    assert list(data)[:4] == ["log_loss", "rows", "people", "rows_without_person"]
+    assert set(data) >= {"adjusted", "calibration", "boundaries", "mistakes", "slices", "noise", "against"}
+    assert data["against"]["sentence"].startswith("ours is")
+    assert set(data["noise"]) == {"classes", "folds", "by camera"}
+    assert data["mistakes"][0]["differs"] == ["gender", "age"]
