@@ -42,7 +42,7 @@ def check_tuning(
     decision: Path | None,
     *,
     force: bool,
-    inputs: Sequence[str],
+    inputs: Sequence[str | None],
     outputs: Sequence[Path | str | None],
 ) -> None:
     """Raise before any work unless a decision can be written where it is asked for."""
