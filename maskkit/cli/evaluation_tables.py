@@ -163,8 +163,10 @@ def _mistake_table(mistakes: Sequence[WrongAnswer]) -> Table:
         )  # fmt: skip
     if len(mistakes) > MOST_MISTAKES:
         table.add_row(f"and {len(mistakes) - MOST_MISTAKES} more")
+    people = {one.person or one.path for one in mistakes}
+    table.caption = f"{len(mistakes)} photos of {len(people)} people"
     if names:
-        table.caption = "in brackets: the distance from the nearest cut"
+        table.caption += "; in brackets: the distance from the nearest cut"
     return table
 
 
@@ -205,13 +207,13 @@ def _changed_table(found: Against) -> Table:
     right = only.first + only.second if only else 0
     table = new_table(
         f"{found.answers_changed:,} answers differ; one of the two is right on {right:,}",
-        "photo", "truth", "answer", escape(found.versus.first), "",
+        "photo", escape(found.versus.label), escape(found.versus.first), "",
     )  # fmt: skip
-    for place in (1, 2, 3, 4):
+    for place in (1, 2, 3):
         table.columns[place].justify = "left"
     for one in some_changed(found.changed, MOST_CHANGED):
         how = "now right" if one.is_right else "now wrong"
-        table.add_row(*map(escape, (one.path, one.truth, one.answer, one.other)), how)
+        table.add_row(*map(escape, (one.path, one.answer, one.other)), how)
     return table
 
 
