@@ -14,7 +14,9 @@ from maskkit.labels import LabelSpace
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "examples/README.md", "examples/Makefile"]
+DOCUMENTS = [
+    "README.md", "CONTRIBUTING.md", "examples/README.md", "examples/Makefile", "examples/decisions.mk"
+]  # fmt: skip
 
 
 def _flags(name: str) -> set[str]:

@@ -66,9 +66,9 @@ def evaluate(
     explain: Annotated[
         Optional[list[str]],
         typer.Option(
-            metavar="CHECKPOINT",
-            help="Show with --photos what the model looked at in the worst mistakes (Grad-CAM); repeat it "
-            "for the other folds, so that each photo is explained by a model that has not seen its person.",
+            metavar="CHECKPOINT...",
+            help="Show with --photos what the model looked at in the worst mistakes (Grad-CAM), for each "
+            "photo the first of these that has not seen its person. Takes every word up to the next option.",
             show_default=False,
         ),
     ] = None,
@@ -78,7 +78,11 @@ def evaluate(
     ] = None,
     curves: Annotated[
         Optional[list[Path]],
-        typer.Option(help="history.csv of a training, to draw in the page.", show_default=False),
+        typer.Option(
+            metavar="HISTORY...",
+            help="history.csv of trainings, to draw in the page. Takes every word up to the next option.",
+            show_default=False,
+        ),
     ] = None,
     tune: Tune = None,
     decision: DecisionOut = None,
@@ -100,6 +104,7 @@ def evaluate(
     not fitted to.
 
     Example: maskkit evaluate folds.parquet oof.parquet --by age:2 --by gender,mask --html report.html
+    --photos --explain run/fold*.safetensors
 
     Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
     """
