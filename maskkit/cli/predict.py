@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from maskkit.scoring.afterwards import Afterwards
 
 ASKING_PANEL = "How models are asked"
-ANSWER_PANEL = "What is made of the answers"
 NAMED = 20  # how many bad photos are named
 
 
@@ -56,13 +55,12 @@ def predict(
     calibrate: Annotated[
         Optional[str],
         typer.Option(help="Out-of-fold predictions, on which a temperature is fitted that makes "
-                     "probabilities honest and changes no answer.", show_default=False,
-                     rich_help_panel=ANSWER_PANEL),
+                     "probabilities honest and changes no answer.", show_default=False),
     ] = None,
     on: Annotated[
         Optional[str],
         typer.Option(help="The manifest with the truth of --calibrate, if it is not MANIFEST.",
-                     show_default=False, rich_help_panel=ANSWER_PANEL),
+                     show_default=False),
     ] = None,
     decide: options.Decide = None,
     consensus: options.Consensus = None,
@@ -73,7 +71,7 @@ def predict(
     top: Annotated[
         Optional[int],
         typer.Option(min=1, help="Show so many classes per photo in the table on a terminal.",
-                     show_default=False, rich_help_panel=ANSWER_PANEL),
+                     show_default=False),
     ] = None,
     root: options.Root = None,
     device: Annotated[Device, typer.Option(help="Where to compute.", rich_help_panel=MACHINE_PANEL)] = "auto",

@@ -191,3 +191,16 @@ def test_processes_that_fill_it_at_once_make_each_record_once(cache: Cache, tmp_
     assert [process.exitcode for process in processes] == [0, 0, 0]
     made = [int(number) for _, log in cases for number in log.read_text().split()]
     assert sorted(made) == list(range(30))
+
+
+def test_what_could_not_be_made_is_not_kept_and_is_tried_again(cache: Cache) -> None:
+    maker, failed = Maker(keys_of(1, 2, 3, 2)), set[int]()
+
+    def make(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        failed.update(row for row in rows.tolist() if maker.keys[row, 0] == 2)
+        return maker(rows)
+
+    found = records(cache, "store", maker.keys, make, shape=SHAPE, dtype=np.uint8, failed=failed)
+    assert found is not None
+    assert (found.place >= 0).tolist() == [True, False, True, False]
+    assert ask(cache, 1, 2, 3)[1] == [2]

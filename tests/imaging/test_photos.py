@@ -162,3 +162,42 @@ def test_a_photo_that_changes_while_it_is_read_is_not_kept_as_what_it_was(
     with pytest.raises(MaskkitError, match="cannot read 5 of 30 images") as caught:
         open_photos(own, SMALL, root=str(tmp_path / "images"), cache=cache)  # the person's masks look alike
     assert "mask1.jpg (it was changed while it was read)" in caught.value.why
+
+
+@pytest.fixture
+def torn(own: Manifest, tmp_path: Path) -> Manifest:
+    """Photos of which three cannot be read, two of them for the same reason and with the same content."""
+    for row in (3, 20):
+        (tmp_path / "images" / own.paths[row]).write_bytes(b"no photo")
+    (tmp_path / "images" / own.paths[11]).unlink()
+    return own
+
+
+def test_all_photos_that_cannot_be_decoded_are_named_at_once_after_the_others_were_kept(
+    torn: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(tmp_path / "images")
+    with pytest.raises(MaskkitError, match="cannot read 3 of 30 images") as caught:
+        open_photos(torn, SMALL, root=root, cache=cache)
+    assert [f"{torn.paths[row]} (" in caught.value.why for row in (3, 11, 20)] == [True] * 3
+    assert caught.value.why.count("(not an image)") == 2
+    assert caught.value.why.count("(missing)") == 1
+    good = torn.select(np.array([row for row in range(30) if row not in (3, 11, 20)]))
+    monkeypatch.setattr(pixel_store, "load", None)  # who decodes now, fails
+    assert len(pixels(open_photos(good, SMALL, root=root, cache=cache))) == 27
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_faults_are_noted_and_such_photos_are_black(
+    torn: Manifest, cache: Cache, tmp_path: Path, is_cached: bool
+) -> None:
+    faults: dict[int, str] = {}
+    opened = open_photos(
+        torn, SMALL, root=str(tmp_path / "images"), cache=cache if is_cached else None, faults=faults
+    )
+    assert set(faults) == ({3, 11, 20} if is_cached else set())
+    found = pixels(opened)
+    assert faults == {3: "not an image", 11: "missing", 20: "not an image"}
+    assert np.flatnonzero((found == 0).all((1, 2, 3))).tolist() == [3, 11, 20]
+    good = np.array([row for row in range(30) if row not in faults])
+    assert np.array_equal(found[good], open_photos(torn, SMALL).take(good))
