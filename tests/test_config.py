@@ -14,6 +14,7 @@ from maskkit.config import (
     Runtime,
     TrainOptions,
 )
+from maskkit.deciding import averaging
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import AUGMENTATIONS
 from maskkit.imaging.mixing import MIXES
@@ -25,7 +26,6 @@ from maskkit.modeling.losses.class_weights import SCHEMES
 from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
-from maskkit.scoring import averaging
 from maskkit.training.average import AVERAGES
 from maskkit.training.optimizers import OPTIMIZERS
 from maskkit.training.schedule import SCHEDULES

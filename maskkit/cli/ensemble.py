@@ -233,7 +233,7 @@ def _write_report(result: Ensemble, names: list[str], path: Path) -> None:
     from json import dumps
 
     from maskkit.artifacts.files import write_whole
-    from maskkit.scoring.fit_report import ensemble_json
+    from maskkit.deciding.fit_report import ensemble_json
 
     pairs = ensemble_json(result.fitted, result.pairs, result.agreement, names)
     write_whole(path, (dumps(pairs, indent=2, ensure_ascii=False) + "\n").encode())

@@ -11,15 +11,15 @@ from maskkit.cli.terminal import escape
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.scoring.diversity import Pair
-    from maskkit.scoring.fitting import Fitted
+    from maskkit.deciding.diversity import Pair
+    from maskkit.deciding.fitting import Fitted
 
 MOST_PAIRS = 15  # --report has all
 
 
 def fit_tables(found: Fitted) -> Iterator[Table | str]:
     """Show the weights, the scores, and what the blend gains."""
-    from maskkit.scoring.fit_report import verdicts
+    from maskkit.deciding.fit_report import verdicts
 
     table = new_table(
         f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Form, Predictions
-    from maskkit.scoring.afterwards import Afterwards
+    from maskkit.deciding.afterwards import Afterwards
 
 ASKING_PANEL = "How models are asked"
 NAMED = 20  # how many bad photos are named
@@ -207,7 +207,7 @@ def _afterwards(
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
-    from maskkit.scoring.afterwards import Afterwards
+    from maskkit.deciding.afterwards import Afterwards
 
     return Afterwards(
         consensus=consensus,

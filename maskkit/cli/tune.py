@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
-    from maskkit.scoring.tuned import Tuned
+    from maskkit.deciding.tuned import Tuned
 
 Tune = Annotated[
     Optional[str],

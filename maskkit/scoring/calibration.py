@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
-from maskkit.scoring.metrics import Floats, Integers, log_loss
-from maskkit.scoring.temperature import check_pairs
+from maskkit.scoring.metrics import Floats, Integers, check_pairs, log_loss
 
 BINS = 15  # as Guo et al. 2017
 

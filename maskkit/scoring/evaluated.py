@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from maskkit.artifacts.header import Record
-from maskkit.scoring.adjusting import adjustments_in_words
 from maskkit.scoring.against import Against
 from maskkit.scoring.boundary import Boundary
 from maskkit.scoring.calibration import Calibration
@@ -76,3 +76,21 @@ class Evaluation:
 
 def _plain(found: Noise | None) -> dict[str, Any] | None:
     return None if found is None else {"sentence": found.sentence, **asdict(found)}
+
+
+def adjustments_in_words(adjusted: Mapping[str, Any]) -> list[str]:
+    """Say what was done to predictions, by `Predictions.adjusted`, and what their score then means."""
+    said = []
+    if consensus := adjusted.get("consensus"):
+        factors = " and ".join(consensus.get("factors", [])) or "the personal factors"
+        said.append(
+            f"consensus: the photos of each person agreed on {factors} before they were answered; these are "
+            "scores of people seen together, and say nothing of photos that come alone"
+        )
+    if decision := adjusted.get("decision"):
+        said.append(
+            f"decision: answers were moved by a tuned decision ({decision.get('method', 'unknown')}, "
+            f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned on, "
+            "and probabilities are no longer those that the models gave"
+        )
+    return said

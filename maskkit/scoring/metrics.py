@@ -170,3 +170,18 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     ratio: Floats = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=ratio, where=np.asarray(whole) > 0)
     return ratio
+
+
+def check_pairs(truth: Integers, probs: NDArray[np.floating[Any]]) -> None:
+    """Refuse probabilities and truths that do not belong together, and no photo at all.
+
+    Raises:
+        MaskkitError: Naming the two shapes, or the first value that is no class.
+    """
+    if probs.ndim != 2 or truth.shape != probs.shape[:1] or not truth.size:
+        raise MaskkitError(
+            f"cannot compare truth of shape {truth.shape} with probabilities of shape {probs.shape}",
+            why="each photo has one truth and a probability per class, and there is one photo at least",
+            fix="join the two on `path` first",
+        )
+    check_classes(truth, name="truth", classes=probs.shape[1])

@@ -14,17 +14,17 @@ from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.predictions import Predictions
 from maskkit.config import Search, Vote
+from maskkit.deciding.aligning import aligned, common_fold
+from maskkit.deciding.blending import agreement
+from maskkit.deciding.voting import Panel, Rule
 from maskkit.errors import MaskkitError, RefusedError, examples
-from maskkit.scoring.aligning import aligned, common_fold
-from maskkit.scoring.blending import agreement
-from maskkit.scoring.voting import Panel, Rule
 
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
-    from maskkit.scoring.diversity import Pair
-    from maskkit.scoring.fitting import Fitted, Nested
-    from maskkit.scoring.judging import Trial
+    from maskkit.deciding.diversity import Pair
+    from maskkit.deciding.fitting import Fitted, Nested
+    from maskkit.deciding.judging import Trial
 
 log = logging.getLogger(__name__)
 
@@ -165,8 +165,8 @@ def _fitted(
     members: Sequence[Predictions], fit: Fit, vote: Vote, *, allow_leak: bool
 ) -> tuple[Trial, Fitted]:
     """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
-    from maskkit.scoring.fitting import Plan, fitted
-    from maskkit.scoring.judging import Trial, check_counterparts
+    from maskkit.deciding.fitting import Plan, fitted
+    from maskkit.deciding.judging import Trial, check_counterparts
     from maskkit.scoring.matching import check_answers
 
     for member in members:
@@ -197,8 +197,8 @@ def _folds_of_people(trial: Trial, seed: int) -> NDArray[np.int64]:
 
 
 def _pairs(members: Sequence[Predictions], truth: Manifest, *, allow_leak: bool) -> Sequence[Pair] | None:
-    from maskkit.scoring.diversity import pairs
-    from maskkit.scoring.judging import Trial
+    from maskkit.deciding.diversity import pairs
+    from maskkit.deciding.judging import Trial
 
     if not truth.has("label") or not (truth.labels >= 0).any():
         return None
@@ -231,7 +231,7 @@ def _nested(trial: Trial, nested: Nested, header: Header) -> Predictions:
 
 
 def _adjusted(result: Predictions, after: After) -> Predictions:
-    from maskkit.scoring.adjusting import with_consensus, with_decision
+    from maskkit.deciding.adjusting import with_consensus, with_decision
     from maskkit.scoring.matching import check_answers, places
 
     if after.consensus is not None:
@@ -259,7 +259,7 @@ def _header(
     after: After | None,
     found: Fitted | None,
 ) -> Header:
-    from maskkit.scoring.adjusting import joined
+    from maskkit.deciding.adjusting import joined
 
     beside: dict[str, Sequence[Predictions | Manifest | Decision]] = {}
     if fit is not None:
@@ -291,7 +291,7 @@ def _header(
     if unique:
         facts["seen"] = [one.to_json() for one in unique.values()]
     if found is not None:
-        from maskkit.scoring.fit_report import fit_fact
+        from maskkit.deciding.fit_report import fit_fact
 
         facts["blend"] = fit_fact(found)
     record = Record("ensemble", options, tuple(inputs))

@@ -17,6 +17,8 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.records import Cache
 from maskkit.config import Blend, Device, Precision, Runtime
+from maskkit.deciding.afterwards import Afterwards
+from maskkit.deciding.averaging import from_average
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_files
@@ -25,8 +27,6 @@ from maskkit.modeling.device import resolve_device
 from maskkit.modeling.runtimes import predicting_precision, resolve_runtime
 from maskkit.progress import Track, untracked
 from maskkit.reading import Tta, parse_tta
-from maskkit.scoring.afterwards import Afterwards
-from maskkit.scoring.averaging import from_average
 from maskkit.training.asking import Models, sums_of
 from maskkit.training.finished import Finished
 from maskkit.training.inference import Asking

@@ -11,10 +11,7 @@ from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.errors import MaskkitError
-from maskkit.scoring.bootstrap import number_people
-from maskkit.scoring.matching import check_answers, places, refuse_leak
-from maskkit.scoring.tuned import (
+from maskkit.deciding.tuned import (
     Change,
     Offset,
     Tuned,
@@ -22,8 +19,11 @@ from maskkit.scoring.tuned import (
     changes_of_probabilities,
     measured,
 )
-from maskkit.scoring.tuning import TEMPERATURE, Nested, nested, terms
-from maskkit.scoring.tuning import tune as tune_on
+from maskkit.deciding.tuning import TEMPERATURE, Nested, nested, terms
+from maskkit.deciding.tuning import tune as tune_on
+from maskkit.errors import MaskkitError
+from maskkit.scoring.bootstrap import number_people
+from maskkit.scoring.matching import check_answers, places, refuse_leak
 from maskkit.splitting.folds import class_counts, stratified_group_folds
 
 PARTS = 5

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskkit.deciding.averaging import to_average
 from maskkit.imaging.dataset import Inputs, batches, even_parts, in_order
 from maskkit.imaging.views import View, views_of
 from maskkit.modeling.runtimes import Classifier
 from maskkit.progress import Track, untracked
 from maskkit.reading import Tta
-from maskkit.scoring.averaging import to_average
 
 Answers = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
 

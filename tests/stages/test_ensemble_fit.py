@@ -15,8 +15,8 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.script import script
 from maskkit.config import Vote
+from maskkit.deciding.consensus import agreed
 from maskkit.errors import MaskkitError, RefusedError
-from maskkit.scoring.consensus import agreed
 from maskkit.stages.ensemble import After, Ensemble, Fit, ensemble
 
 SKILLS = (2.5, 2.0, 1.0)

@@ -18,16 +18,16 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.records import Cache
 from maskkit.config import Blend, TrainOptions
+from maskkit.deciding.adjusting import with_consensus, with_decision
+from maskkit.deciding.afterwards import Afterwards
+from maskkit.deciding.averaging import average
+from maskkit.deciding.tempering import temperature_decision
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
 from maskkit.labels import Factor, LabelSpace
 from maskkit.modeling.restore import restore
 from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
-from maskkit.scoring.adjusting import with_consensus, with_decision
-from maskkit.scoring.afterwards import Afterwards
-from maskkit.scoring.averaging import average
-from maskkit.scoring.tempering import temperature_decision
 from maskkit.stages.label import label
 from maskkit.stages.predict import Machine, folder_of_photos, predict
 from maskkit.stages.split import split

@@ -15,9 +15,9 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.script import script
 from maskkit.artifacts.seen import Seen
+from maskkit.deciding.adjusting import with_consensus, with_decision
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace
-from maskkit.scoring.adjusting import with_consensus, with_decision
 from maskkit.stages.tune import tune
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
+from maskkit.deciding.averaging import average, from_average
 from maskkit.imaging.dataset import even_parts
 from maskkit.imaging.decode import load
 from maskkit.imaging.photos import open_photos
@@ -17,7 +18,6 @@ from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
 from maskkit.modeling.runtimes import Classifier, classifier
 from maskkit.reading import parse_tta
-from maskkit.scoring.averaging import average, from_average
 from maskkit.training.inference import Answers, Asking, Speakers, answers, probabilities
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")

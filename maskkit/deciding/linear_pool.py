@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskkit.scoring.averaging import SMALLEST
-from maskkit.scoring.blending import Probabilities
+from maskkit.deciding.averaging import SMALLEST
+from maskkit.deciding.blending import Probabilities
 from maskkit.scoring.metrics import Floats, Integers
 
 GAP = 1e-6  # nats per photo that the log loss may be above its minimum

@@ -8,9 +8,9 @@ from members import drawn_panel
 from sklearn.metrics import f1_score
 
 from maskkit.config import Vote
+from maskkit.deciding.selection import greedy
+from maskkit.deciding.voting import Panel, Rule
 from maskkit.scoring.metrics import Integers
-from maskkit.scoring.selection import greedy
-from maskkit.scoring.voting import Panel, Rule
 
 VOTES: list[Vote] = ["hard", "soft", "geometric", "logit", "rank"]
 

@@ -10,10 +10,10 @@ from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import Header, Input, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.deciding.adjusting import with_consensus, with_decision
+from maskkit.deciding.consensus import personal_axes
+from maskkit.deciding.tempering import temperature_decision
 from maskkit.errors import MaskkitError
-from maskkit.scoring.adjusting import with_consensus, with_decision
-from maskkit.scoring.consensus import personal_axes
-from maskkit.scoring.tempering import temperature_decision
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.deciding.temperature import fit_temperature
 from maskkit.errors import MaskkitError
 from maskkit.scoring.matching import check_answers, places, refuse_leak
 from maskkit.scoring.metrics import log_loss
-from maskkit.scoring.temperature import fit_temperature
 
 log = logging.getLogger(__name__)
 

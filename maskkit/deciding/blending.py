@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.deciding.averaging import from_average, to_average
 from maskkit.errors import MaskkitError
-from maskkit.scoring.averaging import from_average, to_average
 from maskkit.scoring.metrics import Floats, Integers, check_classes
 
 Probabilities = NDArray[np.floating[Any]]

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.config import Vote
+from maskkit.deciding.blending import to_votes
+from maskkit.deciding.voting import POOLED, Panel
 from maskkit.scoring import metrics
-from maskkit.scoring.blending import to_votes
 from maskkit.scoring.metrics import Counts, Floats, Integers
-from maskkit.scoring.voting import POOLED, Panel
 
 ROUNDS = 50  # members added, some of them again
 TIE = 1e-10  # less than two sums of float32 probabilities differ by, unless they are equal

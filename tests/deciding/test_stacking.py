@@ -5,10 +5,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
+from maskkit.deciding.stacking import fit_stack
+from maskkit.deciding.voting import Panel
 from maskkit.errors import MaskkitError
 from maskkit.scoring.metrics import Integers
-from maskkit.scoring.stacking import fit_stack
-from maskkit.scoring.voting import Panel
 
 GRID = (0.003, 0.03, 0.3)
 
@@ -62,7 +62,7 @@ def test_long_tables_are_answered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
     assert panel.probs is not None
     stack = fit_stack(truth, panel.probs, fold, grid=(0.1,))
     whole = stack.probabilities(panel.probs)
-    monkeypatch.setattr("maskkit.scoring.stacking._BLOCK", 7)
+    monkeypatch.setattr("maskkit.deciding.stacking._BLOCK", 7)
     np.testing.assert_allclose(stack.probabilities(panel.probs), whole, atol=1e-7)
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from maskkit.deciding.averaging import SMALLEST
+from maskkit.deciding.temperature import HIGHEST, LOWEST, fit_temperature
 from maskkit.errors import MaskkitError
-from maskkit.scoring.averaging import SMALLEST
 from maskkit.scoring.metrics import log_loss
-from maskkit.scoring.temperature import HIGHEST, LOWEST, fit_temperature
 
 
 def drawn(

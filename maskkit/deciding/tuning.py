@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.decision import Decision
+from maskkit.deciding.averaging import SMALLEST
+from maskkit.deciding.line_search import EQUAL, line
+from maskkit.deciding.temperature import HIGHEST, LOWEST, fit_temperature
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
-from maskkit.scoring.averaging import SMALLEST
-from maskkit.scoring.line_search import EQUAL, line
-from maskkit.scoring.metrics import Floats, Integers
-from maskkit.scoring.temperature import HIGHEST, LOWEST, check_pairs, fit_temperature
+from maskkit.scoring.metrics import Floats, Integers, check_pairs
 
 CLASSES: Final = "classes"
 FACTORS: Final = "factors"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from maskkit.scoring.line_search import line
+from maskkit.deciding.line_search import line
 
 GRID = np.linspace(-2.9, 2.9, 21)
 

@@ -11,9 +11,9 @@ from maskkit.artifacts.header import Header
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
+from maskkit.deciding.temperature import fit_temperature
+from maskkit.deciding.tempering import temperature_decision
 from maskkit.errors import MaskkitError, RefusedError
-from maskkit.scoring.temperature import fit_temperature
-from maskkit.scoring.tempering import temperature_decision
 
 
 def answers(manifest: Manifest, **facts: object) -> Predictions:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.deciding.averaging import to_average
+from maskkit.deciding.blending import Probabilities
 from maskkit.errors import MaskkitError
 from maskkit.scoring import metrics
-from maskkit.scoring.averaging import to_average
-from maskkit.scoring.blending import Probabilities
 from maskkit.scoring.metrics import Floats, Integers
 
 GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse strengths of the regularisation

@@ -5,10 +5,10 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from maskkit.artifacts.decision import Decision
+from maskkit.deciding.tuned import Change, Tuned, changes_of_answers, changes_of_probabilities, measured
 from maskkit.labels import HOME
 from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.scores import Estimate
-from maskkit.scoring.tuned import Change, Tuned, changes_of_answers, changes_of_probabilities, measured
 
 PERSON = np.repeat(np.arange(20), 7)
 RANDOM = np.random.default_rng(0)

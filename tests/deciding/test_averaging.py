@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit, log_softmax, logit, softmax
 from scipy.stats import gmean
 
-from maskkit.scoring.averaging import AVERAGES, average
+from maskkit.deciding.averaging import AVERAGES, average
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(3, 40, 5)) * 2  # (models, photos, classes)

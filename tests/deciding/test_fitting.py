@@ -6,11 +6,11 @@ import pytest
 from members import drawn_panel
 from sklearn.metrics import f1_score
 
+from maskkit.deciding.fit_report import ensemble_json, verdicts
+from maskkit.deciding.fitting import Plan, equal_vote, fitted, nested_answers
+from maskkit.deciding.judging import Trial
+from maskkit.deciding.voting import Panel
 from maskkit.labels import Factor, LabelSpace
-from maskkit.scoring.fit_report import ensemble_json, verdicts
-from maskkit.scoring.fitting import Plan, equal_vote, fitted, nested_answers
-from maskkit.scoring.judging import Trial
-from maskkit.scoring.voting import Panel
 
 SPACE = LabelSpace((Factor("mask", ("on", "off", "low")),))
 PLANS = [Plan("hard"), Plan("soft"), Plan("rank"), Plan("soft", "weights"), Plan("stacking")]

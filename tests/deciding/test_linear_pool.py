@@ -6,7 +6,7 @@ from members import drawn_panel
 from scipy.optimize import minimize
 from sklearn.metrics import log_loss
 
-from maskkit.scoring.linear_pool import linear_pool_weights
+from maskkit.deciding.linear_pool import linear_pool_weights
 from maskkit.scoring.metrics import Floats, Integers
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.scoring.diversity import Pair
-from maskkit.scoring.fitting import Fitted
+from maskkit.deciding.diversity import Pair
+from maskkit.deciding.fitting import Fitted
 from maskkit.scoring.scores import Estimate
 
 

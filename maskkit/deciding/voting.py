@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.config import Vote
-from maskkit.scoring.blending import Probabilities, hard_vote, soft_vote
+from maskkit.deciding.blending import Probabilities, hard_vote, soft_vote
 from maskkit.scoring.metrics import Integers
 
 if TYPE_CHECKING:
-    from maskkit.scoring.stacking import Stack
+    from maskkit.deciding.stacking import Stack
 
 # What each vote over probabilities adds up, as `blending.soft_vote` calls it.
 POOLED = {"soft": "mean", "weighted": "mean", "geometric": "geometric", "logit": "logit", "rank": "rank"}

@@ -8,10 +8,10 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
+from maskkit.deciding.temperature import fit_temperature
+from maskkit.deciding.tuning import RIDGE, ascend, calibrated, nested, terms, tune
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.scoring.temperature import fit_temperature
-from maskkit.scoring.tuning import RIDGE, ascend, calibrated, nested, terms, tune
 
 BANDS = LabelSpace((Factor("age", ("young", "old"), cuts=(60,)),))
 METHODS = ["classes", "factors", "mask", "age"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskkit.scoring.diversity import Pair, pairs
+from maskkit.deciding.diversity import Pair, pairs
 
 TRUTH = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
 

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.config import Search, Vote
+from maskkit.deciding.diversity import Pair, pairs
+from maskkit.deciding.judging import Trial
+from maskkit.deciding.selection import greedy
+from maskkit.deciding.voting import Panel, Rule
 from maskkit.scoring import metrics
-from maskkit.scoring.diversity import Pair, pairs
-from maskkit.scoring.judging import Trial
 from maskkit.scoring.metrics import Integers
 from maskkit.scoring.paired import MACRO_F1, paired
 from maskkit.scoring.scores import Estimate
-from maskkit.scoring.selection import greedy
-from maskkit.scoring.voting import Panel, Rule
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Plan:
     def rule(self, panel: Panel, truth: Integers, fold: Integers) -> Rule:
         """Find the rule that does best on these photos, of which `fold` holds people together, (N,)."""
         if self.vote == "stacking":
-            from maskkit.scoring.stacking import fit_stack  # scikit-learn
+            from maskkit.deciding.stacking import fit_stack  # scikit-learn
 
             assert panel.probs is not None
             return Rule(self.vote, stack=fit_stack(truth, panel.probs, fold))
         if self.search == "weights":
-            from maskkit.scoring.linear_pool import linear_pool_weights
+            from maskkit.deciding.linear_pool import linear_pool_weights
 
             assert panel.probs is not None
             shares = linear_pool_weights(truth, panel.probs, most_members=self.most_members)

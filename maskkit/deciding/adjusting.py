@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,9 @@ from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import same_space
 from maskkit.artifacts.predictions import Predictions
+from maskkit.deciding.consensus import agreed, personal_axes
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
-from maskkit.scoring.consensus import agreed, personal_axes
 
 log = logging.getLogger(__name__)
 
@@ -88,24 +87,6 @@ def joined(members: Sequence[Predictions]) -> dict[str, object]:
     for member in members:
         found.update(member.adjusted)
     return found
-
-
-def adjustments_in_words(adjusted: Mapping[str, Any]) -> list[str]:
-    """Say what was done to predictions, by `Predictions.adjusted`, and what their score then means."""
-    said = []
-    if consensus := adjusted.get("consensus"):
-        factors = " and ".join(consensus.get("factors", [])) or "the personal factors"
-        said.append(
-            f"consensus: the photos of each person agreed on {factors} before they were answered; these are "
-            "scores of people seen together, and say nothing of photos that come alone"
-        )
-    if decision := adjusted.get("decision"):
-        said.append(
-            f"decision: answers were moved by a tuned decision ({decision.get('method', 'unknown')}, "
-            f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned on, "
-            "and probabilities are no longer those that the models gave"
-        )
-    return said
 
 
 def _probabilities(predictions: Predictions, option: str) -> NDArray[np.float32]:

@@ -9,10 +9,10 @@ import pytest
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import Header
 from maskkit.artifacts.predictions import Predictions
+from maskkit.deciding.adjusting import joined, with_consensus, with_decision
+from maskkit.deciding.consensus import agreed
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.scoring.adjusting import joined, with_consensus, with_decision
-from maskkit.scoring.consensus import agreed
 
 PROBS = np.random.default_rng(0).dirichlet(np.ones(18), size=6).astype(np.float32)
 PERSON = np.array([0, 0, 0, 1, 1, -1])

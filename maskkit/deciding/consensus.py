@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskkit.deciding.averaging import SMALLEST, Floats, Probabilities
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
-from maskkit.scoring.averaging import SMALLEST, Floats, Probabilities
 from maskkit.scoring.metrics import Integers
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.deciding.voting import Panel
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
 from maskkit.scoring.matching import check_answers, places, refuse_leak
-from maskkit.scoring.voting import Panel
 
 log = logging.getLogger(__name__)
 

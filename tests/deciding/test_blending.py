@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from maskkit.deciding.averaging import AVERAGES, average
+from maskkit.deciding.blending import agreement, borda, hard_vote, soft_vote
 from maskkit.errors import MaskkitError
-from maskkit.scoring.averaging import AVERAGES, average
-from maskkit.scoring.blending import agreement, borda, hard_vote, soft_vote
 from maskkit.scoring.metrics import Integers
 
 
@@ -93,7 +93,7 @@ def test_averages_probabilities() -> None:
 def test_blends_across_blocks_into_rows_that_sum_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
     probs = np.random.default_rng(0).dirichlet(np.ones(18), size=(3, 101)).astype(np.float32)
     at_once = soft_vote(probs)
-    monkeypatch.setattr("maskkit.scoring.blending._BLOCK", 10)
+    monkeypatch.setattr("maskkit.deciding.blending._BLOCK", 10)
     assert np.array_equal(at_once, soft_vote(probs))
     np.testing.assert_allclose(at_once.sum(axis=1), 1, atol=1e-6)
 
@@ -129,7 +129,7 @@ def test_long_files_are_voted_on_like_short_ones(monkeypatch: pytest.MonkeyPatch
     probs = random.dirichlet(np.ones(4), (3, 100)).astype(np.float32)
     answers = probs.argmax(2)
     whole = [hard_vote(answers, classes=4), hard_vote(list(answers), classes=4, probs=list(probs))]
-    monkeypatch.setattr("maskkit.scoring.blending._BLOCK", 7)
+    monkeypatch.setattr("maskkit.deciding.blending._BLOCK", 7)
     parts = [hard_vote(answers, classes=4), hard_vote(list(answers), classes=4, probs=list(probs))]
     for (winner, tied), (expected, expected_tied) in zip(parts, whole, strict=True):
         assert np.array_equal(winner, expected)

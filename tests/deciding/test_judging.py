@@ -9,8 +9,8 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
+from maskkit.deciding.judging import Trial, check_counterparts
 from maskkit.errors import MaskkitError, RefusedError
-from maskkit.scoring.judging import Trial, check_counterparts
 
 
 def member(manifest: Manifest, number: int, **facts: object) -> Predictions:
@@ -73,7 +73,7 @@ def test_a_member_that_saw_the_people_is_refused(folds: Manifest) -> None:
 def test_a_csv_is_taken_on_trust_and_this_is_said(
     folds: Manifest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maskkit.scoring.judging.log.parent.propagate", True)
+    monkeypatch.setattr("maskkit.deciding.judging.log.parent.propagate", True)
     csv = Predictions.read(Source("a.csv", pa.py_buffer(member(folds, 0).encode("csv"))))
     Trial.of(folds, [csv], allow_leak=False)
     assert "a CSV does not say whom its model has seen: a.csv" in caplog.text
@@ -82,7 +82,7 @@ def test_a_csv_is_taken_on_trust_and_this_is_said(
 def test_photos_without_a_person_are_warned_about(
     folds: Manifest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maskkit.scoring.judging.log.parent.propagate", True)
+    monkeypatch.setattr("maskkit.deciding.judging.log.parent.propagate", True)
     column = folds.table.column_names.index("person_id")
     nobody = pa.nulls(len(folds), pa.string())
     unknown = replace(folds, table=folds.table.set_column(column, "person_id", nobody))

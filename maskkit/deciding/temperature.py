@@ -11,9 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.errors import MaskkitError
-from maskkit.scoring.averaging import SMALLEST
-from maskkit.scoring.metrics import Integers, check_classes
+from maskkit.deciding.averaging import SMALLEST
+from maskkit.scoring.metrics import Integers, check_pairs
 
 LOWEST: Final = 0.05
 HIGHEST: Final = 20.0
@@ -46,18 +45,3 @@ def fit_temperature(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
         loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-6}
     )
     return float(np.exp(found.x))
-
-
-def check_pairs(truth: Integers, probs: NDArray[np.floating[Any]]) -> None:
-    """Refuse probabilities and truths that do not belong together, and no photo at all.
-
-    Raises:
-        MaskkitError: Naming the two shapes, or the first value that is no class.
-    """
-    if probs.ndim != 2 or truth.shape != probs.shape[:1] or not truth.size:
-        raise MaskkitError(
-            f"cannot compare truth of shape {truth.shape} with probabilities of shape {probs.shape}",
-            why="each photo has one truth and a probability per class, and there is one photo at least",
-            fix="join the two on `path` first",
-        )
-    check_classes(truth, name="truth", classes=probs.shape[1])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskkit.deciding.consensus import agreed
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.scoring.consensus import agreed
 
 SMALL = LabelSpace((Factor("mask", ("on", "off")), Factor("gender", ("male", "female"), personal=True)))
 

@@ -1,0 +1,1 @@
+"""From what models said to answers: averages, votes, fitted blends, consensus, tuned offsets."""
