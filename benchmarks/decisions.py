@@ -62,7 +62,7 @@ def row(run: Path, name: str, replicates: int) -> str:
 def tuned(run: Path, name: str, method: str) -> str:
     """Tell what a decision brought on people it was not tuned on."""
     measured = json.loads((run / TUNED[name].format(method)).read_text())["measured"]
-    change = measured["macro_f1"]
+    change = next(item for item in measured["changes"] if item["measure"] == "macro_f1")
     return (
         f"| {name}, `--tune {method}` | {change['plain']:.3f} | {change['in_sample'] - change['plain']:+.3f} "
         f"| {_difference(change['gain'])} |"
