@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,21 @@ def test_documents_name_only_options_that_exist(document: str) -> None:
     ]
     assert not unknown
     assert typed or document == "CONTRIBUTING.md"
+
+
+@pytest.mark.parametrize(
+    ("rules", "goal"), [("Makefile", "all"), ("Makefile", "pseudo"), ("decisions.mk", "all")]
+)
+def test_rules_run_commands_with_options_that_exist(rules: str, goal: str, tmp_path: Path) -> None:
+    for name in ("train.csv", "info.csv"):
+        (tmp_path / name).touch()
+    words = ["make", "-n", "-f", str(ROOT / "examples" / rules), "TRAIN=train.csv", "TEST=info.csv", goal]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    typed = _typed_commands(done.stdout)
+    assert {"label", "split", "train", "predict", "ensemble"} <= {command for command, *_ in typed}
+    flags = {(command, word) for command, *words in typed for word in words if word.startswith("-")}
+    assert [(command, flag) for command, flag in flags if flag not in _flags(command)] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
