@@ -217,7 +217,8 @@ def test_does_not_go_on_with_other_options_and_names_them(
     before = resume_path(output).read_bytes()
     with pytest.raises(MaskkitError) as caught:
         train(folds, output, fold=0, options=replace(options, seed=5, loss="focal"), resume=True)
-    assert "loss was ce:smoothing=0.1, is focal:gamma=2,smoothing=0; seed was 0, is 5" in caught.value.why
+    loss = "loss was ce:smoothing=0.1,weight=1, is focal:gamma=2,smoothing=0,weight=1"
+    assert f"{loss}; seed was 0, is 5" in caught.value.why
     assert resume_path(output).read_bytes() == before
 
 
