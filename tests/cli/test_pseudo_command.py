@@ -103,9 +103,9 @@ def test_a_csv_tells_nothing_of_its_models(work: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--threshold 0.9 --top 0.3", "both say which photos"),
-        ("--top 0", "0 is no photo"),
-        ("--top 1.5", "--top"),
+        ("--threshold 0.9 --share 0.3", "both say which to take"),
+        ("--share 0", "0 is no photo"),
+        ("--share 1.5", "--share"),
         ("--threshold 2", "--threshold"),
         ("--weight none", "--weight"),
         ("--balance even", "--balance"),
@@ -125,7 +125,7 @@ def test_says_what_to_do_where_the_photos_are_not_known(work: Path) -> None:
 
 
 def test_its_history_makes_it_again(work: Path) -> None:
-    words = "--unlabeled test.parquet --top 0.9 --balance none --targets soft --weight confidence:0.5"
+    words = "--unlabeled test.parquet --share 0.9 --balance none --targets soft --weight confidence:0.5"
     maskkit(f"pseudo folds.parquet test-fold0.parquet {words} -o a.parquet")
     before = Path("a.parquet").read_bytes()
     script = run("show", "a.parquet", "--history").stdout

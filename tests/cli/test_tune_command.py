@@ -66,7 +66,8 @@ def test_a_person_sees_the_offsets_and_the_verdict_within_the_terminal() -> None
     os.close(inner)
     for text in ("age 60plus", "tuned on 4 of 5 parts", "own people", "tuned age: macro-F1"):
         assert text in shown
-    tables = shown.split("tuned age: macro-F1")[0].splitlines()
+    tables = shown.split("tuned age: macro-F1")[0].partition("offsets of log")[2].splitlines()
+    assert len(tables) > 5
     assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()) for line in tables) <= 80
 
 

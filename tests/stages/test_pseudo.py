@@ -84,12 +84,12 @@ def test_adds_confident_photos_as_rows_that_are_never_held_out(
 
 
 def test_remembers_where_the_labels_come_from(folds: Manifest, others: Manifest, some: Predictions) -> None:
-    record = pseudo(folds, some, others, top=0.5).manifest.header.history[-1]
+    record = pseudo(folds, some, others, share=0.5).manifest.header.history[-1]
     assert [item.sha256 for item in record.inputs] == [
         item.as_input().sha256 for item in (folds, some, others)
     ]
     assert [item.option for item in record.inputs] == [None, None, "unlabeled"]
-    assert record.options["top"] == 0.5
+    assert record.options["share"] == 0.5
     assert record.options["threshold"] is None
     again = Header.from_json(reread(pseudo(folds, some, others).manifest).header.to_json(), name="x")
     assert again.history[-1].found["for_fold"] == [0]
@@ -124,7 +124,7 @@ def test_the_most_confident_have_the_classes_of_the_labels_of_the_fold(
 ) -> None:
     answers = [0] * 14 + [3] * 14
     given = predicted(others, confident(answers, [0.5 + row / 100 for row in range(PHOTOS)]), folds)
-    made = pseudo(folds, given, others, top=1).manifest
+    made = pseudo(folds, given, others, share=1).manifest
     counts = np.bincount(made.integers("target")[len(folds) :], minlength=18)
     labels = np.bincount(folds.labels[folds.folds != 0], minlength=18)
     exact = PHOTOS * labels / labels.sum()
@@ -182,8 +182,8 @@ def test_nothing_confident_enough_is_an_error(folds: Manifest, others: Manifest,
     with pytest.raises(MaskkitError, match="no photo is confident enough") as caught:
         pseudo(folds, dull, others)
     assert "has 0.6" in caught.value.why
-    with pytest.raises(MaskkitError, match=r"--top 0\.01 of 28 photos is none"):
-        pseudo(folds, some, others, top=0.01)
+    with pytest.raises(MaskkitError, match=r"--share 0\.01 of 28 photos is none"):
+        pseudo(folds, some, others, share=0.01)
 
 
 def test_boxes_come_from_the_photos_and_have_to_be_there(
