@@ -76,9 +76,7 @@ def pseudo(
     Example: maskkit pseudo folds.parquet test-fold0.parquet --unlabeled test.parquet -o pseudo0.parquet
     """
     if threshold is not None and share is not None:
-        raise typer.BadParameter(
-            "--threshold and --share both say which photos to take", param_hint="--share"
-        )
+        raise typer.BadParameter("--threshold and --share both say which to take", param_hint="--share")
     if share == 0:
         raise typer.BadParameter("0 is no photo: it is above 0, and up to 1", param_hint="--share")
     if (manifest, predictions, unlabeled).count(STREAM) > 1:

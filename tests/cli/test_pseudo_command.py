@@ -103,7 +103,7 @@ def test_a_csv_tells_nothing_of_its_models(work: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--threshold 0.9 --share 0.3", "both say which to take"),
+        ("--threshold 0.9 --share 0.3", "both say which"),
         ("--share 0", "0 is no photo"),
         ("--share 1.5", "--share"),
         ("--threshold 2", "--threshold"),
