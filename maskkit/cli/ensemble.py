@@ -15,7 +15,8 @@ from maskkit.config import Search, Vote
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Form, Predictions
-    from maskkit.stages.ensemble import After, Ensemble, Fit
+    from maskkit.deciding.afterwards import AfterVote
+    from maskkit.stages.ensemble import Ensemble, Fit
 
 FIT_PANEL = "Weights found on out-of-fold predictions"
 
@@ -219,14 +220,14 @@ def _fit(
 
 def _after(
     manifest: Manifest | None, *, consensus: str | None, who: str | None, decide: str | None
-) -> After | None:
+) -> AfterVote | None:
     if consensus is None and decide is None:
         return None
     from maskkit.artifacts.decision import Decision
-    from maskkit.stages.ensemble import After
+    from maskkit.deciding.afterwards import AfterVote
 
     decision = None if decide is None else Decision.read(source(decide, what="decision"))
-    return After((_manifest(who) or manifest) if consensus is not None else None, decision)
+    return AfterVote((_manifest(who) or manifest) if consensus is not None else None, decision)
 
 
 def _write_report(result: Ensemble, names: list[str], path: Path) -> None:

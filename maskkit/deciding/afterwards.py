@@ -1,9 +1,11 @@
-"""What `predict` does to probabilities once all models have spoken."""
+"""What `predict` and `ensemble` do to probabilities once all models have spoken."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.decision import Decision
@@ -14,6 +16,7 @@ from maskkit.deciding.adjusting import with_consensus, with_decision
 from maskkit.deciding.consensus import personal_axes
 from maskkit.deciding.tempering import temperature_decision
 from maskkit.errors import MaskkitError
+from maskkit.scoring.matching import check_answers, places
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,43 @@ class Afterwards:
 def _input(header: Header, item: Predictions | Manifest | Decision, option: str) -> Input:
     found = header.input_from(item.as_input())
     return Input(found.path, found.sha256, found.made_by, option)
+
+
+@dataclass(frozen=True)
+class AfterVote:
+    """What is done to a blend; the scores of a fit are of the blend before that.
+
+    Args:
+        consensus: Names the people whose photos agree on the factors they share; None to leave that out.
+        decision: Changes the answers; None to leave that out.
+    """
+
+    consensus: Manifest | None = None
+    decision: Decision | None = None
+
+    def applied(self, blend: Predictions) -> Predictions:
+        """Return the blend adjusted.
+
+        Raises:
+            MaskkitError: It cannot be, or the manifest lacks some of its photos.
+        """
+        if self.consensus is not None:
+            check_answers(self.consensus, blend)
+            person = _people_of(blend, self.consensus)
+            blend = with_consensus(blend, person, self.consensus.space)
+        return blend if self.decision is None else with_decision(blend, self.decision)
+
+
+def _people_of(predictions: Predictions, manifest: Manifest) -> Integers:
+    """Return the person on each photo, a negative number where nobody is named, (N,)."""
+    place = places(manifest, predictions)
+    rows = np.flatnonzero(place >= 0)
+    if len(rows) < len(predictions):
+        raise MaskkitError(
+            f"{manifest.name} has {len(rows)} of the {len(predictions)} photos that are blended",
+            why="--consensus needs to know who is on each",
+            fix="give the manifest of these photos: --who MANIFEST",
+        )
+    person = np.full(len(predictions), -1)
+    person[place[rows]] = manifest.known_people[rows]
+    return person

@@ -1,1 +1,1 @@
-"""Exact metrics, their uncertainty, and the blending of predictions."""
+"""Exact metrics, their uncertainty, and where predictions go wrong."""

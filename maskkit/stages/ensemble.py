@@ -22,13 +22,12 @@ from maskkit.errors import MaskkitError, RefusedError, examples
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
+    from maskkit.deciding.afterwards import AfterVote
     from maskkit.deciding.diversity import Pair
     from maskkit.deciding.fitting import Fitted, Nested
     from maskkit.deciding.judging import Trial
 
 log = logging.getLogger(__name__)
-
-FOLDS = 5  # of people, by which a fitted blend is judged
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,6 @@ class Fit:
     max_members: int | None = None
     seed: int = 0
     replicates: int = 1000
-
-
-@dataclass(frozen=True)
-class After:
-    """What is done to the blend; the scores of a fit are of the blend before that.
-
-    Args:
-        consensus: Names the people whose photos agree on the factors they share; None to leave that out.
-        decision: Changes the answers; None to leave that out.
-    """
-
-    consensus: Manifest | None = None
-    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +77,7 @@ def ensemble(
     weights: Sequence[float] | None = None,
     fit: Fit | None = None,
     truth: Manifest | None = None,
-    after: After | None = None,
+    after: AfterVote | None = None,
     allow_leak: bool = False,
     history: bool = True,
 ) -> Ensemble:
@@ -137,7 +123,7 @@ def ensemble(
     else:
         result, ties, said = _voted(members, rule, header)
     if after is not None:
-        result = _adjusted(result, after)
+        result = after.applied(result)
     return Ensemble(result, ties, agreement(said), found, pairs)
 
 
@@ -167,6 +153,7 @@ def _fitted(
     """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
     from maskkit.deciding.fitting import Plan, fitted
     from maskkit.deciding.judging import Trial, check_counterparts
+    from maskkit.deciding.parts import parts_of_people
     from maskkit.scoring.matching import check_answers
 
     for member in members:
@@ -175,25 +162,8 @@ def _fitted(
         check_counterparts(members, fit.members)
     trial = Trial.of(fit.on, fit.members, allow_leak=allow_leak)
     plan = Plan(vote, fit.search, fit.max_members)
-    fold = _folds_of_people(trial, fit.seed)
-    return trial, fitted(trial, plan, fold, replicates=fit.replicates, seed=fit.seed)
-
-
-def _folds_of_people(trial: Trial, seed: int) -> NDArray[np.int64]:
-    """Deal the people into folds, alike in classes; return the fold of each photo, (N,)."""
-    from maskkit.scoring.bootstrap import number_people
-    from maskkit.splitting.folds import class_counts, stratified_group_folds
-
-    person = number_people(trial.person, rows=len(trial.truth))
-    people = int(person.max(initial=-1)) + 1
-    if people < 3:
-        raise MaskkitError(
-            f"there are {people} people to fit a blend to",
-            why="it is judged on people it was not fitted to, and needs three or more",
-            fix="give out-of-fold predictions of more people, or --weights",
-        )
-    counts = class_counts(person, trial.truth, groups=people, classes=len(trial.space))
-    return stratified_group_folds(counts, folds=min(FOLDS, people), seed=seed)[person].astype(np.int64)
+    part = parts_of_people(trial.truth, trial.person, classes=len(trial.space), seed=fit.seed, fewest=3)
+    return trial, fitted(trial, plan, part, replicates=fit.replicates, seed=fit.seed)
 
 
 def _pairs(members: Sequence[Predictions], truth: Manifest, *, allow_leak: bool) -> Sequence[Pair] | None:
@@ -230,33 +200,12 @@ def _nested(trial: Trial, nested: Nested, header: Header) -> Predictions:
     return Predictions(trial.path, nested.answer, probs, tuple(trial.space.names), trial.fold, header)
 
 
-def _adjusted(result: Predictions, after: After) -> Predictions:
-    from maskkit.deciding.adjusting import with_consensus, with_decision
-    from maskkit.scoring.matching import check_answers, places
-
-    if after.consensus is not None:
-        people = after.consensus
-        check_answers(people, result)
-        place = places(people, result)
-        rows = np.flatnonzero(place >= 0)
-        if len(rows) < len(result):
-            raise MaskkitError(
-                f"{people.name} has {len(rows)} of the {len(result)} photos that are blended",
-                why="--consensus needs to know who is on each",
-                fix="give the manifest of these photos: --who MANIFEST",
-            )
-        person = np.full(len(result), -1)
-        person[place[rows]] = people.known_people[rows]
-        result = with_consensus(result, person, people.space)
-    return result if after.decision is None else with_decision(result, after.decision)
-
-
 def _header(
     members: Sequence[Predictions],
     options: dict[str, object],
     fit: Fit | None,
     truth: Manifest | None,
-    after: After | None,
+    after: AfterVote | None,
     found: Fitted | None,
 ) -> Header:
     from maskkit.deciding.adjusting import joined

@@ -11,6 +11,7 @@ from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.deciding.parts import parts_of_people
 from maskkit.deciding.tuned import (
     Change,
     Offset,
@@ -24,9 +25,6 @@ from maskkit.deciding.tuning import tune as tune_on
 from maskkit.errors import MaskkitError
 from maskkit.scoring.bootstrap import number_people
 from maskkit.scoring.matching import check_answers, places, refuse_leak
-from maskkit.splitting.folds import class_counts, stratified_group_folds
-
-PARTS = 5
 
 
 def tune(
@@ -67,7 +65,7 @@ def tune(
     rows = np.flatnonzero((manifest.labels >= 0) & (place >= 0))
     refuse_leak(manifest, predictions, rows, allow_leak=allow_leak)
     truth, probs, person = manifest.labels[rows], probs[place[rows]], manifest.known_people[rows]
-    part = _parts(truth, person, classes=len(manifest.space), seed=seed)
+    part = parts_of_people(truth, person, classes=len(manifest.space), seed=seed)
     best = tune_on(truth, probs, manifest.space, method)
     others = nested(truth, probs, part, manifest.space, method)
     given = {"plain": probs, "in_sample": best.applied(probs), "nested": others.probs}
@@ -96,22 +94,6 @@ def _plain(predictions: Predictions) -> NDArray[np.float32]:
             fix="tune on predictions that were made without --decide",
         )
     return predictions.probs
-
-
-def _parts(
-    truth: NDArray[np.int64], person: NDArray[np.int64], *, classes: int, seed: int
-) -> NDArray[np.int64]:
-    """Return the part of each photo, 0 to 4, that of all photos of its person, (N,)."""
-    number = number_people(person, rows=len(truth))
-    people = int(number.max(initial=-1)) + 1
-    if people < PARTS:
-        raise MaskkitError(
-            f"cannot tune on {people} people",
-            why=f"they are divided into {PARTS} parts, to see what tuning brings to others",
-            fix="give predictions of more people",
-        )
-    counts = class_counts(number, truth, groups=people, classes=classes)
-    return stratified_group_folds(counts, folds=PARTS, seed=seed)[number].astype(np.int64)
 
 
 def _tuned(

@@ -15,9 +15,10 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.script import script
 from maskkit.config import Vote
+from maskkit.deciding.afterwards import AfterVote
 from maskkit.deciding.consensus import agreed
 from maskkit.errors import MaskkitError, RefusedError
-from maskkit.stages.ensemble import After, Ensemble, Fit, ensemble
+from maskkit.stages.ensemble import Ensemble, Fit, ensemble
 
 SKILLS = (2.5, 2.0, 1.0)
 
@@ -132,7 +133,7 @@ def test_a_member_that_saw_the_people_it_is_judged_on_is_refused(
 
 def test_two_people_are_too_few_to_judge_a_blend(folds: Manifest) -> None:
     few = folds.select(np.arange(14))
-    with pytest.raises(MaskkitError, match="2 people to fit a blend to"):
+    with pytest.raises(MaskkitError, match="there are 2 people to fit to"):
         ensemble([], fit=fit(members_of(few), few))
 
 
@@ -179,7 +180,7 @@ def test_photos_of_a_person_agree_after_the_blend_and_then_the_decision_speaks(
     decision = Decision.make(folds.space, (Record("evaluate", {}),), method="classes", offsets=list(offsets))
     plain = ensemble(oof, vote="soft").predictions
     assert plain.probs is not None
-    made = ensemble(oof, vote="soft", truth=folds, after=After(folds, decision)).predictions
+    made = ensemble(oof, vote="soft", truth=folds, after=AfterVote(folds, decision)).predictions
     expected = decision.applied(agreed(plain.probs, folds.known_people, folds.space).astype(np.float32))
     np.testing.assert_allclose(made.probs, expected, atol=1e-6)  # type: ignore[arg-type]
     assert list(made.adjusted) == ["consensus", "decision"]
@@ -193,7 +194,7 @@ def test_consensus_needs_a_manifest_of_the_blended_photos(
     oof: list[Predictions], unseen: list[Predictions], folds: Manifest
 ) -> None:
     with pytest.raises(MaskkitError, match="has 0 of the 70 photos that are blended"):
-        ensemble(unseen, vote="soft", fit=fit(oof, folds), after=After(consensus=folds))
+        ensemble(unseen, vote="soft", fit=fit(oof, folds), after=AfterVote(consensus=folds))
 
 
 def test_a_blend_of_adjusted_members_says_that_they_were(folds: Manifest) -> None:
@@ -204,7 +205,7 @@ def test_a_blend_of_adjusted_members_says_that_they_were(folds: Manifest) -> Non
     assert made.adjusted == {"decision": {"method": "age"}}
     decision = Decision.make(folds.space, (), method="temperature", temperature=2.0)
     with pytest.raises(MaskkitError, match="went through a decision before"):
-        ensemble(members, vote="soft", after=After(decision=decision))
+        ensemble(members, vote="soft", after=AfterVote(decision=decision))
 
 
 def test_a_decision_of_other_classes_is_an_error_for_a_csv_too(
@@ -214,5 +215,5 @@ def test_a_decision_of_other_classes_is_an_error_for_a_csv_too(
     decision = Decision.make(space, (), method="temperature", temperature=2.0)
     csv = Predictions.read(Source("a.csv", pa.py_buffer(oof[0].encode("csv"))))
     with pytest.raises(MaskkitError, match="other classes"):
-        ensemble([csv], vote="soft", after=After(decision=decision), history=False)
+        ensemble([csv], vote="soft", after=AfterVote(decision=decision), history=False)
     assert Header("predictions", None).history == ()
