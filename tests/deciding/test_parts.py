@@ -12,7 +12,7 @@ TRUTH = np.repeat(np.arange(40) % 4, 7)
 
 def test_no_person_is_divided_and_parts_are_alike_in_classes() -> None:
     part = parts_of_people(TRUTH, PERSON, classes=4, seed=0)
-    assert all(len(np.unique(part[PERSON == person])) == 1 for person in range(40))
+    assert all(len(np.unique(part[person == PERSON])) == 1 for person in range(40))
     counts = np.array([np.bincount(TRUTH[part == one], minlength=4) for one in range(PARTS)])
     assert (counts == 14).all()  # two people of each class
 

@@ -131,7 +131,7 @@ def test_refuses_other_classes_other_methods_and_too_few_people(folds: Manifest)
     with pytest.raises(MaskkitError, match="cannot tune 'helmet'"):
         tune(folds, predictions, method="helmet")
     few = folds.select(folds.people.codes < 4)
-    with pytest.raises(MaskkitError, match="cannot tune on 4 people"):
+    with pytest.raises(MaskkitError, match="there are 4 people to fit to"):
         tune(few, said_of(few), method="age")
 
 
