@@ -250,10 +250,11 @@ def _tell(result: Ensemble, names: list[str], vote: Vote) -> None:
             terminal.note(table)
         of = result.fitted.names if result.fitted else names
         terminal.note(pair_table(result.pairs or (), of))
-    if result.pairs is None:
+    if result.pairs is None and len(names) > 1:
         terminal.note(agreement_table(result.agreement, names))
     ties = f", {result.ties} ties" if vote == "hard" else ""
-    terminal.note(f"{len(result.predictions)} photos, {len(names)} files, {vote} vote{ties}")
+    files = "1 file" if len(names) == 1 else f"{len(names)} files"
+    terminal.note(f"{len(result.predictions)} photos, {files}, {vote} vote{ties}")
 
 
 def _numbers(text: str) -> list[float]:
