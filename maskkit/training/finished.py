@@ -158,6 +158,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
     while len(head := file.read(HEAD.size)) == HEAD.size:
         length, checksum = HEAD.unpack(head)
         data = file.read(length) if length <= size else b""
-        if len(data) < length or zlib.crc32(data) != checksum:
+        # A file system may leave zeros after a crash, which name no bytes and their right checksum.
+        if not length or len(data) < length or zlib.crc32(data) != checksum:
             return
         yield data
