@@ -39,6 +39,9 @@ ROWS: dict[str, str] = {  # name: predictions, or a decision, in the folder
     "the same, hflip": "pseudo/hflip.parquet",
     "lite0 with UDA": "uda/none.parquet",
     "the same with hflip": "uda/hflip.parquet",
+    "soft vote of all five, hflip": "votes/all.parquet",
+    "`--fit` of all five, greedy": "votes/all-greedy.parquet",
+    "soft vote of all five, `--consensus person`": "votes/all-consensus.parquet",
 }
 TUNED: dict[str, str] = {
     "lite0, hflip": "lite0/{}.json",
@@ -48,15 +51,14 @@ METHODS = ("classes", "factors", "age")
 
 
 def row(run: Path, name: str, replicates: int) -> str:
-    """Compare one way with the first."""
-    first = run / next(iter(ROWS.values()))
-    words = ["--on", run / "folds.parquet", "--replicates", replicates, "--json", "--quiet"]
-    found = json.loads(_maskkit("compare", first, run / ROWS[name], *words))
-    own = found["runs"][1]["own"]
-    difference = (
-        "" if run / ROWS[name] == first else _difference(found["versus"][0]["difference"]["macro_f1"])
-    )
-    return f"| {name} | {_interval(own['macro_f1'])} | {difference} | {own['age_accuracy']['value']:.3f} |"
+    """Score one way, and compare it with the first."""
+    first, way = run / next(iter(ROWS.values())), run / ROWS[name]
+    words = [run / "folds.parquet", way, "--worst", 0, "--replicates", replicates, "--json", "--quiet"]
+    against = [] if way == first else ["--against", first]
+    found = json.loads(_maskkit("evaluate", *words, *against))
+    age = next(factor for factor in found["factors"] if factor["name"] == "age")["accuracy"]["value"]
+    difference = _difference(found["against"]["versus"]["difference"]["macro_f1"]) if against else ""
+    return f"| {name} | {_interval(found['macro_f1'])} | {difference} | {age:.3f} |"
 
 
 def tuned(run: Path, name: str, method: str) -> str:

@@ -33,6 +33,7 @@ numbers := $(shell seq 0 $$(($(FOLDS) - 1)))
 train = $(MASKKIT) train $< --fold $* -o $@ $(if $(wildcard $@),--force,--resume) --weights package \
 	--sampler sqrt --precision bfloat16 --seed $(SEED)
 oofs := $(members:%=$(RUN)/%/hflip.parquet)
+all := $(trainings) pseudo
 votes := soft geometric logit hard rank
 fits := greedy weights stacking
 tunings := classes factors age
@@ -41,8 +42,9 @@ tunings := classes factors age
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(foreach one,$(trainings) pseudo,$(RUN)/$(one)/none.parquet $(RUN)/$(one)/hflip.parquet) \
+all: $(foreach one,$(all),$(RUN)/$(one)/none.parquet $(RUN)/$(one)/hflip.parquet) \
 	$(RUN)/lite0/views.parquet $(votes:%=$(RUN)/votes/%.parquet) $(fits:%=$(RUN)/votes/%.parquet) \
+	$(RUN)/votes/all.parquet $(RUN)/votes/all-greedy.parquet $(RUN)/votes/all-consensus.parquet \
 	$(RUN)/lite0/consensus.parquet $(RUN)/votes/consensus.parquet \
 	$(foreach one,$(tunings),$(RUN)/lite0/$(one).json $(RUN)/votes/$(one).json) $(RUN)/submission.csv
 
@@ -82,7 +84,7 @@ $(RUN)/pseudo/fold%.safetensors: $(RUN)/pseudo/labels%.parquet
 $(votes:%=$(RUN)/votes/%.parquet): $(RUN)/votes/%.parquet: $(oofs)
 	$(MASKKIT) ensemble $^ --vote $* -o $@ --force
 
-fitted = $(MASKKIT) ensemble --fit $(oofs) --on $(RUN)/folds.parquet -o $@ --report $(@:.parquet=.json) --force
+fitted = $(MASKKIT) ensemble --fit $(filter-out $<,$^) --on $< -o $@ --report $(@:.parquet=.json) --force
 
 $(RUN)/votes/greedy.parquet: $(RUN)/folds.parquet $(oofs)
 	$(fitted) --vote soft
@@ -93,11 +95,21 @@ $(RUN)/votes/weights.parquet: $(RUN)/folds.parquet $(oofs)
 $(RUN)/votes/stacking.parquet: $(RUN)/folds.parquet $(oofs)
 	$(fitted) --vote stacking
 
+# The same with the models that learnt from photos without labels.
+$(RUN)/votes/all.parquet: $(all:%=$(RUN)/%/hflip.parquet)
+	$(MASKKIT) ensemble $^ --vote soft -o $@ --force
+
+$(RUN)/votes/all-greedy.parquet: $(RUN)/folds.parquet $(all:%=$(RUN)/%/hflip.parquet)
+	$(fitted) --vote soft
+
 # Photos of a person agree on gender and age.
 $(RUN)/lite0/consensus.parquet: $(RUN)/lite0/hflip.parquet $(RUN)/folds.parquet
 	$(MASKKIT) ensemble $< --vote soft --consensus person --who $(RUN)/folds.parquet -o $@ --force
 
 $(RUN)/votes/consensus.parquet: $(RUN)/votes/soft.parquet $(RUN)/folds.parquet
+	$(MASKKIT) ensemble $< --vote soft --consensus person --who $(RUN)/folds.parquet -o $@ --force
+
+$(RUN)/votes/all-consensus.parquet: $(RUN)/votes/all.parquet $(RUN)/folds.parquet
 	$(MASKKIT) ensemble $< --vote soft --consensus person --who $(RUN)/folds.parquet -o $@ --force
 
 # Decisions for macro-F1: the gain on people they were not tuned on is in the file.
@@ -110,9 +122,9 @@ $(RUN)/votes/$(1).json: $(RUN)/folds.parquet $(RUN)/votes/soft.parquet
 endef
 $(foreach one,$(tunings),$(eval $(call tuning,$(one))))
 
-# The best chain that needs no person's name: the soft vote of all members, with mirror images.
+# The best chain that needs no person's name: the soft vote of all models, with mirror images.
 $(RUN)/%/test.parquet: $(RUN)/test.parquet $(foreach number,$(numbers),$(RUN)/%/fold$(number).safetensors)
 	$(MASKKIT) predict $^ --tta hflip -o $@ --force
 
-$(RUN)/submission.csv: $(members:%=$(RUN)/%/test.parquet)
+$(RUN)/submission.csv: $(all:%=$(RUN)/%/test.parquet)
 	$(MASKKIT) ensemble $^ --vote soft --submission -o $@ --force
