@@ -122,9 +122,10 @@ $(RUN)/votes/$(1).json: $(RUN)/folds.parquet $(RUN)/votes/soft.parquet
 endef
 $(foreach one,$(tunings),$(eval $(call tuning,$(one))))
 
-# The best chain that needs no person's name: the soft vote of all models, with mirror images.
+# The best chain that needs no person's name: the fitted vote of all models, with mirror images.
 $(RUN)/%/test.parquet: $(RUN)/test.parquet $(foreach number,$(numbers),$(RUN)/%/fold$(number).safetensors)
 	$(MASKKIT) predict $^ --tta hflip -o $@ --force
 
-$(RUN)/submission.csv: $(all:%=$(RUN)/%/test.parquet)
-	$(MASKKIT) ensemble $^ --vote soft --submission -o $@ --force
+$(RUN)/submission.csv: $(RUN)/folds.parquet $(all:%=$(RUN)/%/test.parquet) $(all:%=$(RUN)/%/hflip.parquet)
+	$(MASKKIT) ensemble $(filter %/test.parquet,$^) --vote soft --fit $(filter %/hflip.parquet,$^) --on $< \
+		--submission -o $@ --force
