@@ -62,8 +62,8 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
 
 def divides_people(header: Header) -> bool:
     """Whether the last split was told to group by something else than the person."""
-    splits = [record for record in header.history if record.stage == "split"]
-    return bool(splits) and splits[-1].options.get("by", "person") != "person"
+    split = next((record for record in header.lineage() if record.stage == "split"), None)
+    return split is not None and split.options.get("by", "person") != "person"
 
 
 def divided_people(table: pa.Table) -> list[str]:

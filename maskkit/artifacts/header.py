@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -146,6 +146,23 @@ class Header:
     def then(self, record: Record) -> Header:
         """Return the header with one more record."""
         return replace(self, history=(*self.history, record))
+
+    def lineage(self) -> Iterator[Record]:
+        """Yield the records that the artifact descends from by first inputs, the newest first.
+
+        A history may also hold how other inputs were made, such as those of predictions beside a manifest.
+        """
+        known = {record.id: record for record in self.history}
+        record = self.history[-1] if self.history else None
+        while record is not None:
+            yield record
+            record = known.get(record.inputs[0].made_by or "") if record.inputs else None
+
+    @property
+    def parents(self) -> tuple[Record, ...]:
+        """The records that made what the last one read."""
+        made_by = {item.made_by for item in self.history[-1].inputs} if self.history else set()
+        return tuple(record for record in self.history if record.id in made_by)
 
     def input_from(self, source: Source) -> Input:
         """Describe the artifact of this header as an input of the next stage."""

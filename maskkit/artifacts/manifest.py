@@ -94,8 +94,8 @@ class Manifest:
     @property
     def root(self) -> Path:
         """The image root that `label` recorded, relative to the folder it ran in."""
-        roots = [record.options.get("root", ".") for record in self.header.history if record.stage == "label"]
-        return Path(roots[-1]) if roots else Path()
+        made = next((record for record in self.header.lineage() if record.stage == "label"), None)
+        return Path() if made is None else Path(made.options.get("root", "."))
 
     def __len__(self) -> int:
         return len(self.table)

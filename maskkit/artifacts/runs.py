@@ -7,7 +7,7 @@ of predictions that is given itself is a run of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path, PurePath
@@ -199,7 +199,7 @@ def _out_of_fold(folder: Path) -> dict[Key, Predictions]:
         last = header.history[-1] if header.history else None
         if header.kind != "predictions" or last is None or not last.options.get("oof"):
             continue
-        keys = {key_of(record) for record in header.history if record.stage == "train"}
+        keys = {key_of(record) for record in _trainings(header.parents) or _trainings(header.history)}
         key = (folder, " ".join(sorted(keys)))
         if key in found:
             raise MaskkitError(
@@ -209,6 +209,10 @@ def _out_of_fold(folder: Path) -> dict[Key, Predictions]:
             )
         found[key] = source
     return {key: Predictions.read(source) for key, source in found.items()}
+
+
+def _trainings(history: Iterable[Record]) -> list[Record]:
+    return [record for record in history if record.stage == "train"]
 
 
 def _sources(folder: Path, suffix: str) -> Iterator[Source]:

@@ -153,7 +153,7 @@ def window(
 
 def _detection(header: Header) -> tuple[str, str, float] | None:
     """Return the name, digest and lowest score of the detector of the last `crop`, if there was one."""
-    for record in reversed(header.history):
+    for record in header.lineage():
         if record.stage == "crop":
             digests = [item.sha256 for item in record.inputs if item.option == "detector"]
             return record.options["detector"], digests[0], record.options["score"]

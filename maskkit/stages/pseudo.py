@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import NO_FOLD, check
-from maskkit.artifacts.header import Input, Record, same_space
+from maskkit.artifacts.header import Header, Input, Record, merged, same_space
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.config import Balance, Targets
@@ -125,12 +125,18 @@ def pseudo(
         _inputs(manifest, predictions, photos),
         found={"folds": model_folds(predictions), "for_fold": _named(for_fold)},
     )
-    result = Manifest(growing.table, manifest.header.then(record))
+    result = Manifest(growing.table, _header(manifest, predictions, photos, record))
     check(result.table, result.header, name="the result")
     photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
     return Pseudo(
         result, _tallies(manifest, labelled, answer, confidence, is_chosen, weighed), _named(for_fold)
     )
+
+
+def _header(manifest: Manifest, predictions: Predictions, photos: Manifest | None, record: Record) -> Header:
+    """Return the manifest's header with the history of all that was read, so that it can be made again."""
+    read = [item.header.history for item in (photos, predictions, manifest) if item is not None]
+    return replace(manifest.header, history=(*merged(read), record))
 
 
 def _inputs(manifest: Manifest, predictions: Predictions, photos: Manifest | None) -> tuple[Input, ...]:

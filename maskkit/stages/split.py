@@ -131,8 +131,8 @@ def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
 
 def kept_with(manifest: Manifest) -> list[str]:
     """Return the columns that the last split was told to keep with, as far as they are still there."""
-    splits = [record for record in manifest.header.history if record.stage == "split"]
-    columns = (splits[-1].options.get("keep_with") or []) if splits else []
+    split = next((record for record in manifest.header.lineage() if record.stage == "split"), None)
+    columns = [] if split is None else split.options.get("keep_with") or []
     return [column for column in columns if manifest.has(column)]
 
 

@@ -132,3 +132,16 @@ def test_history_holds_no_clock_no_host_and_no_path_but_as_given(
     monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     monkeypatch.setenv("USER", "someone")
     assert split(label("train.csv"), folds=3).header.to_json() == text
+
+
+def test_lineage_follows_what_an_artifact_itself_came_from_and_parents_are_what_was_read_last() -> None:
+    label = Record("label", {"root": "mine"})
+    other = Record("label", {"root": "theirs"})
+    split = Record("split", {}, (Input("labels", "0", label.id),))
+    predict = Record("predict", {}, (Input("others", "1", other.id),))
+    pseudo = Record("pseudo", {}, (Input("folds", "2", split.id), Input("said", "3", predict.id)))
+    header = Header("manifest", HOME, (label, split, other, predict, pseudo))
+    assert list(header.lineage()) == [pseudo, split, label]
+    assert header.parents == (split, predict)
+    assert list(Header("manifest", HOME).lineage()) == []
+    assert Header("manifest", HOME).parents == ()
