@@ -111,20 +111,17 @@ def pseudo(
     if targets == "soft":
         columns["target_probs"] = _probs_column(probs[which])
     growing = grown(manifest, home, paths.take(pa.array(which)), rows[which]).set_all(columns)
-    record = Record(
-        "pseudo",
-        {
-            "unlabeled": None if photos is None else photos.as_input().name,
-            "threshold": threshold if share is None else None,
-            "share": share,
-            "balance": None if share is None else balance,
-            "targets": targets,
-            "weight": weight,
-            "allow_leak": allow_leak,
-        },
-        _inputs(manifest, predictions, photos),
-        found={"folds": model_folds(predictions), "for_fold": _named(for_fold)},
-    )
+    options = {
+        "unlabeled": None if photos is None else photos.as_input().name,
+        "threshold": threshold if share is None else None,
+        "share": share,
+        "balance": None if share is None else balance,
+        "targets": targets,
+        "weight": weight,
+        "allow_leak": allow_leak,
+    }
+    found = {"folds": model_folds(predictions), "for_fold": _named(for_fold)}
+    record = Record("pseudo", options, _inputs(manifest, predictions, photos), found=found)
     result = Manifest(growing.table, _header(manifest, predictions, photos, record))
     check(result.table, result.header, name="the result")
     photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
