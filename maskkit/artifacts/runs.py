@@ -199,7 +199,8 @@ def _out_of_fold(folder: Path) -> dict[Key, Predictions]:
         last = header.history[-1] if header.history else None
         if header.kind != "predictions" or last is None or not last.options.get("oof"):
             continue
-        keys = {key_of(record) for record in _trainings(header.parents) or _trainings(header.history)}
+        trainings = _trainings(header.parents) or _trainings(header.history)
+        keys = {key_of(record, header.history) for record in trainings}
         key = (folder, " ".join(sorted(keys)))
         if key in found:
             raise MaskkitError(

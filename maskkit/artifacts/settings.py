@@ -11,6 +11,7 @@ from maskkit.artifacts.header import Input, Record
 PER_FOLD = {"fold"}  # what the folds of one training differ in
 NO_MATTER = {"workers"}  # results do not depend on it: a training that is resumed may have another
 SHORT = 8  # characters of a digest
+PSEUDO = "pseudo"  # the stage that makes a manifest per fold
 OFF = {"null", "false", "{}"}  # as good as not having the option
 
 Place = tuple[str, str]  # stage, option
@@ -39,14 +40,30 @@ def differing(histories: Sequence[Sequence[Record]]) -> list[tuple[Place, tuple[
     return sorted(found, key=lambda item: order[item[0][0]])
 
 
-def key_of(record: Record) -> str:
-    """Return what the folds of one training have in common, so that they are known to be of one run."""
+def key_of(record: Record, history: Sequence[Record] = ()) -> str:
+    """Return what the folds of one training have in common, so that they are known to be of one run.
+
+    Args:
+        record: Of the training.
+        history: With it. A fold's own pseudo labels make a manifest for that fold: what the folds have in
+            common is then the manifest that they were added to, and how.
+    """
     values = {
         name: _value(record, name, value)[0]
         for name, value in record.options.items()
         if name not in PER_FOLD | NO_MATTER
     }
-    return json.dumps([record.stage, values, [item.sha256 for item in record.inputs]], sort_keys=True)
+    made = {one.id: one for one in history if one.stage == PSEUDO}
+    inputs = [_common(item, made) for item in record.inputs]
+    return json.dumps([record.stage, values, inputs], sort_keys=True)
+
+
+def _common(item: Input, made: Mapping[str, Record]) -> object:
+    """Return what an input has in common with those of other folds: its digest, if it is no fold's own."""
+    record = made.get(item.made_by or "")
+    if record is None:
+        return item.sha256
+    return [dict(record.options), _common(record.inputs[0], made)]
 
 
 def _settings(history: Sequence[Record]) -> Mapping[Place, dict[str, str]]:

@@ -59,7 +59,7 @@ class Trained:
     def key(self) -> tuple[Path, str]:
         """What it has in common with the other folds of its run: the folder, and all options but the fold."""
         record = self.record
-        return self.path.parent, self.stem if record is None else key_of(record)
+        return self.path.parent, self.stem if record is None else key_of(record, self.history)
 
 
 def stem_of(path: Path) -> str:

@@ -81,3 +81,16 @@ def test_folds_of_one_training_have_one_key(other: Record, is_same: bool) -> Non
     assert (key_of(train(0)) == key_of(other)) is is_same
     moved = [train(weights=weights(path, "1")) for path in ("a/w", "b/w")]
     assert key_of(moved[0]) == key_of(moved[1])
+
+
+def test_folds_with_pseudo_labels_of_their_own_are_one_training() -> None:
+    def trained(fold: int, share: float) -> tuple[Record, Record]:
+        read = (Input("folds", "f0", "split"), Input(f"said{fold}", f"d{fold}", "predict"))
+        made = Record("pseudo", {"share": share}, read)
+        return made, Record("train", {"fold": fold}, (Input(f"pseudo{fold}", f"p{fold}", made.id),))
+
+    keys = [key_of(train, (made, train)) for made, train in (trained(0, 0.5), trained(1, 0.5))]
+    assert keys[0] == keys[1]
+    made, train = trained(1, 0.9)
+    assert key_of(train, (made, train)) != keys[0]
+    assert key_of(train) != keys[0]
