@@ -9,12 +9,12 @@ from maskkit import config, techniques
 from maskkit.config import (
     Blend,
     Device,
-    Limits,
     Precision,
     Runtime,
     TrainOptions,
 )
 from maskkit.deciding import averaging
+from maskkit.declaring import Limits
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import AUGMENTATIONS
 from maskkit.imaging.mixing import MIXES

@@ -15,7 +15,8 @@ import typer
 from maskkit.choices import summary
 from maskkit.cli import terminal
 from maskkit.cli.streams import as_recipe, print_line
-from maskkit.config import MACHINE_PANEL, Limits
+from maskkit.config import MACHINE_PANEL
+from maskkit.declaring import Limits
 from maskkit.errors import MaskkitError
 from maskkit.reading import parse_bytes
 

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.decision import SMALLEST
+
 Probabilities = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
-
-SMALLEST: Final = 1e-7  # what counts as zero: about what float32 can tell from one
 
 
 def _logarithms(probs: Probabilities) -> Floats:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskkit.deciding.averaging import SMALLEST, Floats, Probabilities
+from maskkit.artifacts.decision import SMALLEST
+from maskkit.deciding.averaging import Floats, Probabilities
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.scoring.metrics import Integers

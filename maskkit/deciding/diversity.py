@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
 from maskkit.scoring.metrics import Integers
 
 
@@ -53,8 +51,3 @@ def pairs(answers: Sequence[Integers], truth: Integers | None = None) -> Iterato
         odds = both * neither, first * second
         q = (odds[0] - odds[1]) / sum(odds) if sum(odds) else None
         yield Pair(one, other, disagreement, neither / len(right[one]), q)
-
-
-def mean_disagreement(found: Sequence[Pair]) -> float:
-    """Return the mean over all pairs; 0 for a single member."""
-    return float(np.mean([one.disagreement for one in found])) if found else 0.0

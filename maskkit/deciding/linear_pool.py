@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskkit.deciding.averaging import SMALLEST
+from maskkit.artifacts.decision import SMALLEST
 from maskkit.deciding.blending import Probabilities
 from maskkit.scoring.metrics import Floats, Integers
 

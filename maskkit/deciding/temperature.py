@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.deciding.averaging import SMALLEST
+from maskkit.artifacts.decision import SMALLEST
 from maskkit.scoring.metrics import Integers, check_pairs
 
 LOWEST: Final = 0.05

@@ -24,8 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.decision import Decision
-from maskkit.deciding.averaging import SMALLEST
+from maskkit.artifacts.decision import SMALLEST, Decision
 from maskkit.deciding.line_search import EQUAL, line
 from maskkit.deciding.temperature import HIGHEST, LOWEST, fit_temperature
 from maskkit.errors import MaskkitError

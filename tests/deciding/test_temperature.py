@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from maskkit.deciding.averaging import SMALLEST
+from maskkit.artifacts.decision import SMALLEST
 from maskkit.deciding.temperature import HIGHEST, LOWEST, fit_temperature
 from maskkit.errors import MaskkitError
 from maskkit.scoring.metrics import log_loss
