@@ -24,8 +24,8 @@ from PIL import Image, ImageEnhance
 from scipy.stats import spearmanr
 from timing import Cost, in_turns, medians, report, run_command
 
-from maskkit.config import PHOTO_SUFFIXES
 from maskkit.imaging.survey import survey
+from maskkit.options.train_options import PHOTO_SUFFIXES
 
 COMPARED = ("brightness", "contrast", "mean", "std")
 

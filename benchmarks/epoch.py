@@ -49,13 +49,13 @@ def their_epochs(manifest_path: str, model: str, size: tuple[int, int], epochs: 
 
 def our_epochs(manifest: str, model: str, size: str, epochs: int, cache: Path) -> list[float]:
     """Return seconds per epoch, the first with everything from the start of the command."""
-    from maskkit.cli import machine
+    from maskkit.cli.shell import startup
 
-    machine.use_well()
+    startup.use_well()
     start = time.perf_counter()
     from maskkit.artifacts.manifest import Manifest
-    from maskkit.artifacts.records import Cache
-    from maskkit.config import TrainOptions
+    from maskkit.cache.records import Cache
+    from maskkit.options.train_options import TrainOptions
     from maskkit.stages.train import train
 
     ends = [start]
@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--side", choices=["ours", "theirs"], help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    from maskkit.reading import parse_size
+    from maskkit.options.values import parse_size
 
     if given.side == "theirs":
         print(json.dumps(their_epochs(given.manifest, given.model, parse_size(given.size), given.epochs)))

@@ -21,15 +21,15 @@ from timing import in_turns, medians, report
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.choices import parse
-from maskkit.cli import machine
+from maskkit.cache.records import Cache
+from maskkit.cli.shell import startup
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import batches, shuffled
 from maskkit.imaging.decode import decode, load
 from maskkit.imaging.light import Light
 from maskkit.imaging.photos import Photos, open_photos
-from maskkit.techniques import AUGMENTATIONS
+from maskkit.options.choices import parse
+from maskkit.options.techniques import AUGMENTATIONS
 
 CPU = torch.device("cpu")
 
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--grow", action="store_true", help="only how cost grows with the number of photos")
     given = parser.parse_args()
-    machine.use_well()  # keeps freed memory, as every command does; the baseline gains from it too
+    startup.use_well()  # keeps freed memory, as every command does; the baseline gains from it too
     manifest = Manifest.read(given.manifest)
     if given.grow:
         grow(manifest, (128, 96))

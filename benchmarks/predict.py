@@ -35,13 +35,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import Runtime
 from maskkit.imaging.roots import photo_files
+from maskkit.modeling.backbone import random_photos, restore
 from maskkit.modeling.folding import folded
-from maskkit.modeling.probe import random_photos
-from maskkit.modeling.restore import restore
 from maskkit.modeling.runtimes import NEEDS, classifier, resolve_runtime
-from maskkit.reading import parse_size
+from maskkit.options.train_options import Runtime
+from maskkit.options.values import parse_size
 from maskkit.stages.predict import Machine, predict
 
 CPU = torch.device("cpu")

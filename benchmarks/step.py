@@ -8,8 +8,8 @@ threads that wait for one another in vain spin, and several of oneDNN's kernels 
 Plain is the same timm model in float32, eager, NCHW, with cross entropy and AdamW; its photos are normalised
 already. maskkit's step is the trainer's own, with all that it does: normalisation, soft targets, weights,
 clipping, schedule, moving average. Each variant is a process of its own, as users would run it, and they
-take steps in turns. "plain, freed memory kept" is the plain loop with the settings of maskkit.cli.machine,
-which would help any program.
+take steps in turns. "plain, freed memory kept" is the plain loop with the settings of
+maskkit.cli.shell.startup, which would help any program.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from timing import report
 
-from maskkit.cli import machine
+from maskkit.cli.shell import startup
 
 WARM_UP, KEEPER = 2, "plain, freed memory kept"
 VARIANTS = ("plain", KEEPER, "maskkit float32", "maskkit bfloat16", "maskkit bfloat16 compiled")
@@ -97,7 +97,7 @@ def _in_turns(
 def _serve(arguments: argparse.Namespace) -> None:
     """Take a step for each line of standard input."""
     if arguments.variant != "plain":
-        machine.use_well()  # before torch is loaded
+        startup.use_well()  # before torch is loaded
     make = _plain if arguments.variant.startswith("plain") else _maskkit
     _use_threads(arguments.threads)
     step = make(arguments.variant, arguments.model[0], arguments.size[0], arguments.batch_size)
@@ -111,7 +111,7 @@ def _plain(variant: str, name: str, size: str, photos: int) -> Callable[[], obje
     import timm
     import torch
 
-    from maskkit.reading import parse_size
+    from maskkit.options.values import parse_size
 
     model = timm.create_model(name, num_classes=18).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -131,11 +131,11 @@ def _maskkit(variant: str, name: str, size: str, photos: int) -> Callable[[], ob
     import numpy as np
 
     from maskkit.artifacts.checkpoint import Preprocess
-    from maskkit.config import TrainOptions
     from maskkit.imaging.photos import Photos
     from maskkit.labels import HOME
     from maskkit.modeling.backbone import build, preprocessing_of
-    from maskkit.reading import parse_size
+    from maskkit.options.train_options import TrainOptions
+    from maskkit.options.values import parse_size
     from maskkit.training.fold import Fold
     from maskkit.training.trainer import Trainer
 
@@ -197,7 +197,7 @@ def _flops(name: str, size: str) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from maskkit.reading import parse_size
+    from maskkit.options.values import parse_size
 
     model = timm.create_model(name, num_classes=18)
     with FlopCounterMode(display=False) as counter:

@@ -24,7 +24,7 @@ from timing import Cost, commands_in_turns, medians, report, run_command
 from maskkit.artifacts.header import Header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.labels import HOME
-from maskkit.reporting.plots import Chart, Line, draw
+from maskkit.reporting.plots import Chart, PlotLine, draw
 from maskkit.sources.competition import STATES
 
 MASKKIT = (sys.executable, "-m", "maskkit")
@@ -216,7 +216,7 @@ def plot(lines: Sequence[Mapping[str, object]]) -> str:
         own = [line for line in lines if line["stage"] == stage]
         x = [float(np.log10(float(str(line["rows"])))) for line in own]
         y = [float(np.log10(float(str(line["CPU s"])))) for line in own]
-        curves.append(Line(stage, x, y))
+        curves.append(PlotLine(stage, x, y))
     drawing = draw(Chart("CPU seconds, power of ten", "rows, power of ten", tuple(curves)))
     return jinja2.Template(SVG).render(drawing=drawing, colours=["#2563eb", "#dc2626", "#059669", "#9333ea"])
 

@@ -12,8 +12,8 @@ from hypothesis import settings
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cli import terminal
-from maskkit.config import TrainOptions
+from maskkit.cli.shell import terminal
+from maskkit.options.train_options import TrainOptions
 from maskkit.sources.competition import STATES
 from maskkit.stages.label import label
 from maskkit.stages.split import split

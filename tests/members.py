@@ -12,7 +12,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.deciding.voting import Panel
+from maskkit.scoring.panel import Panel
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maskkit.config import TrainOptions
+from maskkit.options.train_options import TrainOptions
 
 RECIPES = sorted((Path(__file__).parents[1] / "examples" / "recipes").glob("*.toml"))
 

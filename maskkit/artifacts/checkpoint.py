@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 from maskkit.artifacts.files import Source, write_whole
 from maskkit.artifacts.header import KEY, Header
 from maskkit.artifacts.seen import Seen
-from maskkit.config import Precision
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
+from maskkit.options.train_options import Precision
 
 if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
     from torch import Tensor

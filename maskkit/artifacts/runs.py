@@ -15,9 +15,9 @@ from pathlib import Path, PurePath
 from maskkit.artifacts.checkpoint import has_header
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record, merged, wrong_kind
+from maskkit.artifacts.history import key_of
 from maskkit.artifacts.parquet import is_artifact, read_header
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.settings import key_of
 from maskkit.artifacts.trained import (
     CHECKPOINT,
     HISTORY,

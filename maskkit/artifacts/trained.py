@@ -12,8 +12,8 @@ from pathlib import Path
 from maskkit.artifacts.checkpoint import checkpoint_header
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record
+from maskkit.artifacts.history import key_of
 from maskkit.artifacts.seen import Seen
-from maskkit.artifacts.settings import key_of
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 

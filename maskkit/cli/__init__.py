@@ -24,18 +24,16 @@ from maskkit.cli import (
     evaluate,
     export,
     label,
-    lean,
     lr_find,
     predict,
     pseudo,
     show,
     split,
-    terminal,
     train,
-    variadic,
 )
-from maskkit.cli.streams import silence_stdout
-from maskkit.cli.terminal import escape
+from maskkit.cli.shell import several_words, startup, terminal
+from maskkit.cli.shell.streams import silence_stdout
+from maskkit.cli.shell.terminal import escape
 from maskkit.errors import MaskkitError
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -85,12 +83,12 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Read the words after the command's name; some options take several."""
-        return super().parse_args(ctx, variadic.repeated(args, variadic.flags_of(self.params)))
+        return super().parse_args(ctx, several_words.repeated(args, several_words.flags_of(self.params)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
-        if ctx.info_name in lean.COMMANDS:
-            lean.stay_lean()
+        if ctx.info_name in startup.COMMANDS:
+            startup.stay_lean()
         return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> Any:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
 from maskkit.cli.findings import audit_tables
-from maskkit.cli.streams import (
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import (
     STREAM,
     print_json,
     print_tsv,
@@ -20,13 +20,13 @@ from maskkit.cli.streams import (
 )
 
 if TYPE_CHECKING:
-    from maskkit.cli.streams import Target
+    from maskkit.cli.shell.streams import OutputTarget
     from maskkit.stages.audit import Audit
 
 
 def audit(
     context: typer.Context,
-    manifest: options.ManifestIn = None,
+    manifest: common_options.ManifestIn = None,
     predictions: Annotated[
         Optional[str],
         typer.Argument(
@@ -35,7 +35,7 @@ def audit(
             show_default=False,
         ),
     ] = None,
-    output: options.Output = None,
+    output: common_options.Output = None,
     against: Annotated[
         Optional[list[str]],
         typer.Option(
@@ -62,14 +62,14 @@ def audit(
     no_photos: Annotated[
         bool, typer.Option("--no-photos", help="Open no photo; look for no duplicates or odd photos.")
     ] = False,
-    root: options.Root = None,
-    json: options.Json = False,
-    html: options.Html = None,
-    photos: options.Photos = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    root: common_options.Root = None,
+    json: common_options.Json = False,
+    html: common_options.Html = None,
+    photos: common_options.Photos = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Find leaks, people who contradict themselves, doubtful labels and odd photos.
 
@@ -95,7 +95,7 @@ def audit(
     given = Manifest.read(source(manifest, what="manifest"), divided=True)
     oof = None if predictions is None else Predictions.read(source(predictions, what="predictions"))
     rest = [Manifest.read(source(name, what="manifest"), divided=True) for name in others]
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     result = stage(
         given, oof, against=rest, root=root, no_photos=no_photos, sureness=sureness,
         track=terminal.track,
@@ -124,7 +124,7 @@ def _check_words(
         raise typer.BadParameter("photos are shown in the page of --html", param_hint="--photos")
 
 
-def _print(result: Audit, to: Target | None, *, json: bool) -> None:
+def _print(result: Audit, to: OutputTarget | None, *, json: bool) -> None:
     from maskkit.stages.audit import FINDING_COLUMNS
 
     if to is None and json:

@@ -6,27 +6,27 @@ from typing import Annotated
 
 import typer
 
-from maskkit.cli import machine, options, terminal
-from maskkit.cli.streams import print_json, print_tsv, source, stdout_is_terminal
+from maskkit.cli.shell import common_options, startup, terminal
+from maskkit.cli.shell.streams import print_json, print_tsv, source, stdout_is_terminal
 from maskkit.cli.tables import speed_table
-from maskkit.config import TrainOptions
+from maskkit.options.train_options import TrainOptions
 
 MEASURED = ("model", "size", "augment", "batch_size", "device", "precision")
 
 
-@options.taking(TrainOptions, argument="training", only=MEASURED)
+@common_options.taking(TrainOptions, argument="training", only=MEASURED)
 def bench(
     context: typer.Context,
     training: TrainOptions,
-    manifest: options.ManifestIn = None,
+    manifest: common_options.ManifestIn = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="How long each measurement takes.")] = 2.0,
-    root: options.Root = None,
-    cache: options.CacheFolder = None,
-    cache_size: options.CacheSize = options.CACHE_SIZE,
-    json: options.Json = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    root: common_options.Root = None,
+    cache: common_options.CacheFolder = None,
+    cache_size: common_options.CacheSize = common_options.CACHE_SIZE,
+    json: common_options.Json = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Measure how fast photos are decoded, varied, loaded and learnt from, and say what limits training.
 
@@ -34,13 +34,13 @@ def bench(
 
     Example: maskkit bench folds.parquet --model resnet18 --size 224
     """
-    kept = options.chosen_cache(cache, cache_size)
-    machine.use_well()
+    kept = common_options.chosen_cache(cache, cache_size)
+    startup.use_well()
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.bench import bench as stage
 
     given = Manifest.read(source(manifest, what="manifest"))
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     found = stage(given, options=training, root=root, cache=kept, seconds=seconds, track=terminal.track)
     if json:
         print_json(found.to_json())

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import new_table
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.describing.numbers import Spread
-    from maskkit.describing.pairs import Kind
+    from maskkit.describing.histograms import NumberSpread
+    from maskkit.describing.pairs import DuplicateKind
 
 MOST_NAMED = 3
 BAR = 10  # characters
@@ -20,7 +20,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
-def pair_table(kinds: Sequence[Kind]) -> Table:
+def pair_table(kinds: Sequence[DuplicateKind]) -> Table:
     """Show how many duplicates there are of each kind, and examples of the kinds that should not be."""
     shown = new_table("pairs of duplicates", "", "exact", "near", "for example")
     shown.columns[3].justify = "left"
@@ -42,7 +42,7 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def spark(spread: Spread) -> str:
+def spark(spread: NumberSpread) -> str:
     """Draw a histogram in 12 characters."""
     counts = spread.histogram.counts
     joined = (

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
 from maskkit.cli.run_tables import run_facts, run_tables
-from maskkit.cli.streams import STREAM, print_json, print_tsv, refuse, source, stdout_is_terminal
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import STREAM, print_json, print_tsv, refuse, source, stdout_is_terminal
 
 if TYPE_CHECKING:
     from maskkit.artifacts.runs import Run
-    from maskkit.scoring.versus import Compared
+    from maskkit.scoring.run_comparison import Compared
 
 
 def compare(
@@ -35,8 +35,8 @@ def compare(
         ),
     ] = None,
     replicates: Annotated[int, typer.Option(min=2, help="Bootstrap replicates over people.")] = 1000,
-    seed: options.Seed = 0,
-    allow_leak: options.AllowLeak = False,
+    seed: common_options.Seed = 0,
+    allow_leak: common_options.AllowLeak = False,
     allow_different_folds: Annotated[
         bool,
         typer.Option(
@@ -44,12 +44,12 @@ def compare(
             help="Show scores of trainings beside each other although their folds held out different people.",
         ),
     ] = False,
-    json: options.Json = False,
-    html: options.Html = None,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    json: common_options.Json = False,
+    html: common_options.Html = None,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Compare trainings: what differs in their options, fold by fold scores, and what is more than noise.
 
@@ -70,7 +70,7 @@ def compare(
         refuse(html, force=force, inputs=[*runs, on])
     given = _open(runs)
     truth = None if on is None else Manifest.read(source(on, what="manifest"))
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     result = stage(
         given,
         on=truth,

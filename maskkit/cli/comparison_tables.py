@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from maskkit.cli.charts import bar, pair_table, scale_note, short
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import new_table
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from maskkit.describing.comparison import Share
-    from maskkit.describing.findings import Comparison
+    from maskkit.describing.eda_results import Comparison
     from maskkit.describing.two_sample import TwoSample
 
 Fact = tuple[str, str, str, object]

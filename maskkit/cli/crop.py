@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import source, target
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import source, target
 from maskkit.cli.tables import face_table
 
 
 def crop(
     context: typer.Context,
-    manifest: options.ManifestIn = None,
-    output: options.Output = None,
+    manifest: common_options.ManifestIn = None,
+    output: common_options.Output = None,
     detector: Annotated[
         str,
         typer.Option(
@@ -25,11 +25,11 @@ def crop(
     score: Annotated[
         float, typer.Option(min=0.01, max=1, help="Lowest score of a face, as the detector gives it.")
     ] = 0.35,
-    root: options.Root = None,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    root: common_options.Root = None,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Find the face in each photo, and add its box to the manifest.
 
@@ -44,7 +44,7 @@ def crop(
 
     to = target(output, force=force, inputs=[manifest, detector])
     given = Manifest.read(source(manifest, what="manifest"))
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     result = stage(given, detector=detector, score=score, root=root, track=terminal.track)
     to.write(result.manifest.to_bytes())
     if not terminal.is_quiet():

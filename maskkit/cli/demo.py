@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import print_line
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import print_line
 
 
 def demo(
@@ -16,11 +16,11 @@ def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
     people: Annotated[int, typer.Option(min=1, max=400, help="People in the training set.")] = 150,
     test_people: Annotated[int, typer.Option(min=0, max=400, help="People in the test set.")] = 40,
-    seed: options.Seed = 0,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    seed: common_options.Seed = 0,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Draw a small data set in the competition's layout, of people who do not exist.
 
@@ -31,6 +31,6 @@ def demo(
     """
     from maskkit.stages.demo import demo as stage
 
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     stage(directory, people=people, test_people=test_people, seed=seed, force=force, track=terminal.track)
     print_line(str(directory))

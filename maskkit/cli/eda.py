@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
 from maskkit.cli.comparison_tables import comparison_facts, comparison_tables
 from maskkit.cli.eda_tables import eda_facts, eda_tables
-from maskkit.cli.streams import STREAM, print_json, print_tsv, refuse, source, stdout_is_terminal
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import STREAM, print_json, print_tsv, refuse, source, stdout_is_terminal
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
@@ -37,11 +37,11 @@ def eda(
             show_default=False,
         ),
     ] = None,
-    root: options.Root = None,
+    root: common_options.Root = None,
     other_root: Annotated[
         Optional[str], typer.Option(help="The same for the second set.", show_default=False)
     ] = None,
-    task: options.Task = None,
+    task: common_options.Task = None,
     half: Annotated[
         bool,
         typer.Option(
@@ -58,21 +58,21 @@ def eda(
         ),
     ] = False,
     rare: Annotated[int, typer.Option(min=1, help="Fewer people than this are rare.")] = 30,
-    seed: options.Seed = 0,
-    json: options.Json = False,
-    html: options.Html = None,
+    seed: common_options.Seed = 0,
+    json: common_options.Json = False,
+    html: common_options.Html = None,
     show_photos: Annotated[
         bool,
         typer.Option(
             "--photos",
             help="Show small photos in the page. Do not publish it then, unless the people agree.",
-            rich_help_panel=options.SHELL_PANEL,
+            rich_help_panel=common_options.SHELL_PANEL,
         ),
     ] = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Look at the data before training on it: people, classes, what is rare, light, colour, duplicates.
 
@@ -88,7 +88,7 @@ def eda(
         refuse(html, force=force, inputs=[photos, other, task])
     first = _open(photos, root=root, task=task)
     second = None if other is None else _open(other, root=other_root, task=task)
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     if second is None:
         _describe(first, half, counts_only, rare, json=json, html=html, photos=show_photos)
     else:

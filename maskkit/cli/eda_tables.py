@@ -7,15 +7,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from maskkit.cli.charts import MOST_NAMED, bar, pair_table, ratio, scale_note, short, spark
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import new_table
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.describing.findings import Eda, Pictures, Rare
+    from maskkit.describing.eda_results import Eda, Pictures, Rare
     from maskkit.describing.groups import Combination, Distribution, Group
-    from maskkit.describing.numbers import Ages, Histogram
+    from maskkit.describing.histograms import Ages, Histogram
 
 Fact = tuple[str, str, str, object]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import STREAM, refuse, source, target
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import STREAM, refuse, source, target
 from maskkit.cli.tables import agreement_table
-from maskkit.config import Search, Vote
+from maskkit.options.train_options import Search, Vote
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Form, Predictions
-    from maskkit.deciding.afterwards import AfterVote
+    from maskkit.predicting.adjustments import AfterVote
     from maskkit.stages.ensemble import Ensemble, Fit
 
 FIT_PANEL = "Weights found on out-of-fold predictions"
@@ -29,7 +29,7 @@ def ensemble(
                        help="Submissions or probability tables, CSV or Parquet. Without any, --fit blends "
                        "the out-of-fold predictions, each photo by what was fitted without its person."),
     ] = None,
-    output: options.Output = None,
+    output: common_options.Output = None,
     vote: Annotated[
         Vote,
         typer.Option(help="`hard` counts answers; the others need probabilities. `soft` averages them, "
@@ -67,24 +67,24 @@ def ensemble(
     report: Annotated[
         Optional[Path],
         typer.Option(help="Write what was found, and how members differ, as JSON.", show_default=False,
-                     rich_help_panel=options.SHELL_PANEL),
+                     rich_help_panel=common_options.SHELL_PANEL),
     ] = None,
-    consensus: options.Consensus = None,
+    consensus: common_options.Consensus = None,
     who: Annotated[
         Optional[str],
         typer.Option(help="The manifest that names the people on the blended photos, for --consensus; if "
                      "left out, that of --on.", show_default=False),
     ] = None,
-    decide: options.Decide = None,
+    decide: common_options.Decide = None,
     submission: Annotated[
         bool, typer.Option("--submission", help="Write the competition's ImageID,ans.")
     ] = False,
-    seed: options.Seed = 0,
-    allow_leak: options.AllowLeak = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    seed: common_options.Seed = 0,
+    allow_leak: common_options.AllowLeak = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Blend predictions of the same photos, matched by id and never by position.
 
@@ -113,7 +113,7 @@ def ensemble(
     if report is not None:
         _check_report(report, output, inputs, force=force)
     after = _after(manifest, consensus=consensus, who=who, decide=decide)
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     result = stage(
         members,
         vote=vote,
@@ -224,7 +224,7 @@ def _after(
     if consensus is None and decide is None:
         return None
     from maskkit.artifacts.decision import Decision
-    from maskkit.deciding.afterwards import AfterVote
+    from maskkit.predicting.adjustments import AfterVote
 
     decision = None if decide is None else Decision.read(source(decide, what="decision"))
     return AfterVote((_manifest(who) or manifest) if consensus is not None else None, decision)
@@ -234,7 +234,7 @@ def _write_report(result: Ensemble, names: list[str], path: Path) -> None:
     from json import dumps
 
     from maskkit.artifacts.files import write_whole
-    from maskkit.deciding.fit_report import ensemble_json
+    from maskkit.fitting.blend import ensemble_json
 
     pairs = ensemble_json(result.fitted, result.pairs, result.agreement, names)
     write_whole(path, (dumps(pairs, indent=2, ensure_ascii=False) + "\n").encode())

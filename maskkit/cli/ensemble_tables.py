@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import interval, new_table
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.deciding.diversity import Pair
-    from maskkit.deciding.fitting import Fitted
+    from maskkit.fitting.blend import Fitted
+    from maskkit.fitting.diversity import MemberPair
 
 MOST_PAIRS = 15  # --report has all
 
 
 def fit_tables(found: Fitted) -> Iterator[Table | str]:
     """Show the weights, the scores, and what the blend gains."""
-    from maskkit.deciding.fit_report import verdicts
+    from maskkit.fitting.blend import verdicts
 
     table = new_table(
         f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people",
@@ -42,7 +42,7 @@ def fit_tables(found: Fitted) -> Iterator[Table | str]:
     yield "\n".join(lines)
 
 
-def pair_table(found: Sequence[Pair], names: Sequence[str]) -> Table:
+def pair_table(found: Sequence[MemberPair], names: Sequence[str]) -> Table:
     """Show how differently each two members answer, the most alike first."""
     table = new_table("members beside each other", "", "", "disagree", "both wrong", "Q")
     table.columns[1].justify = "left"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
 from maskkit.cli.evaluation_facts import HEADER, measures
 from maskkit.cli.evaluation_tables import evaluation_tables
-from maskkit.cli.streams import (
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import (
     STREAM,
-    Target,
+    OutputTarget,
     print_json,
     print_tsv,
     refuse,
@@ -59,10 +59,10 @@ def evaluate(
         ),
     ] = None,
     worst: Annotated[int, typer.Option(min=0, help="How many of the worst mistakes to name.")] = 20,
-    output: options.Output = None,
-    json: options.Json = False,
-    html: options.Html = None,
-    photos: options.Photos = False,
+    output: common_options.Output = None,
+    json: common_options.Json = False,
+    html: common_options.Html = None,
+    photos: common_options.Photos = False,
     explain: Annotated[
         Optional[list[str]],
         typer.Option(
@@ -87,13 +87,13 @@ def evaluate(
     tune: Tune = None,
     decision: DecisionOut = None,
     replicates: Annotated[int, typer.Option(min=2, help="Bootstrap replicates over people.")] = 1000,
-    seed: options.Seed = 0,
-    root: options.Root = None,
-    allow_leak: options.AllowLeak = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    seed: common_options.Seed = 0,
+    root: common_options.Root = None,
+    allow_leak: common_options.AllowLeak = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Score predictions: macro-F1 with its 95 % interval over people, per class, per factor, per fold.
 
@@ -125,7 +125,7 @@ def evaluate(
     given = Predictions.read(source(predictions, what="predictions"))
     other = None if against is None else Predictions.read(source(against, what="predictions"), like=given)
     models = _models(explain or [])
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     result = stage(
         truth, given, by=by or [], against=other, worst=worst, replicates=replicates, seed=seed,
         allow_leak=allow_leak, root=root, track=terminal.track,
@@ -166,7 +166,7 @@ def _check_words(
 
 
 def _check_by(by: list[str]) -> None:
-    from maskkit.scoring.slicing import parse_by
+    from maskkit.scoring.slice_columns import parse_by
 
     for text in by:
         try:
@@ -204,7 +204,7 @@ def _pictures(
     return pictured(result, truth, explain=models, root=root, track=terminal.track)
 
 
-def _print(result: Evaluation, to: Target | None, *, json: bool) -> None:
+def _print(result: Evaluation, to: OutputTarget | None, *, json: bool) -> None:
     """Give programs the numbers and people the tables, which share a terminal but never a pipe."""
     if to is None and stdout_is_terminal():
         if json:

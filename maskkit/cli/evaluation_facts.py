@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskkit.scoring.against import Against
     from maskkit.scoring.boundary import Boundary
     from maskkit.scoring.calibration import Calibration
+    from maskkit.scoring.changed_answers import Against
     from maskkit.scoring.evaluated import Evaluation
     from maskkit.scoring.noise import Noise
-    from maskkit.scoring.scores import ClassScore, Estimate
-    from maskkit.scoring.slices import Slicing
+    from maskkit.scoring.results import ClassScore, Estimate
+    from maskkit.scoring.slice_scores import Slicing
 
 Measure = tuple[str, str, str, object, object, object]
 HEADER = ("scope", "name", "measure", "value", "low", "high")

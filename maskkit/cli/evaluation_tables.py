@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from maskkit.cli.charts import bar
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import interval, new_table, number, spread
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.scoring.against import Against
     from maskkit.scoring.boundary import Boundary
     from maskkit.scoring.calibration import Calibration
+    from maskkit.scoring.changed_answers import Against
     from maskkit.scoring.evaluated import Evaluation
     from maskkit.scoring.mistakes import WrongAnswer
     from maskkit.scoring.noise import Noise
-    from maskkit.scoring.scores import ClassScore, FoldScores
-    from maskkit.scoring.slices import Slicing
+    from maskkit.scoring.results import ClassScore, FoldScores
+    from maskkit.scoring.slice_scores import Slicing
 
 MOST_MISTAKES, MOST_CHANGED = 20, 10  # on a terminal; JSON has more
 
@@ -201,7 +201,7 @@ def _verdict(found: Against) -> Iterator[str]:
 
 
 def _changed_table(found: Against) -> Table:
-    from maskkit.scoring.against import some_changed  # NumPy, which --help does without
+    from maskkit.scoring.changed_answers import some_changed  # NumPy, which --help does without
 
     only = found.versus.only
     right = only.first + only.second if only else 0

@@ -6,8 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import source, target
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import source, target
 
 
 def export(
@@ -20,11 +20,11 @@ def export(
             show_default=False,
         ),
     ] = None,
-    output: options.Output = None,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    output: common_options.Output = None,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Write a model as ONNX, for programs that know neither maskkit nor torch.
 
@@ -37,7 +37,7 @@ def export(
 
     to = target(output, force=force, inputs=[checkpoint])
     given = Checkpoint.read(source(checkpoint, what="checkpoint"))
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     from maskkit.stages.export import export as stage  # torch: the checks above need it not
 
     data = stage(given)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import new_table
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,8 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import STREAM, print_line, source, target
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import STREAM, print_line, source, target
 
 
 def label(
@@ -21,7 +21,7 @@ def label(
             show_default=False,
         ),
     ] = None,
-    output: options.Output = None,
+    output: common_options.Output = None,
     root: Annotated[
         Optional[str],
         typer.Option(
@@ -29,7 +29,7 @@ def label(
             show_default=False,
         ),
     ] = None,
-    task: options.Task = None,
+    task: common_options.Task = None,
     unlabelled: Annotated[
         bool,
         typer.Option(
@@ -72,10 +72,10 @@ def label(
             help="Do not open the photos, only list and label them; the record then holds no digest of them.",
         ),
     ] = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """List photos, look at each, and give each its class.
 
@@ -86,7 +86,7 @@ def label(
 
     Example: maskkit label photos/train/train.csv -o labels.parquet --train-cuts age=30,58 --ignore age=57-59
     """
-    from maskkit.labelling.rules import cuts_of, ignored_of
+    from maskkit.options.rules import cuts_of, ignored_of
     from maskkit.stages.label import label as stage
     from maskkit.stages.label import task_space
 
@@ -94,12 +94,12 @@ def label(
     if print_task:
         if photos is not None or output is not None:
             raise typer.BadParameter("it reads no photos and writes no file", param_hint="--print-task")
-        options.stop_if_dry(context, dry_run)
+        common_options.stop_if_dry(context, dry_run)
         print_line(task_space(task).to_toml().rstrip("\n"))
         return
     to = target(output, force=force, inputs=[photos, task, corrections])
     given = source(photos, what="folder or table of photos") if photos in (None, STREAM) else photos
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     manifest = stage(
         given, root=root, task=task, unlabelled=unlabelled, train_cuts=cuts, ignore=ignored,
         corrections=corrections, skip_bad=skip_bad, no_check=no_check, track=terminal.track,

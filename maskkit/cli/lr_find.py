@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maskkit.cli import machine, options, terminal
 from maskkit.cli.charts import bar, short
-from maskkit.cli.streams import (
-    Target,
+from maskkit.cli.shell import common_options, startup, terminal
+from maskkit.cli.shell.streams import (
+    OutputTarget,
     print_json,
     print_tsv,
     refuse,
@@ -21,40 +21,40 @@ from maskkit.cli.streams import (
     target,
 )
 from maskkit.cli.tables import new_table
-from maskkit.config import OF_A_WHOLE_TRAINING, TrainOptions
+from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.stages.lr_find import Found
+    from maskkit.stages.lr_find import SuggestedRate
     from maskkit.training.range_test import Curve
 
 ROWS = 13  # of a terminal's table, and two more if need be
 TESTED = [field.name for field in fields(TrainOptions) if field.name not in OF_A_WHOLE_TRAINING]
 
 
-@options.taking(TrainOptions, argument="training", only=TESTED)
+@common_options.taking(TrainOptions, argument="training", only=TESTED)
 def lr_find(
     context: typer.Context,
     training: TrainOptions,
-    manifest: options.ManifestIn = None,
-    output: options.Output = None,
+    manifest: common_options.ManifestIn = None,
+    output: common_options.Output = None,
     fold: Annotated[
         int, typer.Option(min=0, help="The fold that will be held out; nothing is learnt from it.")
     ] = 0,
     start: Annotated[float, typer.Option(min=1e-9, max=10, help="The lowest rate of the backbone.")] = 1e-6,
     end: Annotated[float, typer.Option(min=1e-9, max=10, help="The highest rate of the backbone.")] = 1.0,
     steps: Annotated[int, typer.Option(min=2, help="Steps from the lowest rate to the highest.")] = 100,
-    root: options.Root = None,
-    allow_leak: options.AllowLeak = False,
-    json: options.Json = False,
-    html: options.Html = None,
-    cache: options.CacheFolder = None,
-    cache_size: options.CacheSize = options.CACHE_SIZE,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    root: common_options.Root = None,
+    allow_leak: common_options.AllowLeak = False,
+    json: common_options.Json = False,
+    html: common_options.Html = None,
+    cache: common_options.CacheFolder = None,
+    cache_size: common_options.CacheSize = common_options.CACHE_SIZE,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Train for a few steps at rising learning rates, and suggest the rate to give to `train`.
 
@@ -64,8 +64,8 @@ def lr_find(
     Example: maskkit lr-find folds.parquet --weights package --html rates.html
     """
     _check_words(output, html)
-    kept = options.chosen_cache(cache, cache_size)
-    machine.use_well()
+    kept = common_options.chosen_cache(cache, cache_size)
+    startup.use_well()
     from maskkit.artifacts.files import write_whole
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.lr_find import lr_find as stage
@@ -77,7 +77,7 @@ def lr_find(
         refuse(html, force=force, inputs=inputs)
     given = Manifest.read(source(manifest, what="manifest"))
     given.need("fold")
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     found = stage(
         given, fold=fold, options=training, start=start, end=end, steps=steps, root=root, cache=kept,
         allow_leak=allow_leak, track=terminal.track,
@@ -93,7 +93,7 @@ def _check_words(output: str | None, html: Path | None) -> None:
         raise typer.BadParameter(f"{html} is given to -o too", param_hint="--html")
 
 
-def _print(found: Found, to: Target | None, *, json: bool) -> None:
+def _print(found: SuggestedRate, to: OutputTarget | None, *, json: bool) -> None:
     """Give programs the numbers and people a table, which share a terminal but never a pipe."""
     from maskkit.stages.lr_find import COLUMNS
 
@@ -130,7 +130,7 @@ def _table(curve: Curve) -> Table:
     return table
 
 
-def _sentences(found: Found) -> str:
+def _sentences(found: SuggestedRate) -> str:
     curve = found.curve
     return (
         f"learning rate {curve.suggestion:g}: {curve.rule}.\n"

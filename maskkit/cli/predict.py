@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import typer
 
-from maskkit.cli import machine, options, terminal
 from maskkit.cli.prediction_tables import prediction_table
-from maskkit.cli.streams import STREAM, Target, source, stdout_is_terminal, target
-from maskkit.config import MACHINE_PANEL, Blend, Device, Precision, Runtime
+from maskkit.cli.shell import common_options, startup, terminal
+from maskkit.cli.shell.streams import STREAM, OutputTarget, source, stdout_is_terminal, target
 from maskkit.errors import MaskkitError, examples
-from maskkit.reading import parse_tta
+from maskkit.options.train_options import MACHINE_PANEL, Blend, Device, Precision, Runtime
+from maskkit.options.values import parse_tta
 
 if TYPE_CHECKING:
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Form, Predictions
-    from maskkit.deciding.afterwards import Afterwards
+    from maskkit.predicting.adjustments import Afterwards
 
 ASKING_PANEL = "How models are asked"
 NAMED = 20  # how many bad photos are named
@@ -35,7 +35,7 @@ def predict(
     checkpoints: Annotated[
         list[str], typer.Argument(metavar="CHECKPOINT", help="Models to average, from `maskkit train`.")
     ],
-    output: options.Output = None,
+    output: common_options.Output = None,
     oof: Annotated[
         bool,
         typer.Option("--oof", help="Out-of-fold: each photo by models that have not seen its person.",
@@ -45,7 +45,7 @@ def predict(
         str,
         typer.Option(help="Views of each photo to average beside itself: `none`, or a list of `hflip`, "
                      "`scale:FACTOR` and `shift` or `shift:SHARE`, which is four; hflip doubles them all.",
-                     callback=options.refusing(parse_tta), rich_help_panel=ASKING_PANEL),
+                     callback=common_options.refusing(parse_tta), rich_help_panel=ASKING_PANEL),
     ] = "none",
     blend: Annotated[
         Blend,
@@ -62,8 +62,8 @@ def predict(
         typer.Option(help="The manifest with the truth of --calibrate, if it is not MANIFEST.",
                      show_default=False),
     ] = None,
-    decide: options.Decide = None,
-    consensus: options.Consensus = None,
+    decide: common_options.Decide = None,
+    consensus: common_options.Consensus = None,
     submission: Annotated[
         bool,
         typer.Option("--submission", help="Write the competition's ImageID,ans."),
@@ -73,7 +73,7 @@ def predict(
         typer.Option(min=1, help="Show so many classes per photo in the table on a terminal.",
                      show_default=False),
     ] = None,
-    root: options.Root = None,
+    root: common_options.Root = None,
     device: Annotated[Device, typer.Option(help="Where to compute.", rich_help_panel=MACHINE_PANEL)] = "auto",
     batch_size: Annotated[
         int, typer.Option(min=1, help="Photos per step.", rich_help_panel=MACHINE_PANEL)
@@ -92,14 +92,14 @@ def predict(
         Precision,
         typer.Option(help="bfloat16 where the processor has it, or float32.", rich_help_panel=MACHINE_PANEL),
     ] = "auto",
-    allow_leak: options.AllowLeak = False,
-    cache: options.CacheFolder = None,
-    cache_size: options.CacheSize = options.CACHE_SIZE,
-    resume: options.Resume = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    allow_leak: common_options.AllowLeak = False,
+    cache: common_options.CacheFolder = None,
+    cache_size: common_options.CacheSize = common_options.CACHE_SIZE,
+    resume: common_options.Resume = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Predict each photo's class with one model or the average of several.
 
@@ -116,8 +116,8 @@ def predict(
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
     _check_words(manifest, output, calibrate=calibrate, on=on, decide=decide, resume=resume)
-    kept = options.chosen_cache(cache, cache_size)
-    machine.use_well()
+    kept = common_options.chosen_cache(cache, cache_size)
+    startup.use_well()
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.stages.predict import Machine
     from maskkit.stages.predict import predict as stage
@@ -133,7 +133,7 @@ def predict(
     given = _photos(manifest, models)
     afterwards = _afterwards(consensus, calibrate, on, decide)
     _refuse_to_lose(left_over, resume=resume, force=force)
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     if left_over is not None and force:
         left_over.unlink(missing_ok=True)
     faults: dict[str, str] = {}
@@ -207,7 +207,7 @@ def _afterwards(
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
-    from maskkit.deciding.afterwards import Afterwards
+    from maskkit.predicting.adjustments import Afterwards
 
     return Afterwards(
         consensus=consensus,
@@ -226,7 +226,7 @@ def _refuse_to_lose(left_over: Path | None, *, resume: bool, force: bool) -> Non
         )
 
 
-def _show(predictions: Predictions, manifest: Manifest, to: Target | None, *, top: int | None) -> None:
+def _show(predictions: Predictions, manifest: Manifest, to: OutputTarget | None, *, top: int | None) -> None:
     """Show a table to whoever looks at standard output, or asked about a folder and gets a file."""
     if to is not None and to.path is None:
         return

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import STREAM, source, target
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import STREAM, source, target
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import new_table
-from maskkit.cli.terminal import escape
-from maskkit.config import Balance, Targets
-from maskkit.reading import parse_pseudo_weight, parse_thresholds
+from maskkit.options.train_options import Balance, Targets
+from maskkit.options.values import parse_pseudo_weight, parse_thresholds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,7 @@ def pseudo(
     predictions: Annotated[
         str, typer.Argument(metavar="PREDICTIONS", help="Of photos without labels, from `maskkit predict`.")
     ],
-    output: options.Output = None,
+    output: common_options.Output = None,
     unlabeled: Annotated[
         Optional[str],
         typer.Option(metavar="MANIFEST", show_default=False,
@@ -38,7 +38,7 @@ def pseudo(
     threshold: Annotated[
         Optional[str],
         typer.Option(metavar="NUMBER,...", show_default=THRESHOLD,
-                     callback=options.refusing(parse_thresholds),
+                     callback=common_options.refusing(parse_thresholds),
                      help="Least confidence: for all, and by level or class, as 0.9,age=60plus:0.6; "
                      "the last that fits a class counts."),
     ] = None,
@@ -57,15 +57,15 @@ def pseudo(
     ] = "hard",
     weight: Annotated[
         str,
-        typer.Option(metavar="NUMBER|confidence", callback=options.refusing(parse_pseudo_weight),
+        typer.Option(metavar="NUMBER|confidence", callback=common_options.refusing(parse_pseudo_weight),
                      help="Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for "
                      "half of it."),
     ] = "1",
-    allow_leak: options.AllowLeak = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    allow_leak: common_options.AllowLeak = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Add photos without labels, with the labels that models are sure of, to be trained on.
 
@@ -89,7 +89,7 @@ def pseudo(
     given = Manifest.read(source(manifest, what="manifest"))
     predicted = Predictions.read(source(predictions, what="predictions"))
     photos = None if unlabeled is None else Manifest.read(source(unlabeled, what="manifest"))
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     result = stage(
         given, predicted, photos, threshold=threshold or THRESHOLD, share=share, balance=balance,
         targets=targets,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import interval, new_table, spread
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.scoring.scores import Estimate
-    from maskkit.scoring.versus import Compared, Versus
+    from maskkit.scoring.results import Estimate
+    from maskkit.scoring.run_comparison import Compared, Versus
 
 Fact = tuple[str, str, str, object, object, object]
 

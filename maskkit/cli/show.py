@@ -6,8 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import STREAM, print_json, print_line, print_tsv, source, stdout_is_terminal
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import STREAM, print_json, print_line, print_tsv, source, stdout_is_terminal
 from maskkit.cli.tables import facts_table, flat, fold_table
 
 
@@ -25,21 +25,21 @@ def show(
     history: Annotated[
         bool, typer.Option("--history", help="Print the commands that made it, as a shell script.")
     ] = False,
-    json: options.Json = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    json: common_options.Json = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:
     """Say what an artifact is: kind, label space, counts, columns; with --history, how it was made.
 
     Example: maskkit show run/fold0.safetensors --history
     """
-    from maskkit.artifacts.script import script
+    from maskkit.artifacts.history import script
     from maskkit.stages.show import HELD_OUT, header_of
     from maskkit.stages.show import show as stage
 
     given = source(artifact, what="artifact")
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     if history:
         records = header_of(given).history
         if json:

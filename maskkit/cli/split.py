@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from maskkit.cli import options, terminal
-from maskkit.cli.streams import STREAM, Target, print_json, source, target
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json, source, target
 from maskkit.cli.tables import fold_table
 
 if TYPE_CHECKING:
@@ -18,11 +18,12 @@ REPEAT = "{repeat}"
 
 def split(
     context: typer.Context,
-    manifest: options.ManifestIn = None,
+    manifest: common_options.ManifestIn = None,
     output: Annotated[
         Optional[str],
         typer.Option("-o", "--output", help="File to write; `-` is standard output; `{repeat}` stands for "
-                     "0, 1, ... of --repeats.", show_default=False, rich_help_panel=options.SHELL_PANEL),
+                     "0, 1, ... of --repeats.", show_default=False,
+                     rich_help_panel=common_options.SHELL_PANEL),
     ] = None,
     by: Annotated[str, typer.Option(help="What must not be divided: person, image, or a column.")] = "person",
     folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
@@ -50,7 +51,7 @@ def split(
         typer.Option(min=1, help="Write so many splits, -o 'folds{repeat}.parquet', with the seeds --seed, "
                      "--seed + 1, ...; each is what its seed alone gives."),
     ] = 1,
-    seed: options.Seed = 0,
+    seed: common_options.Seed = 0,
     check: Annotated[
         bool,
         typer.Option("--check", help="Only look: exit code 3 if a person, or a value of "
@@ -60,12 +61,12 @@ def split(
         bool,
         typer.Option("--json", help="Print people and photos per class and fold as JSON instead of the path "
                      "of -o FILE; with --repeats a list. Goes with --check too.",
-                     rich_help_panel=options.SHELL_PANEL),
+                     rich_help_panel=common_options.SHELL_PANEL),
     ] = False,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Assign images to folds, keeping each person in one fold, balanced by class and age.
 
@@ -87,7 +88,7 @@ def split(
         )
     targets = _targets(output, repeats, force=force, manifest=manifest)
     given = Manifest.read(source(manifest, what="manifest"))
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     written = []
     for number, to in enumerate(targets):
         result: Manifest = stage(
@@ -120,7 +121,7 @@ def _check_only(
     if output is not None:
         raise typer.BadParameter("--check writes nothing", param_hint="-o")
     given = Manifest.read(source(manifest, what="manifest"))
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     if json:
         given.need("fold")
         print_json({"file": given.name, **_quality(given)})
@@ -130,7 +131,7 @@ def _check_only(
         terminal.note(f"each value of {column} is in one fold")
 
 
-def _targets(output: str | None, repeats: int, *, force: bool, manifest: str | None) -> list[Target]:
+def _targets(output: str | None, repeats: int, *, force: bool, manifest: str | None) -> list[OutputTarget]:
     """Return where each repeat goes, all of them checked before any work."""
     if repeats > 1 and output in (None, STREAM):
         raise typer.BadParameter(

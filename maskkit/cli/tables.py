@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from maskkit.cli.terminal import escape
+from maskkit.cli.shell.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.scoring.scores import Estimate
+    from maskkit.scoring.results import Estimate
     from maskkit.stages.bench import Bench
     from maskkit.stages.crop import Cropped
 

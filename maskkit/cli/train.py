@@ -8,49 +8,49 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from maskkit.cli import machine, options, terminal
-from maskkit.cli.streams import STREAM, print_line, refuse, source
-from maskkit.config import TrainOptions
+from maskkit.cli.shell import common_options, startup, terminal
+from maskkit.cli.shell.streams import STREAM, print_line, refuse, source
 from maskkit.errors import MaskkitError
+from maskkit.options.train_options import TrainOptions
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
-    from maskkit.training.history import Epoch
+    from maskkit.training.epochs import Epoch
 
 FOLD = "{fold}"
 
 
-@options.taking(TrainOptions, argument="training")
+@common_options.taking(TrainOptions, argument="training")
 def train(
     context: typer.Context,
     training: TrainOptions,
-    manifest: options.ManifestIn = None,
+    manifest: common_options.ManifestIn = None,
     output: Annotated[
         Optional[str],
         typer.Option("-o", "--output", help="Checkpoint to write; `{fold}` stands for the fold.",
-                     show_default=False, rich_help_panel=options.SHELL_PANEL),
+                     show_default=False, rich_help_panel=common_options.SHELL_PANEL),
     ] = None,
     fold: Annotated[str, typer.Option(help="The fold to hold out, or `all` for each in turn.")] = "0",
-    root: options.Root = None,
-    resume: options.Resume = False,
-    allow_leak: options.AllowLeak = False,
+    root: common_options.Root = None,
+    resume: common_options.Resume = False,
+    allow_leak: common_options.AllowLeak = False,
     preview: Annotated[
         Optional[Path],
         typer.Option(help="Write a PNG of the first photos as the network will see them, and stop.",
-                     show_default=False, rich_help_panel=options.SHELL_PANEL),
+                     show_default=False, rich_help_panel=common_options.SHELL_PANEL),
     ] = None,
     track: Annotated[
         Optional[str],
         typer.Option(help="Also tell tensorboard:FOLDER, wandb:PROJECT or mlflow:URI; with `,mistakes=16` "
                      "also photos of the worst mistakes, which otherwise never leave.",
-                     show_default=False, rich_help_panel=options.SHELL_PANEL),
+                     show_default=False, rich_help_panel=common_options.SHELL_PANEL),
     ] = None,
-    cache: options.CacheFolder = None,
-    cache_size: options.CacheSize = options.CACHE_SIZE,
-    force: options.Force = False,
-    recipe: options.Recipe = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
+    cache: common_options.CacheFolder = None,
+    cache_size: common_options.CacheSize = common_options.CACHE_SIZE,
+    force: common_options.Force = False,
+    recipe: common_options.Recipe = None,
+    dry_run: common_options.DryRun = False,
+    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Train a model on all folds but one, and keep the weights that score best on that one.
 
@@ -64,8 +64,8 @@ def train(
     """
     if preview is None:
         _check_words(output, fold)
-    kept = options.chosen_cache(cache, cache_size)
-    machine.use_well()
+    kept = common_options.chosen_cache(cache, cache_size)
+    startup.use_well()
     from maskkit.artifacts.manifest import Manifest
 
     given = Manifest.read(source(manifest, what="manifest"))
@@ -77,13 +77,13 @@ def train(
     inputs = [manifest, training.weights, training.unlabeled]
     if preview is not None:
         refuse(preview, force=force, inputs=inputs)
-        options.stop_if_dry(context, dry_run)
+        common_options.stop_if_dry(context, dry_run)
         _draw(given, preview, fold=numbers[0], common=common)
         return
     outputs = {number: Path(str(output).replace(FOLD, str(number))) for number in numbers}
     for path in outputs.values():  # all of them now, not one after each fold's hours
         refuse(path, force=force or resume, inputs=inputs)
-    options.stop_if_dry(context, dry_run)
+    common_options.stop_if_dry(context, dry_run)
     _train(given, outputs, tracker=track, common={**common, "resume": resume, "force": force})
 
 
@@ -92,8 +92,8 @@ def _train(
 ) -> None:
     from maskkit.stages.train import refuse_leaks
     from maskkit.stages.train import train as stage
-    from maskkit.training.rows import refuse_foreign
-    from maskkit.training.tracking.opening import open_tracker
+    from maskkit.tracking.tracker import open_tracker
+    from maskkit.training.fold_rows import refuse_foreign
 
     refuse_foreign(manifest, outputs, allow_leak=common["allow_leak"])  # not after the first fold's hours
     open_tracker(tracker)  # what is wrong with it is found out before the first fold

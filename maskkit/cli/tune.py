@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli import terminal
-from maskkit.cli.options import SHELL_PANEL
-from maskkit.cli.streams import refuse, stdout_is_terminal
+from maskkit.cli.shell import terminal
+from maskkit.cli.shell.common_options import SHELL_PANEL
+from maskkit.cli.shell.streams import refuse, stdout_is_terminal
+from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import interval, new_table
-from maskkit.cli.terminal import escape
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
-    from maskkit.deciding.tuned import Tuned
+    from maskkit.fitting.gain import Tuned
 
 Tune = Annotated[
     Optional[str],

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.describing.numbers import Spread, spread
+from maskkit.describing.histograms import NumberSpread, spread
 
 EXTREMES = {
     "brightness": ("darkest", "brightest"),
@@ -21,7 +21,7 @@ MOST_EXTREME = 8
 
 
 @dataclass(frozen=True)
-class Look:
+class PhotoLook:
     """What readable photos look like.
 
     Args:
@@ -35,7 +35,7 @@ class Look:
     """
 
     photos: int
-    spreads: tuple[Spread, ...]
+    spreads: tuple[NumberSpread, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     sizes: tuple[tuple[str, int], ...]
@@ -77,7 +77,7 @@ def look(
     looks: NDArray[np.void],
     names: Sequence[str],
     colour: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> Look:
+) -> PhotoLook:
     """Describe one or more readable photos.
 
     Args:
@@ -86,7 +86,7 @@ def look(
         colour: Mean and standard deviation per channel, (3,) each.
     """
     values = properties(looks)
-    return Look(
+    return PhotoLook(
         len(looks),
         tuple(spread(name, column) for name, column in values.items()),
         mean=tuple(colour[0].tolist()),

@@ -12,7 +12,7 @@ NAMED = 20  # pairs of each kind
 
 
 @dataclass(frozen=True)
-class Pair:
+class DuplicatePair:
     """Two photos, and in how many of 256 bits their hashes differ; exact ones hold the same bytes."""
 
     one: str
@@ -22,7 +22,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Kind:
+class DuplicateKind:
     """Pairs of one kind, such as those across people.
 
     Args:
@@ -35,7 +35,7 @@ class Kind:
     name: str
     exact: int
     near: int
-    named: tuple[Pair, ...]
+    named: tuple[DuplicatePair, ...]
 
 
 def kind(
@@ -45,7 +45,7 @@ def kind(
     is_exact: NDArray[np.bool_],
     bits: NDArray[np.int64],
     names: Sequence[str],
-) -> Kind:
+) -> DuplicateKind:
     """Describe the chosen pairs.
 
     Args:
@@ -60,6 +60,7 @@ def kind(
     exact = int(is_exact[rows].sum())
     first = rows[np.lexsort((bits[rows], ~is_exact[rows]))][:NAMED]
     named = tuple(
-        Pair(names[pairs[row, 0]], names[pairs[row, 1]], int(bits[row]), bool(is_exact[row])) for row in first
+        DuplicatePair(names[pairs[row, 0]], names[pairs[row, 1]], int(bits[row]), bool(is_exact[row]))
+        for row in first
     )
-    return Kind(name, exact, len(rows) - exact, named)
+    return DuplicateKind(name, exact, len(rows) - exact, named)

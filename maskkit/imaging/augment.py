@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.choices import Choice
 from maskkit.imaging.automatic import randaugment, trivial
 from maskkit.imaging.dataset import Augment, Drawn, Rows
 from maskkit.imaging.light import Light
 from maskkit.imaging.photos import Pixels
 from maskkit.imaging.policies import POLICIES
+from maskkit.options.choices import Choice
 
 AUGMENTATIONS: dict[str, Callable[..., Augment | None]] = {
     "none": lambda: None,

@@ -47,7 +47,7 @@ Size = tuple[int, int]  # height and width in pixels
 
 
 @dataclass(frozen=True)
-class Kind:
+class ImageKind:
     """What an image file says of itself: Pillow's names of format and mode, and its upright size."""
 
     format: str
@@ -123,7 +123,7 @@ def load(
     return np.asarray(image.resize((width, height), FILTERS[preprocess.interpolation]))
 
 
-def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[np.uint8]]:
+def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[ImageKind, NDArray[np.uint8]]:
     """Read an image as upright BGR, uint8 (height, width, 3), JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
 
     Ordinary JPEGs are decoded by OpenCV, which gives the same pixels in two thirds of the time.
@@ -137,7 +137,7 @@ def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[Kind, NDArray[np.
                 raise undecodable(name, _too_large(image))
             orientation = image.getexif().get(ORIENTATION, 1)
             size = image.size[::-1] if orientation > 4 else image.size
-            kind = Kind(image.format or "", image.mode, *size)
+            kind = ImageKind(image.format or "", image.mode, *size)
             # OpenCV may decode what is there of a file that is cut off.
             if (kind.format, kind.mode, orientation, data[-2:]) == ("JPEG", "RGB", 1, END_OF_JPEG):
                 pixels = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED[scale])

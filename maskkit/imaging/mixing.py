@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskkit.choices import Choice
+from maskkit.options.choices import Choice
 
 Mask = NDArray[np.bool_]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.artifacts.digests import content_digests
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache, Keys, Records
+from maskkit.cache.digests import content_digests
+from maskkit.cache.records import Cache, Keys, Records
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.cropping import boxes_to_cut
 from maskkit.imaging.decode import load, undecodable

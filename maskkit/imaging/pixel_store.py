@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.artifacts.digests import DIGEST_BYTES, Digests, content_digests, digest_of
-from maskkit.artifacts.records import KEY_BYTES, Cache, Keys, Records, records
+from maskkit.cache.digests import DIGEST_BYTES, Digests, content_digests, digest_of
+from maskkit.cache.records import KEY_BYTES, Cache, Keys, Records, records
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import fault, load
 from maskkit.progress import Track

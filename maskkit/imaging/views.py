@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.reading import Tta
+from maskkit.options.values import Tta
 
 View = Callable[[Tensor], Tensor]  # images (N, 3, H, W) -> as many of the same size
 

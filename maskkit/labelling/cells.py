@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import LEVEL, ORIGINS
 from maskkit.artifacts.columns import encoded
 from maskkit.labels import Factor, LabelSpace
-from maskkit.sources.cells import levels, numbers
+from maskkit.sources.table_cells import levels, numbers
 
 Integers = NDArray[np.int64]
 CORRECTED = "corrected"

@@ -23,8 +23,8 @@ from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError, examples
 from maskkit.labelling.cells import Cells, State
 from maskkit.labels import Factor, LabelSpace
-from maskkit.sources.cells import short_paths
-from maskkit.sources.tables import read_csv
+from maskkit.sources.photo_tables import read_csv
+from maskkit.sources.table_cells import short_paths
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
-from maskkit.labelling.rules import named_factor
 from maskkit.labels import Factor, LabelSpace
+from maskkit.options.rules import named_factor
 
 log = logging.getLogger(__name__)
 

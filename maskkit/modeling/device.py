@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from maskkit.config import Device
 from maskkit.errors import MaskkitError
+from maskkit.options.train_options import Device
 
 
 def resolve_device(choice: Device) -> torch.device:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.probe import random_photos
+from maskkit.modeling.backbone import random_photos
 
 OPSET = 17  # of 2022: old enough for every runtime in use
 INPUT, OUTPUT = "images", "logits"

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import backbone_state, head_names
+from maskkit.modeling.backbone import backbone_state, head_names, random_photos
 from maskkit.modeling.folding import folded
-from maskkit.modeling.probe import random_photos
 
 
 class Head(nn.Module):

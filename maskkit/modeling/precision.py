@@ -6,9 +6,9 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from maskkit.config import Precision
 from maskkit.errors import MaskkitError
 from maskkit.modeling.depthwise import speed_up
+from maskkit.options.train_options import Precision
 
 Resolved = Literal["float32", "bfloat16", "float16"]
 
@@ -19,7 +19,7 @@ def resolve_precision(choice: Precision, device: torch.device) -> Resolved:
     Args:
         choice: "auto", "float32", "bfloat16" or "float16". "auto" is bfloat16 where the processor computes
             with it itself, rather than by emulation, and float32 elsewhere. Which is faster there depends on
-            the model: `maskkit.training.trial` finds out.
+            the model: `maskkit.modeling.precision_trial` finds out.
         device: Where the model will run.
 
     Returns:

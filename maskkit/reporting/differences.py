@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from maskkit.reporting.plots import ticks
-from maskkit.scoring.scores import Estimate
+from maskkit.scoring.results import Estimate
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ def _heated(
     """Yield for each mistake, a row of the manifest each, the photo under the heat for answer and truth."""
     from maskkit.imaging.photos import open_photos
     from maskkit.imaging.thumbnails import as_uri
+    from maskkit.modeling.backbone import restore
     from maskkit.modeling.explaining import heats, under_heat
-    from maskkit.modeling.restore import restore
 
     photos = open_photos(manifest, model.preprocess, root=root)
     pixels = photos.take(np.arange(len(manifest)))  # (n, height, width, 3)

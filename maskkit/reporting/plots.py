@@ -12,7 +12,7 @@ from maskkit.errors import MaskkitError
 
 
 @dataclass(frozen=True)
-class Line:
+class PlotLine:
     """A named line through the points (x, y); a y that is not finite leaves a gap.
 
     A faint one is the background of another, such as the values that the other smooths. With intervals, (low,
@@ -50,7 +50,7 @@ class Chart:
 
     title: str
     x_label: str
-    lines: tuple[Line, ...]
+    lines: tuple[PlotLine, ...]
     marks: tuple[Mark, ...] = ()
     is_log: bool = False
     highest: float | None = None
@@ -128,7 +128,7 @@ class HeatRow:
 
 
 @dataclass(frozen=True)
-class Mistake:
+class FrequentMistake:
     """Photos of one class that were taken for another, and their share of the class."""
 
     truth: str
@@ -150,10 +150,10 @@ def heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[H
     return rows
 
 
-def largest_mistakes(rows: Sequence[HeatRow], *, most: int = 10) -> list[Mistake]:
+def largest_mistakes(rows: Sequence[HeatRow], *, most: int = 10) -> list[FrequentMistake]:
     """Return the `most` frequent mistakes, the most frequent first and equals in class order."""
     mistakes = [
-        Mistake(row.name, column.name, cell.count, cell.share)
+        FrequentMistake(row.name, column.name, cell.count, cell.share)
         for row in rows
         for column, cell in zip(rows, row.cells, strict=True)
         if cell.count and not cell.right
@@ -204,7 +204,9 @@ def draw(chart: Chart) -> Drawing:
     )
 
 
-def _dots(line: Line, across: Callable[[float], float], down: Callable[[float], float]) -> tuple[Dot, ...]:
+def _dots(
+    line: PlotLine, across: Callable[[float], float], down: Callable[[float], float]
+) -> tuple[Dot, ...]:
     if line.intervals is None:
         return ()
     return tuple(
@@ -241,7 +243,7 @@ def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
-def _drawable(line: Line, *, is_log: bool) -> list[tuple[float, float] | None]:
+def _drawable(line: PlotLine, *, is_log: bool) -> list[tuple[float, float] | None]:
     """Return the points of a line, with None for each that has no place."""
     return [
         (x, y) if isfinite(x) and isfinite(y) and not (is_log and x <= 0) else None

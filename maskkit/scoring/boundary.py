@@ -14,7 +14,7 @@ import numpy as np
 from maskkit.labels import Factor
 from maskkit.scoring import bootstrap
 from maskkit.scoring.metrics import Counts, Floats, Integers
-from maskkit.scoring.scores import Estimate
+from maskkit.scoring.results import Estimate
 
 REACH = 10  # steps to either side; what is further is put together
 MOST_PRECISE = 100  # whole numbers within this distance, such as years of age, are taken in steps of 1

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from maskkit.artifacts.header import Record
-from maskkit.scoring.against import Against
 from maskkit.scoring.boundary import Boundary
 from maskkit.scoring.calibration import Calibration
+from maskkit.scoring.changed_answers import Against
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.noise import Noise, noise
-from maskkit.scoring.scores import Scores
-from maskkit.scoring.slices import Slicing
+from maskkit.scoring.results import Scores
+from maskkit.scoring.slice_scores import Slicing
 
 
 @dataclass(frozen=True)

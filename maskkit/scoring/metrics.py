@@ -19,6 +19,7 @@ _BLOCK = 65_536  # rows of probabilities at a time: in float64 a million of 18 c
 Integers = NDArray[np.integer[Any]]
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Probabilities = NDArray[np.floating[Any]]  # (N, C), rows sum to 1
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from itertools import combinations
 from math import sqrt
 from statistics import median
 
-from maskkit.scoring.scores import Estimate
+from maskkit.scoring.results import Estimate
 
 MOST_COMPARED = 60  # scores of which all pairs are looked at; of more, the first
 SMALLEST = 0.0005  # differences are shown with three decimals

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.config import PHOTO_SUFFIXES
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, LabelSpace
+from maskkit.options.train_options import PHOTO_SUFFIXES
 from maskkit.sources.listing import BLOCK, Listing
 
 TRAIN_COLUMNS = ("id", "gender", "age", "path")

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from maskkit.config import PHOTO_SUFFIXES
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
+from maskkit.options.train_options import PHOTO_SUFFIXES
 from maskkit.sources.listing import Listing, TextColumn
 
 

@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.header import same_space
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.script import script
 from maskkit.auditing.findings import Finding, flags, members, ranked
 from maskkit.auditing.leaks import duplicates_against, duplicates_inside, people_in_two_folds
+from maskkit.auditing.odd_photos import faceless, odd_photos
 from maskkit.auditing.people import contradictions, odd_numbers_of_photos
-from maskkit.auditing.photos import faceless, odd_photos
 from maskkit.auditing.suspects import SURENESS, suspect_labels
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
@@ -246,7 +246,7 @@ def report(result: Audit, *, root: str | None = None, photos: bool = False, trac
         photos: Show the photos that findings name; the page is then not to be passed on lightly.
         track: Shows progress.
     """
-    from maskkit.reporting.findings import findings_page, place  # jinja2, which findings alone need not
+    from maskkit.reporting.audit_report import findings_page, place  # jinja2, which findings alone need not
 
     manifest = result.manifest
     shown: dict[str, list[int]] = {}

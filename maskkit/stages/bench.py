@@ -15,15 +15,15 @@ from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.labels import LabelSpace
+from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Item, Track, untracked
 from maskkit.training.fold import Fold
-from maskkit.training.start import pretrained, settled, tried
+from maskkit.training.setup import pretrained, settled, tried
 from maskkit.training.trainer import Trainer
 
 PHOTOS = 4096  # at most so many are looked at

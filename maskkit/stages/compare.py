@@ -10,17 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.header import same_space
+from maskkit.artifacts.history import differing
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import Run, labels_of
-from maskkit.artifacts.settings import differing
 from maskkit.errors import MaskkitError, examples
 from maskkit.scoring import metrics
 from maskkit.scoring.bootstrap import number_people
-from maskkit.scoring.common import Common
-from maskkit.scoring.evaluation import fold_scores, spread
-from maskkit.scoring.held_out import held_out, same_folds
-from maskkit.scoring.paired import ACCURACY, MACRO_F1, Paired, paired
-from maskkit.scoring.versus import CONFIDENCE, Compared, FoldResult, RunScores, Setting, against_first
+from maskkit.scoring.judged import Common
+from maskkit.scoring.measuring import fold_scores, spread
+from maskkit.scoring.paired_bootstrap import ACCURACY, MACRO_F1, Paired, paired
+from maskkit.scoring.run_comparison import (
+    CONFIDENCE,
+    Compared,
+    DifferingOption,
+    FoldResult,
+    RunScores,
+    against_first,
+)
+from maskkit.scoring.same_folds import held_out, same_folds
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +94,7 @@ def compare(
 
 def report(result: Compared) -> str:
     """Return a self-contained HTML page of a comparison; no photo is in it."""
-    from maskkit.reporting.runs import runs_page  # jinja2, which comparing need not load
+    from maskkit.reporting.comparison_report import runs_page  # jinja2, which comparing need not load
 
     return runs_page(result)
 
@@ -261,10 +268,11 @@ def _averaged(scores: Sequence[RunScores], told: _Told) -> list[RunScores]:
     ]
 
 
-def _settings(runs: Sequence[Run], labels: Sequence[str], told: _Told) -> tuple[Setting, ...]:
+def _settings(runs: Sequence[Run], labels: Sequence[str], told: _Told) -> tuple[DifferingOption, ...]:
     unknown = [label for run, label in zip(runs, labels, strict=True) if not run.history]
     if unknown:
         told(f"how {examples(unknown)} came about is not known: a CSV carries no history")
     return tuple(
-        Setting(stage, name, values) for (stage, name), values in differing([run.history for run in runs])
+        DifferingOption(stage, name, values)
+        for (stage, name), values in differing([run.history for run in runs])
     )

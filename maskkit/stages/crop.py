@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
-from maskkit.imaging.faces.finding import Found, find_faces
+from maskkit.imaging.faces.finding import FoundFaces, find_faces
 from maskkit.imaging.faces.models import CENTERFACE, open_model
 from maskkit.imaging.roots import photo_files
 from maskkit.progress import Track, untracked
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Tally:
+class FaceTally:
     """How many faces were found in some of the photos.
 
     Args:
@@ -57,7 +57,7 @@ class Cropped:
     """
 
     manifest: Manifest
-    tallies: tuple[Tally, ...]
+    tallies: tuple[FaceTally, ...]
     milliseconds: float
 
 
@@ -98,15 +98,15 @@ def crop(
     return Cropped(result, tuple(_tallies(manifest, found)), 1000 * passed / max(1, len(files)))
 
 
-def _column(found: Found) -> pa.Array:
+def _column(found: FoundFaces) -> pa.Array:
     edges = pa.array(found.boxes.ravel())
     return pa.FixedSizeListArray.from_arrays(edges, type=BOX, mask=pa.array(~found.is_found))
 
 
-def _tallies(manifest: Manifest, found: Found) -> Iterator[Tally]:
-    def tally(factor: str, level: str, rows: NDArray[np.bool_]) -> Tally:
+def _tallies(manifest: Manifest, found: FoundFaces) -> Iterator[FaceTally]:
+    def tally(factor: str, level: str, rows: NDArray[np.bool_]) -> FaceTally:
         is_found, misplaced = found.is_found[rows], found.misplaced[rows]
-        return Tally(factor, level, int(rows.sum()), int(is_found.sum()), int(misplaced.sum()))
+        return FaceTally(factor, level, int(rows.sum()), int(is_found.sum()), int(misplaced.sum()))
 
     yield tally("", "all", np.ones(len(manifest), np.bool_))
     known = manifest.labels >= 0

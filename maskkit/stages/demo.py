@@ -18,7 +18,7 @@ import numpy as np
 from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.drawing.population import Person, population
 from maskkit.errors import MaskkitError, examples
-from maskkit.imaging.memory import keep_freed_memory
+from maskkit.imaging.survey import keep_freed_memory
 from maskkit.progress import Track, untracked
 from maskkit.sources.competition import STATES
 

@@ -8,20 +8,21 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.script import script
-from maskkit.describing.findings import Eda, Pictures, Rare, Twins
+from maskkit.describing.eda_results import Eda, Pictures, Rare, Twins
 from maskkit.describing.groups import (
     Distribution,
     distribution,
+    fold_codes,
     joint_code,
+    levels_of,
     rare_combinations,
     traits,
 )
+from maskkit.describing.histograms import Ages, ages
 from maskkit.describing.looks import look
-from maskkit.describing.numbers import Ages, ages
 from maskkit.describing.pairs import kind
-from maskkit.describing.people import fold_codes, levels_of
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
@@ -178,7 +179,7 @@ def report(
         photos: Show small pictures, some of each class and those that stand out.
         track: Shows progress.
     """
-    from maskkit.reporting.describe import eda_page  # jinja2, which counting need not load
+    from maskkit.reporting.eda_report import eda_page  # jinja2, which counting need not load
 
     sheets: dict[str, list[tuple[str, str]]] = {}
     if photos:

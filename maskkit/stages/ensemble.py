@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.predictions import Predictions
-from maskkit.config import Search, Vote
-from maskkit.deciding.aligning import aligned, common_fold
-from maskkit.deciding.blending import agreement
-from maskkit.deciding.voting import Panel, Rule
 from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.options.train_options import Search, Vote
+from maskkit.predicting.aligning import aligned, common_fold
+from maskkit.predicting.blend_rule import Rule
+from maskkit.predicting.votes import agreement
+from maskkit.scoring.panel import Panel
 
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
-    from maskkit.deciding.afterwards import AfterVote
-    from maskkit.deciding.diversity import Pair
-    from maskkit.deciding.fitting import Fitted, Nested
-    from maskkit.deciding.judging import Trial
+    from maskkit.fitting.blend import Fitted, NestedBlend
+    from maskkit.fitting.diversity import MemberPair
+    from maskkit.predicting.adjustments import AfterVote
+    from maskkit.scoring.judged import Trial
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Ensemble:
     ties: int
     agreement: NDArray[np.float64]
     fitted: Fitted | None = None
-    pairs: Sequence[Pair] | None = None
+    pairs: Sequence[MemberPair] | None = None
 
 
 def ensemble(
@@ -106,7 +107,7 @@ def ensemble(
     if vote != "hard":
         _need_probabilities(given, vote)
     rule, found = Rule(vote, None if weights is None else tuple(weights)), None
-    pairs: Sequence[Pair] | None = None
+    pairs: Sequence[MemberPair] | None = None
     if fit is not None:
         trial, found = _fitted(members, fit, vote, allow_leak=allow_leak)
         rule, pairs = found.rule, found.pairs
@@ -151,10 +152,9 @@ def _fitted(
     members: Sequence[Predictions], fit: Fit, vote: Vote, *, allow_leak: bool
 ) -> tuple[Trial, Fitted]:
     """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
-    from maskkit.deciding.fitting import Plan, fitted
-    from maskkit.deciding.judging import Trial, check_counterparts
-    from maskkit.deciding.parts import parts_of_people
-    from maskkit.scoring.matching import check_answers
+    from maskkit.fitting.blend import Plan, fitted
+    from maskkit.fitting.people_parts import parts_of_people
+    from maskkit.scoring.judged import Trial, check_answers, check_counterparts
 
     for member in members:
         check_answers(fit.on, member)
@@ -166,9 +166,11 @@ def _fitted(
     return trial, fitted(trial, plan, part, replicates=fit.replicates, seed=fit.seed)
 
 
-def _pairs(members: Sequence[Predictions], truth: Manifest, *, allow_leak: bool) -> Sequence[Pair] | None:
-    from maskkit.deciding.diversity import pairs
-    from maskkit.deciding.judging import Trial
+def _pairs(
+    members: Sequence[Predictions], truth: Manifest, *, allow_leak: bool
+) -> Sequence[MemberPair] | None:
+    from maskkit.fitting.diversity import pairs
+    from maskkit.scoring.judged import Trial
 
     if not truth.has("label") or not (truth.labels >= 0).any():
         return None
@@ -193,7 +195,7 @@ def _voted(
     return result, blend.ties, answers
 
 
-def _nested(trial: Trial, nested: Nested, header: Header) -> Predictions:
+def _nested(trial: Trial, nested: NestedBlend, header: Header) -> Predictions:
     probs = (
         np.eye(len(trial.space), dtype=np.float32)[nested.answer] if nested.probs is None else nested.probs
     )
@@ -208,7 +210,7 @@ def _header(
     after: AfterVote | None,
     found: Fitted | None,
 ) -> Header:
-    from maskkit.deciding.adjusting import joined
+    from maskkit.predicting.adjustments import joined
 
     beside: dict[str, Sequence[Predictions | Manifest | Decision]] = {}
     if fit is not None:
@@ -240,7 +242,7 @@ def _header(
     if unique:
         facts["seen"] = [one.to_json() for one in unique.values()]
     if found is not None:
-        from maskkit.deciding.fit_report import fit_fact
+        from maskkit.fitting.blend import fit_fact
 
         facts["blend"] = fit_fact(found)
     record = Record("ensemble", options, tuple(inputs))

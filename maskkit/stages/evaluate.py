@@ -12,23 +12,22 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.files import STANDARD_INPUT
 from maskkit.artifacts.header import merged
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.script import script
 from maskkit.labels import LabelSpace
 from maskkit.progress import Track, untracked
-from maskkit.scoring.against import against as compared
 from maskkit.scoring.boundary import Boundary, boundaries, signed_distances
 from maskkit.scoring.calibration import calibration
+from maskkit.scoring.changed_answers import against as compared
 from maskkit.scoring.evaluated import Evaluation
-from maskkit.scoring.evaluation import score
-from maskkit.scoring.matching import check_answers, refuse_leak
+from maskkit.scoring.judged import Scored, check_answers, refuse_leak
+from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import log_loss, macro_f1
 from maskkit.scoring.mistakes import WrongAnswer, factors_apart, losses, worst_mistakes
 from maskkit.scoring.noise import Noise, noise
-from maskkit.scoring.scored import Scored
-from maskkit.scoring.slices import Slice, Slicing, score_slices
-from maskkit.scoring.slicing import FACE, LOOKS, By, Cut, cut, parse_by
+from maskkit.scoring.slice_columns import FACE, LOOKS, By, Cut, cut, parse_by
+from maskkit.scoring.slice_scores import Slice, Slicing, score_slices
 
 if TYPE_CHECKING:
     from maskkit.artifacts.checkpoint import Checkpoint
@@ -240,7 +239,7 @@ def report(
         pictures: Of the worst mistakes, from `pictured`.
     """
     from maskkit.reporting.curves import training_curves  # pandas and jinja2, which scores alone need not
-    from maskkit.reporting.page import evaluation_page
+    from maskkit.reporting.evaluation_report import evaluation_page
 
     return evaluation_page(
         evaluation,

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import KEY, Header, Record
 from maskkit.errors import MaskkitError
+from maskkit.modeling.backbone import random_photos, restore
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
-from maskkit.modeling.probe import random_photos
-from maskkit.modeling.restore import restore
 
 log = logging.getLogger(__name__)
 

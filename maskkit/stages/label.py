@@ -18,14 +18,14 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import check_photos, unchecked
 from maskkit.labelling.corrections import corrected
-from maskkit.labelling.listed import listed
 from maskkit.labelling.targets import with_ignored, with_train_cuts
 from maskkit.labels import HOME, LabelSpace
 from maskkit.progress import Track, untracked
 from maskkit.sources.competition import TEST_COLUMN, is_training, training_photos, unlabelled_photos
 from maskkit.sources.folders import folder_photos
+from maskkit.sources.listed import listed
 from maskkit.sources.listing import Listing, image_root
-from maskkit.sources.tables import read_table, table_photos
+from maskkit.sources.photo_tables import read_table, table_photos
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,15 @@ from itertools import count
 from typing import Any
 
 from maskkit.artifacts.header import Record
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.artifacts.script import script
-from maskkit.config import OF_A_WHOLE_TRAINING, TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.roots import photo_files
+from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.progress import Track, untracked
 from maskkit.training.feed import Batch
+from maskkit.training.fold_rows import rows_of
 from maskkit.training.loop import train_step
 from maskkit.training.range_test import (
     Curve,
@@ -24,9 +25,8 @@ from maskkit.training.range_test import (
     range_test,
     same_random_numbers,
 )
-from maskkit.training.rows import rows_of
-from maskkit.training.start import history_of, inputs_of, settled
-from maskkit.training.start import start as start_training
+from maskkit.training.setup import history_of, inputs_of, settled
+from maskkit.training.setup import start as start_training
 from maskkit.training.trainer import Trainer
 from maskkit.training.unlabeled_rows import read_unlabeled
 
@@ -40,7 +40,7 @@ SHOWN = (
 
 
 @dataclass(frozen=True)
-class Found:
+class SuggestedRate:
     """A learning rate, and what it was found with.
 
     Args:
@@ -89,7 +89,7 @@ def lr_find(
     cache: Cache | None = None,
     allow_leak: bool = False,
     track: Track = untracked,
-) -> Found:
+) -> SuggestedRate:
     """Train for a few steps at rising rates, and suggest the highest rate for a training.
 
     Model, photos, loss and steps are those of `train` with the same options in its first epoch; the rate of
@@ -133,10 +133,10 @@ def lr_find(
     settings = {"fold": fold, **chosen, "start": start, "end": end, "steps": steps}
     settings |= {"root": root, "allow_leak": allow_leak}
     record = Record("lr-find", settings, inputs_of(manifest, options))
-    return Found(curve, len(rows.training), record, history_of(manifest, unlabeled))
+    return SuggestedRate(curve, len(rows.training), record, history_of(manifest, unlabeled))
 
 
-def report(found: Found, *, manifest: str, output: str | None = None) -> str:
+def report(found: SuggestedRate, *, manifest: str, output: str | None = None) -> str:
     """Return a self-contained HTML page with the losses by rate.
 
     Args:
@@ -144,7 +144,7 @@ def report(found: Found, *, manifest: str, output: str | None = None) -> str:
         manifest: Name of the manifest.
         output: Where the numbers are written.
     """
-    from maskkit.reporting.rates import rates_page  # jinja2, which the test itself need not
+    from maskkit.reporting.rates_report import rates_page  # jinja2, which the test itself need not
 
     curve, options = found.curve, found.record.options
     facts = {"Manifest": manifest, "Held-out fold": str(options["fold"]), "Photos": f"{found.photos:,}"}

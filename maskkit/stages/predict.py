@@ -15,22 +15,23 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.records import Cache
-from maskkit.config import Blend, Device, Precision, Runtime
-from maskkit.deciding.afterwards import Afterwards
-from maskkit.deciding.averaging import from_average
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError, examples
+from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_files
-from maskkit.labelling.listed import unlabelled_folder
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.runtimes import predicting_precision, resolve_runtime
+from maskkit.options.train_options import Blend, Device, Precision, Runtime
+from maskkit.options.values import Tta, parse_tta
+from maskkit.predicting.adjustments import Afterwards
+from maskkit.predicting.averaging import from_average
+from maskkit.predicting.eligibility import common_fold, seen_rows, who_speaks
+from maskkit.predicting.inference import Asking
+from maskkit.predicting.members import Models, sums_of
+from maskkit.predicting.progress_file import Finished
 from maskkit.progress import Track, untracked
-from maskkit.reading import Tta, parse_tta
-from maskkit.training.asking import Models, sums_of
-from maskkit.training.finished import Finished
-from maskkit.training.inference import Asking
-from maskkit.training.speaking import common_fold, seen_rows, who_speaks
+from maskkit.sources.listed import unlabelled_folder
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,10 @@ def predict(
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
         same_faces(manifest, checkpoint)
     afterwards, views = afterwards or Afterwards(), parse_tta(tta)
-    decision = afterwards.decision(manifest)
+    afterwards.check(manifest)
+    decision = afterwards.decide
+    if afterwards.calibrate is not None:
+        decision = temperature_decision(afterwards.on or manifest, afterwards.calibrate)
     models = (machine or Machine()).resolved(checkpoints, views, blend)
     photo_files(manifest, root=root, tolerant=faults is not None)  # better found wrong now than later
     seen = seen_rows(manifest, checkpoints)  # (models, rows)

@@ -7,17 +7,17 @@ from dataclasses import replace
 import torch
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
-from maskkit.imaging.preview import contact_sheet
+from maskkit.imaging.preview_sheet import contact_sheet
 from maskkit.imaging.roots import photo_files
 from maskkit.labels import LabelSpace
 from maskkit.modeling.target import Target
+from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Track, untracked
 from maskkit.training.feed import Feed
-from maskkit.training.rows import rows_of
-from maskkit.training.start import settled, start
+from maskkit.training.fold_rows import rows_of
+from maskkit.training.setup import settled, start
 
 PHOTOS = 48  # at most
 WORTH_NAMING = 0.005  # share of a class in a target that its caption tells

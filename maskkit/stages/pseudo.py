@@ -14,14 +14,15 @@ from maskkit.artifacts.checks import NO_FOLD, check
 from maskkit.artifacts.header import Header, Input, Record, merged, same_space
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.config import Balance, Targets
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.roots import photo_files
-from maskkit.labelling.added_rows import grown, origins, paths_under
-from maskkit.labelling.ancestry import ALL_FOLDS, folds_to_train, model_folds
-from maskkit.labelling.pseudo_labels import (
-    Tally,
+from maskkit.options.train_options import Balance, Targets
+from maskkit.options.values import parse_pseudo_weight, parse_thresholds
+from maskkit.pseudo_labelling.added_rows import grown, origins, paths_under
+from maskkit.pseudo_labelling.ancestry import ALL_FOLDS, folds_to_train, model_folds
+from maskkit.pseudo_labelling.selection import (
+    ClassTally,
     above,
     answers,
     most_confident,
@@ -29,7 +30,6 @@ from maskkit.labelling.pseudo_labels import (
     thresholds,
     weights,
 )
-from maskkit.reading import parse_pseudo_weight, parse_thresholds
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Pseudo:
     """
 
     manifest: Manifest
-    tallies: tuple[Tally, ...]
+    tallies: tuple[ClassTally, ...]
     folds: tuple[int, ...] | None
 
 
@@ -249,7 +249,7 @@ def _tallies(
     confidence: Floats,
     is_chosen: NDArray[np.bool_],
     weight: Floats,
-) -> tuple[Tally, ...]:
+) -> tuple[ClassTally, ...]:
     each = [answer == index for index in range(len(manifest.space))]
     return tuple(
         tally(name, int(count), confidence[here], is_chosen[here], weight[here])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.comparison import Share, differences, shares
-from maskkit.describing.findings import Comparison
+from maskkit.describing.eda_results import Comparison
 from maskkit.describing.looks import features, look, properties
 from maskkit.describing.pairs import kind
 from maskkit.describing.two_sample import Sample, TwoSample, two_sample
@@ -183,7 +183,7 @@ def _counts(
 
 def report(result: Comparison) -> str:
     """Return a self-contained HTML page; no photo is in it."""
-    from maskkit.reporting.describe import comparison_page  # jinja2, which comparing need not load
+    from maskkit.reporting.eda_report import comparison_page  # jinja2, which comparing need not load
 
     return comparison_page(result)
 

@@ -17,8 +17,7 @@ from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Man
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.splitting.codes import numbered
 from maskkit.splitting.folds import class_counts, holdout_groups, stratified_group_folds
-from maskkit.splitting.strata import group_strata, is_countable
-from maskkit.splitting.tied import tied_groups
+from maskkit.splitting.strata import group_strata, is_countable, tied_groups
 
 log = logging.getLogger(__name__)
 

@@ -12,21 +12,22 @@ from typing import Any
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess, checkpoint_facts, write_checkpoint
 from maskkit.artifacts.files import refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.history import differences
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
 from maskkit.artifacts.seen import Seen
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import Photos
 from maskkit.imaging.roots import photo_files
+from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Track, untracked
-from maskkit.training.history import Epoch, to_csv
-from maskkit.training.resume import RESUME, begun_with, differences, load_state, resume_path, save_state
-from maskkit.training.rows import people_seen, rows_of
-from maskkit.training.start import history_of, inputs_of, settled, start
-from maskkit.training.tracking.facts import RunFacts
-from maskkit.training.tracking.mistakes import Mistake, pictured
-from maskkit.training.tracking.tracker import Tracker, Untracked
+from maskkit.tracking.facts import RunFacts
+from maskkit.tracking.pictures import PicturedMistake, pictured
+from maskkit.tracking.tracker import Tracker, Untracked
+from maskkit.training.epochs import Epoch, to_csv
+from maskkit.training.fold_rows import people_seen, rows_of
+from maskkit.training.resume import RESUME, begun_with, load_state, resume_path, save_state
+from maskkit.training.setup import history_of, inputs_of, settled, start
 from maskkit.training.trainer import Trainer
 from maskkit.training.unlabeled_rows import read_unlabeled
 
@@ -177,7 +178,7 @@ def _check_finished(output: Path, record: Record) -> None:
     log.info("%s is trained already", output)
 
 
-def _mistakes(trainer: Trainer, photos: Photos, most: int) -> list[Mistake]:
+def _mistakes(trainer: Trainer, photos: Photos, most: int) -> list[PicturedMistake]:
     """Return the worst mistakes of the best epoch."""
     fold = trainer.fold
     return pictured(

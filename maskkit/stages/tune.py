@@ -11,8 +11,8 @@ from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.deciding.parts import parts_of_people
-from maskkit.deciding.tuned import (
+from maskkit.errors import MaskkitError
+from maskkit.fitting.gain import (
     Change,
     Offset,
     Tuned,
@@ -20,11 +20,11 @@ from maskkit.deciding.tuned import (
     changes_of_probabilities,
     measured,
 )
-from maskkit.deciding.tuning import TEMPERATURE, Nested, nested, terms
-from maskkit.deciding.tuning import tune as tune_on
-from maskkit.errors import MaskkitError
+from maskkit.fitting.offsets import TEMPERATURE, NestedDecisions, nested, terms
+from maskkit.fitting.offsets import tune as tune_on
+from maskkit.fitting.people_parts import parts_of_people
 from maskkit.scoring.bootstrap import number_people
-from maskkit.scoring.matching import check_answers, places, refuse_leak
+from maskkit.scoring.judged import check_answers, places, refuse_leak
 
 
 def tune(
@@ -100,7 +100,7 @@ def _tuned(
     manifest: Manifest,
     predictions: Predictions,
     best: Decision,
-    others: Nested,
+    others: NestedDecisions,
     changes: tuple[Change, ...],
     rows: NDArray[np.int64],
     options: dict[str, object],

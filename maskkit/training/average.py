@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from maskkit.choices import Choice
+from maskkit.options.choices import Choice
 
 Batches = Callable[[], Iterable[Tensor]]  # of images, (N, 3, H, W), on the model's device
 

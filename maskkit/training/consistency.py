@@ -9,11 +9,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from maskkit.choices import Choice
 from maskkit.modeling.heads import Heads, joint_logits
 from maskkit.modeling.losses import CONSISTENCIES
 from maskkit.modeling.losses.uda import annealed, annealing_threshold
 from maskkit.modeling.target import Target
+from maskkit.options.choices import Choice
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Batch
 

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskkit.choices import Choice
-from maskkit.config import TrainOptions
 from maskkit.labels import LabelSpace
 from maskkit.modeling.heads import Heads, part_losses
 from maskkit.modeling.losses import BATCHWISE, COUNTING, LOSSES, SCALED
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.losses.cross_entropy import smoothed
 from maskkit.modeling.target import Target
+from maskkit.options.choices import Choice
+from maskkit.options.train_options import TrainOptions
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.artifacts.records import Cache, Keys, Records, records
-from maskkit.choices import parse_sum
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache, Keys, Records, records
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
@@ -24,8 +22,10 @@ from maskkit.imaging.transforms import to_input
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
 from maskkit.modeling.heads import timm_dropout
 from maskkit.modeling.precision import prepare
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import AUGMENTATIONS
+from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Track, untracked
-from maskkit.techniques import AUGMENTATIONS
 from maskkit.training.fold import Fold
 
 VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways

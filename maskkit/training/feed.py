@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskkit.config import TrainOptions
 from maskkit.imaging.dataset import Order, batch_count, batches
 from maskkit.imaging.mixing import mixing
 from maskkit.imaging.resampling import Oversample, Undersample, epoch_rows
 from maskkit.imaging.samplers import SAMPLERS
 from maskkit.modeling.target import Target
+from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Track, untracked
 from maskkit.training.fold import Fold
 from maskkit.training.unlabeled import Views

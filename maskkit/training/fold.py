@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maskkit.imaging.dataset import Augment, Inputs
 from maskkit.labels import LabelSpace
-from maskkit.reading import LevelValue
+from maskkit.options.values import LevelValue
 from maskkit.training.unlabeled import Unlabeled
 
 

@@ -16,9 +16,9 @@ from timm.optim import (  # type: ignore[attr-defined]  # it does not say what i
 )
 from torch import nn
 
-from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import parameter_groups
+from maskkit.options.choices import Choice
 
 Groups = list[dict[str, Any]]
 

@@ -11,7 +11,7 @@ import torch
 
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.settings import NO_MATTER
+from maskkit.artifacts.history import differences
 from maskkit.errors import MaskkitError
 
 RESUME = ".resume"
@@ -65,17 +65,3 @@ def _read(path: Path) -> tuple[Record, dict[str, Any]]:
             why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
             fix="use --force to train from the start",
         ) from error
-
-
-def differences(theirs: Record, ours: Record) -> list[str]:
-    """Say in what two trainings differ that changes their weights; a file's name or place does not."""
-    found = [
-        f"{name} was {theirs.options.get(name)}, is {value}"
-        for name, value in ours.options.items()
-        if name not in NO_MATTER and theirs.options.get(name) != value
-    ]
-    if theirs.version != ours.version:
-        found.append(f"maskkit was {theirs.version}, is {ours.version}")
-    if [item.sha256 for item in theirs.inputs] != [item.sha256 for item in ours.inputs]:
-        found.append("an input file has other content")
-    return found

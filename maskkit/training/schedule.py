@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from maskkit.choices import Choice
+from maskkit.options.choices import Choice
 
 Factor = Callable[[int], float]  # of the number of steps made so far
 

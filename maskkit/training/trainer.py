@@ -14,21 +14,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.config import TrainOptions
 from maskkit.modeling.compiled import compiled
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.precision import autocast, prepare
 from maskkit.modeling.runtimes import classifier
+from maskkit.options.techniques import AUXILIARY
+from maskkit.options.train_options import TrainOptions
+from maskkit.predicting.inference import probabilities
 from maskkit.progress import Track, untracked
 from maskkit.scoring.metrics import confusion
-from maskkit.techniques import AUXILIARY
 from maskkit.training.average import averaging
 from maskkit.training.consistency import PART, annealing_of, consistency_of
 from maskkit.training.criterion import Criterion
+from maskkit.training.epochs import Epoch, held_out_scores
 from maskkit.training.feed import Batch, Feed
 from maskkit.training.fold import Fold
-from maskkit.training.history import Epoch, held_out_scores
-from maskkit.training.inference import probabilities
 from maskkit.training.loop import Learner, diverged, train_epoch
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.schedule import Schedule

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from torch import nn
 
-from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import head_names, layer_numbers
+from maskkit.options.choices import Choice
 
 Begins = Callable[[nn.Module, int], dict[str, int]]  # the first epoch, from 1, in which each parameter learns
 

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.choices import Choice, parse_sum
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.dataset import Augment, Inputs, Order, batches, even_parts
 from maskkit.imaging.photos import open_photos
 from maskkit.imaging.samplers import shuffle
+from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.techniques import AUGMENTATIONS
+from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Track, untracked
-from maskkit.techniques import AUGMENTATIONS
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.digests import content_digests
 from maskkit.artifacts.header import same_space
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
+from maskkit.cache.digests import content_digests
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.roots import photo_files
-from maskkit.training.rows import Rows
+from maskkit.training.fold_rows import Rows
 
 log = logging.getLogger(__name__)
 

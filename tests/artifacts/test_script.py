@@ -3,7 +3,7 @@ from __future__ import annotations
 import shlex
 
 from maskkit.artifacts.header import Input, Record, merged
-from maskkit.artifacts.script import script
+from maskkit.artifacts.history import script
 
 
 def run(stage: str, *inputs: Input, **options: object) -> Record:

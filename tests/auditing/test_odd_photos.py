@@ -6,7 +6,7 @@ import pytest
 from auditing_data import manifest_of, photos_of
 
 from maskkit.artifacts.checks import BOX
-from maskkit.auditing.photos import faceless, odd_photos
+from maskkit.auditing.odd_photos import faceless, odd_photos
 from maskkit.imaging.survey import LOOK, Survey
 
 

@@ -14,8 +14,8 @@ import pytest
 from commandline import COMMANDS, DESCRIBED, MAKERS, REPORTERS, error_parts, run
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cli import options
-from maskkit.config import TrainOptions
+from maskkit.cli.shell import common_options
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages.label import label
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.split import split
@@ -261,7 +261,7 @@ def test_train_has_every_option_of_its_dataclass_and_no_other_of_that_kind() -> 
     declared = {field.name for field in fields(TrainOptions)}
     present = {item.name for item in COMMANDS["train"].params}
     assert declared <= present
-    assert present - declared - options.SHELL == {"manifest", "fold", "root", "resume", "allow_leak"}
+    assert present - declared - common_options.SHELL == {"manifest", "fold", "root", "resume", "allow_leak"}
 
 
 def test_train_has_no_more_options_than_a_person_can_look_through() -> None:

@@ -14,8 +14,8 @@ import pytest
 from commandline import COMMANDS, RISING, read_all, run, start
 
 from maskkit.artifacts.header import Record
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.script import script
 
 
 @pytest.fixture

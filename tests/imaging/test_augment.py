@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.choices import parse_sum
 from maskkit.imaging.augment import AUGMENTATIONS, ByClass, augmentation
 from maskkit.imaging.dataset import Augment, batches, shuffled
 from maskkit.imaging.light import Light
 from maskkit.imaging.photos import Photos, Pixels
-from maskkit.techniques import AUGMENTATIONS as TABLE
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import AUGMENTATIONS as TABLE
 
 POLICIES = ["light", "medium", "strong", "randaugment", "trivial"]
 SINGLES = [name for name in TABLE if name not in ("none", *POLICIES)]

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.choices import parse_sum
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Augment, batch_count, batches, in_order, shuffled
 from maskkit.imaging.decode import load
 from maskkit.imaging.photos import Photos, Pixels
-from maskkit.techniques import AUGMENTATIONS
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import AUGMENTATIONS
 
 PREPROCESS = Preprocess(24, 16, (0.5,) * 3, (0.5,) * 3, "bilinear")
 ROWS = np.arange(11)

@@ -8,9 +8,9 @@ import torch
 from scipy.stats import beta, kstest
 from torch import Tensor
 
-from maskkit.choices import parse
 from maskkit.imaging.mixing import MIXES, Cutmix, Half, Mix, Mixed, Mixup, mixing
-from maskkit.techniques import MIXES as TABLE
+from maskkit.options.choices import parse
+from maskkit.options.techniques import MIXES as TABLE
 
 MIXING = [name for name in MIXES if name != "none"]
 ALWAYS = [Mixup(p=1), Cutmix(p=1), Half(p=1), Half(p=1, aligned=False)]

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 from conftest import draw_photo
 
-from maskkit.artifacts import digests
 from maskkit.artifacts.checkpoint import Crop, Preprocess
 from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
+from maskkit.cache import digests
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging import photos as module
 from maskkit.imaging import pixel_store

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from maskkit.choices import parse
 from maskkit.imaging.dataset import Rows
 from maskkit.imaging.samplers import SAMPLERS, balanced, shuffle, smote, sqrt, weighted
-from maskkit.techniques import SAMPLERS as TABLE
+from maskkit.options.choices import parse
+from maskkit.options.techniques import SAMPLERS as TABLE
 
 WITH_LENGTH = [name for name, settings in TABLE.items() if "length" in settings]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from maskkit.imaging.views import views_of
-from maskkit.reading import Tta, parse_tta
+from maskkit.options.values import Tta, parse_tta
 
 PHOTOS = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 20, 40)).astype(np.float32))
 

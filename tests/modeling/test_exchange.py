@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import build
+from maskkit.modeling.backbone import build, random_photos
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
-from maskkit.modeling.probe import random_photos
 
 onnx = pytest.importorskip("onnx", reason="needs maskkit[onnx]")
 

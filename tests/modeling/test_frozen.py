@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from maskkit.choices import parse_sum
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build, head_names, input_size_of
 from maskkit.modeling.frozen import backbone_digest, divide
 from maskkit.modeling.heads import Numbers, attach
-from maskkit.techniques import HEADS
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import HEADS
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_vit", "test_convnext"])

@@ -6,10 +6,10 @@ import torch
 from timm.layers.create_conv2d import create_conv2d
 from torch import Tensor, nn
 
-from maskkit.config import Precision
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build
 from maskkit.modeling.precision import autocast, prepare, resolve_precision
+from maskkit.options.train_options import Precision
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from maskkit.modeling.probe import random_photos
+from maskkit.modeling.backbone import random_photos
 
 
 @pytest.mark.parametrize("size", [(32, 32), (128, 96), (17, 250)])

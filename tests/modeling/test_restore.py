@@ -10,13 +10,12 @@ from safetensors.torch import load_file, save
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY
-from maskkit.choices import parse_sum
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
-from maskkit.modeling.backbone import build
+from maskkit.modeling.backbone import build, restore
 from maskkit.modeling.heads import Numbers, attach, heads_of
-from maskkit.modeling.restore import restore
-from maskkit.techniques import HEADS
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import HEADS
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from maskkit.choices import parse_sum
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build
 from maskkit.modeling.heads import Numbers, attach
 from maskkit.modeling.weights import PACKAGES, load_weights
-from maskkit.techniques import HEADS
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import HEADS
 
 State = dict[str, Tensor]
 HEAD = ["classifier.weight", "classifier.bias"]

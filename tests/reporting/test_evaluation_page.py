@@ -6,21 +6,21 @@ from html import escape
 
 import numpy as np
 import pytest
-from test_page import FACTS, HOSTILE, Page, of, words
+from test_evaluation_report import FACTS, HOSTILE, Page, of, words
 
 from maskkit.labels import HOME
-from maskkit.reporting.page import evaluation_page
+from maskkit.reporting.evaluation_report import evaluation_page
 from maskkit.reporting.pictured import Pictured
-from maskkit.scoring.against import Against, Changed
 from maskkit.scoring.boundary import boundaries
 from maskkit.scoring.calibration import calibration
+from maskkit.scoring.changed_answers import Against, Changed
 from maskkit.scoring.evaluated import Evaluation
-from maskkit.scoring.evaluation import score
+from maskkit.scoring.measuring import score
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.paired import paired
-from maskkit.scoring.slices import Slicing, score_slices
-from maskkit.scoring.slicing import Cut
-from maskkit.scoring.versus import Versus
+from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.run_comparison import Versus
+from maskkit.scoring.slice_columns import Cut
+from maskkit.scoring.slice_scores import Slicing, score_slices
 
 PICTURE = "data:image/jpeg;base64,AAAA"
 

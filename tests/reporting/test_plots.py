@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
-from maskkit.reporting.plots import Chart, Line, Mark, decades, draw, heat_map, largest_mistakes, ticks
+from maskkit.reporting.plots import Chart, Mark, PlotLine, decades, draw, heat_map, largest_mistakes, ticks
 
 NAN = float("nan")
 
@@ -42,14 +42,14 @@ def test_ticks_are_few_even_and_hold_all_values(low: float, size: float) -> None
 
 
 def test_draws_larger_values_higher_and_inside_the_axes() -> None:
-    drawing = draw(Chart("loss", "epoch", (Line("held out", [0, 5, 10], [0, 2, 1]),)))
+    drawing = draw(Chart("loss", "epoch", (PlotLine("held out", [0, 5, 10], [0, 2, 1]),)))
     assert drawing.paths == ("M44.0 182.0L197.0 10.0L350.0 96.0",)
     assert [tick.label for tick in drawing.y_ticks] == ["0", "0.5", "1", "1.5", "2"]
     assert (drawing.x_ticks[0].at, drawing.x_ticks[-1].at) == (drawing.left, drawing.right)
 
 
 def test_leaves_a_gap_where_a_value_is_not_finite() -> None:
-    drawing = draw(Chart("loss", "epoch", (Line("held out", [0, 1, 2, 3, 4], [NAN, 1, 2, NAN, 2]),)))
+    drawing = draw(Chart("loss", "epoch", (PlotLine("held out", [0, 1, 2, 3, 4], [NAN, 1, 2, NAN, 2]),)))
     assert drawing.paths[0].count("M") == 2
     assert drawing.paths[0].count("L") == 1
     assert "nan" not in drawing.paths[0]
@@ -57,7 +57,7 @@ def test_leaves_a_gap_where_a_value_is_not_finite() -> None:
 
 def test_refuses_a_chart_without_points() -> None:
     with pytest.raises(MaskkitError, match="'loss' has nothing to draw"):
-        draw(Chart("loss", "epoch", (Line("held out", [1], [NAN]),)))
+        draw(Chart("loss", "epoch", (PlotLine("held out", [1], [NAN]),)))
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1, 1e6))
@@ -71,19 +71,19 @@ def test_decades_hold_all_values_between_two_powers_of_ten(low: float, factor: f
 
 
 def test_equal_factors_are_equally_far_apart_on_a_logarithmic_axis() -> None:
-    line = Line("loss", [1e-6, 1e-4, 1e-2], [0, 1, 2])
+    line = PlotLine("loss", [1e-6, 1e-4, 1e-2], [0, 1, 2])
     drawing = draw(Chart("loss", "rate", (line,), is_log=True))
     assert drawing.paths == ("M44.0 182.0L197.0 96.0L350.0 10.0",)
     assert [tick.label for tick in drawing.x_ticks] == ["1e-6", "1e-5", "0.0001", "0.001", "0.01"]
 
 
 def test_a_logarithmic_axis_has_no_place_for_0() -> None:
-    drawing = draw(Chart("loss", "rate", (Line("loss", [0, -1, 1, 10], [5, 5, 0, 1]),), is_log=True))
+    drawing = draw(Chart("loss", "rate", (PlotLine("loss", [0, -1, 1, 10], [5, 5, 0, 1]),), is_log=True))
     assert drawing.paths == ("M44.0 182.0L350.0 10.0",)
 
 
 def test_marks_are_on_the_axis_even_outside_the_lines() -> None:
-    line = Line("loss", [1e-2, 1e-1], [0, 1])
+    line = PlotLine("loss", [1e-2, 1e-1], [0, 1])
     drawing = draw(Chart("loss", "rate", (line,), marks=(Mark(1e-3, "here"),), is_log=True))
     (mark,) = drawing.marks
     assert (mark.at, mark.label) == (drawing.left, "here")
@@ -91,6 +91,6 @@ def test_marks_are_on_the_axis_even_outside_the_lines() -> None:
 
 
 def test_what_is_above_the_highest_leaves_the_frame_at_the_top() -> None:
-    drawing = draw(Chart("loss", "epoch", (Line("a", [0, 1, 2], [0, 2, 1000]),), highest=2))
+    drawing = draw(Chart("loss", "epoch", (PlotLine("a", [0, 1, 2], [0, 2, 1000]),), highest=2))
     assert drawing.y_ticks[-1].label == "2"
     assert drawing.paths[0].endswith("L350.0 -85818.0")

@@ -1,9 +1,9 @@
 import re
 
 import pytest
-from test_page import HOSTILE, Page
+from test_evaluation_report import HOSTILE, Page
 
-from maskkit.reporting.rates import rates_page
+from maskkit.reporting.rates_report import rates_page
 
 RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 

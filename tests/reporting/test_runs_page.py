@@ -2,15 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_page import Page
-from test_page import words as text_of
+from test_evaluation_report import Page
+from test_evaluation_report import words as text_of
 
 from maskkit.labels import HOME
+from maskkit.reporting.comparison_report import runs_page
 from maskkit.reporting.differences import Axis
-from maskkit.reporting.runs import runs_page
-from maskkit.scoring.paired import paired
-from maskkit.scoring.scores import Estimate, Spread
-from maskkit.scoring.versus import Compared, FoldResult, RunScores, Setting, Versus
+from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.results import Estimate, FoldSpread
+from maskkit.scoring.run_comparison import Compared, DifferingOption, FoldResult, RunScores, Versus
 
 HOSTILE = "<script>b</script>"
 
@@ -31,13 +31,13 @@ def found(models: int = 2) -> Compared:
     judged = paired(truth, answers, space=HOME, person=person, replicates=50)
     labels = ["a", HOSTILE, "c"][:models]
     folds = (FoldResult(0, 0.51, 0.61), FoldResult(2, 0.53, 0.63))
-    means = Spread(0.52, 0.01), Spread(0.62, 0.01)
+    means = FoldSpread(0.52, 0.01), FoldSpread(0.62, 0.01)
     return Compared(
         runs=tuple(
             RunScores(f"run/{label}", label, "predictions", folds, *means, own)
             for label, own in zip(labels, judged.own, strict=True)
         ),
-        settings=(Setting("train", "class_weights", ("none", HOSTILE, None)[:models]),),
+        settings=(DifferingOption("train", "class_weights", ("none", HOSTILE, None)[:models]),),
         versus=tuple(
             Versus(label, "a", judged.confidence_of_difference, difference, only, None, 2, 1, "")
             for label, difference, only in zip(labels[1:], judged.difference, judged.only, strict=True)

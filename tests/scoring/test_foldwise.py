@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from maskkit.scoring.foldwise import fold_difference
+from maskkit.scoring.run_comparison import fold_difference
 
 FIRST = np.array([0.60, 0.65, 0.70, 0.62, 0.68])
 SECOND = np.array([0.62, 0.66, 0.74, 0.61, 0.72])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit.scoring.noise import difference, is_noise, noise
-from maskkit.scoring.scores import Estimate
+from maskkit.scoring.results import Estimate
 
 share = st.floats(0, 1)
 

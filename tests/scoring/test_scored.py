@@ -2,7 +2,7 @@ import numpy as np
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.scoring.scored import Scored
+from maskkit.scoring.judged import Scored
 
 
 def test_brings_truth_and_answers_into_one_order(folds: Manifest) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskkit.splitting.tied import tied_groups
+from maskkit.splitting.strata import tied_groups
 
 ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(-1, 6), st.integers(-2, 3)), max_size=30)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages import bench as module
 from maskkit.stages.bench import Bench, Speed, bench
 

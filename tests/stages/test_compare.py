@@ -13,7 +13,7 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.runs import Run, open_runs
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace
-from maskkit.scoring.versus import Compared
+from maskkit.scoring.run_comparison import Compared
 from maskkit.stages.compare import compare, report
 from maskkit.stages.split import split
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from maskkit.artifacts.checkpoint import Checkpoint, Crop
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.artifacts.script import script
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages.bench import bench
 from maskkit.stages.crop import crop
 from maskkit.stages.export import export

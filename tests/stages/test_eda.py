@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.describing.findings import Eda
+from maskkit.describing.eda_results import Eda
 from maskkit.errors import MaskkitError
 from maskkit.stages.eda import eda, report
 from maskkit.stages.label import label

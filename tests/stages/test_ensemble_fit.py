@@ -11,13 +11,13 @@ from sklearn.metrics import f1_score
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.script import script
-from maskkit.config import Vote
-from maskkit.deciding.afterwards import AfterVote
-from maskkit.deciding.consensus import agreed
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.options.train_options import Vote
+from maskkit.predicting.adjustments import AfterVote
+from maskkit.predicting.consensus import agreed
 from maskkit.stages.ensemble import Ensemble, Fit, ensemble
 
 SKILLS = (2.5, 2.0, 1.0)

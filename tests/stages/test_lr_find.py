@@ -15,16 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.progress import untracked
 from maskkit.stages import lr_find as module
-from maskkit.stages.lr_find import Found, lr_find, report
+from maskkit.stages.lr_find import SuggestedRate, lr_find, report
 from maskkit.stages.split import split
 from maskkit.training.fold import Fold
+from maskkit.training.fold_rows import rows_of
 from maskkit.training.loop import train_step
-from maskkit.training.rows import rows_of
-from maskkit.training.start import settled, start
+from maskkit.training.setup import settled, start
 from maskkit.training.trainer import Trainer
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -37,7 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def found(folds: Manifest, quick: TrainOptions) -> Found:
+def found(folds: Manifest, quick: TrainOptions) -> SuggestedRate:
     """A test of 16 steps."""
     return lr_find(folds, fold=0, options=quick, start=1e-4, steps=16)
 
@@ -109,7 +109,7 @@ def test_no_schedule_moves_the_rates(folds: Manifest, quick: TrainOptions, rates
 
 
 def test_options_of_a_whole_training_do_not_matter(
-    folds: Manifest, quick: TrainOptions, found: Found
+    folds: Manifest, quick: TrainOptions, found: SuggestedRate
 ) -> None:
     other = replace(
         quick, epochs=9, learning_rate=1.0, schedule="step:stop=3", average="swa:start=0.5"
@@ -243,7 +243,7 @@ def test_refuses_before_the_first_step(
 
 
 def test_the_same_test_finds_the_same_and_another_seed_something_else(
-    folds: Manifest, quick: TrainOptions, found: Found
+    folds: Manifest, quick: TrainOptions, found: SuggestedRate
 ) -> None:
     def again(seed: int) -> dict[str, Any]:
         return lr_find(folds, fold=0, options=replace(quick, seed=seed), start=1e-4, steps=16).to_json()
@@ -264,7 +264,7 @@ def test_shows_how_far_it_has_come(folds: Manifest, quick: TrainOptions) -> None
     assert "epoch 1" not in [what for _, what in told]
 
 
-def test_json_holds_the_suggestion_its_rule_the_curve_and_the_options(found: Found) -> None:
+def test_json_holds_the_suggestion_its_rule_the_curve_and_the_options(found: SuggestedRate) -> None:
     given = json.loads(json.dumps(found.to_json()))
     assert given["suggestion"] == found.curve.suggestion
     assert {"rule", "stopped", "photos"} <= set(given)
@@ -275,7 +275,7 @@ def test_json_holds_the_suggestion_its_rule_the_curve_and_the_options(found: Fou
     assert not set(options) & set(OF_A_WHOLE_TRAINING)
 
 
-def test_the_page_says_what_was_found_and_how(found: Found) -> None:
+def test_the_page_says_what_was_found_and_how(found: SuggestedRate) -> None:
     html = report(found, manifest="folds.parquet")
     for text in (f"{found.curve.suggestion:g}", found.curve.rule, found.curve.stopped, "maskkit lr-find"):
         assert text in html

@@ -14,9 +14,9 @@ import torch
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.config import Precision, TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.imaging.transforms import to_input
+from maskkit.options.train_options import Precision, TrainOptions
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.train import train

@@ -16,18 +16,17 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.records import Cache
-from maskkit.config import Blend, TrainOptions
-from maskkit.deciding.adjusting import with_consensus, with_decision
-from maskkit.deciding.afterwards import Afterwards
-from maskkit.deciding.averaging import average
-from maskkit.deciding.tempering import temperature_decision
+from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
 from maskkit.labels import Factor, LabelSpace
-from maskkit.modeling.restore import restore
+from maskkit.modeling.backbone import restore
 from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
+from maskkit.options.train_options import Blend, TrainOptions
+from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision
+from maskkit.predicting.averaging import average
 from maskkit.stages.label import label
 from maskkit.stages.predict import Machine, folder_of_photos, predict
 from maskkit.stages.split import split

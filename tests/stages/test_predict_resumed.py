@@ -14,8 +14,8 @@ import pytest
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages import predict as module
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.train import train

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages.preview import preview
 from maskkit.stages.split import split
 

@@ -17,10 +17,10 @@ from maskkit.artifacts.header import Header
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.roots import photo_files
 from maskkit.labels import HOME
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages.label import label
 from maskkit.stages.pseudo import pseudo
 from maskkit.stages.split import split

@@ -11,18 +11,18 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.script import script
-from maskkit.config import Precision, TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.modeling.backbone import restore
 from maskkit.modeling.losses.class_weights import class_weights
-from maskkit.modeling.restore import restore
+from maskkit.modeling.precision_trial import Work
+from maskkit.options.train_options import Precision, TrainOptions
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.label import label
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
-from maskkit.training.trial import Work
 
 
 def edited(manifest: Manifest, **columns: object) -> Manifest:
@@ -279,7 +279,7 @@ def test_auto_tries_the_model_as_it_will_be_trained_and_records_what_it_chose(
         return "float32"
 
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr("maskkit.training.start.choose_precision", choose)
+    monkeypatch.setattr("maskkit.training.setup.choose_precision", choose)
     auto = replace(one_epoch, precision="auto")
     outputs = [
         train(folds, tmp_path / f"{options.precision}.safetensors", fold=0, options=options)
@@ -294,7 +294,7 @@ def test_no_trial_is_made_where_there_is_nothing_to_choose(
 ) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False)
-    monkeypatch.setattr("maskkit.training.start.choose_precision", None)
+    monkeypatch.setattr("maskkit.training.setup.choose_precision", None)
     train(folds, output, fold=0, options=replace(one_epoch, precision="auto"))
     assert Checkpoint.read(output).precision == "float32"
 

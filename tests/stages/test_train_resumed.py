@@ -13,11 +13,11 @@ import torch
 from safetensors.numpy import load_file
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import Precision, TrainOptions
 from maskkit.errors import MaskkitError
+from maskkit.options.train_options import Precision, TrainOptions
 from maskkit.progress import Item
 from maskkit.stages.train import train
-from maskkit.training.history import Epoch
+from maskkit.training.epochs import Epoch
 from maskkit.training.resume import resume_path
 
 EPOCHS = 3
@@ -26,7 +26,7 @@ import json, os, signal, sys
 from pathlib import Path
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import TrainOptions
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages.train import train
 
 
@@ -136,7 +136,7 @@ def test_auto_goes_on_in_the_precision_in_which_the_run_began(
 ) -> None:
     answers: list[Precision] = ["float32", "bfloat16"]
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr("maskkit.training.start.choose_precision", lambda *_, **__: answers.pop())
+    monkeypatch.setattr("maskkit.training.setup.choose_precision", lambda *_, **__: answers.pop())
     options = replace(options, precision="auto")
     interrupt(folds, output, options)
     assert answers == ["float32"]

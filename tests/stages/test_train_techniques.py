@@ -10,14 +10,14 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.script import script
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.train import train
-from maskkit.training.tracking.opening import open_tracker
+from maskkit.tracking.tracker import open_tracker
 
 CHOICES: list[dict[str, Any]] = [
     {"head": "factors+regression:weight=0.2", "loss": "focal", "class_weights": "sqrt"},

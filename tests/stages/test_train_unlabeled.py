@@ -15,19 +15,19 @@ from conftest import draw_people
 from safetensors.numpy import load_file
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import open_runs
-from maskkit.artifacts.script import script
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import LabelSpace
+from maskkit.options.train_options import TrainOptions
 from maskkit.reporting.curves import training_curves
 from maskkit.stages.label import label
 from maskkit.stages.lr_find import lr_find
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.preview import preview
 from maskkit.stages.train import refuse_leaks, train
-from maskkit.training.history import Epoch
+from maskkit.training.epochs import Epoch
 
 UDA = "uda:threshold=0.1,annealing=linear"
 

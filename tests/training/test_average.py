@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from maskkit.choices import Choice
+from maskkit.options.choices import Choice
 from maskkit.training.average import (
     AVERAGES,
     Average,

@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskkit.choices import parse, parse_sum
-from maskkit.config import TrainOptions
 from maskkit.labels import HOME
 from maskkit.modeling.heads import Heads, Numbers, divided, joint_logits
 from maskkit.modeling.losses import CONSISTENCIES
 from maskkit.modeling.target import Target
-from maskkit.techniques import CONSISTENCIES as TABLE
-from maskkit.techniques import HEADS
+from maskkit.options.choices import parse, parse_sum
+from maskkit.options.techniques import CONSISTENCIES as TABLE
+from maskkit.options.techniques import HEADS
+from maskkit.options.train_options import TrainOptions
 from maskkit.training.consistency import Annealed, TwoViewConsistency, annealing_of, consistency_of
 from maskkit.training.criterion import Criterion
 from maskkit.training.feed import Batch

@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.choices import parse_sum
-from maskkit.config import TrainOptions
 from maskkit.labels import HOME
 from maskkit.modeling.heads import Heads, Numbers
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.target import Target
-from maskkit.techniques import HEADS
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import HEADS
+from maskkit.options.train_options import TrainOptions
 from maskkit.training.criterion import Criterion, factor_counts
 
 CPU = torch.device("cpu")

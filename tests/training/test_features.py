@@ -10,11 +10,11 @@ from torch import nn
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.records import Cache
-from maskkit.config import TrainOptions
+from maskkit.cache.records import Cache
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.frozen import backbone_digest, divide
+from maskkit.options.train_options import TrainOptions
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.train import train
 from maskkit.training import features as module

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import ByClass, augmentation
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
+from maskkit.options.train_options import TrainOptions
 from maskkit.training.feed import Feed
 from maskkit.training.fold import Fold
 

@@ -7,7 +7,7 @@ from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
-from maskkit.reading import LevelValue
+from maskkit.options.values import LevelValue
 from maskkit.training.fold import Fold
 
 

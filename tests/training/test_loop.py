@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.target import Target
+from maskkit.options.train_options import TrainOptions
 from maskkit.training.average import averaging
 from maskkit.training.consistency import annealing_of, consistency_of
 from maskkit.training.criterion import Criterion

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from timm.optim import list_optimizers  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
-from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build, head_names
+from maskkit.options.choices import Choice
 from maskkit.training.optimizers import build_optimizer, check_optimizer, optimizer_names
 
 SHARED: Mapping[str, float] = {

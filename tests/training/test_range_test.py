@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build
+from maskkit.options.choices import Choice
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.range_test import RULE, nothing_changed, range_test
 

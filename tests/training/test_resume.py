@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from maskkit.artifacts.header import Input, Record
+from maskkit.artifacts.history import differences
 from maskkit.errors import MaskkitError
-from maskkit.training.resume import differences, load_state, resume_path, save_state
+from maskkit.training.resume import load_state, resume_path, save_state
 
 RECORD = Record(
     "train", {"fold": 0, "epochs": 3, "workers": 2}, (Input("folds.parquet", "aa"), Input("start.pth", "bb"))

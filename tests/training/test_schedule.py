@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from maskkit.choices import Choice
+from maskkit.options.choices import Choice
 from maskkit.training.schedule import SCHEDULES, Plateau, Schedule, constant, cosine, onecycle, staircase
 
 

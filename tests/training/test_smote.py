@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskkit.artifacts.records import Records
+from maskkit.cache.records import Records
 from maskkit.errors import MaskkitError
 from maskkit.imaging.dataset import batches, sampled
 from maskkit.imaging.samplers import balanced

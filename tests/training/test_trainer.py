@@ -11,7 +11,6 @@ from sklearn.metrics import f1_score
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.config import TrainOptions
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.photos import open_photos
@@ -20,11 +19,12 @@ from maskkit.modeling.compiled import compiled
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
+from maskkit.options.train_options import TrainOptions
+from maskkit.predicting.inference import probabilities
 from maskkit.progress import Item
 from maskkit.training.average import Ema
+from maskkit.training.epochs import Epoch
 from maskkit.training.fold import Fold
-from maskkit.training.history import Epoch
-from maskkit.training.inference import probabilities
 from maskkit.training.schedule import cosine
 from maskkit.training.trainer import Trainer
 

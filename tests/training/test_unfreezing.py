@@ -3,10 +3,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskkit import techniques
-from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build, head_names, layer_numbers
+from maskkit.options import techniques
+from maskkit.options.choices import Choice
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.unfreezing import FREEZES, Thaw
 

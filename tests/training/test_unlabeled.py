@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.choices import parse_sum
-from maskkit.config import TrainOptions
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
-from maskkit.techniques import AUGMENTATIONS
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import AUGMENTATIONS
+from maskkit.options.train_options import TrainOptions
 from maskkit.training.feed import Batch, Feed
 from maskkit.training.fold import Fold
 from maskkit.training.unlabeled import Unlabeled

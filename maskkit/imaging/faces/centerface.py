@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.imaging.faces.face import Face, Photo
+from maskkit.imaging.faces.detection import Face, Photo
 
 STRIDE = 4  # pixels per cell of the maps
 MULTIPLE = 32  # height and width must be multiples of it

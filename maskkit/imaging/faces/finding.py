@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.imaging.decode import decode
-from maskkit.imaging.faces.face import Detector, Face, Photo, is_plausible, the_person
+from maskkit.imaging.faces.detection import Detector, Face, Photo, is_plausible, the_person
 from maskkit.imaging.faces.models import FaceModel
 from maskkit.progress import Track, untracked
 
@@ -28,7 +28,7 @@ BLOCK = 10_000  # photos waiting for a thread
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFaces:
     """What was found in each photo.
 
     Args:
@@ -45,7 +45,9 @@ class Found:
         return ~np.isnan(self.boxes[:, 0])
 
 
-def find_faces(model: FaceModel, files: Sequence[Path], *, score: float, track: Track = untracked) -> Found:
+def find_faces(
+    model: FaceModel, files: Sequence[Path], *, score: float, track: Track = untracked
+) -> FoundFaces:
     """Find the face of each photo, on all processors.
 
     What is found depends neither on the number of threads nor on the other photos.
@@ -75,7 +77,7 @@ def find_faces(model: FaceModel, files: Sequence[Path], *, score: float, track: 
         for row, (face, misplaced[row]) in enumerate(track(looks, len(files), "photos")):
             if face is not None:
                 boxes[row] = face.box
-    return Found(boxes, misplaced)
+    return FoundFaces(boxes, misplaced)
 
 
 def reduced(file: Path) -> Photo:

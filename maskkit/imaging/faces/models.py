@@ -13,7 +13,7 @@ import numpy as np
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
 from maskkit.imaging.faces.centerface import CHANNELS, STRIDE, CenterFace
-from maskkit.imaging.faces.face import Detector
+from maskkit.imaging.faces.detection import Detector
 from maskkit.imaging.faces.yunet import OUTPUTS, YuNet
 
 CENTERFACE = "centerface"

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from maskkit.imaging.faces.face import Face, Photo
+from maskkit.imaging.faces.detection import Face, Photo
 
 OVERLAP = 0.3  # of two boxes, intersection over union, from which they are one face; OpenCV's default
 MOST = 5000  # boxes before that; OpenCV's default

@@ -11,17 +11,17 @@ from maskkit.modeling.heads.heads import (
     part_losses,
 )
 from maskkit.modeling.heads.numbers import Numbers, numeric_factors
-from maskkit.modeling.heads.part import Classify, Main, Part
+from maskkit.modeling.heads.part import Classify, HeadPart, Main
 
 __all__ = [
     "AUXILIARY",
     "HEADS",
     "MAIN",
     "Classify",
+    "HeadPart",
     "Heads",
     "Main",
     "Numbers",
-    "Part",
     "attach",
     "divided",
     "heads_of",

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.modeling.heads.heads import NUMBERS, Heads
 from maskkit.modeling.heads.numbers import Numbers
+from maskkit.options.choices import Choice
 
 
 def heads_of(model: nn.Module) -> Heads | None:

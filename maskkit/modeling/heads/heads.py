@@ -9,7 +9,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from maskkit.choices import Choice
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.modeling.heads.cosine import Cosine
@@ -17,9 +16,10 @@ from maskkit.modeling.heads.factors import Factors
 from maskkit.modeling.heads.joint import Joint
 from maskkit.modeling.heads.numbers import Numbers, numeric_factors
 from maskkit.modeling.heads.ordinal import coral, corn
-from maskkit.modeling.heads.part import Classify, Main, Part
+from maskkit.modeling.heads.part import Classify, HeadPart, Main
 from maskkit.modeling.heads.regression import Regression
 from maskkit.modeling.target import Target
+from maskkit.options.choices import Choice
 
 PARTS = "parts"  # names in the state of `Heads`
 NUMBERS = "numbers"
@@ -32,14 +32,14 @@ MAIN: dict[str, Callable[..., Main]] = {
     "arcface": partial(Cosine, margin=0.3),
 }
 # From the number of features and the statistics of numbers to a part that learns numbers.
-AUXILIARY: dict[str, Callable[..., Part]] = {"regression": Regression, "coral": coral, "corn": corn}
-HEADS: dict[str, Callable[..., Part]] = {**MAIN, **AUXILIARY}
+AUXILIARY: dict[str, Callable[..., HeadPart]] = {"regression": Regression, "coral": coral, "corn": corn}
+HEADS: dict[str, Callable[..., HeadPart]] = {**MAIN, **AUXILIARY}
 
 
 class Heads(nn.Module):
     """One or more answers from the same features.
 
-    While training it returns each part's outputs, float (S, N, K) by name (see `Part`). In evaluation it
+    While training it returns each part's outputs, float (S, N, K) by name (see `HeadPart`). In evaluation it
     returns joint logits, float (N, C): those of its main part, or the mean of several parts' log
     probabilities. Auxiliary parts are silent then.
 
@@ -62,7 +62,7 @@ class Heads(nn.Module):
     ) -> None:
         super().__init__()
         _check(choices, space, numbers)
-        parts: dict[str, Part] = {}
+        parts: dict[str, HeadPart] = {}
         for choice in choices:
             if choice.name in MAIN:
                 parts[choice.name] = MAIN[choice.name](features, space, **choice.settings)
@@ -92,7 +92,7 @@ class Heads(nn.Module):
 
     def losses(self, outputs: Mapping[str, Tensor], target: Target, classify: Classify) -> dict[str, Tensor]:
         """Return the losses of each part, float (N,), times the part's weight."""
-        parts = cast(Mapping[str, Part], self.parts)
+        parts = cast(Mapping[str, HeadPart], self.parts)
         return {
             name: part.weight * part.losses(outputs[name], target, classify) for name, part in parts.items()
         }

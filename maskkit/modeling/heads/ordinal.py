@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskkit.modeling.heads.numbers import Numbers, thresholds
-from maskkit.modeling.heads.part import Classify, Part
+from maskkit.modeling.heads.part import Classify, HeadPart
 from maskkit.modeling.target import Target
 
 OrdinalLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits (N, T), reached (N, T), known (N,) -> (N,)
 
 
-class Ordinal(Part):
+class Ordinal(HeadPart):
     """An auxiliary that answers a question per threshold of each numeric factor.
 
     Args:

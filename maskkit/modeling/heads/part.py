@@ -24,7 +24,7 @@ class Classify(Protocol):
         """
 
 
-class Part(nn.Module, ABC):
+class HeadPart(nn.Module, ABC):
     """From features (N, F) to outputs (S, N, K) and their loss; S is how often dropout was drawn.
 
     Args:
@@ -44,7 +44,7 @@ class Part(nn.Module, ABC):
         """
 
 
-class Main(Part):
+class Main(HeadPart):
     """A part that knows the classes, and so has a say at prediction time."""
 
     @abstractmethod

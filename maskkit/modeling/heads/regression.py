@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskkit.modeling.heads.numbers import Numbers
-from maskkit.modeling.heads.part import Classify, Part
+from maskkit.modeling.heads.part import Classify, HeadPart
 from maskkit.modeling.target import Target
 
 
-class Regression(Part):
+class Regression(HeadPart):
     """A linear answer per numeric factor, in standard deviations from the mean of the rows trained on.
 
     On the raw scale, squared years outweigh any classification: one participant's accuracy fell below 10 %.

@@ -7,7 +7,7 @@ rest; the mean over classes makes it the macro-F1 that maskkit scores by.
 import torch
 from torch import Tensor
 
-from maskkit.modeling.losses.targets import probabilities_of
+from maskkit.modeling.losses.soft_targets import probabilities_of
 
 
 def f1(

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.losses.targets import expected
+from maskkit.modeling.losses.soft_targets import expected
 
 
 def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor | None = None) -> Tensor:

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.losses.targets import expected
+from maskkit.modeling.losses.soft_targets import expected
 
 
 def poly(logits: Tensor, target: Tensor, *, epsilon: float = 1.0, weight: Tensor | None = None) -> Tensor:

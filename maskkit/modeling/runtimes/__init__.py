@@ -9,15 +9,15 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from maskkit.config import Precision, Runtime
 from maskkit.errors import MaskkitError
+from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.folding import folded
 from maskkit.modeling.precision import prepare, resolve_precision
-from maskkit.modeling.probe import random_photos
 from maskkit.modeling.runtimes.in_onnx import in_onnx
 from maskkit.modeling.runtimes.in_openvino import in_openvino
 from maskkit.modeling.runtimes.in_torch import in_torch
 from maskkit.modeling.runtimes.ties import settled
+from maskkit.options.train_options import Precision, Runtime
 
 Classifier = Callable[[Tensor], Tensor]  # images float32 (N, 3, H, W) -> logits float32 (N, C)
 Resolved = Literal["torch", "openvino", "onnx"]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from maskkit.errors import MaskkitError
-from maskkit.imaging.faces.face import Detector, Face
+from maskkit.imaging.faces.detection import Detector, Face
 from maskkit.imaging.faces.finding import LONGEST, find_faces, reduced
 from maskkit.imaging.faces.models import FaceModel, open_model
 

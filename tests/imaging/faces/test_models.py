@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from maskkit.errors import MaskkitError
 from maskkit.imaging.faces import models
 from maskkit.imaging.faces.centerface import CenterFace
-from maskkit.imaging.faces.face import Photo
+from maskkit.imaging.faces.detection import Photo
 from maskkit.imaging.faces.models import open_model
 from maskkit.imaging.faces.yunet import YuNet
 

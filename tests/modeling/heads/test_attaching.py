@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from maskkit.choices import Choice, parse_sum
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build
 from maskkit.modeling.heads import Heads, attach, heads_of, is_plain, stored_numbers, timm_dropout
-from maskkit.techniques import HEADS
+from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.techniques import HEADS
 
 
 def choices(text: str) -> tuple[Choice, ...]:

@@ -10,20 +10,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from maskkit.choices import Choice, parse_sum
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.modeling import heads
-from maskkit.modeling.backbone import build, head_names
+from maskkit.modeling.backbone import build, head_names, random_photos
 from maskkit.modeling.compiled import compiled
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
 from maskkit.modeling.heads import Heads, Numbers, attach, heads_of, part_losses, timm_dropout
 from maskkit.modeling.losses.cross_entropy import cross_entropy
-from maskkit.modeling.probe import random_photos
 from maskkit.modeling.runtimes import Resolved, classifier
 from maskkit.modeling.target import Target
-from maskkit.techniques import AUXILIARY, HEADS
+from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.techniques import AUXILIARY, HEADS
 
 SIZE = (32, 32)
 AGES = torch.tensor([20.0, 44, 60] * 6)[:, None]  # of the 18 classes

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from maskkit.config import Precision, Runtime
 from maskkit.errors import MaskkitError
 from maskkit.modeling import runtimes
 from maskkit.modeling.backbone import build
 from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, classifier, predicting_precision, resolve_runtime
+from maskkit.options.train_options import Precision, Runtime
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 HERE = [

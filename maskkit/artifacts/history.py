@@ -1,0 +1,181 @@
+"""In which options several histories differ, files counting by their content and not by their place."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+
+from maskkit.artifacts.header import Input, Record
+
+PER_FOLD = {"fold"}  # what the folds of one training differ in
+NO_MATTER = {"workers"}  # results do not depend on it: a training that is resumed may have another
+SHORT = 8  # characters of a digest
+PSEUDO = "pseudo"  # the stage that makes a manifest per fold
+OFF = {"null", "false", "{}"}  # as good as not having the option
+
+Place = tuple[str, str]  # stage, option
+Value = tuple[str, str]  # what tells it apart, what is shown
+
+
+def differing(histories: Sequence[Sequence[Record]]) -> list[tuple[Place, tuple[str | None, ...]]]:
+    """Return the options that differ, with the value in each history, in the order of the pipeline.
+
+    A history without a stage says nothing of that stage's options, and differs from none in them. None
+    stands for that, and for an option that the stage did not have in the version that ran.
+
+    Args:
+        histories: One per run, oldest record first.
+    """
+    tables = [_settings(history) for history in histories]
+    stages = [{record.stage for record in history} for history in histories]
+    found = []
+    for place in dict.fromkeys(place for table in tables for place in table):
+        speaking = [
+            table.get(place) for table, known in zip(tables, stages, strict=True) if place[0] in known
+        ]
+        if len({_identity(values) for values in speaking}) > 1:
+            found.append((place, tuple(_shown(table.get(place)) for table in tables)))
+    order = {stage: index for index, stage in enumerate(_stages(histories))}
+    return sorted(found, key=lambda item: order[item[0][0]])
+
+
+def key_of(record: Record, history: Sequence[Record] = ()) -> str:
+    """Return what the folds of one training have in common, so that they are known to be of one run.
+
+    Args:
+        record: Of the training.
+        history: With it. A fold's own pseudo labels make a manifest for that fold: what the folds have in
+            common is then the manifest that they were added to, and how.
+    """
+    values = {
+        name: _value(record, name, value)[0]
+        for name, value in record.options.items()
+        if name not in PER_FOLD | NO_MATTER
+    }
+    made = {one.id: one for one in history if one.stage == PSEUDO}
+    inputs = [_common(item, made) for item in record.inputs]
+    return json.dumps([record.stage, values, inputs], sort_keys=True)
+
+
+def _common(item: Input, made: Mapping[str, Record]) -> object:
+    """Return what an input has in common with those of other folds: its digest, if it is no fold's own."""
+    record = made.get(item.made_by or "")
+    if record is None:
+        return item.sha256
+    return [dict(record.options), _common(record.inputs[0], made)]
+
+
+def _settings(history: Sequence[Record]) -> Mapping[Place, dict[str, str]]:
+    """Return what each option of each stage was, a fold's records taken together."""
+    table: dict[Place, dict[str, str]] = {}
+    for record in history:
+        values = [("version", (record.version, record.version))]
+        given = [item for item in record.inputs if item.option is None and item.made_by is None]
+        if given and record.stage == "label":
+            values.append(("input", _files(given)))
+        values += [
+            (name, _value(record, name, value))
+            for name, value in record.options.items()
+            if name not in PER_FOLD
+        ]
+        for name, (identity, shown) in values:
+            table.setdefault((record.stage, name), {})[identity] = shown
+    return table
+
+
+def _value(record: Record, name: str, value: object) -> Value:
+    files = [item for item in record.inputs if item.option == name]
+    if files:
+        return _files(files)
+    text = json.dumps(value, sort_keys=True)
+    return text, value if isinstance(value, str) else "none" if value is None else text
+
+
+def _files(files: Iterable[Input]) -> Value:
+    items = list(files)
+    identity = ",".join(item.sha256 for item in items)
+    return identity, ", ".join(f"{PurePath(item.path).name} ({item.sha256[:SHORT]})" for item in items)
+
+
+def _identity(values: Mapping[str, str] | None) -> frozenset[str]:
+    return frozenset("" if one in OFF else one for one in values or ("",))
+
+
+def _shown(values: Mapping[str, str] | None) -> str | None:
+    return None if values is None else " | ".join(values.values())
+
+
+def _stages(histories: Sequence[Sequence[Record]]) -> list[str]:
+    """Return all stages, each after those that come before it in its history."""
+    return list(dict.fromkeys(record.stage for history in histories for record in history))
+
+
+def script(history: Sequence[Record], *, output: str) -> str:
+    """Return the commands that made an artifact, as a shell script for the folder they ran in.
+
+    Args:
+        history: Of the artifact, oldest first.
+        output: Its file name, which the last command writes.
+    """
+    names = _names(history, output)
+    lines = ["#!/bin/sh", "set -e"]
+    lines += [f"# maskkit {version}" for version in sorted({record.version for record in history})]
+    lines += [_command(record, names) for record in history]
+    return "\n".join(lines)
+
+
+def _names(history: Sequence[Record], output: str) -> Mapping[str, str]:
+    """Name each record's output: as a later record read it, unless that was a pipe or is overwritten."""
+    names = {history[-1].id: output} if history else {}
+    for record in reversed(history):
+        for item in record.inputs:
+            if item.made_by is not None and item.made_by not in names:
+                is_pipe = item.path == "-" or item.path.startswith("/dev/")
+                is_free = not is_pipe and item.path not in names.values()
+                suffix = ".parquet" if is_pipe else PurePath(item.path).suffix
+                names[item.made_by] = item.path if is_free else f"piped-{item.made_by}{suffix}"
+        names.setdefault(record.id, f"unread-{record.id}")
+    return names
+
+
+def _command(record: Record, names: Mapping[str, str]) -> str:
+    words = ["maskkit", record.stage, *(_path(item, names) for item in record.inputs if item.option is None)]
+    for name, value in record.options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is None or value is False:
+            continue
+        files = [_path(item, names) for item in record.inputs if item.option == name]
+        if isinstance(value, list) and files:
+            words += [word for file in files for word in (flag, file)]
+            continue
+        if isinstance(value, Mapping):  # an option that is given once per name, such as age=30,58
+            words += [word for key, items in value.items() for word in (flag, f"{key}={_joined(items)}")]
+            continue
+        text = files[0] if files else _joined(value)
+        words += [flag] if value is True else [flag, text]
+    words += ["--decision" if record.stage == "evaluate" else "-o", names[record.id]]
+    return shlex.join(words)
+
+
+def _joined(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _path(item: Input, names: Mapping[str, str]) -> str:
+    return item.path if item.made_by is None else names[item.made_by]
+
+
+def differences(theirs: Record, ours: Record) -> list[str]:
+    """Say in what two trainings differ that changes their weights; a file's name or place does not."""
+    found = [
+        f"{name} was {theirs.options.get(name)}, is {value}"
+        for name, value in ours.options.items()
+        if name not in NO_MATTER and theirs.options.get(name) != value
+    ]
+    if theirs.version != ours.version:
+        found.append(f"maskkit was {theirs.version}, is {ours.version}")
+    if [item.sha256 for item in theirs.inputs] != [item.sha256 for item in ours.inputs]:
+        found.append("an input file has other content")
+    return found

@@ -1,0 +1,1 @@
+"""Decoded photos and digests of files, kept between commands."""

@@ -1,0 +1,1 @@
+"""What every command shares: streams, the terminal, recipes, common options."""

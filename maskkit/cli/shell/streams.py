@@ -1,0 +1,158 @@
+"""Where artifacts come from and go to: files, standard input, standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from maskkit.errors import MaskkitError
+
+if TYPE_CHECKING:
+    from maskkit.artifacts.files import Source
+
+STREAM = "-"
+
+
+def source(name: str | None, *, what: str) -> Source:
+    """Open an input: a file, or standard input for `-` or for nothing where that is not a terminal."""
+    import pyarrow as pa
+
+    from maskkit.artifacts.files import Source
+
+    if name is not None and name != STREAM:
+        return Source.open(name)
+    if sys.stdin is None or (name is None and sys.stdin.isatty()):
+        raise typer.BadParameter(f"give a {what}, or pipe one in", param_hint=what.upper())
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise MaskkitError(
+            "standard input is empty",
+            why="the command before it in the pipe wrote nothing, or there is none",
+            fix=f"look at that command's message, or give a {what}",
+        )
+    return Source(STREAM, pa.py_buffer(data))
+
+
+@dataclass(frozen=True)
+class OutputTarget:
+    """Where one artifact goes, checked before any work."""
+
+    path: Path | None  # None for standard output
+
+    def write(self, data: Any, *, announce: bool = True) -> None:
+        """Write the artifact; a file's name is printed, so that `$(maskkit ...)` and xargs work.
+
+        Not so with `announce=False`, for a command that prints something else there.
+        """
+        if self.path is None:
+            write_bytes(memoryview(data))
+        else:
+            from maskkit.artifacts.files import write_whole
+
+            write_whole(self.path, data)
+            if announce:
+                print_line(str(self.path))
+
+
+def target(
+    name: str | None, *, force: bool, inputs: Sequence[str | None] = (), is_text: bool = False
+) -> OutputTarget:
+    """Return where `-o` sends an artifact, and refuse what cannot or should not be written.
+
+    Left out, it goes to standard output, unless that is a terminal and the artifact is not text.
+    """
+    if name is None and stdout_is_terminal() and not is_text:
+        raise typer.BadParameter("give a file with -o, or pipe the output on", param_hint="-o")
+    if name is None or name == STREAM:
+        return OutputTarget(None)
+    refuse(Path(name), force=force, inputs=inputs)
+    return OutputTarget(Path(name))
+
+
+def refuse(path: Path, *, force: bool, inputs: Sequence[str | None]) -> None:
+    """Raise if `path` is an input, or exists without `force`, or cannot be written."""
+    from maskkit.artifacts.files import refuse_existing
+
+    if any(given not in (None, STREAM) and Path(str(given)).resolve() == path.resolve() for given in inputs):
+        raise MaskkitError(
+            f"{path} is read by this command", why="inputs are never modified", fix="use another -o"
+        )
+    refuse_existing(path, force=force)
+
+
+def stdout_is_terminal() -> bool:
+    """Whether a person looks at standard output; it is None if the shell closed it."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def write_bytes(data: bytes | memoryview) -> None:
+    """Write to standard output and see at once whether anyone still reads it."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        raise MaskkitError(
+            "cannot write to standard output",
+            why="it is closed, or was replaced by one that takes no bytes",
+            fix="use -o FILE > /dev/null",
+        )
+    try:
+        sys.stdout.flush()
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()  # what is left in the buffer would be complained of again at exit
+        raise MaskkitError(
+            "cannot write to standard output",
+            why=(error.strerror or str(error)).lower(),
+            fix="free some space, or use -o FILE on another disk",
+        ) from error
+
+
+def print_line(text: str) -> None:
+    """Print one line on standard output."""
+    write_bytes(f"{text}\n".encode())
+
+
+def print_json(data: Any) -> None:
+    """Print JSON on standard output."""
+    print_line(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print tab-separated values on standard output, one line per row."""
+    lines = ["\t".join(header), *("\t".join(_cell(value) for value in row) for row in rows)]
+    print_line("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).replace("\t", " ").replace("\n", " ")
+
+
+def as_recipe(command: str, options: Mapping[str, object]) -> str:
+    """Return resolved options as a recipe that `--recipe` reads; options without a value are left out."""
+    lines = [
+        f"{name.replace('_', '-')} = {_toml(value)}" for name, value in options.items() if value is not None
+    ]
+    return "\n".join([f"[{command}]", *lines])
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    # JSON's booleans, numbers and strings are TOML's too.
+    return json.dumps(value if isinstance(value, bool | int | float) else str(value), ensure_ascii=False)
+
+
+def silence_stdout() -> None:
+    """Let the interpreter exit without complaint after the reader of a pipe has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

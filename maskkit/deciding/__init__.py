@@ -1,1 +1,0 @@
-"""From what models said to answers: averages, votes, fitted blends, consensus, tuned offsets."""

@@ -1,0 +1,1 @@
+"""What is fitted on out-of-fold predictions: weights, temperatures, offsets, and what they gain."""

@@ -1,0 +1,327 @@
+"""Fit a blend, and judge what it gains by answers to people it was not fitted to.
+
+Weights chosen for the score on some people score better on them than on others. So each fold of people is
+answered by a blend fitted to the other folds from scratch, members, weights and regularisation: nested
+cross-validation (Stone 1974, https://doi.org/10.1111/j.2517-6161.1974.tb00994.x; Cawley and Talbot 2010,
+https://jmlr.org/papers/v11/cawley10a.html). The member that it has to beat, the best one, is chosen by the
+same people as the blend, or it would have the advantage of having been picked after the fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.fitting.diversity import MemberPair, pairs
+from maskkit.fitting.greedy_selection import greedy
+from maskkit.options.train_options import Search, Vote
+from maskkit.predicting.blend_rule import Rule
+from maskkit.scoring import metrics
+from maskkit.scoring.judged import Trial
+from maskkit.scoring.metrics import Integers
+from maskkit.scoring.paired_bootstrap import MACRO_F1, paired
+from maskkit.scoring.panel import Panel
+from maskkit.scoring.results import Estimate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to find a rule.
+
+    Args:
+        vote: Any vote.
+        search: `greedy` for the highest macro-F1, `weights` for the smallest log loss; of no use to a stack.
+        most_members: At most so many members get a weight.
+    """
+
+    vote: Vote
+    search: Search = "greedy"
+    most_members: int | None = None
+
+    def rule(self, panel: Panel, truth: Integers, fold: Integers) -> Rule:
+        """Find the rule that does best on these photos, of which `fold` holds people together, (N,)."""
+        if self.vote == "stacking":
+            from maskkit.fitting.stacking import fit_stack  # scikit-learn
+
+            assert panel.probs is not None
+            return Rule(self.vote, stack=fit_stack(truth, panel.probs, fold))
+        if self.search == "weights":
+            from maskkit.fitting.linear_pool import linear_pool_weights
+
+            assert panel.probs is not None
+            shares = linear_pool_weights(truth, panel.probs, most_members=self.most_members)
+            return Rule(self.vote, tuple(shares.tolist()))
+        chosen = greedy(panel, truth, vote=self.vote, most_members=self.most_members)
+        return Rule(self.vote, tuple(map(float, chosen)))
+
+
+@dataclass(frozen=True)
+class NestedBlend:
+    """Answers to each photo by what was fitted without its person.
+
+    Args:
+        rules: Of each fold.
+        best: The member that alone did best without each fold.
+        answer: Of the blends, (N,).
+        best_answer: Of those members, (N,).
+        probs: Of the blends, (N, C); None for a hard vote.
+        ties: Photos on which a hard vote had no single winner.
+    """
+
+    rules: tuple[Rule, ...]
+    best: tuple[int, ...]
+    answer: NDArray[np.int64]
+    best_answer: NDArray[np.int64]
+    probs: NDArray[np.float32] | None
+    ties: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A rule, and what it is worth.
+
+    Args:
+        plan: How it was found.
+        names: Of the members it was fitted to.
+        rule: Fitted to all people.
+        nested: The answers it is judged by.
+        own: Macro-F1 of each member alone.
+        in_sample: Macro-F1 of the rule on the people it was fitted to.
+        blend: Macro-F1 of the nested answers.
+        best: The same of the best member, chosen as the blend was.
+        equal: The same of the vote in which all members count alike; for a stack, of their mean.
+        over_best: How much better the blend is than the best member.
+        over_equal: How much better it is than the equal vote.
+        pairs: How differently each two members answer.
+        rows: Photos.
+        people: People, a photo without a person counting as a person of its own.
+        confidence: Of each interval of a score.
+        confidence_of_gain: Of the two of a gain, with which both hold together.
+        seed: Of folds and bootstrap.
+    """
+
+    plan: Plan
+    names: tuple[str, ...]
+    rule: Rule
+    nested: NestedBlend
+    own: tuple[Estimate, ...]
+    in_sample: float
+    blend: Estimate
+    best: Estimate
+    equal: Estimate
+    over_best: Estimate
+    over_equal: Estimate
+    pairs: tuple[MemberPair, ...]
+    rows: int
+    people: int
+    confidence: float
+    confidence_of_gain: float
+    seed: int
+
+
+def fitted(trial: Trial, plan: Plan, fold: Integers, *, replicates: int = 1000, seed: int = 0) -> Fitted:
+    """Fit a blend to all people, and judge it by folds.
+
+    Args:
+        trial: Out-of-fold answers and the truth.
+        plan: How the blend is found.
+        fold: Of each photo, all photos of a person in one, three folds or more, (N,).
+        replicates: Of the bootstrap over people.
+        seed: Of the bootstrap.
+    """
+    rule = plan.rule(trial.panel, trial.truth, fold)
+    nested = nested_answers(trial.panel, trial.truth, fold, plan)
+    equal = equal_vote(plan.vote).blended(trial.panel).answer
+    judged = paired(
+        trial.truth,
+        [nested.answer, nested.best_answer, equal, *trial.panel.answers],
+        space=trial.space,
+        person=trial.person,
+        comparisons=2,
+        replicates=replicates,
+        seed=seed,
+    )
+    scores = [own[MACRO_F1] for own in judged.own]
+    over_best, over_equal = (_negated(one[MACRO_F1]) for one in judged.difference[:2])
+    return Fitted(
+        plan=plan,
+        names=trial.names,
+        rule=rule,
+        nested=nested,
+        own=tuple(scores[3:]),
+        in_sample=_macro_f1(trial.truth, rule.blended(trial.panel).answer, trial.panel.classes),
+        blend=scores[0],
+        best=scores[1],
+        equal=scores[2],
+        over_best=over_best,
+        over_equal=over_equal,
+        pairs=tuple(pairs(trial.panel.answers, trial.truth)),
+        rows=judged.rows,
+        people=judged.people,
+        confidence=judged.confidence,
+        confidence_of_gain=judged.confidence_of_difference,
+        seed=seed,
+    )
+
+
+def nested_answers(panel: Panel, truth: Integers, fold: Integers, plan: Plan) -> NestedBlend:
+    """Answer for each fold by a rule, and by a single member, found in the other folds."""
+    answer, best_answer = (np.zeros(len(truth), np.int64) for _ in range(2))
+    probs = None if plan.vote == "hard" else np.zeros((len(truth), panel.classes), np.float32)
+    rules, best, ties = [], [], 0
+    for held in np.unique(fold):
+        inside, outside = np.flatnonzero(fold == held), np.flatnonzero(fold != held)
+        known = panel.take(outside)
+        rules.append(plan.rule(known, truth[outside], fold[outside]))
+        blend = rules[-1].blended(panel.take(inside))
+        answer[inside] = blend.answer
+        ties += blend.ties
+        if probs is not None and blend.probs is not None:
+            probs[inside] = blend.probs
+        best.append(_best_member(known, truth[outside]))
+        best_answer[inside] = panel.answers[best[-1]][inside]
+    return NestedBlend(tuple(rules), tuple(best), answer, best_answer, probs, ties)
+
+
+def equal_vote(vote: Vote) -> Rule:
+    """Return the vote in which all members count alike; of a stack, their mean."""
+    return Rule("soft" if vote == "stacking" else vote)
+
+
+def _best_member(panel: Panel, truth: Integers) -> int:
+    return int(np.argmax([_macro_f1(truth, answer, panel.classes) for answer in panel.answers]))
+
+
+def _macro_f1(truth: Integers, answer: Integers, classes: int) -> float:
+    return float(metrics.macro_f1(metrics.confusion(truth, answer, classes=classes)))
+
+
+def _negated(one: Estimate) -> Estimate:
+    value, low, high = (None if end is None else 0.0 - end for end in (one.value, one.high, one.low))
+    return Estimate(value, low, high)
+
+
+def verdicts(found: Fitted) -> list[str]:
+    """Say what the blend gains, on people not fitted to, over the best member and over a vote of equals."""
+    equal = "the mean of all members" if found.plan.vote == "stacking" else "the vote of equal members"
+    return [
+        _verdict(found.over_best, "the best single member", found.confidence_of_gain),
+        _verdict(found.over_equal, equal, found.confidence_of_gain),
+    ]
+
+
+def is_noise(gain: Estimate) -> bool | None:
+    """Whether the interval of a gain holds 0; None if there is no interval."""
+    return None if gain.low is None or gain.high is None else gain.low <= 0 <= gain.high
+
+
+def _verdict(gain: Estimate, other: str, confidence: float) -> str:
+    if gain.value is None or gain.low is None or gain.high is None:
+        return f"the blend cannot be compared with {other}"
+    noise = (
+        "inside the noise" if is_noise(gain) else f"{'better' if gain.value > 0 else 'worse'} than the noise"
+    )
+    interval = f"{100 * confidence:.4g} % interval {_signed(gain.low)} to {_signed(gain.high)}"
+    return f"{_signed(gain.value)} ({interval}) over {other}: {noise}"
+
+
+def _signed(value: float) -> str:
+    short = f"{round(value, 3) + 0.0:+.3f}"
+    return short.lstrip("+") if short == "+0.000" else short
+
+
+def ensemble_json(
+    found: Fitted | None,
+    pairs: Sequence[MemberPair] | None,
+    agreement: NDArray[np.float64],
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Return what is known of an ensemble, as plain dicts and lists.
+
+    Args:
+        found: The rule that was fitted, if one was.
+        pairs: How the members answer beside the truth, if that is known.
+        agreement: Share of images on which two answer alike, (members, members).
+        names: Of the files that were blended.
+    """
+    told: dict[str, Any] = {"blended": list(names)}
+    if found is not None:
+        return told | _fit_json(found)
+    if pairs is None:
+        among = combinations(range(len(names)), 2)
+        pairs = [MemberPair(one, other, 1 - float(agreement[one, other])) for one, other in among]
+    return told | {"pairs": _pairs_json(pairs, names)}
+
+
+def _fit_json(found: Fitted) -> dict[str, Any]:
+    weights = _shares(found.rule.weights, len(found.names))
+    by_fold = [_shares(rule.weights, len(found.names)) for rule in found.nested.rules]
+    members = [
+        {
+            "fitted_on": name,
+            "weight": weights[place],
+            "weight_without_each_fold": [each[place] for each in by_fold],
+            "macro_f1_alone": vars(found.own[place]),
+        }
+        for place, name in enumerate(found.names)
+    ]
+    return {
+        "vote": found.plan.vote,
+        "search": None if found.plan.vote == "stacking" else found.plan.search,
+        "max_members": found.plan.most_members,
+        "photos": found.rows,
+        "people": found.people,
+        "folds": len(found.nested.rules),
+        "seed": found.seed,
+        "members": members,
+        "inverse_strength": None if found.rule.stack is None else found.rule.stack.inverse_strength,
+        "macro_f1": {
+            "blend_on_the_people_it_was_fitted_to": found.in_sample,
+            "blend_on_other_people": vars(found.blend),
+            "best_member_on_other_people": vars(found.best),
+            "best_member_without_each_fold": [found.names[place] for place in found.nested.best],
+            "equal_vote": vars(found.equal),
+            "confidence": found.confidence,
+        },
+        "gain_on_other_people": {
+            "over_best_member": {**vars(found.over_best), "is_noise": is_noise(found.over_best)},
+            "over_equal_vote": {**vars(found.over_equal), "is_noise": is_noise(found.over_equal)},
+            "confidence_together": found.confidence_of_gain,
+        },
+        "verdicts": verdicts(found),
+        "pairs": _pairs_json(found.pairs, found.names),
+    }
+
+
+def _pairs_json(pairs: Sequence[MemberPair], names: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "files": [names[one.first], names[one.second]],
+            "disagreement": one.disagreement,
+            "double_fault": one.double_fault,
+            "q_statistic": one.q_statistic,
+        }
+        for one in pairs
+    ]
+
+
+def fit_fact(found: Fitted) -> dict[str, Any]:
+    """Return what the header of the blend says of it: plain values, short."""
+    return {
+        "weights": None if found.rule.weights is None else list(_shares(found.rule.weights, 0)),
+        "inverse_strength": None if found.rule.stack is None else found.rule.stack.inverse_strength,
+        "macro_f1_on_other_people": found.blend.value,
+        "gain_over_best_member": [found.over_best.value, found.over_best.low, found.over_best.high],
+    }
+
+
+def _shares(weights: Sequence[float] | None, members: int) -> Sequence[float | None]:
+    """Return weights that sum to 1; none of a stack, whose members have one for each class."""
+    if weights is None:
+        return [None] * members
+    return [weight / sum(weights) for weight in weights]

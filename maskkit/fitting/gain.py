@@ -1,0 +1,208 @@
+"""What tuning brings to people it has not seen, as one value that the terminal and the decision share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.decision import Decision
+from maskkit.labels import LabelSpace
+from maskkit.scoring.bootstrap import number_people, percentile_interval, redrawn_means
+from maskkit.scoring.calibration import calibration
+from maskkit.scoring.metrics import Floats, Integers, accuracy, confusion, log_loss, macro_f1
+from maskkit.scoring.paired_bootstrap import ACCURACY, MACRO_F1, paired
+from maskkit.scoring.results import Estimate
+
+LOG_LOSS, ECE = "log_loss", "ece"
+TITLES = {MACRO_F1: "macro-F1", ACCURACY: "accuracy", LOG_LOSS: "cross entropy", ECE: "calibration error"}
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Change:
+    """One measure, without and with a decision.
+
+    Args:
+        measure: Its name.
+        plain: Without.
+        in_sample: With it, on the people it was tuned on: what tuning promises.
+        nested: With it, on people it was not tuned on: what tuning keeps.
+        gain: `nested` better than `plain` by so much, on the same people drawn for both.
+    """
+
+    measure: str
+    plain: float
+    in_sample: float
+    nested: float
+    gain: Estimate
+
+    @property
+    def title(self) -> str:
+        """The measure, as people write it."""
+        return TITLES[self.measure]
+
+    @property
+    def verdict(self) -> str:
+        """Say whether the gain is more than noise."""
+        low, high = self.gain.low, self.gain.high
+        if low is None or high is None:
+            return "nobody can say whether that is noise"
+        if low <= 0 <= high:
+            return "inside the noise"
+        return "better than the noise" if low > 0 else "worse than the noise, so better not used"
+
+
+@dataclass(frozen=True)
+class Offset:
+    """The offset of one term.
+
+    Args:
+        name: Of a class, or of a factor and its level.
+        value: Tuned on all people.
+        low: The lowest of those tuned without a part of the people.
+        high: The highest of those.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A decision, and what it was seen to bring.
+
+    Args:
+        decision: Tuned on all people.
+        changes: Measures, the one that was tuned for first.
+        offsets: By term; none for a temperature.
+        rows: Photos it was tuned on.
+        people: People on them.
+        parts: Into which the people were divided to tune on the others.
+    """
+
+    decision: Decision
+    changes: tuple[Change, ...]
+    offsets: tuple[Offset, ...]
+    rows: int
+    people: int
+    parts: int
+
+    @property
+    def sentence(self) -> str:
+        """Say what tuning brought, and whether that is noise."""
+        first = self.changes[0]
+        gain, value = first.gain, first.gain.value or 0.0
+        interval = (
+            "no interval: one person only"
+            if gain.low is None or gain.high is None
+            else f"{CONFIDENCE:.0%} interval {_signed(gain.low)} to {_signed(gain.high)}"
+        )
+        how = f"{'worsens' if value < 0 else 'improves'} by {abs(value):.4f}" if round(value, 4) else "stays"
+        return (
+            f"tuned {self.decision.method}: {first.title} {how} ({interval}) on people it was not tuned on: "
+            f"{first.verdict}"
+        )
+
+
+def changes_of_answers(
+    truth: Integers,
+    answers: Mapping[str, Integers],
+    *,
+    space: LabelSpace,
+    person: Integers,
+    replicates: int,
+    seed: int,
+) -> tuple[Change, ...]:
+    """Return macro-F1 and accuracy with and without a decision.
+
+    Args:
+        truth: Class of each photo, (N,).
+        answers: `plain`, `in_sample` and `nested`, each (N,).
+        space: The classes.
+        person: A code per person, negative where unknown, (N,).
+        replicates: Of the bootstrap over people.
+        seed: Of the bootstrap.
+    """
+    both = paired(
+        truth,
+        [answers["plain"], answers["nested"]],
+        space=space,
+        person=person,
+        confidence=CONFIDENCE,
+        replicates=replicates,
+        seed=seed,
+    )
+    tables = {name: confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
+    return tuple(
+        Change(
+            measure,
+            **{name: float(measured(table)) for name, table in tables.items()},
+            gain=both.difference[0][measure],
+        )
+        for measure, measured in ((MACRO_F1, macro_f1), (ACCURACY, accuracy))
+    )
+
+
+def changes_of_probabilities(
+    truth: Integers,
+    probs: Mapping[str, NDArray[np.float32]],
+    *,
+    person: Integers,
+    replicates: int,
+    seed: int,
+) -> tuple[Change, ...]:
+    """Return cross entropy and calibration error with and without a temperature; the lower the better.
+
+    Args:
+        truth: Class of each photo, (N,).
+        probs: `plain`, `in_sample` and `nested`, each (N, C).
+        person: A code per person, negative where unknown, (N,).
+        replicates: Of the bootstrap over people.
+        seed: Of the bootstrap.
+    """
+    rows = np.arange(len(truth))
+    losses = {name: log_loss(truth, one, rows) for name, one in probs.items()}
+    errors = {name: calibration(truth, one).ece for name, one in probs.items()}
+    people = number_people(person, rows=len(truth))
+    fewer = _surprise(truth, probs["plain"]) - _surprise(truth, probs["nested"])  # (N,), nats
+    drawn = redrawn_means(fewer[:, None], people, count=replicates, seed=seed)
+    low, high = percentile_interval(drawn, confidence=CONFIDENCE)
+    is_known = people.max() > 0
+    gain = Estimate(float(fewer.mean()), *(float(end[0]) if is_known else None for end in (low, high)))
+    unknown = Estimate(errors["plain"] - errors["nested"], None, None)
+    return (Change(LOG_LOSS, **losses, gain=gain), Change(ECE, **errors, gain=unknown))
+
+
+def measured(tuned: Tuned, *, consensus: bool) -> dict[str, Any]:
+    """Return what a decision says of how it was tuned, as plain values.
+
+    Args:
+        tuned: The decision and its changes.
+        consensus: Whether the photos of a person had agreed before.
+    """
+    return {
+        "sentence": tuned.sentence,
+        "people": tuned.people,
+        "rows": tuned.rows,
+        "parts": tuned.parts,
+        "consensus": consensus,
+        "changes": [asdict(one) for one in tuned.changes],
+        "offsets": [asdict(one) for one in tuned.offsets],
+    }
+
+
+def _surprise(truth: Integers, probs: NDArray[np.float32]) -> Floats:
+    """Return the cross entropy of each photo, in nats, (N,); as `metrics.log_loss`, which is its mean."""
+    smallest = np.finfo(np.float64).eps
+    own = probs[np.arange(len(truth)), truth] / probs.sum(axis=1, dtype=np.float64)
+    return np.asarray(-np.log(own.clip(smallest, 1 - smallest)))
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 4) + 0.0:+.4f}"

@@ -1,0 +1,107 @@
+"""One number that makes probabilities as sure as they are right, and changes no answer.
+
+Temperature scaling (Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2): logits are divided by
+T. Probabilities are logits up to one number per photo, so the same is `p ** (1 / T)`, scaled to sum to 1.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.decision import SMALLEST, Decision
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.errors import MaskkitError
+from maskkit.scoring.judged import check_answers, places, refuse_leak
+from maskkit.scoring.metrics import Integers, check_pairs, log_loss
+
+LOWEST: Final = 0.05
+HIGHEST: Final = 20.0
+
+
+def fit_temperature(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
+    """Return the temperature with which the truth is most likely, between 0.05 and 20.
+
+    The log loss is convex in 1 / T, so there is one lowest point, and a search along a line finds it.
+
+    Args:
+        truth: Class of each photo, (N,).
+        probs: Class probabilities of photos that the models were not trained on, (N, C), rows sum to 1.
+
+    Raises:
+        MaskkitError: There is no photo, or the arrays do not belong together.
+    """
+    from scipy.optimize import minimize_scalar
+
+    check_pairs(truth, probs)
+    logs = np.log(np.maximum(probs, SMALLEST, dtype=np.float64))  # (N, C)
+    logs -= logs.max(axis=1, keepdims=True)
+    own = logs[np.arange(len(truth)), truth].mean()
+
+    def loss(log_temperature: float) -> float:
+        scale = np.exp(-log_temperature)
+        return float(np.log(np.exp(logs * scale).sum(axis=1)).mean() - own * scale)
+
+    found = minimize_scalar(
+        loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-6}
+    )
+    return float(np.exp(found.x))
+
+
+log = logging.getLogger(__name__)
+
+
+def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decision:
+    """Return the decision that is a temperature alone, fitted on photos whose class is known.
+
+    It fits answers that were made alike. The mean of several models is softer than each of them, so a
+    temperature of out-of-fold answers, of one model each, makes such a mean softer than it should be.
+
+    Args:
+        manifest: Holds the truth.
+        predictions: Of all or some of its photos, out-of-fold.
+
+    Raises:
+        MaskkitError: They have no probabilities or were adjusted, or no photo of theirs has a label.
+        RefusedError: Their models were trained on the people that they are fitted on.
+    """
+    if predictions.probs is None or predictions.adjusted:
+        made = " and ".join(predictions.adjusted)
+        raise MaskkitError(
+            f"{predictions.name} went through a {made} before"
+            if made
+            else f"{predictions.name} has answers only",
+            why="a temperature is fitted on probabilities as the models gave them",
+            fix="give what `maskkit predict --oof` wrote, without --consensus, --decide and --calibrate",
+        )
+    check_answers(manifest, predictions)
+    place = places(manifest, predictions)
+    rows = np.flatnonzero((place >= 0) & (manifest.labels >= 0))
+    if not len(rows):
+        raise MaskkitError(
+            f"no photo of {predictions.name} has a label in {manifest.name}",
+            why="a temperature is fitted on photos whose class is known",
+            fix="name the manifest of these predictions with --on",
+        )
+    refuse_leak(manifest, predictions, rows, allow_leak=False)
+    truth, probs = manifest.labels[rows], predictions.probs[place[rows]]
+    temperature = fit_temperature(truth, probs)
+    bare = Decision.make(manifest.space, (), method="temperature", temperature=temperature)
+    every = np.arange(len(rows))
+    before, after = (log_loss(truth, given, every) for given in (probs, bare.applied(probs)))
+    log.info(
+        "temperature %.2f: log loss %.3f -> %.3f on %d out-of-fold photos",
+        temperature,
+        before,
+        after,
+        len(rows),
+    )
+    measured = {"photos": len(rows), "log_loss": after, "log_loss_before": before}
+    return Decision.make(
+        manifest.space, predictions.header.history, method="temperature", temperature=temperature,
+        measured=measured,
+    )  # fmt: skip

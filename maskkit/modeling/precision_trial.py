@@ -1,0 +1,177 @@
+"""A short trial of which precision trains a model fastest on this processor, remembered for the next time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from math import isfinite
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from maskkit import __version__
+from maskkit.artifacts.files import write_whole
+from maskkit.cache.folder import cache_folder
+from maskkit.errors import MaskkitError
+from maskkit.modeling.precision import Resolved, autocast, prepare
+
+log = logging.getLogger(__name__)
+
+GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and choices should not follow the load
+ROUNDS, LONG_ENOUGH = 3, 20.0  # timed steps per precision, unless so many seconds have passed
+FEWEST = 2  # photos; batch norm cannot learn from one
+
+Rates = Mapping[Resolved, float]  # photos per second
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is timed: rates hold for the same work on the same processor."""
+
+    model: str
+    height: int
+    width: int
+    batch_size: int
+
+
+def choose_precision(
+    model: nn.Module,
+    work: Work,
+    *,
+    folder: Path | None = None,
+    measure: Callable[[nn.Module, Work], Rates] | None = None,
+) -> Resolved:
+    """Return the precision that trains `model` fastest on this CPU, from an earlier trial if there was one.
+
+    Args:
+        model: Left as it is, and so are torch's random numbers.
+        work: What a step will be.
+        folder: Where trials are remembered; the cache folder if None.
+        measure: Times both precisions; `photos_per_second` if None.
+    """
+    path = _remembered_in(folder, work)
+    rates = _recall(path)
+    is_new = rates is None
+    if rates is None:
+        rates = (measure or photos_per_second)(model, work)
+        if path is not None:
+            with suppress(
+                MaskkitError, OSError
+            ):  # a cache that cannot be written costs a trial, not a training
+                write_whole(path, json.dumps({**_circumstances(work), "rates": rates}, indent=1).encode())
+    choice = fastest(rates)
+    other: Resolved = "float32" if choice == "bfloat16" else "bfloat16"
+    when = "a trial" if is_new else "an earlier trial"
+    log.info("precision: %s (%.0f photos/s in %s; %s %.0f)", choice, rates[choice], when, other, rates[other])
+    return choice
+
+
+def fastest(rates: Rates) -> Resolved:
+    """Return bfloat16 if it is faster by a margin, or float32."""
+    return "bfloat16" if rates["bfloat16"] >= GAIN * rates["float32"] else "float32"
+
+
+def photos_per_second(model: nn.Module, work: Work) -> Rates:
+    """Time the forward and backward of a few steps on noise, in turns, and return the best of each precision.
+
+    One thread takes its share of a batch, and what counts is its processor time, so that other work of the
+    machine does not decide. With several threads it would: some of oneDNN's bfloat16 kernels spin while their
+    threads wait for one another (beside three busy programs, one layer of resnet18 took 500 ms of processor
+    time on two threads where it takes 31 on one).
+
+    A model that cannot compute in bfloat16 has a rate of 0 there.
+    """
+    threads = torch.get_num_threads()
+    share = replace(work, batch_size=max(FEWEST, -(-work.batch_size // threads)))
+    torch.set_num_threads(1)
+    try:
+        return {precision: rate * threads for precision, rate in _rates(model, share).items()}
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _rates(model: nn.Module, work: Work) -> Rates:
+    best: dict[Resolved, float] = {"float32": 0.0, "bfloat16": 0.0}
+    begun = time.perf_counter()
+    with torch.random.fork_rng(devices=[]):
+        steps = {precision: _step(model, work, precision) for precision in best}
+        for number in range(ROUNDS + 1):
+            for precision in list(steps):
+                started = time.process_time()
+                try:
+                    steps[precision]()
+                except RuntimeError:  # such as an operation that has no bfloat16
+                    if precision == "float32":
+                        raise
+                    del steps[precision]
+                    continue
+                if number:  # the first step of each plans its kernels
+                    rate = work.batch_size / (time.process_time() - started)
+                    best[precision] = max(best[precision], rate)
+            if number and time.perf_counter() - begun > LONG_ENOUGH:
+                break
+    return best
+
+
+def _step(model: nn.Module, work: Work, precision: Resolved) -> Callable[[], None]:
+    device = torch.device("cpu")
+    copy = prepare(deepcopy(model), precision, device).train()
+    images = torch.randn(work.batch_size, 3, work.height, work.width)
+    images = images.contiguous(memory_format=torch.channels_last)
+
+    def step() -> None:
+        with autocast(device, precision):
+            logits = copy(images)
+        copy.zero_grad(set_to_none=True)
+        F.cross_entropy(logits.float(), logits.argmax(1)).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def _remembered_in(folder: Path | None, work: Work) -> Path | None:
+    key = json.dumps(_circumstances(work), sort_keys=True)
+    name = f"{work.model}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    with suppress(RuntimeError):  # there is no home folder
+        return (folder or cache_folder()) / "precision" / name
+    return None
+
+
+def _circumstances(work: Work) -> dict[str, object]:
+    return {
+        **asdict(work),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "maskkit": __version__,
+    }
+
+
+def _processor() -> str:
+    """Name the processor and what it can do: virtual machines give several of them the same name."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    has_tiles = torch.cpu._is_amx_tile_supported()
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()}{', AMX' if has_tiles else ''})"
+
+
+def _recall(path: Path | None) -> Rates | None:
+    """Return the rates of an earlier trial, or None if there is none that can be read."""
+    if path is None:
+        return None
+    try:
+        found = json.loads(path.read_bytes())["rates"]
+        rates: Rates = {"float32": float(found["float32"]), "bfloat16": float(found["bfloat16"])}
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return rates if all(isfinite(rate) for rate in rates.values()) and rates["float32"] > 0 else None

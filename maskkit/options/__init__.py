@@ -1,0 +1,1 @@
+"""How options are declared, written, read and checked."""

@@ -1,0 +1,196 @@
+"""Every technique of training that can be chosen, with its settings: what `--help` shows and options accept.
+
+What each does is beside its code, in a dict of the same names; tests hold the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from maskkit.options.choices import Setting, Settings, Table
+
+_SHARE = {"weight": Setting(1.0, "of the loss in a sum", 0.001, 1000)}
+_SMOOTHING = {"smoothing": Setting(0.0, "share of each target spread over all classes", 0, 0.9), **_SHARE}
+
+LOSSES: Final[Table] = {
+    "ce": _SMOOTHING,
+    "focal": {"gamma": Setting(2.0, "how fast easy photos fade", 0, 20), **_SMOOTHING},
+    "f1": _SHARE,
+    "ldam": {"margin": Setting(0.5, "margin of the rarest class", 0, 10), **_SHARE},
+    "logit-adjusted": {"tau": Setting(1.0, "how much of the prior is added", 0, 10), **_SMOOTHING},
+    "balanced-softmax": _SMOOTHING,
+    "poly": {"epsilon": Setting(1.0, "weight of 1 - p", -1, 20), **_SMOOTHING},
+}
+
+_START = {"start": Setting(0.0, "share of the epochs before classes are weighed", 0, 1)}
+
+CLASS_WEIGHTS: Final[Table] = {
+    "none": {},
+    "inverse": _START,
+    "sqrt": _START,
+    "log": _START,
+    "effective": {"beta": Setting(0.9999, "towards 1 it becomes inverse", 0, 0.9999999), **_START},
+}
+
+_LAYER = {
+    "hidden": Setting(0, "width of a hidden layer, 0 for none", 0, 65536),
+    "dropout": Setting(0.2, "share of features dropped", 0, 0.95),
+    "samples": Setting(1, "dropout masks whose losses are averaged", 1, 64),
+}
+_WEIGHT = {"weight": Setting(1.0, "of its loss", 0, 1000)}
+_SCALE = {"scale": Setting(30.0, "of the cosines", 1, 1000)}
+_AUXILIARY = {"weight": Setting(0.1, "of its loss", 0, 1000)}
+_STEP = {"step": Setting(10.0, "years between thresholds", 0.1, 1000)}
+
+HEADS: Final[Table] = {
+    "joint": _LAYER,
+    "factors": {**_LAYER, **_WEIGHT},
+    "cosine": {**_SCALE},
+    "arcface": {
+        "margin": Setting(0.3, "angle added to the target's, in radians", 0, 1.5),
+        **_SCALE,
+        "centers": Setting(1, "sub-centres per class", 1, 16),
+    },
+    "regression": _AUXILIARY,
+    "coral": {**_AUXILIARY, **_STEP},
+    "corn": {**_AUXILIARY, **_STEP},
+}
+AUXILIARY: Final = frozenset({"regression", "coral", "corn"})  # heads that learn numbers and name no class
+
+_LENGTH = {"length": Setting(0, "photos per epoch, 0 for as many as there are", 0)}
+
+SAMPLERS: Final[Table] = {
+    "shuffle": _LENGTH,
+    "weighted": _LENGTH,
+    "balanced": _LENGTH,
+    "sqrt": _LENGTH,
+    "smote": {"neighbors": Setting(5, "photos that new features are drawn between", 1, 100)},
+}
+
+
+def _often(share: float) -> Settings:
+    return {"p": Setting(share, "how often", 0, 1)}
+
+
+AUGMENTATIONS: Final[Table] = {
+    "none": {},
+    "light": {},
+    "medium": {},
+    "strong": {},
+    "randaugment": {
+        "ops": Setting(2, "changes per photo", 1, 10),
+        "magnitude": Setting(9, "how far, of 30", 0, 30),
+    },
+    "trivial": {},
+    "grid-shuffle": {"grid": Setting(3, "cells per side", 2, 16), **_often(0.3)},
+    "clahe": _often(0.3),
+    "coarse-dropout": _often(0.5),
+    "colour": _often(0.5),
+    "blur": _often(0.3),
+    "jpeg": _often(0.3),
+    "affine": _often(0.9),
+}
+
+_PARTNER = {"partner": Setting("", "level that the other photo comes from, such as age=60plus")}
+
+MIXES: Final[Table] = {
+    "none": {},
+    "mixup": {"alpha": Setting(0.2, "of the Beta distribution", 0.001, 100), **_often(1.0), **_PARTNER},
+    "cutmix": {"alpha": Setting(1.0, "of the Beta distribution", 0.001, 100), **_often(1.0), **_PARTNER},
+    "half": {
+        "low": Setting(0.46, "leftmost cut, of the width", 0, 1),
+        "high": Setting(0.54, "rightmost cut", 0, 1),
+        **_often(0.5),
+        "aligned": Setting(True, "whether a left half stays on the left"),
+        **_PARTNER,
+    },
+}
+
+_STEPPING = {
+    "weight_decay": Setting(0.05, "of weights, not of biases and norms", 0, 10),
+    "layer_decay": Setting(1.0, "factor of the rate per layer, from the head down", 0.01, 1),
+    "head": Setting(2.0, "the head's rate, in rates of the backbone", 0, 1000),
+    "clip": Setting(1.0, "largest norm of the gradient, 0 for any", 0, 1000),
+    "accumulate": Setting(1, "parts in which a batch is computed", 1, 1024),
+}
+ANY_OPTIMIZER: Final[Settings] = _STEPPING  # of timm, by name
+OPTIMIZERS: Final[Table] = {
+    "adamw": _STEPPING,
+    "sgd": {
+        "momentum": Setting(0.9, "share of the last step that goes on", 0, 0.9999),
+        "nesterov": Setting(True, "whether the gradient is taken ahead"),
+        **_STEPPING,
+    },
+}
+
+_STOP = {"stop": Setting(0, "epochs without a better score that end the training, 0 for none", 0, 10000)}
+_WARMUP = {"warmup": Setting(1.0, "epochs of linear rise", 0, 1000)}
+
+SCHEDULES: Final[Table] = {
+    "cosine": {**_WARMUP, **_STOP},
+    "onecycle": {
+        "rise": Setting(0.3, "share of the run in which the rate rises", 0.001, 0.999),
+        "start": Setting(25.0, "highest rate over the first", 1, 1e6),
+        "end": Setting(1e4, "first rate over the last", 1, 1e9),
+        **_STOP,
+    },
+    "step": {
+        **_WARMUP,
+        "every": Setting(3, "epochs between steps", 1, 10000),
+        "factor": Setting(0.3, "of the rate per step", 0, 1),
+        **_STOP,
+    },
+    "plateau": {
+        **_WARMUP,
+        "patience": Setting(2, "epochs without a better score that are borne", 0, 10000),
+        "factor": Setting(0.3, "of the rate after them", 0, 1),
+        **_STOP,
+    },
+    "constant": {**_WARMUP, **_STOP},
+}
+
+_UNLABELED = {
+    "weight": Setting(1.0, "of its loss", 0, 1000),
+    "ratio": Setting(1, "unlabelled photos per labelled one in a batch; FixMatch's paper has 7", 1, 64),
+}
+_STRONG = {"strong": Setting("randaugment", "what the strong view has beside --augment: a choice of that")}
+
+ANNEALINGS: Final = ("none", "linear", "log", "exp")
+CONSISTENCIES: Final[Table] = {
+    "none": {},
+    "uda": {
+        **_UNLABELED,
+        "temperature": Setting(0.4, "of the weak view's answer, below 1 to sharpen it", 0.01, 10),
+        "threshold": Setting(0.8, "probability above which an answer is learnt", 0, 1),
+        "annealing": Setting("none", f"of the labelled photos' loss: {', '.join(ANNEALINGS)}"),
+        **_STRONG,
+    },
+    "fixmatch": {
+        **_UNLABELED,
+        "threshold": Setting(0.95, "probability from which on an answer is learnt", 0, 1),
+        **_STRONG,
+    },
+}
+
+AVERAGES: Final[Table] = {
+    "none": {},
+    "ema": {"decay": Setting(0.99, "share that stays at each step", 0, 0.99999)},
+    "swa": {"start": Setting(0.75, "share of the epochs before it begins", 0, 1)},
+}
+
+FREEZES: Final[Table] = {
+    "none": {},
+    "all": {},
+    "phase": {"epochs": Setting(1, "in which the head alone learns", 1, 10000)},
+    "gradual": {"epochs": Setting(1, "between one stage and the next below it", 1, 10000)},
+}
+
+POOLS: Final = ("default", "avg", "max", "gem")
+MODEL: Final[Mapping[str, Setting]] = {
+    "pool": Setting("default", f"how features are pooled: {', '.join(POOLS)}"),
+    "drop_path": Setting(0.0, "share of residual branches dropped, if the model can", 0, 0.95),
+}
+SIZE: Final[Mapping[str, Setting]] = {
+    "margin": Setting(0.3, "of the face box on each side, where `crop` has found faces", 0, 10),
+}

@@ -1,0 +1,252 @@
+"""Every option with its default and its limits. Imports nothing heavy: `--help` reads this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.contradictions import check
+from maskkit.options.fields import Limits, choice, option
+from maskkit.options.techniques import (
+    ANY_OPTIMIZER,
+    AUGMENTATIONS,
+    AVERAGES,
+    CLASS_WEIGHTS,
+    CONSISTENCIES,
+    FREEZES,
+    HEADS,
+    LOSSES,
+    MIXES,
+    MODEL,
+    OPTIMIZERS,
+    SAMPLERS,
+    SCHEDULES,
+    SIZE,
+)
+from maskkit.options.values import LevelValue, parse_counts, parse_level
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Blend = Literal["mean", "geometric", "logit"]
+Runtime = Literal["auto", "torch", "openvino", "onnx"]
+Vote = Literal["hard", "soft", "geometric", "logit", "rank", "weighted", "stacking"]
+Search = Literal["greedy", "weights"]
+Balance = Literal["labels", "predictions", "none"]
+Targets = Literal["hard", "soft"]
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")  # of any case
+
+MODEL_PANEL = "Model"
+DATA_PANEL = "Photos"
+LOSS_PANEL = "Loss"
+STEP_PANEL = "Optimisation"
+MACHINE_PANEL = "Machine"
+
+HUB, PACKAGE = "hub", "package"  # words that --weights takes beside files
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train. Recorded whole in every checkpoint, with every setting of what was chosen.
+
+    Raises:
+        MaskkitError: A choice, a setting or a value is not allowed, or two options contradict each other.
+    """
+
+    model: str = choice(
+        "--model", "tf_efficientnet_lite0",
+        "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` "
+        "drops residual branches.",
+        MODEL_PANEL, {}, others=lambda _: MODEL,
+    )  # fmt: skip
+    weights: str | None = option(
+        None,
+        "Start from a timm state dict (.safetensors, .pth); from `package`, the ImageNet weights that the "
+        "extra `weights` installs; or from `hub`, those that timm fetches.",
+        MODEL_PANEL,
+    )
+    head: str = choice(
+        "--head", "joint",
+        "What the features go into. The last three learn the number that a factor is cut from, beside "
+        "another head.",
+        MODEL_PANEL, HEADS, several=True,
+    )  # fmt: skip
+    freeze: str = choice(
+        "--freeze", "none",
+        "Let the backbone learn from the start, never (its features are computed once and kept in the "
+        "cache), after a phase, or stage by stage from the top.",
+        MODEL_PANEL, FREEZES,
+    )  # fmt: skip
+
+    size: str = choice(
+        "--size", "128x96",
+        "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box "
+        "added on each side, where `crop` has found faces.",
+        DATA_PANEL, {}, others=lambda _: SIZE,
+    )  # fmt: skip
+    normalize: str | None = option(
+        None,
+        "Mean and standard deviation of the photos per channel, 0 to 1, as R,G,B/R,G,B; the model's own if "
+        "not given. `maskkit eda` prints those of your photos.",
+        DATA_PANEL,
+    )
+    augment: str = choice(
+        "--augment", "light", "How training photos are varied.", DATA_PANEL, AUGMENTATIONS, several=True
+    )
+    augment_rare: str | None = option(
+        None,
+        "Vary the photos of one level otherwise, such as age=60plus:strong.",
+        DATA_PANEL,
+    )
+    mix: str = choice(
+        "--mix", "none",
+        "Mix pairs of training photos and their targets; `half` puts half of another face in.",
+        DATA_PANEL, MIXES,
+    )  # fmt: skip
+    sampler: str = choice(
+        "--sampler", "shuffle",
+        "How often photos are seen: each once; or rare classes oftener, drawn with replacement, all equally "
+        "often, or by the square root of their share; or with features made up between neighbours "
+        "(--freeze all).",
+        DATA_PANEL, SAMPLERS,
+    )  # fmt: skip
+    undersample: str | None = option(
+        None,
+        "Show so many of each person's photos of a level per epoch, such as mask=wear:2.",
+        DATA_PANEL,
+    )
+    oversample: str | None = option(
+        None, "Show photos of a level so many times per epoch, such as age=60plus:3.", DATA_PANEL
+    )
+
+    loss: str = choice(
+        "--loss", "ce:smoothing=0.1", "What is minimised; a sum of several as ce+f1:weight=0.5.", LOSS_PANEL,
+        LOSSES, several=True,
+    )  # fmt: skip
+    class_weights: str = choice(
+        "--class-weights",
+        "none",
+        "Weigh classes by how rare they are in training.",
+        LOSS_PANEL,
+        CLASS_WEIGHTS,
+    )
+    unlabeled: str | None = option(
+        None,
+        "A manifest of more photos, such as those to be predicted, to learn from as --consistency says; "
+        "their labels are never read.",
+        LOSS_PANEL,
+    )
+    consistency: str = choice(
+        "--consistency", "none",
+        "Ask for the same answer to a weakly (--augment) and a strongly varied view of --unlabeled photos, "
+        "where the former's is sure. `ratio` of them come with each labelled one; `strong` is a choice of "
+        "--augment, or several with +; `annealing` is none, linear, log or exp.",
+        LOSS_PANEL, CONSISTENCIES,
+    )  # fmt: skip
+
+    epochs: int = option(10, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
+    batch_size: int = option(64, "Photos per step.", STEP_PANEL, minimum=1)
+    learning_rate: float = option(2e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0, maximum=10)
+    optimizer: str = choice(
+        "--optimizer", "adamw", "Any optimizer of timm, by name; all have the settings of adamw.",
+        STEP_PANEL, OPTIMIZERS, others=lambda _: ANY_OPTIMIZER,
+    )  # fmt: skip
+    schedule: str = choice(
+        "--schedule", "cosine",
+        "How the rate changes; `plateau` lowers it when the held-out macro-F1 no longer rises, and with "
+        "`stop=5` any training ends after 5 epochs in which it has not.",
+        STEP_PANEL, SCHEDULES,
+    )  # fmt: skip
+    average: str = choice(
+        "--average",
+        "ema",
+        "What is scored and saved: the weights, or an average of them.",
+        STEP_PANEL,
+        AVERAGES,
+    )
+    seed: int = option(0, "Seed of every random choice.", STEP_PANEL, minimum=0)
+
+    device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
+    precision: Precision = option(
+        "auto",
+        "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster; float16 is "
+        "for CUDA.",
+        MACHINE_PANEL,
+    )
+    compile: bool = option(
+        False,
+        "Compile the model first, which takes minutes; on the one CPU it was tried on, steps became slower.",
+        MACHINE_PANEL,
+    )
+    workers: int = option(
+        2, "Threads that prepare photos; 0 prepares them between the steps.", MACHINE_PANEL, minimum=0
+    )
+
+    def __post_init__(self) -> None:
+        for name in CHOSEN:
+            text = "+".join(map(str, self.chosen(name)))
+            object.__setattr__(self, name, text)  # with every setting, for the record
+        check(self)
+        _ = self.levels  # which raises if one cannot be read
+
+    def chosen(self, name: str) -> tuple[Choice, ...]:
+        """Return the choices that an option names."""
+        read = CHOSEN[name].read
+        assert read is not None
+        return read(getattr(self, name))
+
+    def one(self, name: str) -> Choice:
+        """Return the choice that an option names."""
+        return self.chosen(name)[0]
+
+    @property
+    def undersampled(self) -> tuple[tuple[LevelValue, int], ...]:
+        """Levels of which a person shows so many photos per epoch."""
+        return parse_counts(self.undersample, option="--undersample", example="mask=wear:2")
+
+    @property
+    def oversampled(self) -> tuple[tuple[LevelValue, int], ...]:
+        """Levels whose photos are shown so many times per epoch."""
+        return parse_counts(self.oversample, option="--oversample", example="age=60plus:3")
+
+    @property
+    def rare(self) -> tuple[LevelValue, tuple[Choice, ...]] | None:
+        """The level that is varied otherwise, and how."""
+        if self.augment_rare is None:
+            return None
+        level = parse_level(self.augment_rare, option="--augment-rare", example="age=60plus:strong")
+        return level, parse_sum(level.value, AUGMENTATIONS, option="--augment-rare")
+
+    @property
+    def partner(self) -> LevelValue | None:
+        """The level that the other photo of a mix comes from; None for any."""
+        text = str(self.one("mix").settings.get("partner", ""))
+        return parse_level(text, option="the partner of --mix", example="age=60plus") if text else None
+
+    @property
+    def levels(self) -> tuple[LevelValue, ...]:
+        """Every level that an option names."""
+        counted = [level for level, _ in (*self.undersampled, *self.oversampled)]
+        others = [self.rare[0] if self.rare else None, self.partner]
+        return (*counted, *(level for level in others if level is not None))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as plain values, in the order of declaration."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrainOptions:
+        """Read the form that `to_json` returns, passing over what is not an option of training."""
+        return cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
+
+
+# What only a whole training has: a test of learning rates makes a few steps, at rates of its own.
+OF_A_WHOLE_TRAINING = ("epochs", "learning_rate", "schedule", "average")
+
+CHOSEN: dict[str, Limits] = {
+    item.name: item.metadata["limits"]
+    for item in fields(TrainOptions)
+    if item.metadata["limits"].read is not None
+}

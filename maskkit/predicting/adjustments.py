@@ -1,0 +1,223 @@
+"""What is done to probabilities after the models have spoken, and said loudly in the header."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.artifacts.columns import Integers
+from maskkit.artifacts.decision import Decision
+from maskkit.artifacts.header import Header, Input, same_space
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.errors import MaskkitError, examples
+from maskkit.labels import LabelSpace
+from maskkit.predicting.consensus import agreed, personal_axes
+from maskkit.scoring.judged import check_answers, places
+
+log = logging.getLogger(__name__)
+
+
+def with_consensus(predictions: Predictions, person: Integers, space: LabelSpace) -> Predictions:
+    """Let the photos of each person agree on the personal factors; the header says so.
+
+    Args:
+        predictions: With probabilities.
+        person: A code per person in the order of the predictions, negative where unknown, (N,).
+        space: The classes.
+
+    Raises:
+        MaskkitError: There are no probabilities, no people, no personal factors, or they agreed before.
+    """
+    probs = _probabilities(predictions, "--consensus")
+    _refuse_twice(predictions, "consensus", "--consensus")
+    if not (person >= 0).any():
+        raise MaskkitError(
+            "--consensus person needs to know who is on the photos",
+            why="the manifest names no person",
+            fix="leave it out, or give `maskkit label` a table that names the people",
+        )
+    people, photos = len(np.unique(person[person >= 0])), int((person >= 0).sum())
+    factors = [space.factors[axis].name for axis in personal_axes(space)]
+    log.warning(
+        "consensus: the %d photos of %d people agreed on their %s; a score of these predictions is one of "
+        "people seen together, and says nothing of photos that come alone",
+        photos, people, " and ".join(factors),
+    )  # fmt: skip
+    fact = {"by": "person", "factors": factors, "people": people, "photos": photos}
+    return _changed(predictions, agreed(probs, person, space).astype(np.float32), "consensus", fact)
+
+
+def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
+    """Answer as the decision says; the header says so.
+
+    Raises:
+        MaskkitError: There are no probabilities, the classes are others, or it was decided before.
+    """
+    probs = _probabilities(predictions, "--decide")
+    _refuse_twice(predictions, "decision", "--decide")
+    if predictions.header.space is not None:
+        same_space(predictions.header.space, decision.space, names=(predictions.name, decision.name))
+    if predictions.classes is not None and predictions.classes != tuple(decision.space.names):
+        raise MaskkitError(
+            f"{predictions.name} has other classes than {decision.name}",
+            why=f"{examples(predictions.classes)} against {examples(decision.space.names)}",
+            fix="use a decision tuned on predictions of the same task",
+        )
+    _tell_of_consensus(predictions, decision)
+    fact = {"method": decision.method, "sha256": decision.as_input().sha256}
+    return _changed(predictions, decision.applied(probs), "decision", fact)
+
+
+def _tell_of_consensus(predictions: Predictions, decision: Decision) -> None:
+    """Warn if a decision was tuned on probabilities unlike these, as far as the two headers tell."""
+    was, now = decision.measured.get("consensus"), "consensus" in predictions.adjusted
+    if was is not None and was != now:
+        log.warning(
+            "%s was tuned %s consensus, and is applied %s: what it was measured to bring does not hold here",
+            decision.name, "after a" if was else "without", "without" if was else "after one",
+        )  # fmt: skip
+
+
+def joined(members: Sequence[Predictions]) -> dict[str, object]:
+    """Return the adjustments of several predictions, for the header of what is made of them."""
+    found: dict[str, object] = {}
+    for member in members:
+        found.update(member.adjusted)
+    return found
+
+
+def _probabilities(predictions: Predictions, option: str) -> NDArray[np.float32]:
+    if predictions.probs is None:
+        raise MaskkitError(
+            f"{option} needs probabilities",
+            why=f"{predictions.name} has answers only",
+            fix="give Parquet, or a CSV with a probability column per class",
+        )
+    return predictions.probs
+
+
+def _refuse_twice(predictions: Predictions, name: str, option: str) -> None:
+    if name in predictions.adjusted:
+        raise MaskkitError(
+            f"{predictions.name} went through a {name} before",
+            why="a second one would change the answers again, away from what was tuned",
+            fix=f"leave out {option}, or begin with predictions that had none",
+        )
+
+
+def _changed(predictions: Predictions, probs: NDArray[np.float32], name: str, fact: object) -> Predictions:
+    header = replace(predictions.header, facts={**predictions.header.facts, name: fact})
+    return replace(predictions, probs=probs, answer=probs.argmax(1), header=header, source=None)
+
+
+@dataclass(frozen=True)
+class Afterwards:
+    """Adjustments, in the order in which they are made.
+
+    Args:
+        consensus: Whose photos agree on what they share; None for nobody's.
+        calibrate: Out-of-fold predictions that a temperature is fitted on; not together with `decide`.
+        on: Holds their truth; None for the manifest that is predicted.
+        decide: How probabilities become answers.
+    """
+
+    consensus: Literal["person"] | None = None
+    calibrate: Predictions | None = None
+    on: Manifest | None = None
+    decide: Decision | None = None
+
+    def check(self, manifest: Manifest) -> None:
+        """Make sure that all of this can be done to the manifest: better now than after a million photos.
+
+        Raises:
+            MaskkitError: It cannot.
+        """
+        if self.consensus is not None:
+            personal_axes(manifest.space)
+            if not (manifest.known_people >= 0).any():
+                raise MaskkitError(
+                    "--consensus person needs to know who is on the photos",
+                    why=f"{manifest.name} names no person",
+                    fix="leave it out, or give `maskkit label` a table that names the people",
+                )
+        truth = self.on or manifest
+        same_space(manifest.space, truth.space, names=(manifest.name, truth.name))
+        if self.decide is not None:
+            same_space(manifest.space, self.decide.space, names=(manifest.name, self.decide.name))
+
+    def applied(
+        self, predictions: Predictions, manifest: Manifest, rows: Integers, decision: Decision | None
+    ) -> Predictions:
+        """Return the predictions adjusted.
+
+        Args:
+            predictions: As the models made them, (N,).
+            manifest: Whose photos they are.
+            rows: Which rows of it, (N,).
+            decision: That is given, or was fitted on `calibrate`.
+        """
+        if self.consensus is not None:
+            predictions = with_consensus(predictions, manifest.known_people[rows], manifest.space)
+        return predictions if decision is None else with_decision(predictions, decision)
+
+    def inputs(self) -> list[Input]:
+        """Return the files that were read, each with its option."""
+        read = {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}
+        return [_input(item.header, item, option) for option, item in read.items() if item is not None]
+
+    def options(self) -> dict[str, str | None]:
+        """Return what is recorded of it."""
+        read = {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}
+        names = {option: None if item is None else item.as_input().name for option, item in read.items()}
+        return {"consensus": self.consensus, **names}
+
+
+def _input(header: Header, item: Predictions | Manifest | Decision, option: str) -> Input:
+    found = header.input_from(item.as_input())
+    return Input(found.path, found.sha256, found.made_by, option)
+
+
+@dataclass(frozen=True)
+class AfterVote:
+    """What is done to a blend; the scores of a fit are of the blend before that.
+
+    Args:
+        consensus: Names the people whose photos agree on the factors they share; None to leave that out.
+        decision: Changes the answers; None to leave that out.
+    """
+
+    consensus: Manifest | None = None
+    decision: Decision | None = None
+
+    def applied(self, blend: Predictions) -> Predictions:
+        """Return the blend adjusted.
+
+        Raises:
+            MaskkitError: It cannot be, or the manifest lacks some of its photos.
+        """
+        if self.consensus is not None:
+            check_answers(self.consensus, blend)
+            person = _people_of(blend, self.consensus)
+            blend = with_consensus(blend, person, self.consensus.space)
+        return blend if self.decision is None else with_decision(blend, self.decision)
+
+
+def _people_of(predictions: Predictions, manifest: Manifest) -> Integers:
+    """Return the person on each photo, a negative number where nobody is named, (N,)."""
+    place = places(manifest, predictions)
+    rows = np.flatnonzero(place >= 0)
+    if len(rows) < len(predictions):
+        raise MaskkitError(
+            f"{manifest.name} has {len(rows)} of the {len(predictions)} photos that are blended",
+            why="--consensus needs to know who is on each",
+            fix="give the manifest of these photos: --who MANIFEST",
+        )
+    person = np.full(len(predictions), -1)
+    person[place[rows]] = manifest.known_people[rows]
+    return person

@@ -1,0 +1,213 @@
+"""Make one answer out of several models' answers.
+
+Rows are aligned by the caller: row n is the same photo in every file.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.errors import MaskkitError
+from maskkit.predicting.averaging import from_average, to_average
+from maskkit.scoring.metrics import Floats, Integers, Probabilities, check_classes
+
+# Two sums this close, as a share of the total weight, differ by rounding only: probabilities are
+# stored in float32, and 0.1 + 0.2 votes must tie with 0.3 whichever file comes first.
+_ROUNDING = 1e-7
+_BLOCK = 16_384  # rows blended at a time: float64 sums stay in cache, and never exist for a whole file
+
+
+def hard_vote(
+    answers: Sequence[Integers] | Integers,
+    *,
+    classes: int,
+    probs: Sequence[Probabilities] | Probabilities | None = None,
+    weights: Sequence[float] | Floats | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give each row the class that most models answered.
+
+    A tie goes to the class with the larger (weighted) sum of probabilities, if they are given.
+    If those tie too, or are not given, it goes to whichever of the tied classes the earliest
+    file answered.
+
+    Args:
+        answers: Class index of each model for each row, (models, N) or one (N,) per model.
+        classes: Number of classes C.
+        probs: Class probabilities, (models, N, C) or one (N, C) per model; read at tied rows only.
+        weights: Votes of each model, (models,); one each if left out.
+
+    Returns:
+        The winning class, (N,), and whether two or more classes had the most votes, (N,).
+
+    Raises:
+        MaskkitError: If an answer is no class, or shapes or weights do not fit.
+    """
+    votes_of = _check_weights(weights, models=len(answers))
+    for given in answers:
+        check_classes(given, name="an answer", classes=classes)
+    rows = len(answers[0])
+    if probs is not None:
+        _check_probs(probs, shape=(len(answers), rows, classes))
+    winner, tied = np.empty(rows, np.int64), np.empty(rows, np.bool_)
+    for start in range(0, rows, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        said = np.stack([given[block] for given in answers])  # (models, block)
+        support = None if probs is None else [part[block] for part in probs]
+        winner[block], tied[block] = _vote(said, support, votes_of)
+    return winner, tied
+
+
+def _vote(
+    answers: Integers, probs: Sequence[Probabilities] | None, votes_of: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    votes = np.zeros(answers.shape)  # (models, N): votes for the class that each model answered
+    for vote, row in zip(votes_of, answers, strict=True):
+        votes += vote * (answers == row)
+    speaks = votes_of[:, None] > 0  # a file of weight 0 breaks no tie either
+    leads = speaks & (votes >= votes.max(axis=0) - _ROUNDING)  # (models, N)
+    winner = _earliest(answers, leads)
+    tied = (leads & (answers != winner)).any(axis=0)
+    if probs is not None:
+        rows = np.flatnonzero(tied)
+        support = _support(answers[:, rows], probs, rows, votes_of)  # (models, tied rows)
+        best = np.where(leads[:, rows], support, -np.inf).max(axis=0)
+        winner[rows] = _earliest(answers[:, rows], leads[:, rows] & (support >= best - _ROUNDING))
+    return winner, tied
+
+
+def soft_vote(
+    probs: Sequence[Probabilities] | Probabilities,
+    *,
+    weights: Sequence[float] | Floats | None = None,
+    how: str = "mean",
+) -> NDArray[np.float32]:
+    """Return the (weighted) mean of the models' probabilities, or of what they are turned into.
+
+    Args:
+        probs: Class probabilities whose rows sum to 1, (models, N, C) or one (N, C) per model.
+        weights: Weight of each model, (models,); equal if left out.
+        how: `mean`, `geometric` or `logit` (see `averaging`), or `rank` (see `borda`).
+
+    Returns:
+        Probabilities (N, C) whose rows sum to 1; of ranks they are degrees that only look like it.
+
+    Raises:
+        MaskkitError: If shapes or weights do not fit, or a row does not sum to 1.
+    """
+    share = _check_weights(weights, models=len(probs))
+    rows, classes = probs[0].shape
+    _check_probs(probs, shape=(len(probs), rows, classes))
+    blended = np.empty((rows, classes), dtype=np.float32)
+    for start in range(0, rows, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        total = np.zeros(blended[block].shape)
+        for model, part in enumerate(probs):
+            _check_sums(part[block], model=model, first_row=start)
+            total += share[model] * to_votes(part[block], how)
+        blended[block] = total if how == "rank" else from_average(total, how)
+    return blended
+
+
+def to_votes(probs: Probabilities, how: str) -> Floats:
+    """Return what `soft_vote` adds up, (N, C); the largest of a row stays the largest.
+
+    Two models that take two classes for each other tie them in points, which is common; so little of the
+    probabilities is added to the ranks that it decides such ties and nothing else.
+    """
+    if how != "rank":
+        return to_average(probs, how)
+    classes = probs.shape[1]
+    little = 0.01 / max(1, classes * (classes - 1))  # of 100 votes, a point's half weighs as much
+    return np.asarray((1 - little) * borda(probs) + little * probs.astype(np.float64))
+
+
+def borda(probs: Probabilities) -> Floats:
+    """Return each class's share of its row's Borda points (Ho, Hull and Srihari 1994).
+
+    A class has a point for each class of the photo that is less likely, and half a point for each that is
+    as likely (https://doi.org/10.1109/34.273716), so how sure a model is counts for nothing. Ranks over
+    photos, as of scores judged by AUC, would give every class as many photos and so undo its frequency.
+
+    Args:
+        probs: Class probabilities, (N, C), two classes or more.
+
+    Returns:
+        Degrees (N, C) whose rows sum to 1.
+    """
+    rows, classes = probs.shape
+    order = np.argsort(probs, axis=1, kind="stable")
+    ascending = np.take_along_axis(probs, order, axis=1)
+    is_new = np.ones((rows, classes + 1), np.bool_)  # where a run of equal probabilities begins
+    is_new[:, 1:-1] = ascending[:, 1:] != ascending[:, :-1]
+    place = np.arange(classes)
+    first = np.maximum.accumulate(np.where(is_new[:, :-1], place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(is_new[:, 1:], place, classes)[:, ::-1], axis=1)[:, ::-1]
+    points = np.empty((rows, classes))
+    np.put_along_axis(points, order, (first + last) / 2, axis=1)
+    return np.asarray(points / max(1, classes * (classes - 1) / 2))
+
+
+def agreement(answers: Sequence[Integers] | Integers) -> Floats:
+    """Return the share of rows on which each two models agree, (models, models) from (models, N)."""
+    shares = np.eye(len(answers))
+    for one, other in combinations(range(len(answers)), 2):
+        shares[one, other] = shares[other, one] = (answers[one] == answers[other]).mean()
+    return shares
+
+
+def _earliest(answers: Integers, leads: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the answer of the first model that leads, (N,)."""
+    first = leads.argmax(axis=0)
+    return np.asarray(answers[first, np.arange(answers.shape[1])], dtype=np.int64)
+
+
+def _support(
+    answers: Integers, probs: Sequence[Probabilities] | Probabilities, rows: NDArray[np.int64], share: Floats
+) -> Floats:
+    """Sum over the models the probability of the class that each model answered, (models, rows)."""
+    support = np.zeros(answers.shape)
+    for weight, part in zip(share, probs, strict=True):
+        support += weight * part[rows[None], answers].astype(np.float64)
+    return support
+
+
+def _check_weights(weights: Sequence[float] | Floats | None, *, models: int) -> Floats:
+    """Return the weights as shares that sum to 1, (models,)."""
+    if models == 0:
+        raise MaskkitError(
+            "there is nothing to vote", why="no predictions were given", fix="name one file or more"
+        )
+    values = np.ones(models) if weights is None else np.asarray(weights, dtype=np.float64)
+    if values.shape != (models,) or not np.isfinite(values).all() or values.min() < 0 or values.sum() == 0:
+        raise MaskkitError(
+            f"cannot weigh {models} models with {values.tolist()}",
+            why=f"it takes {models} weights of 0 or more, at least one above 0",
+            fix=f"give {models} numbers, such as {' '.join(['1'] * min(models, 5))}",
+        )
+    shares: Floats = values / values.sum()
+    return shares
+
+
+def _check_probs(probs: Sequence[Probabilities] | Probabilities, *, shape: tuple[int, int, int]) -> None:
+    models, rows, classes = shape
+    shapes = [part.shape for part in probs]
+    if shapes != [(rows, classes)] * models:
+        raise MaskkitError(
+            f"the probabilities have the shapes {shapes}",
+            why=f"{models} models each need {rows} rows of {classes} classes",
+            fix="vote over predictions of the same photos in the same label space",
+        )
+
+
+def _check_sums(part: Probabilities, *, model: int, first_row: int) -> None:
+    sums = part.sum(axis=1, dtype=np.float64)
+    wrong = ~((np.abs(sums - 1) < 1e-3) & (part.min(axis=1) >= 0))  # NaN counts as wrong
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise MaskkitError(
+            f"row {first_row + row} of model {model + 1} sums to {sums[row]:.6g}, min {part[row].min():.6g}",
+            why="probabilities of a row are 0 or more and sum to 1, or the model would weigh more or less",
+            fix="store the softmax of the logits",
+        )

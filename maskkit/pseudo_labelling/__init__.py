@@ -1,0 +1,1 @@
+"""Labels that models give to photos without one, and whom these may train."""

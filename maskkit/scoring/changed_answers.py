@@ -1,0 +1,170 @@
+"""Two predictions of the same photos: how far apart they are, and which photos changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.runs import labels_of
+from maskkit.scoring.judged import Common
+from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.results import Estimate
+from maskkit.scoring.run_comparison import CONFIDENCE, Versus
+
+MOST_CHANGED = 1000  # photos that are named
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A photo that one of the two has right and the other wrong.
+
+    Args:
+        path: Of the photo.
+        person: Who is on it; None if nobody is named.
+        truth: Name of its class.
+        answer: What these predictions say.
+        other: What the others say.
+        is_right: Whether these are right.
+    """
+
+    path: str
+    person: str | None
+    truth: str
+    answer: str
+    other: str
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Against:
+    """Predictions compared with others on the photos that both answer for.
+
+    Args:
+        name: Of the others.
+        versus: The difference, these less the others, its intervals, and who is right where they disagree.
+        own: Measures of these predictions on those photos, by name.
+        other: The same of the others.
+        rows: Photos.
+        people: People on them.
+        answers_changed: Photos that the two answer differently.
+        changed: Those of them of which one has the truth, the first MOST_CHANGED.
+        replicates: Bootstrap replicates drawn.
+        notes: What limits the comparison.
+    """
+
+    name: str
+    versus: Versus
+    own: dict[str, Estimate]
+    other: dict[str, Estimate]
+    rows: int
+    people: int
+    answers_changed: int
+    changed: tuple[Changed, ...]
+    replicates: int
+    notes: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Say what the comparison found."""
+        return self.versus.sentence
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a reader is told beside the numbers: the sentence, and both tests."""
+        only = self.versus.only
+        assert only is not None
+        return {
+            "sentence": self.sentence,
+            "is_noise": self.versus.is_noise,
+            "p_photos": only.p_photos,
+            "p_people": only.p_people,
+        }
+
+
+def against(
+    manifest: Manifest,
+    predictions: Predictions,
+    other: Predictions,
+    *,
+    replicates: int = 1000,
+    seed: int = 0,
+    allow_leak: bool = False,
+) -> Against:
+    """Compare predictions with others, drawing the same people for both.
+
+    Raises:
+        MaskkitError: They have other classes, or no labelled photo in common.
+        RefusedError: A model has seen people who are scored.
+    """
+    common = Common.of(manifest, [other, predictions], allow_leak=allow_leak)
+    judged = paired(
+        common.truth,
+        list(common.answers),
+        space=common.space,
+        person=common.person,
+        confidence=CONFIDENCE,
+        replicates=replicates,
+        seed=seed,
+    )
+    theirs, ours = common.answers
+    second, first = labels_of([other.name, predictions.name])
+    versus = Versus(
+        label=first,
+        first=second,
+        confidence=judged.confidence_of_difference,
+        difference=judged.difference[0],
+        only=judged.only[0],
+        by_fold=None,
+        folds=0,
+        folds_better=0,
+        limit="" if judged.people > 1 else "one person only",
+    )
+    return Against(
+        name=other.name,
+        versus=versus,
+        own=judged.own[1],
+        other=judged.own[0],
+        rows=judged.rows,
+        people=judged.people,
+        answers_changed=int((ours != theirs).sum()),
+        changed=_changed(manifest, common),
+        replicates=judged.replicates,
+        notes=tuple(_notes(common, (second, first), (other, predictions))),
+    )
+
+
+def _notes(common: Common, names: Sequence[str], given: Sequence[Predictions]) -> Iterator[str]:
+    """Say what limits the comparison."""
+    for name, lacking in zip(names, common.lacking, strict=True):
+        if lacking:
+            yield f"{name} has no answer for {lacking} labelled photos: they are left out for both"
+    told = [" and ".join(one.adjusted) for one in given]
+    if told[0] != told[1]:
+        said = [f"after {one}" if one else "as its models answered" for one in told]
+        how = (f"{name} {one}" for name, one in zip(names, said, strict=True))
+        yield f"{', '.join(how)}: the difference may be due to that alone"
+
+
+def some_changed(changed: Sequence[Changed], most: int) -> list[Changed]:
+    """Return at most so many, as far as possible half of them worse and half better than the others."""
+    worse, better = ([one for one in changed if one.is_right == is_right] for is_right in (False, True))
+    few = max(most // 2, most - len(better))
+    return [*worse[:few], *better[: most - len(worse[:few])]]
+
+
+def _changed(manifest: Manifest, common: Common) -> tuple[Changed, ...]:
+    theirs, ours = common.answers
+    is_right = ours == common.truth
+    places = np.flatnonzero(is_right != (theirs == common.truth))
+    places = places[np.argsort(is_right[places], kind="stable")][:MOST_CHANGED]  # what got worse comes first
+    table = manifest.table.select(["path", "person_id"]).take(pa.array(common.rows[places]))
+    names = common.space.names
+    return tuple(
+        Changed(path, person, names[common.truth[at]], names[ours[at]], names[theirs[at]], bool(is_right[at]))
+        for path, person, at in zip(*table.to_pydict().values(), places, strict=True)
+    )

@@ -1,0 +1,245 @@
+"""What a comparison of trainings found, as one value that JSON, TSV, the terminal and HTML share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import stdtrit
+
+from maskkit.scoring.metrics import Floats
+from maskkit.scoring.paired_bootstrap import ACCURACY, MACRO_F1, OnlyOne, Paired, held_together
+from maskkit.scoring.results import Estimate, FoldSpread
+
+Basis = Literal["predictions", "training"]
+
+CONFIDENCE = 0.95  # that all intervals of a comparison hold together
+
+
+@dataclass(frozen=True)
+class DifferingOption:
+    """An option that is not the same in all runs.
+
+    Args:
+        stage: The command it belongs to.
+        name: Of the option; `version` for maskkit's, `input` for a file that no stage made.
+        values: Of each run; None where the run has no such option, or how it was made is not known.
+    """
+
+    stage: str
+    name: str
+    values: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A run's scores on the people of one fold."""
+
+    fold: int
+    macro_f1: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """One run's scores.
+
+    Args:
+        name: As given.
+        label: The part of the name in which the runs differ.
+        basis: Whether folds were scored from the predictions, or by the training itself, which chose its
+            best epoch by that score.
+        folds: Each fold's scores, by number; empty if none are known.
+        macro_f1: Mean and spread over the folds that all runs have; None if there are none.
+        accuracy: The same.
+        own: Measures over all photos in common, by name; None without predictions and truth.
+        curve: Macro-F1 on the people held out after each epoch, the mean of the folds; empty if unknown.
+    """
+
+    name: str
+    label: str
+    basis: Basis
+    folds: tuple[FoldResult, ...]
+    macro_f1: FoldSpread | None = None
+    accuracy: FoldSpread | None = None
+    own: Mapping[str, Estimate] | None = None
+    curve: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Versus:
+    """One run against the first.
+
+    Args:
+        label: Of the run.
+        first: Label of the first run.
+        confidence: Of the intervals, widened where there are several comparisons.
+        difference: The run's measures less the first's, by name, on the same photos; None without
+            predictions and truth.
+        only: Who is right where the two disagree; None without predictions and truth.
+        by_fold: Mean difference of macro-F1 and accuracy over the folds; None where no fold is common.
+        folds: How many folds both have.
+        folds_better: In how many of them the run has the higher macro-F1.
+        limit: Why there is no interval; empty if there is one.
+    """
+
+    label: str
+    first: str
+    confidence: float
+    difference: Mapping[str, Estimate] | None
+    only: OnlyOne | None
+    by_fold: Mapping[str, Estimate] | None
+    folds: int
+    folds_better: int
+    limit: str
+
+    @property
+    def decisive(self) -> Estimate | None:
+        """The difference in macro-F1 that the verdict goes by; the paired one if there is one."""
+        found = self.difference or self.by_fold
+        return None if found is None else found[MACRO_F1]
+
+    @property
+    def is_noise(self) -> bool | None:
+        """Whether the interval of the difference holds 0; None if there is no interval."""
+        found = self.decisive
+        if found is None or found.low is None or found.high is None:
+            return None
+        return found.low <= 0 <= found.high
+
+    @property
+    def sentence(self) -> str:
+        """Say what the comparison found."""
+        found = self.decisive
+        if found is None or found.value is None:
+            return f"{self.label} and {self.first} cannot be compared"
+        how = "better" if found.value >= 0 else "worse"
+        text = f"{self.label} is {abs(found.value):.3f} {how} than {self.first}"
+        if round(found.value, 3) == 0:
+            text = f"{self.label} scores as {self.first} does, to 0.001"
+        if found.low is None or found.high is None:
+            return f"{text} (no interval: {self.limit}): nobody can say whether that is noise"
+        share = f"{100 * self.confidence:.4g} % interval {_three(found.low)} to {_three(found.high)}"
+        over = "" if self.difference is not None else f", over {self.folds} folds"
+        verdict = "inside the noise" if self.is_noise else f"{how} than the noise"
+        return f"{text} ({share}{over}): {verdict}"
+
+
+def against_first(
+    scores: Sequence[RunScores], index: int, judged: Paired | None, *, place: int | None, same_folds: bool
+) -> Versus:
+    """Compare one run with the first.
+
+    Args:
+        scores: Of all runs.
+        index: Which run.
+        judged: Runs scored on the same photos; None if there are none.
+        place: Which of its differences is this run's; None if it is not among them.
+        same_folds: Whether all runs are known to have held out the same people in each fold.
+    """
+    first, second = scores[0], scores[index]
+    confidence = held_together(CONFIDENCE, len(scores) - 1)
+    is_fair = same_folds or first.basis == second.basis == "predictions"
+    ours = {one.fold: one for one in first.folds}
+    both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]
+    by_fold = {name: _by_fold(both, name, confidence, is_fair) for name in (MACRO_F1, ACCURACY)}
+    limit = "" if len(both) > 1 and is_fair else "one fold only" if is_fair else "the folds hold other people"
+    difference, only = None, None
+    if judged is not None and place is not None:
+        difference, only = judged.difference[place], judged.only[place]
+        limit = "" if judged.people > 1 else "one person only"
+    return Versus(
+        label=second.label,
+        first=first.label,
+        confidence=confidence,
+        difference=difference,
+        only=only,
+        by_fold=by_fold if both else None,
+        folds=len(both),
+        folds_better=sum(other.macro_f1 > own.macro_f1 for own, other in both),
+        limit=limit,
+    )
+
+
+def _by_fold(
+    both: Sequence[tuple[FoldResult, FoldResult]], measure: str, confidence: float, is_fair: bool
+) -> Estimate:
+    first, second = (np.array([getattr(pair[side], measure) for pair in both]) for side in (0, 1))
+    if is_fair and both:
+        return fold_difference(first, second, confidence=confidence)
+    return Estimate(float(second.mean() - first.mean()) if both else None, None, None)
+
+
+def _three(value: float) -> str:
+    """Write a number with three decimals, and none of them as -0.000."""
+    return f"{round(value, 3) + 0.0:.3f}"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All runs compared with the first.
+
+    Args:
+        runs: In the order given.
+        settings: Options in which they differ.
+        versus: Each run but the first.
+        same_folds: Whether all are known to have held out the same people in each fold.
+        seed: Of the bootstrap.
+        notes: What limits the comparison, as sentences.
+        rows: Photos that all predictions answer for; 0 without predictions and truth.
+        people: People on them.
+        rows_without_person: Photos on which nobody is named.
+        replicates: Bootstrap replicates drawn; 0 if none were.
+    """
+
+    runs: tuple[RunScores, ...]
+    settings: tuple[DifferingOption, ...]
+    versus: tuple[Versus, ...]
+    same_folds: bool
+    seed: int
+    notes: tuple[str, ...]
+    rows: int = 0
+    people: int = 0
+    rows_without_person: int = 0
+    replicates: int = 0
+
+    @property
+    def measures(self) -> list[str]:
+        """What is compared over all photos; the folds have macro-F1 and accuracy."""
+        own = next((run.own for run in self.runs if run.own), None)
+        return list(own) if own else [MACRO_F1, ACCURACY]
+
+    @property
+    def fold_numbers(self) -> list[int]:
+        """Every fold that a run has a score of."""
+        return sorted({one.fold for run in self.runs for one in run.folds})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, the sentences first, floats unrounded."""
+        data = asdict(self)
+        for plain, one in zip(data["versus"], self.versus, strict=True):
+            plain |= {"is_noise": one.is_noise, "sentence": one.sentence}
+        return {"sentences": [one.sentence for one in self.versus], **data}
+
+
+def fold_difference(first: Floats, second: Floats, *, confidence: float = 0.95) -> Estimate:
+    """Return the mean of `second - first` over folds, with the interval of the corrected t-test.
+
+    Args:
+        first: A measure of each fold, (k,).
+        second: The same of the other training on the same folds, (k,).
+        confidence: How sure the interval is to hold the difference, between 0 and 1.
+
+    Returns:
+        The mean difference; without an interval if there is one fold only.
+    """
+    differences = second - first
+    folds = len(differences)
+    mean = float(differences.mean())
+    if folds < 2:
+        return Estimate(mean, None, None)
+    deviation = np.sqrt((1 / folds + 1 / (folds - 1)) * differences.var(ddof=1))
+    reach = float(stdtrit(folds - 1, 1 - (1 - confidence) / 2) * deviation)
+    return Estimate(mean, mean - reach, mean + reach)

@@ -1,0 +1,166 @@
+"""Scores of parts of the photos: of bands of age, of the dark and the bright, of each kind of person.
+
+Each slice is a bootstrap of its own, over its people alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskkit.labels import LabelSpace
+from maskkit.scoring import bootstrap, metrics
+from maskkit.scoring.metrics import Counts, Floats, Integers
+from maskkit.scoring.noise import Noise, noise
+from maskkit.scoring.results import Estimate
+from maskkit.scoring.slice_columns import Cut
+
+FEW_PEOPLE = 10  # a slice of fewer says little, and its interval is too narrow
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The scores of some of the photos.
+
+    Args:
+        name: What they have in common.
+        rows: Photos.
+        people: People, a photo without a person counting as a person of its own.
+        share: Of all photos scored.
+        macro_f1: Mean F1 over the classes that the slice has in truth.
+        accuracy: Share of right answers.
+        factors: Share of right answers of each of several factors, by its name.
+    """
+
+    name: str
+    rows: int
+    people: int
+    share: float
+    macro_f1: Estimate
+    accuracy: Estimate
+    factors: dict[str, Estimate]
+
+    @property
+    def is_few(self) -> bool:
+        """Whether so few people are in it that nothing should be read off."""
+        return self.people < FEW_PEOPLE
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """All slices of one kind.
+
+    Args:
+        by: How it was asked for.
+        slices: In the order of levels and numbers.
+        noise: Why the best slice must not be called better than the second in accuracy; None if it may.
+            Macro-F1 cannot be compared where slices have other classes. Slices of few people are left out.
+    """
+
+    by: str
+    slices: tuple[Slice, ...]
+    noise: Noise | None
+
+    @classmethod
+    def of(cls, by: str, slices: Sequence[Slice]) -> Slicing:
+        """Put slices together, and look at their differences."""
+        enough = [one for one in slices if not one.is_few]
+        found = noise([one.name for one in enough], [one.accuracy for one in enough])
+        return cls(by, tuple(slices), found)
+
+
+def score_slices(
+    truth: Integers,
+    answer: Integers,
+    into: Cut,
+    *,
+    space: LabelSpace,
+    person: Integers | None = None,
+    macro_f1: Callable[[Counts], Floats] | None = None,
+    confidence: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> list[Slice]:
+    """Score each slice by itself.
+
+    Args:
+        truth: Class of each photo, (N,).
+        answer: Class that was answered, (N,).
+        into: Names of the slices, and which each photo is in.
+        space: The label space.
+        person: A code per person, negative where unknown, (N,).
+        macro_f1: From counts (..., C, C) to the macro-F1 (...); over the classes in truth if left out.
+        confidence: Share of the replicates inside each interval.
+        replicates: Bootstrap replicates over people, of each slice.
+        seed: The same seed gives the same intervals.
+    """
+    cell = metrics.cells(truth, answer, classes=len(space))
+    people = bootstrap.number_people(person, rows=len(truth))
+    order = np.argsort(into.code, kind="stable")
+    starts = np.searchsorted(into.code[order], np.arange(len(into.names) + 1))
+    found = []
+    for place, name in enumerate(into.names):
+        rows = order[starts[place] : starts[place + 1]]
+        if not len(rows):
+            continue
+        own = bootstrap.number_people(people[rows], rows=len(rows))
+        values, low, high = _measured(
+            cell[rows], own, space, macro_f1 or _macro_f1_in_truth, confidence, replicates, seed
+        )
+        macro, accuracy, *factors = (Estimate(*each) for each in zip(values, low, high, strict=True))
+        names = [factor.name for factor in space.factors] if factors else []
+        found.append(
+            Slice(
+                name, len(rows), int(own.max()) + 1, len(rows) / len(truth), macro, accuracy,
+                dict(zip(names, factors, strict=True)),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _measured(
+    cell: Counts,
+    people: Counts,
+    space: LabelSpace,
+    macro_f1: Callable[[Counts], Floats],
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> list[list[float | None]]:
+    """Return measures, and the low and the high ends of their intervals; None where undefined."""
+    classes = len(space)
+    joint = np.bincount(cell, minlength=classes**2).reshape(classes, classes)
+    kinds = bootstrap.kinds_of_people(cell, people)
+    drawn = bootstrap.replicates(kinds, classes=classes, count=replicates, seed=seed)
+    redrawn = np.concatenate([_measures(counts, space, macro_f1) for counts in drawn])  # (R, M)
+    if not people.max():
+        redrawn = np.full_like(redrawn, np.nan)  # the same person each time says nothing of others
+    low, high = bootstrap.percentile_interval(redrawn, confidence=confidence)
+    return [
+        [None if np.isnan(one) else float(one) for one in row]
+        for row in (_measures(joint, space, macro_f1), low, high)
+    ]
+
+
+def _measures(confusion: Counts, space: LabelSpace, macro_f1: Callable[[Counts], Floats]) -> Floats:
+    """Return macro-F1, accuracy, and that of each of several factors, (..., M), from counts (..., C, C)."""
+    measured = [macro_f1(confusion), metrics.accuracy(confusion)]
+    if len(space.factors) > 1:
+        measured += [
+            metrics.accuracy(metrics.factor_confusion(confusion, space, factor))
+            for factor in range(len(space.factors))
+        ]
+    return np.stack(measured, axis=-1)
+
+
+def _macro_f1_in_truth(confusion: Counts) -> Floats:
+    """Return the mean F1 over the classes that have photos: an answer from outside a slice is no class of it.
+
+    It still costs the recall of the photo's own class.
+    """
+    measures = metrics.per_class(confusion)
+    occurs = measures.support > 0
+    total = measures.f1.sum(axis=-1, where=occurs)
+    return np.asarray(total / np.maximum(occurs.sum(axis=-1), 1), np.float64)

@@ -1,0 +1,95 @@
+"""What a tracker is told of a training before its first epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskkit.artifacts.header import Record
+from maskkit.artifacts.history import NO_MATTER
+from maskkit.labels import LabelSpace
+
+if TYPE_CHECKING:
+    from maskkit.training.epochs import Epoch
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One training of one fold.
+
+    Args:
+        id: 16 hexadecimal digits, the same whenever this training is gone on with or repeated.
+        group: The checkpoint's folder, which the folds of one experiment share.
+        name: The checkpoint's name.
+        options: All options, which are the run's hyperparameters.
+        space: The classes.
+        history: The epochs that earlier parts of the run have done; empty for one that starts anew.
+    """
+
+    id: str
+    group: str
+    name: str
+    options: Mapping[str, Any]
+    space: LabelSpace
+    history: tuple[Epoch, ...] = ()
+
+    @classmethod
+    def of(
+        cls, output: Path, record: Record, space: LabelSpace, history: Sequence[Epoch] = ()
+    ) -> RunFacts:  # fmt: skip
+        """Describe the training that will write `output`, as its record says it is done."""
+        place = output.resolve()
+        return cls(
+            _id(place, record), place.parent.name, place.stem, dict(record.options), space, tuple(history)
+        )
+
+    @property
+    def title(self) -> str:
+        """The run as people know it, such as `run/fold0`."""
+        return f"{self.group}/{self.name}" if self.group else self.name
+
+
+def _id(place: Path, record: Record) -> str:
+    """Digest what tells this training from others: no clock, and nothing that a resumed part may change."""
+    told = {name: value for name, value in record.options.items() if name not in NO_MATTER}
+    contents = [item.sha256 for item in record.inputs]
+    text = json.dumps([str(place), record.stage, record.version, told, contents], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def measures(epoch: Epoch) -> dict[str, float]:
+    """Return what is tracked of an epoch: `train/...` of photos trained on, `held_out/...` of the others."""
+    unlabeled = {} if epoch.confident_share is None else {"train/confident_share": epoch.confident_share}
+    return {
+        "train/loss": epoch.train_loss,
+        **{f"train/{part}": value for part, value in epoch.parts.items()},
+        **unlabeled,
+        "train/learning_rate": epoch.learning_rate,
+        "train/photos_per_second": epoch.images_per_second,
+        "held_out/loss": epoch.held_out_loss,
+        **{f"held_out/{name}": value for name, value in epoch.scores.items()},
+    }
+
+
+def final_measures(best: Epoch) -> dict[str, float]:
+    """Return the numbers of the epoch whose weights are in the checkpoint, as `best/...`."""
+    return {
+        "best/epoch": best.epoch,
+        "best/held_out_loss": best.held_out_loss,
+        **{f"best/{name}": value for name, value in best.scores.items()},
+    }
+
+
+WORDS = {"None": "none", "True": "true", "False": "false"}
+
+
+def plain(options: Mapping[str, Any]) -> dict[str, int | float | str]:
+    """Return options as numbers and texts: TensorBoard shows a truth as 1, and leaves out what is None."""
+    return {
+        name: value if type(value) in (int, float, str) else WORDS.get(str(value), str(value))
+        for name, value in options.items()
+    }

@@ -1,0 +1,104 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskkit.errors import MaskkitError
+from maskkit.options import techniques
+from maskkit.options.choices import Choice, Setting, Settings, Table, example, parse, parse_sum, summary
+
+TABLE: Table = {
+    "plain": {},
+    "curved": {
+        "gamma": Setting(2.0, "how steep", 0, 20),
+        "steps": Setting(3, "how many", 1),
+        "is_up": Setting(True, "which way"),
+        "partner": Setting("", "who with"),
+    },
+}
+TABLES = {
+    name: value
+    for name, value in vars(techniques).items()
+    if name.isupper() and not name.startswith("_") and isinstance(value, dict)
+}
+
+
+def test_reads_a_name_with_its_defaults() -> None:
+    assert parse("plain", TABLE, option="--shape") == Choice("plain", {})
+    assert parse("curved", TABLE, option="--shape").settings == {
+        "gamma": 2.0, "steps": 3, "is_up": True, "partner": "",
+    }  # fmt: skip
+
+
+def test_reads_settings_as_the_types_of_their_defaults() -> None:
+    choice = parse("curved:gamma=3,steps=7,is_up=no,partner=age=60plus", TABLE, option="--shape")
+    assert choice.settings == {"gamma": 3.0, "steps": 7, "is_up": False, "partner": "age=60plus"}
+    assert isinstance(choice.settings["gamma"], float)
+    assert (choice.number("gamma"), choice.whole("steps")) == (3.0, 7)
+
+
+def test_a_sum_is_divided_at_each_plus_before_a_name() -> None:
+    choices = parse_sum("curved:gamma=1e+1+plain", TABLE, option="--shape")
+    assert [choice.name for choice in choices] == ["curved", "plain"]
+    assert choices[0].settings["gamma"] == 10
+
+
+@given(gamma=st.floats(0, 20), steps=st.integers(1, 10**9), is_up=st.booleans())
+def test_what_is_written_is_read_as_the_same(gamma: float, steps: int, is_up: bool) -> None:
+    choice = Choice("curved", {"gamma": gamma, "steps": steps, "is_up": is_up, "partner": "mask=wear"})
+    assert parse(str(choice), TABLE, option="--shape") == choice
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("curvd", ["--shape", "'curvd'", "plain, curved", "did you mean curved?"]),
+        ("", ["--shape", "plain, curved"]),
+        ("plain:gamma=1", ["no setting 'gamma'", "it has none"]),
+        ("curved:gama=1", ["no setting 'gama'", "gamma, steps, is_up, partner", "curved:gamma=2"]),
+        ("curved:gamma=x", ["gamma=x", "a number from 0 to 20", "how steep"]),
+        ("curved:gamma=21", ["a number from 0 to 20"]),
+        ("curved:gamma=-1", ["a number from 0 to 20"]),
+        ("curved:gamma=nan", ["a number from 0 to 20"]),
+        ("curved:gamma", ["a number from 0 to 20"]),
+        ("curved:steps=1.5", ["a whole number from 1"]),
+        ("curved:steps=0", ["a whole number from 1"]),
+        ("curved:is_up=maybe", ["one of true, yes, false, no"]),
+    ],
+)
+def test_says_what_is_allowed(text: str, says: list[str]) -> None:
+    with pytest.raises(MaskkitError) as caught:
+        parse(text, TABLE, option="--shape")
+    for words in says:
+        assert words in str(caught.value)
+
+
+def test_a_sum_names_each_choice_once() -> None:
+    with pytest.raises(MaskkitError, match="plain twice"):
+        parse_sum("plain+curved+plain", TABLE, option="--shape")
+
+
+def test_other_names_may_be_taken_from_elsewhere() -> None:
+    def others(name: str) -> Settings | None:
+        return TABLE["curved"] if name == "lion" else None
+
+    choice = parse("lion:gamma=1", TABLE, option="--shape", others=others)
+    assert choice.settings["gamma"] == 1
+    with pytest.raises(MaskkitError, match="'tiger'"):
+        parse("tiger", TABLE, option="--shape", others=others)
+
+
+def test_lists_every_choice_with_its_settings() -> None:
+    assert summary(TABLE) == "plain, curved (gamma=2, steps=3, is_up=true, partner=)"
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name not in ("ANY_OPTIMIZER", "MODEL", "SIZE")])
+def test_every_technique_can_be_written_with_its_defaults(table: str) -> None:
+    for name, settings in TABLES[table].items():
+        choice = parse(example(name, settings), TABLES[table], option="--any")
+        assert choice == parse(name, TABLES[table], option="--any")
+        for setting in settings.values():
+            assert setting.help
+            if not isinstance(setting.default, bool | str):
+                assert setting.minimum is not None
+                assert setting.minimum <= setting.default
+                assert setting.maximum is None or setting.default <= setting.maximum

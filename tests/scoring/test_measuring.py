@@ -1,0 +1,139 @@
+import json
+import time
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from maskkit.errors import MaskkitError
+from maskkit.labels import HOME, Factor, LabelSpace
+from maskkit.scoring.measuring import score
+from maskkit.scoring.metrics import Integers
+
+SMALL = LabelSpace((Factor("mask", ("wear", "none")), Factor("age", ("young", "old"))))
+
+
+def some_answers(people: int, *, seed: int = 0) -> tuple[Integers, Integers, Integers]:
+    generator = np.random.default_rng(seed)
+    person = np.repeat(np.arange(people), 7)
+    demographics = generator.integers(0, 6, size=people)
+    truth = np.tile([0, 0, 0, 0, 0, 6, 12], people) + demographics[person]
+    guess = generator.integers(0, 18, size=len(truth))
+    return truth, np.where(generator.random(len(truth)) < 0.7, truth, guess), person
+
+
+def test_scores_each_class_factor_and_fold() -> None:
+    truth = np.array([0, 0, 1, 2, 3, 3])
+    answer = np.array([0, 1, 1, 2, 3, 0])
+    person = np.array([0, 0, 0, 1, 2, 2])
+    fold = np.array([0, 0, 0, 1, 1, 1])
+    scores = score(truth, answer, space=SMALL, person=person, fold=fold)
+    assert (scores.rows, scores.people, scores.rows_without_person) == (6, 3, 0)
+    assert scores.accuracy.value == pytest.approx(4 / 6)
+    assert scores.macro_f1.value == pytest.approx(f1_score(truth, answer, average="macro"))
+    assert scores.confusion[0] == (1, 1, 0, 0)
+    assert [one.name for one in scores.classes] == ["wear/young", "wear/old", "none/young", "none/old"]
+    assert [one.rows for one in scores.classes] == [2, 1, 1, 2]
+    assert [one.people for one in scores.classes] == [1, 1, 1, 1]
+    mask, age = scores.factors
+    assert mask.confusion == ((3, 0), (1, 2))
+    assert mask.levels[1].recall == pytest.approx(2 / 3)
+    assert mask.levels[0].people == 1
+    assert age.accuracy.value == pytest.approx(4 / 6)
+
+
+def test_gives_each_folds_own_score_and_their_spread() -> None:
+    truth, answer, person = some_answers(60)
+    fold = person % 3
+    fold[person == 3] = -1
+    folds = score(truth, answer, space=HOME, person=person, fold=fold).folds
+    assert folds is not None
+    own = [f1_score(truth[fold == k], answer[fold == k], average="macro") for k in range(3)]
+    assert [one.macro_f1 for one in folds.each] == pytest.approx(own)
+    assert [one.people for one in folds.each] == [19, 20, 20]
+    assert [one.rows for one in folds.each] == [133, 140, 140]
+    assert folds.macro_f1.mean == pytest.approx(np.mean(own))
+    assert folds.macro_f1.deviation == pytest.approx(np.std(own, ddof=1))
+
+
+def test_puts_every_value_inside_its_interval() -> None:
+    truth, answer, person = some_answers(150)
+    scores = score(truth, answer, space=HOME, person=person)
+    factors = [part for factor in scores.factors for part in (factor.macro_f1, factor.accuracy)]
+    levels = [level.f1 for factor in scores.factors for level in factor.levels]
+    for estimate in [
+        scores.macro_f1,
+        scores.accuracy,
+        *(one.f1 for one in scores.classes),
+        *factors,
+        *levels,
+    ]:
+        assert estimate.value is not None
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert estimate.low < estimate.value < estimate.high
+
+
+def test_leaves_undefined_what_a_class_nobody_has_would_score() -> None:
+    scores = score(np.array([0, 1]), np.array([0, 1]), space=SMALL)
+    absent = scores.classes[3]
+    assert (absent.precision, absent.recall, absent.f1.value, absent.f1.low) == (None, None, None, None)
+    assert scores.macro_f1.value == 1
+
+
+def test_gives_no_interval_from_one_person() -> None:
+    scores = score(np.array([0, 1, 0]), np.array([0, 1, 1]), space=SMALL, person=np.zeros(3, dtype=int))
+    assert scores.accuracy.value == pytest.approx(2 / 3)
+    assert (scores.accuracy.low, scores.accuracy.high) == (None, None)
+
+
+def test_counts_photos_of_unknown_people_apart() -> None:
+    scores = score(np.array([0, 1, 0]), np.array([0, 1, 1]), space=SMALL, person=np.array([4, 4, -1]))
+    assert (scores.people, scores.rows_without_person) == (2, 1)
+    assert score(np.array([0, 1]), np.array([0, 1]), space=SMALL).rows_without_person == 2
+
+
+def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
+    truth, answer, person = some_answers(20)
+    scores = score(truth, answer, space=HOME, person=person, fold=person % 2, replicates=50)
+    data = scores.to_json()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert list(data)[:5] == ["rows", "people", "rows_without_person", "macro_f1", "accuracy"]
+    assert data["macro_f1"]["value"] == scores.macro_f1.value
+    assert data["folds"]["each"][1]["fold"] == 1
+    assert data["confusion"][0] == list(scores.confusion[0])
+
+
+def test_is_the_same_for_the_same_seed() -> None:
+    truth, answer, person = some_answers(30)
+    first = score(truth, answer, space=HOME, person=person, seed=4)
+    assert first == score(truth, answer, space=HOME, person=person, seed=4)
+    assert first.macro_f1 != score(truth, answer, space=HOME, person=person, seed=5).macro_f1
+
+
+def test_scores_the_competition_in_seconds() -> None:
+    truth, answer, person = some_answers(2700)
+    start = time.process_time()
+    score(truth, answer, space=HOME, person=person, fold=person % 5)
+    assert time.process_time() - start < 5  # 0.6 here
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"truth": [], "answer": []}, "nothing to score"),
+        ({"truth": [0, 1], "answer": [0, 1], "person": [1]}, "person has shape"),
+        ({"truth": [0, 1], "answer": [0, 1], "fold": [-1, -1]}, "no row was held out"),
+        ({"truth": [0, 1], "answer": [0, 4]}, "class 4"),
+    ],
+)
+def test_refuses_what_cannot_be_scored(rows: dict[str, list[int]], said: str) -> None:
+    columns = {name: np.array(values, dtype=np.int64) for name, values in rows.items()}
+    with pytest.raises(MaskkitError, match=said):
+        score(
+            columns["truth"],
+            columns["answer"],
+            space=SMALL,
+            person=columns.get("person"),
+            fold=columns.get("fold"),
+        )

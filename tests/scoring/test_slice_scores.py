@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from maskkit.labels import HOME, Factor, LabelSpace
+from maskkit.scoring.measuring import score
+from maskkit.scoring.slice_columns import Cut
+from maskkit.scoring.slice_scores import Slicing, score_slices
+
+SMALL = LabelSpace((Factor("mask", ("wear", "none")), Factor("age", ("young", "old"))))
+
+
+def test_each_slice_is_scored_by_itself() -> None:
+    truth = np.array([0, 0, 1, 2, 3, 3])
+    answer = np.array([0, 1, 1, 2, 3, 0])
+    person = np.array([0, 0, 0, 1, 2, 2])
+    into = Cut(("first", "nobody", "second"), np.array([0, 0, 0, 2, 2, 2]))
+    first, second = score_slices(truth, answer, into, space=SMALL, person=person, replicates=20)
+    assert (first.name, first.rows, first.people, first.share) == ("first", 3, 1, 0.5)
+    assert (second.name, second.rows, second.people) == ("second", 3, 2)
+    assert first.accuracy.value == pytest.approx(2 / 3)
+    assert first.accuracy.low is None  # one person
+    assert second.accuracy.low is not None
+    assert first.factors["age"].value == pytest.approx(2 / 3)
+    assert first.factors["mask"].value == 1
+    assert second.factors["mask"].value == pytest.approx(2 / 3)
+
+
+def test_macro_f1_is_over_the_classes_that_the_slice_has() -> None:
+    truth, answer = np.array([0, 0, 1, 1]), np.array([0, 3, 1, 1])
+    (only,) = score_slices(truth, answer, Cut(("all",), np.zeros(4, np.int64)), space=SMALL, replicates=2)
+    assert only.macro_f1.value == pytest.approx(f1_score(truth, answer, labels=[0, 1], average="macro"))
+    assert only.macro_f1.value == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_one_slice_of_all_photos_has_the_intervals_of_the_whole() -> None:
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(40), 7)
+    truth = random.integers(0, 18, len(person))
+    answer = np.where(random.random(len(person)) < 0.7, truth, random.integers(0, 18, len(person)))
+    whole = score(truth, answer, space=HOME, person=person, replicates=100)
+    (only,) = score_slices(
+        truth,
+        answer,
+        Cut(("all",), np.zeros(len(truth), np.int64)),
+        space=HOME,
+        person=person,
+        replicates=100,
+    )
+    assert only.accuracy == whole.accuracy
+    assert only.macro_f1.value == pytest.approx(whole.macro_f1.value)
+    assert only.factors["age"] == whole.factors[2].accuracy
+
+
+def test_slices_of_few_people_are_marked_and_prove_nothing() -> None:
+    person = np.arange(60)
+    code = np.repeat([0, 1, 2], [5, 25, 30])
+    truth = np.zeros(60, np.int64)
+    answer = np.where((code > 0) & (person % 3 == 0), 1, 0)  # the few are all right
+    slices = score_slices(truth, answer, Cut(("few", "b", "c"), code), space=SMALL, person=person)
+    assert [one.is_few for one in slices] == [True, False, False]
+    found = Slicing.of("camera", slices)
+    assert found.noise is not None
+    assert {found.noise.best, found.noise.second} == {"b", "c"}
