@@ -60,9 +60,10 @@ def our_epochs(manifest: str, model: str, size: str, epochs: int, cache: Path) -
 
     ends = [start]
     with tempfile.TemporaryDirectory() as folder:
+        given = Manifest.read(manifest).located(cache=Cache(cache, 50 * 10**9))
         train(
-            Manifest.read(manifest), Path(folder) / "fold0.safetensors", fold=0,
-            options=TrainOptions(model=model, size=size, epochs=epochs), cache=Cache(cache, 50 * 10**9),
+            given, Path(folder) / "fold0.safetensors", fold=0,
+            options=TrainOptions(model=model, size=size, epochs=epochs),
             on_epoch=lambda _: ends.append(time.perf_counter()),
         )  # fmt: skip
     return [end - before for before, end in pairwise(ends)]

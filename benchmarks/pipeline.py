@@ -57,7 +57,7 @@ def their_epoch(photos: Photos, size: tuple[int, int]) -> None:
 def compare_loading(manifest: Manifest, size: tuple[int, int], runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        photos = open_photos(manifest, preprocess(size), cache=Cache(Path(folder), 50 * 10**9))
+        photos = open_photos(manifest.located(cache=Cache(Path(folder), 50 * 10**9)), preprocess(size))
         our_epoch(photos)
         first = time.perf_counter() - start
         found = medians(
@@ -153,11 +153,11 @@ def grow(manifest: Manifest, size: tuple[int, int]) -> None:
         part = manifest.select(np.arange(len(manifest) // share))
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
-            photos = open_photos(part, preprocess(size), cache=Cache(Path(folder), 50 * 10**9))
+            photos = open_photos(part.located(cache=Cache(Path(folder), 50 * 10**9)), preprocess(size))
             our_epoch(photos)
             first = time.perf_counter() - start
             start = time.perf_counter()
-            our_epoch(open_photos(part, preprocess(size), cache=Cache(Path(folder), 50 * 10**9)))
+            our_epoch(open_photos(part.located(cache=Cache(Path(folder), 50 * 10**9)), preprocess(size)))
             second = time.perf_counter() - start
         lines.append({"photos": len(part), "first epoch, s": first, "second epoch, s": second})
     report(f"Loading and light augmentation at {size[0]}x{size[1]}, by number of photos", lines)

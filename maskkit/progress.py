@@ -1,19 +1,38 @@
-"""How a stage lets its caller show progress, without knowing of terminals."""
+"""How work shows its progress: whoever runs a stage decides once, and no function passes it on."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Show = Callable[[Iterable[Any], int, str], Iterator[Any]]
 
 
-class Track(Protocol):
-    """Pass items through while someone may watch how far they have come."""
-
-    def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-        """Yield `items`; `total` of them are expected, and `what` names the work."""
-        ...
-
-
-def untracked(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:  # noqa: ARG001
+def hidden(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:  # noqa: ARG001
     """Show nothing."""
     yield from items
+
+
+_show: ContextVar[Show] = ContextVar("show", default=hidden)
+
+
+def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """Pass items through while whoever called `shown_by` may see how far they have come.
+
+    Args:
+        items: The work.
+        total: How many are expected.
+        what: Names the work.
+    """
+    return _show.get()(items, total, what)
+
+
+@contextmanager
+def shown_by(show: Show) -> Iterator[None]:
+    """Let all that is tracked inside the block be shown by `show`, which gets what `track` does."""
+    before = _show.set(show)
+    try:
+        yield
+    finally:
+        _show.reset(before)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
+
+if TYPE_CHECKING:
+    from maskkit.cache.records import Cache
 
 NEVER_HELD_OUT = -1
 MADE_BY = {
@@ -50,18 +53,33 @@ class Groups:
 
 
 @dataclass(frozen=True)
+class PhotoSource:
+    """Where photos are and how decoded ones are kept, as chosen where a command begins.
+
+    Args:
+        root: The folder that paths are relative to; None for MASKKIT_ROOT, or the one that `label` recorded.
+        cache: Where decoded photos are kept; None to decode them whenever they are wanted.
+    """
+
+    root: str | None = None
+    cache: Cache | None = None
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """A checked table of images and its header.
+    """A checked table of photos and its header.
 
     Args:
         table: Columns as in the table of the design: `path`, `person_id`, one per factor, `label`, ...
         header: Label space and history.
         source: What the manifest was read from; None if it was made in this process.
+        photos: Where its photos are; no part of the artifact.
     """
 
     table: pa.Table
     header: Header
     source: Source | None = None
+    photos: PhotoSource = PhotoSource()
 
     @classmethod
     def read(cls, source: Source | Path | str, *, divided: bool = False) -> Manifest:
@@ -96,6 +114,10 @@ class Manifest:
         """The image root that `label` recorded, relative to the folder it ran in."""
         made = next((record for record in self.header.lineage() if record.stage == "label"), None)
         return Path() if made is None else Path(made.options.get("root", "."))
+
+    def located(self, *, root: str | None = None, cache: Cache | None = None) -> Manifest:
+        """Return the same manifest with its photos under `root`, and decoded ones kept in `cache`."""
+        return replace(self, photos=PhotoSource(root, cache))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -196,7 +218,7 @@ class Manifest:
             else:
                 table = table.append_column(name, values)
         record = Record(stage, options, (self.header.input_from(self.as_input()), *inputs))
-        return Manifest(table, self.header.then(record))
+        return Manifest(table, self.header.then(record), photos=self.photos)
 
     def to_bytes(self) -> pa.Buffer:
         """Return the manifest as a Parquet file."""

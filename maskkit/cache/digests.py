@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.files import write_whole
 from maskkit.errors import MaskkitError
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 DIGEST_BYTES = 32
 BLOCK = 256  # files per call of a thread
@@ -38,9 +38,7 @@ BOOK = pa.schema(
 Digests = NDArray[np.uint8]  # (files, DIGEST_BYTES)
 
 
-def content_digests(
-    files: Sequence[Path], memory: Path | None = None, *, track: Track = untracked
-) -> Digests:
+def content_digests(files: Sequence[Path], memory: Path | None = None) -> Digests:
     """Return the sha256 of each file's content.
 
     Args:
@@ -48,7 +46,6 @@ def content_digests(
         memory: A folder in which digests are remembered, with size and time of change, so that next
             time only files that have changed are read. Without it, or if it cannot be written, nothing
             is remembered.
-        track: Shows progress.
 
     Returns:
         Digests, uint8 (files, 32).
@@ -62,7 +59,7 @@ def content_digests(
     digests, known = book.recall(names, states)
     stale = np.flatnonzero(~known).tolist()
     if len(stale):
-        read = _read([files[row] for row in stale], track)
+        read = _read([files[row] for row in stale])
         digests[stale] = np.frombuffer(b"".join(read), np.uint8).reshape(-1, DIGEST_BYTES)
         book.note(names, states, digests)
     return digests
@@ -85,7 +82,7 @@ def _root_of(names: pa.Array) -> str:
     return hashlib.sha256(common.encode()).hexdigest()[:16]
 
 
-def _read(files: Sequence[Path], track: Track) -> list[bytes]:
+def _read(files: Sequence[Path]) -> list[bytes]:
     blocks = [files[start : start + BLOCK] for start in range(0, len(files), BLOCK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(

@@ -15,7 +15,6 @@ from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from maskkit.cache.folder import cache_folder
 from maskkit.options.values import as_bytes
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,6 @@ def records(
     shape: tuple[int, ...],
     dtype: DTypeLike,
     failed: Container[int] = (),
-    track: Track = untracked,
     what: str = "records",
 ) -> Records | None:
     """Return a record per key, making those that the store lacks.
@@ -102,7 +100,6 @@ def records(
         dtype: Of one record.
         failed: Indices that `make` could not make, which it may add to; what it returns for them is
             thrown away, and their place is -1.
-        track: Shows progress.
         what: Names the work for it.
 
     Returns:
@@ -118,7 +115,7 @@ def records(
                 if (found.place < 0).any():
                     if not _has_room(cache, layout, keys, found):
                         return None
-                    layout.append(keys, partial(track, what=what), make, failed)
+                    layout.append(keys, what, make, failed)
                     found = layout.find(keys)
         layout.touch()
     except OSError as error:
@@ -158,9 +155,7 @@ class _Layout:
             data = np.memmap(self.folder / "data", self.dtype, "r", shape=(len(stored), *self.shape))
         return Records(data, place.to_numpy().astype(np.int64))
 
-    def append(
-        self, keys: Keys, track: Callable[..., Iterator[int]], make: Make, failed: Container[int]
-    ) -> None:
+    def append(self, keys: Keys, what: str, make: Make, failed: Container[int]) -> None:
         """Make and write the records that are lacking, a chunk at a time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         stored = len(self.keys())
@@ -177,7 +172,7 @@ class _Layout:
             data.truncate(stored * self.record_bytes)  # what an interrupted writer left behind
             index.truncate(stored * KEY_BYTES)
             written: Future[None] | None = None
-            for start in track(starts, len(starts)):
+            for start in track(starts, len(starts), what):
                 rows = absent[start : start + step]
                 made = make(rows)
                 good = np.array([row not in failed for row in rows.tolist()], np.bool_)

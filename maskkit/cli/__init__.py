@@ -35,6 +35,7 @@ from maskkit.cli.shell import several_words, startup, terminal
 from maskkit.cli.shell.streams import silence_stdout
 from maskkit.cli.shell.terminal import escape
 from maskkit.errors import MaskkitError
+from maskkit.progress import shown_by
 
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
@@ -89,7 +90,8 @@ class Command(TyperCommand):
         """Run it."""
         if ctx.info_name in startup.COMMANDS:
             startup.stay_lean()
-        return super().invoke(ctx)
+        with shown_by(terminal.track):
+            return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> Any:
         """Return the options, of which help shows no type for those that take no value."""

@@ -92,19 +92,18 @@ def audit(
     for file in (corrections, html):
         if file is not None:
             refuse(file, force=force, inputs=inputs)
-    given = Manifest.read(source(manifest, what="manifest"), divided=True)
+    given = Manifest.read(source(manifest, what="manifest"), divided=True).located(root=root)
     oof = None if predictions is None else Predictions.read(source(predictions, what="predictions"))
     rest = [Manifest.read(source(name, what="manifest"), divided=True) for name in others]
     common_options.stop_if_dry(context, dry_run)
     result = stage(
-        given, oof, against=rest, root=root, no_photos=no_photos, sureness=sureness,
-        track=terminal.track,
+        given, oof, against=rest, no_photos=no_photos, sureness=sureness,
     )  # fmt: skip
     if corrections is not None:
         write_whole(corrections, proposals(result).encode())
         terminal.note(f"proposed corrections are in {corrections}")
     if html is not None:
-        write_whole(html, report(result, root=root, photos=photos, track=terminal.track).encode())
+        write_whole(html, report(result, photos=photos).encode())
         terminal.note(f"the page is {html}")
     _print(result, to, json=json)
     if to is not None:

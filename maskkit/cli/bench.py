@@ -39,9 +39,9 @@ def bench(
     from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.bench import bench as stage
 
-    given = Manifest.read(source(manifest, what="manifest"))
+    given = Manifest.read(source(manifest, what="manifest")).located(root=root, cache=kept)
     common_options.stop_if_dry(context, dry_run)
-    found = stage(given, options=training, root=root, cache=kept, seconds=seconds, track=terminal.track)
+    found = stage(given, options=training, seconds=seconds)
     if json:
         print_json(found.to_json())
     elif stdout_is_terminal():

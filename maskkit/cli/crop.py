@@ -43,9 +43,9 @@ def crop(
     from maskkit.stages.crop import crop as stage
 
     to = target(output, force=force, inputs=[manifest, detector])
-    given = Manifest.read(source(manifest, what="manifest"))
+    given = Manifest.read(source(manifest, what="manifest")).located(root=root)
     common_options.stop_if_dry(context, dry_run)
-    result = stage(given, detector=detector, score=score, root=root, track=terminal.track)
+    result = stage(given, detector=detector, score=score)
     to.write(result.manifest.to_bytes())
     if not terminal.is_quiet():
         terminal.note(face_table(result))

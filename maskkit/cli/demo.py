@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell import common_options
 from maskkit.cli.shell.streams import print_line
 
 
@@ -32,5 +32,5 @@ def demo(
     from maskkit.stages.demo import demo as stage
 
     common_options.stop_if_dry(context, dry_run)
-    stage(directory, people=people, test_people=test_people, seed=seed, force=force, track=terminal.track)
+    stage(directory, people=people, test_people=test_people, seed=seed, force=force)
     print_line(str(directory))

@@ -102,12 +102,9 @@ def _describe(
     from maskkit.stages.eda import eda as stage
     from maskkit.stages.eda import report
 
-    track = terminal.track
-    result = stage(
-        one.manifest, root=one.root, half=half, counts_only=counts_only, rare=rare, name=one.name, track=track
-    )
+    result = stage(one.manifest, half=half, counts_only=counts_only, rare=rare, name=one.name)
     if html is not None:
-        write_whole(html, report(result, one.manifest, root=one.root, photos=photos, track=track).encode())
+        write_whole(html, report(result, one.manifest, photos=photos).encode())
     _print(result.to_json, eda_tables(result), eda_facts(result), json=json)
     if html is not None:
         terminal.note(f"the page is {html}")
@@ -120,12 +117,9 @@ def _compare(first: _Set, second: _Set, half: bool, seed: int, *, json: bool, ht
     result = shift(
         first.manifest,
         second.manifest,
-        root=first.root,
-        other_root=second.root,
         half=half,
         seed=seed,
         names=(first.name, second.name),
-        track=terminal.track,
     )
     if html is not None:
         write_whole(html, report(result).encode())
@@ -137,10 +131,9 @@ def _compare(first: _Set, second: _Set, half: bool, seed: int, *, json: bool, ht
 
 @dataclass(frozen=True)
 class _Set:
-    """A manifest, the folder of its photos if it was told or found, and what to call it."""
+    """A manifest, and what to call it."""
 
     manifest: Manifest
-    root: str | None
     name: str
 
 
@@ -153,10 +146,11 @@ def _open(name: str | None, *, root: str | None, task: str | None) -> _Set:
     is_folder = name not in (None, STREAM) and Path(str(name)).is_dir()
     given = str(name) if is_folder else source(name, what="manifest, or folder or table of photos")
     if not isinstance(given, str) and is_artifact(given):
-        manifest = Manifest.read(given)
-        return _Set(manifest, root, manifest.name)
+        manifest = Manifest.read(given).located(root=root)
+        return _Set(manifest, manifest.name)
     manifest = label(given, root=root, task=task, skip_bad=True, no_check=True, unlabelled=True)
-    return _Set(manifest, str(manifest.root), "standard input" if name in (None, STREAM) else str(name))
+    manifest = manifest.located(root=str(manifest.root))
+    return _Set(manifest, "standard input" if name in (None, STREAM) else str(name))
 
 
 def _check_words(

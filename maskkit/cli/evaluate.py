@@ -121,18 +121,18 @@ def evaluate(
     if html is not None:
         refuse(html, force=force, inputs=inputs)
     check_tuning(tune, decision, force=force, inputs=inputs, outputs=[output, html])
-    truth = Manifest.read(source(manifest, what="manifest"))
+    truth = Manifest.read(source(manifest, what="manifest")).located(root=root)
     given = Predictions.read(source(predictions, what="predictions"))
     other = None if against is None else Predictions.read(source(against, what="predictions"), like=given)
     models = _models(explain or [])
     common_options.stop_if_dry(context, dry_run)
     result = stage(
         truth, given, by=by or [], against=other, worst=worst, replicates=replicates, seed=seed,
-        allow_leak=allow_leak, root=root, track=terminal.track,
+        allow_leak=allow_leak,
     )  # fmt: skip
     deciding = tuned(truth, given, tune, decision, replicates=replicates, seed=seed, allow_leak=allow_leak)
     if html is not None:
-        shown = _pictures(result, truth, models, root) if photos else {}
+        shown = _pictures(result, truth, models) if photos else {}
         text = report(
             result, manifest=truth.name, predictions=given.name, curves=curves or [], pictures=shown
         )
@@ -196,12 +196,10 @@ def _models(names: list[str]) -> list[Checkpoint]:
     return [Checkpoint.read(source(name, what="checkpoint")) for name in names]
 
 
-def _pictures(
-    result: Evaluation, truth: Manifest, models: list[Checkpoint], root: str | None
-) -> Mapping[str, Pictured]:
+def _pictures(result: Evaluation, truth: Manifest, models: list[Checkpoint]) -> Mapping[str, Pictured]:
     from maskkit.stages.evaluate import pictured
 
-    return pictured(result, truth, explain=models, root=root, track=terminal.track)
+    return pictured(result, truth, explain=models)
 
 
 def _print(result: Evaluation, to: OutputTarget | None, *, json: bool) -> None:

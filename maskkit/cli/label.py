@@ -102,7 +102,7 @@ def label(
     common_options.stop_if_dry(context, dry_run)
     manifest = stage(
         given, root=root, task=task, unlabelled=unlabelled, train_cuts=cuts, ignore=ignored,
-        corrections=corrections, skip_bad=skip_bad, no_check=no_check, track=terminal.track,
+        corrections=corrections, skip_bad=skip_bad, no_check=no_check,
     )  # fmt: skip
     to.write(manifest.to_bytes())
     people = manifest.table["person_id"]

@@ -75,12 +75,12 @@ def lr_find(
     to = None if output is None else target(output, force=force, inputs=inputs)
     if html is not None:
         refuse(html, force=force, inputs=inputs)
-    given = Manifest.read(source(manifest, what="manifest"))
+    given = Manifest.read(source(manifest, what="manifest")).located(root=root, cache=kept)
     given.need("fold")
     common_options.stop_if_dry(context, dry_run)
     found = stage(
-        given, fold=fold, options=training, start=start, end=end, steps=steps, root=root, cache=kept,
-        allow_leak=allow_leak, track=terminal.track,
+        given, fold=fold, options=training, start=start, end=end, steps=steps,
+        allow_leak=allow_leak,
     )  # fmt: skip
     if html is not None:
         write_whole(html, report(found, manifest=given.name, output=output).encode())

@@ -130,7 +130,7 @@ def predict(
         inputs = [manifest, *checkpoints, calibrate, on, decide]
         to = target(output, force=force or goes_on, inputs=inputs, is_text=form != "parquet")
     models = [Checkpoint.read(name) for name in checkpoints]
-    given = _photos(manifest, models)
+    given = _photos(manifest, models).located(root=root, cache=kept)
     afterwards = _afterwards(consensus, calibrate, on, decide)
     _refuse_to_lose(left_over, resume=resume, force=force)
     common_options.stop_if_dry(context, dry_run)
@@ -144,13 +144,10 @@ def predict(
         tta=tta,
         blend=blend,
         afterwards=afterwards,
-        root=root,
         allow_leak=allow_leak,
         machine=Machine(device, batch_size, workers, runtime, precision),
-        cache=kept,
         left_over=left_over,
         faults=faults,
-        track=terminal.track,
     )
     if to is not None:
         to.write(predictions.encode(form))

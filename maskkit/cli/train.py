@@ -68,12 +68,10 @@ def train(
     startup.use_well()
     from maskkit.artifacts.manifest import Manifest
 
-    given = Manifest.read(source(manifest, what="manifest"))
+    given = Manifest.read(source(manifest, what="manifest")).located(root=root, cache=kept)
     given.need("fold")
     numbers = sorted({int(number) for number in given.folds if number >= 0}) if fold == "all" else [int(fold)]
-    common: dict[str, Any] = {
-        "options": training, "root": root, "cache": kept, "allow_leak": allow_leak, "track": terminal.track,
-    }  # fmt: skip
+    common: dict[str, Any] = {"options": training, "allow_leak": allow_leak}
     inputs = [manifest, training.weights, training.unlabeled]
     if preview is not None:
         refuse(preview, force=force, inputs=inputs)
@@ -98,8 +96,7 @@ def _train(
     refuse_foreign(manifest, outputs, allow_leak=common["allow_leak"])  # not after the first fold's hours
     open_tracker(tracker)  # what is wrong with it is found out before the first fold
     if len(outputs) > 1 and not common["allow_leak"]:
-        where = {name: common[name] for name in ("options", "root", "cache")}
-        refuse_leaks(manifest, list(outputs), **where)
+        refuse_leaks(manifest, list(outputs), options=common["options"])
     for number, path in outputs.items():
         tell = partial(_tell, fold=number, epochs=common["options"].epochs)
         stage(manifest, path, fold=number, tracker=open_tracker(tracker), on_epoch=tell, **common)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 Z = 1.959964  # of a 95 % interval
 CHANCE = 0.05
@@ -104,9 +104,7 @@ class Sample:
 Deal = Callable[[NDArray[np.bool_], NDArray[np.int64]], NDArray[np.int64]]
 
 
-def two_sample(
-    sample: Sample, deal: Deal, *, divisions: int = DIVISIONS, seed: int = 0, track: Track = untracked
-) -> TwoSample:
+def two_sample(sample: Sample, deal: Deal, *, divisions: int = DIVISIONS, seed: int = 0) -> TwoSample:
     """Cross-validate a classifier of the sets, boosted trees on histograms.
 
     Args:
@@ -115,7 +113,6 @@ def two_sample(
         divisions: How often to see what the AUC is without a difference; a p can be no smaller than one in
             one more than that.
         seed: Of every random choice.
-        track: Shows progress.
     """
     random = np.random.default_rng(seed)
     second, group = sample.is_second, sample.group
@@ -134,7 +131,7 @@ def two_sample(
     is_known = [bool((sample.person[one] >= 0).all()) for one in (~second, second)]
     if not all(is_known):
         error = None  # photos of one person would count as several
-    found = _without_difference(sample, table, deal, is_known, divisions, seed, track)
+    found = _without_difference(sample, table, deal, is_known, divisions, seed)
     same = None
     if found:
         same = Same(float(np.mean(found)), max(found), len(found), is_of_one_set=not all(is_known))
@@ -185,7 +182,6 @@ def _without_difference(
     is_known: Sequence[bool],
     divisions: int,
     seed: int,
-    track: Track,
 ) -> list[float]:
     """Return AUCs of divisions of people that are of one source; none if no set's people are known."""
     if not any(is_known):

@@ -14,20 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from maskkit.imaging.decode import fault, faulty
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 BLOCK = 10_000  # photos waiting for a thread; each takes a kilobyte, and there may be millions
 
 
-def check_photos(
-    root: Path, names: pa.ChunkedArray, *, track: Track = untracked
-) -> tuple[dict[str, str], str]:
+def check_photos(root: Path, names: pa.ChunkedArray) -> tuple[dict[str, str], str]:
     """Decode every photo, and digest what was read.
 
     Args:
         root: The folder that the photos are in.
         names: The path of each below it.
-        track: Shows progress.
 
     Returns:
         What is wrong with each photo that cannot be used, by name; and the sha256 of the list of

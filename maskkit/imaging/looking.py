@@ -6,19 +6,14 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey, survey
-from maskkit.progress import Track, untracked
 
 
-def look_at(
-    manifest: Manifest, *, root: str | None = None, half: bool = False, track: Track = untracked
-) -> Survey:
+def look_at(manifest: Manifest, *, half: bool = False) -> Survey:
     """Survey the photos of each row.
 
     Args:
         manifest: Lists them.
-        root: Where they are, if not where `label` found them.
         half: Decode JPEGs at half their size.
-        track: Shows progress.
 
     Raises:
         MaskkitError: No photo can be read.
@@ -29,7 +24,7 @@ def look_at(
             why="there is nothing to look at",
             fix="give one that lists photos",
         )
-    found = survey(photo_files(manifest, root=root, tolerant=True), scale=2 if half else 1, track=track)
+    found = survey(photo_files(manifest, tolerant=True), scale=2 if half else 1)
     if not found.readable.any():
         named = (f"{manifest.paths[row]} ({why})" for row, why in found.faults.items())
         raise MaskkitError(

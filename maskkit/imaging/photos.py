@@ -21,7 +21,6 @@ from maskkit.imaging.decode import load, undecodable
 from maskkit.imaging.pixel_store import keys_of, stored_pixels
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.transforms import to_input
-from maskkit.progress import Track, untracked
 
 Pixels = NDArray[np.uint8]  # (photos, height, width, 3)
 NAMED = 20  # how many bad photos an error names
@@ -35,6 +34,7 @@ class Photos:
         files: One per row.
         preprocess: Of the model.
         boxes: Of the faces that they are cut to, (rows, 4); None if the model sees whole photos.
+        cache: Where what is computed of them is kept, if it is.
         cached: Their pixels, if they were decoded before; else each is decoded whenever it is wanted.
         faults: Where it is noted what is wrong with a row that cannot be decoded, which then is black.
             None if that is an error.
@@ -43,6 +43,7 @@ class Photos:
     files: Sequence[Path]
     preprocess: Preprocess
     boxes: NDArray[np.float32] | None = None
+    cache: Cache | None = None
     cached: Records | None = None
     faults: dict[int, str] | None = None
 
@@ -86,16 +87,17 @@ class Photos:
         """Return a batch of pixels as a model takes them, float32 (N, 3, height, width), on the device."""
         return to_input(batch, self.preprocess, device)
 
-    def keys(self, memory: Path | None = None) -> Keys:
+    def keys(self) -> Keys:
         """Return what tells each photo from every other: a digest of its content and cut, (rows, 16).
-
-        Args:
-            memory: The folder in which digests of files are remembered, if they are.
 
         Raises:
             OSError: A file cannot be read.
         """
-        return keys_of(content_digests(self.files, memory), self.preprocess, self.boxes)
+        return keys_of(
+            content_digests(self.files, None if self.cache is None else self.cache.folder),
+            self.preprocess,
+            self.boxes,
+        )
 
     def box(self, row: int) -> NDArray[np.float32] | None:
         """Return the face box that a photo is cut to, (4,); None if the model sees all of it."""
@@ -106,33 +108,27 @@ def open_photos(
     manifest: Manifest,
     preprocess: Preprocess,
     *,
-    root: str | None = None,
-    cache: Cache | None = None,
     faults: dict[int, str] | None = None,
-    track: Track = untracked,
 ) -> Photos:
     """Return the photos of a manifest, from the cache if there is one, decoding there what it lacks.
 
     Args:
         manifest: Names them.
         preprocess: Of the model.
-        root: Where they are, if not where `label` found them.
-        cache: Where decoded photos are kept.
         faults: Where to note, by row, what is wrong with photos that cannot be decoded, now or when
             they are wanted. None to raise, which with a cache names all of them.
-        track: Shows progress.
 
     Raises:
         MaskkitError: Photos are not under the root or cannot be decoded, or the model saw photos cut
             to a box and the manifest has none.
     """
     boxes = None if preprocess.crop is None else boxes_to_cut(manifest, preprocess.crop)
-    files = photo_files(manifest, root=root, tolerant=faults is not None)
-    photos = Photos(files, preprocess, boxes, faults=faults)
-    if cache is None:
+    files = photo_files(manifest, tolerant=faults is not None)
+    photos = Photos(files, preprocess, boxes, manifest.photos.cache, faults=faults)
+    if photos.cache is None:
         return photos
     found = {} if faults is None else faults
-    cached = stored_pixels(files, preprocess, boxes, cache=cache, faults=found, track=track)
+    cached = stored_pixels(files, preprocess, boxes, cache=photos.cache, faults=found)
     if found and faults is None:
         raise _unreadable(files, found)
     return replace(photos, cached=cached)

@@ -18,7 +18,6 @@ from maskkit.cache.digests import DIGEST_BYTES, Digests, content_digests, digest
 from maskkit.cache.records import KEY_BYTES, Cache, Keys, Records, records
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import fault, load
-from maskkit.progress import Track
 
 Boxes = NDArray[np.float32]  # (photos, 4)
 PIECE = 16  # photos a thread decodes before it takes the next
@@ -31,7 +30,6 @@ def stored_pixels(
     *,
     cache: Cache,
     faults: dict[int, str],
-    track: Track,
 ) -> Records | None:
     """Return the pixels of photos, decoding those that the cache lacks; None if they cannot be kept.
 
@@ -41,9 +39,8 @@ def stored_pixels(
         boxes: Of the faces that they are cut to, (photos, 4), if they are.
         cache: Where they are kept.
         faults: Is told by row what is wrong with photos that cannot be decoded; their place is -1.
-        track: Shows progress.
     """
-    there, digests = _digests(files, cache, faults, track)
+    there, digests = _digests(files, cache, faults)
     parts = None if boxes is None else boxes[there]
     keys = keys_of(digests, preprocess, parts)
     decoder = _Decoder([files[row] for row in there.tolist()], digests, preprocess, parts, {})
@@ -55,7 +52,6 @@ def stored_pixels(
         shape=(preprocess.height, preprocess.width, 3),
         dtype=np.uint8,
         failed=decoder.faults,
-        track=track,
         what="decoding photos",
     )
     if found is None:
@@ -81,18 +77,18 @@ def keys_of(digests: Digests, preprocess: Preprocess, boxes: Boxes | None) -> Ke
 
 
 def _digests(
-    files: Sequence[Path], cache: Cache, faults: dict[int, str], track: Track
+    files: Sequence[Path], cache: Cache, faults: dict[int, str]
 ) -> tuple[NDArray[np.int64], Digests]:
     """Return which files can be read, and their digests, (read, 32); `faults` is told of the others."""
     there = np.arange(len(files))
     try:
-        return there, content_digests(files, cache.folder, track=track)
+        return there, content_digests(files, cache.folder)
     except OSError:
         faults |= {row: why for row, file in enumerate(files) if (why := _unopened(file))}
     there = np.array([row for row in there.tolist() if row not in faults], np.int64)
     if not len(there):
         return there, np.empty((0, DIGEST_BYTES), np.uint8)
-    return there, content_digests([files[row] for row in there.tolist()], cache.folder, track=track)
+    return there, content_digests([files[row] for row in there.tolist()], cache.folder)
 
 
 def _unopened(file: Path) -> str | None:

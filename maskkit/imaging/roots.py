@@ -12,16 +12,16 @@ VARIABLE = "MASKKIT_ROOT"
 LOOKED_AT = 5
 
 
-def photo_files(manifest: Manifest, *, root: str | None = None, tolerant: bool = False) -> list[Path]:
+def photo_files(manifest: Manifest, *, tolerant: bool = False) -> list[Path]:
     """Return the file of each row, after looking whether the first few are there.
 
-    The root is `root`, or MASKKIT_ROOT, or the one that `label` recorded. If `tolerant`, one of the
-    first few photos is enough.
+    The root is that of `manifest.photos`, or MASKKIT_ROOT, or the one that `label` recorded. If `tolerant`,
+    one of the first few photos is enough.
 
     Raises:
         MaskkitError: The first photos are not under the root; better now than after an epoch.
     """
-    folder = Path(root or os.environ.get(VARIABLE) or manifest.root)
+    folder = Path(manifest.photos.root or os.environ.get(VARIABLE) or manifest.root)
     files = [_file(folder, path) for path in manifest.paths]
     first = files[:LOOKED_AT]
     missing = [file for file in first if not file.is_file()]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import fault, opened
 from maskkit.imaging.hashing import FINE_WORDS, hash_of
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 PIECE = 16  # photos that a thread looks at before it takes the next
 
@@ -88,14 +88,13 @@ def joined(surveys: Sequence[Survey]) -> Survey:
     return Survey(np.concatenate([one.looks for one in surveys]), faults, surveys[0].scale)
 
 
-def survey(files: Sequence[Path], *, scale: int = 1, track: Track = untracked) -> Survey:
+def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
     """Read and decode every photo, on all cores.
 
     Args:
         files: The photos.
         scale: Decode JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size. Light and colour change little;
             sharpness and hashes can only be compared with those at the same scale.
-        track: Shows progress.
     """
     keep_freed_memory()
     looks = np.zeros(len(files), LOOK)

@@ -16,7 +16,7 @@ from maskkit.imaging.views import View, views_of
 from maskkit.modeling.runtimes import Classifier
 from maskkit.options.values import Tta
 from maskkit.predicting.averaging import to_average
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 Answers = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
 
@@ -54,7 +54,6 @@ def answers(
     asking: Asking,
     *,
     parts: Sequence[slice] | None = None,
-    track: Track = untracked,
 ) -> Iterator[tuple[slice, list[Answers]]]:
     """Yield batch by batch which of the rows it holds, and what each group's models say of them.
 
@@ -65,7 +64,6 @@ def answers(
         rows: Photos, (rows,); the same in the inputs of every group.
         asking: How.
         parts: Only these batches, of those that `even_parts` names; None for all.
-        track: Shows progress.
     """
     parts = even_parts(len(rows), asking.batch_size) if parts is None else parts
     views = views_of(asking.tta)
@@ -90,12 +88,11 @@ def probabilities(
     device: torch.device,
     batch_size: int,
     workers: int,
-    track: Track = untracked,
 ) -> NDArray[np.float32]:
     """Return each model's class probabilities, (models, rows, classes)."""
     found = np.empty((len(models), len(rows), classes), np.float32)
     asking = Asking(device, batch_size, workers)
-    for part, (said,) in answers([Speakers(models, inputs)], rows, asking, track=track):
+    for part, (said,) in answers([Speakers(models, inputs)], rows, asking):
         found[:, part] = said
     return found
 

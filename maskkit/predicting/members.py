@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cache.records import Cache
 from maskkit.imaging.dataset import even_parts
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.runtimes import Classifier, Resolved, classifier
 from maskkit.predicting.inference import Asking, Speakers, answers
 from maskkit.predicting.progress_file import Finished
-from maskkit.progress import Track, untracked
 
 Sums = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -57,10 +55,7 @@ def sums_of(
     speaks: NDArray[np.bool_],
     *,
     kept: Finished,
-    root: str | None = None,
-    cache: Cache | None = None,
     faults: dict[int, str] | None = None,
-    track: Track = untracked,
 ) -> tuple[Sums, NDArray[np.bool_]]:
     """Add up what the models say of each photo, (rows, C); and tell which rows are finished, (rows,).
 
@@ -72,10 +67,7 @@ def sums_of(
         models: Who is asked.
         speaks: Which model answers for which row, (models, rows); at least one for each.
         kept: Rows that were finished before, which is told of those that are now.
-        root: Where the photos are, if not where `label` found them.
-        cache: Where decoded photos are kept.
         faults: Where to note what is wrong with rows that cannot be decoded; None to raise.
-        track: Shows progress.
     """
     sums = np.zeros((len(manifest), len(manifest.space)))
     done = kept.read(sums)
@@ -86,11 +78,11 @@ def sums_of(
             continue
         ways = _ways(models, members)
         for way in [way for way in ways if way not in photos]:
-            photos[way] = open_photos(manifest, way, root=root, cache=cache, faults=faults, track=track)
+            photos[way] = open_photos(manifest, way, faults=faults)
         ready |= {index: models.restored(index) for index in members if index not in ready}
         groups = [Speakers([ready[index] for index in same], photos[way]) for way, same in ways.items()]
         parts = _unfinished(rows, done, faults or {}, models.asking.batch_size)
-        for part, said in answers(groups, rows, models.asking, parts=parts, track=track):
+        for part, said in answers(groups, rows, models.asking, parts=parts):
             total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in said))  # (N, C)
             new = np.array([not done[row] and row not in (faults or {}) for row in rows[part].tolist()])
             sums[rows[part][new]] = total[new]

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 from maskkit.scoring.mistakes import WrongAnswer
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ def pictures_of(
     manifest: Manifest,
     *,
     explain: Sequence[Checkpoint] = (),
-    root: str | None = None,
-    track: Track = untracked,
 ) -> Mapping[str, Pictured]:
     """Return the pictures of each mistake by its path.
 
@@ -54,8 +52,6 @@ def pictures_of(
         mistakes: What is shown.
         manifest: That they are in.
         explain: Models to ask what they looked at.
-        root: Where the photos are, if not where `label` found them.
-        track: Shows progress.
 
     Raises:
         MaskkitError: The photos are not under the root, a model is of other classes, or it cannot be asked.
@@ -67,7 +63,7 @@ def pictures_of(
         return {}
     wanted = pa.array([one.path for one in mistakes])
     rows = pc.index_in(wanted, value_set=manifest.table["path"]).to_numpy().astype(np.int64)
-    files = photo_files(manifest, root=root, tolerant=True)
+    files = photo_files(manifest, tolerant=True)
     shown = {
         one.path: Pictured(thumbnail(files[row], height=HEIGHT))
         for one, row in track(zip(mistakes, rows, strict=True), len(mistakes), "thumbnails")
@@ -75,7 +71,7 @@ def pictures_of(
     if explain:
         readable = [place for place, one in enumerate(mistakes) if shown[one.path].photo is not None]
         chosen = [mistakes[place] for place in readable]
-        shown |= _explained(chosen, manifest, rows[readable], explain, shown, root)
+        shown |= _explained(chosen, manifest, rows[readable], explain, shown)
     return shown
 
 
@@ -85,7 +81,6 @@ def _explained(
     rows: NDArray[np.int64],
     models: Sequence[Checkpoint],
     shown: Mapping[str, Pictured],
-    root: str | None,
 ) -> dict[str, Pictured]:
     """Ask for each mistake a model that has not seen its person, and return its pictures with the heat."""
     from maskkit.artifacts.header import same_space
@@ -105,14 +100,14 @@ def _explained(
     for number in np.unique(spoken[spoken >= 0]).tolist():
         places = np.flatnonzero(spoken == number)
         asked = [mistakes[place] for place in places.tolist()]
-        heated = _heated(asked, manifest.select(rows[places]), models[number], root)
+        heated = _heated(asked, manifest.select(rows[places]), models[number])
         for one, pictures in zip(asked, heated, strict=True):
             found[one.path] = replace(shown[one.path], heats=pictures, by=models[number].name)
     return found
 
 
 def _heated(
-    mistakes: Sequence[WrongAnswer], manifest: Manifest, model: Checkpoint, root: str | None
+    mistakes: Sequence[WrongAnswer], manifest: Manifest, model: Checkpoint
 ) -> Iterator[tuple[tuple[str, str], ...]]:
     """Yield for each mistake, a row of the manifest each, the photo under the heat for answer and truth."""
     from maskkit.imaging.photos import open_photos
@@ -120,7 +115,7 @@ def _heated(
     from maskkit.modeling.backbone import restore
     from maskkit.modeling.explaining import heats, under_heat
 
-    photos = open_photos(manifest, model.preprocess, root=root)
+    photos = open_photos(manifest, model.preprocess)
     pixels = photos.take(np.arange(len(manifest)))  # (n, height, width, 3)
     names = manifest.space.names
     classes = [

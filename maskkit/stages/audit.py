@@ -28,7 +28,7 @@ from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey, joined
 from maskkit.imaging.thumbnails import thumbnail
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 MOST_SHOWN = 300  # findings with their photos in a page
 CORRECTION_COLUMNS = ("path", "person_id", "column", "value", "from", "kind", "confidence", "evidence")
@@ -100,10 +100,8 @@ def audit(
     predictions: Predictions | None = None,
     *,
     against: Sequence[Manifest] = (),
-    root: str | None = None,
     no_photos: bool = False,
     sureness: float = SURENESS,
-    track: Track = untracked,
 ) -> Audit:
     """Look for leaks, people who contradict themselves, doubtful labels and odd photos.
 
@@ -111,10 +109,8 @@ def audit(
         manifest: Read with `divided=True`, so that people in two folds can be reported.
         predictions: Out-of-fold probabilities; without them labels are not doubted.
         against: Data sets that share no photo with this one, such as the test set.
-        root: Where the manifest's photos are, if not where `label` found them.
         no_photos: Open no photo: neither duplicates nor odd photos are looked for.
         sureness: How sure models must be of another level, as a share of how sure they usually are of it.
-        track: Shows progress.
 
     Raises:
         MaskkitError: Photos are not under the root, or predictions do not fit or hold no probabilities.
@@ -129,7 +125,7 @@ def audit(
         checks.append("labels")
     own: Duplicates | None = None
     if not no_photos:
-        looks, pairs = _looked_at(manifest, against, root, track)
+        looks, pairs = _looked_at(manifest, against)
         own = pairs.inside(len(manifest))
         findings += odd_photos(manifest, looks)
         findings += duplicates_inside(manifest, own)
@@ -193,13 +189,11 @@ def refuse_leaks(result: Audit) -> None:
         )
 
 
-def _looked_at(
-    manifest: Manifest, against: Sequence[Manifest], root: str | None, track: Track
-) -> tuple[Survey, Duplicates]:
+def _looked_at(manifest: Manifest, against: Sequence[Manifest]) -> tuple[Survey, Duplicates]:
     """Survey all manifests; return the first one's, and the duplicates among all, in their order."""
     # Half the size shows blur as well as the whole, in two thirds of the time.
-    surveys = [look_at(manifest, root=root, half=True, track=track)]
-    surveys += [look_at(other, half=True, track=track) for other in against]
+    surveys = [look_at(manifest, half=True)]
+    surveys += [look_at(other, half=True) for other in against]
     return surveys[0], find_duplicates(joined(surveys))
 
 
@@ -237,14 +231,12 @@ def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.f
     return probs
 
 
-def report(result: Audit, *, root: str | None = None, photos: bool = False, track: Track = untracked) -> str:
+def report(result: Audit, *, photos: bool = False) -> str:
     """Return a self-contained HTML page of the findings.
 
     Args:
         result: What to show.
-        root: Where the photos are, if not where `label` found them.
         photos: Show the photos that findings name; the page is then not to be passed on lightly.
-        track: Shows progress.
     """
     from maskkit.reporting.audit_report import findings_page, place  # jinja2, which findings alone need not
 
@@ -262,14 +254,12 @@ def report(result: Audit, *, root: str | None = None, photos: bool = False, trac
         title=f"Audit of {manifest.name}",
         facts={"Photos": f"{len(manifest):,}", "Looked for": ", ".join(result.checks)},
         history=script(manifest.header.history, output=manifest.name),
-        pictures=_pictures(manifest, shown, root, track) if photos else {},
+        pictures=_pictures(manifest, shown) if photos else {},
     )
 
 
-def _pictures(
-    manifest: Manifest, shown: dict[str, list[int]], root: str | None, track: Track
-) -> dict[str, list[tuple[str, str]]]:
-    files = photo_files(manifest, root=root, tolerant=True)
+def _pictures(manifest: Manifest, shown: dict[str, list[int]]) -> dict[str, list[tuple[str, str]]]:
+    files = photo_files(manifest, tolerant=True)
     wanted = sorted({row for rows in shown.values() for row in rows})
     small = {row: thumbnail(files[row]) for row in track(wanted, len(wanted), "thumbnails")}
     return {

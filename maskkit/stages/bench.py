@@ -15,13 +15,12 @@ from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cache.records import Cache
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.labels import LabelSpace
 from maskkit.options.train_options import TrainOptions
-from maskkit.progress import Item, Track, untracked
+from maskkit.progress import Item, shown_by, track
 from maskkit.training.fold import Fold
 from maskkit.training.setup import pretrained, settled, tried
 from maskkit.training.trainer import Trainer
@@ -80,29 +79,23 @@ def bench(
     manifest: Manifest,
     *,
     options: TrainOptions | None = None,
-    root: str | None = None,
-    cache: Cache | None = None,
     seconds: float = 2.0,
-    track: Track = untracked,
 ) -> Bench:
     """Measure each part of training by itself, then all together.
 
     Args:
         manifest: The photos; the first few thousand are used, and need no labels.
         options: The model, photo size, augmentation, batch size, device and precision.
-        root: Where the photos are, if not where `label` found them.
-        cache: Where decoded photos are kept; None to see what training without it is like.
         seconds: How long each measurement takes.
-        track: Shows progress.
     """
     options = options or TrainOptions()
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
     options = settled(options)
     model, preprocess = pretrained(part, options)
     if options.precision == "auto":
-        options = replace(options, precision=tried(model, options, options.batch_size, cache))
-    photos = open_photos(part, preprocess, root=root)
-    kept = open_photos(part, preprocess, root=root, cache=cache, track=track)
+        options = replace(options, precision=tried(model, options, options.batch_size, part.photos.cache))
+    photos = open_photos(part.located(root=part.photos.root), preprocess)
+    kept = open_photos(part, preprocess)
     measure = _Measure(options, seconds, part.space, model)
     plan = [*_loading_plan(measure, photos, kept), *_training_plan(measure, kept)]
     return _conclusion([step() for step in track(plan, len(plan), "measurements")], options)
@@ -143,12 +136,14 @@ class _Measure:
             vary=augmentation(options.chosen("augment")) if vary else None,
         )
         watch = _Watch(self.seconds)
-        Trainer(deepcopy(self.model), fold, options).train(1, watch)
+        trainer = Trainer(deepcopy(self.model), fold, options)
+        with shown_by(watch):
+            trainer.train(1)
         return watch.rate
 
 
 class _Watch:
-    """A `track` that ends the work after some time, and knows how fast it went."""
+    """Watches work for `shown_by`: ends it after some time, and knows how fast it went."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.photos, self.passed = seconds, 0, 0.0

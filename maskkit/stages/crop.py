@@ -17,7 +17,6 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.faces.finding import FoundFaces, find_faces
 from maskkit.imaging.faces.models import CENTERFACE, open_model
 from maskkit.imaging.roots import photo_files
-from maskkit.progress import Track, untracked
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +65,6 @@ def crop(
     *,
     detector: str = CENTERFACE,
     score: float = 0.35,
-    root: str | None = None,
-    track: Track = untracked,
 ) -> Cropped:
     """Add the column `box`: where the face of each photo is, null where none was found or it cannot be one.
 
@@ -78,23 +75,20 @@ def crop(
         manifest: The photos; they need no label.
         detector: `centerface`, or the path of a CenterFace or YuNet as ONNX.
         score: Lowest score of a face, from 0 to 1.
-        root: Where the photos are, if not where `label` found them.
-        track: Shows progress.
 
     Raises:
         MaskkitError: There is no such detector, or photos are not found or cannot be decoded.
     """
-    files = photo_files(manifest, root=root)
+    files = photo_files(manifest)
     model = open_model(detector)
     started = time.perf_counter()
-    found = find_faces(model, files, score=score, track=track)
+    found = find_faces(model, files, score=score)
     passed = time.perf_counter() - started
     if not found.is_found.any():
         log.warning("no face was found in any of %d photos", len(files))
     given = Input(detector, model.source.sha256, option="detector")
-    result = manifest.then(
-        "crop", {"box": _column(found)}, inputs=(given,), detector=detector, score=score, root=root
-    )
+    options = {"detector": detector, "score": score, "root": manifest.photos.root}
+    result = manifest.then("crop", {"box": _column(found)}, inputs=(given,), **options)
     return Cropped(result, tuple(_tallies(manifest, found)), 1000 * passed / max(1, len(files)))
 
 

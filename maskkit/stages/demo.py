@@ -19,7 +19,7 @@ from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.drawing.population import Person, population
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.survey import keep_freed_memory
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 from maskkit.sources.competition import STATES
 
 RACE = "Drawn"  # fills a column that the competition has, and marks the files as made here
@@ -44,7 +44,6 @@ def demo(
     test_people: int = 40,
     seed: int = 0,
     force: bool = False,
-    track: Track = untracked,
 ) -> Drawn:
     """Write `train/` with labelled people and `eval/` with others, seven photos each, and the answers.
 
@@ -57,7 +56,6 @@ def demo(
         test_people: How many people to test on.
         seed: 0 or more; the same seed gives the same bytes.
         force: Replace a data set that `demo` wrote, provided that nothing was added to it.
-        track: Shows the progress, in people.
 
     Raises:
         MaskkitError: The folder holds something else or cannot be written, or a number is too small.
@@ -70,7 +68,7 @@ def demo(
     hidden = {person: _test_paths(person, seed=seed) for person in others}
     with _whole_folder(directory) as partial:
         _write_tables(partial, known, hidden)
-        _draw(partial, known | hidden, seed=seed, track=track)
+        _draw(partial, known | hidden, seed=seed)
     return Drawn(people, people * len(STATES), test_people, test_people * len(STATES))
 
 
@@ -120,7 +118,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
         table.writerows(rows)
 
 
-def _draw(root: Path, work: dict[Person, list[Path]], *, seed: int, track: Track) -> None:
+def _draw(root: Path, work: dict[Person, list[Path]], *, seed: int) -> None:
     """Draw everybody, a person per thread: NumPy and OpenCV compute outside the interpreter's lock."""
     keep_freed_memory()
     pool = ThreadPoolExecutor(os.cpu_count())

@@ -29,7 +29,7 @@ from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 ON_A_SHEET = 14  # photos of a contact sheet
 MOST_SHEETS = 40
@@ -38,30 +38,26 @@ MOST_SHEETS = 40
 def eda(
     manifest: Manifest,
     *,
-    root: str | None = None,
     half: bool = False,
     counts_only: bool = False,
     rare: int = 30,
     name: str | None = None,
-    track: Track = untracked,
 ) -> Eda:
     """Count people and photos, and look at every photo.
 
     Args:
         manifest: Lists the photos; labels, people and folds may be unknown.
-        root: Where the photos are, if not where `label` found them.
         half: Decode JPEGs at half their size.
         counts_only: Open no photo.
         rare: Fewer people than this are rare.
         name: What to call the set.
-        track: Shows progress.
 
     Raises:
         MaskkitError: No photo can be read.
     """
     pictures = None
     if not counts_only:
-        pictures = _pictures(manifest, look_at(manifest, root=root, half=half, track=track), half)
+        pictures = _pictures(manifest, look_at(manifest, half=half), half)
     person, known = manifest.people.codes, manifest.known_people
     levels = levels_of(manifest)
     seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
@@ -166,24 +162,20 @@ def report(
     result: Eda,
     manifest: Manifest,
     *,
-    root: str | None = None,
     photos: bool = False,
-    track: Track = untracked,
 ) -> str:
     """Return a self-contained HTML page.
 
     Args:
         result: What to show.
         manifest: What it is of.
-        root: Where the photos are, if not where `label` found them.
         photos: Show small pictures, some of each class and those that stand out.
-        track: Shows progress.
     """
     from maskkit.reporting.eda_report import eda_page  # jinja2, which counting need not load
 
     sheets: dict[str, list[tuple[str, str]]] = {}
     if photos:
-        files = dict(zip(manifest.paths, photo_files(manifest, root=root, tolerant=True), strict=True))
+        files = dict(zip(manifest.paths, photo_files(manifest, tolerant=True), strict=True))
         wanted = list(_sheets(result, manifest).items())[:MOST_SHEETS]
         for title, names in track(wanted, len(wanted), "contact sheets"):
             pictures = ((name, thumbnail(files[name])) for name in names)

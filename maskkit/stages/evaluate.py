@@ -16,7 +16,6 @@ from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.labels import LabelSpace
-from maskkit.progress import Track, untracked
 from maskkit.scoring.boundary import Boundary, boundaries, signed_distances
 from maskkit.scoring.calibration import calibration
 from maskkit.scoring.changed_answers import against as compared
@@ -44,8 +43,6 @@ def evaluate(
     replicates: int = 1000,
     seed: int = 0,
     allow_leak: bool = False,
-    root: str | None = None,
-    track: Track = untracked,
 ) -> Evaluation:
     """Score every labelled image against `label`, the truth, whatever the training target was.
 
@@ -58,8 +55,6 @@ def evaluate(
         replicates: Bootstrap replicates over people.
         seed: Of the bootstrap.
         allow_leak: Score although models have seen the people.
-        root: Where the photos are, for slices by light.
-        track: Shows progress.
 
     Raises:
         MaskkitError: Images or classes do not match; nothing is dropped silently.
@@ -74,7 +69,7 @@ def evaluate(
     other = None
     if against is not None:
         other = compared(manifest, predictions, against, allow_leak=allow_leak, **bootstrap)
-    computed = _computed(manifest, scored.rows, cuts, root, track)
+    computed = _computed(manifest, scored.rows, cuts)
     groups = [cut(manifest, one, scored.rows, computed) for one in cuts]
     space, probs = manifest.space, predictions.probs
     scores = score(
@@ -173,7 +168,7 @@ def _mistakes(
 
 
 def _computed(
-    manifest: Manifest, rows: NDArray[np.int64], cuts: Sequence[By], root: str | None, track: Track
+    manifest: Manifest, rows: NDArray[np.int64], cuts: Sequence[By]
 ) -> dict[str, NDArray[np.float64]]:
     """Return what slices need and the manifest does not have, of these rows: the size of faces, light.
 
@@ -190,7 +185,7 @@ def _computed(
         x0, y0, x1, y1 = boxes_of(manifest)[rows].astype(np.float64).T
         found[FACE] = (x1 - x0) * (y1 - y0)
     if wanted & set(LOOKS):
-        looks = look_at(manifest.select(rows), root=root, half=True, track=track)
+        looks = look_at(manifest.select(rows), half=True)
         for name in wanted & set(LOOKS):
             found[name] = np.where(looks.readable, looks[name].astype(np.float64), np.nan)
     return found
@@ -201,8 +196,6 @@ def pictured(
     manifest: Manifest,
     *,
     explain: Sequence[Checkpoint] = (),
-    root: str | None = None,
-    track: Track = untracked,
 ) -> Mapping[str, Pictured]:
     """Return small pictures of the worst mistakes, by path, for a page that is not to be passed on lightly.
 
@@ -210,15 +203,13 @@ def pictured(
         evaluation: Names the mistakes.
         manifest: That they were found in.
         explain: Models to ask what they looked at; of each photo the one that has not seen its person.
-        root: Where the photos are, if not where `label` found them.
-        track: Shows progress.
 
     Raises:
         MaskkitError: Photos are not under the root, or the models cannot be asked.
     """
     from maskkit.reporting.pictured import pictures_of  # Pillow, and torch if models are asked
 
-    return pictures_of(evaluation.mistakes, manifest, explain=explain, root=root, track=track)
+    return pictures_of(evaluation.mistakes, manifest, explain=explain)
 
 
 def report(

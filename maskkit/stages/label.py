@@ -20,7 +20,6 @@ from maskkit.imaging.checking import check_photos, unchecked
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import with_ignored, with_train_cuts
 from maskkit.labels import HOME, LabelSpace
-from maskkit.progress import Track, untracked
 from maskkit.sources.competition import TEST_COLUMN, is_training, training_photos, unlabelled_photos
 from maskkit.sources.folders import folder_photos
 from maskkit.sources.listed import listed
@@ -43,7 +42,6 @@ def label(
     corrections: Source | Path | str | None = None,
     skip_bad: bool = False,
     no_check: bool = False,
-    track: Track = untracked,
 ) -> Manifest:
     """List photos, look at each, and give each its class.
 
@@ -58,7 +56,6 @@ def label(
         corrections: A CSV of `path` or `person_id`, `column` and `value`, applied before all else.
         skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping.
         no_check: Do not open any photo. The record then holds a digest of their names, not of their bytes.
-        track: Shows progress.
 
     Raises:
         MaskkitError: Nothing was found, a column or value does not fit, or photos are bad.
@@ -73,7 +70,7 @@ def label(
     table = with_ignored(with_train_cuts(table, space, train_cuts), space, ignore)
     table = check(table, Header("manifest", space), name=given.path)
     paths = table["path"]
-    bad, photos = ({}, unchecked(paths)) if no_check else check_photos(listing.root, paths, track=track)
+    bad, photos = ({}, unchecked(paths)) if no_check else check_photos(listing.root, paths)
     bad = {**listing.missing, **bad}
     if bad:
         _report(bad, root=listing.root, total=len(paths) + len(listing.missing), skip_bad=skip_bad)

@@ -10,11 +10,9 @@ from typing import Any
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.roots import photo_files
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
-from maskkit.progress import Track, untracked
 from maskkit.training.feed import Batch
 from maskkit.training.fold_rows import rows_of
 from maskkit.training.loop import train_step
@@ -85,10 +83,7 @@ def lr_find(
     start: float = 1e-6,
     end: float = 1.0,
     steps: int = 100,
-    root: str | None = None,
-    cache: Cache | None = None,
     allow_leak: bool = False,
-    track: Track = untracked,
 ) -> SuggestedRate:
     """Train for a few steps at rising rates, and suggest the highest rate for a training.
 
@@ -102,11 +97,8 @@ def lr_find(
         start: The lowest rate of the backbone.
         end: The highest.
         steps: From one to the other; photos are gone through again if there are too few.
-        root: Where the photos are, if not where `label` found them.
-        cache: Where decoded photos are kept; None to decode them when they are wanted.
         allow_leak: Go on although people are on both sides of the split, or held out and among the
             unlabelled.
-        track: Shows progress.
 
     Raises:
         MaskkitError: As `train`; or rates do not rise, the model is to learn in phases, or nothing is learnt.
@@ -119,19 +111,17 @@ def lr_find(
     # the weights would be another copy of them that nobody asks.
     options = replace(settled(options), learning_rate=1.0, average="none")
     rows = rows_of(manifest, fold, allow_leak=allow_leak)
-    photo_files(manifest, root=root)
-    unlabeled = read_unlabeled(
-        options.unlabeled, manifest, rows, fold=fold, root=root, cache=cache, allow_leak=allow_leak
-    )
-    ready = start_training(manifest, rows, options, unlabeled=unlabeled, root=root, cache=cache, track=track)
+    photo_files(manifest)
+    unlabeled = read_unlabeled(options.unlabeled, manifest, rows, fold=fold, allow_leak=allow_leak)
+    ready = start_training(manifest, rows, options, unlabeled=unlabeled)
     trainer = Trainer(ready.learner, ready.fold, ready.options)
     with nothing_changed(trainer.learner.model, trainer.learner.optimizer):
-        curve = range_test(_step_of(trainer), start=start, end=end, steps=steps, track=track)
+        curve = range_test(_step_of(trainer), start=start, end=end, steps=steps)
     chosen = {
         name: value for name, value in ready.options.to_json().items() if name not in OF_A_WHOLE_TRAINING
     }
     settings = {"fold": fold, **chosen, "start": start, "end": end, "steps": steps}
-    settings |= {"root": root, "allow_leak": allow_leak}
+    settings |= {"root": manifest.photos.root, "allow_leak": allow_leak}
     record = Record("lr-find", settings, inputs_of(manifest, options))
     return SuggestedRate(curve, len(rows.training), record, history_of(manifest, unlabeled))
 
@@ -196,4 +186,4 @@ def _step_of(trainer: Trainer) -> Callable[[float], float]:
 def _batches(trainer: Trainer) -> Iterator[Batch]:
     """Yield the batches of one epoch after the other, without end."""
     for epoch in count(1):
-        yield from trainer.batches(epoch)
+        yield from trainer.batches(epoch, is_tracked=False)

@@ -15,7 +15,6 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
@@ -30,7 +29,6 @@ from maskkit.predicting.eligibility import common_fold, seen_rows, who_speaks
 from maskkit.predicting.inference import Asking
 from maskkit.predicting.members import Models, sums_of
 from maskkit.predicting.progress_file import Finished
-from maskkit.progress import Track, untracked
 from maskkit.sources.listed import unlabelled_folder
 
 log = logging.getLogger(__name__)
@@ -70,13 +68,10 @@ def predict(
     tta: str = "none",
     blend: Blend = "mean",
     afterwards: Afterwards | None = None,
-    root: str | None = None,
     allow_leak: bool = False,
     machine: Machine | None = None,
-    cache: Cache | None = None,
     left_over: Path | None = None,
     faults: dict[str, str] | None = None,
-    track: Track = untracked,
 ) -> Predictions:
     """Average the class probabilities of the models for each image, rows in the manifest's order.
 
@@ -88,15 +83,12 @@ def predict(
         tta: Views of each photo that are averaged: `none`, or such as `hflip,scale:0.9,shift`.
         blend: How views and models are averaged: `mean`, `geometric` or `logit`.
         afterwards: How probabilities are adjusted when all models have spoken.
-        root: Where the photos are, if not where `label` found them.
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
         machine: Device, batch size, runtime and precision.
-        cache: Where decoded photos are kept; None to decode them now.
         left_over: A file where rows are kept as they are finished; what an interrupted run of the same
             options and inputs left there is gone on with. It stays when all is done.
         faults: Is told by path what is wrong with photos that cannot be decoded, which are left out.
             None to raise.
-        track: Shows progress.
 
     Raises:
         MaskkitError: Label spaces or face detectors differ, photos are not found or cannot be decoded.
@@ -111,10 +103,16 @@ def predict(
     if afterwards.calibrate is not None:
         decision = temperature_decision(afterwards.on or manifest, afterwards.calibrate)
     models = (machine or Machine()).resolved(checkpoints, views, blend)
-    photo_files(manifest, root=root, tolerant=faults is not None)  # better found wrong now than later
+    photo_files(manifest, tolerant=faults is not None)  # better found wrong now than later
     seen = seen_rows(manifest, checkpoints)  # (models, rows)
     speaks = who_speaks(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
-    options = {"oof": oof, "tta": str(views), "blend": blend, **afterwards.options(), "root": root}
+    options = {
+        "oof": oof,
+        "tta": str(views),
+        "blend": blend,
+        **afterwards.options(),
+        "root": manifest.photos.root,
+    }
     record = _record(manifest, models, afterwards, {**options, "allow_leak": allow_leak})
 
     asked = np.flatnonzero(speaks.any(0))
@@ -122,7 +120,7 @@ def predict(
     speaks, seen = speaks[:, asked], seen[:, asked]
     every = max(1, KEPT_EVERY // _passes(speaks, views))
     with Finished(left_over, _with_machine(record, models), every=every) as kept:
-        sums, rows = _sums(part, models, speaks, kept, root=root, cache=cache, faults=faults, track=track)
+        sums, rows = _sums(part, models, speaks, kept, faults=faults)
     speaks, seen = speaks[:, rows], seen[:, rows]
     probs = _averaged(sums[rows], speaks.sum(0), blend)
     predictions = Predictions(
@@ -169,14 +167,11 @@ def _sums(
     speaks: NDArray[np.bool_],
     kept: Finished,
     *,
-    root: str | None,
-    cache: Cache | None,
     faults: dict[str, str] | None,
-    track: Track,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return what the models' answers add up to, (rows, C), and the rows for which that is known."""
     bad: dict[int, str] | None = None if faults is None else {}
-    sums, done = sums_of(manifest, models, speaks, kept=kept, root=root, cache=cache, faults=bad, track=track)
+    sums, done = sums_of(manifest, models, speaks, kept=kept, faults=bad)
     found = {manifest.paths[row]: bad[row] for row in sorted(bad or ()) if bad and not done[row]}
     if faults is not None:
         faults |= found

@@ -7,14 +7,12 @@ from dataclasses import replace
 import torch
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.preview_sheet import contact_sheet
 from maskkit.imaging.roots import photo_files
 from maskkit.labels import LabelSpace
 from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
-from maskkit.progress import Track, untracked
 from maskkit.training.feed import Feed
 from maskkit.training.fold_rows import rows_of
 from maskkit.training.setup import settled, start
@@ -28,10 +26,7 @@ def preview(
     *,
     fold: int,
     options: TrainOptions | None = None,
-    root: str | None = None,
-    cache: Cache | None = None,
     allow_leak: bool = False,
-    track: Track = untracked,
 ) -> bytes:
     """Return a PNG of the first photos of the first epoch, as the network will get them.
 
@@ -42,10 +37,7 @@ def preview(
         manifest: With `fold`, from `split`.
         fold: The fold that will be held out; none of its photos is shown.
         options: How will be trained.
-        root: Where the photos are, if not where `label` found them.
-        cache: Where decoded photos are kept; None to decode them now.
         allow_leak: Go on although people are on both sides of the split.
-        track: Shows progress.
 
     Raises:
         MaskkitError: As `train`; or the network sees features, not photos.
@@ -59,11 +51,11 @@ def preview(
             fix="leave --freeze out to see how the photos are varied",
         )
     rows = rows_of(manifest, fold, allow_leak=allow_leak)
-    photo_files(manifest, root=root)
-    ready = start(manifest, rows, options, root=root, cache=cache, track=track)
+    photo_files(manifest)
+    ready = start(manifest, rows, options)
     feed = Feed(ready.fold, ready.options, torch.device("cpu"))
     images, captions = [], []
-    for batch in feed.epoch(1):
+    for batch in feed.epoch(1, is_tracked=False):
         images.append(batch.images)
         captions += _captions(batch.target, manifest.space)
         if len(captions) >= PHOTOS:

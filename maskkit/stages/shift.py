@@ -20,7 +20,6 @@ from maskkit.imaging.duplicates import find_duplicates
 from maskkit.imaging.hashing import groups_of
 from maskkit.imaging.looking import look_at
 from maskkit.imaging.survey import Survey, joined
-from maskkit.progress import Track, untracked
 from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
@@ -31,32 +30,23 @@ def shift(
     first: Manifest,
     second: Manifest,
     *,
-    root: str | None = None,
-    other_root: str | None = None,
     half: bool = False,
     seed: int = 0,
     names: tuple[str, str] | None = None,
-    track: Track = untracked,
 ) -> Comparison:
     """Look at the photos of both sets, and compare.
 
     Args:
         first: Such as the training set.
         second: Such as the test set. Label spaces may differ; then classes are not compared.
-        root: Where the photos of the first are, if not where `label` found them.
-        other_root: The same of the second.
         half: Decode JPEGs at half their size.
         seed: Of the cross-validation.
         names: What to call the sets.
-        track: Shows progress.
 
     Raises:
         MaskkitError: No photo of a set can be read.
     """
-    surveys = [
-        look_at(manifest, root=place, half=half, track=track)
-        for manifest, place in ((first, root), (second, other_root))
-    ]
+    surveys = [look_at(manifest, half=half) for manifest in (first, second)]
     looks = [survey.looks[survey.readable] for survey in surveys]
     both = joined(surveys)
     found = find_duplicates(both)
@@ -85,7 +75,7 @@ def shift(
         tuple(shares(plain[0].formats, plain[1].formats)),
         tuple(_classes(first, second)),
         kind("in both", between, pairs, found.is_exact, found.bits, [*first.paths, *second.paths]),
-        _tested(sample, seed, track),
+        _tested(sample, seed),
         half,
     )
 
@@ -148,7 +138,7 @@ class _Photos:
         )
 
 
-def _tested(photos: _Photos, seed: int, track: Track) -> TwoSample | None:
+def _tested(photos: _Photos, seed: int) -> TwoSample | None:
     """Test the readable photos, or some of them, without dividing a group."""
     rows = _some(photos, np.flatnonzero(photos.survey.readable), seed)
     counts, _ = _counts(photos.is_second[rows], photos.group[rows])
@@ -159,7 +149,7 @@ def _tested(photos: _Photos, seed: int, track: Track) -> TwoSample | None:
         counts, codes = _counts(is_second, group)
         return stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes].astype(np.int64)
 
-    return two_sample(photos.sample(rows), deal, seed=seed, track=track)
+    return two_sample(photos.sample(rows), deal, seed=seed)
 
 
 def _some(photos: _Photos, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -15,12 +15,10 @@ from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.history import differences
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.seen import Seen
-from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import Photos
 from maskkit.imaging.roots import photo_files
 from maskkit.options.train_options import TrainOptions
-from maskkit.progress import Track, untracked
 from maskkit.tracking.facts import RunFacts
 from maskkit.tracking.pictures import PicturedMistake, pictured
 from maskkit.tracking.tracker import Tracker, Untracked
@@ -40,12 +38,9 @@ def train(
     *,
     fold: int,
     options: TrainOptions | None = None,
-    root: str | None = None,
-    cache: Cache | None = None,
     resume: bool = False,
     force: bool = False,
     allow_leak: bool = False,
-    track: Track = untracked,
     tracker: Tracker | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Path:
@@ -59,13 +54,10 @@ def train(
         output: The checkpoint, a `.safetensors` file.
         fold: The fold that is held out: scored after every epoch, never trained on.
         options: How to train.
-        root: Where the photos are, if not where `label` found them.
-        cache: Where decoded photos are kept; None to decode them in every epoch.
         resume: Go on from an interrupted run of the same options and inputs, if there is one.
         force: Replace an existing checkpoint or interrupted run.
         allow_leak: Train although people are on both sides of the split, or held out and among the
             unlabelled.
-        track: Shows progress.
         tracker: Is told the numbers of each epoch; the history file is written in any case.
         on_epoch: Called after each epoch.
 
@@ -80,7 +72,7 @@ def train(
     options = _as_begun(
         settled(options or TrainOptions()), left_over if goes_on else output if is_finished else None
     )
-    record = _record(manifest, fold, options, root, allow_leak)
+    record = _record(manifest, fold, options, allow_leak)
     if is_finished:
         _check_finished(output, record)
         return output
@@ -88,12 +80,10 @@ def train(
     refuse_existing(output, force=force or goes_on)
     _refuse_to_lose(left_over, resume=resume, force=force)
     rows = rows_of(manifest, fold, allow_leak=allow_leak)
-    photo_files(manifest, root=root)  # a wrong root is better found now than after weights were loaded
-    unlabeled = read_unlabeled(
-        options.unlabeled, manifest, rows, fold=fold, root=root, cache=cache, allow_leak=allow_leak
-    )
+    photo_files(manifest)  # a wrong root is better found now than after weights were loaded
+    unlabeled = read_unlabeled(options.unlabeled, manifest, rows, fold=fold, allow_leak=allow_leak)
 
-    ready = start(manifest, rows, options, unlabeled=unlabeled, root=root, cache=cache, track=track)
+    ready = start(manifest, rows, options, unlabeled=unlabeled)
     record = replace(record, options={**record.options, "precision": ready.options.precision})
     trainer = Trainer(ready.learner, ready.fold, ready.options)
     log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
@@ -103,7 +93,7 @@ def train(
     with tracker or Untracked() as told:
         told.begin(RunFacts.of(output, record, manifest.space, trainer.history))
         while not trainer.is_done:
-            epoch = trainer.run_epoch(track)
+            epoch = trainer.run_epoch()
             write_whole(output.with_suffix(".history.csv"), to_csv(trainer.history))
             told.epoch(epoch, trainer.confusion)
             save_state(left_over, record, trainer.state())  # last: what is resumed has been told
@@ -123,8 +113,6 @@ def refuse_leaks(
     folds: Sequence[int],
     *,
     options: TrainOptions,
-    root: str | None = None,
-    cache: Cache | None = None,
 ) -> None:
     """Raise if a later fold could not be trained: better before the first than after its hours.
 
@@ -134,7 +122,7 @@ def refuse_leaks(
     """
     for fold in folds:
         rows = rows_of(manifest, fold)
-        read_unlabeled(options.unlabeled, manifest, rows, fold=fold, root=root, cache=cache)
+        read_unlabeled(options.unlabeled, manifest, rows, fold=fold)
 
 
 def _refuse_to_lose(left_over: Path, *, resume: bool, force: bool) -> None:
@@ -160,10 +148,8 @@ def _as_begun(options: TrainOptions, begun: Path | None) -> TrainOptions:
     return replace(options, precision=earlier.options.get("precision", options.precision))
 
 
-def _record(
-    manifest: Manifest, fold: int, options: TrainOptions, root: str | None, allow_leak: bool
-) -> Record:
-    settings = {"fold": fold, **options.to_json(), "root": root, "allow_leak": allow_leak}
+def _record(manifest: Manifest, fold: int, options: TrainOptions, allow_leak: bool) -> Record:
+    settings = {"fold": fold, **options.to_json(), "root": manifest.photos.root, "allow_leak": allow_leak}
     return Record("train", settings, inputs_of(manifest, options))
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.cache.records import Cache, Keys, Records, records
+from maskkit.cache.records import Keys, Records, records
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
@@ -25,7 +25,7 @@ from maskkit.modeling.precision import prepare
 from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import AUGMENTATIONS
 from maskkit.options.train_options import TrainOptions
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 from maskkit.training.fold import Fold
 
 VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways
@@ -105,9 +105,6 @@ def freeze(
     fold: Fold,
     photos: Photos,
     options: TrainOptions,
-    *,
-    cache: Cache | None = None,
-    track: Track = untracked,
 ) -> tuple[Head, Fold]:
     """Return the head of a model as a model of its own, and the fold with features in place of photos.
 
@@ -116,8 +113,6 @@ def freeze(
         fold: What is learnt and scored.
         photos: Those of the fold.
         options: With device and precision resolved.
-        cache: Where features are kept.
-        track: Shows progress.
 
     Raises:
         MaskkitError: The model is not made of features and one layer on them.
@@ -127,27 +122,23 @@ def freeze(
     backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=dropout)
     name = options.one("model").name
     showing = Showing(backbone, name, backbone_digest(model), device, options.augment)
-    features = features_of(showing, photos, cache=cache, track=track)
+    features = features_of(showing, photos)
     return backbone.head, replace(fold, inputs=features, vary=DrawnView(showing.views))
 
 
-def features_of(
-    showing: Showing, photos: Photos, *, cache: Cache | None = None, track: Track = untracked
-) -> Features:
-    """Compute each photo's features, or find them in the cache.
+def features_of(showing: Showing, photos: Photos) -> Features:
+    """Compute each photo's features, or find them in the photos' cache.
 
     Args:
         showing: To which model, and how.
         photos: Their pixels.
-        cache: Where features are kept, by the photos' content and the backbone's weights.
-        track: Shows progress.
     """
-    keys = photos.keys(None if cache is None else cache.folder)
+    keys = photos.keys()
     maker = _Maker(showing, photos, keys)
-    if cache is not None:
+    if photos.cache is not None:
         kept = records(
-            cache, _store_name(showing, photos), keys, maker, shape=maker.shape, dtype=np.float32,
-            track=track, what="computing features",
+            photos.cache, _store_name(showing, photos), keys, maker, shape=maker.shape, dtype=np.float32,
+            what="computing features",
         )  # fmt: skip
         if kept is not None:
             return Features(kept)

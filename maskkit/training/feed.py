@@ -18,7 +18,7 @@ from maskkit.imaging.resampling import Oversample, Undersample, epoch_rows
 from maskkit.imaging.samplers import SAMPLERS
 from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 from maskkit.training.fold import Fold
 from maskkit.training.unlabeled import Views
 
@@ -107,8 +107,8 @@ class Feed:
         """Return the rows of an epoch in their order, (photos,); with repeats, if they are sampled so."""
         return self._draw(self._random(epoch))
 
-    def epoch(self, number: int, track: Track = untracked) -> Iterator[Batch]:
-        """Yield the batches of an epoch, counted from 1."""
+    def epoch(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
+        """Yield the batches of an epoch, counted from 1, and show how far it has come."""
         options = self.options
         random, vary = self._random(number), self.fold.vary
         rows = self._draw(random)
@@ -119,8 +119,9 @@ class Feed:
         )  # fmt: skip
         mixer = np.random.default_rng((options.seed, number, _MIXING))
         views = self._views(number, photos=len(rows))
-        # The loader is asked first, so that it is what ends the epoch.
-        for (these, values), pair in zip(track(loader, self.steps, f"epoch {number}"), views, strict=False):
+        shown = track(loader, self.steps, f"epoch {number}") if is_tracked else loader
+        # The loader comes first, so that it is what ends the epoch.
+        for (these, values), pair in zip(shown, views, strict=False):
             yield replace(self._batch(these, values, mixer), views=pair)
 
     def _random(self, epoch: int) -> np.random.Generator:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 SMOOTHING = 0.9  # share of the smoothed loss that stays at a step; fastai's 0.98 is slow for 100 steps
 TOO_HIGH = 4.0  # times the lowest smoothed loss, as in fastai: from there on the loss tells nothing more
@@ -55,7 +55,6 @@ def range_test(
     start: float = 1e-6,
     end: float = 1.0,
     steps: int = 100,
-    track: Track = untracked,
 ) -> Curve:
     """Make steps at rising rates until the loss runs away, and suggest a rate.
 
@@ -69,7 +68,6 @@ def range_test(
         start: The lowest rate.
         end: The highest rate.
         steps: From one to the other, if the loss does not run away.
-        track: Shows progress.
 
     Raises:
         MaskkitError: The rates do not rise, the loss is not finite from the start, or nothing was learnt at

@@ -31,7 +31,6 @@ from maskkit.modeling.weights import load_weights
 from maskkit.options.techniques import AUXILIARY
 from maskkit.options.train_options import HUB, PACKAGE, Device, Precision, TrainOptions
 from maskkit.options.values import parse_normalize, parse_size
-from maskkit.progress import Track, untracked
 from maskkit.training.features import freeze
 from maskkit.training.fold import Fold
 from maskkit.training.fold_rows import Rows
@@ -104,9 +103,6 @@ def start(
     options: TrainOptions,
     *,
     unlabeled: Manifest | None = None,
-    root: str | None = None,
-    cache: Cache | None = None,
-    track: Track = untracked,
 ) -> Start:
     """Build the model, decode the photos, and put the fold together.
 
@@ -115,9 +111,6 @@ def start(
         rows: To train on and to score.
         options: As from `settled`.
         unlabeled: Photos to learn from without labels, as from `read_unlabeled`.
-        root: Where the photos are, if not where `label` found them.
-        cache: Where decoded photos are kept; None to decode them in every epoch.
-        track: Shows progress.
 
     Raises:
         MaskkitError: There is no such model, level or photo, or they do not fit each other.
@@ -127,19 +120,19 @@ def start(
     numbers = _numbers(manifest)
     model, preprocess = pretrained(manifest, options)
     if options.precision == "auto":
-        options = replace(options, precision=tried(model, options, len(rows.training), cache))
+        options = replace(options, precision=tried(model, options, len(rows.training), manifest.photos.cache))
     heads, known = options.chosen("head"), None
     if any(head.name in AUXILIARY for head in heads):
         known = Numbers.of(torch.from_numpy(numbers[rows.training]), manifest.space)
     attach(model, heads, manifest.space, numbers=known)
-    photos = open_photos(manifest, preprocess, root=root, cache=cache, track=track)
+    photos = open_photos(manifest, preprocess)
     fold = _fold(manifest, rows, numbers, photos, options)
     if unlabeled is not None:
-        more = open_unlabeled(unlabeled, preprocess, options, cache=cache, track=track)
+        more = open_unlabeled(unlabeled, preprocess, options)
         fold = replace(fold, unlabeled=more)
     if options.one("freeze").name != "all":
         return Start(model, model, photos, fold, options)
-    learner, fold = freeze(model, fold, photos, options, cache=cache, track=track)
+    learner, fold = freeze(model, fold, photos, options)
     sampler = options.one("sampler")
     if sampler.name == "smote":
         fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=options.seed)

@@ -21,7 +21,6 @@ from maskkit.modeling.runtimes import classifier
 from maskkit.options.techniques import AUXILIARY
 from maskkit.options.train_options import TrainOptions
 from maskkit.predicting.inference import probabilities
-from maskkit.progress import Track, untracked
 from maskkit.scoring.metrics import confusion
 from maskkit.training.average import averaging
 from maskkit.training.consistency import PART, annealing_of, consistency_of
@@ -108,13 +107,13 @@ class Trainer:
         stop = self.options.one("schedule").whole("stop")
         return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
 
-    def run_epoch(self, track: Track = untracked) -> Epoch:
+    def run_epoch(self) -> Epoch:
         """Train for an epoch, score every held-out photo, remember the best weights."""
         number = len(self.history) + 1
         started = time.perf_counter()
-        parts = self.train(number, track)
+        parts = self.train(number)
         trained = time.perf_counter()
-        loss, scores = self._score(track)
+        loss, scores = self._score()
         if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
             raise diverged(f"the held-out loss is {loss} after epoch {number}")
         self.learner.schedule.observe(scores["macro_f1"])
@@ -153,24 +152,24 @@ class Trainer:
     def _weight_of(self, head: str) -> float:
         return next(choice.number("weight") for choice in self.options.chosen("head") if choice.name == head)
 
-    def train(self, number: int, track: Track = untracked) -> dict[str, float]:
+    def train(self, number: int) -> dict[str, float]:
         """Train for one epoch; return the mean loss by part of the head. `run_epoch` also scores."""
         epochs = self.options.epochs
-        batches = self.batches(number, track)
+        batches = self.batches(number)
         parts = train_epoch(self.learner, batches, progress=(number - 1) / epochs)
         with autocast(self.device, self.precision):
-            images = (batch.images for batch in self.feed.epoch(number, track))
+            images = (batch.images for batch in self.feed.epoch(number))
             self.learner.average.after_epoch(number, epochs, lambda: images)
         return parts
 
-    def batches(self, number: int, track: Track = untracked) -> Iterator[Batch]:
+    def batches(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
         """Begin an epoch, and return what there is to learn in it."""
         torch.manual_seed(self.options.seed * 100_003 + number)
         self.learner.network.train()
         self.thaw.begin_epoch(number)
-        return self.feed.epoch(number, track)
+        return self.feed.epoch(number, is_tracked=is_tracked)
 
-    def _score(self, track: Track) -> tuple[float, dict[str, float]]:
+    def _score(self) -> tuple[float, dict[str, float]]:
         """Ask about every photo held out; return the loss and the scores."""
         model = classifier(
             self.scored,
@@ -187,7 +186,6 @@ class Trainer:
             device=self.device,
             batch_size=self.options.batch_size,
             workers=self.options.workers,
-            track=track,
         )[0]
         return held_out_scores(self.fold.label[self.fold.held_out], self.answers, self.fold.space)
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cache.records import Cache
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.dataset import Augment, Inputs, Order, batches, even_parts
 from maskkit.imaging.photos import open_photos
@@ -20,7 +19,6 @@ from maskkit.imaging.samplers import shuffle
 from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.techniques import AUGMENTATIONS
 from maskkit.options.train_options import TrainOptions
-from maskkit.progress import Track, untracked
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +72,6 @@ def open_unlabeled(
     manifest: Manifest,
     preprocess: Preprocess,
     options: TrainOptions,
-    *,
-    cache: Cache | None = None,
-    track: Track = untracked,
 ) -> Unlabeled:
     """Return the photos of a manifest, prepared and weakly varied as those that are trained on.
 
@@ -84,8 +79,6 @@ def open_unlabeled(
         manifest: As `read_unlabeled` returns it; only paths and boxes are read.
         preprocess: Of the model.
         options: Of the training.
-        cache: Where decoded photos are kept.
-        track: Shows progress.
 
     Raises:
         MaskkitError: A photo cannot be decoded.
@@ -93,7 +86,7 @@ def open_unlabeled(
     how = options.one("consistency")
     strong = parse_sum(str(how.settings["strong"]), AUGMENTATIONS, option="the strong view of --consistency")
     _warn_of_smoothing(how, options, classes=len(manifest.space))
-    photos = open_photos(manifest, preprocess, root=str(manifest.root), cache=cache, track=track)
+    photos = open_photos(manifest, preprocess)
     return Unlabeled(photos, TwoViews(options.chosen("augment"), strong), how.whole("ratio"))
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from maskkit.artifacts.header import same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.digests import content_digests
-from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.roots import photo_files
@@ -26,8 +25,6 @@ def read_unlabeled(
     rows: Rows,
     *,
     fold: int,
-    root: str | None = None,
-    cache: Cache | None = None,
     allow_leak: bool = False,
 ) -> Manifest | None:
     """Read photos to learn from without labels; None if no manifest of them is named.
@@ -41,8 +38,6 @@ def read_unlabeled(
         manifest: What is trained on and scored.
         rows: Which of it.
         fold: That is held out.
-        root: Where the photos of `manifest` are, if not where `label` found them.
-        cache: Where digests of photos are remembered.
         allow_leak: Go on with photos of people who are held out.
 
     Raises:
@@ -53,6 +48,7 @@ def read_unlabeled(
     if name is None:
         return None
     unlabeled = Manifest.read(name)
+    unlabeled = unlabeled.located(root=str(unlabeled.root), cache=manifest.photos.cache)
     same_space(manifest.space, unlabeled.space, names=(manifest.name, unlabeled.name))
     if not len(unlabeled):
         raise MaskkitError(
@@ -61,17 +57,13 @@ def read_unlabeled(
             fix="give another --unlabeled",
         )
     same_boxes(unlabeled, manifest)
-    held_out = _files(manifest, root)
+    held_out = photo_files(manifest)
     same_person = _of_people(unlabeled, manifest, rows.held_out)
-    same_photo = _of_content(_files(unlabeled), [held_out[row] for row in rows.held_out], cache)
+    same_photo = _of_content(unlabeled, [held_out[row] for row in rows.held_out])
     leaked = np.flatnonzero(same_person | same_photo)
     if len(leaked):
         _refuse(unlabeled, leaked, fold, allow_leak=allow_leak)
     return unlabeled
-
-
-def _files(manifest: Manifest, root: str | None = None) -> list[Path]:
-    return photo_files(manifest, root=root)
 
 
 def _of_people(unlabeled: Manifest, manifest: Manifest, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -83,8 +75,9 @@ def _of_people(unlabeled: Manifest, manifest: Manifest, rows: NDArray[np.int64])
     return np.asarray(is_one[groups.codes] & (unlabeled.known_people >= 0), np.bool_)
 
 
-def _of_content(files: list[Path], others: list[Path], cache: Cache | None) -> NDArray[np.bool_]:
-    """Return which files hold the same as one of the others, (files,)."""
+def _of_content(unlabeled: Manifest, others: list[Path]) -> NDArray[np.bool_]:
+    """Return which photos hold the same as one of the others, (photos,)."""
+    files, cache = photo_files(unlabeled), unlabeled.photos.cache
     memory = None if cache is None else cache.folder
     try:
         digests, known = (content_digests(each, memory) for each in (files, others))

@@ -11,6 +11,7 @@ from conftest import draw_photo
 
 from maskkit.imaging import checking
 from maskkit.imaging.checking import check_photos, unchecked
+from maskkit.progress import shown_by
 
 Item = TypeVar("Item")
 
@@ -87,7 +88,8 @@ def test_progress_sees_every_photo(photos: list[Path]) -> None:
             seen.append(item)
             yield item
 
-    check_photos(photos[0].parent, pa.chunked_array([[path.name for path in photos]]), track=track)
+    with shown_by(track):
+        check_photos(photos[0].parent, pa.chunked_array([[path.name for path in photos]]))
     assert seen[0] == (9, "photos")
     assert len(seen) == 10
 

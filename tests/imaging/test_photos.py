@@ -47,7 +47,7 @@ def own(labels: Manifest, tmp_path: Path) -> Manifest:
 
 
 def test_the_cache_changes_no_pixel(labels: Manifest, cache: Cache) -> None:
-    plain, kept = open_photos(labels, SMALL), open_photos(labels, SMALL, cache=cache)
+    plain, kept = open_photos(labels, SMALL), open_photos(labels.located(cache=cache), SMALL)
     assert kept.cached is not None
     assert np.array_equal(pixels(plain), pixels(kept))
     rows = np.array([3, 100, 3, 0])
@@ -56,19 +56,19 @@ def test_the_cache_changes_no_pixel(labels: Manifest, cache: Cache) -> None:
 
 
 def test_photos_are_decoded_once(labels: Manifest, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_photos(labels, SMALL, cache=cache)
+    open_photos(labels.located(cache=cache), SMALL)
     monkeypatch.setattr(pixel_store, "load", None)  # who decodes now, fails
     monkeypatch.setattr(module, "load", None)
-    again = open_photos(labels.select(np.arange(50)[::-1].copy()), SMALL, cache=cache)
+    again = open_photos(labels.select(np.arange(50)[::-1].copy()).located(cache=cache), SMALL)
     assert again.cached is not None
     assert len(pixels(again)) == 50
 
 
 def test_a_changed_photo_is_decoded_anew(own: Manifest, cache: Cache, tmp_path: Path) -> None:
     root = str(tmp_path / "images")
-    before = pixels(open_photos(own, SMALL, root=root, cache=cache))
+    before = pixels(open_photos(own.located(root=root, cache=cache), SMALL))
     draw_photo(tmp_path / "images" / own.paths[4], mask="none", gender="male", age=90, seed=77)
-    after = pixels(open_photos(own, SMALL, root=root, cache=cache))
+    after = pixels(open_photos(own.located(root=root, cache=cache), SMALL))
     changed = (before != after).any((1, 2, 3))
     assert np.flatnonzero(changed).tolist() == [4]
     assert np.array_equal(after[4], load(tmp_path / "images" / own.paths[4], SMALL))
@@ -77,12 +77,12 @@ def test_a_changed_photo_is_decoded_anew(own: Manifest, cache: Cache, tmp_path: 
 def test_each_size_and_filter_has_its_own_pixels_and_normalisation_does_not_matter(
     labels: Manifest, cache: Cache
 ) -> None:
-    open_photos(labels, SMALL, cache=cache)
+    open_photos(labels.located(cache=cache), SMALL)
     for other in (replace(SMALL, height=21), replace(SMALL, interpolation="bicubic")):
-        photos = open_photos(labels, other, cache=cache)
+        photos = open_photos(labels.located(cache=cache), other)
         assert np.array_equal(pixels(photos), pixels(open_photos(labels, other)))
     assert len(list(cache.folder.glob("pixels-*"))) == 3
-    open_photos(labels, replace(SMALL, mean=(0.4,) * 3), cache=cache)
+    open_photos(labels.located(cache=cache), replace(SMALL, mean=(0.4,) * 3))
     assert len(list(cache.folder.glob("pixels-*"))) == 3
 
 
@@ -97,15 +97,15 @@ def boxed(manifest: Manifest, *boxes: list[float] | None) -> Manifest:
 def test_photos_are_cut_to_their_boxes_if_the_model_saw_such(labels: Manifest, cache: Cache) -> None:
     cropping = replace(SMALL, crop=CROP)
     manifest = boxed(labels, [0.25, 0.25, 0.5, 0.75], None, [0.0, 0.0, 0.5, 0.5])
-    plain, kept = open_photos(manifest, cropping), open_photos(manifest, cropping, cache=cache)
-    whole = pixels(open_photos(manifest, SMALL, cache=cache))
+    plain, kept = open_photos(manifest, cropping), open_photos(manifest.located(cache=cache), cropping)
+    whole = pixels(open_photos(manifest.located(cache=cache), SMALL))
     assert np.array_equal(pixels(plain), pixels(kept))
     assert (pixels(kept) != whole).any((1, 2, 3)).all()  # those without a face too
     box = np.array([0.25, 0.25, 0.5, 0.75], np.float32)
     assert np.array_equal(pixels(kept)[0], load(plain.files[0], cropping, box=box))
     assert np.array_equal(pixels(kept)[1], load(plain.files[1], cropping))
     moved = boxed(labels, [0.25, 0.25, 0.5, 0.625], None, [0.0, 0.0, 0.5, 0.5])
-    after = pixels(open_photos(moved, cropping, cache=cache))
+    after = pixels(open_photos(moved.located(cache=cache), cropping))
     assert np.flatnonzero((after != pixels(kept)).any((1, 2, 3))).tolist() == [0]
 
 
@@ -118,9 +118,9 @@ def test_the_cache_holds_a_photo_once_per_way_to_cut_it(
     labels: Manifest, cache: Cache, change: dict[str, Any], changed: list[int]
 ) -> None:
     manifest = boxed(labels.select(np.arange(3)), [0.25, 0.25, 0.5, 0.75], None, [0.0, 0.0, 0.5, 0.5])
-    before = open_photos(manifest, replace(SMALL, crop=CROP), cache=cache)
+    before = open_photos(manifest.located(cache=cache), replace(SMALL, crop=CROP))
     other = replace(SMALL, crop=replace(CROP, **change))
-    after = open_photos(manifest, other, cache=cache)
+    after = open_photos(manifest.located(cache=cache), other)
     assert np.flatnonzero((before.keys() != after.keys()).any(1)).tolist() == changed
     assert np.array_equal(pixels(after), pixels(open_photos(manifest, other)))
     assert np.flatnonzero((pixels(before) != pixels(after)).any((1, 2, 3))).tolist() == changed
@@ -143,7 +143,7 @@ def test_a_photo_that_cannot_be_decoded_is_named(
     else:
         bad.write_bytes(content)
     with pytest.raises(MaskkitError) as caught:
-        pixels(open_photos(own, SMALL, root=str(tmp_path / "images"), cache=cache))
+        pixels(open_photos(own.located(root=str(tmp_path / "images"), cache=cache), SMALL))
     assert caught.value.what == f"cannot read the image {bad}"
     assert why in caught.value.why
 
@@ -160,7 +160,9 @@ def test_a_photo_that_changes_while_it_is_read_is_not_kept_as_what_it_was(
 
     monkeypatch.setattr(pixel_store, "content_digests", then_change)
     with pytest.raises(MaskkitError, match="cannot read 5 of 30 images") as caught:
-        open_photos(own, SMALL, root=str(tmp_path / "images"), cache=cache)  # the person's masks look alike
+        open_photos(
+            own.located(root=str(tmp_path / "images"), cache=cache), SMALL
+        )  # the person's masks look alike
     assert "mask1.jpg (it was changed while it was read)" in caught.value.why
 
 
@@ -178,13 +180,13 @@ def test_all_photos_that_cannot_be_decoded_are_named_at_once_after_the_others_we
 ) -> None:
     root = str(tmp_path / "images")
     with pytest.raises(MaskkitError, match="cannot read 3 of 30 images") as caught:
-        open_photos(torn, SMALL, root=root, cache=cache)
+        open_photos(torn.located(root=root, cache=cache), SMALL)
     assert [f"{torn.paths[row]} (" in caught.value.why for row in (3, 11, 20)] == [True] * 3
     assert caught.value.why.count("(not an image)") == 2
     assert caught.value.why.count("(missing)") == 1
     good = torn.select(np.array([row for row in range(30) if row not in (3, 11, 20)]))
     monkeypatch.setattr(pixel_store, "load", None)  # who decodes now, fails
-    assert len(pixels(open_photos(good, SMALL, root=root, cache=cache))) == 27
+    assert len(pixels(open_photos(good.located(root=root, cache=cache), SMALL))) == 27
 
 
 @pytest.mark.parametrize("is_cached", [True, False])
@@ -193,7 +195,7 @@ def test_faults_are_noted_and_such_photos_are_black(
 ) -> None:
     faults: dict[int, str] = {}
     opened = open_photos(
-        torn, SMALL, root=str(tmp_path / "images"), cache=cache if is_cached else None, faults=faults
+        torn.located(root=str(tmp_path / "images"), cache=cache if is_cached else None), SMALL, faults=faults
     )
     assert set(faults) == ({3, 11, 20} if is_cached else set())
     found = pixels(opened)

@@ -35,7 +35,7 @@ def test_a_relative_root_holds_in_the_folder_where_label_ran(
         photo_files(manifest)
     assert "--root" in caught.value.fix
     assert VARIABLE in caught.value.fix
-    assert photo_files(manifest, root=str(train_csv.parent / "images"))
+    assert photo_files(manifest.located(root=str(train_csv.parent / "images")))
 
 
 def test_the_option_wins_over_the_variable_and_the_variable_over_the_record(
@@ -45,7 +45,7 @@ def test_the_option_wins_over_the_variable_and_the_variable_over_the_record(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "moved"))
     assert photo_files(labels)[0] == tmp_path / "moved" / labels.paths[0]
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
-    assert photo_files(labels, root=str(tmp_path / "moved"))[0].is_file()
+    assert photo_files(labels.located(root=str(tmp_path / "moved")))[0].is_file()
     with pytest.raises(MaskkitError, match="nowhere"):
         photo_files(labels)
 
@@ -71,4 +71,4 @@ def test_a_photo_beside_the_root_is_found_by_words_also_where_a_link_leads_elsew
     (tmp_path / "test" / "a.jpg").write_bytes(b"")
     one = labels.select(np.array([0]))
     beside = replace(one, table=one.table.set_column(0, "path", pa.array(["../test/a.jpg"])))
-    assert photo_files(beside, root=str(tmp_path / "train")) == [tmp_path / "test" / "a.jpg"]
+    assert photo_files(beside.located(root=str(tmp_path / "train"))) == [tmp_path / "test" / "a.jpg"]

@@ -15,7 +15,7 @@ from maskkit.stages.bench import Bench, Speed, bench
 
 @pytest.fixture
 def found(labels: Manifest, quick: TrainOptions, tmp_path: Path) -> Bench:
-    return bench(labels, options=quick, cache=Cache(tmp_path, 10**8), seconds=0.02)
+    return bench(labels.located(cache=Cache(tmp_path, 10**8)), options=quick, seconds=0.02)
 
 
 def test_measures_every_part_of_the_pipeline(found: Bench) -> None:

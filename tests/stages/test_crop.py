@@ -189,5 +189,5 @@ def test_an_exported_model_says_how_to_cut(checkpoint: Checkpoint) -> None:
 
 
 def test_bench_loads_cut_photos(cropped: Manifest, quick_crop: TrainOptions, tmp_path: Path) -> None:
-    result = bench(cropped, options=quick_crop, cache=Cache(tmp_path / "cache", 10**8), seconds=0.01)
+    result = bench(cropped.located(cache=Cache(tmp_path / "cache", 10**8)), options=quick_crop, seconds=0.01)
     assert result.speeds

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from maskkit.errors import MaskkitError
-from maskkit.progress import Item
+from maskkit.progress import Item, shown_by
 from maskkit.stages.demo import Drawn, demo
 
 STATES = ["incorrect_mask", "mask1", "mask2", "mask3", "mask4", "mask5", "normal"]
@@ -89,16 +89,16 @@ def test_fills_an_empty_folder_and_can_leave_out_the_test_set(tmp_path: Path) ->
 
 
 def test_leaves_nothing_behind_when_interrupted(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        demo(tmp_path / "demo", people=3, test_people=1, track=interrupted)
+    with pytest.raises(KeyboardInterrupt), shown_by(interrupted):
+        demo(tmp_path / "demo", people=3, test_people=1)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_keeps_the_earlier_data_set_when_interrupted(tmp_path: Path) -> None:
     demo(tmp_path / "demo", people=1, test_people=1)
     before = digests(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        demo(tmp_path / "demo", people=3, test_people=1, force=True, track=interrupted)
+    with pytest.raises(KeyboardInterrupt), shown_by(interrupted):
+        demo(tmp_path / "demo", people=3, test_people=1, force=True)
     assert digests(tmp_path) == before
 
 

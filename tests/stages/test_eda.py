@@ -83,7 +83,7 @@ def test_no_readable_photo_at_all_is_an_error(few: Path) -> None:
 
 def test_a_wrong_root_is_an_error(labels: Manifest, tmp_path: Path) -> None:
     with pytest.raises(MaskkitError, match="are not under"):
-        eda(labels, root=str(tmp_path))
+        eda(labels.located(root=str(tmp_path)))
 
 
 def test_duplicates_are_told_apart_by_whom_they_are_between(few: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_darker_set_is_told_apart_by_its_light(labels: Manifest, tmp_path: Pat
         (tmp_path / path).parent.mkdir(exist_ok=True)
         with Image.open(labels.root / path) as image:
             image.point(lambda value: value * 0.4).save(tmp_path / path)
-    found = shift(labels.select(labels.people.codes < 12), dark, other_root=str(tmp_path))
+    found = shift(labels.select(labels.people.codes < 12), dark.located(root=str(tmp_path)))
     assert found.two_sample is not None
     assert found.two_sample.is_apart
     brightness = next(one for one in found.differences if one.name == "brightness")
@@ -201,6 +201,6 @@ def test_what_label_left_out_is_told_later_too(few: Path, tmp_path: Path) -> Non
     broken.write_bytes(b"")
     made = label(few, skip_bad=True)
     made.write(tmp_path / "labels.parquet")
-    found = eda(Manifest.read(tmp_path / "labels.parquet"), root=str(made.root))
+    found = eda(Manifest.read(tmp_path / "labels.parquet").located(root=str(made.root)))
     assert found.left_out == ((f"{broken.parent.name}/mask1.jpg", "empty"),)
     assert "Left out" in report(found, made)

@@ -39,10 +39,12 @@ def test_light_is_measured_on_the_photos(folds: Manifest, predictions: Predictio
     assert sum(one.rows for one in found.slices) == 168
     assert all(70 < one.rows < 98 for one in found.slices)  # photos of one age are about as bright
     with pytest.raises(MaskkitError, match="are not under nowhere"):
-        evaluate(folds, predictions, by=["brightness:q2"], replicates=10, root="nowhere")
+        evaluate(folds.located(root="nowhere"), predictions, by=["brightness:q2"], replicates=10)
     brightness = pa.array(np.arange(168.0))
     told = folds.then("edit", {"brightness": brightness})  # a column of the manifest comes first
-    (found,) = evaluate(told, predictions, by=["brightness:100"], replicates=10, root="nowhere").slices
+    (found,) = evaluate(
+        told.located(root="nowhere"), predictions, by=["brightness:100"], replicates=10
+    ).slices
     assert [one.name for one in found.slices] == ["0-99", "100-199"]
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
-from maskkit.progress import untracked
+from maskkit.progress import hidden, shown_by
 from maskkit.stages import lr_find as module
 from maskkit.stages.lr_find import SuggestedRate, lr_find, report
 from maskkit.stages.split import split
@@ -124,9 +124,9 @@ def test_goes_through_the_photos_again_in_another_order_if_they_are_too_few(
     begun: list[int] = []
     real = Trainer.batches
 
-    def batches(self: Trainer, number: int, *given: Any) -> Any:
+    def batches(self: Trainer, number: int, **given: Any) -> Any:
         begun.append(number)
-        return real(self, number, *given)
+        return real(self, number, **given)
 
     monkeypatch.setattr(Trainer, "batches", batches)
     curve = lr_find(folds, fold=0, options=quick, start=1e-4, end=0.1, steps=16).curve
@@ -225,7 +225,6 @@ def test_refuses_a_split_that_leaks(labels: Manifest, quick: TrainOptions) -> No
         ({"optimizer": "adamm"}, {}, "unknown optimizer: 'adamm'"),
         ({"model": "resnet0"}, {}, "resnet0"),
         ({}, {"fold": 7}, "there is no fold 7"),
-        ({}, {"root": "nowhere"}, "nowhere"),
     ],
 )
 def test_refuses_before_the_first_step(
@@ -240,6 +239,14 @@ def test_refuses_before_the_first_step(
     with pytest.raises(MaskkitError) as caught:
         lr_find(folds, **{"fold": 0, "options": replace(quick, **changes), **given})
     assert said in str(caught.value)
+
+
+def test_refuses_a_wrong_root_before_the_first_step(
+    folds: Manifest, quick: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "range_test", lambda *_, **__: pytest.fail("a step was made"))
+    with pytest.raises(MaskkitError, match="nowhere"):
+        lr_find(folds.located(root="nowhere"), fold=0, options=quick)
 
 
 def test_the_same_test_finds_the_same_and_another_seed_something_else(
@@ -257,9 +264,10 @@ def test_shows_how_far_it_has_come(folds: Manifest, quick: TrainOptions) -> None
 
     def track(items: Any, total: int, what: str) -> Any:
         told.append((total, what))
-        return untracked(items, total, what)
+        return hidden(items, total, what)
 
-    lr_find(folds, fold=0, options=quick, start=1e-4, steps=16, track=track)
+    with shown_by(track):
+        lr_find(folds, fold=0, options=quick, start=1e-4, steps=16)
     assert told[-1] == (16, "learning rates")
     assert "epoch 1" not in [what for _, what in told]
 

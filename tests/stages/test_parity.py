@@ -66,7 +66,7 @@ def test_held_out_scoring_and_prediction_see_the_same_tensors(
     assert (checkpoint.preprocess.crop is not None) == is_cut
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
     machine = Machine("cpu", batch_size=5, workers=1, runtime="torch")
-    predict(manifest, [checkpoint], oof=True, machine=machine, cache=cache)
+    predict(manifest.located(cache=cache), [checkpoint], oof=True, machine=machine)
     assert torch.equal(scored, torch.cat(shown))
 
 

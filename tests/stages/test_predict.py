@@ -258,7 +258,7 @@ def test_photos_that_are_not_there_are_an_error_before_any_work(
     unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path
 ) -> None:
     with pytest.raises(MaskkitError, match=f"are not under {tmp_path}"):
-        predict(unlabelled, models, root=str(tmp_path), machine=HERE)
+        predict(unlabelled.located(root=str(tmp_path)), models, machine=HERE)
 
 
 def test_a_photo_that_cannot_be_read_is_named(unlabelled: Manifest, models: list[Checkpoint]) -> None:
@@ -384,7 +384,7 @@ def test_photos_that_cannot_be_read_are_set_aside_and_the_others_are_as_ever(
 ) -> None:
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
     faults: dict[str, str] = {}
-    found = predict(torn, models, root=str(tmp_path), machine=HERE, cache=cache, faults=faults)
+    found = predict(torn.located(root=str(tmp_path), cache=cache), models, machine=HERE, faults=faults)
     assert faults == {torn.paths[2]: "not an image", torn.paths[5]: "missing"}
     good = [0, 1, 3, 4, 6]
     assert found.path.to_pylist() == [torn.paths[row] for row in good]
@@ -400,7 +400,7 @@ def test_nothing_is_predicted_if_no_photo_can_be_read(
         (tmp_path / path).write_bytes(b"no photo")
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
     with pytest.raises(MaskkitError, match="none of 7 photos can be read") as caught:
-        predict(unlabelled, models[:1], root=str(tmp_path), machine=HERE, cache=cache, faults={})
+        predict(unlabelled.located(root=str(tmp_path), cache=cache), models[:1], machine=HERE, faults={})
     assert "not an image" in caught.value.why
 
 
@@ -441,7 +441,7 @@ def test_what_cannot_be_done_afterwards_is_found_out_before_any_photo_is_read(
 ) -> None:
     age = Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 58))
     other = Decision.make(LabelSpace((*unlabelled.space.factors[:2], age)), (), method="classes")
-    ask = partial(predict, unlabelled, models, root=str(tmp_path / "nowhere"), machine=HERE)
+    ask = partial(predict, unlabelled.located(root=str(tmp_path / "nowhere")), models, machine=HERE)
     with pytest.raises(MaskkitError, match="needs to know who is on the photos"):
         ask(afterwards=Afterwards(consensus="person"))
     with pytest.raises(MaskkitError, match="different label spaces"):

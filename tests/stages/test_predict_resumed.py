@@ -16,6 +16,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import TrainOptions
+from maskkit.progress import shown_by
 from maskkit.stages import predict as module
 from maskkit.stages.predict import Machine, predict
 from maskkit.stages.train import train
@@ -79,12 +80,13 @@ def test_it_is_the_same_wherever_it_was_stopped(
     some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path, batches: int, torn: int
 ) -> None:
     kept, stop, count = tmp_path / "oof.parquet.resume", StopAfter(batches), StopAfter(10**6)
-    with pytest.raises(Stopped):
-        predict(some, models, oof=True, machine=HERE, left_over=kept, track=stop)
+    with pytest.raises(Stopped), shown_by(stop):
+        predict(some, models, oof=True, machine=HERE, left_over=kept)
     assert kept.exists() == (batches > 1)  # of 9 photos each by one or two models
     if torn:
         kept.write_bytes(kept.read_bytes()[:-torn])
-    again = predict(some, models, oof=True, machine=HERE, left_over=kept, track=count)
+    with shown_by(count):
+        again = predict(some, models, oof=True, machine=HERE, left_over=kept)
     assert as_bytes(again) == whole
     assert count.done <= 12 - max(0, batches - 4)  # what was finished is not asked about again
 
@@ -94,10 +96,11 @@ def test_it_can_be_stopped_many_times_and_nothing_is_asked_again_once_all_is_fin
 ) -> None:
     kept = tmp_path / "kept"
     for _ in range(3):
-        with pytest.raises(Stopped):
-            predict(some, models, oof=True, machine=HERE, left_over=kept, track=StopAfter(3))
+        with pytest.raises(Stopped), shown_by(StopAfter(3)):
+            predict(some, models, oof=True, machine=HERE, left_over=kept)
     assert as_bytes(predict(some, models, oof=True, machine=HERE, left_over=kept)) == whole
-    again = predict(some, models, oof=True, machine=HERE, left_over=kept, track=StopAfter(0))
+    with shown_by(StopAfter(0)):
+        again = predict(some, models, oof=True, machine=HERE, left_over=kept)
     assert as_bytes(again) == whole
 
 
@@ -105,8 +108,8 @@ def test_the_number_of_workers_may_change_and_nothing_else(
     some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
-    with pytest.raises(Stopped):
-        predict(some, models, oof=True, machine=HERE, left_over=kept, track=StopAfter(9))
+    with pytest.raises(Stopped), shown_by(StopAfter(9)):
+        predict(some, models, oof=True, machine=HERE, left_over=kept)
     with pytest.raises(MaskkitError, match="cannot resume") as caught:
         predict(some, models, oof=True, machine=replace(HERE, batch_size=11), left_over=kept)
     assert "batch_size was 10, is 11" in caught.value.why
@@ -121,7 +124,7 @@ def test_the_number_of_workers_may_change_and_nothing_else(
 def test_photos_that_were_mended_are_added(some: Manifest, models: list[Checkpoint], tmp_path: Path) -> None:
     root, kept = tmp_path / "images", tmp_path / "kept"
     shutil.copytree(some.root, root)
-    ask = partial(predict, some, models, oof=True, machine=HERE, root=str(root))
+    ask = partial(predict, some.located(root=str(root)), models, oof=True, machine=HERE)
     (root / some.paths[30]).write_bytes(b"no photo")
     (root / some.paths[99]).unlink()
     assert len(ask(faults={}, left_over=kept)) == len(some) - 2
@@ -129,7 +132,8 @@ def test_photos_that_were_mended_are_added(some: Manifest, models: list[Checkpoi
         shutil.copy(some.root / some.paths[row], root / some.paths[row])
     faults: dict[str, str] = {}
     count = StopAfter(10**6)
-    mended = ask(faults=faults, left_over=kept, track=count)
+    with shown_by(count):
+        mended = ask(faults=faults, left_over=kept)
     assert faults == {}
     assert count.done == 2  # batches
     assert as_bytes(mended) == as_bytes(ask())

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Precision, TrainOptions
-from maskkit.progress import Item
+from maskkit.progress import Item, shown_by
 from maskkit.stages.train import train
 from maskkit.training.epochs import Epoch
 from maskkit.training.resume import resume_path
@@ -27,6 +27,7 @@ from pathlib import Path
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.options.train_options import TrainOptions
+from maskkit.progress import shown_by
 from maskkit.stages.train import train
 
 
@@ -38,7 +39,8 @@ def killing(items, total, what):
 
 
 options = TrainOptions.from_json(json.loads(sys.argv[3]))
-train(Manifest.read(sys.argv[1]), Path(sys.argv[2]), fold=0, options=options, track=killing)
+with shown_by(killing):
+    train(Manifest.read(sys.argv[1]), Path(sys.argv[2]), fold=0, options=options)
 """
 
 
@@ -150,8 +152,8 @@ def test_auto_goes_on_in_the_precision_in_which_the_run_began(
 def test_goes_on_from_the_middle_of_an_epoch(
     folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path, what: str
 ) -> None:
-    with pytest.raises(StoppedError):
-        train(folds, output, fold=0, options=options, track=StopIn(what))
+    with pytest.raises(StoppedError), shown_by(StopIn(what)):
+        train(folds, output, fold=0, options=options)
     train(folds, output, fold=0, options=options, resume=True)
     assert output.read_bytes() == uninterrupted.read_bytes()
 

@@ -326,7 +326,7 @@ def test_a_root_is_that_of_the_labelled_photos_alone(
 ) -> None:
     output = tmp_path / "fold0.safetensors"
     root = str(train_csv.parent / "images")
-    train(folds, output, fold=0, options=options, root=root)
+    train(folds.located(root=root), output, fold=0, options=options)
     ours, theirs = load_file(output), load_file(trained)
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 

@@ -67,8 +67,8 @@ def test_the_cache_and_the_company_of_other_photos_change_nothing(
 ) -> None:
     plain = all_of(features_of(showing(model), photos))
     few = replace(photos, files=photos.files[10:40])
-    assert np.array_equal(all_of(features_of(showing(model), few, cache=cache)), plain[10:40])
-    assert np.array_equal(all_of(features_of(showing(model), photos, cache=cache)), plain)
+    assert np.array_equal(all_of(features_of(showing(model), replace(few, cache=cache))), plain[10:40])
+    assert np.array_equal(all_of(features_of(showing(model), replace(photos, cache=cache))), plain)
 
 
 def test_are_computed_once_for_the_same_backbone(
@@ -82,13 +82,13 @@ def test_are_computed_once_for_the_same_backbone(
         return inner(self, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module._Maker, "__call__", count)
-    features_of(showing(model), photos, cache=cache)
-    features_of(showing(model), photos, cache=cache)
+    features_of(showing(model), replace(photos, cache=cache))
+    features_of(showing(model), replace(photos, cache=cache))
     different = len(np.unique(photos.keys(), axis=0))  # the drawn people look alike in all masks
     assert sum(seen) == different
     other = replace(showing(model), weights="of other weights")
-    features_of(other, photos, cache=cache)
-    features_of(replace(showing(model), augment="medium"), photos, cache=cache)
+    features_of(other, replace(photos, cache=cache))
+    features_of(replace(showing(model), augment="medium"), replace(photos, cache=cache))
     assert sum(seen) == 3 * different
 
 
@@ -110,7 +110,7 @@ def test_a_frozen_training_changes_the_last_layer_alone(
     weights = {}
     for rate in (1e-3, 1e-2):
         options = replace(frozen, epochs=1, optimizer=f"adamw:head={rate:g}")
-        path = train(folds, tmp_path / f"{rate}.safetensors", fold=0, options=options, cache=cache)
+        path = train(folds.located(cache=cache), tmp_path / f"{rate}.safetensors", fold=0, options=options)
         weights[rate] = Checkpoint.read(path).weights()
     different = {name for name in weights[1e-3] if not torch.equal(weights[1e-3][name], weights[1e-2][name])}
     assert different == {"classifier.weight", "classifier.bias"}
@@ -131,7 +131,7 @@ def test_the_cache_does_not_change_a_frozen_training(
     folds: Manifest, frozen: TrainOptions, tmp_path: Path, cache: Cache
 ) -> None:
     paths = [
-        train(folds, tmp_path / f"{number}.safetensors", fold=0, options=frozen, cache=kept)
+        train(folds.located(cache=kept), tmp_path / f"{number}.safetensors", fold=0, options=frozen)
         for number, kept in enumerate([None, cache, cache])
     ]
     assert len({path.read_bytes() for path in paths}) == 1

@@ -21,7 +21,7 @@ from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
 from maskkit.options.train_options import TrainOptions
 from maskkit.predicting.inference import probabilities
-from maskkit.progress import Item
+from maskkit.progress import Item, shown_by
 from maskkit.training.average import Ema
 from maskkit.training.epochs import Epoch
 from maskkit.training.fold import Fold
@@ -83,14 +83,17 @@ class Rows:
 @pytest.mark.parametrize("batch_size", [7, 16, 1000])
 def test_trains_on_each_training_photo_once_an_epoch(make: MakeTrainer, fold: Fold, batch_size: int) -> None:
     rows = Rows()
-    make(batch_size=batch_size).run_epoch(rows)
+    with shown_by(rows):
+        make(batch_size=batch_size).run_epoch()
     assert sorted(row for batch in rows.batches for row in batch) == fold.training.tolist()
 
 
 def test_shuffles_anew_in_every_epoch(make: MakeTrainer) -> None:
     trainer, first, second = make(), Rows(), Rows()
-    trainer.run_epoch(first)
-    trainer.run_epoch(second)
+    with shown_by(first):
+        trainer.run_epoch()
+    with shown_by(second):
+        trainer.run_epoch()
     assert first.batches != second.batches
 
 
@@ -132,7 +135,8 @@ def test_moves_the_learning_rates_at_every_step(make: MakeTrainer) -> None:
             yield item
 
     for _ in range(3):
-        trainer.run_epoch(noting)
+        with shown_by(noting):
+            trainer.run_epoch()
     steps, warmup = 3 * 6, 3  # 112 photos in batches of 20
     expected = [cosine(step, steps=steps, warmup_steps=warmup) for step in range(steps)]
     assert [low for low, _ in rates] == pytest.approx([0.002 * factor for factor in expected])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from maskkit.imaging.decode import decode
 from maskkit.imaging.faces.detection import Detector, Face, Photo, is_plausible, the_person
 from maskkit.imaging.faces.models import FaceModel
-from maskkit.progress import Track, untracked
+from maskkit.progress import track
 
 # Pixels of the longer side of what a detector sees. Portraits show large faces, for which that is best:
 # of 763 photos at 384x512, CenterFace gives 0.5 or more to 99.7 % at 256, in 11 ms each on one core, and
@@ -45,9 +45,7 @@ class FoundFaces:
         return ~np.isnan(self.boxes[:, 0])
 
 
-def find_faces(
-    model: FaceModel, files: Sequence[Path], *, score: float, track: Track = untracked
-) -> FoundFaces:
+def find_faces(model: FaceModel, files: Sequence[Path], *, score: float) -> FoundFaces:
     """Find the face of each photo, on all processors.
 
     What is found depends neither on the number of threads nor on the other photos.
@@ -56,7 +54,6 @@ def find_faces(
         model: Finds the faces.
         files: The photos.
         score: Lowest score of a face.
-        track: Shows progress.
 
     Raises:
         MaskkitError: A photo cannot be decoded.
