@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli.run_tables import run_facts, run_tables
-from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import STREAM, print_json, print_tsv, refuse, source, stdout_is_terminal
+from maskkit.cli.shell import common_options
+from maskkit.cli.shell.show_report import show_report
+from maskkit.cli.shell.streams import STREAM, refuse, source
 
 if TYPE_CHECKING:
     from maskkit.artifacts.runs import Run
-    from maskkit.scoring.run_comparison import Compared
 
 
 def compare(
@@ -59,10 +58,9 @@ def compare(
 
     Example: maskkit compare run/plain run/focal --on folds.parquet --html compare.html
     """
-    from maskkit.artifacts.files import write_whole
     from maskkit.artifacts.manifest import Manifest
+    from maskkit.reporting.comparison_report import comparison_report
     from maskkit.stages.compare import compare as stage
-    from maskkit.stages.compare import report
 
     if [*runs, on].count(STREAM) > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="RUN")
@@ -79,11 +77,7 @@ def compare(
         allow_leak=allow_leak,
         allow_different_folds=allow_different_folds,
     )
-    if html is not None:
-        write_whole(html, report(result).encode())
-    _print(result, json=json)
-    if html is not None:
-        terminal.note(f"the page is {html}")
+    show_report(comparison_report(result), json=json, html=html)
 
 
 def _open(names: list[str]) -> list[Run]:
@@ -92,18 +86,3 @@ def _open(names: list[str]) -> list[Run]:
     return open_runs(
         [Path(name) if name != STREAM and Path(name).is_dir() else source(name, what="run") for name in names]
     )
-
-
-def _print(result: Compared, *, json: bool) -> None:
-    """Give programs the numbers and people the tables; in a pipe people still read the verdicts."""
-    if stdout_is_terminal() and not json:
-        for table in run_tables(result):
-            terminal.show("")
-            terminal.show(table)
-        return
-    if json:
-        print_json(result.to_json())
-    else:
-        print_tsv(("run", "scope", "measure", "value", "low", "high"), run_facts(result))
-    for one in result.versus:
-        terminal.note(one.sentence)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from maskkit.auditing.findings import KINDS, Finding, Severity
-from maskkit.reporting.html import render
+from maskkit.reporting.old_pages import render
 
 MOST_OF_A_KIND = 200  # a page with more would be too large; JSON has all
 

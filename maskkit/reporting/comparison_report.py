@@ -1,48 +1,237 @@
-"""The HTML page of `maskkit compare`: trainings beside each other, and each against the first."""
+"""The report of `maskkit compare`: trainings beside each other, and each against the first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from maskkit.reporting.differences import Axis
-from maskkit.reporting.html import render
-from maskkit.reporting.plots import Chart, Drawing, PlotLine, draw
-from maskkit.scoring.results import Estimate
-from maskkit.scoring.run_comparison import Compared
+from maskkit.reporting.plots import Chart, PlotLine
+from maskkit.reporting.report import (
+    PAGE,
+    PEOPLE,
+    PROGRAMS,
+    RUNS,
+    TERMINAL,
+    Column,
+    Item,
+    Note,
+    Report,
+    Row,
+    Section,
+    Table,
+)
+from maskkit.scoring.run_comparison import Compared, RunScores
 
-NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
 
-def runs_page(result: Compared) -> str:
-    """Return the page."""
-    axis = Axis.around(_differences(result))
+def comparison_report(result: Compared) -> Report:
+    """Lay out a comparison."""
     facts = {f"Run {number}": run.name for number, run in enumerate(result.runs, 1)}
     facts["Run 1"] += " (what the others are compared with)"
-    return render(
-        "runs.html",
+    sections = [
+        Section("", tuple(_headline(result))),
+        Section("What differs", tuple(_settings(result))),
+        Section("Scores", tuple(_scores(result))),
+        Section("Where they disagree", tuple(_disagreement(result))),
+        Section("Folds", tuple(_folds(result))),
+        Section("Curves", tuple(_curves(result))),
+    ]
+    return Report(
         title=_title([run.label for run in result.runs]),
+        data=result.to_json(),
+        sections=tuple(section for section in sections if section.items),
+        verdict=(
+            *(Note(one.sentence, "verdict") for one in result.versus),
+            *(Note(note, on=TERMINAL) for note in _remark(result)),
+        ),
         facts=facts,
-        history="",
-        found=result,
-        names={name: NAMES.get(name, name.removesuffix("_accuracy")) for name in result.measures} | NAMES,
-        axis=axis,
-        drawings=_curves(result),
-        decisive={one.label: one.decisive for one in result.versus if one.decisive is not None},
+        header=RUNS,
     )
 
 
-def _curves(result: Compared) -> list[Drawing]:
-    lines = tuple(
-        PlotLine(run.label, range(1, len(run.curve) + 1), run.curve) for run in result.runs if run.curve
+def measure_title(name: str) -> str:
+    """Return how people call a measure; the accuracy of a factor by the factor's name."""
+    return MEASURES.get(name, name.removesuffix("_accuracy"))
+
+
+def _headline(result: Compared) -> Iterator[Item]:
+    """Show each run's decisive difference, and say what the intervals are."""
+    columns = (
+        Column(
+            "",
+            f"macro-F1 less {result.runs[0].label}",
+            "difference",
+            field="decisive",
+            is_main=True,
+            on=PEOPLE,
+        ),
+        Column("is_noise", "inside the noise", "flag"),
     )
-    return [draw(Chart("Macro-F1 on the people held out", "epoch", lines))] if lines else []
+    on = (*PAGE, *PROGRAMS) if len(result.versus) > 1 else PROGRAMS
+    yield Table.of(result.versus, columns, name="label", scope="verdict", at=("versus",), on=on)
+    share = f"{100 * result.versus[0].confidence:.4g} %"
+    if result.rows:
+        yield Note(
+            f"Runs are scored on the same {result.rows:,} photos of {result.people:,} people. The people "
+            f"were drawn anew {result.replicates:,} times, each with all their photos and the same for all "
+            f"runs; {share} of the draws put the difference in macro-F1 inside its interval. If 0 is "
+            "inside, who happened to be photographed explains the difference as well.",
+            on=PAGE,
+        )
+    else:
+        yield Note(
+            "Runs are compared by the scores of their folds. The interval is that of a t-test over folds, "
+            "corrected for the training people that folds share (Nadeau and Bengio 2003); with few folds "
+            "it is wide. Training scored the epoch that was best on the very fold, so all scores are "
+            "somewhat too high.",
+            on=PAGE,
+        )
+    yield from (Note(note, on=PAGE) for note in _remark(result))
+    if result.rows_without_person:
+        yield Note(
+            f"For {result.rows_without_person:,} photos the person is not known, and each counts as a person "
+            "of its own.",
+            on=PAGE,
+        )
+    yield from (Note(note, "noise", on=PAGE) for note in result.notes)  # a terminal was told at once
+
+
+def _remark(result: Compared) -> Iterator[str]:
+    if len(result.versus) > 1:
+        share = f"{100 * result.versus[0].confidence:.4g} %"
+        yield (
+            f"{len(result.versus)} comparisons: the intervals of differences are widened to {share}, so "
+            "that all hold together with 95 % (Bonferroni)"
+        )
+
+
+def _settings(result: Compared) -> Iterator[Item]:
+    if not result.settings:
+        yield Note("No option that is recorded", on=PAGE)
+        return
+    columns = tuple(
+        Column("value", run.label, field=f"values.{place}", name=run.label)
+        for place, run in enumerate(result.runs)
+    )
+    rows = tuple(
+        Row(
+            one.name.replace("_", "-"),
+            one.values,
+            scope=f"option {one.stage}",
+            measure=one.name,
+            group=one.stage,
+        )
+        for one in result.settings
+    )
+    yield Table(
+        columns, rows, head=Column("option", "option"), at=("settings",),
+        notes=(
+            Note(
+                "Files count by their content: the digits are the first of their digest. A dash: no such "
+                "option in the version that ran, or the history is not known.",
+                on=PAGE,
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _scores(result: Compared) -> Iterator[Item]:
+    """Show each measure of all runs on the photos in common, and how far it is from the first's."""
+    if not result.rows:
+        return
+    first, share = result.runs[0].label, f"{100 * result.versus[0].confidence:.4g}%"
+    columns = (
+        Column("own", "95% interval", "score", scope="all", has_bar=True, is_main=True),
+        Column("less", f"less {first}, {share} interval", "difference", scope=f"less {first}"),
+    )
+    differences = [None, *(one.difference for one in result.versus)]
+    rows = [
+        Row(
+            run.label,
+            (run.own[name], "" if difference is None else difference[name]),
+            measure=name,
+            group=measure_title(name),
+        )
+        for name in result.measures
+        for run, difference in zip(result.runs, differences, strict=True)
+        if run.own
+    ]
+    yield Table(
+        columns,
+        tuple(rows),
+        f"on the same {result.rows:,} photos of {result.people:,} people",
+        notes=(
+            Note(
+                "The intervals of two runs overlap even where the difference is certain: the same people are "
+                "hard for all runs. Look at the difference.",
+                on=PAGE,
+            ),
+        ),
+    )
+
+
+def _disagreement(result: Compared) -> Iterator[Item]:
+    first = result.runs[0].label
+    columns = (
+        Column("both", "both", "count"),
+        Column("first", "first only", "count", is_main=True),
+        Column("second", "it only", "count", is_main=True),
+        Column("neither", "neither", "count"),
+        Column("people_first", "more people: first", "count", is_main=True),
+        Column("people_second", "it", "count", is_main=True),
+    )
+    rows = tuple(
+        Row(one.label, tuple(vars(one.only).values())) for one in result.versus if one.only is not None
+    )
+    if rows:
+        yield Table(columns, rows, f"who is right, beside {first}", scope=f"beside {first}")
+
+
+def _folds(result: Compared) -> Iterator[Item]:
+    numbers = result.fold_numbers
+    bases = list(dict.fromkeys(run.basis for run in result.runs))
+    for name, title in MEASURES.items() if numbers else ():
+        columns = [Column(name, f"fold {number}", "decimal", scope=f"fold {number}") for number in numbers]
+        columns.append(Column(name, "mean", "spread", scope="folds", is_main=True))
+        if len(bases) > 1:
+            columns.append(Column("", "scores of"))
+        rows = []
+        for run in result.runs:
+            own = {one.fold: getattr(one, name) for one in run.folds}
+            over = getattr(run, name)
+            scores = [own.get(number) for number in numbers]
+            rows.append(Row(run.label, (*scores, over, *([run.basis] if len(bases) > 1 else []))))
+        yield Table(tuple(columns), tuple(rows), f"{title} per fold, of {' or '.join(bases)}")
+    yield from _by_fold(result)
+
+
+def _by_fold(result: Compared) -> Iterator[Item]:
+    first = result.runs[0].label
+    columns = (
+        *(Column(name, title, "difference") for name, title in MEASURES.items()),
+        Column("", "folds better", "plain"),
+        Column("", "of", "plain"),
+    )
+    rows = tuple(
+        Row(one.label, (*(one.by_fold[name] for name in MEASURES), one.folds_better, one.folds))
+        for one in result.versus
+        if one.by_fold
+    )
+    if rows:
+        yield Table(columns, rows, f"less {first}, over the folds", scope=f"less {first}, folds")
+
+
+def _curves(result: Compared) -> Iterator[Item]:
+    lines = tuple(_line(run) for run in result.runs if run.curve)
+    if lines:
+        yield Chart("Macro-F1 on the people held out", "epoch", lines)
+        yield Note("The mean of a run's folds after each epoch, as far as all of them go", on=PAGE)
+
+
+def _line(run: RunScores) -> PlotLine:
+    return PlotLine(run.label, range(1, len(run.curve) + 1), run.curve)
 
 
 def _title(labels: Sequence[str]) -> str:
     others = labels[1] if len(labels) == 2 else f"{len(labels) - 1} runs"
     return f"{others} compared with {labels[0]}"
-
-
-def _differences(result: Compared) -> Iterator[Estimate]:
-    for one in result.versus:
-        yield from (one.difference or one.by_fold or {}).values()

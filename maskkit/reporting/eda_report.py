@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from maskkit.describing.eda_results import Comparison, Eda
 from maskkit.describing.histograms import Histogram
-from maskkit.reporting.html import render
+from maskkit.reporting.old_pages import render
 from maskkit.reporting.plots import Tick, ticks
 
 MOST_RARE = 60

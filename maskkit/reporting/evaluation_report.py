@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from maskkit.reporting.differences import Axis
-from maskkit.reporting.html import render
+from maskkit.reporting.old_pages import render
 from maskkit.reporting.pictured import Pictured
 from maskkit.reporting.plots import Chart, Drawing, Mark, PlotLine, draw, heat_map, largest_mistakes
 from maskkit.scoring.boundary import Boundary

@@ -1,22 +1,42 @@
-"""What the HTML pages share: one file that loads nothing and runs nothing."""
+"""Any report as a page: one file that loads nothing and runs nothing.
 
+It has no script, font or link to elsewhere, and no picture unless the report has; it follows the reader's
+light or dark theme, prints, and is the same bytes for the same report. Every name is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from maskkit.reporting.plots import draw, draw_bars, ticks
+from maskkit.reporting.report import (
+    Column,
+    PhotoSheet,
+    Report,
+    Section,
+    Table,
+    Value,
+    is_on,
+    percent,
+    written,
+)
+from maskkit.scoring.results import Estimate
 
-def render(template: str, **values: Any) -> str:
-    """Fill in a page's template, which extends `frame.html`, and put the style sheet inside.
+DASH = "\N{EN DASH}"
+WIDEST_SHARES = 8  # columns of a heat map in which shares are written, not only shown when pointed at
 
-    The same values give the same bytes, and every text is escaped.
+
+def page(report: Report) -> str:
+    """Return the page of a report.
+
+    Raises:
+        MaskkitError: If a chart has nothing to draw.
     """
-    style = Markup(files(__package__).joinpath("page.css").read_text(encoding="utf-8"))
-    return _environment().get_template(template).render(style=style, **values)
-
-
-def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("maskkit.reporting", "."),
         autoescape=True,
@@ -26,56 +46,74 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "decimal": _decimal,
-        "signed": _signed,
-        "percent": _percent,
-        "grouped": _grouped,
-        "short": _short,
-        "chance": _chance,
-        "capitalize_first": _capitalize_first,
-    }
-    return environment
+        "written": _written, "sentence": _sentence, "percent": percent,
+        "kind": lambda one: type(one).__name__, "on_page": lambda one: is_on(one, "page"),
+    }  # fmt: skip
+    environment.tests["interval"] = lambda one: isinstance(one, Estimate) and one.low is not None
+    sections = [section for section in report.sections if any(True for _ in section.on("page"))]
+    return environment.get_template("report.html").render(
+        report=report,
+        sections=list(zip(_anchors(sections), sections, strict=True)),
+        style=Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8")),
+        pictures=any(_has_pictures(section) for section in sections),
+        reach=_reach(report),
+        draw=draw,
+        draw_bars=draw_bars,
+        widest_shares=WIDEST_SHARES,
+        room=_room,
+    )
 
 
-def _decimal(value: float | None) -> str:
-    """Show a measure with three decimals, and an undefined one as a dash."""
-    return "\N{EN DASH}" if value is None else f"{value:.3f}"
+def _anchors(sections: list[Section]) -> list[str]:
+    """Name each section for links to it, and no two alike."""
+    found: list[str] = []
+    for section in sections:
+        name = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-") or "section"
+        found.append(name if name not in found else f"{name}-{len(found)}")
+    return found
 
 
-def _signed(value: float | None) -> str:
-    """Show a difference with its sign and three decimals, and an undefined one as a dash."""
-    return "\N{EN DASH}" if value is None else f"{value:+.3f}" if abs(value) >= 0.0005 else "0.000"
+def _has_pictures(section: Section) -> bool:
+    return any(
+        isinstance(item, PhotoSheet) or (isinstance(item, Table) and any(row.photos for row in item.rows))
+        for item in section.on("page")
+    )
 
 
-def _percent(share: float) -> str:
-    """Show a share in per cent: whole, but never 0 or 100 for what is only nearly so.
-
-    The space does not break.
-    """
-    whole = f"{100 * share:.0f}"
-    if whole == "0" and share > 0:
-        whole = "<1"
-    if whole == "100" and share < 1:
-        whole = ">99"
-    return f"{whole}\N{NO-BREAK SPACE}%"
-
-
-def _grouped(count: int) -> str:
-    """Show a count with thousands set apart."""
-    return f"{count:,}"
+def _reach(report: Report) -> float:
+    """Return how far from 0 the axis of all differences of the report goes."""
+    ends = [
+        abs(end)
+        for section in report.sections
+        for item in section.on("page")
+        if isinstance(item, Table)
+        for row in item.rows
+        for at, column in item.columns_on("page")
+        if column.kind == "difference"
+        for end in _ends(row.cells[at])
+        if end
+    ]
+    return ticks(0, max(ends, default=0.01), about=4)[-1]
 
 
-def _short(value: float) -> str:
-    """Show a number in about four digits."""
-    size = abs(value)
-    return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
+def _ends(value: Value) -> Iterator[float | None]:
+    if isinstance(value, Estimate):
+        yield from (value.value, value.low, value.high)
 
 
-def _chance(value: float) -> str:
-    """Show a probability, and a very small one as being below what four decimals tell."""
-    return f"{value:.4f}" if value >= 0.0001 else "less than 0.0001"
+def _room(table: Table, at: int) -> tuple[int, int]:
+    """Return how many characters a column's values take, and its intervals, so that both stay in line."""
+    texts = [_written(row.cells[at], table.columns[at]) for row in table.rows]
+    return max((len(text) for text, _ in texts), default=0), max((len(end) for _, end in texts), default=0)
 
 
-def _capitalize_first(text: str) -> str:
-    """Begin a sentence with a capital, and leave the rest as it is: names may have capitals of their own."""
-    return text[:1].upper() + text[1:]
+def _written(value: Value, column: Column) -> tuple[str, str]:
+    """Write a value as a printer would: dashes between numbers and for what is undefined."""
+    text, interval = written(value, column)
+    if column.kind == "score":
+        interval = interval.replace("-", DASH)
+    return DASH if text == "-" else text, interval
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", ":", "?", "!")) else f"{text}."

@@ -6,6 +6,7 @@ theme, stay sharp and selectable, and are the same bytes on every machine.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, isfinite, log10, sqrt
 
 from maskkit.errors import MaskkitError
@@ -106,11 +107,12 @@ class Drawing:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell of a heat map: its count, its share of the row, and whether it counts right answers."""
+    """One cell of a heat map: its count, the share that colours it, what is right, what is written below."""
 
     count: int
     share: float
-    right: bool
+    right: bool = True
+    below: str = ""
 
     @property
     def depth(self) -> float:
@@ -125,6 +127,60 @@ class HeatRow:
     name: str
     total: int
     cells: tuple[HeatCell, ...]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Counts in rows and columns, coloured by their share.
+
+    Args:
+        title: What is counted.
+        rows: With their cells.
+        columns: Their names.
+        corner: What rows and columns are.
+        total: What stands above the totals of the rows; empty for none.
+        on: Where it is shown; a terminal has no colours of it.
+    """
+
+    title: str
+    rows: tuple[HeatRow, ...]
+    columns: tuple[str, ...]
+    corner: str = "truth \u2193 answer \u2192"
+    total: str = "photos"
+    on: tuple[str, ...] = ("page",)
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """A histogram: counts between edges, and upright lines at some values, such as the edges of age bands."""
+
+    title: str
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    rules: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a histogram: its place, and what it says when pointed at."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    says: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A histogram laid out in a box of `width` by `height` units, y downwards; bars stand on `base`."""
+
+    bars: tuple[Bar, ...]
+    x_ticks: tuple[Tick, ...]
+    rules: tuple[Tick, ...]
+    width: int = 360
+    height: int = 150
+    base: int = 126
 
 
 @dataclass(frozen=True)
@@ -159,6 +215,29 @@ def largest_mistakes(rows: Sequence[HeatRow], *, most: int = 10) -> list[Frequen
         if cell.count and not cell.right
     ]
     return sorted(mistakes, key=lambda mistake: -mistake.count)[:most]
+
+
+def draw_bars(chart: BarChart) -> Bars:
+    """Lay out a histogram of values that are not all alike; positions are rounded to a tenth of a unit."""
+    low, high, base = chart.edges[0], chart.edges[-1], Bars.base
+    left, right, top = 14, Bars.width - 14, 12
+    most = max(*chart.counts, 1)
+
+    def across(value: float) -> float:
+        return round(left + (value - low) / (high - low) * (right - left), 1)
+
+    laid = []
+    for (start, end), count in zip(pairwise(chart.edges), chart.counts, strict=True):
+        height = round(max(count / most * (base - top), 1.0 if count else 0.0), 1)
+        width = round(max(across(end) - across(start) - 1, 0.5), 1)
+        says = f"{start:g} to {end:g}: {count:,}"
+        laid.append(Bar(across(start), round(base - height, 1), width, height, says))
+    marks = [mark for mark in ticks(low, high) if low <= mark <= high]
+    return Bars(
+        tuple(laid),
+        tuple(Tick(across(mark), f"{mark:g}") for mark in marks),
+        tuple(Tick(across(rule), f"{rule:g}") for rule in chart.rules if low < rule < high),
+    )
 
 
 def draw(chart: Chart) -> Drawing:

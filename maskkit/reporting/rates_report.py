@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from maskkit.reporting.html import render
+from maskkit.reporting.old_pages import render
 from maskkit.reporting.plots import Chart, Mark, PlotLine, draw
 
 ROOM = (

@@ -92,13 +92,6 @@ def compare(
     )
 
 
-def report(result: Compared) -> str:
-    """Return a self-contained HTML page of a comparison; no photo is in it."""
-    from maskkit.reporting.comparison_report import runs_page  # jinja2, which comparing need not load
-
-    return runs_page(result)
-
-
 @dataclass
 class _Told:
     """What limits the comparison: told at once, and kept for the report."""

@@ -62,8 +62,8 @@ def test_a_person_sees_tables_with_the_names_as_they_are() -> None:
     assert process.wait() == 0
     os.close(inner)
     for text in (
-        "what differs",
-        "train note",
+        "What differs",
+        "note    a  [b]",
         "macro-F1 per fold, of predictions",
         "on the same 168 photos of 24 people",
         "less a, 95% interval",

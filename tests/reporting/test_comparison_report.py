@@ -1,23 +1,16 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from test_evaluation_report import Page
-from test_evaluation_report import words as text_of
+from pages import Page, words
 
 from maskkit.labels import HOME
-from maskkit.reporting.comparison_report import runs_page
-from maskkit.reporting.differences import Axis
+from maskkit.reporting.comparison_report import comparison_report
+from maskkit.reporting.html import page as page_of
 from maskkit.scoring.paired_bootstrap import paired
 from maskkit.scoring.results import Estimate, FoldSpread
 from maskkit.scoring.run_comparison import Compared, DifferingOption, FoldResult, RunScores, Versus
 
 HOSTILE = "<script>b</script>"
-
-
-def words(html: str) -> str:
-    """Return the text, with cells apart."""
-    return text_of(html.replace("</t", " </t"))
 
 
 def found(models: int = 2) -> Compared:
@@ -51,6 +44,10 @@ def found(models: int = 2) -> Compared:
     )
 
 
+def runs_page(result: Compared) -> str:
+    return page_of(comparison_report(result))
+
+
 def test_says_the_verdict_what_differs_and_every_score() -> None:
     result = found()
     shown = words(runs_page(result))
@@ -58,7 +55,7 @@ def test_says_the_verdict_what_differs_and_every_score() -> None:
     assert "train class-weights none" in shown
     assert "scored on the same 420 photos of 60 people" in shown
     assert "something is to be known" in shown
-    assert "a 0.510 0.530 0.520 0.010 predictions" in shown
+    assert "per fold, of predictions fold 0 fold 2 mean a 0.510 0.530 0.520 ± 0.010" in shown
     assert f"{result.versus[0].only.first}" in shown  # type: ignore[union-attr]
     assert "Bonferroni" not in shown
 
@@ -70,13 +67,13 @@ def test_draws_a_line_per_run_that_has_a_curve() -> None:
     page = Page(runs_page(replace(result, runs=runs)))
     assert page.tags.count("figure") == 1
     assert "Macro-F1 on the people held out" in page.text
-    assert page.tags.count("li") == 1 + 1  # a note, and the one line's name
+    assert page.tags.count("li") == 5 + 1  # the contents, and the one line's name
 
 
 def test_several_comparisons_are_said_to_be_widened() -> None:
     result = found(3)
     shown = words(runs_page(result))
-    assert "With 2 comparisons" in shown
+    assert "2 comparisons: the intervals" in shown
     assert "widened to 97.5 %" in shown
     assert "2 runs compared with a" in shown
 
@@ -85,7 +82,8 @@ def test_is_one_file_that_loads_and_runs_nothing_and_escapes_names() -> None:
     html = runs_page(found())
     page = Page(html)
     assert HOSTILE not in html
-    assert not {"script", "img", "link", "a"} & set(page.tags)
+    assert not {"script", "img", "link"} & set(page.tags)
+    assert all((link or "").startswith("#") for name, link in page.attributes if name == "href")
     assert html == runs_page(found())
 
 
@@ -101,14 +99,22 @@ def test_runs_without_predictions_have_folds_alone() -> None:
     shown = words(runs_page(alone))
     assert "Nadeau and Bengio 2003" in shown
     assert "+0.020 -0.010 to +0.050" in shown
-    assert "accuracy 0.000 \N{EN DASH}" in shown
+    assert "+0.050 0.000 1 2" in shown
     assert "Scores" not in shown.split()
 
 
 def test_places_differences_on_an_axis_around_nothing() -> None:
-    axis = Axis(0.1)
-    span = axis.span(Estimate(0.05, -0.1, 0.1))
-    assert (span.at, span.low, span.high) == (75, 0, 100)
-    assert axis.labels == ("-0.1", "0", "+0.1")
-    assert Axis.around([]).reach == pytest.approx(0.01)
-    assert Axis.around([Estimate(None, None, None)]).reach == pytest.approx(0.01)
+    result = found()
+    by_fold = {"macro_f1": Estimate(0.05, -0.1, 0.1), "accuracy": Estimate(None, None, None)}
+    versus = replace(result.versus[0], difference=None, only=None, by_fold=by_fold)
+    alone = replace(
+        result, runs=tuple(replace(run, own=None) for run in result.runs), versus=(versus,), rows=0
+    )
+    html = runs_page(alone)
+    assert (
+        '<i class="whisker" style="left:0.00%;width:100.00%"></i><i class="dot" style="left:75.00%"></i>'
+        in html
+    )
+    assert "-0.1 0 +0.1" in words(html)
+    nothing = {name: Estimate(None, None, None) for name in by_fold}
+    assert "-0.01 0 +0.01" in words(runs_page(replace(alone, versus=(replace(versus, by_fold=nothing),))))

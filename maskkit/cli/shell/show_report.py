@@ -1,0 +1,253 @@
+"""Showing any report: tables on a terminal, tab-separated values in a pipe, JSON, and a page in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maskkit.cli.shell import terminal
+from maskkit.cli.shell.streams import OutputTarget, print_json, print_tsv, stdout_is_terminal
+from maskkit.cli.shell.terminal import escape
+from maskkit.reporting.report import WIDE, Column, Note, Report, Row, Section, Table, written
+from maskkit.scoring.results import Estimate, FoldSpread
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+    from maskkit.reporting.plots import HeatMap
+
+BAR = 10  # characters
+WIDTH = 80  # columns of a terminal that bars are left out for
+TAGS = {"high": "red", "medium": "yellow"}
+
+Fact = dict[str, object]
+
+
+def show_report(
+    report: Report, *, json: bool = False, html: Path | None = None, to: OutputTarget | None = None
+) -> None:
+    """Write the page, if one is wanted, and show the report to whoever reads standard output.
+
+    Programs get the numbers and people the tables, which share a terminal but never a pipe: beside a pipe,
+    the brief parts go to standard error.
+
+    Args:
+        report: To show.
+        json: Whether programs are given JSON instead of tab-separated values, and a terminal too.
+        html: The page's file.
+        to: Where the JSON goes instead of standard output.
+    """
+    if html is not None:
+        from maskkit.artifacts.files import write_whole
+        from maskkit.reporting.html import page
+
+        write_whole(html, page(report).encode())
+        terminal.note(f"the page is {html}")
+    if to is None and not json and stdout_is_terminal():
+        for shown in renderables(report):
+            terminal.show("")
+            terminal.show(escape(shown) if isinstance(shown, str) else shown)
+        return
+    if to is not None:
+        to.write((dumps(report.data, indent=2, ensure_ascii=False) + "\n").encode())
+    elif json:
+        print_json(report.data)
+        if stdout_is_terminal():
+            return
+    else:
+        print_tsv(*tsv(report))
+    note_report(report, brief=True)
+
+
+def note_report(report: Report, *, brief: bool = False) -> None:
+    """Show a report to people on standard error, unless quiet."""
+    for shown in renderables(report, brief=brief):
+        terminal.note(shown)
+
+
+def renderables(report: Report, *, brief: bool = False) -> Iterator[RichTable | str]:
+    """Yield what a terminal shows, the verdict last; `brief` leaves out sections that are not."""
+    for note in report.warnings:
+        yield _line(note)
+    for section in report.sections:
+        if section.is_brief or not brief:
+            yield from _section(section)
+    if verdict := [_line(note) for note in report.verdict if "terminal" in note.on]:
+        yield "\n".join(verdict)
+
+
+def _section(section: Section) -> Iterator[RichTable | str]:
+    for item in section.on("terminal"):
+        if isinstance(item, Note):
+            yield _line(item)
+        elif isinstance(item, Table) and item.look == "facts":
+            yield "\n".join(_facts(item))
+        elif isinstance(item, Table):
+            yield _table(item, item.title or section.title)
+        else:
+            yield _heat_map(item)  # type: ignore[arg-type]  # the only figure that a terminal shows
+
+
+def _line(note: Note) -> str:
+    return f"{note.lead} {note.text}".strip()
+
+
+def _facts(table: Table) -> Iterator[str]:
+    for row in table.rows:
+        facts = (
+            f"{column.title} {' '.join(filter(None, written(row.cells[at], column)))}".strip()
+            for at, column in table.columns_on("terminal")
+            if row.cells[at] != ""
+        )
+        yield f"{row.title + ': ' if row.title else ''}{', '.join(facts)}"
+    yield from (_line(note) for note in table.notes if "terminal" in note.on)
+
+
+def _table(table: Table, title: str) -> RichTable:
+    """Lay a table out, with bars if it then fits."""
+    drawn = _laid_out(table, title, has_bars=True)
+    if any(column.has_bar for column in table.columns) and _width(drawn) > WIDTH:
+        return _laid_out(table, title, has_bars=False)
+    return drawn
+
+
+def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
+    columns = table.columns_on("terminal")
+    laid = _new_table(title, table.head.title)
+    laid.columns[0].no_wrap = not table.head.wraps
+    wraps = any(column.wraps for column in (table.head, *table.columns))
+    for _, column in columns:
+        laid.add_column(
+            escape(column.title),
+            justify="left" if column.is_left else "right",
+            no_wrap=not wraps,
+            overflow="fold",
+        )
+        if has_bars and column.has_bar:
+            laid.add_column("", no_wrap=not wraps)
+    group = ""
+    for row in table.shown("terminal"):
+        if row.group != group:
+            laid.add_section()
+            laid.add_row(escape(row.group), style="bold")
+            group = row.group
+        if row.is_foot:
+            laid.add_section()
+        laid.add_row(
+            escape(row.title + (" *" if row.is_marked else "")), *_cells(table, row, columns, has_bars)
+        )
+    if more := table.more("terminal"):
+        laid.add_row(more)
+    lines = [escape(_line(note)) for note in table.notes if "terminal" in note.on]
+    if any(row.is_marked for row in table.rows):
+        lines.append(escape(f"* {table.mark[1]}"))
+    laid.caption = "\n".join(lines) or None
+    return laid
+
+
+def _cells(table: Table, row: Row, columns: list[tuple[int, Column]], has_bars: bool) -> Iterator[str]:
+    ranges = {
+        at: max(len(written(one.cells[at], column)[1]) for one in table.rows) for at, column in columns
+    }  # so that values stand below each other where some have no interval
+    for at, column in columns:
+        value, interval = written(row.cells[at], column)
+        if column.kind == "bar":
+            yield bar(table.bar(row, at))
+        elif column.kind == "tag" and value in TAGS:
+            yield f"[{TAGS[value]}]{value}[/]"
+        else:
+            yield escape(f"{value}  {interval:<{ranges[at]}}" if ranges[at] else value)
+        if has_bars and column.has_bar:
+            yield bar(table.bar(row, at))
+
+
+def _heat_map(heat: HeatMap) -> RichTable:
+    laid = _new_table(heat.title, "", *heat.columns)
+    for row in heat.rows:
+        laid.add_row(
+            escape(row.name),
+            *(f"{cell.count:,}{'/' if cell.below else ''}{cell.below}" for cell in row.cells),
+        )
+    return laid
+
+
+def _new_table(title: str, *columns: str) -> RichTable:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+
+    table = RichTable(
+        title=escape(title), title_justify="left", caption_justify="left",
+        box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False,
+    )  # fmt: skip
+    for index, column in enumerate(columns):
+        table.add_column(escape(column), justify="left" if index == 0 else "right", no_wrap=True)
+    return table
+
+
+def _width(table: RichTable) -> int:
+    from rich.console import Console
+
+    console = Console(width=terminal.WIDEST)
+    return console.measure(table).maximum
+
+
+def bar(share: float) -> str:
+    """Draw a share of 1 in eighths of a character; what is more than nothing is seen."""
+    eighths = max(round(share * BAR * 8), 1 if share > 0 else 0)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def tsv(report: Report) -> tuple[tuple[str, ...], list[list[object]]]:
+    """Return the header and the rows: of a wide report its tables', else one row per cell."""
+    if report.header != WIDE:
+        rows = [[fact.get(name) for name in report.header] for fact in long_rows(report)]
+        return report.header, rows
+    tables = [item for section in report.sections for item in section.on("tsv") if isinstance(item, Table)]
+    columns = [column for _, column in tables[0].columns_on("tsv") if column.key]
+    header = (*([tables[0].head.key] if tables[0].head.key else []), *(column.key for column in columns))
+    wide: list[list[object]] = []
+    for table in tables:
+        places = [at for at, column in table.columns_on("tsv") if column.key]
+        for row in table.rows:
+            title = [row.title if row.name is None else row.name] if table.head.key else []
+            wide.append([*title, *(row.cells[at] for at in places)])
+    return header, wide
+
+
+def long_rows(report: Report) -> Iterator[Fact]:
+    """Flatten a report: a row of each cell, and of each note with a key."""
+    for note in report.warnings:
+        yield from _note_rows(note, "")
+    for section in report.sections:
+        for item in section.on("tsv"):
+            if isinstance(item, Table):
+                yield from _table_rows(item)
+            elif isinstance(item, Note):
+                yield from _note_rows(item, "")
+
+
+def _table_rows(table: Table) -> Iterator[Fact]:
+    for row in table.rows:
+        name = row.title if row.name is None else row.name
+        for at, column in table.columns_on("tsv"):
+            value, measure = row.cells[at], row.measure or column.key
+            if not column.key or value == "":
+                continue
+            scope = row.scope or column.scope or table.scope
+            where: Fact = {"scope": scope, "name": column.name or name, "run": column.name or name}
+            if isinstance(value, FoldSpread):
+                yield {**where, "measure": f"{measure}_mean", "value": value.mean}
+                yield {**where, "measure": f"{measure}_deviation", "value": value.deviation}
+            else:
+                ends = vars(value) if isinstance(value, Estimate) else {"value": value}
+                yield {**where, "measure": measure, **ends}
+    for note in table.notes:
+        yield from _note_rows(note, table.scope)
+
+
+def _note_rows(note: Note, scope: str) -> Iterator[Fact]:
+    if note.key:
+        name = {"name": note.name, "run": note.name}
+        yield {"scope": note.scope or scope, **name, "measure": note.key, "value": note.text}
