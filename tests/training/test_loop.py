@@ -123,6 +123,15 @@ def test_the_gradient_is_clipped_to_its_norm() -> None:
     assert change[0] > 0.05
 
 
+def test_the_gradient_is_clipped_as_it_is_and_not_as_it_was_scaled_for_float16() -> None:
+    plain = "sgd:momentum=0,nesterov=false,clip=0.01,head=1,weight_decay=0"
+    scaled = replace(learner(optimizer=plain, learning_rate=1.0), scaler=torch.amp.GradScaler("cpu"))
+    before = weights(scaled)
+    train_epoch(scaled, batches(1), progress=0)
+    assert scaled.scaler.get_scale() > 1000
+    assert float((weights(scaled) - before).norm()) == pytest.approx(0.01, rel=1e-3)
+
+
 def test_stops_where_the_loss_is_no_longer_finite_and_says_between_which_steps() -> None:
     given = learner()
     many = list(batches(45))

@@ -89,6 +89,22 @@ def test_labelled_batches_are_what_they_are_without_others() -> None:
         assert one.views is None
 
 
+def test_no_two_kinds_of_random_choice_share_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[tuple[int, ...]] = []
+    generator = np.random.default_rng
+
+    def noted(seed: tuple[int, ...]) -> np.random.Generator:
+        seeds.append(seed)
+        return generator(seed)
+
+    given = feed(unlabeled(), mix="half", seed=5)
+    monkeypatch.setattr(np.random, "default_rng", noted)
+    list(given.epoch(3))
+    assert {seed[:2] for seed in seeds} == {(5, 3)}
+    first = {int(generator(seed).integers(2**62)) for seed in seeds}  # NumPy takes (5, 3) and (5, 3, 0) as one
+    assert len(first) == len(seeds) == 3  # of the photos, of mixing, of the unlabelled photos
+
+
 def test_seed_and_epoch_decide_everything_and_threads_nothing() -> None:
     def views(epoch: int, **options: Any) -> torch.Tensor:
         given = unlabeled(weak="light", strong="randaugment")
