@@ -41,7 +41,8 @@ from maskkit.modeling.folding import folded
 from maskkit.modeling.runtimes import NEEDS, classifier, resolve_runtime
 from maskkit.options.train_options import Runtime
 from maskkit.options.values import parse_size
-from maskkit.stages.predict import Machine, predict
+from maskkit.predicting.inference import Inference
+from maskkit.stages.predict import predict
 
 CPU = torch.device("cpu")
 BATCH = 64
@@ -87,7 +88,7 @@ def plain_loop(manifest: Manifest, checkpoint: Checkpoint) -> NDArray[np.int64]:
 def by_maskkit(manifest: Manifest, checkpoint: Checkpoint, runtime: Runtime) -> NDArray[np.int64]:
     """Answer every photo with the stage, and write the submission."""
     predictions = predict(
-        manifest, [checkpoint], allow_leak=True, machine=Machine("cpu", BATCH, runtime=runtime)
+        manifest, [checkpoint], allow_leak=True, inference=Inference("cpu", BATCH, runtime=runtime)
     )
     with tempfile.TemporaryFile() as file:
         file.write(predictions.to_submission())

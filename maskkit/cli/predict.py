@@ -119,12 +119,12 @@ def predict(
     kept = common_options.chosen_cache(cache, cache_size)
     startup.use_well()
     from maskkit.artifacts.checkpoint import Checkpoint
-    from maskkit.stages.predict import Machine
+    from maskkit.predicting.inference import Inference
     from maskkit.stages.predict import predict as stage
 
     form = _form(output, submission=submission)
-    left_over = None if output in (None, STREAM) else Path(f"{output}.resume")
-    goes_on = resume and not force and left_over is not None and left_over.exists()
+    progress_file = None if output in (None, STREAM) else Path(f"{output}.resume")
+    goes_on = resume and not force and progress_file is not None and progress_file.exists()
     to = None
     if output is not None or submission or not stdout_is_terminal():
         inputs = [manifest, *checkpoints, calibrate, on, decide]
@@ -132,21 +132,19 @@ def predict(
     models = [Checkpoint.read(name) for name in checkpoints]
     given = _photos(manifest, models).located(root=root, cache=kept)
     afterwards = _afterwards(consensus, calibrate, on, decide)
-    _refuse_to_lose(left_over, resume=resume, force=force)
+    _refuse_to_lose(progress_file, resume=resume, force=force)
     common_options.stop_if_dry(context, dry_run)
-    if left_over is not None and force:
-        left_over.unlink(missing_ok=True)
+    if progress_file is not None and force:
+        progress_file.unlink(missing_ok=True)
     faults: dict[str, str] = {}
     predictions = stage(
         given,
         models,
         oof=oof,
-        tta=tta,
-        blend=blend,
+        inference=Inference(device, batch_size, workers, runtime, precision, tta, blend),
         afterwards=afterwards,
         allow_leak=allow_leak,
-        machine=Machine(device, batch_size, workers, runtime, precision),
-        left_over=left_over,
+        progress_file=progress_file,
         faults=faults,
     )
     if to is not None:
@@ -157,9 +155,9 @@ def predict(
         f"{len(predictions)} photos by {len(models)} {'model' if len(models) == 1 else 'models'}{views}"
     )
     if faults:
-        raise _unread(faults, len(predictions) + len(faults), left_over)
-    if left_over is not None:
-        left_over.unlink(missing_ok=True)
+        raise _unread(faults, len(predictions) + len(faults), progress_file)
+    if progress_file is not None:
+        progress_file.unlink(missing_ok=True)
 
 
 def _check_words(
@@ -214,10 +212,10 @@ def _afterwards(
     )
 
 
-def _refuse_to_lose(left_over: Path | None, *, resume: bool, force: bool) -> None:
-    if left_over is not None and left_over.exists() and not (resume or force):
+def _refuse_to_lose(progress_file: Path | None, *, resume: bool, force: bool) -> None:
+    if progress_file is not None and progress_file.exists() and not (resume or force):
         raise MaskkitError(
-            f"{left_over} holds an interrupted prediction",
+            f"{progress_file} holds an interrupted prediction",
             why="starting anew would throw it away",
             fix="use --resume to go on from it, or --force to start anew",
         )
@@ -233,8 +231,8 @@ def _show(predictions: Predictions, manifest: Manifest, to: OutputTarget | None,
         terminal.note(prediction_table(predictions, manifest.space, top=top, rest=f"all are in {to.path}"))
 
 
-def _unread(faults: dict[str, str], total: int, left_over: Path | None) -> MaskkitError:
-    again = "" if left_over is None else "; with --resume, those that are mended are added"
+def _unread(faults: dict[str, str], total: int, progress_file: Path | None) -> MaskkitError:
+    again = "" if progress_file is None else "; with --resume, those that are mended are added"
     return MaskkitError(
         f"{len(faults)} of {total} photos could not be read, and are left out",
         why=examples((f"{path} ({why})" for path, why in faults.items()), most=NAMED),

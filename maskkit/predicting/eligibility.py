@@ -1,4 +1,4 @@
-"""Who answers for whom: models speak of people they have not seen, unless a leak is asked for."""
+"""Which member is eligible for which photo: one that has not seen its person, unless leaks are allowed."""
 
 from __future__ import annotations
 
@@ -22,23 +22,18 @@ def seen_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[
 
 
 def _own_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
-    """Return for which rows each model may speak out-of-fold, (models, rows).
+    """Return which rows each model may predict out-of-fold, (models, rows).
 
     No model has seen people of weight 0. An average of all models would flatter them beside everyone
-    else, so a model that was trained on these very folds answers for its own alone.
+    else, so a model that was trained on these very folds predicts its own alone.
     """
     if not manifest.has("fold"):
         return np.ones((len(checkpoints), len(manifest)), np.bool_)
-    here = manifest.as_input().sha256
-    return np.stack(
-        [
-            (manifest.folds < 0) | (manifest.folds == item.fold) | (item.seen.salt != here)
-            for item in checkpoints
-        ]
-    )
+    here, folds = manifest.as_input().sha256, manifest.folds
+    return np.stack([(folds < 0) | (folds == item.fold) | (item.seen.salt != here) for item in checkpoints])
 
 
-def who_speaks(
+def eligible_members(
     manifest: Manifest,
     checkpoints: Sequence[Checkpoint],
     seen: NDArray[np.bool_],
@@ -46,17 +41,17 @@ def who_speaks(
     oof: bool,
     allow_leak: bool,
 ) -> NDArray[np.bool_]:
-    """Return which model answers for which row, (models, rows).
+    """Return which model predicts which row, (models, rows).
 
     Args:
         manifest: The photos.
         checkpoints: The models.
-        seen: Of whose people each model has seen whom, as from `seen_rows`, (models, rows).
+        seen: As from `seen_rows`, (models, rows).
         oof: Out-of-fold: only models that have not seen the person.
         allow_leak: All models; with `oof`, those that held the row out, whomever they have seen.
 
     Raises:
-        RefusedError: Models have seen people they are asked about, or there is none to ask.
+        RefusedError: Models have seen people whom they would predict, or no model is eligible.
     """
     if not oof:
         rows = np.flatnonzero(seen.any(0))
@@ -71,13 +66,11 @@ def who_speaks(
         return np.ones_like(seen)
     if allow_leak:
         manifest.need("fold")
-        speaks, why = (
-            np.stack([manifest.folds == item.fold for item in checkpoints]),
-            "no model held them out",
-        )
+        eligible = np.stack([manifest.folds == item.fold for item in checkpoints])
+        why = "no model held them out"
     else:
-        speaks, why = ~seen & _own_rows(manifest, checkpoints), "every model has seen their people"
-    left_out = ~speaks.any(0)
+        eligible, why = ~seen & _own_rows(manifest, checkpoints), "every model has seen their people"
+    left_out = ~eligible.any(0)
     if left_out.all():
         raise RefusedError(
             f"there is no model for any of {len(manifest)} photos: {why}",
@@ -86,15 +79,15 @@ def who_speaks(
         )
     if left_out.any():
         log.warning("%d of %d photos are left out: %s", left_out.sum(), len(manifest), why)
-    silent = [item.name for item, answers in zip(checkpoints, speaks, strict=True) if not answers.any()]
-    if silent:
-        log.warning("%s answers for no photo: it has seen them all", examples(silent))
-    return speaks
+    unused = [item.name for item, rows in zip(checkpoints, eligible, strict=True) if not rows.any()]
+    if unused:
+        log.warning("%s predicts no photo: it has seen them all", examples(unused))
+    return eligible
 
 
-def common_fold(checkpoints: Sequence[Checkpoint], speaks: NDArray[np.bool_]) -> NDArray[np.int64]:
+def common_fold(checkpoints: Sequence[Checkpoint], eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the fold that all models of a row held out, (rows,); -1 if they differ."""
     fold = np.array([checkpoint.fold for checkpoint in checkpoints])[:, None]  # (models, 1)
-    highest = np.where(speaks, fold, -1).max(0)
-    lowest = np.where(speaks, fold, fold.max()).min(0)
+    highest = np.where(eligible, fold, -1).max(0)
+    lowest = np.where(eligible, fold, fold.max()).min(0)
     return np.where(lowest == highest, highest, -1)

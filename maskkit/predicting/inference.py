@@ -1,111 +1,218 @@
-"""Probabilities for photos: the one path that held-out scoring and `predict` both take."""
+"""Inference: from photos to class probabilities, the one way of held-out scoring and of `predict`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
+from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.dataset import Inputs, batches, even_parts, in_order
+from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.views import View, views_of
-from maskkit.modeling.runtimes import Classifier
-from maskkit.options.values import Tta
+from maskkit.modeling.backbone import restore
+from maskkit.modeling.device import resolve_device
+from maskkit.modeling.runtimes import Classifier, Resolved, classifier, predicting_precision, resolve_runtime
+from maskkit.options.train_options import Blend, Device, Precision, Runtime
+from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
+from maskkit.predicting.progress_file import ProgressFile
 from maskkit.progress import track
 
-Answers = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
+Blendable = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
+Rows = NDArray[np.int64]
+Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Speakers:
+class Inference:
+    """How models predict. But for `tta` and `blend`, nothing of it changes what is predicted beyond rounding.
+
+    Args:
+        device: Where the models are.
+        batch_size: Photos at a time, at most.
+        workers: Threads that prepare the next photos.
+        runtime: What computes the models.
+        precision: In which numbers.
+        tta: Views of each photo that are averaged: `none`, or such as `hflip,scale:0.9,shift`.
+        blend: How views and models are averaged: `mean`, `geometric` or `logit`.
+    """
+
+    device: Device = "auto"
+    batch_size: int = 64
+    workers: int = 2
+    runtime: Runtime = "auto"
+    precision: Precision = "auto"
+    tta: str = "none"
+    blend: Blend = "mean"
+
+
+@dataclass(frozen=True)
+class Members:
+    """The models of a prediction.
+
+    Args:
+        checkpoints: Of one label space.
+        precisions: Of each.
+        inference: With device and runtime resolved.
+    """
+
+    checkpoints: Sequence[Checkpoint]
+    precisions: Sequence[str]
+    inference: Inference
+
+    @classmethod
+    def resolve(cls, checkpoints: Sequence[Checkpoint], inference: Inference) -> Members:
+        """Decide every `auto`, before any work.
+
+        Raises:
+            MaskkitError: There is no such device, precision, runtime or view.
+        """
+        device, tta = resolve_device(inference.device), str(parse_tta(inference.tta))
+        runtime = resolve_runtime(inference.runtime, device)
+        return cls(
+            checkpoints,
+            [predicting_precision(inference.precision, item.precision, device) for item in checkpoints],
+            replace(inference, device=cast(Device, device.type), runtime=runtime, tta=tta),
+        )
+
+    def restored(self, index: int) -> Classifier:
+        """Return one of the models, ready to predict."""
+        checkpoint = self.checkpoints[index]
+        return classifier(
+            restore(checkpoint),
+            runtime=cast(Resolved, self.inference.runtime),
+            precision=self.precisions[index],
+            device=torch.device(self.inference.device),
+            size=(checkpoint.preprocess.height, checkpoint.preprocess.width),
+        )
+
+    def sums(
+        self,
+        manifest: Manifest,
+        eligible: NDArray[np.bool_],
+        *,
+        progress: ProgressFile,
+        faults: dict[int, str] | None = None,
+    ) -> tuple[Sums, NDArray[np.bool_]]:
+        """Add up the predictions of each photo, (rows, C); return also which rows are finished, (rows,).
+
+        A batch with a photo that was not finished before is predicted again as a whole, so that the same
+        photos are always computed together: after an interruption the sums are the same to the last bit.
+
+        Args:
+            manifest: The photos.
+            eligible: Which model predicts which row, (models, rows); at least one for each.
+            progress: Rows that were finished before; those finished now are added.
+            faults: Takes what is wrong with rows that cannot be decoded; None to raise.
+        """
+        sums = np.zeros((len(manifest), len(manifest.space)))
+        done = progress.read(sums)
+        photos: dict[Preprocess, Photos] = {}
+        ready: dict[int, Classifier] = {}
+        for members, rows in _by_members(eligible):
+            if done[rows].all():
+                continue
+            groups = []
+            for preprocess, alike in self._by_preprocess(members).items():
+                if preprocess not in photos:
+                    photos[preprocess] = open_photos(manifest, preprocess, faults=faults)
+                ready |= {index: self.restored(index) for index in alike if index not in ready}
+                groups.append(MemberGroup([ready[index] for index in alike], photos[preprocess]))
+            parts = _unfinished(rows, done, faults or {}, self.inference.batch_size)
+            for part, found in predict_batches(groups, rows, self.inference, parts=parts):
+                total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in found))  # (N, C)
+                new = np.array([not done[row] and row not in (faults or {}) for row in rows[part].tolist()])
+                sums[rows[part][new]] = total[new]
+                done[rows[part][new]] = True
+                progress.add(rows[part][new], total[new])
+        progress.write()
+        return sums, done
+
+    def _by_preprocess(self, members: Sequence[int]) -> dict[Preprocess, list[int]]:
+        """Group models that take photos in the same way, so that each is decoded once for them."""
+        found: dict[Preprocess, list[int]] = {}
+        for index in members:
+            found.setdefault(self.checkpoints[index].preprocess, []).append(index)
+        return found
+
+
+@dataclass(frozen=True)
+class MemberGroup:
     """Models that take the same photos in the same way."""
 
     models: Sequence[Classifier]
     inputs: Inputs
 
 
-@dataclass(frozen=True)
-class Asking:
-    """How models are asked.
-
-    Args:
-        device: Where they are.
-        batch_size: Photos at a time, at most.
-        workers: Threads that prepare the next photos.
-        tta: Views of each photo that are averaged.
-        blend: How, as in `scoring.averaging`.
-    """
-
-    device: torch.device
-    batch_size: int
-    workers: int
-    tta: Tta = field(default_factory=Tta)
-    blend: str = "mean"
-
-
-def answers(
-    groups: Sequence[Speakers],
-    rows: NDArray[np.int64],
-    asking: Asking,
-    *,
-    parts: Sequence[slice] | None = None,
-) -> Iterator[tuple[slice, list[Answers]]]:
-    """Yield batch by batch which of the rows it holds, and what each group's models say of them.
+def predict_batches(
+    groups: Sequence[MemberGroup], rows: Rows, inference: Inference, *, parts: Sequence[slice] | None = None
+) -> Iterator[tuple[slice, list[Blendable]]]:
+    """Yield batch by batch which of the rows it holds, and what each group's models predict for them.
 
     Each photo is decoded once per group. Nothing is sampled, repeated or dropped.
 
     Args:
-        groups: Who is asked.
+        groups: The models.
         rows: Photos, (rows,); the same in the inputs of every group.
-        asking: How.
+        inference: With the device resolved.
         parts: Only these batches, of those that `even_parts` names; None for all.
     """
-    parts = even_parts(len(rows), asking.batch_size) if parts is None else parts
-    views = views_of(asking.tta)
+    parts = even_parts(len(rows), inference.batch_size) if parts is None else parts
+    views = views_of(parse_tta(inference.tta))
     loaders = [
         batches(
-            group.inputs, in_order(rows), batch_size=asking.batch_size, workers=asking.workers,
-            pin_memory=asking.device.type == "cuda", parts=parts,
+            group.inputs, in_order(rows), batch_size=inference.batch_size, workers=inference.workers,
+            pin_memory=inference.device == "cuda", parts=parts,
         )
         for group in groups
     ]  # fmt: skip
     for part, *batch_of_each in track(zip(parts, *loaders, strict=True), len(parts), "photos"):
         both = zip(groups, (values for _, values in batch_of_each), strict=True)
-        yield part, [_said(group, values, views, asking) for group, values in both]
+        yield part, [_predicted(group, values, views, inference) for group, values in both]
 
 
 def probabilities(
-    models: Sequence[Classifier],
-    inputs: Inputs,
-    rows: NDArray[np.int64],
-    *,
-    classes: int,
-    device: torch.device,
-    batch_size: int,
-    workers: int,
+    model: Classifier, inputs: Inputs, rows: Rows, inference: Inference, *, classes: int
 ) -> NDArray[np.float32]:
-    """Return each model's class probabilities, (models, rows, classes)."""
-    found = np.empty((len(models), len(rows), classes), np.float32)
-    asking = Asking(device, batch_size, workers)
-    for part, (said,) in answers([Speakers(models, inputs)], rows, asking):
-        found[:, part] = said
+    """Return a model's class probabilities, (rows, classes)."""
+    found = np.empty((len(rows), classes), np.float32)
+    for part, (predicted,) in predict_batches([MemberGroup([model], inputs)], rows, inference):
+        found[part] = predicted[0]
     return found
 
 
 @torch.inference_mode()
-def _said(group: Speakers, values: Tensor, views: Sequence[View], asking: Asking) -> Answers:
-    images = group.inputs.prepare(values, asking.device)  # (N, 3, H, W)
-    return np.stack([_over_views(model, images, views, asking.blend) for model in group.models])
+def _predicted(group: MemberGroup, values: Tensor, views: Sequence[View], inference: Inference) -> Blendable:
+    images = group.inputs.prepare(values, torch.device(inference.device))  # (N, 3, H, W)
+    return np.stack([_over_views(model, images, views, inference.blend) for model in group.models])
 
 
-def _over_views(model: Classifier, images: Tensor, views: Sequence[View], blend: str) -> Answers:
+def _over_views(model: Classifier, images: Tensor, views: Sequence[View], blend: Blend) -> Blendable:
     """Return the mean over the views of what is averaged, (N, C)."""
-    said = [model(view(images)).softmax(1) for view in views]
+    each = [model(view(images)).softmax(1) for view in views]
     if blend == "mean":
-        return np.asarray(torch.stack(said).mean(0).cpu().numpy())
-    return np.asarray(np.mean([to_average(probs.cpu().numpy(), blend) for probs in said], axis=0))
+        return np.asarray(torch.stack(each).mean(0).cpu().numpy())
+    return np.asarray(np.mean([to_average(probs.cpu().numpy(), blend) for probs in each], axis=0))
+
+
+def _by_members(eligible: NDArray[np.bool_]) -> Iterator[tuple[list[int], Rows]]:
+    """Yield the rows that the same models predict, and these models, in the order of the rows."""
+    patterns, first, number = np.unique(
+        np.packbits(eligible, axis=0), axis=1, return_index=True, return_inverse=True
+    )
+    for one in np.argsort(first).tolist() if patterns.size else ():
+        yield np.flatnonzero(eligible[:, first[one]]).tolist(), np.flatnonzero(number.ravel() == one)
+
+
+def _unfinished(rows: Rows, done: NDArray[np.bool_], faults: Mapping[int, str], size: int) -> list[slice]:
+    """Return the batches with a row that is not finished, and of which no fault is known."""
+    settled = done.copy()
+    settled[list(faults)] = True
+    return [part for part in even_parts(len(rows), size) if not settled[rows[part]].all()]

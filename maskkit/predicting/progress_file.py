@@ -1,4 +1,4 @@
-"""Rows that are answered, kept beside an output while others are still being predicted.
+"""Rows that are finished, kept beside an output while others are still being predicted.
 
 A file of one line of JSON, the record of the run, and blocks behind it. A block says how many bytes it
 holds and their checksum, and holds the rows' numbers and sums. Blocks are appended, never changed, so
@@ -30,7 +30,7 @@ Rows = NDArray[np.int64]
 Sums = NDArray[np.float64]
 
 
-class Finished:
+class ProgressFile:
     """The rows of a run that are finished, as far as its file knows them and as they come; a context.
 
     Args:
@@ -106,12 +106,12 @@ class Finished:
                 fix="free some space, and go on with --resume",
             ) from error
 
-    def __enter__(self) -> Finished:
+    def __enter__(self) -> ProgressFile:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.file is not None:
-            with suppress(OSError):  # of a full disk, which was told
+            with suppress(OSError):  # of a full disk, which `write` has reported
                 self.file.close()
 
     def _check(self, line: bytes) -> None:

@@ -20,7 +20,7 @@ from maskkit.modeling.precision import autocast, prepare
 from maskkit.modeling.runtimes import classifier
 from maskkit.options.techniques import AUXILIARY
 from maskkit.options.train_options import TrainOptions
-from maskkit.predicting.inference import probabilities
+from maskkit.predicting.inference import Inference, probabilities
 from maskkit.scoring.metrics import confusion
 from maskkit.training.average import averaging
 from maskkit.training.consistency import PART, annealing_of, consistency_of
@@ -178,15 +178,9 @@ class Trainer:
             device=self.device,
             size=self.fold.inputs.size,
         )
-        self.answers = probabilities(
-            [model],
-            self.fold.inputs,
-            self.fold.held_out,
-            classes=len(self.fold.space),
-            device=self.device,
-            batch_size=self.options.batch_size,
-            workers=self.options.workers,
-        )[0]
+        how = Inference(self.options.device, self.options.batch_size, self.options.workers)
+        classes = len(self.fold.space)
+        self.answers = probabilities(model, self.fold.inputs, self.fold.held_out, how, classes=classes)
         return held_out_scores(self.fold.label[self.fold.held_out], self.answers, self.fold.space)
 
     def state(self) -> dict[str, Any]:

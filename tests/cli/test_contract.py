@@ -16,8 +16,9 @@ from commandline import COMMANDS, DESCRIBED, MAKERS, REPORTERS, error_parts, run
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell import common_options
 from maskkit.options.train_options import TrainOptions
+from maskkit.predicting.inference import Inference
 from maskkit.stages.label import label
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 
 PIPED = [name for name, one in DESCRIBED.items() if one.stdin]
@@ -42,17 +43,17 @@ def inputs(
     for index, path in enumerate(checkpoints):
         (folder / f"fold{index}.safetensors").symlink_to(path)
     models = [Checkpoint.read(path) for path in checkpoints]
-    machine = Machine("cpu", 60, 0)
-    oof = predict(folds, models, oof=True, machine=machine)
+    inference = Inference("cpu", 60, 0)
+    oof = predict(folds, models, oof=True, inference=inference)
     (folder / "oof.parquet").write_bytes(oof.encode("parquet"))
     (folder / "again.parquet").write_bytes(oof.encode("parquet"))
     folds.write(folder / "truth")
-    leaky = predict(folds, models[:1], allow_leak=True, machine=machine)
+    leaky = predict(folds, models[:1], allow_leak=True, inference=inference)
     (folder / "leaky-oof.parquet").write_bytes(leaky.encode("parquet"))
     unlabelled = label(info_csv)
     unlabelled.write(folder / "unlabelled")
     for name, some in {"test-fold0": models[:1], "test": models}.items():
-        (folder / f"{name}.parquet").write_bytes(predict(unlabelled, some, machine=machine).to_parquet())
+        (folder / f"{name}.parquet").write_bytes(predict(unlabelled, some, inference=inference).to_parquet())
     (folder / "labels.toml").write_text("[labels]\n")
     (folder / "detector").write_bytes(networks.centerface(width=12, height=16, bias=20))
     return folder

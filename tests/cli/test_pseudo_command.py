@@ -10,8 +10,9 @@ from commandline import QUICK, error_parts, run
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
+from maskkit.predicting.inference import Inference
 from maskkit.stages.label import label
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 
 TEST = "--unlabeled test.parquet --threshold 0.01 --quiet"
 
@@ -28,7 +29,7 @@ def made(
     models = [Checkpoint.read(path) for path in checkpoints]
     for number, path in enumerate(checkpoints):
         (folder / f"fold{number}.safetensors").symlink_to(path)
-        said = predict(test, [models[number]], machine=Machine("cpu", workers=0))
+        said = predict(test, [models[number]], inference=Inference("cpu", workers=0))
         (folder / f"test-fold{number}.parquet").write_bytes(said.to_parquet())
     return folder
 

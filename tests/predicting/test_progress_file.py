@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.header import Input, Record
 from maskkit.errors import MaskkitError
-from maskkit.predicting.progress_file import Finished
+from maskkit.predicting.progress_file import ProgressFile
 
 RECORD = Record("predict", {"tta": "hflip", "batch_size": 64}, (Input("x.parquet", "aa"),))
 SUMS = np.random.default_rng(0).random((10, 3))
 
 
 def written(path: Path, *parts: list[int], every: int = 1) -> Path:
-    with Finished(path, RECORD, every=every) as kept:
+    with ProgressFile(path, RECORD, every=every) as kept:
         for part in parts:
             kept.add(np.array(part), SUMS[part])
     return path
@@ -26,7 +26,7 @@ def written(path: Path, *parts: list[int], every: int = 1) -> Path:
 
 def read(path: Path, record: Record = RECORD) -> tuple[NDArray[np.float64], list[int]]:
     sums = np.zeros_like(SUMS)
-    with Finished(path, record, every=1) as kept:
+    with ProgressFile(path, record, every=1) as kept:
         done = kept.read(sums)
     return sums, np.flatnonzero(done).tolist()
 
@@ -40,14 +40,14 @@ def test_reads_back_every_row_to_the_last_bit(tmp_path: Path) -> None:
 
 def test_goes_on_behind_what_is_there(tmp_path: Path) -> None:
     path = written(tmp_path / "kept", [0, 1])
-    with Finished(path, RECORD, every=1) as kept:
+    with ProgressFile(path, RECORD, every=1) as kept:
         kept.read(np.zeros_like(SUMS))
         kept.add(np.array([2]), SUMS[[2]])
     assert read(path)[1] == [0, 1, 2]
 
 
 def test_there_is_no_file_before_there_are_rows_enough(tmp_path: Path) -> None:
-    with Finished(tmp_path / "new" / "kept", RECORD, every=4) as kept:
+    with ProgressFile(tmp_path / "new" / "kept", RECORD, every=4) as kept:
         kept.add(np.array([0, 1, 2]), SUMS[:3])
         assert list(tmp_path.iterdir()) == []
         kept.add(np.array([3]), SUMS[[3]])
@@ -56,7 +56,7 @@ def test_there_is_no_file_before_there_are_rows_enough(tmp_path: Path) -> None:
 
 def test_without_a_path_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with Finished(None, RECORD, every=1) as kept:
+    with ProgressFile(None, RECORD, every=1) as kept:
         assert not kept.read(np.zeros_like(SUMS)).any()
         kept.add(np.array([0]), SUMS[:1])
         kept.write()
@@ -77,7 +77,7 @@ def test_whatever_is_torn_off_its_end_only_whole_blocks_count(
     sums, done = read(path)
     assert done in ([], [0, 1], [0, 1, 2])
     assert np.array_equal(sums[done], SUMS[done])
-    with Finished(path, RECORD, every=1) as kept:
+    with ProgressFile(path, RECORD, every=1) as kept:
         kept.read(np.zeros_like(SUMS))
         kept.add(np.array([7]), SUMS[[7]])
     assert read(path)[1] == [*done, 7]
@@ -112,7 +112,7 @@ def test_a_file_of_something_else_is_not_taken_for_one(tmp_path: Path) -> None:
 
 
 def test_two_runs_never_write_the_same_file(tmp_path: Path) -> None:
-    with Finished(tmp_path / "kept", RECORD, every=1) as first:
+    with ProgressFile(tmp_path / "kept", RECORD, every=1) as first:
         first.add(np.array([0]), SUMS[:1])
         with pytest.raises(MaskkitError, match="is being written by another run"):
             read(tmp_path / "kept")
@@ -123,7 +123,7 @@ def test_two_runs_never_write_the_same_file(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "kept").symlink_to("/dev/full")
     with (
-        Finished(tmp_path / "kept", RECORD, every=1) as kept,
+        ProgressFile(tmp_path / "kept", RECORD, every=1) as kept,
         pytest.raises(MaskkitError, match="cannot write") as caught,
     ):
         kept.add(np.array([0]), SUMS[:1])

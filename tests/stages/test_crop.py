@@ -15,15 +15,16 @@ from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos
 from maskkit.options.train_options import TrainOptions
+from maskkit.predicting.inference import Inference
 from maskkit.stages.bench import bench
 from maskkit.stages.crop import crop
 from maskkit.stages.export import export
 from maskkit.stages.label import label
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
 
-ON_CPU = Machine("cpu", 20, 0)
+ON_CPU = Inference("cpu", 20, 0)
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +140,11 @@ def test_the_checkpoint_holds_the_margin_and_where_to_cut_without_a_face(
 
 def test_prediction_cuts_photos_as_training_did(checkpoint: Checkpoint, cropped: Manifest) -> None:
     held_out = cropped.select(cropped.folds == 0)
-    probs = predict(held_out, [checkpoint], machine=ON_CPU).probs
+    probs = predict(held_out, [checkpoint], inference=ON_CPU).probs
     assert probs is not None
     # A prediction does not depend on the company: nothing is learnt from the photos predicted.
     rows = np.arange(len(held_out))[::-1].copy()
-    reversed_probs = predict(held_out.select(rows), [checkpoint], machine=ON_CPU).probs
+    reversed_probs = predict(held_out.select(rows), [checkpoint], inference=ON_CPU).probs
     assert reversed_probs == pytest.approx(probs[::-1], abs=1e-5)
     photos = open_photos(held_out, checkpoint.preprocess)
     assert photos.boxes is not None
@@ -155,7 +156,7 @@ def test_prediction_cuts_photos_as_training_did(checkpoint: Checkpoint, cropped:
 
 def test_a_model_of_cut_photos_refuses_uncut_ones(checkpoint: Checkpoint, reds: Manifest) -> None:
     with pytest.raises(MaskkitError, match="no box") as caught:
-        predict(reds, [checkpoint], machine=ON_CPU, allow_leak=True)
+        predict(reds, [checkpoint], inference=ON_CPU, allow_leak=True)
     assert "maskkit crop" in caught.value.fix
 
 
@@ -166,11 +167,11 @@ def test_faces_that_were_found_otherwise_are_refused(
     copy.write_bytes(Path(detector).read_bytes())
     other.write_bytes(networks.centerface(width=40))
     same = crop(reds, detector=str(copy), score=0.5).manifest
-    assert len(predict(same, [checkpoint], machine=ON_CPU, allow_leak=True)) == 36
+    assert len(predict(same, [checkpoint], inference=ON_CPU, allow_leak=True)) == 36
     for changed in ({"detector": str(other), "score": 0.5}, {"detector": detector, "score": 0.6}):
         manifest = crop(reds, **changed).manifest  # type: ignore[arg-type]
         with pytest.raises(MaskkitError, match="found otherwise") as caught:
-            predict(manifest, [checkpoint], machine=ON_CPU, allow_leak=True)
+            predict(manifest, [checkpoint], inference=ON_CPU, allow_leak=True)
         assert f"--detector {detector} --score 0.5" in caught.value.fix
 
 

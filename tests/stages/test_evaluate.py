@@ -17,13 +17,14 @@ from maskkit.artifacts.predictions import Form, Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace
+from maskkit.predicting.inference import Inference
 from maskkit.stages.ensemble import ensemble
 from maskkit.stages.evaluate import evaluate, report
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 
 FORMS: list[Form] = ["parquet", "csv", "submission"]
-HERE = Machine("cpu", 64, 0)
+HERE = Inference("cpu", 64, 0)
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ def test_counts_a_person_seen_by_any_of_the_models(folds: Manifest, probs: NDArr
 
 
 def test_models_that_have_seen_only_others_may_be_scored(folds: Manifest, first_model: Checkpoint) -> None:
-    predictions = predict(folds.select(folds.folds == 0), [first_model], machine=HERE)
+    predictions = predict(folds.select(folds.folds == 0), [first_model], inference=HERE)
     assert predictions.seen
     assert evaluate(folds, predictions, replicates=2).scores.rows == 56
 
@@ -221,7 +222,7 @@ def test_people_are_known_again_where_the_predictions_were_made_without_their_na
 ) -> None:
     """As when a folder of loose photos is predicted, and a table of who is on them turns up later."""
     nameless = with_column(folds, "person_id", [None] * len(folds))
-    predictions = predict(nameless, [first_model], machine=HERE)
+    predictions = predict(nameless, [first_model], inference=HERE)
     assert predictions.leaked == 0
     with pytest.raises(RefusedError, match="16 people"):
         evaluate(folds, predictions, replicates=2)
@@ -231,7 +232,7 @@ def test_refuses_out_of_fold_predictions_that_leaked_on_demand(
     labels: Manifest, first_model: Checkpoint
 ) -> None:
     by_image = split(labels, by="image", folds=3)
-    predictions = predict(by_image, [first_model], oof=True, allow_leak=True, machine=HERE)
+    predictions = predict(by_image, [first_model], oof=True, allow_leak=True, inference=HERE)
     assert predictions.seen == []
     with pytest.raises(RefusedError, match=r"the people on \d+ photos scored here"):
         evaluate(by_image, predictions, replicates=2)
@@ -255,7 +256,7 @@ def test_the_history_leads_from_the_label_to_the_predictions(
     folds: Manifest, checkpoints: list[Path]
 ) -> None:
     models = [Checkpoint.read(path) for path in checkpoints]
-    history = evaluate(folds, predict(folds, models, oof=True, machine=HERE), replicates=2).history
+    history = evaluate(folds, predict(folds, models, oof=True, inference=HERE), replicates=2).history
     assert [record.stage for record in history] == ["label", "split", "train", "train", "train", "predict"]
 
 

@@ -15,9 +15,10 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
+from maskkit.predicting.inference import Inference
 from maskkit.stages import export as module
 from maskkit.stages.export import export
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.show import header_of, show
 
 onnx = pytest.importorskip("onnx", reason="needs maskkit[onnx]")
@@ -45,8 +46,8 @@ def test_a_stranger_predicts_with_nothing_but_the_file(
     pixels = np.stack([load(file, checkpoint.preprocess) for file in photo_files(held_out)])
     images = ((pixels / 255 - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
     (logits,) = runtime.InferenceSession(data).run(["logits"], {"images": images})
-    machine = Machine("cpu", 16, 0, runtime="torch", precision="float32")
-    predictions = predict(held_out, [checkpoint], machine=machine)
+    inference = Inference("cpu", 16, 0, runtime="torch", precision="float32")
+    predictions = predict(held_out, [checkpoint], inference=inference)
     assert predictions.probs is not None
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert np.allclose(shares, predictions.probs, atol=1e-5)

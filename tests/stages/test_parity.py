@@ -17,8 +17,9 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
 from maskkit.imaging.transforms import to_input
 from maskkit.options.train_options import Precision, TrainOptions
+from maskkit.predicting.inference import Inference
 from maskkit.stages.evaluate import evaluate
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.train import train
 
 HELD_OUT = 56  # photos of fold 0
@@ -65,8 +66,8 @@ def test_held_out_scoring_and_prediction_see_the_same_tensors(
     checkpoint = Checkpoint.read(output)
     assert (checkpoint.preprocess.crop is not None) == is_cut
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
-    machine = Machine("cpu", batch_size=5, workers=1, runtime="torch")
-    predict(manifest.located(cache=cache), [checkpoint], oof=True, machine=machine)
+    inference = Inference("cpu", batch_size=5, workers=1, runtime="torch")
+    predict(manifest.located(cache=cache), [checkpoint], oof=True, inference=inference)
     assert torch.equal(scored, torch.cat(shown))
 
 
@@ -78,8 +79,8 @@ def test_the_score_of_the_held_out_fold_is_the_one_in_the_checkpoint(
     manifest = boxed if is_cut else folds
     options = replace(quick, precision=precision, head="factors+regression")
     checkpoint = Checkpoint.read(train(manifest, tmp_path / "x.safetensors", fold=0, options=options))
-    machine = Machine("cpu", quick.batch_size, 0, runtime="torch", precision=precision)
-    found = evaluate(manifest, predict(manifest, [checkpoint], oof=True, machine=machine), replicates=2)
+    inference = Inference("cpu", quick.batch_size, 0, runtime="torch", precision=precision)
+    found = evaluate(manifest, predict(manifest, [checkpoint], oof=True, inference=inference), replicates=2)
     scores = checkpoint.header.facts["scores"]
     assert found.scores.rows == HELD_OUT
     assert found.scores.macro_f1.value == pytest.approx(scores["macro_f1"], abs=1e-12)

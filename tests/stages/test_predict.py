@@ -27,12 +27,13 @@ from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
 from maskkit.options.train_options import Blend, TrainOptions
 from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision
 from maskkit.predicting.averaging import average
+from maskkit.predicting.inference import Inference
 from maskkit.stages.label import label
-from maskkit.stages.predict import Machine, folder_of_photos, predict
+from maskkit.stages.predict import folder_of_photos, predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
 
-HERE = Machine("cpu", batch_size=16, workers=0, runtime="torch")
+HERE = Inference("cpu", batch_size=16, workers=0, runtime="torch")
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_averages_models_each_with_its_own_preprocessing(
     unlabelled: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint
 ) -> None:
     members = [models[0], of_another_kind, models[2]]
-    probs = probs_of(predict(unlabelled, members, machine=HERE))
+    probs = probs_of(predict(unlabelled, members, inference=HERE))
     for row, file in enumerate(photo_files(unlabelled)):
         mean = np.mean([by_hand(member, file) for member in members], axis=0)
         assert np.allclose(probs[row], mean, atol=1e-5)
@@ -84,14 +85,14 @@ def test_averages_models_each_with_its_own_preprocessing(
 def test_hflip_is_the_mean_of_both_views_of_every_model(
     unlabelled: Manifest, models: list[Checkpoint]
 ) -> None:
-    probs = probs_of(predict(unlabelled, models[:2], tta="hflip", machine=HERE))
+    probs = probs_of(predict(unlabelled, models[:2], inference=replace(HERE, tta="hflip")))
     file = photo_files(unlabelled)[3]
     views = [by_hand(model, file, mirrored=mirrored) for model in models[:2] for mirrored in (False, True)]
     assert np.allclose(probs[3], np.mean(views, axis=0), atol=1e-5)
 
 
 def test_keeps_the_order_of_the_table(info_csv: Path, unlabelled: Manifest, models: list[Checkpoint]) -> None:
-    predictions = predict(unlabelled, models, machine=HERE)
+    predictions = predict(unlabelled, models, inference=HERE)
     ids = [line.split(",")[0] for line in info_csv.read_text().splitlines()[1:]]
     assert ids != sorted(ids)
     submission = bytes(predictions.to_submission()).decode().splitlines()
@@ -100,27 +101,27 @@ def test_keeps_the_order_of_the_table(info_csv: Path, unlabelled: Manifest, mode
 
 
 def test_gives_the_same_bytes_twice(unlabelled: Manifest, models: list[Checkpoint]) -> None:
-    first, second = (bytes(predict(unlabelled, models, machine=HERE).to_parquet()) for _ in range(2))
+    first, second = (bytes(predict(unlabelled, models, inference=HERE).to_parquet()) for _ in range(2))
     assert first == second
 
 
 def test_the_number_of_workers_does_not_change_a_bit(unlabelled: Manifest, models: list[Checkpoint]) -> None:
-    answers = [probs_of(predict(unlabelled, models[:1], machine=replace(HERE, workers=n))) for n in (0, 2)]
+    answers = [probs_of(predict(unlabelled, models[:1], inference=replace(HERE, workers=n))) for n in (0, 2)]
     assert np.array_equal(answers[0], answers[1])
 
 
 def test_says_whose_model_spoke(folds: Manifest, unlabelled: Manifest, models: list[Checkpoint]) -> None:
-    assert predict(unlabelled, models[1:2], machine=HERE).fold.tolist() == [1] * 7  # type: ignore[union-attr]
-    assert predict(unlabelled, models, machine=HERE).fold.tolist() == [-1] * 7  # type: ignore[union-attr]
-    oof = predict(folds, models, oof=True, machine=HERE)
+    assert predict(unlabelled, models[1:2], inference=HERE).fold.tolist() == [1] * 7  # type: ignore[union-attr]
+    assert predict(unlabelled, models, inference=HERE).fold.tolist() == [-1] * 7  # type: ignore[union-attr]
+    oof = predict(folds, models, oof=True, inference=HERE)
     assert np.array_equal(oof.fold, folds.folds)  # type: ignore[arg-type]
 
 
 def test_refuses_people_a_model_was_trained_on(folds: Manifest, models: list[Checkpoint]) -> None:
     held_out = folds.select(folds.folds == 0)
-    assert len(predict(held_out, models[:1], machine=HERE)) == 56
+    assert len(predict(held_out, models[:1], inference=HERE)) == 56
     with pytest.raises(RefusedError, match="56 photos show people that a model was trained on") as caught:
-        predict(held_out, models, machine=HERE)
+        predict(held_out, models, inference=HERE)
     assert caught.value.exit_code == 3
     assert "--oof" in caught.value.fix
 
@@ -130,11 +131,11 @@ def test_knows_people_again_in_another_table_of_theirs(
 ) -> None:
     again = label(train_csv, root=str(train_csv.parent / "images"))  # other bytes, no folds, same people
     with pytest.raises(RefusedError, match="112 photos"):
-        predict(again, models[:1], machine=HERE)
+        predict(again, models[:1], inference=HERE)
 
 
 def test_predicts_a_leak_if_told_to_and_records_it(folds: Manifest, models: list[Checkpoint]) -> None:
-    predictions = predict(folds, models[:1], allow_leak=True, machine=HERE)
+    predictions = predict(folds, models[:1], allow_leak=True, inference=HERE)
     assert len(predictions) == len(folds)
     assert predictions.leaked == 112
 
@@ -144,7 +145,7 @@ def test_out_of_fold_goes_by_people_and_not_by_fold_numbers(
 ) -> None:
     other_folds = split(labels, folds=3, seed=99)
     assert not np.array_equal(other_folds.folds, folds.folds)
-    predictions = predict(other_folds, models, oof=True, machine=HERE)
+    predictions = predict(other_folds, models, oof=True, inference=HERE)
     assert np.array_equal(predictions.fold, folds.folds)  # type: ignore[arg-type]
     assert predictions.leaked == 0
     assert predictions.seen == []
@@ -153,7 +154,7 @@ def test_out_of_fold_goes_by_people_and_not_by_fold_numbers(
 def test_out_of_fold_averages_all_who_have_not_seen_the_person(
     folds: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint
 ) -> None:
-    predictions = predict(folds, [*models, of_another_kind], oof=True, machine=HERE)
+    predictions = predict(folds, [*models, of_another_kind], oof=True, inference=HERE)
     row = int(np.flatnonzero(folds.folds == 1)[5])
     file = photo_files(folds)[row]
     mean = np.mean([by_hand(models[1], file), by_hand(of_another_kind, file)], axis=0)
@@ -168,7 +169,7 @@ def test_people_nobody_was_trained_on_are_answered_for_by_their_fold_alone(
     assert (ignoring.table["weight"].to_numpy() == 0).any()
     options = replace(quick, epochs=1)
     paths = [train(ignoring, tmp_path / f"{fold}.safetensors", fold=fold, options=options) for fold in (0, 1)]
-    oof = predict(ignoring, [Checkpoint.read(path) for path in paths], oof=True, machine=HERE)
+    oof = predict(ignoring, [Checkpoint.read(path) for path in paths], oof=True, inference=HERE)
     assert np.array_equal(oof.fold, ignoring.folds)  # type: ignore[arg-type]
 
 
@@ -176,7 +177,7 @@ def test_out_of_fold_leaves_out_who_was_seen_by_all_and_says_so(
     folds: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "maskkit"):
-        predictions = predict(folds, models[:2], oof=True, machine=HERE)
+        predictions = predict(folds, models[:2], oof=True, inference=HERE)
     assert "56 of 168 photos are left out" in caplog.text
     assert predictions.path.to_pylist() == [
         path for path, fold in zip(folds.paths, folds.folds, strict=True) if fold < 2
@@ -188,16 +189,16 @@ def test_out_of_fold_passes_over_a_model_that_has_seen_everyone(
 ) -> None:
     two_folds = folds.select(folds.folds < 2)
     with caplog.at_level(logging.WARNING, "maskkit"):
-        predictions = predict(two_folds, models, oof=True, machine=replace(HERE, workers=1))
+        predictions = predict(two_folds, models, oof=True, inference=replace(HERE, workers=1))
     assert np.array_equal(predictions.fold, two_folds.folds)  # type: ignore[arg-type]
-    assert "fold2.safetensors answers for no photo" in caplog.text
+    assert "fold2.safetensors predicts no photo" in caplog.text
 
 
 def test_out_of_fold_is_refused_if_every_model_has_seen_every_person(
     folds: Manifest, models: list[Checkpoint]
 ) -> None:
     with pytest.raises(RefusedError, match="every model has seen their people"):
-        predict(folds.select(folds.folds == 0), models[1:], oof=True, machine=HERE)
+        predict(folds.select(folds.folds == 0), models[1:], oof=True, inference=HERE)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +217,7 @@ def test_out_of_fold_of_a_split_by_image_leaves_out_who_was_seen(
     by_image: Manifest, leaky: Checkpoint
 ) -> None:
     try:
-        predictions = predict(by_image, [leaky], oof=True, machine=HERE)
+        predictions = predict(by_image, [leaky], oof=True, inference=HERE)
     except RefusedError as refused:  # nobody had all seven photos in one fold
         assert "every model has seen their people" in refused.what  # noqa: PT017
     else:
@@ -227,7 +228,7 @@ def test_a_leak_that_was_asked_for_goes_by_fold_numbers_and_is_counted(
     by_image: Manifest, leaky: Checkpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "maskkit"):
-        predictions = predict(by_image, [leaky], oof=True, allow_leak=True, machine=HERE)
+        predictions = predict(by_image, [leaky], oof=True, allow_leak=True, inference=HERE)
     held_out = by_image.folds == 0
     assert predictions.path.to_pylist() == [by_image.paths[row] for row in np.flatnonzero(held_out)]
     assert predictions.leaked > 40
@@ -241,14 +242,14 @@ def test_another_label_space_is_an_error_that_names_the_difference(
     space = LabelSpace((*unlabelled.space.factors[:2], age))
     other = replace(unlabelled, header=replace(unlabelled.header, space=space))
     with pytest.raises(MaskkitError, match="different label spaces") as caught:
-        predict(other, models, machine=HERE)
+        predict(other, models, inference=HERE)
     assert caught.value.why == "cuts of age: [30, 58] against [30, 60]"
 
 
 def test_history_holds_every_training_once_and_ends_with_the_prediction(
     folds: Manifest, models: list[Checkpoint]
 ) -> None:
-    history = predict(folds, models, oof=True, tta="hflip", machine=HERE).header.history
+    history = predict(folds, models, oof=True, inference=replace(HERE, tta="hflip")).header.history
     assert [record.stage for record in history] == ["label", "split", "train", "train", "train", "predict"]
     assert history[-1].options["tta"] == "hflip"
     assert [item.path for item in history[-1].inputs[1:]] == [model.name for model in models]
@@ -258,20 +259,20 @@ def test_photos_that_are_not_there_are_an_error_before_any_work(
     unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path
 ) -> None:
     with pytest.raises(MaskkitError, match=f"are not under {tmp_path}"):
-        predict(unlabelled.located(root=str(tmp_path)), models, machine=HERE)
+        predict(unlabelled.located(root=str(tmp_path)), models, inference=HERE)
 
 
 def test_a_photo_that_cannot_be_read_is_named(unlabelled: Manifest, models: list[Checkpoint]) -> None:
     paths = [*unlabelled.paths[:6], "gone.jpg"]
     torn = unlabelled.then("edit", {"path": pa.array(paths)})
     with pytest.raises(MaskkitError, match=r"gone\.jpg"):
-        predict(torn, models[:1], machine=replace(HERE, workers=1))
+        predict(torn, models[:1], inference=replace(HERE, workers=1))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_an_error(unlabelled: Manifest, models: list[Checkpoint]) -> None:
     with pytest.raises(MaskkitError, match="there is no cuda device"):
-        predict(unlabelled, models, machine=replace(HERE, device="cuda"))
+        predict(unlabelled, models, inference=replace(HERE, device="cuda"))
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino", "onnx"])
@@ -280,25 +281,25 @@ def test_every_runtime_answers_alike_and_is_recorded(
 ) -> None:
     if any(find_spec(package) is None for package in NEEDS[runtime]):
         pytest.skip(f"needs maskkit[{runtime}]")
-    expected = probs_of(predict(unlabelled, models, machine=HERE))
-    predictions = predict(unlabelled, models, machine=replace(HERE, runtime=runtime))
+    expected = probs_of(predict(unlabelled, models, inference=HERE))
+    predictions = predict(unlabelled, models, inference=replace(HERE, runtime=runtime))
     assert np.allclose(probs_of(predictions), expected, atol=1e-5)
     options = predictions.header.history[-1].options
     assert (options["runtime"], options["precision"]) == (runtime, "float32")
-    again = predict(unlabelled, models, machine=replace(HERE, runtime=runtime))
+    again = predict(unlabelled, models, inference=replace(HERE, runtime=runtime))
     assert bytes(again.to_parquet()) == bytes(predictions.to_parquet())
 
 
 def test_the_history_tells_what_auto_came_to(unlabelled: Manifest, models: list[Checkpoint]) -> None:
     options = (
-        predict(unlabelled, models[:1], machine=replace(HERE, runtime="auto")).header.history[-1].options
+        predict(unlabelled, models[:1], inference=replace(HERE, runtime="auto")).header.history[-1].options
     )
     assert options["runtime"] == resolve_runtime("auto", torch.device("cpu"))
 
 
 def test_bfloat16_answers_as_float32_does(unlabelled: Manifest, models: list[Checkpoint]) -> None:
-    exact = predict(unlabelled, models, machine=HERE)
-    rounded = predict(unlabelled, models, machine=replace(HERE, precision="bfloat16"))
+    exact = predict(unlabelled, models, inference=HERE)
+    rounded = predict(unlabelled, models, inference=replace(HERE, precision="bfloat16"))
     assert np.array_equal(rounded.answer, exact.answer)
     assert not np.array_equal(probs_of(rounded), probs_of(exact))
     assert np.allclose(probs_of(rounded), probs_of(exact), atol=0.02)
@@ -311,7 +312,7 @@ def test_models_trained_in_different_precisions_keep_theirs(
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     header = replace(models[1].header, facts={**models[1].header.facts, "precision": "bfloat16"})
     mixed = [models[0], replace(models[1], header=header)]
-    assert predict(unlabelled, mixed, machine=HERE).header.history[-1].options["precision"] == "auto"
+    assert predict(unlabelled, mixed, inference=HERE).header.history[-1].options["precision"] == "auto"
 
 
 @pytest.mark.parametrize("blend", ["geometric", "logit"])
@@ -319,7 +320,7 @@ def test_views_and_models_of_all_sizes_are_blended_alike(
     unlabelled: Manifest, models: list[Checkpoint], of_another_kind: Checkpoint, blend: Blend
 ) -> None:
     members = [models[0], of_another_kind]
-    probs = probs_of(predict(unlabelled, members, tta="hflip", blend=blend, machine=HERE))
+    probs = probs_of(predict(unlabelled, members, inference=replace(HERE, tta="hflip", blend=blend)))
     for row in (0, 5):
         file = photo_files(unlabelled)[row]
         every = [
@@ -332,7 +333,8 @@ def test_one_model_and_one_view_are_the_same_in_every_blend(
     unlabelled: Manifest, models: list[Checkpoint]
 ) -> None:
     plain, *others = (
-        probs_of(predict(unlabelled, models[:1], blend=blend, machine=HERE)) for blend in get_args(Blend)
+        probs_of(predict(unlabelled, models[:1], inference=replace(HERE, blend=blend)))
+        for blend in get_args(Blend)
     )
     for other in others:
         assert np.allclose(other, plain, atol=1e-6)
@@ -343,8 +345,8 @@ def test_models_of_different_heads_and_sizes_speak_together(
 ) -> None:
     options = replace(quick, head="factors+regression", size="40x32", epochs=1)
     other = Checkpoint.read(train(folds, tmp_path / "fold0.safetensors", fold=0, options=options))
-    found = probs_of(predict(unlabelled, [models[0], other], machine=HERE))
-    alone = [probs_of(predict(unlabelled, [model], machine=HERE)) for model in (models[0], other)]
+    found = probs_of(predict(unlabelled, [models[0], other], inference=HERE))
+    alone = [probs_of(predict(unlabelled, [model], inference=HERE)) for model in (models[0], other)]
     assert not np.allclose(alone[0], alone[1], atol=1e-3)
     assert np.allclose(found, np.mean(alone, axis=0), atol=1e-6)
 
@@ -353,17 +355,17 @@ def test_what_views_cost_is_told_before(
     folds: Manifest, unlabelled: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "maskkit"):
-        predict(unlabelled, models, machine=HERE)
+        predict(unlabelled, models, inference=HERE)
         assert "passes" not in caplog.text
-        predict(unlabelled, models, tta="hflip,scale:0.9,shift", machine=HERE)
+        predict(unlabelled, models, inference=replace(HERE, tta="hflip,scale:0.9,shift"))
         assert "12 views per photo, 3 models: 36 passes per photo" in caplog.text
-        predict(folds, models, oof=True, tta="hflip", machine=HERE)
+        predict(folds, models, oof=True, inference=replace(HERE, tta="hflip"))
     assert "2 views per photo, 1 model: 2 passes per photo" in caplog.text
 
 
 def test_the_history_holds_views_in_one_spelling(unlabelled: Manifest, models: list[Checkpoint]) -> None:
     spelt = ["shift,scale:0.90,hflip", "hflip,scale:.9,shift:0.05"]
-    one, two = (predict(unlabelled, models[:1], tta=text, machine=HERE) for text in spelt)
+    one, two = (predict(unlabelled, models[:1], inference=replace(HERE, tta=text)) for text in spelt)
     assert one.header.history[-1].options["tta"] == "hflip,scale:0.9,shift:0.05"
     assert bytes(one.to_parquet()) == bytes(two.to_parquet())
 
@@ -384,11 +386,11 @@ def test_photos_that_cannot_be_read_are_set_aside_and_the_others_are_as_ever(
 ) -> None:
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
     faults: dict[str, str] = {}
-    found = predict(torn.located(root=str(tmp_path), cache=cache), models, machine=HERE, faults=faults)
+    found = predict(torn.located(root=str(tmp_path), cache=cache), models, inference=HERE, faults=faults)
     assert faults == {torn.paths[2]: "not an image", torn.paths[5]: "missing"}
     good = [0, 1, 3, 4, 6]
     assert found.path.to_pylist() == [torn.paths[row] for row in good]
-    whole = predict(torn, models, machine=HERE)
+    whole = predict(torn, models, inference=HERE)
     assert np.array_equal(probs_of(found), probs_of(whole)[good])
 
 
@@ -400,7 +402,7 @@ def test_nothing_is_predicted_if_no_photo_can_be_read(
         (tmp_path / path).write_bytes(b"no photo")
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
     with pytest.raises(MaskkitError, match="none of 7 photos can be read") as caught:
-        predict(unlabelled.located(root=str(tmp_path), cache=cache), models[:1], machine=HERE, faults={})
+        predict(unlabelled.located(root=str(tmp_path), cache=cache), models[:1], inference=HERE, faults={})
     assert "not an image" in caught.value.why
 
 
@@ -409,9 +411,9 @@ def test_photos_agree_before_a_decision_is_applied_and_both_are_recorded(
 ) -> None:
     offsets = np.random.default_rng(0).normal(size=18)
     decision = Decision.make(folds.space, (), method="classes", offsets=offsets.tolist(), temperature=1.5)
-    plain = predict(folds, models, oof=True, machine=HERE)
+    plain = predict(folds, models, oof=True, inference=HERE)
     found = predict(
-        folds, models, oof=True, machine=HERE, afterwards=Afterwards(consensus="person", decide=decision)
+        folds, models, oof=True, inference=HERE, afterwards=Afterwards(consensus="person", decide=decision)
     )
     expected = with_decision(with_consensus(plain, folds.known_people, folds.space), decision)
     assert np.array_equal(probs_of(found), probs_of(expected))
@@ -425,10 +427,10 @@ def test_photos_agree_before_a_decision_is_applied_and_both_are_recorded(
 def test_a_temperature_of_out_of_fold_answers_is_applied_and_its_inputs_recorded(
     folds: Manifest, unlabelled: Manifest, models: list[Checkpoint]
 ) -> None:
-    oof = predict(folds, models, oof=True, machine=HERE)
-    found = predict(unlabelled, models, machine=HERE, afterwards=Afterwards(calibrate=oof, on=folds))
+    oof = predict(folds, models, oof=True, inference=HERE)
+    found = predict(unlabelled, models, inference=HERE, afterwards=Afterwards(calibrate=oof, on=folds))
     decision = temperature_decision(folds, oof)
-    plain = predict(unlabelled, models, machine=HERE)
+    plain = predict(unlabelled, models, inference=HERE)
     assert np.array_equal(probs_of(found), decision.applied(probs_of(plain)))
     assert np.array_equal(found.answer, plain.answer)
     assert found.adjusted["decision"]["method"] == "temperature"
@@ -441,12 +443,12 @@ def test_what_cannot_be_done_afterwards_is_found_out_before_any_photo_is_read(
 ) -> None:
     age = Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 58))
     other = Decision.make(LabelSpace((*unlabelled.space.factors[:2], age)), (), method="classes")
-    ask = partial(predict, unlabelled.located(root=str(tmp_path / "nowhere")), models, machine=HERE)
+    ask = partial(predict, unlabelled.located(root=str(tmp_path / "nowhere")), models, inference=HERE)
     with pytest.raises(MaskkitError, match="needs to know who is on the photos"):
         ask(afterwards=Afterwards(consensus="person"))
     with pytest.raises(MaskkitError, match="different label spaces"):
         ask(afterwards=Afterwards(decide=other))
-    leaky = predict(unlabelled, models, machine=HERE)
+    leaky = predict(unlabelled, models, inference=HERE)
     with pytest.raises(MaskkitError, match="has a label in"):
         ask(afterwards=Afterwards(calibrate=leaky))
 
@@ -455,8 +457,8 @@ def test_a_folder_is_predicted_as_its_manifest_is(
     info_csv: Path, unlabelled: Manifest, models: list[Checkpoint]
 ) -> None:
     folder = folder_of_photos(info_csv.parent / "images", models)
-    found = predict(folder, models, machine=HERE)
-    expected = predict(unlabelled, models, machine=HERE)
+    found = predict(folder, models, inference=HERE)
+    expected = predict(unlabelled, models, inference=HERE)
     order = [unlabelled.paths.index(path) for path in found.path.to_pylist()]
     assert sorted(order) == list(range(7))
     assert np.allclose(probs_of(found), probs_of(expected)[order], atol=1e-6)

@@ -16,12 +16,13 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import TrainOptions
+from maskkit.predicting.inference import Inference
 from maskkit.progress import shown_by
 from maskkit.stages import predict as module
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.train import train
 
-HERE = Machine("cpu", batch_size=10, workers=0, runtime="torch")
+HERE = Inference("cpu", batch_size=10, workers=0, runtime="torch")
 
 Item = TypeVar("Item")
 
@@ -63,7 +64,7 @@ def models(
 @pytest.fixture(scope="module")
 def whole(some: Manifest, models: list[Checkpoint]) -> bytes:
     """What a run comes to that is never stopped."""
-    return as_bytes(predict(some, models, oof=True, machine=HERE))
+    return as_bytes(predict(some, models, oof=True, inference=HERE))
 
 
 @pytest.fixture(autouse=True)
@@ -81,12 +82,12 @@ def test_it_is_the_same_wherever_it_was_stopped(
 ) -> None:
     kept, stop, count = tmp_path / "oof.parquet.resume", StopAfter(batches), StopAfter(10**6)
     with pytest.raises(Stopped), shown_by(stop):
-        predict(some, models, oof=True, machine=HERE, left_over=kept)
+        predict(some, models, oof=True, inference=HERE, progress_file=kept)
     assert kept.exists() == (batches > 1)  # of 9 photos each by one or two models
     if torn:
         kept.write_bytes(kept.read_bytes()[:-torn])
     with shown_by(count):
-        again = predict(some, models, oof=True, machine=HERE, left_over=kept)
+        again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
     assert as_bytes(again) == whole
     assert count.done <= 12 - max(0, batches - 4)  # what was finished is not asked about again
 
@@ -97,10 +98,10 @@ def test_it_can_be_stopped_many_times_and_nothing_is_asked_again_once_all_is_fin
     kept = tmp_path / "kept"
     for _ in range(3):
         with pytest.raises(Stopped), shown_by(StopAfter(3)):
-            predict(some, models, oof=True, machine=HERE, left_over=kept)
-    assert as_bytes(predict(some, models, oof=True, machine=HERE, left_over=kept)) == whole
+            predict(some, models, oof=True, inference=HERE, progress_file=kept)
+    assert as_bytes(predict(some, models, oof=True, inference=HERE, progress_file=kept)) == whole
     with shown_by(StopAfter(0)):
-        again = predict(some, models, oof=True, machine=HERE, left_over=kept)
+        again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
     assert as_bytes(again) == whole
 
 
@@ -109,31 +110,32 @@ def test_the_number_of_workers_may_change_and_nothing_else(
 ) -> None:
     kept = tmp_path / "kept"
     with pytest.raises(Stopped), shown_by(StopAfter(9)):
-        predict(some, models, oof=True, machine=HERE, left_over=kept)
+        predict(some, models, oof=True, inference=HERE, progress_file=kept)
     with pytest.raises(MaskkitError, match="cannot resume") as caught:
-        predict(some, models, oof=True, machine=replace(HERE, batch_size=11), left_over=kept)
+        predict(some, models, oof=True, inference=replace(HERE, batch_size=11), progress_file=kept)
     assert "batch_size was 10, is 11" in caught.value.why
     with pytest.raises(MaskkitError, match="cannot resume") as caught:
-        predict(some, models[:2], oof=True, machine=HERE, left_over=kept)
+        predict(some, models[:2], oof=True, inference=HERE, progress_file=kept)
     assert "an input file has other content" in caught.value.why
     assert (
-        as_bytes(predict(some, models, oof=True, machine=replace(HERE, workers=2), left_over=kept)) == whole
+        as_bytes(predict(some, models, oof=True, inference=replace(HERE, workers=2), progress_file=kept))
+        == whole
     )
 
 
 def test_photos_that_were_mended_are_added(some: Manifest, models: list[Checkpoint], tmp_path: Path) -> None:
     root, kept = tmp_path / "images", tmp_path / "kept"
     shutil.copytree(some.root, root)
-    ask = partial(predict, some.located(root=str(root)), models, oof=True, machine=HERE)
+    ask = partial(predict, some.located(root=str(root)), models, oof=True, inference=HERE)
     (root / some.paths[30]).write_bytes(b"no photo")
     (root / some.paths[99]).unlink()
-    assert len(ask(faults={}, left_over=kept)) == len(some) - 2
+    assert len(ask(faults={}, progress_file=kept)) == len(some) - 2
     for row in (30, 99):
         shutil.copy(some.root / some.paths[row], root / some.paths[row])
     faults: dict[str, str] = {}
     count = StopAfter(10**6)
     with shown_by(count):
-        mended = ask(faults=faults, left_over=kept)
+        mended = ask(faults=faults, progress_file=kept)
     assert faults == {}
     assert count.done == 2  # batches
     assert as_bytes(mended) == as_bytes(ask())

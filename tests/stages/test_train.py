@@ -18,9 +18,10 @@ from maskkit.modeling.backbone import restore
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.precision_trial import Work
 from maskkit.options.train_options import Precision, TrainOptions
+from maskkit.predicting.inference import Inference
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.label import label
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
 
@@ -82,7 +83,7 @@ def test_the_score_in_the_checkpoint_is_that_of_predicting_out_of_fold(
     checkpoints: list[Path], folds: Manifest, fold: int
 ) -> None:
     checkpoint = Checkpoint.read(checkpoints[fold])
-    predictions = predict(folds, [checkpoint], oof=True, machine=Machine("cpu", 64, 0))
+    predictions = predict(folds, [checkpoint], oof=True, inference=Inference("cpu", 64, 0))
     evaluation = evaluate(folds, predictions, replicates=2)
     scores = checkpoint.header.facts["scores"]
     assert evaluation.scores.macro_f1.value == scores["macro_f1"]
@@ -150,8 +151,8 @@ def test_trains_on_the_target_though_the_label_says_otherwise(
 ) -> None:
     options = replace(one_epoch, epochs=3, loss="ce")
     train(edited(folds, target=np.full(len(folds), 13)), output, fold=0, options=options)
-    machine = Machine("cpu", 64, 0)
-    predictions = predict(folds, [Checkpoint.read(output)], oof=True, machine=machine)
+    inference = Inference("cpu", 64, 0)
+    predictions = predict(folds, [Checkpoint.read(output)], oof=True, inference=inference)
     assert (predictions.answer == 13).all()
     truth = folds.labels[folds.folds == 0]
     assert Checkpoint.read(output).header.facts["scores"]["accuracy"] == (truth == 13).mean()

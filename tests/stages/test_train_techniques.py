@@ -14,8 +14,9 @@ from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import TrainOptions
+from maskkit.predicting.inference import Inference
 from maskkit.stages.evaluate import evaluate
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.train import train
 from maskkit.tracking.tracker import open_tracker
 
@@ -46,7 +47,7 @@ def test_predicts_as_it_was_scored_and_says_how_it_was_made(
 ) -> None:
     output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=replace(quick, **chosen))
     checkpoint = Checkpoint.read(output)
-    predictions = predict(folds, [checkpoint], oof=True, machine=Machine("cpu", 64, 0))
+    predictions = predict(folds, [checkpoint], oof=True, inference=Inference("cpu", 64, 0))
     found = evaluate(folds, predictions, replicates=2).scores
     assert found.macro_f1.value == checkpoint.header.facts["scores"]["macro_f1"]
     commands = script(checkpoint.header.history, output="fold0.safetensors")

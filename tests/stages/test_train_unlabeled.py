@@ -21,10 +21,11 @@ from maskkit.artifacts.runs import open_runs
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import LabelSpace
 from maskkit.options.train_options import TrainOptions
+from maskkit.predicting.inference import Inference
 from maskkit.reporting.curves import training_curves
 from maskkit.stages.label import label
 from maskkit.stages.lr_find import lr_find
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.preview import preview
 from maskkit.stages.train import refuse_leaks, train
 from maskkit.training.epochs import Epoch
@@ -96,7 +97,7 @@ def test_the_checkpoint_says_what_it_learnt_from_and_how(trained: Path, others: 
 def test_who_is_only_unlabelled_does_not_count_as_seen(trained: Path, folds: Manifest, others: Path) -> None:
     checkpoint, unlabeled = Checkpoint.read(trained), Manifest.read(others)
     assert not checkpoint.seen.contains(unlabeled.people.names).any()
-    predictions = predict(unlabeled, [checkpoint], machine=Machine("cpu", 64, 0))
+    predictions = predict(unlabeled, [checkpoint], inference=Inference("cpu", 64, 0))
     assert len(predictions.answer) == len(unlabeled)
 
 
@@ -180,7 +181,7 @@ def test_goes_with_other_techniques_and_predicts_as_it_was_scored(
 ) -> None:
     output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=replace(options, **changes))
     checkpoint = Checkpoint.read(output)
-    predictions = predict(folds, [checkpoint], oof=True, machine=Machine("cpu", 64, 0))
+    predictions = predict(folds, [checkpoint], oof=True, inference=Inference("cpu", 64, 0))
     truth = folds.labels[folds.folds == 0]
     assert (predictions.answer == truth).mean() == checkpoint.header.facts["scores"]["accuracy"]
     assert all(np.isfinite(float(row["train_consistency"])) for row in rows_of(output))

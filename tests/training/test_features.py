@@ -15,7 +15,8 @@ from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.frozen import backbone_digest, divide
 from maskkit.options.train_options import TrainOptions
-from maskkit.stages.predict import Machine, predict
+from maskkit.predicting.inference import Inference
+from maskkit.stages.predict import predict
 from maskkit.stages.train import train
 from maskkit.training import features as module
 from maskkit.training.features import DrawnView, Features, Showing, features_of
@@ -123,7 +124,7 @@ def test_its_checkpoint_predicts_as_it_was_scored(
     checkpoint = Checkpoint.read(path)
     told = checkpoint.header.facts["scores"]["accuracy"]
     held_out = folds.select(folds.folds == 1)
-    predictions = predict(held_out, [checkpoint], machine=Machine("cpu", 50, 0))
+    predictions = predict(held_out, [checkpoint], inference=Inference("cpu", 50, 0))
     assert (predictions.answer == held_out.labels).mean() == pytest.approx(told)
 
 

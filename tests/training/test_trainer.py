@@ -20,7 +20,7 @@ from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
 from maskkit.options.train_options import TrainOptions
-from maskkit.predicting.inference import probabilities
+from maskkit.predicting.inference import Inference, probabilities
 from maskkit.progress import Item, shown_by
 from maskkit.training.average import Ema
 from maskkit.training.epochs import Epoch
@@ -110,16 +110,10 @@ def test_scores_every_held_out_photo_exactly(make: MakeTrainer, fold: Fold, batc
 
 
 def predicted(trainer: Trainer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Ask the trainer's model in one batch, unlike the trainer."""
-    probs: NDArray[np.float32] = probabilities(
-        [classifier(trainer.scored, runtime="torch", precision="float32", device=CPU, size=(32, 32))],
-        trainer.fold.inputs,
-        rows,
-        classes=18,
-        device=CPU,
-        batch_size=len(rows),
-        workers=0,
-    )[0]
+    """Predict with the trainer's model in one batch, unlike the trainer."""
+    model = classifier(trainer.scored, runtime="torch", precision="float32", device=CPU, size=(32, 32))
+    how = Inference("cpu", len(rows), 0)
+    probs: NDArray[np.float32] = probabilities(model, trainer.fold.inputs, rows, how, classes=18)
     return probs
 
 

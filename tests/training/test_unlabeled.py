@@ -101,7 +101,9 @@ def test_no_two_kinds_of_random_choice_share_their_numbers(monkeypatch: pytest.M
     monkeypatch.setattr(np.random, "default_rng", noted)
     list(given.epoch(3))
     assert {seed[:2] for seed in seeds} == {(5, 3)}
-    first = {int(generator(seed).integers(2**62)) for seed in seeds}  # NumPy takes (5, 3) and (5, 3, 0) as one
+    first = {
+        int(generator(seed).integers(2**62)) for seed in seeds
+    }  # NumPy takes (5, 3) and (5, 3, 0) as one
     assert len(first) == len(seeds) == 3  # of the photos, of mixing, of the unlabelled photos
 
 
