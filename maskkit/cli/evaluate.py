@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from maskkit.cli.evaluation_facts import HEADER, measures
-from maskkit.cli.evaluation_tables import evaluation_tables
-from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import (
-    STREAM,
-    OutputTarget,
-    print_json,
-    print_tsv,
-    refuse,
-    source,
-    stdout_is_terminal,
-    target,
-)
+from maskkit.cli.shell import common_options
+from maskkit.cli.shell.show_report import show_report
+from maskkit.cli.shell.streams import STREAM, refuse, source, target
 from maskkit.cli.tune import DecisionOut, Tune, check_tuning, show_tuning, tuned
 from maskkit.errors import MaskkitError, RefusedError
 
@@ -29,6 +18,7 @@ if TYPE_CHECKING:
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.manifest import Manifest
     from maskkit.reporting.pictured import Pictured
+    from maskkit.reporting.plots import Chart
     from maskkit.scoring.evaluated import Evaluation
 
 
@@ -108,11 +98,10 @@ def evaluate(
 
     Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
     """
-    from maskkit.artifacts.files import write_whole
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
+    from maskkit.reporting.evaluation_report import evaluation_report
     from maskkit.stages.evaluate import evaluate as stage
-    from maskkit.stages.evaluate import report
 
     inputs = [manifest, predictions, *map(str, curves or []), against, *(explain or [])]
     _check_words(inputs, output=output, html=html, curves=curves, photos=photos, explain=explain)
@@ -131,14 +120,11 @@ def evaluate(
         allow_leak=allow_leak,
     )  # fmt: skip
     deciding = tuned(truth, given, tune, decision, replicates=replicates, seed=seed, allow_leak=allow_leak)
-    if html is not None:
-        shown = _pictures(result, truth, models) if photos else {}
-        text = report(
-            result, manifest=truth.name, predictions=given.name, curves=curves or [], pictures=shown
-        )
-        write_whole(html, text.encode())
-        terminal.note(f"the page is {html}")
-    _print(result, to, json=json)
+    report = evaluation_report(
+        result, manifest=truth.name, predictions=given.name, curves=_curves(curves or []),
+        pictures=_pictures(result, truth, models) if photos else {},
+    )  # fmt: skip
+    show_report(report, json=json, html=html, to=to)
     if deciding is not None:
         show_tuning(deciding, json=json)
     _refuse_low(result, fail_under)
@@ -196,27 +182,13 @@ def _models(names: list[str]) -> list[Checkpoint]:
     return [Checkpoint.read(source(name, what="checkpoint")) for name in names]
 
 
+def _curves(histories: list[Path]) -> list[Chart]:
+    from maskkit.reporting.curves import training_curves  # pandas, which scores alone need not
+
+    return training_curves(histories)
+
+
 def _pictures(result: Evaluation, truth: Manifest, models: list[Checkpoint]) -> Mapping[str, Pictured]:
-    from maskkit.stages.evaluate import pictured
+    from maskkit.reporting.pictured import pictures_of  # Pillow, and torch if models are asked
 
-    return pictured(result, truth, explain=models)
-
-
-def _print(result: Evaluation, to: OutputTarget | None, *, json: bool) -> None:
-    """Give programs the numbers and people the tables, which share a terminal but never a pipe."""
-    if to is None and stdout_is_terminal():
-        if json:
-            print_json(result.to_json())
-        else:
-            for table in evaluation_tables(result):
-                terminal.show("")
-                terminal.show(terminal.escape(table) if isinstance(table, str) else table)
-        return
-    if to is not None:
-        to.write((dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
-    elif json:
-        print_json(result.to_json())
-    else:
-        print_tsv(HEADER, measures(result))
-    for table in evaluation_tables(result, brief=True):
-        terminal.note(table)
+    return pictures_of(result.mistakes, truth, explain=models)

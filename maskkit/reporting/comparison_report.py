@@ -19,7 +19,7 @@ from maskkit.reporting.report import (
     Section,
     Table,
 )
-from maskkit.scoring.run_comparison import Compared, RunScores
+from maskkit.scoring.run_comparison import Compared, RunScores, Versus
 
 MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
@@ -32,7 +32,7 @@ def comparison_report(result: Compared) -> Report:
         Section("", tuple(_headline(result))),
         Section("What differs", tuple(_settings(result))),
         Section("Scores", tuple(_scores(result))),
-        Section("Where they disagree", tuple(_disagreement(result))),
+        Section("Where they disagree", tuple(disagreement(result.versus, result.runs[0].label))),
         Section("Folds", tuple(_folds(result))),
         Section("Curves", tuple(_curves(result))),
     ]
@@ -170,8 +170,8 @@ def _scores(result: Compared) -> Iterator[Item]:
     )
 
 
-def _disagreement(result: Compared) -> Iterator[Item]:
-    first = result.runs[0].label
+def disagreement(versus: Sequence[Versus], first: str, *, name: str | None = None) -> Iterator[Item]:
+    """Show who is right where runs and the first disagree; `name` is theirs in TSV, if not the label."""
     columns = (
         Column("both", "both", "count"),
         Column("first", "first only", "count", is_main=True),
@@ -181,7 +181,7 @@ def _disagreement(result: Compared) -> Iterator[Item]:
         Column("people_second", "it", "count", is_main=True),
     )
     rows = tuple(
-        Row(one.label, tuple(vars(one.only).values())) for one in result.versus if one.only is not None
+        Row(one.label, tuple(vars(one.only).values()), name=name) for one in versus if one.only is not None
     )
     if rows:
         yield Table(columns, rows, f"who is right, beside {first}", scope=f"beside {first}")

@@ -1,156 +1,246 @@
-"""The HTML page of an evaluation: one file that loads nothing and runs nothing."""
+"""The report of `maskkit evaluate`: scores, and what they rest on; `evaluation_details` has the rest."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
 
-from maskkit.reporting.differences import Axis
-from maskkit.reporting.old_pages import render
-from maskkit.reporting.pictured import Pictured
-from maskkit.reporting.plots import Chart, Drawing, Mark, PlotLine, draw, heat_map, largest_mistakes
-from maskkit.scoring.boundary import Boundary
-from maskkit.scoring.calibration import Calibration
-from maskkit.scoring.changed_answers import some_changed
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from maskkit.artifacts.files import STANDARD_INPUT
+from maskkit.artifacts.history import script
+from maskkit.reporting.evaluation_details import (
+    beside_cuts,
+    calibrated,
+    changed,
+    comparison,
+    interval_words,
+    noise_note,
+    sliced,
+    verdict,
+    worst_mistakes,
+)
+from maskkit.reporting.plots import Chart, heat_map, largest_mistakes
+from maskkit.reporting.report import PAGE, PROGRAMS, Column, Item, Note, Report, Row, Section, Table, decimal
 from maskkit.scoring.evaluated import Evaluation
+from maskkit.scoring.results import ClassScore, Scores
+
+if TYPE_CHECKING:
+    from maskkit.reporting.pictured import Pictured  # which opens photos
 
 # A class of fewer people than this is marked: its F1 moves by several points with one person.
 RARE_PEOPLE = 30
 # A wider joint matrix is unreadable and makes the page large; the largest mistakes are listed anyway.
-_WIDEST_MATRIX = 60
-MOST_CHANGED = 12  # photos that a page names, half of them worse and half better; JSON has more
-MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+WIDEST_MATRIX = 60
+
+CLASS_COLUMNS = (
+    Column("f1", "F1", "score", has_bar=True, is_main=True),
+    Column("precision", "precision", "decimal"),
+    Column("recall", "recall", "decimal"),
+    Column("photos", "photos", "count", field="rows"),
+    Column("people", "people", "count"),
+)
 
 
-def evaluation_page(
+def evaluation_report(
     found: Evaluation,
     *,
-    title: str,
-    facts: Mapping[str, str],
-    history: str,
+    manifest: str,
+    predictions: str,
     curves: Sequence[Chart] = (),
     pictures: Mapping[str, Pictured] | None = None,
-) -> str:
-    """Return the page as HTML.
-
-    The page is self-contained (no script, font or link to elsewhere, and no picture unless it is given),
-    follows the reader's light or dark theme, prints, and is the same bytes for the same arguments. Every
-    name is escaped.
+) -> Report:
+    """Lay out an evaluation.
 
     Args:
         found: What `maskkit evaluate` found.
-        title: Title of the page.
-        facts: What was scored, such as the model and the manifest, in the order to show.
-        history: The commands that made it, one per line; empty if unknown.
+        manifest: Name of the manifest scored.
+        predictions: Name of the predictions scored.
         curves: Charts to show, such as the score over epochs.
         pictures: Of the worst mistakes, by path.
-
-    Raises:
-        MaskkitError: If a chart has nothing to draw.
     """
     scores = found.scores
-    joint = heat_map(scores.confusion, [one.name for one in scores.classes])
-    factors = [
-        (factor, heat_map(factor.confusion, [level.name for level in factor.levels]))
-        for factor in scores.factors
+    sections = [
+        Section("", (*_headline(scores), _counts(found)), is_brief=True),
+        Section("Scores", (_scores(found),), is_brief=True),
+        Section("Comparison", tuple(comparison(found.against)), is_brief=True),
+        Section("Photos that changed", tuple(changed(found.against))),
+        Section("Classes", (_classes(found),), is_brief=True),
+        Section("Factors", tuple(_factors(scores))),
+        Section("Confusion", tuple(_confusion(scores))),
+        Section("Folds", tuple(_folds(found)), is_brief=True),
+        Section("Slices", tuple(sliced(found.slices, scores.confidence)), is_brief=True),
+        Section("Beside the cuts", tuple(beside_cuts(found.boundaries))),
+        Section("Calibration", tuple(calibrated(found.calibration))),
+        Section("Worst mistakes", tuple(worst_mistakes(found.mistakes, pictures or {}))),
+        Section("Curves", (tuple(curves),) if curves else ()),
     ]
-    compared = found.against.versus.difference if found.against else None
-    page = {
-        "found": found,
-        "scores": scores,
-        "facts": {**facts, **_facts(found)},
-        "drawings": [draw(chart) for chart in curves],
-        "joint": joint if len(joint) <= _WIDEST_MATRIX else None,
-        "factors": factors if len(factors) > 1 else [],  # a single factor is the joint table again
-        "mistakes": largest_mistakes(joint),
-        "beside": beside_cuts(found.boundaries),
-        "reliability": None if found.calibration is None else reliability(found.calibration),
-        "axis": Axis.around((compared or {}).values()),
-        "names": {name: MEASURES.get(name, name.removesuffix("_accuracy")) for name in compared or {}},
-        "changed": [] if found.against is None else some_changed(found.against.changed, MOST_CHANGED),
-        "shown": pictures or {},
-    }
-    return render(
-        "page.html",
-        title=title,
-        history=history,
-        pictures=bool(pictures),
-        rare_people=RARE_PEOPLE,
-        sections=_sections(found, is_drawn=bool(curves), has_factors=len(factors) > 1, history=history),
-        **page,
+    large = Column("", f"{100 * scores.confidence:g} % interval", "score", has_bar=True)
+    output = "-" if predictions == STANDARD_INPUT else predictions
+    facts = {"Manifest": manifest, "Predictions": predictions}
+    return Report(
+        title=f"Evaluation of {predictions}",
+        data=found.to_json(),
+        sections=tuple(section for section in sections if section.items),
+        warnings=tuple(
+            Note(line, "warning", key="sentence", scope="adjusted", name=line.partition(":")[0])
+            for line in found.warnings
+        ),
+        verdict=tuple(verdict(found.against)),
+        scores=(("macro-F1", scores.macro_f1, large), ("accuracy", scores.accuracy, large)),
+        facts=facts if found.against is None else {**facts, "Compared with": found.against.name},
+        history=script(found.history, output=output) if found.history else "",
     )
 
 
-def beside_cuts(found: Sequence[Boundary]) -> list[tuple[Boundary, Drawing]]:
-    """Draw the errors of each factor by the distance from the nearest cut."""
-    drawn = []
-    for whole in (one for one in found if one.cut is None):
-        lines = [
-            PlotLine(
-                "all cuts, with interval",
-                [step.distance for step in whole.steps],
-                [_number(step.error.value) for step in whole.steps],
-                intervals=[_ends(step.error.low, step.error.high) for step in whole.steps],
-            )
-        ]
-        lines += [
-            PlotLine(
-                f"nearest to {one.cut:g}",
-                [step.distance for step in one.steps],
-                [_number(step.error.value) for step in one.steps],
-            )
-            for one in found
-            if one.factor == whole.factor and one.cut is not None
-        ]
-        chart = Chart(
-            f"Share of wrong {whole.factor}", f"{whole.factor} less the nearest cut", tuple(lines),
-            marks=(Mark(0, "cut"),),
-        )  # fmt: skip
-        drawn.append((whole, draw(chart)))
-    return drawn
+def _headline(scores: Scores) -> Iterator[Note]:
+    """Say how to read the interval."""
+    low, high = scores.macro_f1.low, scores.macro_f1.high
+    share = f"{100 * scores.confidence:g} %"
+    if low is None or high is None:
+        yield Note(
+            "All photos are of one person, so nothing can be said about other people and no interval is "
+            "given",
+            on=PAGE,
+        )
+    else:
+        yield Note(
+            f"The whisker is this {share} interval over people: {scores.people:,} people were drawn anew "
+            f"{scores.replicates:,} times, each with all their photos, and {share} of the draws scored "
+            "inside it.",
+            lead="On other people like these the macro-F1 could as well have come out anywhere from "
+            f"{decimal(low)} to {decimal(high)}.",
+            on=PAGE,
+        )
+        yield Note(
+            "it can come from who happened to be photographed rather than from the model.",
+            lead="A difference in macro-F1 smaller than the whisker "
+            f"({high - low:.3f} from end to end) may be noise:",
+            on=PAGE,
+        )
+    if scores.rows_without_person:
+        yield Note(
+            "where they show the same people, the true interval is wider.",
+            lead=f"For {scores.rows_without_person:,} of {scores.rows:,} photos the person is not known, and "
+            "each counts as a person of its own;",
+            on=PAGE,
+        )
 
 
-def reliability(found: Calibration) -> Drawing:
-    """Draw how often answers are right, by how likely the model said they were."""
-    bins = [one for one in found.bins if one.count]
-    model = PlotLine(
-        "these predictions",
-        [_number(one.confidence) for one in bins],
-        [_number(one.accuracy) for one in bins],
-        intervals=[None] * len(bins),
+def _counts(found: Evaluation) -> Table:
+    scores = found.scores
+    columns = (
+        Column("photos", "photos", "count"),
+        Column("people", "people", "count"),
+        Column("", "classes", "count"),
+        Column("", "held-out folds", "count"),
+        Column("log_loss", "cross entropy", "decimal", 4),
     )
-    ideal = PlotLine("perfectly calibrated", [0, 1], [0, 1], is_faint=True)
-    return draw(Chart("Share of right answers", "probability of the answer", (model, ideal)))
+    folds = len(scores.folds.each) if scores.folds else ""
+    cells = (scores.rows, scores.people, len(scores.classes), folds, found.log_loss)
+    return Table(columns, (Row("", cells),), scope="all", look="facts")
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _scores(found: Evaluation) -> Table:
+    scores = found.scores
+    columns = (
+        Column("macro_f1", "macro-F1", "score", 4, has_bar=True, is_main=True),
+        Column("accuracy", "accuracy", "score", 4, has_bar=True),
+    )
+    rows = [Row("all classes", (scores.macro_f1, scores.accuracy), name="", scope="all")]
+    rows += [Row(one.name, (one.macro_f1, one.accuracy), scope="factor") for one in scores.factors]
+    after = f", after {' and '.join(found.adjusted)}" if found.adjusted else ""
+    return Table(
+        columns,
+        tuple(rows),
+        f"macro-F1 and accuracy, with {interval_words(scores.confidence)} over people{after}",
+        head=Column("scored", "scored"),
+        notes=(Note("Each factor is scored alone, whatever the others were answered", on=PAGE),),
+    )
 
 
-def _ends(low: float | None, high: float | None) -> tuple[float, float] | None:
-    return None if low is None or high is None else (low, high)
-
-
-def _facts(found: Evaluation) -> dict[str, str]:
-    """Return what the header of the page adds to the names of the files."""
-    facts = {}
-    if found.against is not None:
-        facts["Compared with"] = found.against.name
-    if found.log_loss is not None:
-        facts["Cross entropy"] = f"{found.log_loss:.4f}"
-    return facts
-
-
-def _sections(found: Evaluation, *, is_drawn: bool, has_factors: bool, history: str) -> list[tuple[str, str]]:
-    """Return the anchor and the heading of each section, for the table of contents."""
-    there = [
-        ("comparison", "Comparison", found.against is not None),
-        ("classes", "Classes", True),
-        ("factors", "Factors", has_factors),
-        ("confusion", "Confusion", True),
-        ("folds", "Folds", found.scores.folds is not None),
-        ("slices", "Slices", bool(found.slices)),
-        ("boundary", "Beside the cuts", bool(found.boundaries)),
-        ("calibration", "Calibration", found.calibration is not None),
-        ("mistakes", "Worst mistakes", bool(found.mistakes)),
-        ("curves", "Curves", is_drawn),
-        ("made", "How it was made", bool(history)),
+def _classes(found: Evaluation) -> Table:
+    notes = [
+        Note(
+            "Macro-F1 is the mean of these F1, every class counting the same however few photos it has; a "
+            "class found in neither truth nor answers is left out",
+            on=PAGE,
+        ),
+        *noise_note(found.classes_noise),
     ]
-    return [(anchor, heading) for anchor, heading, is_there in there if is_there]
+    return _of_classes(
+        found.scores.classes, Column("class", "class"), scope="class", at=("classes",), notes=tuple(notes)
+    )
+
+
+def _of_classes(classes: Sequence[ClassScore], head: Column, **rest: Any) -> Table:
+    marked = [one.people < RARE_PEOPLE for one in classes]
+    mark = ("rare", f"fewer than {RARE_PEOPLE} people: that F1 rests on a handful of them")
+    return Table.of(classes, CLASS_COLUMNS, marked=marked, mark=mark, head=head, **rest)
+
+
+def _factors(scores: Scores) -> Iterator[Item | tuple[Item, ...]]:
+    """Show each factor's levels, and what they are taken for; a single factor is the classes again."""
+    several = len(scores.factors) > 1
+    for place, factor in enumerate(scores.factors):
+        table = _of_classes(
+            factor.levels,
+            Column("level", factor.name),
+            scope=f"factor {factor.name}",
+            title=factor.name,
+            at=("factors", place, "levels"),
+            on=("terminal", "tsv", "page") if several else PROGRAMS,
+        )
+        names = [level.name for level in factor.levels]
+        yield (table, heat_map(factor.confusion, names)) if several else table
+
+
+def _confusion(scores: Scores) -> Iterator[Item]:
+    names = [one.name for one in scores.classes]
+    joint = heat_map(scores.confusion, names)
+    yield Note(
+        "Rows are the truth, columns the answers, cells count photos. The deeper the colour, the larger the "
+        "share of the row: blue what is right, orange what is mistaken.",
+        on=PAGE,
+    )
+    if len(names) <= WIDEST_MATRIX:
+        yield joint
+    else:
+        yield Note(
+            f"The matrix of {len(names):,} classes is too wide for a page; it is in the JSON output", on=PAGE
+        )
+    mistakes = largest_mistakes(joint.rows)
+    columns = (
+        Column("", "answer"),
+        Column("", "photos", "count", is_main=True),
+        Column("", "share of truth", "share", 0),
+    )
+    rows = tuple(Row(one.truth, (one.answer, one.count, one.share)) for one in mistakes)
+    if rows:
+        yield Table(columns, rows, "Largest mistakes", head=Column("truth", "truth"), on=PAGE)
+
+
+def _folds(found: Evaluation) -> Iterator[Item]:
+    folds = found.scores.folds
+    if folds is None:
+        return
+    columns = (
+        Column("macro_f1", "macro-F1", "decimal", 4, is_main=True),
+        Column("accuracy", "accuracy", "decimal", 4),
+        Column("photos", "photos", "count", field="rows"),
+        Column("people", "people", "count"),
+    )
+    table = Table.of(folds.each, columns, name="fold")
+    yield Table(
+        columns,
+        (*table.rows, Row("mean", (folds.macro_f1, folds.accuracy, "", ""), is_foot=True)),
+        head=Column("fold", "held-out fold"),
+        scope="fold",
+        at=("folds", "each"),
+        notes=(
+            Note(
+                "Each fold scored by itself. The headline pools all photos instead, which is steadier for "
+                "classes of which a fold holds few.",
+                on=PAGE,
+            ),
+            *noise_note(found.folds_noise),
+        ),
+    )

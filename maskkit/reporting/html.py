@@ -51,16 +51,20 @@ def page(report: Report) -> str:
     }  # fmt: skip
     environment.tests["interval"] = lambda one: isinstance(one, Estimate) and one.low is not None
     sections = [section for section in report.sections if any(True for _ in section.on("page"))]
-    return environment.get_template("report.html").render(
-        report=report,
-        sections=list(zip(_anchors(sections), sections, strict=True)),
-        style=Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8")),
-        pictures=any(_has_pictures(section) for section in sections),
-        reach=_reach(report),
-        draw=draw,
-        draw_bars=draw_bars,
-        widest_shares=WIDEST_SHARES,
-        room=_room,
+    return (
+        environment.get_template("report.html")
+        .render(
+            report=report,
+            sections=list(zip(_anchors(sections), sections, strict=True)),
+            style=Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8")),
+            pictures=any(_has_pictures(section) for section in sections),
+            reach=_reach(report),
+            draw=draw,
+            draw_bars=draw_bars,
+            widest_shares=WIDEST_SHARES,
+            room=_room,
+        )
+        .lstrip()
     )
 
 

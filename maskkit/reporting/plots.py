@@ -193,7 +193,7 @@ class FrequentMistake:
     share: float
 
 
-def heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[HeatRow]:
+def heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> HeatMap:
     """Lay out a confusion matrix, rows truth and columns answers; an empty row has shares of 0."""
     rows = []
     for truth, (name, counts) in enumerate(zip(names, confusion, strict=True)):
@@ -203,7 +203,7 @@ def heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[H
             for answer, count in enumerate(counts)
         )
         rows.append(HeatRow(name, total, tuple(cells)))
-    return rows
+    return HeatMap("", tuple(rows), tuple(names))
 
 
 def largest_mistakes(rows: Sequence[HeatRow], *, most: int = 10) -> list[FrequentMistake]:

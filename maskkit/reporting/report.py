@@ -67,7 +67,7 @@ class Column:
         key: The measure in TSV; empty if the column is for people alone.
         title: Above it.
         kind: How its values are written.
-        digits: Decimals, where the kind has them.
+        digits: Decimals, where the kind has them; None for 1 of a percentage and 3 of others.
         field: Attribute, or key in JSON, that holds the value, if it is not the key's; dots go deeper.
         scope, name: The scope and the name of its cells in TSV, if they are not those of table and row.
         has_bar: Whether a bar is drawn beside the value, of a share or a score, or of a count's part of the
@@ -80,7 +80,7 @@ class Column:
     key: str
     title: str
     kind: Kind = "text"
-    digits: int = 3
+    digits: int | None = None
     field: str = ""
     scope: str = ""
     name: str = ""
@@ -88,6 +88,16 @@ class Column:
     is_main: bool = False
     wraps: bool = False
     on: tuple[Place, ...] = EVERYWHERE
+
+    @property
+    def places(self) -> int:
+        """How many decimals there are."""
+        return self.digits if self.digits is not None else 1 if self.kind == "share" else 3
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a page draws its values too."""
+        return self.has_bar or self.kind in ("bar", "difference")
 
     @property
     def is_left(self) -> bool:
@@ -219,15 +229,22 @@ class Table:
         return f"and {count:,} more, {self.rest}" if count else ""
 
     def columns_on(self, place: Place) -> list[tuple[int, Column]]:
-        """Return the columns that are shown there, and their places in a row's cells."""
-        return [(at, column) for at, column in enumerate(self.columns) if place in column.on]
+        """Return the columns that are shown there, and their places in a row's cells.
+
+        People are not shown a column in which nothing is said.
+        """
+        return [
+            (at, column)
+            for at, column in enumerate(self.columns)
+            if place in column.on and (place == "tsv" or any(row.cells[at] != "" for row in self.rows))
+        ]
 
     def bar(self, row: Row, at: int) -> float:
         """Return how far the bar of a cell reaches, from 0 to 1."""
         value = row.cells[at]
         if self.columns[at].kind == "count":
-            counts = [one.cells[at] for one in self.rows]
-            value = _number(value) / max(1.0, *map(_number, counts))
+            most = max([1.0, *(_number(one.cells[at]) for one in self.rows if not one.is_foot)])
+            value = 0.0 if row.is_foot else _number(value) / most
         return min(1.0, max(0.0, _number(value)))
 
 
@@ -309,19 +326,21 @@ def written(value: Value, column: Column) -> tuple[str, str]:
     """Write a value, and, of an estimate, its interval; an undefined one as a dash."""
     if value == "" or column.kind == "bar":
         return "", ""
+    if isinstance(value, Estimate) and column.kind not in ("score", "difference"):
+        value = value.value  # its interval has no room
     if isinstance(value, Estimate):
         signed = column.kind == "difference"
         if value.low is None or value.high is None:
-            return decimal(value.value, column.digits, signed=signed), ""
-        low, high = (decimal(end, column.digits, signed=signed) for end in (value.low, value.high))
-        return decimal(value.value, column.digits, signed=signed), f"{low}{' to ' if signed else '-'}{high}"
+            return decimal(value.value, column.places, signed=signed), ""
+        low, high = (decimal(end, column.places, signed=signed) for end in (value.low, value.high))
+        return decimal(value.value, column.places, signed=signed), f"{low}{' to ' if signed else '-'}{high}"
     if isinstance(value, FoldSpread):
-        ends = "" if value.deviation is None else f"± {decimal(value.deviation, column.digits)}"
-        return decimal(value.mean, column.digits), ends
+        ends = "" if value.deviation is None else f"± {decimal(value.deviation, column.places)}"
+        return decimal(value.mean, column.places), ends
     if value is None:
         return "-", ""
     write = _WRITE.get(column.kind)
-    return (str(value) if write is None else write(value, column.digits)), ""
+    return (str(value) if write is None else write(value, column.places)), ""
 
 
 _WRITE: dict[Kind, Callable[[Any, int], str]] = {

@@ -61,6 +61,7 @@ class Evaluation:
             "log_loss": self.log_loss,
             **self.scores.to_json(),
             "adjusted": self.adjusted,
+            "warnings": self.warnings,
             "calibration": None if self.calibration is None else self.calibration.to_json(),
             "boundaries": [asdict(one) for one in self.boundaries],
             "mistakes": [asdict(one) for one in self.mistakes],

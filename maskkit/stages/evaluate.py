@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from maskkit.artifacts.files import STANDARD_INPUT
 from maskkit.artifacts.header import merged
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.labels import LabelSpace
@@ -27,10 +23,6 @@ from maskkit.scoring.mistakes import WrongAnswer, factors_apart, losses, worst_m
 from maskkit.scoring.noise import Noise, noise
 from maskkit.scoring.slice_columns import FACE, LOOKS, By, Cut, cut, parse_by
 from maskkit.scoring.slice_scores import Slice, Slicing, score_slices
-
-if TYPE_CHECKING:
-    from maskkit.artifacts.checkpoint import Checkpoint
-    from maskkit.reporting.pictured import Pictured
 
 
 def evaluate(
@@ -189,54 +181,3 @@ def _computed(
         for name in wanted & set(LOOKS):
             found[name] = np.where(looks.readable, looks[name].astype(np.float64), np.nan)
     return found
-
-
-def pictured(
-    evaluation: Evaluation,
-    manifest: Manifest,
-    *,
-    explain: Sequence[Checkpoint] = (),
-) -> Mapping[str, Pictured]:
-    """Return small pictures of the worst mistakes, by path, for a page that is not to be passed on lightly.
-
-    Args:
-        evaluation: Names the mistakes.
-        manifest: That they were found in.
-        explain: Models to ask what they looked at; of each photo the one that has not seen its person.
-
-    Raises:
-        MaskkitError: Photos are not under the root, or the models cannot be asked.
-    """
-    from maskkit.reporting.pictured import pictures_of  # Pillow, and torch if models are asked
-
-    return pictures_of(evaluation.mistakes, manifest, explain=explain)
-
-
-def report(
-    evaluation: Evaluation,
-    *,
-    manifest: str,
-    predictions: str,
-    curves: Sequence[Path] = (),
-    pictures: Mapping[str, Pictured] | None = None,
-) -> str:
-    """Return a self-contained HTML page of the scores; no photo is in it unless it is given.
-
-    Args:
-        evaluation: What to show.
-        manifest: Name of the manifest scored.
-        predictions: Name of the predictions scored.
-        curves: History files of the trainings, to be drawn.
-        pictures: Of the worst mistakes, from `pictured`.
-    """
-    from maskkit.reporting.curves import training_curves  # pandas and jinja2, which scores alone need not
-    from maskkit.reporting.evaluation_report import evaluation_page
-
-    return evaluation_page(
-        evaluation,
-        title=f"Evaluation of {predictions}",
-        facts={"Manifest": manifest, "Predictions": predictions},
-        history=script(evaluation.history, output="-" if predictions == STANDARD_INPUT else predictions),
-        curves=training_curves(curves),
-        pictures=pictures or {},
-    )

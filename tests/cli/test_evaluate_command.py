@@ -65,7 +65,7 @@ def test_json_has_the_same_and_keeps_its_first_keys(work: Path) -> None:
 def test_people_in_a_pipe_are_told_the_verdict_and_not_every_photo(work: Path) -> None:
     said = run(*WORDS, "--against", "other.parquet").stderr
     assert "read the test over people" in said
-    assert "worst mistakes" not in said
+    assert "Worst mistakes" not in said
 
 
 def test_a_terminal_shows_every_table(work: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_terminal_shows_every_table(work: Path) -> None:
     shown = read_all(ours)
     os.close(ours)
     assert done.wait() == 0
-    for title in ("per class", "by gender", "nearest cut", "calibration", "worst mistakes", "answers differ"):
+    for title in ("Classes", "by gender", "nearest cut", "Calibration", "Worst mistakes", "answers differ"):
         assert title in shown
     assert "McNemar" in shown
 

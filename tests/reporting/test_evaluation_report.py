@@ -1,51 +1,24 @@
 import re
-from html import escape
-from html.parser import HTMLParser
+from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pytest
+from pages import Page, words
+from reports import page_table, terminal_of, terminal_table, tsv_values
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
+from maskkit.artifacts.header import Record
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.reporting.evaluation_report import evaluation_page
-from maskkit.reporting.plots import Chart, PlotLine
+from maskkit.reporting.evaluation_report import evaluation_report
+from maskkit.reporting.html import page
+from maskkit.reporting.report import Report
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.measuring import score
 from maskkit.scoring.results import Scores
 
-HOSTILE = "<script>alert('1')</script>&\""
-FACTS = {"model": "tiny", "manifest": "folds.parquet"}
-VOID = {"meta", "img"}
-
-
-class Page(HTMLParser):
-    """Collects what a page holds, and fails on a tag that is not closed where it was opened."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
+Answers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def home_scores(*, people: int = 60, known: bool = True) -> Scores:
@@ -60,59 +33,22 @@ def of(scores: Scores) -> Evaluation:
     return Evaluation(scores, None, ())
 
 
-def words(html: str) -> str:
-    return " ".join(Page(html).text.replace("\N{NO-BREAK SPACE}", " ").split())
+def evaluation_page(found: Evaluation, **options: Any) -> str:
+    names = {"manifest": "folds.parquet", "predictions": "oof.parquet"}
+    return page(evaluation_report(found, **{**names, **options}))
 
 
 def test_closes_every_tag_and_names_every_class() -> None:
-    html = evaluation_page(of(home_scores()), title="A run", facts=FACTS, history="maskkit label")
+    html = evaluation_page(replace(of(home_scores()), history=(Record("label", {}),)))
     assert html.startswith("<!DOCTYPE html>\n<html lang=")
-    page = Page(html)
-    for name in (*HOME.names, *FACTS, *FACTS.values(), "A run", "maskkit label"):
-        assert name in page.text
-
-
-def test_loads_nothing_and_runs_nothing() -> None:
-    chart = Chart("macro-F1", "epoch", (PlotLine("fold 0", [1, 2], [0.1, 0.3]),))
-    html = evaluation_page(of(home_scores()), title="A run", facts=FACTS, history="", curves=[chart])
-    page = Page(html)
-    assert not {"img", "script", "link", "iframe", "object", "image", "use"} & set(page.tags)
-    assert not {"src", "xlink:href", "srcset", "onload"} & {name for name, _ in page.attributes}
-    assert all((link or "").startswith("#") for name, link in page.attributes if name == "href")
-    assert not re.search(r"url\(|@import|https?:", html)
-    assert "default-src 'none'" in html
-
-
-def test_escapes_every_name_it_is_given() -> None:
-    hostile = HOSTILE.replace("/", "")  # a level may not hold the slash
-    space = LabelSpace((Factor(hostile, (hostile, "b")), Factor("other", ("c", hostile))))
-    rows = np.array([0, 1, 2, 3, 0])
-    html = evaluation_page(
-        of(score(rows, rows[::-1], space=space, replicates=20)),
-        title=HOSTILE,
-        facts={HOSTILE: HOSTILE},
-        history=HOSTILE,
-        curves=[Chart(HOSTILE, HOSTILE, (PlotLine(HOSTILE, [0, 1], [0, 1]),))],
-    )
-    assert "<script" not in html
-    assert "script" not in Page(html).tags
-    assert escape(HOSTILE).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in html
-    assert (
-        Page(html).text.count(HOSTILE) == 8
-    )  # title and heading, name and value, chart, axis and line, history
-    assert f"{hostile}/{hostile}" in Page(html).text
-
-
-def test_is_the_same_bytes_for_the_same_scores() -> None:
-    first, second = (
-        evaluation_page(of(home_scores()), title="A run", facts=FACTS, history="x") for _ in range(2)
-    )
-    assert first.encode() == second.encode()
+    shown = Page(html)
+    for name in (*HOME.names, "Manifest", "folds.parquet", "Evaluation of oof.parquet", "maskkit label"):
+        assert name in shown.text
 
 
 def test_tells_the_headline_and_how_to_read_its_interval() -> None:
     scores = home_scores()
-    text = words(evaluation_page(of(scores), title="A run", facts={}, history=""))
+    text = words(evaluation_page(of(scores)))
     low, high = scores.macro_f1.low, scores.macro_f1.high
     assert low is not None
     assert high is not None
@@ -123,27 +59,27 @@ def test_tells_the_headline_and_how_to_read_its_interval() -> None:
 
 
 def test_says_so_when_people_are_unknown_or_only_one() -> None:
-    unknown = words(evaluation_page(of(home_scores(known=False)), title="A", facts={}, history=""))
+    unknown = words(evaluation_page(of(home_scores(known=False))))
     assert "For 420 of 420 photos the person is not known" in unknown
-    alone = words(evaluation_page(of(home_scores(people=1)), title="A", facts={}, history=""))
+    alone = words(evaluation_page(of(home_scores(people=1))))
     assert "no interval is given" in alone
 
 
 def test_marks_classes_of_few_people() -> None:
     rows = np.repeat([0, 1], [100, 7])
     space = LabelSpace((Factor("mask", ("often", "seldom")),))
-    html = evaluation_page(of(score(rows, rows, space=space, replicates=20)), title="A", facts={}, history="")
-    assert re.findall(r'<th scope="row">(\w+) <span class="rare">', html) == ["seldom"]
-    common = evaluation_page(of(score(rows[:99], rows[:99], space=space)), title="A", facts={}, history="")
+    html = evaluation_page(of(score(rows, rows, space=space, replicates=20)))
+    assert re.findall(r'<th scope="row">(\w+) <span class="tag medium">', html) == ["seldom"]
+    common = evaluation_page(of(score(rows[:99], rows[:99], space=space)))
     assert "seldom <span" in common.replace("\n", "")  # nobody at all is few too
 
 
-def test_shows_folds_factors_charts_and_history_only_where_there_are_any() -> None:
-    full = words(evaluation_page(of(home_scores()), title="A", facts=FACTS, history="maskkit label"))
+def test_shows_folds_factors_and_charts_only_where_there_are_any() -> None:
+    full = words(evaluation_page(of(home_scores())))
     rows = np.array([0, 1, 1])
     single = LabelSpace((Factor("mask", ("wear", "none")),))
-    bare = words(evaluation_page(of(score(rows, rows, space=single)), title="A", facts={}, history=""))
-    for heading in ("Factors", "Folds", "How it was made", "Largest mistakes"):
+    bare = words(evaluation_page(of(score(rows, rows, space=single))))
+    for heading in ("Factors", "Folds", "Largest mistakes"):
         assert heading in full
         assert heading not in bare
     assert "Curves" not in full
@@ -152,9 +88,7 @@ def test_shows_folds_factors_charts_and_history_only_where_there_are_any() -> No
 def test_leaves_a_matrix_too_wide_to_read_to_the_json() -> None:
     space = LabelSpace((Factor("shade", tuple(f"shade{number}" for number in range(61))),))
     rows = np.arange(61)
-    html = evaluation_page(
-        of(score(rows, rows[::-1], space=space, replicates=20)), title="A", facts={}, history=""
-    )
+    html = evaluation_page(of(score(rows, rows[::-1], space=space, replicates=20)))
     assert "The matrix of 61 classes is too wide" in words(html)
     assert 'class="heat' not in html
 
@@ -162,7 +96,7 @@ def test_leaves_a_matrix_too_wide_to_read_to_the_json() -> None:
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("kind", ["hit", "miss"])
 def test_keeps_numbers_readable_on_the_deepest_colour(theme: int, kind: str) -> None:
-    style = files("maskkit.reporting").joinpath("page.css").read_text(encoding="utf-8")
+    style = files("maskkit.reporting").joinpath("report.css").read_text(encoding="utf-8")
     ink, paper = (_rgb(re.findall(rf"--{name}: #(\w{{6}})", style)[theme]) for name in ("ink", "paper"))
     colour = np.array(re.findall(rf"--{kind}: (\d+) (\d+) (\d+)", style)[theme], dtype=float)
     (alpha,) = {float(part) for part in re.findall(r"calc\(var\(--depth\) \* (\.\d+)\)", style)}
@@ -178,3 +112,64 @@ def _luminance(colour: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
     share = colour / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def read(form: str, report: Report, *heads: str) -> dict[str, dict[str, str]]:
+    """Return the table with such headings as a reader of the form sees it."""
+    return terminal_table(report, *heads) if form == "terminal" else page_table(report, *heads)
+
+
+@pytest.fixture(scope="module")
+def judged() -> tuple[Report, Answers, Answers]:
+    """A report of answers of which half are right and the others of later classes, the truth, the answers."""
+    random = np.random.default_rng(1)
+    truth = random.integers(0, 18, 600)
+    answer = np.where(random.random(600) < 0.5, truth, random.integers(6, 18, 600))
+    found = of(score(truth, answer, space=HOME, person=np.arange(600) // 7, replicates=20))
+    return evaluation_report(found, manifest="m", predictions="p"), truth, answer
+
+
+@pytest.mark.parametrize("measure", ["precision", "recall", "f1"])
+def test_measures_of_each_class_are_those_of_scikit_learn(
+    judged: tuple[Report, Answers, Answers], measure: str
+) -> None:
+    report, truth, answer = judged
+    found = precision_recall_fscore_support(truth, answer, labels=range(18), zero_division=0)
+    expected = dict(zip(HOME.names, found[("precision", "recall", "f1").index(measure)], strict=True))
+    for form in ("terminal", "page"):
+        rows = read(form, report, "class")
+        shown = {name: cells["F1" if measure == "f1" else measure] for name, cells in rows.items()}
+        assert shown == {name: f"{value:.3f}" for name, value in expected.items()}
+    values = tsv_values(report)
+    for place, (name, value) in enumerate(expected.items()):
+        assert values["class", name, measure] == pytest.approx(value)
+        told = report.data["classes"][place][measure]
+        assert (told["value"] if measure == "f1" else told) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("factor", [0, 1, 2])
+def test_scores_of_each_factor_are_those_of_scikit_learn(
+    judged: tuple[Report, Answers, Answers], factor: int
+) -> None:
+    report, *both = judged
+    name = HOME.factors[factor].name
+    truth, answer = (np.unravel_index(one, HOME.shape)[factor] for one in both)
+    macro, right = f1_score(truth, answer, average="macro"), accuracy_score(truth, answer)
+    for form in ("terminal", "page"):
+        row = read(form, report, "scored")[name]
+        assert row == {"macro-F1": f"{macro:.4f}", "accuracy": f"{right:.4f}"}
+    values = tsv_values(report)
+    assert values["factor", name, "macro_f1"] == pytest.approx(macro)
+    assert values["factor", name, "accuracy"] == pytest.approx(right)
+    assert report.data["factors"][factor]["macro_f1"]["value"] == pytest.approx(macro)
+
+
+def test_says_in_all_four_that_the_photos_of_a_person_agreed() -> None:
+    consensus = {"by": "person", "factors": ["gender"], "people": 60, "photos": 420}
+    found = replace(of(home_scores()), adjusted={"consensus": consensus})
+    report = evaluation_report(found, manifest="m", predictions="p")
+    sentence = "consensus: the photos of each person agreed on gender"
+    assert sentence in terminal_of(report)
+    assert sentence in tsv_values(report)["adjusted", "consensus", "sentence"]
+    assert sentence in report.data["warnings"][0]
+    assert sentence in words(page(report))

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from io import StringIO
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pages import Page, plain
-from rich.console import Console
+from reports import terminal_of
 from test_comparison_report import found as compared
+from test_evaluation_details import everything as evaluated
 
-from maskkit.cli.shell.show_report import renderables, tsv
+from maskkit.cli.shell.show_report import tsv
 from maskkit.reporting.comparison_report import comparison_report
+from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page
 from maskkit.reporting.report import WIDE, Column, Note, Place, Report, Row, Table, Value, attribute, written
 from maskkit.scoring.results import Estimate, FoldSpread
 
+ADJUSTED = {
+    "consensus": {"by": "person", "factors": ["gender", "age"], "people": 40, "photos": 280},
+    "decision": {"method": "age", "sha256": "abcdef0123456789"},
+}
 REPORTS: dict[str, Callable[[], Report]] = {
     "compare": lambda: comparison_report(compared()),
     "compare three": lambda: comparison_report(compared(3)),
+    "evaluate": lambda: evaluation_report(evaluated(), manifest="folds", predictions="oof"),
+    "evaluate adjusted": lambda: evaluation_report(
+        replace(evaluated(), adjusted=ADJUSTED), manifest="folds", predictions="oof"
+    ),
 }  # each report of a reporting command; those of a folder are made by its tests
 
 
@@ -31,14 +41,6 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 def tables_of(report: Report, place: Place) -> list[Table]:
     return [item for section in report.sections for item in section.on(place) if isinstance(item, Table)]
-
-
-def shown_on_terminal(report: Report) -> str:
-    console = Console(file=StringIO(), width=2000, no_color=True, highlight=False)
-    for shown in renderables(report):
-        console.print(shown, markup=not isinstance(shown, str))
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
 
 
 def in_words(value: Value, column: Column) -> str:
@@ -52,7 +54,7 @@ def ascii_dashes(text: str) -> str:
 
 
 def test_a_terminal_shows_every_cell_in_its_row_and_under_its_column(report: Report) -> None:
-    lines = [plain(line) for line in shown_on_terminal(report).splitlines()]
+    lines = [plain(line) for line in terminal_of(report).splitlines()]
     for table in tables_of(report, "terminal"):
         columns = table.columns_on("terminal")
         if table.look == "facts":
@@ -165,7 +167,7 @@ def test_json_has_every_cell_where_the_table_says(report: Report) -> None:
                 value = row.cells[at]
                 if not column.key or value == "":
                     continue
-                if table.at:
+                if table.at and not row.is_foot:
                     path = ".".join(map(str, (*table.at, number, column.field or column.key)))
                     assert _same(_json_at(report.data, path), value), (table.title, path)
                 else:
@@ -204,9 +206,11 @@ def _same(data: Any, value: Value) -> bool:
     return data == value or (isinstance(value, float) and math.isnan(value) and math.isnan(data))
 
 
-def test_what_every_reader_has_to_know_is_in_all_four(report: Report) -> None:
+def test_what_every_reader_has_to_know_is_in_all_four() -> None:
+    report = REPORTS["evaluate adjusted"]()
+    assert [note.text.partition(":")[0] for note in report.warnings] == ["consensus", "decision"]
     for note in report.warnings:
-        assert note.text in plain(shown_on_terminal(report))
+        assert note.text in plain(terminal_of(report))
         assert note.text in [row[report.header.index("value")] for row in tsv(report)[1]]
         assert note.text in _leaves(report.data)
         assert note.text in Page(page(report)).text

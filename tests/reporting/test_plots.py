@@ -12,7 +12,7 @@ NAN = float("nan")
 
 
 def test_lays_out_counts_and_shares_of_each_row() -> None:
-    first, empty = heat_map(((3, 1), (0, 0)), ["a", "b"])
+    first, empty = heat_map(((3, 1), (0, 0)), ["a", "b"]).rows
     assert (first.name, first.total) == ("a", 4)
     assert [(cell.count, cell.share, cell.right) for cell in first.cells] == [
         (3, 0.75, True),
@@ -23,7 +23,7 @@ def test_lays_out_counts_and_shares_of_each_row() -> None:
 
 
 def test_lists_the_most_frequent_mistakes_first() -> None:
-    rows = heat_map(((9, 1, 2), (4, 5, 2), (0, 0, 7)), ["a", "b", "c"])
+    rows = heat_map(((9, 1, 2), (4, 5, 2), (0, 0, 7)), ["a", "b", "c"]).rows
     found = [(mistake.truth, mistake.answer, mistake.count) for mistake in largest_mistakes(rows, most=3)]
     assert found == [("b", "a", 4), ("a", "c", 2), ("b", "c", 2)]
     assert largest_mistakes(rows)[0].share == pytest.approx(4 / 11)

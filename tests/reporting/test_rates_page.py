@@ -1,7 +1,8 @@
 import re
 
 import pytest
-from test_evaluation_report import HOSTILE, Page
+from pages import Page
+from test_html import HOSTILE
 
 from maskkit.reporting.rates_report import rates_page
 

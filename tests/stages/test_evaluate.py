@@ -18,8 +18,11 @@ from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace
 from maskkit.predicting.inference import Inference
+from maskkit.reporting.curves import training_curves
+from maskkit.reporting.evaluation_report import evaluation_report
+from maskkit.reporting.html import page as page_of
 from maskkit.stages.ensemble import ensemble
-from maskkit.stages.evaluate import evaluate, report
+from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 
@@ -265,7 +268,10 @@ def test_the_page_shows_no_photo_and_draws_the_training(
 ) -> None:
     evaluation = evaluate(folds, predictions, replicates=20)
     histories = [path.with_suffix(".history.csv") for path in checkpoints]
-    page = report(evaluation, manifest="folds.parquet", predictions="<oof>.parquet", curves=histories)
+    curves = training_curves(histories)
+    page = page_of(
+        evaluation_report(evaluation, manifest="folds.parquet", predictions="<oof>.parquet", curves=curves)
+    )
     assert "<img" not in page
     assert "src=" not in page
     assert f"{evaluation.scores.macro_f1.value:.3f}" in page

@@ -14,7 +14,10 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
-from maskkit.stages.evaluate import evaluate, pictured, report
+from maskkit.reporting.evaluation_report import evaluation_report
+from maskkit.reporting.html import page as page_of
+from maskkit.reporting.pictured import pictures_of
+from maskkit.stages.evaluate import evaluate
 
 
 @pytest.fixture
@@ -125,12 +128,12 @@ def test_what_was_done_to_the_answers_is_said(folds: Manifest) -> None:
 
 def test_pictures_are_small_and_only_of_mistakes(folds: Manifest, predictions: Predictions) -> None:
     found = evaluate(folds, predictions, worst=2, replicates=10)
-    shown = pictured(found, folds)
+    shown = pictures_of(found.mistakes, folds)
     assert set(shown) == {one.path for one in found.mistakes}
-    page = report(found, manifest="m", predictions="p", pictures=shown)
+    page = page_of(evaluation_report(found, manifest="m", predictions="p", pictures=shown))
     assert page.count("data:image/jpeg") == 2
-    assert "data:image" not in report(found, manifest="m", predictions="p")
-    assert pictured(evaluate(folds, predictions, worst=0, replicates=10), folds) == {}
+    assert "data:image" not in page_of(evaluation_report(found, manifest="m", predictions="p"))
+    assert pictures_of((), folds) == {}
 
 
 @pytest.mark.skipif(find_spec("pytorch_grad_cam") is None, reason="the package grad-cam is not installed")
@@ -139,7 +142,7 @@ def test_a_mistake_is_explained_by_a_model_that_has_not_seen_the_person(
 ) -> None:
     found = evaluate(folds, predictions, worst=6, replicates=10)
     models = [Checkpoint.read(path) for path in checkpoints]
-    shown = pictured(found, folds, explain=models)
+    shown = pictures_of(found.mistakes, folds, explain=models)
     for one in found.mistakes:
         assert shown[one.path].by.endswith(f"fold{one.fold}.safetensors")
         assert [label for label, _ in shown[one.path].heats] == [
@@ -147,7 +150,7 @@ def test_a_mistake_is_explained_by_a_model_that_has_not_seen_the_person(
             f"for {one.truth_there}",
         ]
         assert all(heat.startswith("data:image/jpeg") for _, heat in shown[one.path].heats)
-    alone = pictured(found, folds, explain=models[:1])
+    alone = pictures_of(found.mistakes, folds, explain=models[:1])
     assert {one.path for one in found.mistakes if one.fold != 0} == {
         path for path, one in alone.items() if not one.heats
     }

@@ -99,7 +99,7 @@ def _facts(table: Table) -> Iterator[str]:
         facts = (
             f"{column.title} {' '.join(filter(None, written(row.cells[at], column)))}".strip()
             for at, column in table.columns_on("terminal")
-            if row.cells[at] != ""
+            if row.cells[at] not in ("", None)
         )
         yield f"{row.title + ': ' if row.title else ''}{', '.join(facts)}"
     yield from (_line(note) for note in table.notes if "terminal" in note.on)
@@ -118,10 +118,10 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
     laid = _new_table(title, table.head.title)
     laid.columns[0].no_wrap = not table.head.wraps
     wraps = any(column.wraps for column in (table.head, *table.columns))
-    for _, column in columns:
+    for at, column in columns:
         laid.add_column(
             escape(column.title),
-            justify="left" if column.is_left else "right",
+            justify="left" if column.is_left or _widths(table, at)[1] else "right",
             no_wrap=not wraps,
             overflow="fold",
         )
@@ -148,9 +148,6 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
 
 
 def _cells(table: Table, row: Row, columns: list[tuple[int, Column]], has_bars: bool) -> Iterator[str]:
-    ranges = {
-        at: max(len(written(one.cells[at], column)[1]) for one in table.rows) for at, column in columns
-    }  # so that values stand below each other where some have no interval
     for at, column in columns:
         value, interval = written(row.cells[at], column)
         if column.kind == "bar":
@@ -158,9 +155,16 @@ def _cells(table: Table, row: Row, columns: list[tuple[int, Column]], has_bars: 
         elif column.kind == "tag" and value in TAGS:
             yield f"[{TAGS[value]}]{value}[/]"
         else:
-            yield escape(f"{value}  {interval:<{ranges[at]}}" if ranges[at] else value)
+            wide, wider = _widths(table, at)
+            yield escape(f"{value:>{wide}}  {interval:>{wider}}".rstrip() if wider else value)
         if has_bars and column.has_bar:
             yield bar(table.bar(row, at))
+
+
+def _widths(table: Table, at: int) -> tuple[int, int]:
+    """Return how wide the values of a column are and its intervals, so that each are below each other."""
+    texts = [written(row.cells[at], table.columns[at]) for row in table.rows]
+    return max((len(text) for text, _ in texts), default=0), max((len(end) for _, end in texts), default=0)
 
 
 def _heat_map(heat: HeatMap) -> RichTable:

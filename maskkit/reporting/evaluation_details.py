@@ -1,0 +1,355 @@
+"""Parts of the report of `maskkit evaluate`: slices, cuts, calibration, mistakes, and other predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from maskkit.reporting.comparison_report import disagreement, measure_title
+from maskkit.reporting.plots import Chart, Mark, PlotLine
+from maskkit.reporting.report import (
+    PAGE,
+    PEOPLE,
+    PROGRAMS,
+    TERMINAL,
+    Column,
+    Item,
+    Note,
+    Photo,
+    Row,
+    Table,
+    decimal,
+)
+from maskkit.scoring.boundary import Boundary, Step
+from maskkit.scoring.calibration import Calibration
+from maskkit.scoring.changed_answers import Against, some_changed
+from maskkit.scoring.mistakes import WrongAnswer
+from maskkit.scoring.noise import Noise, is_noise
+from maskkit.scoring.slice_scores import FEW_PEOPLE, Slicing
+
+if TYPE_CHECKING:
+    from maskkit.reporting.pictured import Pictured  # which opens photos
+
+MOST_MISTAKES = 20  # on a terminal
+MOST_CHANGED = 12  # photos that are named, half of them worse and half better; JSON has more
+
+
+def interval_words(confidence: float) -> str:
+    """Say which intervals are given."""
+    return f"{100 * confidence:.4g} % intervals"
+
+
+def noise_note(found: Noise | None) -> list[Note]:
+    """Say what must not be read off a table."""
+    return [] if found is None else [Note(found.sentence, "noise", key="noise")]
+
+
+def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
+    """Show the scores of parts of the photos."""
+    for place, slicing in enumerate(slices):
+        factors = list(slicing.slices[0].factors) if slicing.slices else []
+        columns = (
+            Column("accuracy", "accuracy", "score", has_bar=True, is_main=True),
+            *(Column(f"{name}_accuracy", name, "decimal", field=f"factors.{name}") for name in factors),
+            Column("macro_f1", "macro-F1", "score"),
+            Column("photos", "photos", "count", field="rows"),
+            Column("share", "share", "share"),
+            Column("people", "people", "count"),
+        )
+        yield Table.of(
+            slicing.slices,
+            columns,
+            marked=[one.is_few for one in slicing.slices],
+            mark=("few people", f"fewer than {FEW_PEOPLE} people: too few to read anything off"),
+            title=f"by {slicing.by}",
+            scope=f"slice {slicing.by}",
+            at=("slices", place, "slices"),
+            notes=(
+                *noise_note(slicing.noise),
+                Note(
+                    f"{interval_words(confidence)} are over the people of each slice; macro-F1 is over the "
+                    "classes that it has: compare it between slices of the same classes only"
+                ),
+            ),
+        )
+
+
+STEP_COLUMNS = (
+    Column("error", "wrong", "score", has_bar=True, is_main=True),
+    Column("photos", "photos", "count", field="rows"),
+    Column("people", "people", "count"),
+)
+
+
+def beside_cuts(found: Sequence[Boundary]) -> Iterator[Item | tuple[Item, ...]]:
+    """Show the errors of each factor by the distance from the nearest cut, of all cuts and of each."""
+    if found:
+        yield Note(
+            "How often a factor that is cut from a number is answered wrongly, by how far the number is "
+            "from the nearest cut: below it to the left, from the cut on to the right. Errors beside a "
+            "cut are expected; far from every cut they are of another kind, such as wrong labels.",
+            on=PAGE,
+        )
+    for place, one in enumerate(found):
+        at = ("boundaries", place, "steps")
+        if one.cut is None:
+            each = [other for other in found if other.factor == one.factor and other.cut is not None]
+            yield _errors_chart(one, each), _errors_table(one, each, at)
+        else:
+            scope = f"boundary {one.factor} {one.cut:g}"
+            yield Table.of(one.steps, STEP_COLUMNS, name="label", scope=scope, at=at, on=PROGRAMS)
+
+
+def _errors_table(whole: Boundary, each: Sequence[Boundary], at: tuple[str | int, ...]) -> Table:
+    errors = [{step.label: step.error.value for step in one.steps} for one in each]
+    table = Table.of(whole.steps, STEP_COLUMNS, name="label")
+    rows = tuple(Row(row.title, (*row.cells, *(one.get(row.title) for one in errors))) for row in table.rows)
+    unknown = Note(f"{whole.unknown:,} photos without a number are left out")
+    return Table(
+        (*STEP_COLUMNS, *(Column("", f"cut {one.cut:g}", "decimal") for one in each)),
+        rows,
+        f"wrong {whole.factor}, by how far it is from the nearest cut",
+        head=Column("distance", "distance"),
+        scope=f"boundary {whole.factor}",
+        at=at,
+        notes=(unknown,) if whole.unknown else (),
+    )
+
+
+def _errors_chart(whole: Boundary, each: Sequence[Boundary]) -> Chart:
+    intervals = [
+        None if step.error.low is None or step.error.high is None else (step.error.low, step.error.high)
+        for step in whole.steps
+    ]
+    lines = [PlotLine("all cuts, with interval", *_points(whole.steps), intervals=intervals)]
+    lines += [PlotLine(f"nearest to {one.cut:g}", *_points(one.steps)) for one in each]
+    along = f"{whole.factor} less the nearest cut"
+    return Chart(f"Share of wrong {whole.factor}", along, tuple(lines), marks=(Mark(0, "cut"),))
+
+
+def _points(steps: Sequence[Step]) -> tuple[list[float], list[float]]:
+    return [step.distance for step in steps], [_or_nan(step.error.value) for step in steps]
+
+
+def calibrated(found: Calibration | None) -> Iterator[Item | tuple[Item, ...]]:
+    """Show how often answers are right, by how likely they were said to be."""
+    if found is None:
+        return
+    how = (
+        "surer of itself than it should be"
+        if found.confidence > found.accuracy
+        else "less sure of itself than it could be"
+    )
+    yield Note(
+        f"On average the answers were given a probability of {decimal(found.confidence)}, and "
+        f"{decimal(found.accuracy)} of them are right: the model is {how}"
+    )
+    measures = (
+        Column("ece", "expected calibration error", "decimal", 4),
+        Column("max_error", "largest error of a bin", "decimal", 4),
+        Column("brier", "Brier score", "decimal", 4),
+    )
+    yield Table.of([found], measures, name="", scope="calibration", look="facts")
+    columns = (
+        Column("confidence", "said", "decimal"),
+        Column("accuracy", "right", "decimal", is_main=True),
+        Column("count", "photos", "count", has_bar=True),
+    )
+    bins = [one for one in found.bins if one.count]
+    rows = [
+        Row(
+            f"{one.low:.2f}-{one.high:.2f}",
+            (one.confidence, one.accuracy, one.count),
+            name=f"{one.low:.4g}-{one.high:.4g}",
+        )
+        for one in bins
+    ]
+    rows.append(Row("all", (found.confidence, found.accuracy, found.rows), is_foot=True))
+    said, right = (
+        [_or_nan(one) for one in values]
+        for values in zip(*((one.confidence, one.accuracy) for one in bins), strict=True)
+    )
+    model = PlotLine("these predictions", said, right, intervals=[None] * len(bins))
+    ideal = PlotLine("perfectly calibrated", [0, 1], [0, 1], is_faint=True)
+    yield (
+        Chart("Share of right answers", "probability of the answer", (model, ideal)),
+        Table(
+            columns,
+            tuple(rows),
+            head=Column("probability", "probability of the answer"),
+            scope="calibration",
+            notes=(Note("Bins of few photos are off by several hundredths by chance alone", on=PAGE),),
+        ),
+    )
+
+
+def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictured]) -> Iterator[Item]:
+    """Show the photos that the model was most wrong about."""
+    if not mistakes:
+        return
+    yield Note(
+        "Wrong answers for which the truth was thought the least likely. A wrong label looks the same: "
+        "see whether it is the model that is mistaken.",
+        on=PAGE,
+    )
+    if pictures:
+        yield Note(
+            "Real people may be on these photos: do not publish this page unless they agree", "noise", on=PAGE
+        )
+    columns = (
+        Column("truth", "truth"),
+        Column("answer", "answer", on=PROGRAMS),
+        Column("", "taken for", is_main=True),
+        Column("confidence", "sure", "decimal"),
+        Column("truth_probability", "of the truth", "decimal"),
+        Column("loss", "loss", "decimal", on=PROGRAMS),
+        Column("", "from the cut"),
+        Column("", "person", on=PAGE),
+        Column("", "fold", on=PAGE),
+    )
+    rows = tuple(
+        Row(
+            one.path,
+            (
+                one.truth, one.answer, one.taken_for, one.confidence, one.truth_probability, one.loss,
+                ", ".join(f"{of} {value:g} ({one.distances[of]:+g})" for of, value in one.numbers.items()),
+                one.person, one.fold,
+            ),
+            photos=_photos(one.path, pictures.get(one.path)),
+        )
+        for one in mistakes
+    )  # fmt: skip
+    people = len({one.person or one.path for one in mistakes})
+    seen = Note(
+        "Bright places spoke for the class below the picture, by the model that has not seen the person "
+        "(Grad-CAM, Selvaraju et al. 2017). A picture without any: nothing spoke for that class. The map "
+        "is a few cells wide.",
+        on=PAGE,
+    )
+    has_heats = any(one.heats for one in pictures.values())
+    yield Table(
+        columns,
+        rows,
+        head=Column("photo", "photo"),
+        scope="mistake",
+        look="cards" if pictures else "table",
+        notes=(
+            Note(
+                f"{len(mistakes)} photos of {people} people; in brackets: the distance from the nearest cut"
+            ),
+            *([seen] if has_heats else []),
+        ),
+        most_shown=MOST_MISTAKES,
+        at=("mistakes",),
+    )
+
+
+def _photos(path: str, pictured: Pictured | None) -> tuple[Photo, ...]:
+    if pictured is None:
+        return ()
+    return (Photo(path, pictured.photo), *(Photo(path, heat, label) for label, heat in pictured.heats))
+
+
+def verdict(found: Against | None) -> Iterator[Note]:
+    """Say what the comparison with other predictions comes to."""
+    if found is None:
+        return
+    yield Note(found.sentence, "verdict")
+    only = found.versus.only
+    if only is not None:
+        yield Note(
+            f"right where the other is wrong: {only.second:,} photos against {only.first:,}; more photos "
+            f"right of {only.people_second:,} people against {only.people_first:,}: read the test over "
+            "people, as photos of one person are right or wrong together",
+            on=TERMINAL,
+        )
+    yield from (Note(note, on=TERMINAL) for note in found.notes)
+
+
+def comparison(found: Against | None) -> Iterator[Item]:
+    """Show how these predictions differ from others on the same photos."""
+    if found is None:
+        return
+    versus = found.versus
+    first, label, scope = versus.first, versus.label, f"less {versus.first}"
+    yield Note(found.sentence, key="sentence", scope=scope, on=PROGRAMS)
+    title = f"difference, {interval_words(versus.confidence)}"
+    columns = (
+        Column("difference", title, "difference", 4, is_main=True),
+        Column("", ""),
+        Column("", label, "decimal", 4),
+        Column("", first, "decimal", 4),
+    )
+    rows = tuple(
+        Row(
+            measure_title(name),
+            (one, "not told apart" if is_noise(one) else "", found.own[name], found.other[name]),
+            name="",
+            measure=name,
+        )
+        for name, one in (versus.difference or {}).items()
+    )
+    how = Note(
+        f"Both are scored on the same {found.rows:,} photos of {found.people:,} people, who were drawn "
+        f"anew {found.replicates:,} times, the same for both. Where an interval holds 0, the two are not "
+        "told apart: who happened to be photographed explains the difference as well.",
+        on=PAGE,
+    )
+    notes = (how, *(Note(note, on=PAGE) for note in found.notes))
+    title = f"{label} less {first}, on the same {found.rows:,} photos of {found.people:,} people"
+    yield Table(columns, rows, title, scope=scope, notes=notes)
+    yield from disagreement([versus], first, name="")
+    tests = (
+        Column("p_people", "sign test over people", "chance"),
+        Column("p_photos", "McNemar's test over photos", "chance"),
+        Column("is_noise", "difference inside the noise", "flag"),
+    )
+    told = found.facts()
+    yield Table(
+        tests,
+        (Row("", tuple(told[column.key] for column in tests)),),
+        scope=scope,
+        look="facts",
+        notes=(
+            Note(
+                "Probabilities of so uneven counts by chance alone, by exact tests. The one over people "
+                "is to be read: McNemar's takes a person's photos for independent, and they are right or "
+                "wrong together.",
+                on=PAGE,
+            ),
+        ),
+    )
+
+
+def changed(found: Against | None) -> Iterator[Item]:
+    """Name photos that one of the two has right: to programs all of them."""
+    if found is None or not found.changed:
+        return
+    only = found.versus.only
+    right = only.first + only.second if only else 0
+    how = {True: "now right", False: "now wrong"}
+    columns = (
+        Column("", "truth"),
+        Column("", found.versus.first),
+        Column("", found.versus.label),
+        Column("", ""),
+    )
+    some = some_changed(found.changed, MOST_CHANGED)
+    yield Table(
+        columns,
+        tuple(Row(one.path, (one.truth, one.other, one.answer, how[one.is_right])) for one in some),
+        f"{found.answers_changed:,} answers differ; one of the two is right on {right:,}",
+        head=Column("photo", "photo"),
+        on=PEOPLE,
+    )
+    yield Table(
+        (Column("answer", "answer"),),
+        tuple(Row(one.path, (one.answer,), measure=how[one.is_right]) for one in found.changed),
+        scope="changed",
+        at=("against", "changed"),
+        on=PROGRAMS,
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value

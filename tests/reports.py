@@ -1,0 +1,57 @@
+"""What readers of a report see, read back from the four forms it is shown in."""
+
+import re
+from io import StringIO
+from typing import Any
+
+from pages import Page
+from rich.console import Console
+
+from maskkit.cli.shell.show_report import renderables, tsv
+from maskkit.reporting.html import page
+from maskkit.reporting.report import Report
+
+INTERVAL = re.compile(r"[+-]?\d[\d.]*(-| to )[+-]?\d[\d.]*|± [\d.]+")
+
+
+def terminal_of(report: Report) -> str:
+    """Return all that a terminal shows which is wide enough."""
+    console = Console(file=StringIO(), width=2000, no_color=True, highlight=False)
+    for shown in renderables(report):
+        console.print(shown, markup=not isinstance(shown, str))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def terminal_table(report: Report, *heads: str) -> dict[str, dict[str, str]]:
+    """Return the rows of the table whose headings begin so by their titles, values without intervals."""
+    lines = [
+        re.split(r"\s{2,}", re.sub("[█▏▎▍▌▋▊▉]", "", line).strip())
+        for line in terminal_of(report).splitlines()
+    ]
+    start = next(at for at, line in enumerate(lines) if tuple(line[: len(heads)]) == heads)
+    rows = {}
+    for line in lines[start + 2 :]:
+        cells = [cell for cell in line if not INTERVAL.fullmatch(cell)]
+        if len(cells) != len(lines[start]):
+            break
+        rows[cells[0].removesuffix(" *")] = dict(zip(lines[start][1:], cells[1:], strict=True))
+    return rows
+
+
+def page_table(report: Report, *heads: str) -> dict[str, dict[str, str]]:
+    """Return the rows of the page's table whose headings begin so, the same way."""
+    tables = Page(page(report)).tables
+    table = next(one for one in tables if tuple(one[0][: len(heads)]) == heads)
+    return {
+        re.sub(r" (rare|few people)$", "", row[0]): {
+            head: cell.split(" ")[0] for head, cell in zip(table[0][1:], row[1:], strict=True)
+        }
+        for row in table[1:]
+        if len(row) == len(table[0])
+    }
+
+
+def tsv_values(report: Report) -> dict[tuple[object, ...], Any]:
+    """Return the values of a long TSV by scope, name and measure."""
+    return {tuple(row[:3]): row[3] for row in tsv(report)[1]}
