@@ -183,6 +183,8 @@ def _models(names: list[str]) -> list[Checkpoint]:
 
 
 def _curves(histories: list[Path]) -> list[Chart]:
+    if not histories:
+        return []
     from maskkit.reporting.curves import training_curves  # pandas, which scores alone need not
 
     return training_curves(histories)

@@ -19,8 +19,6 @@ def training_curves(histories: Sequence[Path]) -> list[Chart]:
     Raises:
         MaskkitError: A file cannot be read or is no history of a training.
     """
-    if not histories:
-        return []
     tables = {name: _read(path) for name, path in zip(_names(histories), histories, strict=True)}
     scores = [_line(name, table, "held_out_macro_f1") for name, table in tables.items()]
     losses = [

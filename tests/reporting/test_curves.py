@@ -35,10 +35,6 @@ def test_trainings_of_one_name_in_two_folders_are_two_lines(tmp_path: Path) -> N
     assert len(loss.lines) == 4
 
 
-def test_no_trainings_are_no_charts() -> None:
-    assert training_curves([]) == []
-
-
 @pytest.mark.parametrize(
     ("content", "why"),
     [
