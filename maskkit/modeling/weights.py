@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.backbone import head_names
-from maskkit.modeling.heads.heads import NUMBERS, PARTS
+from maskkit.modeling.heads import NUMBERS, PARTS
 from maskkit.modeling.pooling import exponent_name
 from maskkit.options.train_options import PACKAGE
 

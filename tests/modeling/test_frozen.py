@@ -8,7 +8,8 @@ from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build, head_names, input_size_of
 from maskkit.modeling.frozen import backbone_digest, divide
-from maskkit.modeling.heads import Numbers, attach
+from maskkit.modeling.heads import attach
+from maskkit.modeling.heads.numbers import Numbers
 from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import HEADS
 

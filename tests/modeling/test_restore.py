@@ -13,7 +13,8 @@ from maskkit.artifacts.header import KEY
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build, restore
-from maskkit.modeling.heads import Numbers, attach, heads_of
+from maskkit.modeling.heads import attach, heads_of
+from maskkit.modeling.heads.numbers import Numbers
 from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import HEADS
 

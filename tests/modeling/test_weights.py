@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build
-from maskkit.modeling.heads import Numbers, attach
+from maskkit.modeling.heads import attach
+from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.weights import PACKAGES, load_weights
 from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import HEADS

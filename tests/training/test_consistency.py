@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskkit.labels import HOME
-from maskkit.modeling.heads import Heads, Numbers, divided, joint_logits
+from maskkit.modeling.heads import Heads, divided, joint_logits
+from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.losses import CONSISTENCIES
 from maskkit.modeling.target import Target
 from maskkit.options.choices import parse, parse_sum

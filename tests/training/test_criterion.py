@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.labels import HOME
-from maskkit.modeling.heads import Heads, Numbers
+from maskkit.modeling.heads import Heads
+from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.target import Target

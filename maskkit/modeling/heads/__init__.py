@@ -1,34 +1,216 @@
 """Heads: what stands in the place of a timm model's classifier, and how it learns."""
 
-from maskkit.modeling.heads.attaching import attach, heads_of, is_plain, stored_numbers, timm_dropout
-from maskkit.modeling.heads.heads import (
-    AUXILIARY,
-    HEADS,
-    MAIN,
-    Heads,
-    divided,
-    joint_logits,
-    part_losses,
-)
-from maskkit.modeling.heads.numbers import Numbers, numeric_factors
-from maskkit.modeling.heads.part import Classify, HeadPart, Main
+from __future__ import annotations
 
-__all__ = [
-    "AUXILIARY",
-    "HEADS",
-    "MAIN",
-    "Classify",
-    "HeadPart",
-    "Heads",
-    "Main",
-    "Numbers",
-    "attach",
-    "divided",
-    "heads_of",
-    "is_plain",
-    "joint_logits",
-    "numeric_factors",
-    "part_losses",
-    "stored_numbers",
-    "timm_dropout",
-]
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from maskkit.errors import MaskkitError
+from maskkit.labels import LabelSpace
+from maskkit.modeling.heads.cosine import Cosine
+from maskkit.modeling.heads.numbers import Numbers, Regression, numeric_factors
+from maskkit.modeling.heads.ordinal import coral, corn
+from maskkit.modeling.heads.parts import Classify, Factors, HeadPart, Joint, Main
+from maskkit.modeling.target import Target
+from maskkit.options.choices import Choice
+
+PARTS = "parts"  # names in the state of `Heads`
+NUMBERS = "numbers"
+
+# From the number of features and the label space to a part that names classes.
+MAIN: dict[str, Callable[..., Main]] = {
+    "joint": Joint,
+    "factors": Factors,
+    "cosine": Cosine,
+    "arcface": partial(Cosine, margin=0.3),
+}
+# From the number of features and the statistics of numbers to a part that learns numbers.
+AUXILIARY: dict[str, Callable[..., HeadPart]] = {"regression": Regression, "coral": coral, "corn": corn}
+HEADS: dict[str, Callable[..., HeadPart]] = {**MAIN, **AUXILIARY}
+
+Outputs = Tensor | Mapping[str, Tensor]  # of a model in training: timm's logits (N, C), or outputs by part
+
+
+class Heads(nn.Module):
+    """One or more parts on the same features.
+
+    While training it returns each part's outputs, float (S, N, K) by name (see `HeadPart`). In evaluation it
+    returns joint logits, float (N, C): those of its main part, or the mean of several parts' log
+    probabilities. Auxiliary parts are left out then.
+
+    Args:
+        features: How many there are.
+        choices: The parts, each name once.
+        space: The label space.
+        numbers: Of the rows trained on, for auxiliary parts. They are in the state; to load one, give those
+            that `stored_numbers` finds in it, which decide how many outputs there are.
+
+    Raises:
+        MaskkitError: There is no main part, or no factor that an auxiliary part could learn.
+        ValueError: An auxiliary part has not been given numbers.
+    """
+
+    numbers: Tensor
+
+    def __init__(
+        self, features: int, choices: Sequence[Choice], space: LabelSpace, *, numbers: Numbers | None = None
+    ) -> None:
+        super().__init__()
+        _check(choices, space, numbers)
+        parts: dict[str, HeadPart] = {}
+        for choice in choices:
+            if choice.name in MAIN:
+                parts[choice.name] = MAIN[choice.name](features, space, **choice.settings)
+            else:
+                parts[choice.name] = AUXILIARY[choice.name](features, numbers, **choice.settings)
+        self.parts = nn.ModuleDict(parts)
+        if numbers is not None and any(choice.name in AUXILIARY for choice in choices):
+            self.register_buffer(NUMBERS, numbers.to_tensor())  # (4, M)
+
+    def forward(self, features: Tensor) -> Tensor | dict[str, Tensor]:
+        """Return outputs by part while training, joint logits (N, C) in evaluation."""
+        if self.training:
+            return {name: part(features) for name, part in self.parts.items()}
+        return _together(
+            [part.joint(part(features)[0]) for part in self.parts.values() if isinstance(part, Main)]
+        )
+
+    def joint(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """Return joint logits, (N, C), of outputs while training: as in evaluation, without any margin.
+
+        Of several draws of dropout, they are the mean of the draws' log probabilities.
+        """
+        mains = {name: part for name, part in self.parts.items() if isinstance(part, Main)}
+        return _together(
+            [_together([part.joint(draw) for draw in outputs[name]]) for name, part in mains.items()]
+        )
+
+    def losses(self, outputs: Mapping[str, Tensor], target: Target, classify: Classify) -> dict[str, Tensor]:
+        """Return the losses of each part, float (N,), times the part's weight."""
+        parts = cast(Mapping[str, HeadPart], self.parts)
+        return {
+            name: part.weight * part.losses(outputs[name], target, classify) for name, part in parts.items()
+        }
+
+
+def _together(logits: Sequence[Tensor]) -> Tensor:
+    """Return the mean log probabilities of several logits (N, C); a single one as it is."""
+    if len(logits) == 1:
+        return logits[0]
+    return torch.stack([each.float().log_softmax(1) for each in logits]).mean(0)
+
+
+def _check(choices: Sequence[Choice], space: LabelSpace, numbers: Numbers | None) -> None:
+    names = [choice.name for choice in choices]
+    auxiliary = [name for name in names if name in AUXILIARY]
+    if auxiliary == names:
+        raise MaskkitError(
+            f"--head {'+'.join(names)} cannot answer",
+            why="it learns numbers, and no classes",
+            fix=f"add one of {', '.join(MAIN)}: --head {'+'.join(['joint', *names])}",
+        )
+    if auxiliary and not numeric_factors(space):
+        raise MaskkitError(
+            f"--head {auxiliary[0]} has nothing to learn",
+            why="no factor of the label space is cut from a number",
+            fix="leave it out, or give a factor `cuts` in the task file",
+        )
+    if auxiliary and numbers is None:
+        raise ValueError(f"the head {auxiliary[0]} needs the numbers of the rows trained on")
+
+
+def part_losses(
+    heads: Heads | None, outputs: Outputs, target: Target, classify: Classify
+) -> dict[str, Tensor]:
+    """Return the losses of a model in training, by part, float (N,) each and weighted; their sum is learnt.
+
+    `heads` is that of the model, from `heads_of`; None for timm's own classifier.
+    """
+    if heads is None:
+        return {"joint": classify(cast(Tensor, outputs), target.classes, None, 1.0)}
+    return heads.losses(cast(Mapping[str, Tensor], outputs), target, classify)
+
+
+def joint_logits(heads: Heads | None, outputs: Outputs) -> Tensor:
+    """Return the logits of the joint classes, (N, C), of what a model in training returned."""
+    return cast(Tensor, outputs) if heads is None else heads.joint(cast(Mapping[str, Tensor], outputs))
+
+
+def divided(outputs: Outputs, rows: int) -> tuple[Outputs, Outputs]:
+    """Divide what a model in training returned into that of the first rows and that of all others."""
+    if isinstance(outputs, Tensor):
+        return outputs[:rows], outputs[rows:]
+    first = {name: output[:, :rows] for name, output in outputs.items()}  # (S, rows, K)
+    return first, {name: output[:, rows:] for name, output in outputs.items()}
+
+
+def heads_of(model: nn.Module) -> Heads | None:
+    """Return the `Heads` in a model; None if it has timm's own classifier."""
+    return next((module for module in model.modules() if isinstance(module, Heads)), None)
+
+
+def is_plain(choices: Sequence[Choice]) -> bool:
+    """Whether timm's own classifier is what was chosen: one layer, and dropout drawn once."""
+    if [choice.name for choice in choices] != ["joint"]:
+        return False
+    return choices[0].settings["hidden"] == 0 and choices[0].settings["samples"] == 1
+
+
+def timm_dropout(choices: Sequence[Choice]) -> float:
+    """Return the `drop_rate` to build a timm model with: 0 if `Heads` will drop features itself."""
+    return float(choices[0].settings["dropout"]) if is_plain(choices) else 0.0
+
+
+def attach(
+    model: nn.Module, choices: Sequence[Choice], space: LabelSpace, *, numbers: Numbers | None = None
+) -> nn.Module:
+    """Put the chosen parts in the place of a timm model's classifier, unless they are `is_plain`.
+
+    Args:
+        model: Built with `timm_dropout`, and with its weights loaded; it is changed in place, and returned.
+        choices: The parts, each name once.
+        space: The label space.
+        numbers: Of the rows trained on, for auxiliary parts.
+
+    Raises:
+        MaskkitError: The classifier is not one linear layer; or as `Heads`.
+        ValueError: As `Heads`.
+    """
+    if not is_plain(choices):
+        path, classifier = _linear_classifier(model)
+        heads = Heads(classifier.in_features, choices, space, numbers=numbers)
+        model.set_submodule(path, heads.to(classifier.weight.device).train(model.training))
+    return model
+
+
+def stored_numbers(state: Mapping[str, Tensor]) -> Numbers | None:
+    """Return the numbers that the state dict of a model with auxiliary parts holds; None of others."""
+    found = (
+        Numbers.from_tensor(tensor)
+        for name, tensor in state.items()
+        if name.rpartition(".")[2] == NUMBERS and tensor.ndim == 2
+    )
+    return next(found, None)
+
+
+def _linear_classifier(model: nn.Module) -> tuple[str, nn.Linear]:
+    """Return the name and the layer of a classifier, if it is one linear layer."""
+    config = model.pretrained_cfg  # timm adds it to nn.Module
+    path = config.get("classifier")  # type: ignore[union-attr, operator]
+    found = model.get_classifier() if hasattr(model, "get_classifier") else None  # type: ignore[operator]
+    if isinstance(path, str) and not isinstance(found, tuple | nn.ModuleList):
+        classifier = model.get_submodule(path)
+        if isinstance(classifier, nn.Linear):
+            return path, classifier
+        why = f"its classifier is a {type(classifier).__name__}, not a linear layer on pooled features"
+    else:
+        why = "it has several classifiers" if path else "timm names no classifier of it"
+    raise MaskkitError(
+        f"{config['architecture']} cannot have another head",  # type: ignore[index]
+        why=why,
+        fix="use --head joint without `hidden` and `samples`, or choose another --model",
+    )

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskkit.labels import LabelSpace
-from maskkit.modeling.heads.part import Classify, Main
+from maskkit.modeling.heads.parts import Classify, Main
 from maskkit.modeling.target import Target
 
 SHORTEST = 1e-6  # features of less length are not made longer: their gradient would grow without bound
@@ -26,7 +26,7 @@ class Cosine(Main):
     one class each, and takes the most probable of others.
 
     Args:
-        features: How many there are.
+        features: F.
         space: The label space.
         scale: Of the cosines: logits are between -scale and scale.
         margin: Added to the angle between a photo and its class while training, in radians; 0 for none.
@@ -34,13 +34,7 @@ class Cosine(Main):
     """
 
     def __init__(
-        self,
-        features: int,
-        space: LabelSpace,
-        *,
-        scale: float = 30.0,
-        margin: float = 0.0,
-        centers: int = 1,
+        self, features: int, space: LabelSpace, *, scale: float = 30.0, margin: float = 0.0, centers: int = 1
     ) -> None:
         super().__init__()
         self.scale, self.margin, self.centers = scale, margin, centers

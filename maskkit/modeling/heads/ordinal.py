@@ -1,4 +1,4 @@
-"""Numbers as a row of questions, "as old as that, or older?": CORAL and CORN.
+"""Numbers by thresholds, "as old as that, or older": CORAL and CORN.
 
 CORAL is Cao, Mirjalili and Raschka 2020, https://arxiv.org/abs/1901.07884; CORN is Shi, Cao and Raschka
 2021, https://arxiv.org/abs/2111.08851. A rank of theirs begins at a threshold of ours, so that their
@@ -14,20 +14,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskkit.modeling.heads.numbers import Numbers, thresholds
-from maskkit.modeling.heads.part import Classify, HeadPart
+from maskkit.modeling.heads.parts import Classify, HeadPart
 from maskkit.modeling.target import Target
 
 OrdinalLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits (N, T), reached (N, T), known (N,) -> (N,)
 
 
 class Ordinal(HeadPart):
-    """An auxiliary that answers a question per threshold of each numeric factor.
+    """An auxiliary with a logit per threshold of each numeric factor.
 
     Args:
         layer: From features (N, F) to the logits of all thresholds, factor after factor, (N, thresholds).
         thresholds: Per factor, ascending, float (T,).
         loss: Of one factor.
-        weight: Of the loss.
+        weight: Of the sum.
     """
 
     thresholds: Tensor
@@ -49,21 +49,16 @@ class Ordinal(HeadPart):
     def losses(self, outputs: Tensor, target: Target, classify: Classify) -> Tensor:  # noqa: ARG002 - no classes
         """Return the mean loss over the factors, (N,); an unknown number costs nothing."""
         logits = torch.split(outputs[0].float(), self.counts, dim=1)
-        asked = torch.split(self.thresholds, self.counts)
+        levels = torch.split(self.thresholds, self.counts)
         losses = [
-            self.loss(answers, number[:, None] >= levels, ~number.isnan())  # NaN has reached nothing
-            for answers, levels, number in zip(logits, asked, target.numbers.T, strict=True)
+            self.loss(each, number[:, None] >= level, ~number.isnan())  # NaN has reached nothing
+            for each, level, number in zip(logits, levels, target.numbers.T, strict=True)
         ]
         return torch.stack(losses).mean(0)
 
 
 class SharedScore(nn.Module):
-    """CORAL's layer: one score per factor, and a bias per threshold, so that answers are in order.
-
-    Args:
-        features: How many there are.
-        counts: Thresholds per factor.
-    """
+    """CORAL's layer: one score per factor, and a bias for each of its `counts` thresholds."""
 
     factor: Tensor  # (thresholds,)
 
@@ -82,19 +77,19 @@ class SharedScore(nn.Module):
 
 def coral(features: int, numbers: Numbers, *, weight: float = 0.1, step: float = 10.0) -> Ordinal:
     """Return the auxiliary head of CORAL, with a threshold every `step` between the extremes in training."""
-    asked = thresholds(numbers, step)
-    layer = SharedScore(features, [len(each) for each in asked])
-    return Ordinal(layer, asked, coral_loss, weight=weight)
+    levels = thresholds(numbers, step)
+    layer = SharedScore(features, [len(each) for each in levels])
+    return Ordinal(layer, levels, coral_loss, weight=weight)
 
 
 def corn(features: int, numbers: Numbers, *, weight: float = 0.1, step: float = 10.0) -> Ordinal:
     """Return the auxiliary head of CORN, with a threshold every `step` between the extremes in training."""
-    asked = thresholds(numbers, step)
-    return Ordinal(nn.Linear(features, sum(map(len, asked))), asked, corn_loss, weight=weight)
+    levels = thresholds(numbers, step)
+    return Ordinal(nn.Linear(features, sum(map(len, levels))), levels, corn_loss, weight=weight)
 
 
 def coral_loss(logits: Tensor, reached: Tensor, known: Tensor) -> Tensor:
-    """Cross entropy of all questions, each of importance 1 / T: `step` does not change the scale.
+    """Cross entropy of all thresholds, each of importance 1 / T: `step` does not change the scale.
 
     Args:
         logits: Of having reached each threshold, float32 (N, T).
@@ -109,7 +104,7 @@ def coral_loss(logits: Tensor, reached: Tensor, known: Tensor) -> Tensor:
 
 
 def corn_loss(logits: Tensor, reached: Tensor, known: Tensor) -> Tensor:
-    """Cross entropy of each question, asked only of those who have reached the threshold before.
+    """Cross entropy of each threshold over those who have reached the one before.
 
     Args:
         logits: Of having reached each threshold if the one before has been, float32 (N, T).
@@ -118,10 +113,10 @@ def corn_loss(logits: Tensor, reached: Tensor, known: Tensor) -> Tensor:
 
     Returns:
         One loss per example, float32 (N,); 0 if nothing is known. The mean over the known is the paper's
-        loss: the sum of all answers' losses over the number of answers in the batch.
+        loss: the sum over all examples and thresholds that count, over their number in the batch.
     """
     first = torch.ones_like(reached[:, :1])
-    asked = torch.cat([first, reached[:, :-1]], dim=1) & known[:, None]  # (N, T): the subsets S_k
+    counts = torch.cat([first, reached[:, :-1]], dim=1) & known[:, None]  # (N, T): the subsets S_k
     losses = F.binary_cross_entropy_with_logits(logits, reached.float(), reduction="none")
-    answers = asked.sum().clamp_min(1) / known.sum().clamp_min(1)  # per example
-    return torch.where(asked, losses, 0).sum(1) / answers
+    per_example = counts.sum().clamp_min(1) / known.sum().clamp_min(1)
+    return torch.where(counts, losses, 0).sum(1) / per_example
