@@ -20,15 +20,11 @@ from maskkit.options.techniques import HEADS
 
 
 class Preprocessing(TypedDict):
-    """What pretrained weights expect of an image, whatever its size.
+    """What pretrained weights expect of a photo, whatever its size."""
 
-    `mean` and `std` are per channel, of pixels scaled to 0-1; `interpolation` is the filter of the resize, by
-    its name in timm and Pillow.
-    """
-
-    mean: tuple[float, ...]
+    mean: tuple[float, ...]  # per channel, of pixels scaled to 0-1
     std: tuple[float, ...]
-    interpolation: str
+    interpolation: str  # filter of the resize, by its name in timm and Pillow
 
 
 def build(
@@ -55,7 +51,7 @@ def build(
 
     Raises:
         MaskkitError: If there is no such model or tag, if it has no pretrained weights or they cannot be
-            downloaded, or if it does not know the dropout or the pooling asked for.
+            downloaded, or if it does not know that dropout or pooling.
     """
     _check_name(name)
     if pretrained and not timm.models.is_model_pretrained(name):
@@ -105,12 +101,6 @@ def head_parameters(model: nn.Module) -> list[nn.Parameter]:
     """Return the parameters of the layer, or layers, that give the logits."""
     names = set(head_names(model))
     return [parameter for name, parameter in model.named_parameters() if name in names]
-
-
-def backbone_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Return every parameter that is not in `head_parameters`."""
-    names = set(head_names(model))
-    return [parameter for name, parameter in model.named_parameters() if name not in names]
 
 
 def parameter_groups(

@@ -1,9 +1,10 @@
 """Depthwise convolutions that train fast in bfloat16 on a CPU.
 
-Of oneDNN's bfloat16 kernels for the backward of a depthwise convolution, the one towards the images is fast
-for a stride of 1 only, and the one towards the weights for kernels three wide only. Everything else falls to
-loops that are 3 to 100 times slower. Here the first is replaced by float32, which has no such gap, and the
-second by several kernels that are three wide.
+Without them one epoch of 210 photos by tf_efficientnet_lite0 takes 1.44 times the processor time, imports
+included. Of oneDNN's bfloat16 kernels for the backward of a depthwise convolution, the one towards the images
+is fast for a stride of 1 only, and the one towards the weights for kernels three wide only. Everything else
+falls to loops that are 3 to 100 times slower. Here the first is replaced by float32, which has no such gap,
+and the second by several kernels that are three wide.
 
 CPU time on one AVX512-BF16 core, batches of 64, towards the weights, in ms: 480 channels, 5x5 kernel, 8x6
 pixels: bfloat16 as it comes 54, float32 14, here 4. 1152 channels, 7x7 pixels: 155, 35, 12. Towards the

@@ -1,18 +1,23 @@
-"""Where to compute."""
+"""Where to compute, in which number format and memory layout, and whether compiled."""
 
-from __future__ import annotations
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, cast
 
 import torch
+from torch import nn
 
 from maskkit.errors import MaskkitError
-from maskkit.options.train_options import Device
+from maskkit.modeling.depthwise import speed_up
+from maskkit.options.train_options import Device, Precision
+
+ResolvedPrecision = Literal["float32", "bfloat16", "float16"]
 
 
 def resolve_device(choice: Device) -> torch.device:
-    """Return the device asked for, or for `auto` the fastest there is.
+    """Return the device chosen, or for `auto` the fastest there is.
 
     Raises:
-        MaskkitError: The device asked for is not there.
+        MaskkitError: The device chosen is not there.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if choice == "auto":
@@ -24,3 +29,102 @@ def resolve_device(choice: Device) -> torch.device:
             fix="use --device auto",
         )
     return torch.device(choice)
+
+
+def resolve_precision(choice: Precision, device: torch.device) -> ResolvedPrecision:
+    """Turn "auto" into the precision that suits `device`.
+
+    That is bfloat16 where the processor computes with it itself, rather than by emulation, and float32
+    elsewhere. Which is faster there depends on the model: `maskkit.modeling.precision_trial` finds out.
+
+    Raises:
+        MaskkitError: It is "bfloat16" and torch has no autocast for `device`, or "float16" elsewhere than on
+            CUDA.
+    """
+    if choice == "auto":
+        return "bfloat16" if _computes_in_bfloat16(device) else "float32"
+    if choice == "bfloat16" and not torch.amp.is_autocast_available(device.type):
+        raise MaskkitError(
+            f"cannot compute in bfloat16 on {device.type}",
+            why="this version of torch has no mixed precision for that device",
+            fix="use float32 or auto",
+        )
+    if choice == "float16" and device.type != "cuda":
+        raise MaskkitError(
+            f"cannot train in float16 on {device.type}",
+            why="its small range needs gradients to be scaled, which is for CUDA devices without bfloat16",
+            fix="use bfloat16, float32 or auto",
+        )
+    return choice
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Return a context in which a model on `device` computes in `precision`, as from `resolve_precision`."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bfloat16" else torch.float16)
+
+
+def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module:
+    """Move `model` to `device`, in place, in the layout and with the convolutions that are fastest there.
+
+    Weights become channels-last, which features then follow from the first convolution on. Names and values
+    of the state are unchanged, copies (such as an EMA) are prepared too, and preparing again does no harm.
+
+    Args:
+        model: One that `autocast(device, precision)` will surround.
+        precision: "float32" or "bfloat16", as from `resolve_precision`.
+        device: Where it will run.
+    """
+    # torch's own annotation of `to` lacks a device together with a memory format.
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cuda":
+        # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark
+        # stays off: it picks kernels by the clock, and a resumed run would not equal an uninterrupted one.
+        torch.set_float32_matmul_precision("high")
+    if precision == "bfloat16" and device.type == "cpu":
+        speed_up(model)
+    return model
+
+
+def compiled(model: nn.Module, device: torch.device, *, backend: str = "inductor") -> nn.Module:
+    """Return a compiled view of `model`: the same parameters, under which training steps run faster.
+
+    The model itself, its state and its copies stay as they are; only calls of what is returned are compiled,
+    each size of batch once.
+
+    Args:
+        model: In the layout and precision in which it will be called.
+        device: Where it is.
+        backend: One of torch's.
+
+    Raises:
+        MaskkitError: This machine cannot compile, most often for want of a C++ compiler.
+    """
+    # Sizes differ by one photo; code for any size would be slower than code for these two.
+    try:
+        probe = torch.compile(_probe, backend=backend, dynamic=False)
+        probe(torch.ones(8, device=device))  # finds out in seconds, before anything has been decoded
+    except Exception as error:  # torch has a class of its own for each of many ways to fail
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise MaskkitError(
+            "cannot compile the model",
+            why=lines[0] if lines else repr(error),
+            fix="install a C++ compiler (such as g++, with Python's headers), or leave --compile out",
+        ) from error
+    # Its annotation promises a callable, which for a module is a module.
+    return cast(nn.Module, torch.compile(model, backend=backend, dynamic=False))
+
+
+def _probe(values: torch.Tensor) -> torch.Tensor:
+    return values.sin() + 1
+
+
+def _computes_in_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda" and torch.cuda.is_available():
+        with torch.cuda.device(device):  # the question below is about the current device
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # Private, but older than `get_capabilities`, the public call: it is missing from torch 2.6.
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False

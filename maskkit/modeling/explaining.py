@@ -1,4 +1,4 @@
-"""What a network looked at when it answered: Grad-CAM, from Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391.
+"""What a network looked at for a class: Grad-CAM, from Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391.
 
 Each channel of the last feature map is weighted by how much the class's logit rises with it (equations 1 and
 2), by the package grad-cam. The map is a few cells across: it tells cheek from forehead, and not more.
@@ -25,11 +25,7 @@ Pixels = NDArray[np.uint8]
 
 
 def need_grad_cam() -> None:
-    """Raise if the package is not there.
-
-    Raises:
-        MaskkitError: With how it is installed.
-    """
+    """Raise a MaskkitError, with how it is installed, if the package is not there."""
     if find_spec("pytorch_grad_cam") is None:
         raise MaskkitError(
             "cannot show what the model looked at",
@@ -46,17 +42,14 @@ def heats(
     *,
     name: str,
 ) -> list[NDArray[np.float32]]:
-    """Return for each list of classes how much each place spoke for them.
+    """Return for each list of classes how much each place adds to them: heat from 0 to 1, (N, height, width).
 
     Args:
-        model: A timm model, which answers logits (N, C).
+        model: A timm model, from images to logits (N, C).
         pixels: The photos, (N, height, width, 3).
         prepare: From a batch of pixels to what the model takes.
         classes: Lists of a class per photo, (N,) each.
         name: Of the model, for error texts.
-
-    Returns:
-        Of each list, heat from 0 to 1, (N, height, width).
 
     Raises:
         MaskkitError: The model has no feature map that lies over the photo.
@@ -80,15 +73,15 @@ def last_feature_map(model: nn.Module, images: Tensor, *, name: str) -> nn.Modul
     Raises:
         MaskkitError: It gives tokens, or channels last, as attention models do.
     """
-    told = getattr(model, "feature_info", None)
+    info = getattr(model, "feature_info", None)
     shapes: list[tuple[int, ...]] = []
-    if told:
-        layer = model.get_submodule(told[-1]["module"])
+    if info:
+        layer = model.get_submodule(info[-1]["module"])
         hook = layer.register_forward_hook(lambda _module, _given, output: shapes.append(tuple(output.shape)))
         with torch.inference_mode():
             model(images)
         hook.remove()
-        if shapes and len(shapes[0]) == 4 and shapes[0][1] == told[-1]["num_chs"]:
+        if shapes and len(shapes[0]) == 4 and shapes[0][1] == info[-1]["num_chs"]:
             return layer
     what = f"its last layer gives {shapes[0]}" if shapes else "timm does not name its feature maps"
     raise MaskkitError(
@@ -99,15 +92,9 @@ def last_feature_map(model: nn.Module, images: Tensor, *, name: str) -> nn.Modul
 
 
 def under_heat(photo: Pixels, heat: NDArray[np.float32], *, height: int) -> Pixels:
-    """Lay heat over a photo, the more opaque the hotter.
+    """Lay heat, from 0 to 1, (height, width), over a photo, (height, width, 3), the more opaque the hotter.
 
-    Args:
-        photo: (height, width, 3).
-        heat: From 0 to 1, (height, width).
-        height: Of the picture, in pixels; the width follows.
-
-    Returns:
-        The picture, (height, width, 3).
+    The picture returned is `height` pixels high; its width follows.
     """
     size = (max(1, round(photo.shape[1] * height / photo.shape[0])), height)
     large = cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC).astype(np.float32)

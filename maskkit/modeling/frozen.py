@@ -17,11 +17,9 @@ from maskkit.modeling.folding import folded
 
 
 class Head(nn.Module):
-    """The last layer of a model, with dropout before it, as a model of its own.
+    """The last layer of a model, with dropout before it as by `drop_rate`, as a model of its own.
 
-    Args:
-        classifier: From features (N, F) to logits (N, C); or `Heads`, which drop features themselves.
-        dropout: Share of features dropped while training, as the model's `drop_rate`.
+    The classifier takes features (N, F) to logits (N, C); or it is `Heads`, which drop features themselves.
     """
 
     def __init__(self, classifier: nn.Module, *, dropout: float) -> None:
@@ -40,17 +38,11 @@ class Head(nn.Module):
 
 @dataclass(frozen=True)
 class Backbone:
-    """A model without its last layer, and that layer.
+    """A model without its last layer, and that layer."""
 
-    Args:
-        extract: From images (N, 3, H, W) to features (N, width).
-        width: How many features there are.
-        head: From features to logits; it shares the model's last layer.
-    """
-
-    extract: Callable[[Tensor], Tensor]
+    extract: Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to features (N, width)
     width: int
-    head: Head
+    head: Head  # from features to logits; it shares the model's last layer
 
 
 def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbone:
@@ -72,9 +64,9 @@ def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbo
             probe = _with_random_head(model)
             extract = partial(_features, folded(probe, images))
             features = extract(images)
-            answers = Head(probe.get_classifier(), dropout=dropout).eval()(features)  # type: ignore[operator]
-            agrees = torch.allclose(answers, probe(images), rtol=1e-3, atol=1e-4)
-            why = "its last layer alone does not give its answers"
+            logits = Head(probe.get_classifier(), dropout=dropout).eval()(features)  # type: ignore[operator]
+            agrees = torch.allclose(logits, probe(images), rtol=1e-3, atol=1e-4)
+            why = "its last layer alone does not give its logits"
         except (AttributeError, TypeError, RuntimeError) as error:
             agrees, why = False, (str(error) or repr(error)).splitlines()[0]
     if not agrees:

@@ -22,7 +22,7 @@ from maskkit import __version__
 from maskkit.artifacts.files import write_whole
 from maskkit.cache.folder import cache_folder
 from maskkit.errors import MaskkitError
-from maskkit.modeling.precision import Resolved, autocast, prepare
+from maskkit.modeling.device import ResolvedPrecision, autocast, prepare
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and choice
 ROUNDS, LONG_ENOUGH = 3, 20.0  # timed steps per precision, unless so many seconds have passed
 FEWEST = 2  # photos; batch norm cannot learn from one
 
-Rates = Mapping[Resolved, float]  # photos per second
+Rates = Mapping[ResolvedPrecision, float]  # photos per second
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,11 @@ def choose_precision(
     *,
     folder: Path | None = None,
     measure: Callable[[nn.Module, Work], Rates] | None = None,
-) -> Resolved:
+) -> ResolvedPrecision:
     """Return the precision that trains `model` fastest on this CPU, from an earlier trial if there was one.
 
-    Args:
-        model: Left as it is, and so are torch's random numbers.
-        work: What a step will be.
-        folder: Where trials are remembered; the cache folder if None.
-        measure: Times both precisions; `photos_per_second` if None.
+    Trials are remembered in `folder`, or the cache folder. `measure` is `photos_per_second` if None. The
+    model is left as it is, and so are torch's random numbers.
     """
     path = _remembered_in(folder, work)
     rates = _recall(path)
@@ -64,18 +61,17 @@ def choose_precision(
     if rates is None:
         rates = (measure or photos_per_second)(model, work)
         if path is not None:
-            with suppress(
-                MaskkitError, OSError
-            ):  # a cache that cannot be written costs a trial, not a training
+            # A cache that cannot be written costs a trial, not a training.
+            with suppress(MaskkitError, OSError):
                 write_whole(path, json.dumps({**_circumstances(work), "rates": rates}, indent=1).encode())
     choice = fastest(rates)
-    other: Resolved = "float32" if choice == "bfloat16" else "bfloat16"
+    other: ResolvedPrecision = "float32" if choice == "bfloat16" else "bfloat16"
     when = "a trial" if is_new else "an earlier trial"
     log.info("precision: %s (%.0f photos/s in %s; %s %.0f)", choice, rates[choice], when, other, rates[other])
     return choice
 
 
-def fastest(rates: Rates) -> Resolved:
+def fastest(rates: Rates) -> ResolvedPrecision:
     """Return bfloat16 if it is faster by a margin, or float32."""
     return "bfloat16" if rates["bfloat16"] >= GAIN * rates["float32"] else "float32"
 
@@ -100,7 +96,7 @@ def photos_per_second(model: nn.Module, work: Work) -> Rates:
 
 
 def _rates(model: nn.Module, work: Work) -> Rates:
-    best: dict[Resolved, float] = {"float32": 0.0, "bfloat16": 0.0}
+    best: dict[ResolvedPrecision, float] = {"float32": 0.0, "bfloat16": 0.0}
     begun = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         steps = {precision: _step(model, work, precision) for precision in best}
@@ -122,7 +118,7 @@ def _rates(model: nn.Module, work: Work) -> Rates:
     return best
 
 
-def _step(model: nn.Module, work: Work, precision: Resolved) -> Callable[[], None]:
+def _step(model: nn.Module, work: Work, precision: ResolvedPrecision) -> Callable[[], None]:
     device = torch.device("cpu")
     copy = prepare(deepcopy(model), precision, device).train()
     images = torch.randn(work.batch_size, 3, work.height, work.width)

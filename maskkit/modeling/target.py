@@ -14,7 +14,7 @@ from maskkit.labels import LabelSpace
 
 @dataclass(frozen=True)
 class Target:
-    """What each example of a batch should be answered with.
+    """What each example of a batch is trained towards.
 
     Args:
         classes: Class probabilities, float (N, C); rows sum to 1.

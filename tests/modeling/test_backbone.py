@@ -8,7 +8,6 @@ from torch import nn
 
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import (
-    backbone_parameters,
     backbone_state,
     begin_at_zero,
     build,
@@ -89,8 +88,8 @@ def test_tells_the_preprocessing_of_pretrained_weights() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_parameter_is_in_the_head_or_in_the_backbone(name: str) -> None:
     model = build(name, classes=7)
-    head, backbone = head_parameters(model), backbone_parameters(model)
-    assert sorted(map(id, head + backbone)) == sorted(map(id, model.parameters()))
+    head, backbone = head_parameters(model), backbone_state(model)
+    assert sorted([*head_names(model), *backbone]) == sorted(model.state_dict())
     assert sorted(tuple(parameter.shape)[:1] for parameter in head) == [(7,), (7,)]
 
 
@@ -102,7 +101,7 @@ def test_both_heads_of_a_distilled_model_are_its_head() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_groups_hold_each_trainable_parameter_once_at_its_rate(name: str) -> None:
     model = build(name, classes=7)
-    frozen = backbone_parameters(model)[0].requires_grad_(False)
+    frozen = next(model.parameters()).requires_grad_(False)
     groups = parameter_groups(model, learning_rate=0.1, head=4.0, weight_decay=0.05)
     grouped = [parameter for group in groups for parameter in group["params"]]
     trainable = [parameter for parameter in model.parameters() if parameter is not frozen]

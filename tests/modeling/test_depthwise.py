@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from maskkit.modeling.depthwise import speed_up
-from maskkit.modeling.precision import autocast
+from maskkit.modeling.device import autocast
 
 CPU = torch.device("cpu")
 SHAPES = [  # of the kernel and stride of slow depthwise convolutions; "same" is timm's own class

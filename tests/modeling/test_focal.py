@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.cross_entropy import cross_entropy
 from maskkit.modeling.losses.focal import focal
 
@@ -51,8 +50,3 @@ def test_fades_as_an_example_becomes_easy() -> None:
     target = torch.zeros(3, dtype=torch.int64)
     share = focal(logits, target) / cross_entropy(logits, target)
     assert share[0] > 10 * share[1] > 100 * share[2]
-
-
-def test_refuses_a_negative_gamma() -> None:
-    with pytest.raises(MaskkitError, match=r"gamma of -1"):
-        focal(LOGITS, torch.tensor([0]), gamma=-1)

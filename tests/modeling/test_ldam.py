@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.cross_entropy import cross_entropy
 from maskkit.modeling.losses.ldam import ldam, ldam_margins
 
@@ -68,8 +67,3 @@ def test_a_margin_of_zero_is_cross_entropy() -> None:
         torch.testing.assert_close(
             ldam(logits, target, counts=COUNTS, margin=0), cross_entropy(logits, target)
         )
-
-
-def test_refuses_a_negative_margin() -> None:
-    with pytest.raises(MaskkitError, match=r"margin of -0\.5"):
-        ldam(torch.zeros(1, 3), torch.tensor([0]), counts=COUNTS, margin=-0.5)

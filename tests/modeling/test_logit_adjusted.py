@@ -3,7 +3,6 @@ from math import log
 import pytest
 import torch
 
-from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.cross_entropy import cross_entropy
 from maskkit.modeling.losses.logit_adjusted import logit_adjusted
 
@@ -60,8 +59,3 @@ def test_pushes_a_class_without_examples_down_as_hard_as_any() -> None:
     (gradient,) = torch.autograd.grad(losses.sum(), logits)
     assert losses.item() == pytest.approx(log((6 + 3 + 1 + 6) / 1))
     assert gradient[0, 3].item() == pytest.approx(gradient[0].max().item())
-
-
-def test_refuses_a_negative_tau() -> None:
-    with pytest.raises(MaskkitError, match=r"tau of -1"):
-        logit_adjusted(torch.zeros(1, 3), torch.tensor([0]), counts=COUNTS, tau=-1)

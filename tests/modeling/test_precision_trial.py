@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.modeling.backbone import build
-from maskkit.modeling.precision import Resolved
+from maskkit.modeling.device import ResolvedPrecision
 from maskkit.modeling.precision_trial import Rates, Work, choose_precision, fastest, photos_per_second
 
 WORK = Work("test_efficientnet", 32, 32, 4)
@@ -34,7 +34,7 @@ def never(model: nn.Module, work: Work) -> Rates:
 @pytest.mark.parametrize(
     ("bfloat16", "choice"), [(212.0, "bfloat16"), (111.0, "bfloat16"), (109.0, "float32"), (0.0, "float32")]
 )
-def test_bfloat16_must_be_faster_by_a_margin(bfloat16: float, choice: Resolved) -> None:
+def test_bfloat16_must_be_faster_by_a_margin(bfloat16: float, choice: ResolvedPrecision) -> None:
     assert fastest({"float32": 100.0, "bfloat16": bfloat16}) == choice
 
 
@@ -51,7 +51,7 @@ def test_says_what_was_chosen_and_why(tmp_path: Path, caplog: pytest.LogCaptureF
 def test_remembers_a_trial_of_the_same_work_only(tmp_path: Path) -> None:
     watch = Stopwatch(CLEAR)
 
-    def choose(work: Work) -> Resolved:
+    def choose(work: Work) -> ResolvedPrecision:
         return choose_precision(nn.Identity(), work, folder=tmp_path, measure=watch)
 
     assert [choose(WORK), choose(WORK)] == ["bfloat16", "bfloat16"]

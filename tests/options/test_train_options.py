@@ -9,12 +9,11 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import AUGMENTATIONS
 from maskkit.imaging.mixing import MIXES
 from maskkit.imaging.samplers import SAMPLERS
-from maskkit.modeling.device import resolve_device
+from maskkit.modeling.device import resolve_device, resolve_precision
 from maskkit.modeling.heads import HEADS
 from maskkit.modeling.losses import CONSISTENCIES, LOSSES
 from maskkit.modeling.losses.class_weights import SCHEMES
 from maskkit.modeling.pooling import DEFAULT, POOLS
-from maskkit.modeling.precision import resolve_precision
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
 from maskkit.options import techniques
 from maskkit.options import train_options as config

@@ -15,7 +15,7 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.photos import open_photos
 from maskkit.modeling.backbone import build
-from maskkit.modeling.compiled import compiled
+from maskkit.modeling.device import compiled
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier

@@ -6,8 +6,6 @@ Label smoothing is from Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, s
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
-
 
 def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """Negative log probability of the target.
@@ -33,19 +31,7 @@ def smoothed(target: Tensor, *, smoothing: float) -> Tensor:
     With smoothing e, the probabilities t of C classes become (1 - e) t + e / C.
 
     Args:
-        target: Class probabilities, float (N, C); rows sum to 1.
+        target: Class probabilities, float (N, C); rows sum to 1, as do those returned.
         smoothing: The share e, from 0 (as they are) to below 1.
-
-    Returns:
-        Class probabilities, float (N, C); rows sum to 1.
-
-    Raises:
-        MaskkitError: If `smoothing` is not in [0, 1).
     """
-    if not 0 <= smoothing < 1:
-        raise MaskkitError(
-            f"label smoothing cannot be {smoothing}",
-            why="it is a share of the probability, from 0 to below 1",
-            fix="use a value such as 0.1, or 0 for none",
-        )
     return target * (1 - smoothing) + smoothing / target.shape[1]

@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.soft_targets import expected
 
 
@@ -21,16 +20,7 @@ def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor 
 
     Returns:
         One loss per example, float32 (N,), in nats. The caller takes the mean.
-
-    Raises:
-        MaskkitError: If `gamma` is negative.
     """
-    if gamma < 0:
-        raise MaskkitError(
-            f"the focal loss cannot have a gamma of {gamma}",
-            why="below 0 it would grow as an example becomes easy",
-            fix="use 0 or more; the paper found 2 to work best",
-        )
     log_probability = F.log_softmax(logits.float(), dim=1)  # (N, C)
     # 1 - p without cancellation. The floor keeps the gradient of a fractional power finite at p = 1.
     doubt = (-torch.expm1(log_probability)).clamp_min(torch.finfo(torch.float32).tiny)

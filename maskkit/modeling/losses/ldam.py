@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.soft_targets import expected
 
 
@@ -33,9 +32,6 @@ def ldam(
 
     Returns:
         One loss per example, float32 (N,), in nats. The caller takes the mean.
-
-    Raises:
-        MaskkitError: If `margin` is negative.
     """
     margins = scale * ldam_margins(counts, largest=margin)  # (C,)
     # With r = log(sum of exp(z_j) over the others), equation 12 is softplus(margin - (z - r)); in terms of p,
@@ -56,16 +52,7 @@ def ldam_margins(counts: Tensor, *, largest: float) -> Tensor:
 
     Returns:
         Margin per class, float32 (C,).
-
-    Raises:
-        MaskkitError: If `largest` is negative.
     """
-    if largest < 0:
-        raise MaskkitError(
-            f"the LDAM loss cannot have a margin of {largest}",
-            why="below 0 it would let rare classes lose",
-            fix="use 0 or more; the paper used 0.5",
-        )
     count = counts.float()
     rarest = count.masked_fill(count <= 0, torch.inf).min()
     return largest * (rarest / count.maximum(rarest)) ** 0.25

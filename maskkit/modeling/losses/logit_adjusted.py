@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.cross_entropy import cross_entropy
 
 
@@ -25,16 +24,7 @@ def logit_adjusted(
 
     Returns:
         One loss per example, float32 (N,), in nats. The caller takes the mean.
-
-    Raises:
-        MaskkitError: If `tau` is negative.
     """
-    if tau < 0:
-        raise MaskkitError(
-            f"the logit-adjusted loss cannot have a tau of {tau}",
-            why="below 0 it would favour frequent classes",
-            fix="use 0 or more; 1 aims at the balanced error",
-        )
     return cross_entropy(logits.float() + tau * _log_prior(counts), target, weight=weight)
 
 

@@ -3,7 +3,6 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.errors import MaskkitError
 from maskkit.modeling.losses.soft_targets import expected
 
 
@@ -23,16 +22,7 @@ def poly(logits: Tensor, target: Tensor, *, epsilon: float = 1.0, weight: Tensor
 
     Returns:
         One loss per example, float32 (N,), in nats. The caller takes the mean.
-
-    Raises:
-        MaskkitError: If `epsilon` is below -1.
     """
-    if epsilon < -1:
-        raise MaskkitError(
-            f"the poly loss cannot have an epsilon of {epsilon}",
-            why="below -1 the first term of its series would reward errors",
-            fix="use -1 or more; 1 or 2 are a start",
-        )
     log_probability = F.log_softmax(logits.float(), dim=1)  # (N, C)
     losses = -log_probability - epsilon * log_probability.expm1()  # (N, C): were the target this class
     return expected(losses, target, weight=weight)

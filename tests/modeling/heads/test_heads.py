@@ -14,7 +14,7 @@ from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.modeling import heads
 from maskkit.modeling.backbone import build, head_names, random_photos
-from maskkit.modeling.compiled import compiled
+from maskkit.modeling.device import compiled
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
 from maskkit.modeling.heads import (

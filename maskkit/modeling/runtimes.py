@@ -1,0 +1,263 @@
+"""What computes a trained model's logits: torch on any device; OpenVINO or ONNX Runtime on processors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from maskkit.errors import MaskkitError
+from maskkit.modeling.backbone import random_photos
+from maskkit.modeling.device import autocast, prepare, resolve_precision
+from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
+from maskkit.modeling.folding import folded
+from maskkit.options.train_options import Precision, Runtime
+
+Classifier = Callable[[Tensor], Tensor]  # images float32 (N, 3, H, W) -> logits float32 (N, C)
+Resolved = Literal["torch", "openvino", "onnx"]
+Load = Literal["batches", "few"]
+Compile = Callable[[str, Load], Classifier]  # in a precision, for batches or for a few photos at a time
+
+NEEDS: dict[Resolved, tuple[str, ...]] = {
+    "torch": (),
+    "openvino": ("openvino", "onnx"),
+    "onnx": ("onnx", "onnxruntime"),
+}
+PROBED = 8  # random photos
+TOLERANCE = 1e-3  # of the largest logit, between two runtimes in float32
+
+# Photos that a thread of OpenVINO computes at a time. tf_efficientnet_lite0 at 128x96, ms of processor time
+# per photo in bfloat16: 1.47 by 4, 1.37 by 8, 1.33 by 16, 1.42 by 32, and 1.68 if both threads share batches
+# of 64; in float32: 2.81 by 1, 2.42 by 4, 2.45 by 8.
+AT_ONCE = {"batches": 8, "few": 1}
+
+# How many times the usual error of bfloat16 a lead must be to be trusted. Of 1,953 photos of people unknown
+# to a tf_efficientnet_lite0, bfloat16 alone answers 1.2 % otherwise than float32. Of those trusted, one model
+# answered none otherwise at 5, and another two at 5 and none at 7.
+MARGIN = 7.0
+
+
+def resolve_runtime(choice: Runtime, device: torch.device) -> Resolved:
+    """Turn "auto" into the fastest runtime there is for `device`.
+
+    Raises:
+        MaskkitError: The one chosen is not installed, or not for `device`.
+    """
+    if choice == "auto":
+        return "openvino" if device.type == "cpu" and not _lacking("openvino") else "torch"
+    lacking = _lacking(choice)
+    if lacking:
+        raise MaskkitError(
+            f"the runtime {choice} is not installed",
+            why=f"it needs {' and '.join(lacking)}",
+            fix=f"pip install 'maskkit[{choice}]', or use --runtime torch",
+        )
+    if choice != "torch" and device.type != "cpu":
+        raise MaskkitError(
+            f"the runtime {choice} does not compute on {device.type}",
+            why="here it is for processors without a GPU",
+            fix="use --device cpu, or --runtime torch",
+        )
+    return choice
+
+
+def predicting_precision(choice: Precision, trained: Precision, device: torch.device) -> str:
+    """Return the precision to predict in: for "auto" that of training, if the processor computes in it."""
+    if choice != "auto":
+        return resolve_precision(choice, device)
+    return trained if trained == resolve_precision("auto", device) else "float32"
+
+
+def classifier(
+    model: nn.Module, *, runtime: Resolved, precision: str, device: torch.device,
+    size: tuple[int, int] | None,
+) -> Classifier:  # fmt: skip
+    """Return what takes normalised photos to the logits of `model`, in evaluation mode.
+
+    In bfloat16 the answers are those of float32 all the same (see `settled`).
+
+    Args:
+        model: A timm model; it is moved to `device`, its values are left as they are.
+        runtime: As from `resolve_runtime`.
+        precision: "float32" or "bfloat16". ONNX Runtime has no bfloat16 on processors and takes float32.
+        device: Where to compute.
+        size: Height and width of the photos; None for a head on features, which is computed as it is.
+    """
+    if size is None:
+        return model.to(device).eval()
+    photos = random_photos(size, count=PROBED).to(device)
+    fit = folded(prepare(model, "float32", device), photos[:2])
+    compiled = RUNTIMES[runtime](fit, photos)
+    is_exact = precision == "float32" or runtime == "onnx"
+    exact = compiled("float32", "batches" if is_exact else "few")
+    with torch.inference_mode():
+        wanted = fit(photos).float()  # (N, C)
+        if runtime != "torch":
+            _check_same(runtime, wanted, exact(photos))
+        if is_exact:
+            return exact
+        fast = compiled("bfloat16", "batches")
+        return settled(fast, exact, wanted=wanted, given=fast(photos))
+
+
+def settled(fast: Classifier, exact: Classifier, *, wanted: Tensor, given: Tensor) -> Classifier:
+    """Return `fast`, with the logits of `exact` for the photos whose two best classes are close.
+
+    bfloat16 keeps 8 bits, so after some fifty layers the logits are off by a few percent of their spread,
+    which changes an answer only where two classes are closer than that. How close follows from the model
+    alone, not from the photos around one: the same photo gets the same logits in every batch.
+
+    Args:
+        fast: In low precision.
+        exact: The same model in float32.
+        wanted: What `exact` makes of random photos, (N, C).
+        given: What `fast` makes of them, (N, C).
+    """
+    if wanted.shape[1] < 2:
+        return fast
+    error = given - wanted
+    error = error - error.mean(1, keepdim=True)  # what moves all classes alike moves no answer
+    margin = MARGIN * float((error / wanted.std(1, keepdim=True)).square().mean().sqrt())
+
+    def classify(images: Tensor) -> Tensor:
+        logits = fast(images)
+        first, second = logits.topk(2, dim=1).values.T
+        is_close = first - second < margin * logits.std(1)
+        if is_close.any():
+            logits[is_close] = exact(images[is_close].contiguous(memory_format=torch.channels_last))
+        return logits
+
+    return classify
+
+
+def in_torch(model: nn.Module, photos: Tensor) -> Compile:
+    """Return what gives the forward of `model` in a precision; in bfloat16 with weights converted once.
+
+    Autocast would convert the weights at each call and look at each operation, for 10 % more of the processor
+    time of a prediction of 315 photos by tf_efficientnet_lite0. It is what remains for the models that make
+    float32 tensors of their own in between.
+    """
+
+    def by_autocast(images: Tensor) -> Tensor:
+        with autocast(photos.device, "bfloat16"):
+            return _logits(model(images))
+
+    def compiled(precision: str, load: Load) -> Classifier:  # noqa: ARG001 - any number will do
+        if precision == "float32":
+            return lambda images: _logits(model(images))
+        half = deepcopy(model).to(torch.bfloat16)
+
+        def converted(images: Tensor) -> Tensor:
+            return _logits(half(images.to(torch.bfloat16)))
+
+        try:
+            with torch.inference_mode():
+                converted(photos[:2])
+        except RuntimeError:  # two types met in one operation
+            return by_autocast
+        return converted
+
+    return compiled
+
+
+def _logits(made: Tensor) -> Tensor:
+    return made.float()
+
+
+def in_onnx(model: nn.Module, photos: Tensor) -> Compile:
+    """Return what runs `model` as `maskkit export` writes it; in float32, having no bfloat16 here."""
+    import onnxruntime
+
+    height, width = photos.shape[2:]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    # Its threads would spin while they wait, and take the processor from those that decode photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(
+        to_onnx(model, (height, width)), options, providers=["CPUExecutionProvider"]
+    )
+
+    def classify(images: Tensor) -> Tensor:
+        (logits,) = session.run([OUTPUT], {INPUT: images.contiguous().numpy()})
+        return torch.from_numpy(logits)
+
+    return lambda precision, load: classify  # noqa: ARG005 - of which there is one
+
+
+def in_openvino(model: nn.Module, photos: Tensor) -> Compile:
+    """Return what compiles `model` for this processor, with one stream per thread.
+
+    By way of ONNX and not `openvino.convert_model`, which takes longer.
+    """
+    # Without the part that reports every import to its makers' server and writes to ~/intel: it goes on as if
+    # that were not installed.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+    import openvino.preprocess
+
+    core, threads = openvino.Core(), torch.get_num_threads()
+    height, width = photos.shape[2:]
+    onnx = to_onnx(model, (height, width))
+
+    def compiled(precision: str, load: Load) -> Classifier:
+        # Photos come in channels-last order, and always as many, which spares a compilation per new number.
+        processor = openvino.preprocess.PrePostProcessor(core.read_model(onnx))
+        processor.input().tensor().set_layout(openvino.Layout("NHWC"))
+        processor.input().model().set_layout(openvino.Layout("NCHW"))
+        graph = processor.build()
+        graph.reshape([AT_ONCE[load], height, width, 3])
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": threads,
+        }
+        queue = openvino.AsyncInferQueue(core.compile_model(graph, "CPU", settings), threads)
+        return _classify_by(queue, AT_ONCE[load])
+
+    return compiled
+
+
+def _classify_by(queue: Any, at_once: int) -> Classifier:
+    made: dict[int, NDArray[np.float32]] = {}
+    queue.set_callback(lambda request, start: made.update({start: request.get_output_tensor(0).data.copy()}))
+
+    def classify(images: Tensor) -> Tensor:
+        pixels = images.permute(0, 2, 3, 1).contiguous().numpy()  # no copy if it is channels-last, as here
+        for start in range(0, len(pixels), at_once):
+            part = pixels[start : start + at_once]
+            missing = [(0, at_once - len(part)), (0, 0), (0, 0), (0, 0)]
+            queue.start_async({0: np.pad(part, missing) if len(part) < at_once else part}, start)
+        queue.wait_all()
+        logits = np.concatenate([made.pop(start) for start in sorted(made)])
+        return torch.from_numpy(logits[: len(pixels)])
+
+    return classify
+
+
+# From a model in evaluation mode and photos of its size to what compiles it.
+RUNTIMES: dict[Resolved, Callable[[nn.Module, Tensor], Compile]] = {
+    "torch": in_torch,
+    "openvino": in_openvino,
+    "onnx": in_onnx,
+}
+
+
+def _lacking(runtime: Resolved) -> list[str]:
+    return [name for name in NEEDS[runtime] if find_spec(name) is None]
+
+
+def _check_same(runtime: str, wanted: Tensor, given: Tensor) -> None:
+    error = float((wanted - given).abs().max() / wanted.abs().max())
+    if not error <= TOLERANCE:
+        raise MaskkitError(
+            f"{runtime} computes this model otherwise than torch does",
+            why=f"on random photos its logits are off by {error:.1%} of the largest",
+            fix="use --runtime torch, and report the model's name",
+        )
