@@ -51,7 +51,7 @@ def our_epochs(manifest: str, model: str, size: str, epochs: int, cache: Path) -
     """Return seconds per epoch, the first with everything from the start of the command."""
     from maskkit.cli.shell import startup
 
-    startup.use_well()
+    startup.prepare_for_torch()
     start = time.perf_counter()
     from maskkit.artifacts.manifest import Manifest
     from maskkit.cache.records import Cache

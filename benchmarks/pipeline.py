@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--grow", action="store_true", help="only how cost grows with the number of photos")
     given = parser.parse_args()
-    startup.use_well()  # keeps freed memory, as every command does; the baseline gains from it too
+    startup.prepare_for_torch()  # keeps freed memory, as every command does; the baseline gains from it too
     manifest = Manifest.read(given.manifest)
     if given.grow:
         grow(manifest, (128, 96))

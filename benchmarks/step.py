@@ -97,7 +97,7 @@ def _in_turns(
 def _serve(arguments: argparse.Namespace) -> None:
     """Take a step for each line of standard input."""
     if arguments.variant != "plain":
-        startup.use_well()  # before torch is loaded
+        startup.prepare_for_torch()  # before torch is loaded
     make = _plain if arguments.variant.startswith("plain") else _maskkit
     _use_threads(arguments.threads)
     step = make(arguments.variant, arguments.model[0], arguments.size[0], arguments.batch_size)

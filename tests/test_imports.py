@@ -80,7 +80,7 @@ def test_a_vote_over_submissions_loads_neither_parquet_nor_the_functions_of_arro
 
 def test_pandas_and_arrow_work_together_after_a_lean_start() -> None:
     code = (
-        "from maskkit.cli.shell.startup import stay_lean; stay_lean();"
+        "from maskkit.cli.shell.startup import prepare_for_tables; prepare_for_tables();"
         "import sys; assert 'pandas' not in sys.modules;"
         "import pandas as pd, pyarrow as pa; t = pa.table({'a': [1, None]});"
         "assert t.to_pandas()['a'].isna().tolist() == [False, True]"

@@ -31,7 +31,7 @@ from maskkit.cli import (
     split,
     train,
 )
-from maskkit.cli.shell import several_words, startup, terminal
+from maskkit.cli.shell import several_words, terminal
 from maskkit.cli.shell.streams import silence_stdout
 from maskkit.cli.shell.terminal import escape
 from maskkit.errors import MaskkitError
@@ -88,8 +88,6 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
-        if ctx.info_name in startup.COMMANDS:
-            startup.stay_lean()
         with shown_by(terminal.track):
             return super().invoke(ctx)
 

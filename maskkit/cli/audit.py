@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from maskkit.cli.findings import audit_tables
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import (
-    STREAM,
-    print_json,
-    print_tsv,
-    refuse,
-    source,
-    stdout_is_terminal,
-    target,
-)
+from maskkit.cli.shell.artifact_types import Manifest, Predictions
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import OMITTED, Excludes, Reading
+from maskkit.cli.shell.streams import OutputTarget, SideFile, print_json, print_tsv, stdout_is_terminal
 
 if TYPE_CHECKING:
-    from maskkit.cli.shell.streams import OutputTarget
     from maskkit.stages.audit import Audit
 
 
+@command()
 def audit(
-    context: typer.Context,
-    manifest: common_options.ManifestIn = None,
+    *,
+    manifest: Annotated[Manifest, common_options.MANIFEST, Reading(divided=True)] = OMITTED,
     predictions: Annotated[
-        Optional[str],
+        Optional[Predictions],
         typer.Argument(
             metavar="PREDICTIONS",
             help="Out-of-fold probabilities, by which labels are doubted.",
             show_default=False,
         ),
     ] = None,
-    output: common_options.Output = None,
+    output: common_options.OptionalOutput = None,
     against: Annotated[
-        Optional[list[str]],
+        list[Manifest],
         typer.Option(
             help="Another manifest, such as the test set's, that must share no photo; may be repeated.",
             show_default=False,
         ),
-    ] = None,
+        Reading(divided=True),
+    ] = OMITTED,
     corrections: Annotated[
-        Optional[Path],
+        Optional[SideFile],
         typer.Option(
             help="Write the values proposed as a CSV: delete what you do not confirm, and give it to "
             "`label --corrections`.",
@@ -60,16 +55,12 @@ def audit(
         ),
     ] = 0.95,
     no_photos: Annotated[
-        bool, typer.Option("--no-photos", help="Open no photo; look for no duplicates or odd photos.")
+        bool,
+        typer.Option("--no-photos", help="Open no photo; look for no duplicates or odd photos."),
+        Excludes("against", why="other sets are compared by their photos"),
     ] = False,
-    root: common_options.Root = None,
-    json: common_options.Json = False,
-    html: common_options.Html = None,
-    photos: common_options.Photos = False,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
+    photos: common_options.PhotoOptions,
+    shown: common_options.ReportOptions,
 ) -> None:
     """Find leaks, people who contradict themselves, doubtful labels and odd photos.
 
@@ -78,49 +69,20 @@ def audit(
 
     Example: maskkit audit folds.parquet oof.parquet --against test.parquet --corrections fixes.csv
     """
-    from maskkit.artifacts.files import write_whole
-    from maskkit.artifacts.manifest import Manifest
-    from maskkit.artifacts.predictions import Predictions
     from maskkit.stages.audit import audit as stage
     from maskkit.stages.audit import corrections as proposals
     from maskkit.stages.audit import flagged, refuse_leaks, report
 
-    others = against or []
-    _check_words(manifest, predictions, others, html=html, photos=photos, no_photos=no_photos)
-    inputs = [manifest, predictions, *others]
-    to = None if output is None else target(output, force=force, inputs=inputs)
-    for file in (corrections, html):
-        if file is not None:
-            refuse(file, force=force, inputs=inputs)
-    given = Manifest.read(source(manifest, what="manifest"), divided=True).located(root=root)
-    oof = None if predictions is None else Predictions.read(source(predictions, what="predictions"))
-    rest = [Manifest.read(source(name, what="manifest"), divided=True) for name in others]
-    common_options.stop_if_dry(context, dry_run)
-    result = stage(
-        given, oof, against=rest, no_photos=no_photos, sureness=sureness,
-    )  # fmt: skip
+    given = photos.located(manifest)
+    result = stage(given, predictions, against=against, no_photos=no_photos, sureness=sureness)
     if corrections is not None:
-        write_whole(corrections, proposals(result).encode())
-        terminal.note(f"proposed corrections are in {corrections}")
-    if html is not None:
-        write_whole(html, report(result, photos=photos).encode())
-        terminal.note(f"the page is {html}")
-    _print(result, to, json=json)
-    if to is not None:
-        to.write(flagged(result, oof, rest, no_photos=no_photos, sureness=sureness).to_bytes())
+        corrections.write(proposals(result).encode(), "proposed corrections are in")
+    if shown.html is not None:
+        shown.html.write(report(result, photos=shown.photos).encode(), "the page is")
+    _print(result, output, json=shown.json)
+    if output is not None:
+        output.write(flagged(result, predictions, against, no_photos=no_photos, sureness=sureness).to_bytes())
     refuse_leaks(result)
-
-
-def _check_words(
-    manifest: str | None, predictions: str | None, against: list[str], *, html: Path | None, photos: bool,
-    no_photos: bool,
-) -> None:  # fmt: skip
-    if [manifest, predictions, *against].count(STREAM) > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
-    if against and no_photos:
-        raise typer.BadParameter("other sets are compared by their photos", param_hint="--no-photos")
-    if photos and html is None:
-        raise typer.BadParameter("photos are shown in the page of --html", param_hint="--photos")
 
 
 def _print(result: Audit, to: OutputTarget | None, *, json: bool) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from maskkit.cli.shell import common_options
-from maskkit.cli.shell.show_report import show_report
-from maskkit.cli.shell.streams import STREAM, refuse, source
-
-if TYPE_CHECKING:
-    from maskkit.artifacts.runs import Run
+from maskkit.cli.shell.artifact_types import Manifest, Source
+from maskkit.cli.shell.command import Checks, command
+from maskkit.cli.shell.parameters import Only
 
 
+@command(loads="tables")
 def compare(
-    context: typer.Context,
+    *,
     runs: Annotated[
-        list[str],
+        list[Source | Path],
         typer.Argument(
             metavar="RUN",
             help="Folders of trainings, checkpoints, history files, or predictions; the first is what the "
@@ -27,7 +26,7 @@ def compare(
         ),
     ],
     on: Annotated[
-        Optional[str],
+        Optional[Manifest],
         typer.Option(
             help="A manifest with the truth: scores the predictions of the runs on the same photos.",
             show_default=False,
@@ -43,12 +42,8 @@ def compare(
             help="Show scores of trainings beside each other although their folds held out different people.",
         ),
     ] = False,
-    json: common_options.Json = False,
-    html: common_options.Html = None,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
+    shown: Annotated[common_options.ReportOptions, Only("json", "html")],
+    checks: Checks,
 ) -> None:
     """Compare trainings: what differs in their options, fold by fold scores, and what is more than noise.
 
@@ -58,31 +53,18 @@ def compare(
 
     Example: maskkit compare run/plain run/focal --on folds.parquet --html compare.html
     """
-    from maskkit.artifacts.manifest import Manifest
+    from maskkit.artifacts.runs import open_runs
     from maskkit.reporting.comparison_report import comparison_report
     from maskkit.stages.compare import compare as stage
 
-    if [*runs, on].count(STREAM) > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="RUN")
-    if html is not None:
-        refuse(html, force=force, inputs=[*runs, on])
-    given = _open(runs)
-    truth = None if on is None else Manifest.read(source(on, what="manifest"))
-    common_options.stop_if_dry(context, dry_run)
+    given = open_runs(runs)
+    checks.stop_if_dry()
     result = stage(
         given,
-        on=truth,
+        on=on,
         replicates=replicates,
         seed=seed,
         allow_leak=allow_leak,
         allow_different_folds=allow_different_folds,
     )
-    show_report(comparison_report(result), json=json, html=html)
-
-
-def _open(names: list[str]) -> list[Run]:
-    from maskkit.artifacts.runs import open_runs
-
-    return open_runs(
-        [Path(name) if name != STREAM and Path(name).is_dir() else source(name, what="run") for name in names]
-    )
+    shown.show(comparison_report(result))

@@ -7,29 +7,28 @@ from typing import Annotated
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import source, target
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import FILE, OMITTED
 from maskkit.cli.tables import face_table
 
 
+@command(loads="tables")
 def crop(
-    context: typer.Context,
-    manifest: common_options.ManifestIn = None,
-    output: common_options.Output = None,
+    *,
+    manifest: common_options.ManifestIn = OMITTED,
+    output: common_options.Output = OMITTED,
     detector: Annotated[
         str,
         typer.Option(
             help="What finds faces: `centerface`, which the extra `faces` installs, or the path of a "
             "CenterFace or YuNet as ONNX."
         ),
+        FILE,
     ] = "centerface",
     score: Annotated[
         float, typer.Option(min=0.01, max=1, help="Lowest score of a face, as the detector gives it.")
     ] = 0.35,
-    root: common_options.Root = None,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
+    photos: common_options.PhotoOptions,
 ) -> None:
     """Find the face in each photo, and add its box to the manifest.
 
@@ -39,14 +38,10 @@ def crop(
 
     Example: maskkit crop labels.parquet -o cropped.parquet
     """
-    from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.crop import crop as stage
 
-    to = target(output, force=force, inputs=[manifest, detector])
-    given = Manifest.read(source(manifest, what="manifest")).located(root=root)
-    common_options.stop_if_dry(context, dry_run)
-    result = stage(given, detector=detector, score=score)
-    to.write(result.manifest.to_bytes())
+    result = stage(photos.located(manifest), detector=detector, score=score)
+    output.write(result.manifest.to_bytes())
     if not terminal.is_quiet():
         terminal.note(face_table(result))
         terminal.note(f"{result.milliseconds:.1f} ms per photo")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -12,34 +11,41 @@ import typer
 from maskkit.cli.comparison_tables import comparison_facts, comparison_tables
 from maskkit.cli.eda_tables import eda_facts, eda_tables
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import STREAM, print_json, print_tsv, refuse, source, stdout_is_terminal
+from maskkit.cli.shell.artifact_types import Source
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Needs, Only, Reading
+from maskkit.cli.shell.streams import print_json, print_tsv, stdout_is_terminal
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
 
 
+@command()
 def eda(
-    context: typer.Context,
+    *,
     photos: Annotated[
-        Optional[str],
+        Source | str,
         typer.Argument(
             metavar="PHOTOS",
             help="A manifest, or anything that `maskkit label` takes, or any folder of photos; `-` reads "
             "standard input.",
             show_default=False,
         ),
-    ] = None,
+        Reading(what="manifest, or folder or table of photos"),
+    ] = OMITTED,
     other: Annotated[
-        Optional[str],
+        Optional[Source | str],
         typer.Argument(
             metavar="OTHER",
             help="A second set, such as the test photos, to compare with.",
             show_default=False,
         ),
     ] = None,
-    root: common_options.Root = None,
+    place: common_options.PhotoOptions,
     other_root: Annotated[
-        Optional[str], typer.Option(help="The same for the second set.", show_default=False)
+        Optional[str],
+        typer.Option(help="The same for the second set.", show_default=False),
+        Needs("other", "there is no second set"),
     ] = None,
     task: common_options.Task = None,
     half: Annotated[
@@ -56,23 +62,22 @@ def eda(
             "--counts-only",
             help="Open no photo: for tables of millions of rows, or photos that are elsewhere.",
         ),
+        Excludes("other", why="sets are compared by their photos"),
     ] = False,
     rare: Annotated[int, typer.Option(min=1, help="Fewer people than this are rare.")] = 30,
     seed: common_options.Seed = 0,
-    json: common_options.Json = False,
-    html: common_options.Html = None,
+    shown: Annotated[common_options.ReportOptions, Only("json", "html")],
     show_photos: Annotated[
         bool,
         typer.Option(
             "--photos",
             help="Show small photos in the page. Do not publish it then, unless the people agree.",
-            rich_help_panel=common_options.SHELL_PANEL,
+            rich_help_panel=SHELL_PANEL,
         ),
+        Needs("html", "photos are shown in the page of --html"),
+        Excludes("other", why="the page that compares two sets shows no photos"),
+        Excludes("counts_only", why="no photo is opened with --counts-only"),
     ] = False,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
 ) -> None:
     """Look at the data before training on it: people, classes, what is rare, light, colour, duplicates.
 
@@ -81,52 +86,35 @@ def eda(
 
     Example: maskkit eda folds.parquet --html data.html
     """
-    _check_words(
-        photos, other, counts_only=counts_only, html=html, show_photos=show_photos, other_root=other_root
-    )
-    if html is not None:
-        refuse(html, force=force, inputs=[photos, other, task])
-    first = _open(photos, root=root, task=task)
-    second = None if other is None else _open(other, root=other_root, task=task)
-    common_options.stop_if_dry(context, dry_run)
+    first = _open(photos, place, task)
+    second = None if other is None else _open(other, common_options.PhotoOptions(other_root), task)
     if second is None:
-        _describe(first, half, counts_only, rare, json=json, html=html, photos=show_photos)
+        _describe(first, half, counts_only, rare, shown, photos=show_photos)
     else:
-        _compare(first, second, half, seed, json=json, html=html)
+        _compare(first, second, half, seed, shown)
 
 
 def _describe(
-    one: _Set, half: bool, counts_only: bool, rare: int, *, json: bool, html: Path | None, photos: bool
+    one: _Set, half: bool, counts_only: bool, rare: int, shown: common_options.ReportOptions, *, photos: bool
 ) -> None:
-    from maskkit.artifacts.files import write_whole
     from maskkit.stages.eda import eda as stage
     from maskkit.stages.eda import report
 
     result = stage(one.manifest, half=half, counts_only=counts_only, rare=rare, name=one.name)
-    if html is not None:
-        write_whole(html, report(result, one.manifest, photos=photos).encode())
-    _print(result.to_json, eda_tables(result), eda_facts(result), json=json)
-    if html is not None:
-        terminal.note(f"the page is {html}")
+    if shown.html is not None:
+        shown.html.write(report(result, one.manifest, photos=photos).encode(), "the page is")
+    _print(result.to_json, eda_tables(result), eda_facts(result), json=shown.json)
 
 
-def _compare(first: _Set, second: _Set, half: bool, seed: int, *, json: bool, html: Path | None) -> None:
-    from maskkit.artifacts.files import write_whole
+def _compare(first: _Set, second: _Set, half: bool, seed: int, shown: common_options.ReportOptions) -> None:
     from maskkit.stages.shift import report, shift, verdict
 
-    result = shift(
-        first.manifest,
-        second.manifest,
-        half=half,
-        seed=seed,
-        names=(first.name, second.name),
-    )
-    if html is not None:
-        write_whole(html, report(result).encode())
-    _print(result.to_json, comparison_tables(result), comparison_facts(result), json=json)
+    names = (first.name, second.name)
+    result = shift(first.manifest, second.manifest, half=half, seed=seed, names=names)
+    if shown.html is not None:
+        shown.html.write(report(result).encode(), "the page is")
+    _print(result.to_json, comparison_tables(result), comparison_facts(result), json=shown.json)
     terminal.note(verdict(result))
-    if html is not None:
-        terminal.note(f"the page is {html}")
 
 
 @dataclass(frozen=True)
@@ -137,43 +125,18 @@ class _Set:
     name: str
 
 
-def _open(name: str | None, *, root: str | None, task: str | None) -> _Set:
+def _open(given: Source | str, place: common_options.PhotoOptions, task: Source | None) -> _Set:
     """Read a manifest, or list the photos of anything else without opening them."""
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.parquet import is_artifact
     from maskkit.stages.label import label
 
-    is_folder = name not in (None, STREAM) and Path(str(name)).is_dir()
-    given = str(name) if is_folder else source(name, what="manifest, or folder or table of photos")
     if not isinstance(given, str) and is_artifact(given):
-        manifest = Manifest.read(given).located(root=root)
+        manifest = place.located(Manifest.read(given))
         return _Set(manifest, manifest.name)
-    manifest = label(given, root=root, task=task, skip_bad=True, no_check=True, unlabelled=True)
-    manifest = manifest.located(root=str(manifest.root))
-    return _Set(manifest, "standard input" if name in (None, STREAM) else str(name))
-
-
-def _check_words(
-    photos: str | None,
-    other: str | None,
-    *,
-    counts_only: bool,
-    html: Path | None,
-    show_photos: bool,
-    other_root: str | None,
-) -> None:
-    if photos == other == STREAM:
-        raise typer.BadParameter("standard input can be read once", param_hint="OTHER")
-    if other is not None and counts_only:
-        raise typer.BadParameter("sets are compared by their photos", param_hint="--counts-only")
-    if other is not None and show_photos:
-        raise typer.BadParameter("the page that compares two sets shows no photos", param_hint="--photos")
-    if other is None and other_root is not None:
-        raise typer.BadParameter("there is no second set", param_hint="--other-root")
-    if show_photos and html is None:
-        raise typer.BadParameter("photos are shown in the page of --html", param_hint="--photos")
-    if show_photos and counts_only:
-        raise typer.BadParameter("no photo is opened with --counts-only", param_hint="--photos")
+    manifest = label(given, root=place.root, task=task, skip_bad=True, no_check=True, unlabelled=True)
+    manifest = common_options.PhotoOptions(str(manifest.root)).located(manifest)
+    return _Set(manifest, given if isinstance(given, str) else given.title)
 
 
 def _print(plain: Any, tables: Iterable[Any], facts: Iterable[Any], *, json: bool) -> None:

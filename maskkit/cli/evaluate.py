@@ -9,39 +9,54 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from maskkit.cli.shell import common_options
-from maskkit.cli.shell.show_report import show_report
-from maskkit.cli.shell.streams import STREAM, refuse, source, target
-from maskkit.cli.tune import DecisionOut, Tune, check_tuning, show_tuning, tuned
-from maskkit.errors import MaskkitError, RefusedError
+from maskkit.cli.shell.artifact_types import Checkpoint, Manifest, Predictions
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import FILE, OMITTED, Needs, refusing
+from maskkit.cli.tune import DecisionOut, Tune, show_tuning, tuned
+from maskkit.errors import RefusedError
 
 if TYPE_CHECKING:
-    from maskkit.artifacts.checkpoint import Checkpoint
-    from maskkit.artifacts.manifest import Manifest
     from maskkit.reporting.pictured import Pictured
     from maskkit.reporting.plots import Chart
     from maskkit.scoring.evaluated import Evaluation
 
 
+def _parse_by(text: str) -> None:
+    from maskkit.scoring.slice_columns import parse_by
+
+    parse_by(text)
+
+
+def _check_explain(explain: list[str] | None) -> None:
+    if explain:
+        from maskkit.modeling.explaining import need_grad_cam  # torch, which scores need not
+
+        need_grad_cam()
+
+
+@command(loads="tables", check=(_check_explain,))
 def evaluate(
-    context: typer.Context,
+    *,
     manifest: Annotated[
-        str, typer.Argument(metavar="MANIFEST", help="Holds the truth; `-` reads standard input.")
+        Manifest, typer.Argument(metavar="MANIFEST", help="Holds the truth; `-` reads standard input.")
     ],
     predictions: Annotated[
-        str, typer.Argument(metavar="PREDICTIONS", help="From predict or ensemble, or any submission.")
+        Predictions,
+        typer.Argument(metavar="PREDICTIONS", help="From predict or ensemble, or any submission."),
     ],
     by: Annotated[
-        Optional[list[str]],
+        list[str],
         typer.Option(
             help="Also score slices: by a column or a factor (gender), columns that are crossed "
             "(gender,mask), a number in steps (age:2) or as quantiles (brightness:q4, face:q3); may be "
             "repeated. Columns beside those of the manifest: class, face (its share of the photo), "
             "brightness, contrast, sharpness.",
             show_default=False,
+            callback=refusing(_parse_by),
         ),
-    ] = None,
+    ] = OMITTED,
     against: Annotated[
-        Optional[str],
+        Optional[Predictions],
         typer.Option(
             metavar="PREDICTIONS",
             help="Other predictions to compare with, drawing the same people for both.",
@@ -49,42 +64,39 @@ def evaluate(
         ),
     ] = None,
     worst: Annotated[int, typer.Option(min=0, help="How many of the worst mistakes to name.")] = 20,
-    output: common_options.Output = None,
-    json: common_options.Json = False,
-    html: common_options.Html = None,
-    photos: common_options.Photos = False,
+    output: common_options.OptionalOutput = None,
+    shown: common_options.ReportOptions,
     explain: Annotated[
-        Optional[list[str]],
+        list[Checkpoint],
         typer.Option(
             metavar="CHECKPOINT...",
             help="Show with --photos what the model looked at in the worst mistakes (Grad-CAM), for each "
             "photo the first of these that has not seen its person. Takes every word up to the next option.",
             show_default=False,
         ),
-    ] = None,
+        Needs("photos", "what the model looked at is shown with --photos"),
+    ] = OMITTED,
     fail_under: Annotated[
         Optional[float],
         typer.Option(min=0, max=1, help="Exit code 3 if the macro-F1 is lower.", show_default=False),
     ] = None,
     curves: Annotated[
-        Optional[list[Path]],
+        list[Path],
         typer.Option(
             metavar="HISTORY...",
             help="history.csv of trainings, to draw in the page. Takes every word up to the next option.",
             show_default=False,
         ),
-    ] = None,
+        FILE,
+        Needs("html", "curves are drawn in the page of --html"),
+    ] = OMITTED,
     tune: Tune = None,
     decision: DecisionOut = None,
     replicates: Annotated[int, typer.Option(min=2, help="Bootstrap replicates over people.")] = 1000,
     seed: common_options.Seed = 0,
-    root: common_options.Root = None,
+    photos: common_options.PhotoOptions,
     allow_leak: common_options.AllowLeak = False,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
-) -> None:  # fmt: skip
+) -> None:
     """Score predictions: macro-F1 with its 95 % interval over people, per class, per factor, per fold.
 
     Also slices, errors beside the cuts of age, calibration, the worst mistakes, and other predictions beside
@@ -98,67 +110,25 @@ def evaluate(
 
     Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
     """
-    from maskkit.artifacts.manifest import Manifest
-    from maskkit.artifacts.predictions import Predictions
     from maskkit.reporting.evaluation_report import evaluation_report
     from maskkit.stages.evaluate import evaluate as stage
 
-    inputs = [manifest, predictions, *map(str, curves or []), against, *(explain or [])]
-    _check_words(inputs, output=output, html=html, curves=curves, photos=photos, explain=explain)
-    _check_by(by or [])
-    to = None if output is None else target(output, force=force, inputs=inputs)
-    if html is not None:
-        refuse(html, force=force, inputs=inputs)
-    check_tuning(tune, decision, force=force, inputs=inputs, outputs=[output, html])
-    truth = Manifest.read(source(manifest, what="manifest")).located(root=root)
-    given = Predictions.read(source(predictions, what="predictions"))
-    other = None if against is None else Predictions.read(source(against, what="predictions"), like=given)
-    models = _models(explain or [])
-    common_options.stop_if_dry(context, dry_run)
+    truth = photos.located(manifest)
     result = stage(
-        truth, given, by=by or [], against=other, worst=worst, replicates=replicates, seed=seed,
+        truth, predictions, by=by, against=against, worst=worst, replicates=replicates, seed=seed,
         allow_leak=allow_leak,
     )  # fmt: skip
-    deciding = tuned(truth, given, tune, decision, replicates=replicates, seed=seed, allow_leak=allow_leak)
+    deciding = tuned(
+        truth, predictions, tune, decision, replicates=replicates, seed=seed, allow_leak=allow_leak
+    )
     report = evaluation_report(
-        result, manifest=truth.name, predictions=given.name, curves=_curves(curves or []),
-        pictures=_pictures(result, truth, models) if photos else {},
+        result, manifest=truth.name, predictions=predictions.name, curves=_curves(curves),
+        pictures=_pictures(result, truth, explain) if shown.photos else {},
     )  # fmt: skip
-    show_report(report, json=json, html=html, to=to)
+    shown.show(report, to=output)
     if deciding is not None:
-        show_tuning(deciding, json=json)
+        show_tuning(deciding, json=shown.json)
     _refuse_low(result, fail_under)
-
-
-def _check_words(
-    inputs: list[str | None],
-    *,
-    output: str | None,
-    html: Path | None,
-    curves: list[Path] | None,
-    photos: bool,
-    explain: list[str] | None,
-) -> None:
-    if inputs.count(STREAM) > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
-    if curves and html is None:
-        raise typer.BadParameter("curves are drawn in the page of --html", param_hint="--curves")
-    if photos and html is None:
-        raise typer.BadParameter("photos are shown in the page of --html", param_hint="--photos")
-    if explain and not photos:
-        raise typer.BadParameter("what the model looked at is shown with --photos", param_hint="--explain")
-    if html is not None and output is not None and html.resolve() == Path(output).resolve():
-        raise typer.BadParameter(f"{html} is given to -o too", param_hint="--html")
-
-
-def _check_by(by: list[str]) -> None:
-    from maskkit.scoring.slice_columns import parse_by
-
-    for text in by:
-        try:
-            parse_by(text)
-        except MaskkitError as error:
-            raise typer.BadParameter(f"{error.what}; {error.why}; {error.fix}", param_hint="--by") from error
 
 
 def _refuse_low(result: Evaluation, fail_under: float | None) -> None:
@@ -171,17 +141,6 @@ def _refuse_low(result: Evaluation, fail_under: float | None) -> None:
         )
 
 
-def _models(names: list[str]) -> list[Checkpoint]:
-    """Read the models that are asked what they looked at, and see first whether they can be."""
-    from maskkit.artifacts.checkpoint import Checkpoint
-
-    if names:
-        from maskkit.modeling.explaining import need_grad_cam  # torch, which scores need not
-
-        need_grad_cam()
-    return [Checkpoint.read(source(name, what="checkpoint")) for name in names]
-
-
 def _curves(histories: list[Path]) -> list[Chart]:
     if not histories:
         return []
@@ -191,6 +150,6 @@ def _curves(histories: list[Path]) -> list[Chart]:
 
 
 def _pictures(result: Evaluation, truth: Manifest, models: list[Checkpoint]) -> Mapping[str, Pictured]:
-    from maskkit.reporting.pictured import pictures_of  # Pillow, and torch if models are asked
+    from maskkit.reporting.pictured import pictures_of  # Pillow, and torch for the models
 
     return pictures_of(result.mistakes, truth, explain=models)

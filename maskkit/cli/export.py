@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import source, target
+from maskkit.cli.shell.artifact_types import Checkpoint
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import OMITTED
 
 
+@command()
 def export(
-    context: typer.Context,
+    *,
     checkpoint: Annotated[
-        Optional[str],
+        Checkpoint,
         typer.Argument(
             metavar="CHECKPOINT",
             help="A model, from `maskkit train`; `-` reads standard input.",
             show_default=False,
         ),
-    ] = None,
-    output: common_options.Output = None,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
-) -> None:  # fmt: skip
+    ] = OMITTED,
+    output: common_options.Output = OMITTED,
+) -> None:
     """Write a model as ONNX, for programs that know neither maskkit nor torch.
 
     It takes `images`, any number of them, to `logits`. Its metadata hold the classes, and how a photo
@@ -33,14 +32,9 @@ def export(
 
     Example: maskkit export run/fold0.safetensors -o model.onnx
     """
-    from maskkit.artifacts.checkpoint import Checkpoint
+    from maskkit.stages.export import export as stage
 
-    to = target(output, force=force, inputs=[checkpoint])
-    given = Checkpoint.read(source(checkpoint, what="checkpoint"))
-    common_options.stop_if_dry(context, dry_run)
-    from maskkit.stages.export import export as stage  # torch: the checks above need it not
-
-    data = stage(given)
-    to.write(data)
-    size = f"{given.preprocess.height}x{given.preprocess.width}"
-    terminal.note(f"{given.model} at {size}, {len(given.space)} classes, {len(data) / 1e6:.1f} MB")
+    data = stage(checkpoint)
+    output.write(data)
+    size = f"{checkpoint.preprocess.height}x{checkpoint.preprocess.width}"
+    terminal.note(f"{checkpoint.model} at {size}, {len(checkpoint.space)} classes, {len(data) / 1e6:.1f} MB")

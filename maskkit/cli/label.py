@@ -7,21 +7,32 @@ from typing import Annotated, Optional
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import STREAM, print_line, source, target
+from maskkit.cli.shell.artifact_types import Source
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import OMITTED, Excludes, Reading
+from maskkit.cli.shell.streams import print_line
+from maskkit.options.rules import cuts_of, ignored_of
 
 
+def _check_rules(train_cuts: list[str] | None, ignore: list[str] | None) -> None:
+    cuts_of(train_cuts or ())
+    ignored_of(ignore or ())
+
+
+@command(loads="tables", check=(_check_rules,))
 def label(
-    context: typer.Context,
+    *,
     photos: Annotated[
-        Optional[str],
+        Source | str,
         typer.Argument(
             metavar="PHOTOS",
             help="train.csv or info.csv of the competition, a folder with one of them, a tree of class "
             "folders, or a CSV or Parquet with path and factors; `-` reads a CSV from standard input.",
             show_default=False,
         ),
-    ] = None,
-    output: common_options.Output = None,
+        Reading(what="folder or table of photos"),
+    ] = OMITTED,
+    output: common_options.Output = OMITTED,
     root: Annotated[
         Optional[str],
         typer.Option(
@@ -37,26 +48,28 @@ def label(
         ),
     ] = False,
     print_task: Annotated[
-        bool, typer.Option("--print-task", help="Print the label space as a task file, and stop.")
+        bool,
+        typer.Option("--print-task", help="Print the label space as a task file, and stop."),
+        Excludes("photos", "output", why="it reads no photos and writes no file"),
     ] = False,
     train_cuts: Annotated[
-        Optional[list[str]],
+        list[str],
         typer.Option(
             metavar="FACTOR=CUT,...",
             help="Train on other cuts of a number than the label is made of; once per factor.",
             show_default=False,
         ),
-    ] = None,
+    ] = OMITTED,
     ignore: Annotated[
-        Optional[list[str]],
+        list[str],
         typer.Option(
             metavar="FACTOR=VALUE,...",
             help="Never train on these levels, numbers, or ranges such as age=57-59; they are still scored.",
             show_default=False,
         ),
-    ] = None,
+    ] = OMITTED,
     corrections: Annotated[
-        Optional[str],
+        Optional[Source],
         typer.Option(
             help="CSV of corrected labels: path or person_id, column, value; and from, if it is known.",
             show_default=False,
@@ -72,10 +85,6 @@ def label(
             help="Do not open the photos, only list and label them; the record then holds no digest of them.",
         ),
     ] = False,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
 ) -> None:
     """List photos, look at each, and give each its class.
 
@@ -86,25 +95,17 @@ def label(
 
     Example: maskkit label photos/train/train.csv -o labels.parquet --train-cuts age=30,58 --ignore age=57-59
     """
-    from maskkit.options.rules import cuts_of, ignored_of
     from maskkit.stages.label import label as stage
     from maskkit.stages.label import task_space
 
-    cuts, ignored = cuts_of(train_cuts or ()), ignored_of(ignore or ())
     if print_task:
-        if photos is not None or output is not None:
-            raise typer.BadParameter("it reads no photos and writes no file", param_hint="--print-task")
-        common_options.stop_if_dry(context, dry_run)
         print_line(task_space(task).to_toml().rstrip("\n"))
         return
-    to = target(output, force=force, inputs=[photos, task, corrections])
-    given = source(photos, what="folder or table of photos") if photos in (None, STREAM) else photos
-    common_options.stop_if_dry(context, dry_run)
     manifest = stage(
-        given, root=root, task=task, unlabelled=unlabelled, train_cuts=cuts, ignore=ignored,
-        corrections=corrections, skip_bad=skip_bad, no_check=no_check,
+        photos, root=root, task=task, unlabelled=unlabelled, train_cuts=cuts_of(train_cuts),
+        ignore=ignored_of(ignore), corrections=corrections, skip_bad=skip_bad, no_check=no_check,
     )  # fmt: skip
-    to.write(manifest.to_bytes())
+    output.write(manifest.to_bytes())
     people = manifest.table["person_id"]
     persons = f" of {len(manifest.people)} people" if people.null_count == 0 else ""
     labelled = int((manifest.labels >= 0).sum())

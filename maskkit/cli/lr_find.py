@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maskkit.cli.charts import bar, short
-from maskkit.cli.shell import common_options, startup, terminal
-from maskkit.cli.shell.streams import (
-    OutputTarget,
-    print_json,
-    print_tsv,
-    refuse,
-    source,
-    stdout_is_terminal,
-    target,
-)
+from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.artifact_types import Manifest
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import OMITTED, Only, Reading
+from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json, print_tsv, stdout_is_terminal
 from maskkit.cli.tables import new_table
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 
@@ -33,28 +27,21 @@ ROWS = 13  # of a terminal's table, and two more if need be
 TESTED = [field.name for field in fields(TrainOptions) if field.name not in OF_A_WHOLE_TRAINING]
 
 
-@common_options.taking(TrainOptions, argument="training", only=TESTED)
+@command(loads="torch")
 def lr_find(
-    context: typer.Context,
-    training: TrainOptions,
-    manifest: common_options.ManifestIn = None,
-    output: common_options.Output = None,
+    *,
+    manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,
+    output: common_options.OptionalOutput = None,
     fold: Annotated[
         int, typer.Option(min=0, help="The fold that will be held out; nothing is learnt from it.")
     ] = 0,
     start: Annotated[float, typer.Option(min=1e-9, max=10, help="The lowest rate of the backbone.")] = 1e-6,
     end: Annotated[float, typer.Option(min=1e-9, max=10, help="The highest rate of the backbone.")] = 1.0,
     steps: Annotated[int, typer.Option(min=2, help="Steps from the lowest rate to the highest.")] = 100,
-    root: common_options.Root = None,
+    photos: common_options.CachedPhotoOptions,
     allow_leak: common_options.AllowLeak = False,
-    json: common_options.Json = False,
-    html: common_options.Html = None,
-    cache: common_options.CacheFolder = None,
-    cache_size: common_options.CacheSize = common_options.CACHE_SIZE,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
+    shown: Annotated[common_options.ReportOptions, Only("json", "html")],
+    training: Annotated[TrainOptions, Only(*TESTED)],
 ) -> None:
     """Train for a few steps at rising learning rates, and suggest the rate to give to `train`.
 
@@ -63,34 +50,17 @@ def lr_find(
 
     Example: maskkit lr-find folds.parquet --weights package --html rates.html
     """
-    _check_words(output, html)
-    kept = common_options.chosen_cache(cache, cache_size)
-    startup.use_well()
-    from maskkit.artifacts.files import write_whole
-    from maskkit.artifacts.manifest import Manifest
     from maskkit.stages.lr_find import lr_find as stage
     from maskkit.stages.lr_find import report
 
-    inputs = [manifest, training.weights, training.unlabeled]
-    to = None if output is None else target(output, force=force, inputs=inputs)
-    if html is not None:
-        refuse(html, force=force, inputs=inputs)
-    given = Manifest.read(source(manifest, what="manifest")).located(root=root, cache=kept)
-    given.need("fold")
-    common_options.stop_if_dry(context, dry_run)
+    given = photos.located(manifest)
     found = stage(
-        given, fold=fold, options=training, start=start, end=end, steps=steps,
-        allow_leak=allow_leak,
-    )  # fmt: skip
-    if html is not None:
-        write_whole(html, report(found, manifest=given.name, output=output).encode())
-        terminal.note(f"the page is {html}")
-    _print(found, to, json=json)
-
-
-def _check_words(output: str | None, html: Path | None) -> None:
-    if html is not None and output is not None and html.resolve() == Path(output).resolve():
-        raise typer.BadParameter(f"{html} is given to -o too", param_hint="--html")
+        given, fold=fold, options=training, start=start, end=end, steps=steps, allow_leak=allow_leak
+    )
+    if shown.html is not None:
+        to = None if output is None else str(output.path or STREAM)
+        shown.html.write(report(found, manifest=given.name, output=to).encode(), "the page is")
+    _print(found, output, json=shown.json)
 
 
 def _print(found: SuggestedRate, to: OutputTarget | None, *, json: bool) -> None:

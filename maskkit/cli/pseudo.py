@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import STREAM, source, target
+from maskkit.cli.shell.artifact_types import Manifest, Predictions
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import OMITTED, Excludes, refusing
 from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import new_table
 from maskkit.options.train_options import Balance, Targets
@@ -21,24 +23,32 @@ if TYPE_CHECKING:
 THRESHOLD = "0.9"
 
 
+def _check_share(share: float | None) -> None:
+    if share == 0:
+        raise typer.BadParameter("0 is no photo: it is above 0, and up to 1", param_hint="--share")
+
+
+@command(loads="tables", check=(_check_share,))
 def pseudo(
-    context: typer.Context,
+    *,
     manifest: Annotated[
-        str, typer.Argument(metavar="MANIFEST", help="Labelled photos with folds; `-` reads standard input."),
+        Manifest,
+        typer.Argument(metavar="MANIFEST", help="Labelled photos with folds; `-` reads standard input."),
     ],
     predictions: Annotated[
-        str, typer.Argument(metavar="PREDICTIONS", help="Of photos without labels, from `maskkit predict`.")
+        Predictions,
+        typer.Argument(metavar="PREDICTIONS", help="Of photos without labels, from `maskkit predict`."),
     ],
-    output: common_options.Output = None,
+    output: common_options.Output = OMITTED,
     unlabeled: Annotated[
-        Optional[str],
+        Optional[Manifest],
         typer.Option(metavar="MANIFEST", show_default=False,
                      help="The manifest that was predicted, if the photos are not in the labelled one."),
     ] = None,
     threshold: Annotated[
         Optional[str],
         typer.Option(metavar="NUMBER,...", show_default=THRESHOLD,
-                     callback=common_options.refusing(parse_thresholds),
+                     callback=refusing(parse_thresholds),
                      help="Least confidence: for all, and by level or class, as 0.9,age=60plus:0.6; "
                      "the last that fits a class counts."),
     ] = None,
@@ -46,6 +56,7 @@ def pseudo(
         Optional[float],
         typer.Option(min=0, max=1, show_default=False,
                      help="Instead, take this share of the photos, the most confident first."),
+        Excludes("threshold", why="--threshold and --share both say which to take"),
     ] = None,
     balance: Annotated[
         Balance,
@@ -57,15 +68,11 @@ def pseudo(
     ] = "hard",
     weight: Annotated[
         str,
-        typer.Option(metavar="NUMBER|confidence", callback=common_options.refusing(parse_pseudo_weight),
+        typer.Option(metavar="NUMBER|confidence", callback=refusing(parse_pseudo_weight),
                      help="Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for "
                      "half of it."),
     ] = "1",
     allow_leak: common_options.AllowLeak = False,
-    force: common_options.Force = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
 ) -> None:  # fmt: skip
     """Add photos without labels, with the labels that models are sure of, to be trained on.
 
@@ -75,30 +82,16 @@ def pseudo(
 
     Example: maskkit pseudo folds.parquet test-fold0.parquet --unlabeled test.parquet -o pseudo0.parquet
     """
-    if threshold is not None and share is not None:
-        raise typer.BadParameter("--threshold and --share both say which to take", param_hint="--share")
-    if share == 0:
-        raise typer.BadParameter("0 is no photo: it is above 0, and up to 1", param_hint="--share")
-    if (manifest, predictions, unlabeled).count(STREAM) > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="PREDICTIONS")
-    from maskkit.artifacts.manifest import Manifest
-    from maskkit.artifacts.predictions import Predictions
     from maskkit.stages.pseudo import pseudo as stage
 
-    to = target(output, force=force, inputs=[manifest, predictions, unlabeled])
-    given = Manifest.read(source(manifest, what="manifest"))
-    predicted = Predictions.read(source(predictions, what="predictions"))
-    photos = None if unlabeled is None else Manifest.read(source(unlabeled, what="manifest"))
-    common_options.stop_if_dry(context, dry_run)
     result = stage(
-        given, predicted, photos, threshold=threshold or THRESHOLD, share=share, balance=balance,
-        targets=targets,
-        weight=weight, allow_leak=allow_leak,
+        manifest, predictions, unlabeled, threshold=threshold or THRESHOLD, share=share, balance=balance,
+        targets=targets, weight=weight, allow_leak=allow_leak,
     )  # fmt: skip
-    to.write(result.manifest.to_bytes())
+    output.write(result.manifest.to_bytes())
     if not terminal.is_quiet():
         terminal.note(_table(result))
-        terminal.note(_told(result))
+        terminal.note(_summary(result))
 
 
 def _table(result: Pseudo) -> Table:
@@ -112,7 +105,7 @@ def _table(result: Pseudo) -> Table:
     return table
 
 
-def _told(result: Pseudo) -> str:
+def _summary(result: Pseudo) -> str:
     chosen = sum(tally.chosen for tally in result.tallies)
     whose = "any fold" if result.folds is None else f"fold {', '.join(map(str, result.folds))} alone"
     if result.folds == (-1,):

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.streams import STREAM, print_json, print_line, print_tsv, source, stdout_is_terminal
+from maskkit.cli.shell.artifact_types import Source
+from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import OMITTED, Only
+from maskkit.cli.shell.streams import STREAM, print_json, print_line, print_tsv, stdout_is_terminal
 from maskkit.cli.tables import facts_table, flat, fold_table
 
 
+@command(loads="tables")
 def show(
-    context: typer.Context,
+    *,
     artifact: Annotated[
-        Optional[str],
+        Source,
         typer.Argument(
             metavar="ARTIFACT",
             help="A manifest, predictions, a checkpoint, an exported model or a decision; `-` reads "
             "standard input.",
             show_default=False,
         ),
-    ] = None,
+    ] = OMITTED,
     history: Annotated[
         bool, typer.Option("--history", help="Print the commands that made it, as a shell script.")
     ] = False,
-    json: common_options.Json = False,
-    recipe: common_options.Recipe = None,
-    dry_run: common_options.DryRun = False,
-    quiet: common_options.Quiet = False,
+    shown: Annotated[common_options.ReportOptions, Only("json")],
 ) -> None:
     """Say what an artifact is: kind, label space, counts, columns; with --history, how it was made.
 
@@ -38,17 +39,15 @@ def show(
     from maskkit.stages.show import HELD_OUT, header_of
     from maskkit.stages.show import show as stage
 
-    given = source(artifact, what="artifact")
-    common_options.stop_if_dry(context, dry_run)
     if history:
-        records = header_of(given).history
-        if json:
+        records = header_of(artifact).history
+        if shown.json:
             print_json([record.to_json() for record in records])
         else:
-            print_line(script(records, output=given.name if given.name != STREAM else "output"))
+            print_line(script(records, output=artifact.name if artifact.name != STREAM else "output"))
         return
-    facts = stage(given)
-    if json:
+    facts = stage(artifact)
+    if shown.json:
         print_json(facts)
     elif stdout_is_terminal():
         held_out = facts.pop(HELD_OUT, None)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from maskkit.cli.shell import terminal
-from maskkit.cli.shell.common_options import SHELL_PANEL
-from maskkit.cli.shell.streams import refuse, stdout_is_terminal
+from maskkit.cli.shell.parameters import SHELL_PANEL, Needs
+from maskkit.cli.shell.streams import SideFile, stdout_is_terminal
 from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import interval, new_table
 
@@ -31,35 +30,18 @@ Tune = Annotated[
     ),
 ]
 DecisionOut = Annotated[
-    Optional[Path],
+    Optional[SideFile],
     typer.Option("--decision", help="Write what --tune chose, for --decide of predict and ensemble.",
                  show_default=False, rich_help_panel=SHELL_PANEL),
+    Needs("tune", "say what to tune, such as --tune factors"),
 ]  # fmt: skip
-
-
-def check_tuning(
-    tune: str | None,
-    decision: Path | None,
-    *,
-    force: bool,
-    inputs: Sequence[str | None],
-    outputs: Sequence[Path | str | None],
-) -> None:
-    """Raise before any work unless a decision can be written where it is asked for."""
-    if decision is None:
-        return
-    if tune is None:
-        raise typer.BadParameter("say what to tune, such as --tune factors", param_hint="--decision")
-    if any(other is not None and decision.resolve() == Path(other).resolve() for other in outputs):
-        raise typer.BadParameter(f"{decision} is given to another output too", param_hint="--decision")
-    refuse(decision, force=force, inputs=inputs)
 
 
 def tuned(
     manifest: Manifest,
     predictions: Predictions,
     tune: str | None,
-    decision: Path | None,
+    decision: SideFile | None,
     *,
     replicates: int,
     seed: int,
@@ -68,13 +50,11 @@ def tuned(
     """Tune if that was asked for, and write the decision before anything is printed."""
     if tune is None:
         return None
-    from maskkit.artifacts.files import write_whole
     from maskkit.stages.tune import tune as stage
 
     found = stage(manifest, predictions, method=tune, replicates=replicates, seed=seed, allow_leak=allow_leak)
     if decision is not None:
-        write_whole(decision, found.decision.to_bytes())
-        terminal.note(f"the decision is {decision}")
+        decision.write(found.decision.to_bytes(), "the decision is")
     return found
 
 

@@ -20,6 +20,7 @@ class Limits:
         maximum: Largest number allowed.
         read: Turns a text into the choices it names, or raises; None for other options.
         table: What it chooses from, to be listed in the help.
+        is_file: Whether it can name a file that is read.
     """
 
     help: str
@@ -28,6 +29,7 @@ class Limits:
     maximum: float | None = None
     read: Callable[[str], tuple[Choice, ...]] | None = None
     table: Table | None = None
+    is_file: bool = False
 
 
 def option(
@@ -37,9 +39,10 @@ def option(
     *,
     minimum: float | None = None,
     maximum: float | None = None,
+    is_file: bool = False,
 ) -> Any:
     """Declare one field of an options dataclass."""
-    return field(default=default, metadata={"limits": Limits(help, panel, minimum, maximum)})
+    return field(default=default, metadata={"limits": Limits(help, panel, minimum, maximum, is_file=is_file)})
 
 
 def choice(

@@ -66,6 +66,7 @@ class TrainOptions:
         "Start from a timm state dict (.safetensors, .pth); from `package`, the ImageNet weights that the "
         "extra `weights` installs; or from `hub`, those that timm fetches.",
         MODEL_PANEL,
+        is_file=True,
     )
     head: str = choice(
         "--head", "joint",
@@ -137,6 +138,7 @@ class TrainOptions:
         "A manifest of more photos, such as those to be predicted, to learn from as --consistency says; "
         "their labels are never read.",
         LOSS_PANEL,
+        is_file=True,
     )
     consistency: str = choice(
         "--consistency", "none",

@@ -12,9 +12,6 @@ import sys
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 
-# The others load torch anyway.
-COMMANDS = {"label", "crop", "split", "ensemble", "evaluate", "compare", "pseudo", "show"}
-
 
 class _NoPandas:
     """A finder that finds no pandas."""
@@ -26,7 +23,7 @@ class _NoPandas:
         return None
 
 
-def stay_lean() -> None:
+def prepare_for_tables() -> None:
     """Start no threads for matrix products, of which there are none, and keep Arrow from loading pandas.
 
     Arrow looks for pandas as soon as it is handed a Python value, in case it is a Series. Here it looks
@@ -49,7 +46,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 LARGEST_INT = 2**31 - 1
 
 
-def use_well() -> None:
+def prepare_for_torch() -> None:
     """Let torch's idle threads sleep, and keep freed memory.
 
     Threads wait for each other many times per step; spinning, they take the processor from the

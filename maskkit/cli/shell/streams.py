@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from maskkit.cli.shell import terminal
 from maskkit.errors import MaskkitError
 
 if TYPE_CHECKING:
@@ -42,9 +43,14 @@ def source(name: str | None, *, what: str) -> Source:
 
 @dataclass(frozen=True)
 class OutputTarget:
-    """Where one artifact goes, checked before any work."""
+    """Where the artifact of -o goes."""
 
     path: Path | None  # None for standard output
+
+    @classmethod
+    def of(cls, name: str | None) -> OutputTarget:
+        """Return where a name sends it: `-`, and none, to standard output."""
+        return cls(None if name in (None, STREAM) else Path(str(name)))
 
     def write(self, data: Any, *, announce: bool = True) -> None:
         """Write the artifact; a file's name is printed, so that `$(maskkit ...)` and xargs work.
@@ -53,27 +59,32 @@ class OutputTarget:
         """
         if self.path is None:
             write_bytes(memoryview(data))
-        else:
-            from maskkit.artifacts.files import write_whole
+            return
+        from maskkit.artifacts.files import write_whole
 
-            write_whole(self.path, data)
-            if announce:
-                print_line(str(self.path))
+        write_whole(self.path, data)
+        if announce:
+            print_line(str(self.path))
 
 
-def target(
-    name: str | None, *, force: bool, inputs: Sequence[str | None] = (), is_text: bool = False
-) -> OutputTarget:
-    """Return where `-o` sends an artifact, and refuse what cannot or should not be written.
+@dataclass(frozen=True)
+class SideFile:
+    """A file that is written beside what goes to standard output or -o."""
 
-    Left out, it goes to standard output, unless that is a terminal and the artifact is not text.
-    """
-    if name is None and stdout_is_terminal() and not is_text:
+    path: Path
+
+    def write(self, data: bytes, title: str) -> None:
+        """Write it, and tell people under what title."""
+        from maskkit.artifacts.files import write_whole
+
+        write_whole(self.path, data)
+        terminal.note(f"{title} {self.path}")
+
+
+def refuse_terminal() -> None:
+    """Raise if an artifact that is not text would be written on a terminal."""
+    if stdout_is_terminal():
         raise typer.BadParameter("give a file with -o, or pipe the output on", param_hint="-o")
-    if name is None or name == STREAM:
-        return OutputTarget(None)
-    refuse(Path(name), force=force, inputs=inputs)
-    return OutputTarget(Path(name))
 
 
 def refuse(path: Path, *, force: bool, inputs: Sequence[str | None]) -> None:
@@ -136,21 +147,6 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return str(value).replace("\t", " ").replace("\n", " ")
-
-
-def as_recipe(command: str, options: Mapping[str, object]) -> str:
-    """Return resolved options as a recipe that `--recipe` reads; options without a value are left out."""
-    lines = [
-        f"{name.replace('_', '-')} = {_toml(value)}" for name, value in options.items() if value is not None
-    ]
-    return "\n".join([f"[{command}]", *lines])
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    # JSON's booleans, numbers and strings are TOML's too.
-    return json.dumps(value if isinstance(value, bool | int | float) else str(value), ensure_ascii=False)
 
 
 def silence_stdout() -> None:

@@ -11,10 +11,10 @@ from maskkit.cli.shell import startup
 
 def test_lets_idle_threads_sleep_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    startup.use_well()
+    startup.prepare_for_torch()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    startup.use_well()
+    startup.prepare_for_torch()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
@@ -22,7 +22,7 @@ def test_lets_idle_threads_sleep_unless_told_otherwise(monkeypatch: pytest.Monke
 def test_freed_memory_is_kept() -> None:
     churn = (
         "import resource, sys; from maskkit.cli.shell import startup;"
-        "sys.argv[1] == 'well' and startup.use_well();"
+        "sys.argv[1] == 'well' and startup.prepare_for_torch();"
         "sizes = [len(bytearray(60_000_000)) for _ in range(20)];"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)"
     )

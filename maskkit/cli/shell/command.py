@@ -1,0 +1,237 @@
+"""How a command is declared.
+
+    @command(loads="tables")
+    def pseudo(
+        *,
+        manifest: Annotated[Manifest, Argument(...)],
+        unlabeled: Annotated[Optional[Manifest], Option(...)] = None,
+        output: common_options.Output = OMITTED,
+        share: Annotated[float | None, Option(...), Excludes("threshold", why="...")] = None,
+    ) -> None:
+
+The signature says all: in its order, what the command has beside what every command has.
+
+- **Reads**: a parameter typed `Manifest`, `Predictions`, `Checkpoint`, `Decision` or `Source` is a name on
+  the command line and the artifact in the function. `list[...]` are several; `Optional[...]` is None if left
+  out; with the default OMITTED it is standard input. `Manifest | Path` (or `str`) passes a folder on as it
+  is. `Reading` says more; FILE marks a text or path that the stage opens.
+- **Writes**: `OutputTarget` (as `common_options.Output`) is the artifact of -o, whose path is printed;
+  `SideFile` is any other file. Both are written by `write`.
+- **Has in common with others**: `PhotoOptions`, `ReportOptions` or `TrainOptions` are several options and one
+  value; `Only` takes some of their fields. --recipe, --dry-run and --quiet come by themselves; --force too,
+  if something is written.
+- **Cannot mean together**: `Needs` and `Excludes`, and for what they cannot say `check`, a function of the
+  values as typed, by their names.
+
+What is wrong is refused in this order, whatever the command: usage (exit code 2; also standard input read
+twice, and one file for two outputs), outputs (they exist, are inputs, or cannot be written), inputs. Then
+--dry-run prints the options and ends; else the function is called. One that has more to refuse before takes a
+`Checks`: it resolves further outputs, and ends a dry run itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from maskkit.cli.shell import common_options, startup
+from maskkit.cli.shell.artifact_types import Predictions, read_as
+from maskkit.cli.shell.parameters import Excludes, Named, Needs, Parameter, Reading, flat, slot_of
+from maskkit.cli.shell.recipes import as_recipe
+from maskkit.cli.shell.streams import (
+    STREAM,
+    OutputTarget,
+    SideFile,
+    print_line,
+    refuse,
+    refuse_terminal,
+    source,
+)
+
+Body = Callable[..., None]
+
+PREPARE = {"tables": startup.prepare_for_tables, "torch": startup.prepare_for_torch}
+
+
+def command(
+    *, loads: Literal["tables", "torch"] | None = None, check: tuple[Callable[..., None], ...] = ()
+) -> Callable[[Body], Body]:
+    """Make a function a command of the command line.
+
+    Args:
+        loads: What it works with, for which the process is prepared.
+        check: Raise if values, which they take as typed and by their names, mean nothing together.
+    """
+
+    def declare(body: Body) -> Body:
+        declared = list(inspect.signature(body, eval_str=True).parameters.values())
+        slots = [slot_of(item) for item in declared if item.annotation is not Checks]
+        takes_checks = [item.name for item in declared if item.annotation is Checks]
+        parameters = [item for slot in slots for item in slot.parameters]
+        parameters += _common(parameters)
+
+        def run(context: typer.Context, **given: Any) -> None:
+            checks = Checks(context, parameters, given)
+            groups = {slot.name: slot.value(checks.values) for slot in slots if slot.group is not None}
+            checks.refuse_usage()
+            for refuse_values in check:
+                refuse_values(**checks.named_by(refuse_values))
+            if loads is not None:
+                PREPARE[loads]()
+            checks.refuse_outputs()
+            artifacts = checks.read_inputs()
+            if not takes_checks:
+                checks.stop_if_dry()
+            values = {**checks.values, **artifacts, **groups, **dict.fromkeys(takes_checks, checks)}
+            body(**{item.name: values[item.name] for item in declared})
+
+        for_typer = [CONTEXT, *(item.for_typer for item in parameters)]
+        run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
+        run.__signature__ = inspect.Signature(for_typer)  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in for_typer}
+        return run
+
+    return declare
+
+
+CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+
+def _common(own: list[Parameter]) -> Iterator[Parameter]:
+    """Yield what every command has, and the command itself does not declare."""
+    names = ["recipe", "dry_run", "quiet"]
+    if any(item.is_output for item in own):
+        names.insert(0, "force")
+    for name in names:
+        if all(item.name != name for item in own):
+            default = None if name == "recipe" else False
+            hint = common_options.COMMON[name]
+            yield from slot_of(CONTEXT.replace(name=name, default=default, annotation=hint)).parameters
+
+
+class Checks:
+    """What was typed for a command, refused and read step by step."""
+
+    def __init__(self, context: typer.Context, parameters: list[Parameter], typed: dict[str, Any]) -> None:
+        self._context, self._parameters, self._typed = context, parameters, typed
+        notes = [note for item in parameters if self._is_given(item.name) for note in item.notes]
+        self._unused = {name for note in notes if isinstance(note, Excludes) for name in note.others}
+
+    def _is_given(self, name: str) -> bool:
+        value = self._typed[name]
+        return value is not None and value is not False and value != []
+
+    def _items(self) -> Iterator[Parameter]:
+        """Yield what is neither made needless by another option nor needs one."""
+        return (item for item in self._parameters if item.name not in self._unused)
+
+    def named_by(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """Return the values that a function's parameters name, as typed."""
+        return {name: self._typed[name] for name in inspect.signature(function).parameters}
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The values as typed, but outputs as what is written to, and an empty list for none of several."""
+        several = (item for item in self._parameters if item.is_several and self._typed[item.name] is None)
+        return {
+            **self._typed,
+            **{item.name: [] for item in several},
+            **{item.name: self._output(item) for item in self._parameters if item.is_output},
+        }
+
+    def _output(self, item: Parameter) -> Any:
+        name = self._typed[item.name]
+        if item.name in self._unused or (name is None and item.is_optional):
+            return None
+        if SideFile in item.kinds:
+            return SideFile(name)
+        if (named := item.note(Named)) is not None:
+            return [OutputTarget.of(each) for each in named.names(**self.named_by(named.names))]
+        return OutputTarget.of(name)
+
+    def refuse_usage(self) -> None:
+        """Raise if what was typed means nothing, whatever is in the files."""
+        for item in self._parameters:
+            for note in item.notes if self._is_given(item.name) else ():
+                needs = isinstance(note, Needs) and not self._is_given(note.other)
+                if needs or (isinstance(note, Excludes) and any(map(self._is_given, note.others))):
+                    raise typer.BadParameter(note.why, param_hint=item.flag)
+        piped = [item for item in self._items() for name in self._read_by(item) if name == STREAM]
+        if len(piped) > 1:
+            raise typer.BadParameter("standard input can be read once", param_hint=piped[-1].flag)
+        taken: dict[Path, str] = {}
+        for item, path in self._written():
+            if path.resolve() in taken:
+                why = f"{path} is given to {taken[path.resolve()]} too"
+                raise typer.BadParameter(why, param_hint=item.flag)
+            taken[path.resolve()] = item.flag
+
+    def _read_by(self, item: Parameter) -> list[str]:
+        """Return the names of an artifact's files, `-` for standard input."""
+        if item.artifact is None:
+            return []
+        name = self._typed[item.name]
+        is_piped = name is None and not item.is_several and not item.is_optional
+        return [STREAM] if is_piped else [one for one in flat(name) if one is not None]
+
+    def _written(self) -> Iterator[tuple[Parameter, Path]]:
+        for item in self._parameters:
+            for output in flat(self.values[item.name]) if item.is_output else ():
+                if output is not None and output.path is not None:
+                    yield item, output.path
+
+    def refuse_outputs(self) -> None:
+        """Raise if an output exists, is an input, or cannot be written."""
+        for item in self._items():
+            outputs = flat(self.values[item.name]) if item.is_output else ()
+            if self._typed[item.name] is None and any(one == OutputTarget(None) for one in outputs):
+                refuse_terminal()
+        for _, path in self._written():
+            goes_on = self._typed.get("resume", False) and Path(f"{path}.resume").exists()
+            self.output(path, replaces=goes_on)
+
+    def output(self, path: Path, *, replaces: bool = False) -> OutputTarget:
+        """Return a further output; what exists there is replaced by force, or if it may be."""
+        read = [name for item in self._items() if item.is_input for name in flat(self._typed[item.name])]
+        refuse(path, force=replaces or self._typed["force"], inputs=read)
+        return OutputTarget(path)
+
+    def read_inputs(self) -> dict[str, Any]:
+        """Read every artifact."""
+        found: dict[str, Any] = {}
+        like: Predictions | None = None  # ids are held once where they are the same
+        for item in self._items():
+            if item.artifact is None:
+                continue
+            read = []
+            for name in self._read_by(item):
+                read.append(_read(item, name if self._typed[item.name] else None, like))
+                like = read[-1] if item.artifact is Predictions else like
+            found[item.name] = read if item.is_several else next(iter(read), None)
+        return found
+
+    def stop_if_dry(self) -> None:
+        """End a dry run, after printing every option as resolved, as a recipe."""
+        if self._typed["dry_run"]:
+            names = [item.name for item in self._parameters if item.is_in_recipe]
+            chosen = {name: self._typed[name] for name in names}
+            print_line(as_recipe(self._context.info_name or "", chosen))
+            raise typer.Exit
+
+
+def _read(item: Parameter, name: str | None, like: Predictions | None) -> Any:
+    if item.folder is not None and name not in (None, STREAM) and Path(str(name)).is_dir():
+        return item.folder(name)
+    reading = item.note(Reading) or Reading()
+    how: dict[str, Any] = {"divided": True} if reading.divided else {}
+    if item.artifact is Predictions:
+        how["like"] = like
+    artifact = read_as(item.artifact, source(name, what=reading.what or item.flag.lower()), **how)
+    if reading.columns:
+        artifact.need(*reading.columns)
+    return artifact
