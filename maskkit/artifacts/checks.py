@@ -160,7 +160,7 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
     if paths.null_count:
         raise MaskkitError(
             f"{name} has {paths.null_count} rows without a path",
-            why="the path names the image and joins tables",
+            why="the path names the photo and joins tables",
             fix="drop these rows",
         )
     odd = pc.match_substring_regex(paths, NOT_RELATIVE)
@@ -172,14 +172,14 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
     if len(outside):
         raise MaskkitError(
             f"{name} has paths that are not under a root: {examples(outside.to_pylist())}",
-            why="a path is relative to the image root, with neither `.` nor `..` in it; only that of an "
+            why="a path is relative to the photo root, with neither `.` nor `..` in it; only that of an "
             "added photo (pseudo, extra) may begin with `../`",
             fix="give --root a folder that holds all photos, and the paths below it",
         )
     twice = repeated(paths)
     if twice:
         raise MaskkitError(
-            f"{name} lists images twice: {examples(twice)}",
+            f"{name} lists photos twice: {examples(twice)}",
             why="the path joins tables, so it is unique",
             fix="drop the repeated rows",
         )

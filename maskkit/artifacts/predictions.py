@@ -217,7 +217,7 @@ def _check_ids(path: pa.ChunkedArray, name: str) -> None:
     is_empty = path.null_count or path.index("").as_py() >= 0  # a CSV's empty cell
     if is_empty or twice:
         raise MaskkitError(
-            f"{name} names images twice: {examples(twice)}" if twice else f"{name} has rows without an id",
+            f"{name} names photos twice: {examples(twice)}" if twice else f"{name} has rows without an id",
             why="rows are matched by id, so each id has one row",
             fix="drop the repeated rows",
         )

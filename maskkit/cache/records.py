@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -21,20 +22,60 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from maskkit.cache.folder import cache_folder
 from maskkit.options.values import as_bytes
 from maskkit.progress import track
 
 log = logging.getLogger(__name__)
 
+VARIABLE = "MASKKIT_CACHE"
 KEY_BYTES = 16
 CHUNK = 32 << 20  # bytes made, written and committed at a time: what an interruption can lose
 SPARE = 1 << 30  # bytes of the disk that are left to others
 
 Keys = NDArray[np.uint8]  # (records, KEY_BYTES)
 Make = Callable[[NDArray[np.int64]], NDArray[np.generic]]  # (records,) -> (records, *shape)
+
+
+def cache_folder(chosen: str | None = None) -> Path:
+    """Return the folder chosen, or that of MASKKIT_CACHE, or the platform's own for caches."""
+    named = chosen or os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "maskkit"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maskkit"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Records of one kind; the name must tell everything that they depend on beside their keys."""
+
+    name: str
+    shape: tuple[int, ...]  # of one record
+    dtype: np.dtype[np.generic]
+
+    @property
+    def record_bytes(self) -> int:
+        """What one record takes."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Records:
+    """Some records of a store, in an order of the caller's."""
+
+    data: NDArray[np.generic]  # all records of the store, (stored, *shape), mapped: reading it reads the file
+    place: NDArray[np.int64]  # of each record wanted, (records,); -1 for one that could not be made
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.generic]:
+        """Return a copy of these records, (rows, *shape)."""
+        taken: NDArray[np.generic] = self.data[self.place[rows]]
+        return taken
 
 
 @dataclass(frozen=True)
@@ -54,93 +95,55 @@ class Cache:
         """Return the cache in the folder that was chosen, or in the platform's."""
         return cls(cache_folder(chosen) / "records", limit)  # what is removed lies no higher
 
+    def records(
+        self, store: Store, keys: Keys, make: Make, *, failed: Container[int] = (), what: str = "records"
+    ) -> Records | None:
+        """Return a record per key, making those that the store lacks.
 
-@dataclass(frozen=True)
-class Records:
-    """Some records of a store, in an order of the caller's.
+        Processes that want them at the same time wait for each other, so that each record is made once.
 
-    Args:
-        data: All records of the store, (stored, *shape), mapped: reading it reads the file.
-        place: Where each record that was asked for is, (records,); -1 for one that could not be made.
-    """
+        Args:
+            store: Of which kind.
+            keys: A digest per record, (records, 16); equal keys share a record.
+            make: Returns new records for indices into `keys`, a chunk at a time.
+            failed: Indices that `make` could not make, which it may add to; what it returns for them is
+                thrown away, and their place is -1.
+            what: Names the work.
 
-    data: NDArray[np.generic]
-    place: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.place)
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.generic]:
-        """Return a copy of these records, (rows, *shape)."""
-        taken: NDArray[np.generic] = self.data[self.place[rows]]
-        return taken
-
-
-def records(
-    cache: Cache,
-    store: str,
-    keys: Keys,
-    make: Make,
-    *,
-    shape: tuple[int, ...],
-    dtype: DTypeLike,
-    failed: Container[int] = (),
-    what: str = "records",
-) -> Records | None:
-    """Return a record per key, making those that the store lacks.
-
-    Processes that ask at the same time wait for each other, so that each record is made once.
-
-    Args:
-        cache: Where the store is.
-        store: Its name, which must tell everything that the records depend on beside their keys.
-        keys: A digest per record, (records, 16); equal keys share a record.
-        make: Returns new records for indices into `keys`, a chunk at a time.
-        shape: Of one record.
-        dtype: Of one record.
-        failed: Indices that `make` could not make, which it may add to; what it returns for them is
-            thrown away, and their place is -1.
-        what: Names the work for it.
-
-    Returns:
-        None if they cannot be kept: there is no room, or the folder cannot be written. That is logged.
-    """
-    layout = _Layout(cache.folder / store, shape, np.dtype(dtype))
-    try:
-        with _locked(cache.folder, fcntl.LOCK_SH):
-            found = layout.find(keys)
-        if (found.place < 0).any():
-            with _locked(cache.folder, fcntl.LOCK_EX):
-                found = layout.find(keys)  # another process may have made them while we waited
-                if (found.place < 0).any():
-                    if not _has_room(cache, layout, keys, found):
-                        return None
-                    layout.append(keys, what, make, failed)
-                    found = layout.find(keys)
-        layout.touch()
-    except OSError as error:
-        log.warning(
-            "going on without a cache in %s: %s", cache.folder, (error.strerror or str(error)).lower()
-        )
-        return None
-    return found
+        Returns:
+            None if they cannot be kept: there is no room, or the folder cannot be written. That is logged.
+        """
+        layout = _Layout(self.folder / store.name, store)
+        try:
+            with _locked(self.folder, fcntl.LOCK_SH):
+                found = layout.find(keys)
+            if (found.place < 0).any():
+                with _locked(self.folder, fcntl.LOCK_EX):
+                    found = layout.find(keys)  # another process may have made them while we waited
+                    if (found.place < 0).any():
+                        if not _has_room(self, layout, keys, found):
+                            return None
+                        layout.append(keys, what, make, failed)
+                        found = layout.find(keys)
+            with suppress(OSError):
+                os.utime(layout.folder / "keys")  # which says when the store was used
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            log.warning("going on without a cache in %s: %s", self.folder, why)
+            return None
+        return found
 
 
 @dataclass(frozen=True)
 class _Layout:
     folder: Path
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-
-    @property
-    def record_bytes(self) -> int:
-        return int(np.prod(self.shape)) * self.dtype.itemsize
+    store: Store
 
     def keys(self) -> Keys:
         """Return the keys of all records, (stored, 16); those without whole data do not count."""
         try:
             data = np.fromfile(self.folder / "keys", np.uint8)
-            held = (self.folder / "data").stat().st_size // self.record_bytes
+            held = (self.folder / "data").stat().st_size // self.store.record_bytes
         except FileNotFoundError:
             return np.empty((0, KEY_BYTES), np.uint8)
         return data[: min(len(data) // KEY_BYTES, held) * KEY_BYTES].reshape(-1, KEY_BYTES)
@@ -150,9 +153,10 @@ class _Layout:
         stored = self.keys()
         place = pc.fill_null(pc.index_in(_arrow(keys), value_set=_arrow(stored)), -1)
         if not len(stored):
-            data = np.empty((0, *self.shape), self.dtype)
+            data = np.empty((0, *self.store.shape), self.store.dtype)
         else:
-            data = np.memmap(self.folder / "data", self.dtype, "r", shape=(len(stored), *self.shape))
+            shape = (len(stored), *self.store.shape)
+            data = np.memmap(self.folder / "data", self.store.dtype, "r", shape=shape)
         return Records(data, place.to_numpy().astype(np.int64))
 
     def append(self, keys: Keys, what: str, make: Make, failed: Container[int]) -> None:
@@ -162,31 +166,26 @@ class _Layout:
         absent = np.flatnonzero(self.find(keys).place < 0)
         codes = _arrow(keys[absent]).dictionary_encode().indices.to_numpy()
         absent = absent[np.unique(codes, return_index=True)[1]]  # equal photos once
-        step = max(1, CHUNK // self.record_bytes)
+        step = max(1, CHUNK // self.store.record_bytes)
         starts = range(0, len(absent), step)
         with (
             (self.folder / "data").open("ab") as data,
             (self.folder / "keys").open("ab") as index,
             ThreadPoolExecutor(1) as writer,  # the disk works while the next chunk is made
         ):
-            data.truncate(stored * self.record_bytes)  # what an interrupted writer left behind
+            data.truncate(stored * self.store.record_bytes)  # what an interrupted writer left behind
             index.truncate(stored * KEY_BYTES)
             written: Future[None] | None = None
             for start in track(starts, len(starts), what):
                 rows = absent[start : start + step]
                 made = make(rows)
                 good = np.array([row not in failed for row in rows.tolist()], np.bool_)
-                made, rows = np.ascontiguousarray(made[good], self.dtype), rows[good]
+                made, rows = np.ascontiguousarray(made[good], self.store.dtype), rows[good]
                 if written is not None:
                     written.result()
                 written = writer.submit(_commit, data, made, index, keys[rows])
             if written is not None:
                 written.result()
-
-    def touch(self) -> None:
-        """Remember that the store was used."""
-        with suppress(OSError):
-            os.utime(self.folder / "keys")
 
 
 def _commit(data: BinaryIO, made: NDArray[np.generic], index: BinaryIO, keys: Keys) -> None:
@@ -205,7 +204,7 @@ def _arrow(keys: Keys) -> pa.Array:
 
 def _has_room(cache: Cache, layout: _Layout, keys: Keys, found: Records) -> bool:
     """Remove what is least recently used until the lacking records fit; under the writers' lock."""
-    each = layout.record_bytes + KEY_BYTES
+    each = layout.store.record_bytes + KEY_BYTES
     whole, needed = _distinct(keys) * each, _distinct(keys[found.place < 0]) * each
     if whole > cache.limit:
         log.warning(
@@ -213,9 +212,10 @@ def _has_room(cache: Cache, layout: _Layout, keys: Keys, found: Records) -> bool
             as_bytes(whole), as_bytes(cache.limit),
         )  # fmt: skip
         return False
-    sizes = {path: _size(path) for path in _stores(cache.folder)}
-    # The own store last: it may hold records that this time are not asked for.
-    for path in sorted(sizes, key=lambda path: (path == layout.folder, _used(path))):
+    stores = [path.parent for path in cache.folder.glob("*/keys")]
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in stores}
+    # The own store last: it may hold records that this time are not wanted.
+    for path in sorted(sizes, key=lambda path: (path == layout.folder, (path / "keys").stat().st_mtime)):
         if sum(sizes.values()) + needed > cache.limit:
             shutil.rmtree(path)
             del sizes[path]
@@ -232,18 +232,6 @@ def _has_room(cache: Cache, layout: _Layout, keys: Keys, found: Records) -> bool
 
 def _distinct(keys: Keys) -> int:
     return int(pc.count_distinct(_arrow(keys)).as_py())
-
-
-def _stores(folder: Path) -> list[Path]:
-    return [path.parent for path in folder.glob("*/keys")]
-
-
-def _size(store: Path) -> int:
-    return sum(path.stat().st_size for path in store.iterdir())
-
-
-def _used(store: Path) -> float:
-    return (store / "keys").stat().st_mtime
 
 
 @contextmanager

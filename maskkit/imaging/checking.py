@@ -33,11 +33,11 @@ def check_photos(root: Path, names: pa.ChunkedArray) -> tuple[dict[str, str], st
     faults: dict[str, str] = {}
     digest = hashlib.sha256()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
-        looks = chain.from_iterable(
+        found = chain.from_iterable(
             zip(block, pool.map(_look, (root / name for name in block)), strict=True)
             for block in _blocks(names)
         )
-        for name, (why, sha256) in track(looks, len(names), "photos"):
+        for name, (why, sha256) in track(found, len(names), "photos"):
             digest.update(f"{sha256} {name}\n".encode())
             if why is not None:
                 faults[name] = why

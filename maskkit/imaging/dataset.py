@@ -84,35 +84,15 @@ class Order:
         return self.vary(values, self.drawn[part])
 
 
-def sampled(
-    rows: Rows,
-    sample: Callable[[Rows, np.random.Generator], Rows],
-    *,
-    seed: int,
-    epoch: int,
-    augment: Augment | None = None,
-) -> Order:
-    """Return what an epoch draws from the rows, varied anew in each epoch.
-
-    Args:
-        rows: Those that may be drawn, (N,).
-        sample: Draws an epoch's rows from them, in their order; such as `resampling.epoch_rows`.
-        seed: Decides all, with the epoch.
-        epoch: Its number.
-        augment: How photos are varied; also a photo that comes twice is varied anew.
-    """
-    random = np.random.default_rng((seed, epoch))
-    order = sample(rows, random)
-    if augment is None:
-        return Order(order)
-    return Order(order, augment, augment.draw(order, random))
+def varied(rows: Rows, vary: Augment | None, random: np.random.Generator) -> Order:
+    """Return the rows as given, varied by what is drawn anew; also a photo that comes twice."""
+    return Order(rows) if vary is None else Order(rows, vary, vary.draw(rows, random))
 
 
 def shuffled(rows: Rows, *, seed: int, epoch: int, augment: Augment | None = None) -> Order:
     """Return every row once, in random order, varied anew in each epoch."""
-    return sampled(
-        rows, lambda rows, random: random.permutation(rows), seed=seed, epoch=epoch, augment=augment
-    )
+    random = np.random.default_rng((seed, epoch))
+    return varied(random.permutation(rows), augment, random)
 
 
 def in_order(rows: Rows) -> Order:

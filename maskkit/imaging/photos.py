@@ -1,9 +1,16 @@
-"""The photos of a manifest at the size a model takes, decoded each time or once for all."""
+"""The photos of a manifest at the size a model takes, decoded each time or once for all.
+
+Once decoded they are kept in the cache, found by a digest of their content and of how they are cut.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +20,18 @@ from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cache.digests import content_digests
-from maskkit.cache.records import Cache, Keys, Records
+from maskkit.cache.digests import DIGEST_BYTES, Digests, content_digests, digest_of
+from maskkit.cache.records import KEY_BYTES, Cache, Keys, Records, Store
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.cropping import boxes_to_cut
-from maskkit.imaging.decode import load, undecodable
-from maskkit.imaging.pixel_store import keys_of, stored_pixels
+from maskkit.imaging.decode import fault, load, undecodable
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.transforms import to_input
+from maskkit.imaging.tensors import to_input
 
 Pixels = NDArray[np.uint8]  # (photos, height, width, 3)
+Boxes = NDArray[np.float32]  # (photos, 4)
 NAMED = 20  # how many bad photos an error names
+PIECE = 16  # photos a thread decodes before it takes the next
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Photos:
 
     files: Sequence[Path]
     preprocess: Preprocess
-    boxes: NDArray[np.float32] | None = None
+    boxes: Boxes | None = None
     cache: Cache | None = None
     cached: Records | None = None
     faults: dict[int, str] | None = None
@@ -76,7 +84,7 @@ class Photos:
             return pixels
         for index, row in enumerate(rows.tolist()):
             try:
-                pixels[index] = load(self.files[row], self.preprocess, box=self.box(row))
+                pixels[index] = load(self.files[row], self.preprocess, box=self._box(row))
             except MaskkitError as error:
                 if self.faults is None:
                     raise
@@ -93,22 +101,60 @@ class Photos:
         Raises:
             OSError: A file cannot be read.
         """
-        return keys_of(
-            content_digests(self.files, None if self.cache is None else self.cache.folder),
-            self.preprocess,
-            self.boxes,
-        )
+        folder = None if self.cache is None else self.cache.folder
+        return self._keys(content_digests(self.files, folder))
 
-    def box(self, row: int) -> NDArray[np.float32] | None:
-        """Return the face box that a photo is cut to, (4,); None if the model sees all of it."""
+    def decoded(self, cache: Cache, faults: dict[int, str]) -> Records | None:
+        """Return the pixels in the cache, where those that it lacks are decoded; None if they cannot be kept.
+
+        What is wrong with photos that cannot be decoded is noted by row in `faults`; their place is -1.
+        """
+        there, digests = self._digests(cache, faults)
+        files = [self.files[row] for row in there.tolist()]
+        known = replace(self, files=files, boxes=None if self.boxes is None else self.boxes[there])
+        keys = known._keys(digests)
+        decoder = _Decoder(known, digests, {})
+        store = Store(_store_name(self.preprocess), (*self.size, 3), np.dtype(np.uint8))
+        found = cache.records(store, keys, decoder, failed=decoder.faults, what="decoding photos")
+        if found is None:
+            return None
+        reasons = {
+            keys[row].tobytes(): why for row, why in decoder.faults.items()
+        }  # of all with this content
+        for row in np.flatnonzero(found.place < 0):
+            faults[int(there[row])] = reasons[keys[row].tobytes()]
+        place = np.full(len(self), -1)
+        place[there] = found.place
+        return Records(found.data, place)
+
+    def _box(self, row: int) -> NDArray[np.float32] | None:
         return None if self.boxes is None else self.boxes[row]
+
+    def _keys(self, digests: Digests) -> Keys:
+        crop = self.preprocess.crop
+        if crop is None or self.boxes is None:
+            return digests[:, :KEY_BYTES]
+        # The part shown follows from the box, the margin, the photo and, in the store's name, the size.
+        margin = np.float64(crop.margin).tobytes()
+        both = zip(digests, self.boxes, strict=True)
+        mixed = [digest_of(digest.tobytes() + box.tobytes() + margin)[:KEY_BYTES] for digest, box in both]
+        return np.frombuffer(b"".join(mixed), np.uint8).reshape(-1, KEY_BYTES)
+
+    def _digests(self, cache: Cache, faults: dict[int, str]) -> tuple[NDArray[np.int64], Digests]:
+        """Return which files can be read, and their digests, (read, 32); `faults` notes the others."""
+        there = np.arange(len(self))
+        try:
+            return there, content_digests(self.files, cache.folder)
+        except OSError:
+            faults |= {row: why for row, file in enumerate(self.files) if (why := _unopened(file))}
+        there = np.array([row for row in there.tolist() if row not in faults], np.int64)
+        if not len(there):
+            return there, np.empty((0, DIGEST_BYTES), np.uint8)
+        return there, content_digests([self.files[row] for row in there.tolist()], cache.folder)
 
 
 def open_photos(
-    manifest: Manifest,
-    preprocess: Preprocess,
-    *,
-    faults: dict[int, str] | None = None,
+    manifest: Manifest, preprocess: Preprocess, *, faults: dict[int, str] | None = None
 ) -> Photos:
     """Return the photos of a manifest, from the cache if there is one, decoding there what it lacks.
 
@@ -128,7 +174,7 @@ def open_photos(
     if photos.cache is None:
         return photos
     found = {} if faults is None else faults
-    cached = stored_pixels(files, preprocess, boxes, cache=photos.cache, faults=found)
+    cached = photos.decoded(photos.cache, found)
     if found and faults is None:
         raise _unreadable(files, found)
     return replace(photos, cached=cached)
@@ -140,7 +186,65 @@ def _unreadable(files: Sequence[Path], faults: Mapping[int, str]) -> MaskkitErro
     if len(rows) == 1:
         return undecodable(str(files[rows[0]]), faults[rows[0]])
     return MaskkitError(
-        f"cannot read {len(rows)} of {len(files)} images",
+        f"cannot read {len(rows)} of {len(files)} photos",
         why=examples((f"{files[row]} ({faults[row]})" for row in rows), most=NAMED),
         fix="repair or remove them; `maskkit label --skip-bad` leaves such files out",
     )
+
+
+def _unopened(file: Path) -> str | None:
+    """Say why a file cannot be read, if so."""
+    try:
+        with file.open("rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        return fault(error)
+    return None
+
+
+def _store_name(preprocess: Preprocess) -> str:
+    """Name the store by all that pixels depend on beside the file and how it is cut."""
+    facts = {name: value for name, value in asdict(preprocess).items() if name not in ("mean", "std", "crop")}
+    digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:12]
+    return f"pixels-{preprocess.height}x{preprocess.width}-{digest}"
+
+
+@dataclass(frozen=True)
+class _Decoder:
+    """Decodes photos on all processors, and notes what is wrong with those that it cannot."""
+
+    photos: Photos
+    digests: Digests
+    faults: dict[int, str]
+
+    def __call__(self, rows: NDArray[np.int64]) -> Pixels:
+        """Return the pixels of these photos, (rows, height, width, 3), black where there is a fault."""
+        pixels = np.zeros((len(rows), *self.photos.size, 3), np.uint8)
+
+        def decode(start: int) -> None:
+            for index in range(start, min(start + PIECE, len(rows))):
+                row = int(rows[index])
+                try:
+                    pixels[index] = self._load_unchanged(row)
+                except MaskkitError as error:
+                    self.faults[row] = error.why
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
+            list(pool.map(decode, range(0, len(rows), PIECE)))
+        return pixels
+
+    def _load_unchanged(self, row: int) -> NDArray[np.uint8]:
+        """Decode a photo, if it is still what its digest says."""
+        file, preprocess = self.photos.files[row], self.photos.preprocess
+        try:
+            data = file.read_bytes()
+        except OSError:
+            return load(file, preprocess)  # which says what is wrong with it
+        if digest_of(data) != self.digests[row].tobytes():
+            # Its pixels would be kept under the digest of what it was before.
+            raise MaskkitError(
+                f"cannot keep the pixels of {file}",
+                why="it was changed while it was read",
+                fix="run the command again",
+            )
+        return load(io.BytesIO(data), preprocess, box=self.photos._box(row), name=str(file))

@@ -14,15 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.errors import MaskkitError
+from maskkit.artifacts.manifest import Manifest
+from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.decode import fault, opened
 from maskkit.imaging.hashing import FINE_WORDS, hash_of
+from maskkit.imaging.roots import photo_files
 from maskkit.progress import track
 
-PIECE = 16  # photos that a thread looks at before it takes the next
+PIECE = 16  # photos that a thread properties at before it takes the next
 
 # One photo. Light and colour are shares of the largest value: 0 is black, 1 is white.
-LOOK = np.dtype(
+PROPERTIES = np.dtype(
     [
         ("width", np.int32),  # pixels, upright
         ("height", np.int32),
@@ -46,21 +48,21 @@ class Survey:
     """What photos look like, in the order they were given.
 
     Args:
-        looks: Of type LOOK, (photos,); 0 in all but the bytes where a photo cannot be read.
+        properties: Of type PROPERTIES, (photos,); 0 in all but the bytes where a photo cannot be read.
         faults: What is wrong with those, by row.
         scale: JPEGs were decoded at 1/scale of their size.
     """
 
-    looks: NDArray[np.void]
+    properties: NDArray[np.void]
     faults: Mapping[int, str] = field(default_factory=dict)
     scale: int = 1
 
     def __len__(self) -> int:
-        return len(self.looks)
+        return len(self.properties)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return one property of all photos, (photos, ...)."""
-        return np.asarray(self.looks[name])
+        return np.asarray(self.properties[name])
 
     @property
     def readable(self) -> NDArray[np.bool_]:
@@ -77,6 +79,29 @@ class Survey:
         return total, np.sqrt((std**2 + mean**2).mean(axis=0) - total**2)
 
 
+def survey_of(manifest: Manifest, *, half: bool = False) -> Survey:
+    """Survey the photos of each row, missing and broken ones among them; JPEGs at `half` their size if so.
+
+    Raises:
+        MaskkitError: No photo can be read.
+    """
+    if not len(manifest):
+        raise MaskkitError(
+            f"{manifest.name} has no rows",
+            why="there is nothing to look at",
+            fix="give one that lists photos",
+        )
+    found = survey(photo_files(manifest, tolerant=True), scale=2 if half else 1)
+    if not found.readable.any():
+        named = (f"{manifest.paths[row]} ({why})" for row, why in found.faults.items())
+        raise MaskkitError(
+            f"none of the {len(manifest)} photos of {manifest.name} can be read",
+            why=examples(named),
+            fix="check --root, or repair the photos",
+        )
+    return found
+
+
 def joined(surveys: Sequence[Survey]) -> Survey:
     """Return several surveys of one scale as one, in their order."""
     starts = np.cumsum([0, *map(len, surveys)]).tolist()
@@ -85,7 +110,7 @@ def joined(surveys: Sequence[Survey]) -> Survey:
         for start, one in zip(starts, surveys, strict=False)
         for row, why in one.faults.items()
     }
-    return Survey(np.concatenate([one.looks for one in surveys]), faults, surveys[0].scale)
+    return Survey(np.concatenate([one.properties for one in surveys]), faults, surveys[0].scale)
 
 
 def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
@@ -97,13 +122,13 @@ def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
             sharpness and hashes can only be compared with those at the same scale.
     """
     keep_freed_memory()
-    looks = np.zeros(len(files), LOOK)
+    properties = np.zeros(len(files), PROPERTIES)
     faults: dict[int, str] = {}
 
-    def look_at(piece: range) -> range:
+    def measured(piece: range) -> range:
         for row in piece:
             try:
-                look(files[row], looks[row], scale=scale)
+                measure(files[row], properties[row], scale=scale)
             except OSError as error:  # of the file system; what is wrong inside a file is a MaskkitError
                 faults[row] = fault(error)
             except MaskkitError as error:
@@ -113,16 +138,16 @@ def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
     pieces = [range(start, min(start + PIECE, len(files))) for start in range(0, len(files), PIECE)]
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        done: Iterator[range] = pool.map(look_at, pieces)
+        done: Iterator[range] = pool.map(measured, pieces)
         for _ in track((row for piece in done for row in piece), len(files), "photos"):
             pass
     finally:
         pool.shutdown(cancel_futures=True)
-    return Survey(looks, dict(sorted(faults.items())), scale)
+    return Survey(properties, dict(sorted(faults.items())), scale)
 
 
-def look(file: Path, entry: np.void, *, scale: int = 1) -> None:
-    """Fill in one entry of type LOOK.
+def measure(file: Path, entry: np.void, *, scale: int = 1) -> None:
+    """Fill in one entry of type PROPERTIES with what the file holds.
 
     Raises:
         OSError: The file cannot be read.
@@ -130,7 +155,7 @@ def look(file: Path, entry: np.void, *, scale: int = 1) -> None:
     """
     data = file.read_bytes()
     entry["bytes"] = len(data)
-    kind, pixels = opened(data, name=str(file), scale=scale)
+    facts, pixels = opened(data, name=str(file), scale=scale)
     luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     # One channel at a time: OpenCV has fast code for it, and none for three.
     channels = (
@@ -143,14 +168,14 @@ def look(file: Path, entry: np.void, *, scale: int = 1) -> None:
     entry["sharpness"] = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
     entry["content"] = np.frombuffer(hashlib.sha256(data).digest()[:16], np.uint64)
     entry["coarse"], entry["fine"] = hash_of(luma)
-    entry["format"], entry["mode"] = kind.format, kind.mode
-    entry["width"], entry["height"] = kind.width, kind.height  # last: it says that the photo is readable
+    entry["format"], entry["mode"] = facts.format, facts.mode
+    entry["width"], entry["height"] = facts.width, facts.height  # last: it says that the photo is readable
 
 
 def keep_freed_memory() -> None:
     """Have glibc keep the memory of freed photos, instead of returning it to the kernel.
 
     It does so once it has seen a larger block freed. Mapping the planes of each photo anew would cost a
-    quarter to a third of the time of drawing or reading it.
+    twelfth of the processor time of `eda` of 4,550 photos, imports included.
     """
     np.empty(31 * 2**20, np.uint8)

@@ -20,7 +20,7 @@ from torch import nn
 
 from maskkit import __version__
 from maskkit.artifacts.files import write_whole
-from maskkit.cache.folder import cache_folder
+from maskkit.cache.records import cache_folder
 from maskkit.errors import MaskkitError
 from maskkit.modeling.device import ResolvedPrecision, autocast, prepare
 

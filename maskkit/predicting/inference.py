@@ -15,7 +15,7 @@ from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.dataset import Inputs, batches, even_parts, in_order
 from maskkit.imaging.photos import Photos, open_photos
-from maskkit.imaging.views import View, views_of
+from maskkit.imaging.tensors import View, views_of
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.runtimes import Classifier, Resolved, classifier, predicting_precision, resolve_runtime

@@ -24,9 +24,8 @@ from maskkit.auditing.people import contradictions, odd_numbers_of_photos
 from maskkit.auditing.suspects import SURENESS, suspect_labels
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
-from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Survey, joined
+from maskkit.imaging.survey import Survey, joined, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import track
 
@@ -192,8 +191,8 @@ def refuse_leaks(result: Audit) -> None:
 def _looked_at(manifest: Manifest, against: Sequence[Manifest]) -> tuple[Survey, Duplicates]:
     """Survey all manifests; return the first one's, and the duplicates among all, in their order."""
     # Half the size shows blur as well as the whole, in two thirds of the time.
-    surveys = [look_at(manifest, half=True)]
-    surveys += [look_at(other, half=True) for other in against]
+    surveys = [survey_of(manifest, half=True)]
+    surveys += [survey_of(other, half=True) for other in against]
     return surveys[0], find_duplicates(joined(surveys))
 
 

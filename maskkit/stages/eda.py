@@ -24,9 +24,8 @@ from maskkit.describing.histograms import Ages, ages
 from maskkit.describing.looks import look
 from maskkit.describing.pairs import kind
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
-from maskkit.imaging.looking import look_at
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Survey
+from maskkit.imaging.survey import Survey, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
 from maskkit.progress import track
@@ -57,7 +56,7 @@ def eda(
     """
     pictures = None
     if not counts_only:
-        pictures = _pictures(manifest, look_at(manifest, half=half), half)
+        pictures = _pictures(manifest, survey_of(manifest, half=half), half)
     person, known = manifest.people.codes, manifest.known_people
     levels = levels_of(manifest)
     seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
@@ -130,7 +129,7 @@ def _pictures(manifest: Manifest, survey: Survey, half: bool) -> Pictures:
     rows = np.flatnonzero(survey.readable)
     paths = manifest.paths
     return Pictures(
-        look(survey.looks[rows], [paths[row] for row in rows], survey.colour()),
+        look(survey.properties[rows], [paths[row] for row in rows], survey.colour()),
         half,
         tuple((paths[row], why) for row, why in survey.faults.items()),
         _twins(manifest, find_duplicates(survey)),

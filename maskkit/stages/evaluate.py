@@ -168,7 +168,7 @@ def _computed(
         MaskkitError: There are no faces, or no photo can be read.
     """
     from maskkit.imaging.cropping import boxes_of  # OpenCV, which scores alone need not
-    from maskkit.imaging.looking import look_at
+    from maskkit.imaging.survey import survey_of
 
     wanted = {column for one in cuts for column in one.columns if not manifest.has(column)}
     found = {}
@@ -177,7 +177,7 @@ def _computed(
         x0, y0, x1, y1 = boxes_of(manifest)[rows].astype(np.float64).T
         found[FACE] = (x1 - x0) * (y1 - y0)
     if wanted & set(LOOKS):
-        looks = look_at(manifest.select(rows), half=True)
+        looks = survey_of(manifest.select(rows), half=True)
         for name in wanted & set(LOOKS):
             found[name] = np.where(looks.readable, looks[name].astype(np.float64), np.nan)
     return found

@@ -18,8 +18,7 @@ from maskkit.describing.two_sample import Sample, TwoSample, two_sample
 from maskkit.errors import examples
 from maskkit.imaging.duplicates import find_duplicates
 from maskkit.imaging.hashing import groups_of
-from maskkit.imaging.looking import look_at
-from maskkit.imaging.survey import Survey, joined
+from maskkit.imaging.survey import Survey, joined, survey_of
 from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
@@ -46,8 +45,8 @@ def shift(
     Raises:
         MaskkitError: No photo of a set can be read.
     """
-    surveys = [look_at(manifest, half=half) for manifest in (first, second)]
-    looks = [survey.looks[survey.readable] for survey in surveys]
+    surveys = [survey_of(manifest, half=half) for manifest in (first, second)]
+    looks = [survey.properties[survey.readable] for survey in surveys]
     both = joined(surveys)
     found = find_duplicates(both)
     is_second = np.arange(len(both)) >= len(first)
@@ -130,7 +129,7 @@ class _Photos:
 
     def sample(self, rows: NDArray[np.int64]) -> Sample:
         return Sample(
-            features(self.survey.looks[rows]),
+            features(self.survey.properties[rows]),
             self.is_second[rows],
             self.group[rows],
             self.twins[rows],

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.cache.records import Keys, Records, records
+from maskkit.cache.records import Keys, Records, Store
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
-from maskkit.imaging.transforms import to_input
+from maskkit.imaging.tensors import to_input
 from maskkit.modeling.device import prepare
 from maskkit.modeling.frozen import Backbone, Head, backbone_digest, divide
 from maskkit.modeling.heads import timm_dropout
@@ -136,10 +136,8 @@ def features_of(showing: Showing, photos: Photos) -> Features:
     keys = photos.keys()
     maker = _Maker(showing, photos, keys)
     if photos.cache is not None:
-        kept = records(
-            photos.cache, _store_name(showing, photos), keys, maker, shape=maker.shape, dtype=np.float32,
-            what="computing features",
-        )  # fmt: skip
+        store = Store(_store_name(showing, photos), maker.shape, np.dtype(np.float32))
+        kept = photos.cache.records(store, keys, maker, what="computing features")
         if kept is not None:
             return Features(kept)
     rows = np.arange(len(photos))

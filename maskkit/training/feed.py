@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskkit.imaging.dataset import Order, batch_count, batches
+from maskkit.imaging.dataset import batch_count, batches, varied
 from maskkit.imaging.mixing import mixing
-from maskkit.imaging.resampling import Oversample, Undersample, epoch_rows
-from maskkit.imaging.samplers import SAMPLERS
+from maskkit.imaging.sampling import SAMPLERS, Oversample, Undersample, epoch_rows
 from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
 from maskkit.progress import track
@@ -110,9 +109,9 @@ class Feed:
     def epoch(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
         """Yield the batches of an epoch, counted from 1, and show how far it has come."""
         options = self.options
-        random, vary = self._random(number), self.fold.vary
+        random = self._random(number)
         rows = self._draw(random)
-        order = Order(rows) if vary is None else Order(rows, vary, vary.draw(rows, random))
+        order = varied(rows, self.fold.vary, random)
         loader = batches(
             self.fold.inputs, order, batch_size=options.batch_size, workers=options.workers,
             pin_memory=self.device.type == "cuda",

@@ -13,9 +13,9 @@ from torch import Tensor
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.augment import TwoViews
-from maskkit.imaging.dataset import Augment, Inputs, Order, batches, even_parts
+from maskkit.imaging.dataset import Augment, Inputs, batches, even_parts, varied
 from maskkit.imaging.photos import open_photos
-from maskkit.imaging.samplers import shuffle
+from maskkit.imaging.sampling import shuffle
 from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.techniques import AUGMENTATIONS
 from maskkit.options.train_options import TrainOptions
@@ -57,7 +57,7 @@ class Unlabeled:
         random = np.random.default_rng((options.seed, number, _UNLABELED))
         every = np.arange(len(self.inputs))
         rows = shuffle(every, every, random, length=self.ratio * photos)
-        order = Order(rows, self.vary, self.vary.draw(rows, random))
+        order = varied(rows, self.vary, random)
         loader = batches(
             self.inputs, order, batch_size=options.batch_size, workers=options.workers,
             pin_memory=device.type == "cuda",

@@ -204,7 +204,7 @@ def test_images_without_a_path_are_refused() -> None:
 
 
 def test_an_image_listed_twice_is_named() -> None:
-    assert "lists images twice: b.jpg" in wrong(path=pa.array(["b.jpg", "a.jpg", "b.jpg", "c.jpg"])).what
+    assert "lists photos twice: b.jpg" in wrong(path=pa.array(["b.jpg", "a.jpg", "b.jpg", "c.jpg"])).what
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_what_is_no_table_of_predictions_is_refused_with_the_reason(text: str | 
 
 @pytest.mark.parametrize("text", ["ImageID,ans\na,1\nb,2\na,1\n", "path,x,y\na,1,0\nb,1,0\na,0,1\n"])
 def test_an_image_named_twice_is_refused(text: str) -> None:
-    assert "names images twice: a" in wrong(text).what
+    assert "names photos twice: a" in wrong(text).what
 
 
 def test_the_same_ids_in_the_same_order_are_held_once() -> None:
@@ -186,7 +186,7 @@ def test_the_same_ids_in_the_same_order_are_held_once() -> None:
     assert again.answer.tolist() == [0, 0]
     other = Predictions.read(Source("x", pa.py_buffer(b"ImageID,ans\nb,0\na,0\n")), like=first)
     assert other.path.to_pylist() == ["b", "a"]
-    with pytest.raises(MaskkitError, match="names images twice: b"):
+    with pytest.raises(MaskkitError, match="names photos twice: b"):
         Predictions.read(Source("x", pa.py_buffer(b"ImageID,ans\nb,0\nb,0\n")), like=first)
 
 

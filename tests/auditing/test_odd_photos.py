@@ -7,14 +7,14 @@ from auditing_data import manifest_of, photos_of
 
 from maskkit.artifacts.checks import BOX
 from maskkit.auditing.odd_photos import faceless, odd_photos
-from maskkit.imaging.survey import LOOK, Survey
+from maskkit.imaging.survey import PROPERTIES, Survey
 
 
 @pytest.fixture
 def looks() -> np.ndarray:
     """What 28 ordinary photos look like."""
     random = np.random.default_rng(0)
-    looks = np.zeros(28, LOOK)
+    looks = np.zeros(28, PROPERTIES)
     looks["width"], looks["height"] = 384, 512
     looks["brightness"] = random.normal(0.5, 0.02, 28)
     looks["contrast"] = random.normal(0.25, 0.01, 28)

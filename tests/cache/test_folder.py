@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from maskkit.cache.folder import cache_folder
+from maskkit.cache.records import cache_folder
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from maskkit.cache import records as module
-from maskkit.cache.records import Cache, Keys, Records, records
+from maskkit.cache.records import Cache, Keys, Records, Store
 
 SHAPE = (4, 3)
+STORE = Store("store", SHAPE, np.dtype(np.uint8))
 
 
 def keys_of(*numbers: int) -> Keys:
@@ -34,7 +36,7 @@ class Maker:
 
 def ask(cache: Cache, *numbers: int, store: str = "store") -> tuple[Records | None, list[int]]:
     maker = Maker(keys_of(*numbers))
-    found = records(cache, store, maker.keys, maker, shape=SHAPE, dtype=np.uint8)
+    found = cache.records(replace(STORE, name=store), maker.keys, maker)
     if found is not None:
         taken = found.take(np.arange(len(numbers)))
         assert taken.shape == (len(numbers), *SHAPE)
@@ -75,7 +77,7 @@ def test_makes_a_chunk_at_a_time(cache: Cache, monkeypatch: pytest.MonkeyPatch) 
         sizes.append(len(rows))
         return np.zeros((len(rows), *SHAPE), np.uint8)
 
-    records(cache, "store", keys_of(*range(8)), make, shape=SHAPE, dtype=np.uint8)
+    cache.records(STORE, keys_of(*range(8)), make)
     assert sizes == [3, 3, 2]
 
 
@@ -107,7 +109,7 @@ def test_a_failure_keeps_what_was_made_before(cache: Cache, monkeypatch: pytest.
         return maker(rows)
 
     with pytest.raises(ValueError, match="a photo that is none"):
-        records(cache, "store", maker.keys, fail, shape=SHAPE, dtype=np.uint8)
+        cache.records(STORE, maker.keys, fail)
     assert ask(cache, 1, 2, 3)[1] == [3]
 
 
@@ -174,7 +176,7 @@ def _fill(folder: Path, first: int, log: Path) -> None:
 
     module.CHUNK = 12
     maker = Slow(keys_of(*range(first, first + 20)))
-    found = records(Cache(folder, 10_000), "store", maker.keys, maker, shape=SHAPE, dtype=np.uint8)
+    found = Cache(folder, 10_000).records(STORE, maker.keys, maker)
     assert found is not None
     assert found.take(np.arange(20))[:, 0, 0].tolist() == list(range(first, first + 20))
     log.write_text(" ".join(map(str, maker.made)))
@@ -200,7 +202,25 @@ def test_what_could_not_be_made_is_not_kept_and_is_tried_again(cache: Cache) -> 
         failed.update(row for row in rows.tolist() if maker.keys[row, 0] == 2)
         return maker(rows)
 
-    found = records(cache, "store", maker.keys, make, shape=SHAPE, dtype=np.uint8, failed=failed)
+    found = cache.records(STORE, maker.keys, make, failed=failed)
     assert found is not None
     assert (found.place >= 0).tolist() == [True, False, True, False]
     assert ask(cache, 1, 2, 3)[1] == [2]
+
+
+def test_a_key_is_written_once_its_data_is_on_the_disk(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut after the key and before the data would leave a record of zeros that counts."""
+    each = 600  # records per chunk: their keys are more than Python holds back in a file's buffer
+    monkeypatch.setattr(module, "CHUNK", each * STORE.record_bytes)
+    folder, synced, fsync = cache.folder / "store", list[tuple[int, int]](), os.fsync
+
+    def note(handle: int) -> None:
+        assert os.path.sameopenfile(handle, os.open(folder / "data", os.O_RDONLY))
+        fsync(handle)
+        synced.append(((folder / "data").stat().st_size, (folder / "keys").stat().st_size))
+
+    monkeypatch.setattr(os, "fsync", note)
+    keys = np.random.default_rng(0).integers(0, 256, (3 * each, 16), np.uint8)
+    assert Cache(cache.folder, 10**6).records(STORE, keys, Maker(keys)) is not None
+    assert synced == [(number * each * 12, (number - 1) * each * 16) for number in (1, 2, 3)]
+    assert (folder / "keys").stat().st_size == 3 * each * 16

@@ -55,7 +55,7 @@ def test_names_missing_and_broken_photos_and_goes_on(train_csv: Path, tmp_path: 
     assert missing.parent.name in result.stderr
     name = f"{broken.parent.name}/{broken.name}"
     assert facts(result.stdout)["left out", f"{missing.parent.name}/mask1", "why"] == "missing"
-    assert facts(result.stdout)["unreadable", name, "why"] == "not an image"
+    assert facts(result.stdout)["unreadable", name, "why"] == "not a photo"
 
 
 def test_counts_only_opens_no_photo(

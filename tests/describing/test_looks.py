@@ -7,11 +7,11 @@ import pytest
 
 from maskkit.describing.looks import features, look, properties
 from maskkit.describing.pairs import kind
-from maskkit.imaging.survey import LOOK
+from maskkit.imaging.survey import PROPERTIES
 
 
 def looks(count: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    found = np.zeros(count, LOOK)
+    found = np.zeros(count, PROPERTIES)
     found["width"], found["height"], found["bytes"] = 30, 40, 2400
     found["format"], found["mode"] = b"JPEG", b"RGB"
     found["brightness"] = np.arange(count) / count

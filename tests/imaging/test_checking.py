@@ -64,7 +64,7 @@ def test_each_bad_photo_is_named_with_its_fault(photos: list[Path]) -> None:
         "1.jpg": "missing",
         "2.jpg": "empty",
         "4.jpg": "cut off",
-        "5.jpg": "not an image",
+        "5.jpg": "not a photo",
         "6.jpg": "is a directory",
     }
 

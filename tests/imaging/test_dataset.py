@@ -103,7 +103,7 @@ def test_a_photo_that_cannot_be_decoded_is_named_as_well_from_a_worker(
                 Photos([*paths, missing], PREPROCESS), in_order(np.arange(12)), batch_size=3, workers=workers
             )
         )
-    assert caught.value.what == f"cannot read the image {missing}"
+    assert caught.value.what == f"cannot read the photo {missing}"
     assert caught.value.why == "missing"
 
 

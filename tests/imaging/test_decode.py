@@ -15,7 +15,7 @@ from PIL import Image
 from maskkit.artifacts.checkpoint import Crop, Preprocess
 from maskkit.errors import MaskkitError
 from maskkit.imaging import decode as module
-from maskkit.imaging.decode import ImageKind, decode, fault, faulty, load, opened
+from maskkit.imaging.decode import FileFacts, decode, fault, faulty, load, opened
 
 ORIENTATION = 0x0112
 # What a viewer must do to show the stored pixels upright, per EXIF orientation.
@@ -269,8 +269,8 @@ def broken(folder: Path, name: str) -> Path:
         ("cut.png", "cut off"),
         ("end.png", "cut off"),
         ("head.jpg", "cut off"),
-        ("text.jpg", "not an image"),
-        ("empty.jpg", "not an image"),
+        ("text.jpg", "not a photo"),
+        ("empty.jpg", "not a photo"),
         ("missing.jpg", "missing"),
         ("folder.jpg", "is a directory"),
     ],
@@ -338,7 +338,7 @@ def test_photos_are_opened_with_the_pixels_that_pillow_gives(tmp_path: Path, sca
         image.draft(None, (96 // scale, 64 // scale))
         wanted = np.asarray(image.convert("RGB"))
     assert np.array_equal(pixels[..., ::-1], wanted)
-    assert kind == ImageKind("JPEG", "RGB", 96, 64)
+    assert kind == FileFacts("JPEG", "RGB", 96, 64)
 
 
 def test_a_file_that_goes_on_after_the_photo_is_opened_too(tmp_path: Path) -> None:

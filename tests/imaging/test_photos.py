@@ -19,7 +19,6 @@ from maskkit.cache import digests
 from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging import photos as module
-from maskkit.imaging import pixel_store
 from maskkit.imaging.decode import load
 from maskkit.imaging.photos import Photos, open_photos
 
@@ -57,7 +56,7 @@ def test_the_cache_changes_no_pixel(labels: Manifest, cache: Cache) -> None:
 
 def test_photos_are_decoded_once(labels: Manifest, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     open_photos(labels.located(cache=cache), SMALL)
-    monkeypatch.setattr(pixel_store, "load", None)  # who decodes now, fails
+    monkeypatch.setattr(module, "load", None)  # who decodes now, fails
     monkeypatch.setattr(module, "load", None)
     again = open_photos(labels.select(np.arange(50)[::-1].copy()).located(cache=cache), SMALL)
     assert again.cached is not None
@@ -132,7 +131,7 @@ def test_a_model_of_cut_photos_needs_boxes(labels: Manifest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"", "not an image"), (b"no photo", "not an image"), (None, "missing")]
+    ("content", "why"), [(b"", "not a photo"), (b"no photo", "not a photo"), (None, "missing")]
 )
 def test_a_photo_that_cannot_be_decoded_is_named(
     own: Manifest, cache: Cache, tmp_path: Path, content: bytes | None, why: str
@@ -144,7 +143,7 @@ def test_a_photo_that_cannot_be_decoded_is_named(
         bad.write_bytes(content)
     with pytest.raises(MaskkitError) as caught:
         pixels(open_photos(own.located(root=str(tmp_path / "images"), cache=cache), SMALL))
-    assert caught.value.what == f"cannot read the image {bad}"
+    assert caught.value.what == f"cannot read the photo {bad}"
     assert why in caught.value.why
 
 
@@ -158,8 +157,8 @@ def test_a_photo_that_changes_while_it_is_read_is_not_kept_as_what_it_was(
         draw_photo(tmp_path / "images" / own.paths[0], mask="none", gender="male", age=90, seed=78)
         return found
 
-    monkeypatch.setattr(pixel_store, "content_digests", then_change)
-    with pytest.raises(MaskkitError, match="cannot read 5 of 30 images") as caught:
+    monkeypatch.setattr(module, "content_digests", then_change)
+    with pytest.raises(MaskkitError, match="cannot read 5 of 30 photos") as caught:
         open_photos(
             own.located(root=str(tmp_path / "images"), cache=cache), SMALL
         )  # the person's masks look alike
@@ -179,13 +178,13 @@ def test_all_photos_that_cannot_be_decoded_are_named_at_once_after_the_others_we
     torn: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = str(tmp_path / "images")
-    with pytest.raises(MaskkitError, match="cannot read 3 of 30 images") as caught:
+    with pytest.raises(MaskkitError, match="cannot read 3 of 30 photos") as caught:
         open_photos(torn.located(root=root, cache=cache), SMALL)
     assert [f"{torn.paths[row]} (" in caught.value.why for row in (3, 11, 20)] == [True] * 3
-    assert caught.value.why.count("(not an image)") == 2
+    assert caught.value.why.count("(not a photo)") == 2
     assert caught.value.why.count("(missing)") == 1
     good = torn.select(np.array([row for row in range(30) if row not in (3, 11, 20)]))
-    monkeypatch.setattr(pixel_store, "load", None)  # who decodes now, fails
+    monkeypatch.setattr(module, "load", None)  # who decodes now, fails
     assert len(pixels(open_photos(good.located(root=root, cache=cache), SMALL))) == 27
 
 
@@ -199,7 +198,7 @@ def test_faults_are_noted_and_such_photos_are_black(
     )
     assert set(faults) == ({3, 11, 20} if is_cached else set())
     found = pixels(opened)
-    assert faults == {3: "not an image", 11: "missing", 20: "not an image"}
+    assert faults == {3: "not a photo", 11: "missing", 20: "not a photo"}
     assert np.flatnonzero((found == 0).all((1, 2, 3))).tolist() == [3, 11, 20]
     good = np.array([row for row in range(30) if row not in faults])
     assert np.array_equal(found[good], open_photos(torn, SMALL).take(good))

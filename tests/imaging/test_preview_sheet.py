@@ -9,7 +9,7 @@ from PIL import Image
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.imaging.preview_sheet import COLUMNS, GAP, LINE, contact_sheet, pixels_of
-from maskkit.imaging.transforms import to_input
+from maskkit.imaging.tensors import to_input
 
 PREPROCESS = Preprocess(24, 16, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
 TIMES = 12  # 16 pixels become 192

@@ -8,7 +8,7 @@ import pytest
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import AUGMENTATIONS
 from maskkit.imaging.mixing import MIXES
-from maskkit.imaging.samplers import SAMPLERS
+from maskkit.imaging.sampling import SAMPLERS
 from maskkit.modeling.device import resolve_device, resolve_precision
 from maskkit.modeling.heads import HEADS
 from maskkit.modeling.losses import CONSISTENCIES, LOSSES

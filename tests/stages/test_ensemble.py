@@ -155,7 +155,7 @@ def test_a_member_with_fewer_images_is_an_error_in_either_order() -> None:
 def test_an_image_that_is_named_twice_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "twice.csv"
     path.write_text("ImageID,ans\na.jpg,1\nb.jpg,2\na.jpg,1\n")
-    with pytest.raises(MaskkitError, match=r"names images twice: a\.jpg"):
+    with pytest.raises(MaskkitError, match=r"names photos twice: a\.jpg"):
         Predictions.read(path)
 
 

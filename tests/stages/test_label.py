@@ -193,7 +193,7 @@ def test_awkward_files_stop_it_with_a_count_and_each_name(tmp_path: Path) -> Non
         "missing_female_Asian_30/mask4 (missing)",
         "broken_female_Asian_30/mask2.jpg (cut off)",
         "broken_female_Asian_30/mask3.jpg (empty)",
-        "broken_female_Asian_30/mask4.jpg (not an image)",
+        "broken_female_Asian_30/mask4.jpg (not a photo)",
         "broken_female_Asian_30/mask5 (two files: mask5.jpg, mask5.png)",
     ):
         assert part in caught.value.why
@@ -340,7 +340,7 @@ def test_a_band_begins_at_its_cut(shelf: Path, age: float, band: int) -> None:
         ("a.jpg,wear,male,inf", "age is 'inf' in row 1"),
         ("a.jpg,wear,male,NA", "age is 'NA' in row 1"),
         (",wear,male,20", "has no path in row 1"),
-        ("a.jpg,wear,male,20\n./a.jpg,wear,male,20", "lists images twice: a.jpg"),
+        ("a.jpg,wear,male,20\n./a.jpg,wear,male,20", "lists photos twice: a.jpg"),
         ("../a.jpg,wear,male,20", "not under a root: ../a.jpg"),
         ("/etc/passwd,wear,male,20", "not under a root: /etc/passwd"),
         ("b/../../a.jpg,wear,male,20", "not under a root: ../a.jpg"),

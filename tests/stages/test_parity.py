@@ -15,7 +15,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
-from maskkit.imaging.transforms import to_input
+from maskkit.imaging.tensors import to_input
 from maskkit.options.train_options import Precision, TrainOptions
 from maskkit.predicting.inference import Inference
 from maskkit.stages.evaluate import evaluate

@@ -387,7 +387,7 @@ def test_photos_that_cannot_be_read_are_set_aside_and_the_others_are_as_ever(
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
     faults: dict[str, str] = {}
     found = predict(torn.located(root=str(tmp_path), cache=cache), models, inference=HERE, faults=faults)
-    assert faults == {torn.paths[2]: "not an image", torn.paths[5]: "missing"}
+    assert faults == {torn.paths[2]: "not a photo", torn.paths[5]: "missing"}
     good = [0, 1, 3, 4, 6]
     assert found.path.to_pylist() == [torn.paths[row] for row in good]
     whole = predict(torn, models, inference=HERE)
@@ -403,7 +403,7 @@ def test_nothing_is_predicted_if_no_photo_can_be_read(
     cache = Cache(tmp_path / "cache", 10**8) if is_cached else None
     with pytest.raises(MaskkitError, match="none of 7 photos can be read") as caught:
         predict(unlabelled.located(root=str(tmp_path), cache=cache), models[:1], inference=HERE, faults={})
-    assert "not an image" in caught.value.why
+    assert "not a photo" in caught.value.why
 
 
 def test_photos_agree_before_a_decision_is_applied_and_both_are_recorded(

@@ -10,8 +10,8 @@ import torch
 
 from maskkit.cache.records import Records
 from maskkit.errors import MaskkitError
-from maskkit.imaging.dataset import batches, sampled
-from maskkit.imaging.samplers import balanced
+from maskkit.imaging.dataset import batches, varied
+from maskkit.imaging.sampling import balanced
 from maskkit.labels import HOME
 from maskkit.training import smote as module
 from maskkit.training.features import DrawnView, Features
@@ -161,10 +161,9 @@ def test_photos_keep_their_features_and_made_up_ones_come_of_the_first_view_in_e
 
 def test_an_epoch_of_it_is_the_same_whatever_the_number_of_workers() -> None:
     larger = with_synthetic(fold(), neighbors=5, seed=0)
-    order = sampled(
-        larger.training, lambda rows, random: balanced(rows, larger.target[rows], random),
-        seed=0, epoch=1, augment=larger.vary,
-    )  # fmt: skip
+    random = np.random.default_rng(0)
+    drawn = balanced(larger.training, larger.target[larger.training], random)
+    order = varied(drawn, larger.vary, random)
     runs = [list(batches(larger.inputs, order, batch_size=16, workers=workers)) for workers in (0, 1, 4)]
     for run in runs[1:]:
         for (rows, values), (first_rows, first_values) in zip(run, runs[0], strict=True):

@@ -1,4 +1,4 @@
-"""The views of a photo that a prediction is averaged over, by what `--tta` says."""
+"""From batches of pixels to what a model takes, and the views of it that a prediction is averaged over."""
 
 from __future__ import annotations
 
@@ -10,11 +10,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.options.values import Tta
 
 View = Callable[[Tensor], Tensor]  # images (N, 3, H, W) -> as many of the same size
 
 DIRECTIONS: Final = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+
+def to_input(pixels: Tensor, preprocess: Preprocess, device: torch.device) -> Tensor:
+    """Normalise on the device, to which bytes travel, a quarter of what floats would cost.
+
+    Args:
+        pixels: uint8 (N, height, width, 3).
+        preprocess: Mean and standard deviation per channel.
+        device: Where the model is.
+
+    Returns:
+        float32 (N, 3, height, width) in channels-last memory order, which costs no copy.
+    """
+    batch, height, width, channels = pixels.shape
+    mean, std = (
+        torch.tensor(each, dtype=torch.float64) for each in (preprocess.mean, preprocess.std)
+    )  # (3,)
+    # (x / 255 - mean) / std as one multiplication and addition along whole rows, which is several times
+    # faster than along the three channels.
+    factor, offset = ((each.float().repeat(width)).to(device) for each in (1 / (255 * std), -mean / std))
+    rows = pixels.to(device, non_blocking=True).view(batch, height, width * channels).float()
+    return rows.mul_(factor).add_(offset).view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def views_of(tta: Tta) -> tuple[View, ...]:
