@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.labels import LabelSpace
+from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import Panel
 
 
@@ -31,6 +34,33 @@ def drawn_panel(
     ]
     probs = [softmax(one) for one in logits]
     return Panel([part.argmax(1) for part in probs], probs, classes)
+
+
+def only(panel: Panel, members: Sequence[int]) -> Panel:
+    """Return the panel of some of the members."""
+    assert panel.probs is not None
+    return Panel(
+        [panel.answers[one] for one in members], [panel.probs[one] for one in members], panel.classes
+    )
+
+
+def judged_of(
+    panel: Panel, truth: NDArray[np.int64], person: NDArray[np.int64], *, space: LabelSpace
+) -> Judged:
+    """Return members beside the truth as if read from files member0, member1 and so on."""
+    path = pa.chunked_array([pa.array([f"{row}.jpg" for row in range(len(truth))])])
+    table = pa.table({"path": path, "person_id": pa.array([str(one) for one in person]), "label": truth})
+    given = [
+        Predictions(
+            path,
+            answer,
+            None if panel.probs is None else np.asarray(panel.probs[number]),
+            header=Header("predictions", space),
+            source=Source(f"member{number}", pa.py_buffer(b"")),
+        )
+        for number, answer in enumerate(panel.answers)
+    ]
+    return Judged.same(Manifest(table, Header("manifest", space)), given, allow_leak=False)
 
 
 def out_of_fold(manifest: Manifest, *, skill: float, seed: int, name: str, **facts: object) -> Predictions:

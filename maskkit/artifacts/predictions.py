@@ -81,7 +81,7 @@ class Predictions:
         return "the predictions" if self.source is None else self.source.title
 
     @property
-    def seen(self) -> list[Seen]:
+    def trained_on(self) -> list[Seen]:
         """Whom the models behind every row were trained on; empty for out-of-fold predictions."""
         return [Seen.from_json(item) for item in self.header.facts.get("seen", [])]
 

@@ -55,6 +55,7 @@ def compare(
     """
     from maskkit.artifacts.runs import open_runs
     from maskkit.reporting.comparison_report import comparison_report
+    from maskkit.scoring.bootstrap import Bootstrap
     from maskkit.stages.compare import compare as stage
 
     given = open_runs(runs)
@@ -62,8 +63,7 @@ def compare(
     result = stage(
         given,
         on=on,
-        replicates=replicates,
-        seed=seed,
+        draws=Bootstrap(replicates, seed),
         allow_leak=allow_leak,
         allow_different_folds=allow_different_folds,
     )

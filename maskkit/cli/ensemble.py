@@ -143,6 +143,7 @@ def ensemble(
     Example: maskkit ensemble a.parquet b.parquet --vote soft --fit a-oof.parquet b-oof.parquet --on
     folds.parquet -o blend.parquet
     """
+    from maskkit.scoring.bootstrap import Bootstrap
     from maskkit.stages.ensemble import Fit
     from maskkit.stages.ensemble import ensemble as stage
 
@@ -152,7 +153,8 @@ def ensemble(
     checks.stop_if_dry()
     found = None
     if fit and on is not None:
-        found = Fit(fit, on, search=search or "greedy", max_members=max_members, seed=seed)
+        draws = Bootstrap(seed=seed)
+        found = Fit(fit, on, search=search or "greedy", max_members=max_members, draws=draws)
     result = stage(
         predictions,
         vote=vote,

@@ -111,16 +111,14 @@ def evaluate(
     Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
     """
     from maskkit.reporting.evaluation_report import evaluation_report
+    from maskkit.scoring.bootstrap import Bootstrap
     from maskkit.stages.evaluate import evaluate as stage
 
-    truth = photos.located(manifest)
+    truth, draws = photos.located(manifest), Bootstrap(replicates, seed)
     result = stage(
-        truth, predictions, by=by, against=against, worst=worst, replicates=replicates, seed=seed,
-        allow_leak=allow_leak,
-    )  # fmt: skip
-    deciding = tuned(
-        truth, predictions, tune, decision, replicates=replicates, seed=seed, allow_leak=allow_leak
+        truth, predictions, by=by, against=against, worst=worst, draws=draws, allow_leak=allow_leak
     )
+    deciding = tuned(truth, predictions, tune, decision, draws=draws, allow_leak=allow_leak)
     report = evaluation_report(
         result, manifest=truth.name, predictions=predictions.name, curves=_curves(curves),
         pictures=_pictures(result, truth, explain) if shown.photos else {},

@@ -82,10 +82,11 @@ def pseudo(
 
     Example: maskkit pseudo folds.parquet test-fold0.parquet --unlabeled test.parquet -o pseudo0.parquet
     """
+    from maskkit.pseudo_labelling.selection import Selection
     from maskkit.stages.pseudo import pseudo as stage
 
     result = stage(
-        manifest, predictions, unlabeled, threshold=threshold or THRESHOLD, share=share, balance=balance,
+        manifest, predictions, unlabeled, which=Selection(threshold or THRESHOLD, share, balance),
         targets=targets, weight=weight, allow_leak=allow_leak,
     )  # fmt: skip
     output.write(result.manifest.to_bytes())

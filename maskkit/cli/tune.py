@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
     from maskkit.fitting.gain import Tuned
+    from maskkit.scoring.bootstrap import Bootstrap
 
 Tune = Annotated[
     Optional[str],
@@ -43,8 +44,7 @@ def tuned(
     tune: str | None,
     decision: SideFile | None,
     *,
-    replicates: int,
-    seed: int,
+    draws: Bootstrap,
     allow_leak: bool,
 ) -> Tuned | None:
     """Tune if that was asked for, and write the decision before anything is printed."""
@@ -52,7 +52,7 @@ def tuned(
         return None
     from maskkit.stages.tune import tune as stage
 
-    found = stage(manifest, predictions, method=tune, replicates=replicates, seed=seed, allow_leak=allow_leak)
+    found = stage(manifest, predictions, method=tune, draws=draws, allow_leak=allow_leak)
     if decision is not None:
         decision.write(found.decision.to_bytes(), "the decision is")
     return found

@@ -22,9 +22,10 @@ from maskkit.fitting.greedy_selection import greedy
 from maskkit.options.train_options import Search, Vote
 from maskkit.predicting.blend_rule import Rule
 from maskkit.scoring import metrics
-from maskkit.scoring.judged import Trial
-from maskkit.scoring.metrics import Integers
-from maskkit.scoring.paired_bootstrap import MACRO_F1, paired
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap
+from maskkit.scoring.judged import Judged
+from maskkit.scoring.metrics import MACRO_F1, Integers
+from maskkit.scoring.paired_bootstrap import paired
 from maskkit.scoring.panel import Panel
 from maskkit.scoring.results import Estimate
 
@@ -124,48 +125,47 @@ class Fitted:
     seed: int
 
 
-def fitted(trial: Trial, plan: Plan, fold: Integers, *, replicates: int = 1000, seed: int = 0) -> Fitted:
+def fitted(judged: Judged, plan: Plan, fold: Integers, draws: Bootstrap = DRAWS) -> Fitted:
     """Fit a blend to all people, and judge it by folds.
 
     Args:
-        trial: Out-of-fold answers and the truth.
+        judged: Out-of-fold predictions of each member, and the truth.
         plan: How the blend is found.
         fold: Of each photo, all photos of a person in one, three folds or more, (N,).
-        replicates: Of the bootstrap over people.
-        seed: Of the bootstrap.
+        draws: How people are drawn anew.
     """
-    rule = plan.rule(trial.panel, trial.truth, fold)
-    nested = nested_answers(trial.panel, trial.truth, fold, plan)
-    equal = equal_vote(plan.vote).blended(trial.panel).answer
-    judged = paired(
-        trial.truth,
-        [nested.answer, nested.best_answer, equal, *trial.panel.answers],
-        space=trial.space,
-        person=trial.person,
+    panel, truth = judged.panel, judged.truth
+    rule = plan.rule(panel, truth, fold)
+    nested = nested_answers(panel, truth, fold, plan)
+    equal = equal_vote(plan.vote).blended(panel).answer
+    found = paired(
+        truth,
+        [nested.answer, nested.best_answer, equal, *panel.answers],
+        space=judged.space,
+        person=judged.person,
         comparisons=2,
-        replicates=replicates,
-        seed=seed,
+        draws=draws,
     )
-    scores = [own[MACRO_F1] for own in judged.own]
-    over_best, over_equal = (_negated(one[MACRO_F1]) for one in judged.difference[:2])
+    scores = [own[MACRO_F1] for own in found.own]
+    over_best, over_equal = (_negated(one[MACRO_F1]) for one in found.difference[:2])
     return Fitted(
         plan=plan,
-        names=trial.names,
+        names=judged.names,
         rule=rule,
         nested=nested,
         own=tuple(scores[3:]),
-        in_sample=_macro_f1(trial.truth, rule.blended(trial.panel).answer, trial.panel.classes),
+        in_sample=_macro_f1(truth, rule.blended(panel).answer, panel.classes),
         blend=scores[0],
         best=scores[1],
         equal=scores[2],
         over_best=over_best,
         over_equal=over_equal,
-        pairs=tuple(pairs(trial.panel.answers, trial.truth)),
-        rows=judged.rows,
-        people=judged.people,
-        confidence=judged.confidence,
-        confidence_of_gain=judged.confidence_of_difference,
-        seed=seed,
+        pairs=tuple(pairs(panel.answers, truth)),
+        rows=found.rows,
+        people=found.people,
+        confidence=found.confidence,
+        confidence_of_gain=found.confidence_of_difference,
+        seed=draws.seed,
     )
 
 
@@ -215,19 +215,11 @@ def verdicts(found: Fitted) -> list[str]:
     ]
 
 
-def is_noise(gain: Estimate) -> bool | None:
-    """Whether the interval of a gain holds 0; None if there is no interval."""
-    return None if gain.low is None or gain.high is None else gain.low <= 0 <= gain.high
-
-
 def _verdict(gain: Estimate, other: str, confidence: float) -> str:
     if gain.value is None or gain.low is None or gain.high is None:
         return f"the blend cannot be compared with {other}"
-    noise = (
-        "inside the noise" if is_noise(gain) else f"{'better' if gain.value > 0 else 'worse'} than the noise"
-    )
     interval = f"{100 * confidence:.4g} % interval {_signed(gain.low)} to {_signed(gain.high)}"
-    return f"{_signed(gain.value)} ({interval}) over {other}: {noise}"
+    return f"{_signed(gain.value)} ({interval}) over {other}: {gain.verdict}"
 
 
 def _signed(value: float) -> str:
@@ -289,8 +281,8 @@ def _fit_json(found: Fitted) -> dict[str, Any]:
             "confidence": found.confidence,
         },
         "gain_on_other_people": {
-            "over_best_member": {**vars(found.over_best), "is_noise": is_noise(found.over_best)},
-            "over_equal_vote": {**vars(found.over_equal), "is_noise": is_noise(found.over_equal)},
+            "over_best_member": {**vars(found.over_best), "is_noise": found.over_best.is_noise},
+            "over_equal_vote": {**vars(found.over_equal), "is_noise": found.over_equal.is_noise},
             "confidence_together": found.confidence_of_gain,
         },
         "verdicts": verdicts(found),

@@ -11,15 +11,23 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.decision import Decision
 from maskkit.labels import LabelSpace
-from maskkit.scoring.bootstrap import number_people, percentile_interval, redrawn_means
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.calibration import calibration
-from maskkit.scoring.metrics import Floats, Integers, accuracy, confusion, log_loss, macro_f1
-from maskkit.scoring.paired_bootstrap import ACCURACY, MACRO_F1, paired
+from maskkit.scoring.metrics import (
+    ACCURACY,
+    MACRO_F1,
+    Floats,
+    Integers,
+    accuracy,
+    confusion,
+    log_loss,
+    macro_f1,
+)
+from maskkit.scoring.paired_bootstrap import paired
 from maskkit.scoring.results import Estimate
 
 LOG_LOSS, ECE = "log_loss", "ece"
 TITLES = {MACRO_F1: "macro-F1", ACCURACY: "accuracy", LOG_LOSS: "cross entropy", ECE: "calibration error"}
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,8 @@ class Change:
     @property
     def verdict(self) -> str:
         """Say whether the gain is more than noise."""
-        low, high = self.gain.low, self.gain.high
-        if low is None or high is None:
-            return "nobody can say whether that is noise"
-        if low <= 0 <= high:
-            return "inside the noise"
-        return "better than the noise" if low > 0 else "worse than the noise, so better not used"
+        is_worse = self.gain.high is not None and self.gain.high < 0
+        return self.gain.verdict + (", so better not used" if is_worse else "")
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Tuned:
         interval = (
             "no interval: one person only"
             if gain.low is None or gain.high is None
-            else f"{CONFIDENCE:.0%} interval {_signed(gain.low)} to {_signed(gain.high)}"
+            else f"{DRAWS.confidence:.0%} interval {_signed(gain.low)} to {_signed(gain.high)}"
         )
         how = f"{'worsens' if value < 0 else 'improves'} by {abs(value):.4f}" if round(value, 4) else "stays"
         return (
@@ -116,8 +120,7 @@ def changes_of_answers(
     *,
     space: LabelSpace,
     person: Integers,
-    replicates: int,
-    seed: int,
+    draws: Bootstrap,
 ) -> tuple[Change, ...]:
     """Return macro-F1 and accuracy with and without a decision.
 
@@ -126,18 +129,9 @@ def changes_of_answers(
         answers: `plain`, `in_sample` and `nested`, each (N,).
         space: The classes.
         person: A code per person, negative where unknown, (N,).
-        replicates: Of the bootstrap over people.
-        seed: Of the bootstrap.
+        draws: How people are drawn anew.
     """
-    both = paired(
-        truth,
-        [answers["plain"], answers["nested"]],
-        space=space,
-        person=person,
-        confidence=CONFIDENCE,
-        replicates=replicates,
-        seed=seed,
-    )
+    both = paired(truth, [answers["plain"], answers["nested"]], space=space, person=person, draws=draws)
     tables = {name: confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
     return tuple(
         Change(
@@ -150,12 +144,7 @@ def changes_of_answers(
 
 
 def changes_of_probabilities(
-    truth: Integers,
-    probs: Mapping[str, NDArray[np.float32]],
-    *,
-    person: Integers,
-    replicates: int,
-    seed: int,
+    truth: Integers, probs: Mapping[str, NDArray[np.float32]], *, person: Integers, draws: Bootstrap
 ) -> tuple[Change, ...]:
     """Return cross entropy and calibration error with and without a temperature; the lower the better.
 
@@ -163,18 +152,14 @@ def changes_of_probabilities(
         truth: Class of each photo, (N,).
         probs: `plain`, `in_sample` and `nested`, each (N, C).
         person: A code per person, negative where unknown, (N,).
-        replicates: Of the bootstrap over people.
-        seed: Of the bootstrap.
+        draws: How people are drawn anew.
     """
     rows = np.arange(len(truth))
     losses = {name: log_loss(truth, one, rows) for name, one in probs.items()}
     errors = {name: calibration(truth, one).ece for name, one in probs.items()}
     people = number_people(person, rows=len(truth))
     fewer = _surprise(truth, probs["plain"]) - _surprise(truth, probs["nested"])  # (N,), nats
-    drawn = redrawn_means(fewer[:, None], people, count=replicates, seed=seed)
-    low, high = percentile_interval(drawn, confidence=CONFIDENCE)
-    is_known = people.max() > 0
-    gain = Estimate(float(fewer.mean()), *(float(end[0]) if is_known else None for end in (low, high)))
+    (gain,) = draws.around(np.array([fewer.mean()]), draws.redrawn_means(fewer[:, None], people), people)
     unknown = Estimate(errors["plain"] - errors["nested"], None, None)
     return (Change(LOG_LOSS, **losses, gain=gain), Change(ECE, **errors, gain=unknown))
 

@@ -16,7 +16,7 @@ from maskkit.artifacts.decision import SMALLEST, Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
-from maskkit.scoring.judged import check_answers, places, refuse_leak
+from maskkit.scoring.judged import Judged
 from maskkit.scoring.metrics import Integers, check_pairs, log_loss
 
 LOWEST: Final = 0.05
@@ -66,7 +66,7 @@ def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decisi
         predictions: Of all or some of its photos, out-of-fold.
 
     Raises:
-        MaskkitError: They have no probabilities or were adjusted, or no photo of theirs has a label.
+        MaskkitError: They have no probabilities or were adjusted, or no photo has a label.
         RefusedError: Their models were trained on the people that they are fitted on.
     """
     if predictions.probs is None or predictions.adjusted:
@@ -78,29 +78,21 @@ def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decisi
             why="a temperature is fitted on probabilities as the models gave them",
             fix="give what `maskkit predict --oof` wrote, without --consensus, --decide and --calibrate",
         )
-    check_answers(manifest, predictions)
-    place = places(manifest, predictions)
-    rows = np.flatnonzero((place >= 0) & (manifest.labels >= 0))
-    if not len(rows):
-        raise MaskkitError(
-            f"no photo of {predictions.name} has a label in {manifest.name}",
-            why="a temperature is fitted on photos whose class is known",
-            fix="name the manifest of these predictions with --on",
-        )
-    refuse_leak(manifest, predictions, rows, allow_leak=False)
-    truth, probs = manifest.labels[rows], predictions.probs[place[rows]]
+    judged = Judged.some(manifest, predictions, needs_label=True)
+    truth, probs = judged.truth, judged.probs
+    assert probs is not None
     temperature = fit_temperature(truth, probs)
     bare = Decision.make(manifest.space, (), method="temperature", temperature=temperature)
-    every = np.arange(len(rows))
+    every = np.arange(len(truth))
     before, after = (log_loss(truth, given, every) for given in (probs, bare.applied(probs)))
     log.info(
         "temperature %.2f: log loss %.3f -> %.3f on %d out-of-fold photos",
         temperature,
         before,
         after,
-        len(rows),
+        len(truth),
     )
-    measured = {"photos": len(rows), "log_loss": after, "log_loss_before": before}
+    measured = {"photos": len(truth), "log_loss": after, "log_loss_before": before}
     return Decision.make(
         manifest.space, predictions.header.history, method="temperature", temperature=temperature,
         measured=measured,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,10 +14,11 @@ from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import Header, Input, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.errors import MaskkitError, examples
+from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.predicting.consensus import agreed, personal_axes
-from maskkit.scoring.judged import check_answers, places
+from maskkit.scoring.judged import Judged
+from maskkit.scoring.panel import check_classes
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +61,7 @@ def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
     """
     probs = _probabilities(predictions, "--decide")
     _refuse_twice(predictions, "decision", "--decide")
-    if predictions.header.space is not None:
-        same_space(predictions.header.space, decision.space, names=(predictions.name, decision.name))
-    if predictions.classes is not None and predictions.classes != tuple(decision.space.names):
-        raise MaskkitError(
-            f"{predictions.name} has other classes than {decision.name}",
-            why=f"{examples(predictions.classes)} against {examples(decision.space.names)}",
-            fix="use a decision tuned on predictions of the same task",
-        )
+    check_classes(predictions, decision.space, of=decision.name)
     _tell_of_consensus(predictions, decision)
     fact = {"method": decision.method, "sha256": decision.as_input().sha256}
     return _changed(predictions, decision.applied(probs), "decision", fact)
@@ -82,14 +75,6 @@ def _tell_of_consensus(predictions: Predictions, decision: Decision) -> None:
             "%s was tuned %s consensus, and is applied %s: what it was measured to bring does not hold here",
             decision.name, "after a" if was else "without", "without" if was else "after one",
         )  # fmt: skip
-
-
-def joined(members: Sequence[Predictions]) -> dict[str, object]:
-    """Return the adjustments of several predictions, for the header of what is made of them."""
-    found: dict[str, object] = {}
-    for member in members:
-        found.update(member.adjusted)
-    return found
 
 
 def _probabilities(predictions: Predictions, option: str) -> NDArray[np.float32]:
@@ -195,29 +180,15 @@ class AfterVote:
     consensus: Manifest | None = None
     decision: Decision | None = None
 
-    def applied(self, blend: Predictions) -> Predictions:
+    def applied(self, blend: Predictions, *, allow_leak: bool) -> Predictions:
         """Return the blend adjusted.
 
         Raises:
             MaskkitError: It cannot be, or the manifest lacks some of its photos.
+            RefusedError: The manifest tells that a model has seen their people, unless that is allowed.
         """
         if self.consensus is not None:
-            check_answers(self.consensus, blend)
-            person = _people_of(blend, self.consensus)
-            blend = with_consensus(blend, person, self.consensus.space)
+            judged = Judged.predicted(self.consensus, blend)
+            judged.refuse_leak(allow_leak=allow_leak)
+            blend = with_consensus(blend, judged.person, judged.space)
         return blend if self.decision is None else with_decision(blend, self.decision)
-
-
-def _people_of(predictions: Predictions, manifest: Manifest) -> Integers:
-    """Return the person on each photo, a negative number where nobody is named, (N,)."""
-    place = places(manifest, predictions)
-    rows = np.flatnonzero(place >= 0)
-    if len(rows) < len(predictions):
-        raise MaskkitError(
-            f"{manifest.name} has {len(rows)} of the {len(predictions)} photos that are blended",
-            why="--consensus needs to know who is on each",
-            fix="give the manifest of these photos: --who MANIFEST",
-        )
-    person = np.full(len(predictions), -1)
-    person[place[rows]] = manifest.known_people[rows]
-    return person

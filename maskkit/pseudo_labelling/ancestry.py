@@ -16,6 +16,7 @@ from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import RefusedError, examples
+from maskkit.scoring.judged import is_leaking, people_seen
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +45,10 @@ def folds_to_train(
     Raises:
         RefusedError: No fold may train on them, or it cannot be known.
     """
-    seen = predictions.seen
-    if seen:
-        return np.full(len(predictions), _common_fold(manifest, predictions, allow_leak=allow_leak))
-    if predictions.fold is not None and not predictions.leaked and _is_of(manifest, predictions):
+    known = people_seen(manifest.people.names, predictions)
+    if known is not None:
+        return np.full(len(predictions), _common_fold(manifest, predictions, known, allow_leak=allow_leak))
+    if predictions.fold is not None and not is_leaking(predictions) and _is_of(manifest, predictions):
         fold = np.maximum(predictions.fold, NO_FOLD).astype(np.int64)
         several = int((fold < 0).sum())
         if several and not allow_leak:
@@ -63,10 +64,9 @@ def folds_to_train(
     return np.full(len(predictions), NO_FOLD)
 
 
-def _common_fold(manifest: Manifest, predictions: Predictions, *, allow_leak: bool) -> int:
-    known = np.zeros(len(manifest.people), np.bool_)
-    for one in predictions.seen:
-        known |= one.contains(manifest.people.names)
+def _common_fold(
+    manifest: Manifest, predictions: Predictions, known: NDArray[np.bool_], *, allow_leak: bool
+) -> int:
     folds = np.unique(manifest.folds[manifest.folds >= 0])
     spoilt = np.unique(manifest.folds[known[manifest.people.codes]])
     clean = np.setdiff1d(folds, spoilt).tolist()

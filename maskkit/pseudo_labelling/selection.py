@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
 from maskkit.options.train_options import Balance
+from maskkit.options.values import parse_thresholds
 
 THRESHOLD = 0.9
 
@@ -49,9 +50,62 @@ def thresholds(rules: Sequence[tuple[str, float]], space: LabelSpace) -> Floats:
     return least.reshape(prod(space.shape))
 
 
-def above(confidence: Floats, answer: Integers, least: Floats) -> NDArray[np.bool_]:
-    """Return which answers are as confident as their class asks for, (rows,)."""
-    return np.asarray(confidence >= least[answer], np.bool_)
+@dataclass(frozen=True)
+class Selection:
+    """Which predictions are trained on as labels: those that are sure, or the surest share.
+
+    Args:
+        threshold: Least confidence, for all, by level or by class: `0.9,age=60plus:0.6`.
+        share: Instead, the share of the photos to take, the most confident first.
+        balance: With `share`, as in `most_confident`.
+    """
+
+    threshold: str = f"{THRESHOLD:g}"
+    share: float | None = None
+    balance: Balance = "labels"
+
+    def options(self) -> dict[str, object]:
+        """Return what is recorded of it."""
+        if self.share is None:
+            return {"threshold": self.threshold, "share": None, "balance": None}
+        return {"threshold": None, "share": self.share, "balance": self.balance}
+
+    def of(
+        self, confidence: Floats, answer: Integers, *, space: LabelSpace, labels: Integers
+    ) -> NDArray[np.bool_]:
+        """Return which answers are chosen, (rows,).
+
+        Args:
+            confidence: Of each answer, (rows,).
+            answer: The class of each, (rows,).
+            space: The classes.
+            labels: Photos per class among those trained on, (classes,).
+
+        Raises:
+            MaskkitError: There is no such class or level, or nothing is chosen.
+        """
+        if self.share is None:
+            least = thresholds(parse_thresholds(self.threshold), space)
+            is_chosen = np.asarray(confidence >= least[answer], np.bool_)
+            if not is_chosen.any():
+                raise MaskkitError(
+                    "no photo is confident enough",
+                    why=f"the most confident of {len(confidence)} photos has {confidence.max():.7g}",
+                    fix="use a lower --threshold, or --share",
+                )
+            return is_chosen
+        is_chosen = most_confident(confidence, answer, share=self.share, balance=self.balance, labels=labels)
+        if not is_chosen.any():
+            raise MaskkitError(
+                f"--share {self.share:g} of {len(confidence)} photos is none",
+                why="the share is rounded to whole photos of each class, and no class answered has a part "
+                "in it",
+                fix="use a larger --share, or --balance none",
+            )
+        return is_chosen
+
+
+SURE = Selection()
 
 
 def most_confident(

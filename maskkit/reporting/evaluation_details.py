@@ -24,7 +24,7 @@ from maskkit.scoring.boundary import Boundary, Step
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against, some_changed
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.noise import Noise, is_noise
+from maskkit.scoring.noise import Noise
 from maskkit.scoring.slice_scores import FEW_PEOPLE, Slicing
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def comparison(found: Against | None) -> Iterator[Item]:
     rows = tuple(
         Row(
             measure_title(name),
-            (one, "not told apart" if is_noise(one) else "", found.own[name], found.other[name]),
+            (one, "not told apart" if one.is_noise else "", found.own[name], found.other[name]),
             name="",
             measure=name,
         )

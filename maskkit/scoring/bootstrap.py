@@ -6,13 +6,14 @@ right or wrong together. Drawing photos one by one would make the interval too n
 Welsh 2007, "Bootstrapping clustered data", https://doi.org/10.1111/j.1467-9868.2007.00593.x).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from maskkit.errors import MaskkitError
 from maskkit.scoring.metrics import Counts, Floats, Integers
+from maskkit.scoring.results import Estimate
 
 # Numbers held at a time, 8 bytes each: replicates are made in chunks of about 32 MB per array.
 _CHUNK = 4_000_000
@@ -82,102 +83,113 @@ def kinds_of_people(cell: Counts, person: Counts) -> Kinds:
     return Kinds(np.concatenate(people), pair // found, pair % found, photos)
 
 
-def replicates(kinds: Kinds, *, classes: int, count: int = 1000, seed: int = 0) -> Iterator[Counts]:
-    """Yield the confusion matrices of `count` redrawn groups of people, some at a time.
+@dataclass(frozen=True)
+class Bootstrap:
+    """How people are drawn anew.
 
     Args:
-        kinds: The people that were scored.
-        classes: Number of classes C.
-        count: How many replicates to draw in all.
+        replicates: How many groups of people are drawn, each as large as the whole.
         seed: The same seed draws the same people.
-
-    Yields:
-        Counts (R, C, C), of as many replicates R as memory allows.
+        confidence: Share of the replicates inside each interval, between 0 and 1.
 
     Raises:
-        MaskkitError: If `count` is not positive.
+        MaskkitError: There are no replicates, or the confidence is no share.
     """
-    for counts in redrawn(kinds, cells=classes**2, count=count, seed=seed):
-        yield counts.reshape(len(counts), classes, classes)
+
+    replicates: int = 1000
+    seed: int = 0
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.replicates < 1:
+            raise MaskkitError(
+                f"cannot draw {self.replicates} bootstrap replicates",
+                why="an interval needs replicates; 1,000 are usual",
+                fix="use 1 or more",
+            )
+        if not 0 < self.confidence < 1:
+            raise MaskkitError(
+                f"cannot give a {self.confidence} interval",
+                why="the confidence is a share between 0 and 1; 0.95 is usual",
+                fix="choose a number such as 0.95",
+            )
+
+    def estimates(
+        self, cell: Counts, people: Counts, *, cells: int, measure: Callable[[Counts], Floats]
+    ) -> list[Estimate]:
+        """Measure photos, each measure with its interval; without one if there is a single person to draw.
+
+        Args:
+            cell: That each photo counts in, (N,).
+            people: Person of each photo, (N,), as `number_people` returns it.
+            cells: How many there are.
+            measure: From photos per cell, (R, cells), to measures, (R, M), NaN where undefined.
+        """
+        value = measure(np.bincount(cell, minlength=cells)[None])[0]
+        redrawn = np.concatenate([measure(one) for one in self.redrawn(kinds_of_people(cell, people), cells)])
+        return self.around(value, redrawn, people)
+
+    def around(self, value: Floats, redrawn: Floats, people: Counts) -> list[Estimate]:
+        """Return measures, (M,), with the intervals of their replicates, (R, M)."""
+        if people.max(initial=0) == 0:
+            redrawn = np.full_like(redrawn, np.nan)  # the same person each time says nothing of others
+        plain = [
+            [None if np.isnan(one) else float(one) for one in row] for row in (value, *self.interval(redrawn))
+        ]
+        return [Estimate(*each) for each in zip(*plain, strict=True)]
+
+    def redrawn(self, kinds: Kinds, cells: int, *, room: int = 0) -> Iterator[Counts]:
+        """Yield how many photos of each redrawn group of people are in each cell, (R, cells), R at a time.
+
+        Args:
+            kinds: The people, by the cells of their photos.
+            cells: Number of cells.
+            room: Numbers that the caller makes of each replicate, so that fewer come at a time.
+        """
+        generator = np.random.default_rng(self.seed)
+        people = int(kinds.people.sum())
+        start = np.flatnonzero(np.diff(kinds.cell, prepend=-1))  # where each used cell begins
+        for size in self._chunks(max(len(kinds.cell), cells, room)):
+            drawn = generator.multinomial(people, kinds.people / people, size=size)  # (R, K)
+            photos = drawn[:, kinds.kind] * kinds.photos  # (R, P)
+            counts = np.zeros((size, cells), dtype=np.int64)
+            counts[:, kinds.cell[start]] = np.add.reduceat(photos, start, axis=1)
+            yield counts
+
+    def redrawn_means(self, values: Floats, people: Counts) -> Floats:
+        """Return the mean over photos of several values, (N, M), for each redrawn group, (replicates, M)."""
+        photos = np.bincount(people)  # (people,)
+        sums = np.stack([np.bincount(people, column) for column in values.T], axis=1)  # (people, M)
+        generator = np.random.default_rng(self.seed)
+        means = []
+        for size in self._chunks(len(photos)):
+            drawn = generator.multinomial(len(photos), np.full(len(photos), 1 / len(photos)), size=size)
+            means.append((drawn @ sums) / (drawn @ photos)[:, None])
+        return np.concatenate(means)
+
+    def interval(self, values: Floats) -> Floats:
+        """Return the bounds between which the middle `confidence` of the replicates lie, (2, M).
+
+        Args:
+            values: One measure per column, (R, M). NaN, where a replicate leaves a measure undefined
+                (nobody of a rare class was drawn), is passed over.
+
+        Returns:
+            Low and high; NaN where no replicate defines the measure.
+        """
+        bounds = np.full((2, values.shape[1]), np.nan)
+        outside = (1 - self.confidence) / 2
+        for column, measure in enumerate(values.T):
+            defined = measure[~np.isnan(measure)]
+            if defined.size:
+                bounds[:, column] = np.quantile(defined, [outside, 1 - outside])
+        return bounds
+
+    def _chunks(self, numbers: int) -> Iterator[int]:
+        """Yield how many replicates to hold at a time, each of so many numbers."""
+        chunk = max(1, _CHUNK // numbers)
+        for done in range(0, self.replicates, chunk):
+            yield min(chunk, self.replicates - done)
 
 
-def redrawn(kinds: Kinds, *, cells: int, count: int, seed: int, room: int = 0) -> Iterator[Counts]:
-    """Yield how many photos of `count` redrawn groups of people are in each cell, some groups at a time.
-
-    Args:
-        kinds: The people, by the cells of their photos.
-        cells: Number of cells.
-        count: How many replicates to draw in all.
-        seed: The same seed draws the same people.
-        room: Numbers that the caller makes of each replicate, so that fewer come at a time.
-
-    Yields:
-        Counts (R, cells).
-
-    Raises:
-        MaskkitError: If `count` is not positive.
-    """
-    if count < 1:
-        raise MaskkitError(
-            f"cannot draw {count} bootstrap replicates",
-            why="an interval needs replicates; 1,000 are usual",
-            fix="ask for 1 or more",
-        )
-    generator = np.random.default_rng(seed)
-    people = int(kinds.people.sum())
-    start = np.flatnonzero(np.diff(kinds.cell, prepend=-1))  # where each used cell begins
-    chunk = max(1, _CHUNK // max(len(kinds.cell), cells, room))
-    for done in range(0, count, chunk):
-        size = min(chunk, count - done)
-        drawn = generator.multinomial(people, kinds.people / people, size=size)  # (R, K)
-        photos = drawn[:, kinds.kind] * kinds.photos  # (R, P)
-        counts = np.zeros((size, cells), dtype=np.int64)
-        counts[:, kinds.cell[start]] = np.add.reduceat(photos, start, axis=1)
-        yield counts
-
-
-def redrawn_means(values: Floats, person: Counts, *, count: int, seed: int) -> Floats:
-    """Return the mean over photos of each of several values, for redrawn groups of people, (count, M).
-
-    Args:
-        values: Of each photo, (N, M).
-        person: Person of each photo, (N,), as `number_people` returns it.
-        count: Replicates.
-        seed: The same seed draws the same people.
-    """
-    photos = np.bincount(person)  # (people,)
-    sums = np.stack([np.bincount(person, column) for column in values.T], axis=1)  # (people, M)
-    generator = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK // len(photos))
-    means = []
-    for done in range(0, count, chunk):
-        size = min(chunk, count - done)
-        drawn = generator.multinomial(len(photos), np.full(len(photos), 1 / len(photos)), size=size)
-        means.append((drawn @ sums) / (drawn @ photos)[:, None])
-    return np.concatenate(means)
-
-
-def percentile_interval(values: Floats, *, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Return the bounds between which the middle `confidence` of the replicates lie.
-
-    Args:
-        values: One measure per column, (R, M). NaN, where a replicate leaves a measure undefined
-            (nobody of a rare class was drawn), is passed over.
-        confidence: Share inside, between 0 and 1.
-
-    Returns:
-        Low and high, (M,) each; NaN where no replicate defines the measure.
-    """
-    if not 0 < confidence < 1:
-        raise MaskkitError(
-            f"cannot give a {confidence} interval",
-            why="the confidence is a share between 0 and 1; 0.95 is usual",
-            fix="choose a number such as 0.95",
-        )
-    bounds = np.full((2, values.shape[1]), np.nan)
-    outside = (1 - confidence) / 2
-    for column, measure in enumerate(values.T):
-        defined = measure[~np.isnan(measure)]
-        if defined.size:
-            bounds[:, column] = np.quantile(defined, [outside, 1 - outside])
-    return bounds[0], bounds[1]
+DRAWS = Bootstrap()  # where nothing else is said

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskkit.labels import Factor
-from maskkit.scoring import bootstrap
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
 from maskkit.scoring.results import Estimate
 
@@ -74,9 +74,7 @@ def boundaries(
     wrong: Integers,
     *,
     person: Integers | None = None,
-    confidence: float = 0.95,
-    replicates: int = 1000,
-    seed: int = 0,
+    draws: Bootstrap = DRAWS,
 ) -> list[Boundary]:
     """Return the errors by distance from the nearest cut: of all photos, then, if there are several, per cut.
 
@@ -85,9 +83,7 @@ def boundaries(
         numbers: Behind its level, of each photo, (N,); NaN where unknown.
         wrong: Whether the level was answered wrongly, (N,).
         person: A code per person, negative where unknown, (N,).
-        confidence: Share of the replicates inside each interval.
-        replicates: Bootstrap replicates over people.
-        seed: The same seed gives the same intervals.
+        draws: How people are drawn anew.
 
     Returns:
         Nothing if no number is known.
@@ -97,7 +93,7 @@ def boundaries(
         return []
     distance, nearest = signed_distances(numbers[known], factor.cuts)
     width = _width(numbers[known], distance)
-    people = bootstrap.number_people(person, rows=len(numbers))[known]
+    people = number_people(person, rows=len(numbers))[known]
     unknown = len(numbers) - len(known)
     chosen: list[tuple[float | None, Counts]] = [(None, np.arange(len(known)))]
     if len(factor.cuts) > 1:
@@ -106,36 +102,23 @@ def boundaries(
     for cut, rows in chosen:
         if len(rows):
             step = np.clip(np.floor(distance[rows] / width + 1e-9), -REACH, REACH).astype(np.int64)
-            own = bootstrap.number_people(people[rows], rows=len(rows))
-            steps = _steps(step, wrong[known][rows], own, width, confidence, replicates, seed)
+            own = number_people(people[rows], rows=len(rows))
+            steps = _steps(step, wrong[known][rows], own, width, draws)
             found.append(Boundary(factor.name, cut, width, steps, unknown))
     return found
 
 
-def _steps(
-    step: Counts,
-    wrong: Integers,
-    people: Counts,
-    width: float,
-    confidence: float,
-    replicates: int,
-    seed: int,
-) -> tuple[Step, ...]:
+def _steps(step: Counts, wrong: Integers, people: Counts, width: float, draws: Bootstrap) -> tuple[Step, ...]:
     numbers, code = np.unique(step, return_inverse=True)
     cell = code * 2 + (wrong != 0)  # (N,)
-    counts = np.bincount(cell, minlength=2 * len(numbers))
-    kinds = bootstrap.kinds_of_people(cell, people)
-    drawn = bootstrap.redrawn(kinds, cells=2 * len(numbers), count=replicates, seed=seed)
-    redrawn = np.concatenate([_rates(one) for one in drawn])  # (R, steps)
-    persons = [len(np.unique(people[code == place])) for place in range(len(numbers))]
-    redrawn[:, np.array(persons) < 2] = np.nan  # one person says nothing of others
-    low, high = bootstrap.percentile_interval(redrawn, confidence=confidence)
-    plain = [[None if np.isnan(one) else float(one) for one in row] for row in (_rates(counts), low, high)]
-    photos = counts.reshape(-1, 2).sum(axis=1)
-    return tuple(
-        Step(float(number * width), _label(number, width), int(count), people_there, Estimate(*error))
-        for number, count, people_there, *error in zip(numbers.tolist(), photos, persons, *plain, strict=True)
-    )
+    errors = draws.estimates(cell, people, cells=2 * len(numbers), measure=_rates)
+    steps = []
+    for place, (number, error) in enumerate(zip(numbers.tolist(), errors, strict=True)):
+        rows = code == place
+        people_there = len(np.unique(people[rows]))
+        known = error if people_there > 1 else Estimate(error.value, None, None)  # one says nothing of others
+        steps.append(Step(float(number * width), _label(number, width), int(rows.sum()), people_there, known))
+    return tuple(steps)
 
 
 def _rates(counts: Counts) -> Floats:
@@ -149,14 +132,9 @@ def _rates(counts: Counts) -> Floats:
 
 def _label(number: int, width: float) -> str:
     text = f"{number * width:+g}"
-    return f"\N{LESS-THAN OR EQUAL TO}{_below(width)}" if number == -REACH else (
+    return f"\N{LESS-THAN OR EQUAL TO}{text}" if number == -REACH else (
         f"\N{GREATER-THAN OR EQUAL TO}{text}" if number == REACH else text
     )  # fmt: skip
-
-
-def _below(width: float) -> str:
-    """Name the last step below, which ends where the next begins."""
-    return f"{-REACH * width:+g}"
 
 
 def _width(numbers: Floats, distance: Floats) -> float:

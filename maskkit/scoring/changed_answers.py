@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.runs import labels_of
-from maskkit.scoring.judged import Common
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap
+from maskkit.scoring.judged import Judged
 from maskkit.scoring.paired_bootstrap import paired
 from maskkit.scoring.results import Estimate
-from maskkit.scoring.run_comparison import CONFIDENCE, Versus
+from maskkit.scoring.run_comparison import Versus
 
 MOST_CHANGED = 1000  # photos that are named
 
@@ -86,67 +85,45 @@ class Against:
         }
 
 
-def against(
-    manifest: Manifest,
-    predictions: Predictions,
-    other: Predictions,
-    *,
-    replicates: int = 1000,
-    seed: int = 0,
-    allow_leak: bool = False,
-) -> Against:
-    """Compare predictions with others, drawing the same people for both.
-
-    Raises:
-        MaskkitError: They have other classes, or no labelled photo in common.
-        RefusedError: A model has seen people who are scored.
-    """
-    common = Common.of(manifest, [other, predictions], allow_leak=allow_leak)
-    judged = paired(
-        common.truth,
-        list(common.answers),
-        space=common.space,
-        person=common.person,
-        confidence=CONFIDENCE,
-        replicates=replicates,
-        seed=seed,
-    )
-    theirs, ours = common.answers
-    second, first = labels_of([other.name, predictions.name])
-    versus = Versus(
-        label=first,
-        first=second,
-        confidence=judged.confidence_of_difference,
-        difference=judged.difference[0],
-        only=judged.only[0],
-        by_fold=None,
-        folds=0,
-        folds_better=0,
-        limit="" if judged.people > 1 else "one person only",
-    )
+def against(judged: Judged, draws: Bootstrap = DRAWS) -> Against:
+    """Compare the second of two predictions with the first, drawing the same people for both."""
+    other, predictions = judged.given
+    theirs, ours = judged.panel.answers
+    found = paired(judged.truth, [theirs, ours], space=judged.space, person=judged.person, draws=draws)
+    second, first = labels_of(judged.names)
     return Against(
         name=other.name,
-        versus=versus,
-        own=judged.own[1],
-        other=judged.own[0],
-        rows=judged.rows,
-        people=judged.people,
+        versus=Versus(
+            label=first,
+            first=second,
+            confidence=found.confidence_of_difference,
+            difference=found.difference[0],
+            only=found.only[0],
+            by_fold=None,
+            folds=0,
+            folds_better=0,
+            limit="" if found.people > 1 else "one person only",
+        ),
+        own=found.own[1],
+        other=found.own[0],
+        rows=found.rows,
+        people=found.people,
         answers_changed=int((ours != theirs).sum()),
-        changed=_changed(manifest, common),
-        replicates=judged.replicates,
-        notes=tuple(_notes(common, (second, first), (other, predictions))),
+        changed=_changed(judged),
+        replicates=found.replicates,
+        notes=(
+            *judged.left_out((second, first)),
+            *_adjusted_otherwise((second, first), (other, predictions)),
+        ),
     )
 
 
-def _notes(common: Common, names: Sequence[str], given: Sequence[Predictions]) -> Iterator[str]:
-    """Say what limits the comparison."""
-    for name, lacking in zip(names, common.lacking, strict=True):
-        if lacking:
-            yield f"{name} has no answer for {lacking} labelled photos: they are left out for both"
-    told = [" and ".join(one.adjusted) for one in given]
-    if told[0] != told[1]:
-        said = [f"after {one}" if one else "as its models answered" for one in told]
-        how = (f"{name} {one}" for name, one in zip(names, said, strict=True))
+def _adjusted_otherwise(names: Sequence[str], given: Sequence[Predictions]) -> Iterator[str]:
+    """Say if only one of two was adjusted."""
+    adjusted = [" and ".join(one.adjusted) for one in given]
+    if adjusted[0] != adjusted[1]:
+        notes = [f"after {one}" if one else "as its models answered" for one in adjusted]
+        how = (f"{name} {one}" for name, one in zip(names, notes, strict=True))
         yield f"{', '.join(how)}: the difference may be due to that alone"
 
 
@@ -157,14 +134,13 @@ def some_changed(changed: Sequence[Changed], most: int) -> list[Changed]:
     return [*worse[:few], *better[: most - len(worse[:few])]]
 
 
-def _changed(manifest: Manifest, common: Common) -> tuple[Changed, ...]:
-    theirs, ours = common.answers
-    is_right = ours == common.truth
-    places = np.flatnonzero(is_right != (theirs == common.truth))
+def _changed(judged: Judged) -> tuple[Changed, ...]:
+    theirs, ours = judged.panel.answers
+    is_right = ours == judged.truth
+    places = np.flatnonzero(is_right != (theirs == judged.truth))
     places = places[np.argsort(is_right[places], kind="stable")][:MOST_CHANGED]  # what got worse comes first
-    table = manifest.table.select(["path", "person_id"]).take(pa.array(common.rows[places]))
-    names = common.space.names
+    names = judged.space.names
     return tuple(
-        Changed(path, person, names[common.truth[at]], names[ours[at]], names[theirs[at]], bool(is_right[at]))
-        for path, person, at in zip(*table.to_pydict().values(), places, strict=True)
+        Changed(path, person, names[judged.truth[at]], names[ours[at]], names[theirs[at]], bool(is_right[at]))
+        for (path, person), at in zip(judged.take(places).columns("path", "person_id"), places, strict=True)
     )

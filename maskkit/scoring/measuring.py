@@ -6,7 +6,8 @@ import numpy as np
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
-from maskkit.scoring import bootstrap, metrics
+from maskkit.scoring import metrics
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
 from maskkit.scoring.results import (
     ClassScore,
@@ -27,9 +28,7 @@ def score(
     space: LabelSpace,
     person: Integers | None = None,
     fold: Integers | None = None,
-    confidence: float = 0.95,
-    replicates: int = 1000,
-    seed: int = 0,
+    draws: Bootstrap = DRAWS,
 ) -> Scores:
     """Score answers against the truth, with intervals from a bootstrap over people.
 
@@ -40,9 +39,7 @@ def score(
         person: A code per person, negative where unknown, (N,). Without it every photo counts as
             a person of its own, which makes intervals too narrow if people have several photos.
         fold: The fold each photo was held out in, (N,); negative rows are in no fold's score.
-        confidence: Share of the replicates inside each interval.
-        replicates: Bootstrap replicates to draw.
-        seed: The same seed gives the same intervals.
+        draws: How people are drawn anew.
 
     Returns:
         The scores. Intervals are undefined when there is only one person to draw.
@@ -52,32 +49,33 @@ def score(
             not in the label space.
     """
     _check(truth, person=person, fold=fold)
-    cell = metrics.cells(truth, answer, classes=len(space))  # (N,)
-    people = bootstrap.number_people(person, rows=len(truth))  # (N,)
-    joint = metrics.confusion(truth, answer, classes=len(space))
-    kinds = bootstrap.kinds_of_people(cell, people)
-    drawn = bootstrap.replicates(kinds, classes=len(space), count=replicates, seed=seed)
-    redrawn = np.concatenate([_measures(confusions, space) for confusions in drawn])  # (R, M)
-    if int(kinds.people.sum()) == 1:
-        redrawn = np.full_like(redrawn, np.nan)  # the same person each time says nothing of others
-    low, high = bootstrap.percentile_interval(redrawn, confidence=confidence)
-    estimates = map(Estimate, *(map(_defined, row) for row in (_measures(joint, space), low, high)))
-
+    classes = len(space)
+    cell = metrics.cells(truth, answer, classes=classes)  # (N,)
+    people = number_people(person, rows=len(truth))  # (N,)
+    joint = metrics.confusion(truth, answer, classes=classes)
+    estimates = iter(
+        draws.estimates(
+            cell,
+            people,
+            cells=classes**2,
+            measure=lambda counts: _measures(counts.reshape(-1, classes, classes), space),
+        )
+    )
     macro_f1, accuracy = next(estimates), next(estimates)
-    classes = _class_scores(space.names, joint, truth, people, estimates)
+    each = _class_scores(space.names, joint, truth, people, estimates)
     return Scores(
         rows=len(truth),
-        people=int(kinds.people.sum()),
+        people=int(people.max()) + 1,
         rows_without_person=len(truth) if person is None else int((person < 0).sum()),
         macro_f1=macro_f1,
         accuracy=accuracy,
-        classes=classes,
+        classes=each,
         factors=tuple(_factor_scores(space, joint, truth, people, estimates)),
         confusion=_matrix(joint),
-        folds=None if fold is None else fold_scores(cell, people, fold, classes=len(space)),
-        confidence=confidence,
-        replicates=replicates,
-        seed=seed,
+        folds=None if fold is None else fold_scores(cell, people, fold, classes=classes),
+        confidence=draws.confidence,
+        replicates=draws.replicates,
+        seed=draws.seed,
     )
 
 

@@ -5,6 +5,7 @@ or all folds are measured in one call. Where a ratio is 0/0 it is undefined and 
 neither a success nor a failure. scikit-learn says the same with `zero_division=np.nan`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 
+MACRO_F1, ACCURACY = "macro_f1", "accuracy"
 _BLOCK = 65_536  # rows of probabilities at a time: in float64 a million of 18 classes take 144 MB
 
 Integers = NDArray[np.integer[Any]]
@@ -145,6 +147,22 @@ def macro_f1(confusion: Counts) -> Floats:
 def accuracy(confusion: Counts) -> Floats:
     """Return the share of right answers, (...) from (..., C, C); NaN without counts."""
     return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
+
+
+def overall_names(space: LabelSpace) -> list[str]:
+    """Name what `overall` measures: macro-F1, accuracy, and the accuracy of each of several factors."""
+    factors = [f"{factor.name}_accuracy" for factor in space.factors] if len(space.factors) > 1 else []
+    return [MACRO_F1, ACCURACY, *factors]
+
+
+def overall(confusion: Counts, space: LabelSpace, macro_f1: Callable[[Counts], Floats] = macro_f1) -> Floats:
+    """Return what `overall_names` names, (..., M), from counts (..., C, C)."""
+    measured = [macro_f1(confusion), accuracy(confusion)]
+    if len(space.factors) > 1:
+        measured += [
+            accuracy(factor_confusion(confusion, space, factor)) for factor in range(len(space.factors))
+        ]
+    return np.stack(measured, axis=-1)
 
 
 def log_loss(truth: Integers, probs: NDArray[np.floating[Any]], place: Integers) -> float:

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.labels import LabelSpace
+from maskkit.scoring.boundary import signed_distances
+from maskkit.scoring.judged import Judged
+from maskkit.scoring.metrics import Integers, Probabilities
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,49 @@ class WrongAnswer:
         return zip(self.truth.split("/"), self.answer.split("/"), strict=True)
 
 
-def losses(label: NDArray[np.int64], probs: NDArray[np.float32]) -> NDArray[np.float64]:
+def wrong_answers(judged: Judged, *, most: int) -> tuple[WrongAnswer, ...]:
+    """Return the worst of the wrong answers, at most so many; none without probabilities."""
+    if judged.probs is None:
+        return ()
+    wrong = judged.take(judged.answer != judged.truth)
+    assert wrong.probs is not None
+    chosen = worst_mistakes(wrong.truth, wrong.probs, most)
+    loss = losses(wrong.truth, wrong.probs)
+    shown = wrong.take(chosen)
+    space, names = judged.space, judged.space.names
+    numeric = [factor for factor in space.factors if factor.is_numeric]
+    numbers = {factor.name: judged.manifest.numbers(factor.name)[shown.rows] for factor in numeric}
+    apart = {factor.name: signed_distances(numbers[factor.name], factor.cuts)[0] for factor in numeric}
+    folds = np.full(len(chosen), -1) if judged.fold is None else judged.manifest.folds[shown.rows]
+    found = []
+    for at, (path, person) in enumerate(shown.columns("path", "person_id")):
+        truth, answer, probs = int(shown.truth[at]), int(shown.answer[at]), wrong.probs[chosen[at]]
+        known = [name for name in numbers if not np.isnan(numbers[name][at])]
+        found.append(
+            WrongAnswer(
+                path=path,
+                person=person,
+                fold=None if folds[at] < 0 else int(folds[at]),
+                truth=names[truth],
+                answer=names[answer],
+                confidence=float(probs[answer]),
+                truth_probability=float(probs[truth]),
+                loss=float(loss[chosen[at]]),
+                differs=factors_apart(space, truth, answer),
+                numbers={name: float(numbers[name][at]) for name in known},
+                distances={name: float(apart[name][at]) for name in known},
+            )
+        )
+    return tuple(found)
+
+
+def losses(label: Integers, probs: Probabilities) -> NDArray[np.float64]:
     """Return each row's cross entropy in nats, (rows,), large but finite where the truth was given 0."""
     chosen = probs[np.arange(len(label)), label].astype(np.float64)
     return np.asarray(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)))
 
 
-def worst_mistakes(label: NDArray[np.int64], probs: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+def worst_mistakes(label: Integers, probs: Probabilities, k: int) -> NDArray[np.int64]:
     """Return the `k` wrongly answered rows of the highest loss, worst first and equals in order of rows.
 
     A right answer is none, however unsure: among many classes it may have a high loss.

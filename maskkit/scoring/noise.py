@@ -59,13 +59,6 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up)
 
 
-def is_noise(difference: Estimate) -> bool:
-    """Whether the interval of a difference holds 0, or is not known."""
-    if difference.low is None or difference.high is None:
-        return True
-    return difference.low <= 0 <= difference.high
-
-
 def noise(names: Sequence[str], scores: Sequence[Estimate]) -> Noise | None:
     """Look whether the best of several scores is more than noise above the second.
 
@@ -85,7 +78,7 @@ def noise(names: Sequence[str], scores: Sequence[Estimate]) -> Noise | None:
         return None
     (best, first), (second, other) = sorted(known, key=lambda pair: -(pair[1].value or 0.0))[:2]
     found = difference(first, other)
-    if not is_noise(found):
+    if not found.is_noise:
         return None
     pairs = combinations([one for _, one in known[:MOST_COMPARED]], 2)
     return Noise(best, second, found, max(SMALLEST, median(_needed(*pair) for pair in pairs)))

@@ -11,18 +11,17 @@ https://doi.org/10.1080/01621459.1961.10482090).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
 from maskkit.labels import LabelSpace
-from maskkit.scoring import bootstrap, metrics
+from maskkit.scoring import metrics
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap, Kinds, kinds_of_people, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
 from maskkit.scoring.results import Estimate
-
-MACRO_F1, ACCURACY = "macro_f1", "accuracy"
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,7 @@ def paired(
     space: LabelSpace,
     person: Integers | None = None,
     comparisons: int | None = None,
-    confidence: float = 0.95,
-    replicates: int = 1000,
-    seed: int = 0,
+    draws: Bootstrap = DRAWS,
 ) -> Paired:
     """Score models on the same photos, and each but the first against the first.
 
@@ -100,9 +97,8 @@ def paired(
         space: The label space all are in.
         person: A code per person, negative where unknown, (N,).
         comparisons: How many intervals are to hold together, if there are others beside these.
-        confidence: That all intervals of the differences hold together, and that each own one holds.
-        replicates: Drawn for each comparison, so that the ends of widened intervals rest on as many.
-        seed: The same seed gives the same intervals.
+        draws: As many replicates for each comparison, so that the ends of widened intervals rest on as many.
+            The confidence is that all intervals of differences hold together, and that each own one holds.
 
     Returns:
         The scores. Intervals are undefined when there is only one person to draw.
@@ -112,51 +108,53 @@ def paired(
     """
     classes = len(space)
     cell = np.stack([metrics.cells(truth, answer, classes=classes) for answer in answers])  # (M, N)
-    people = bootstrap.number_people(person, rows=len(truth))  # (N,)
+    people = number_people(person, rows=len(truth))  # (N,)
     patterns, code = _patterns(cell, cells=classes**2)  # (M, P), (N,)
-    kinds = bootstrap.kinds_of_people(code, people)
     comparisons = comparisons or len(answers) - 1
-    redrawn = _redrawn(kinds, patterns, space, count=replicates * comparisons, seed=seed)
-    if people.max(initial=0) == 0:
-        redrawn = np.full_like(redrawn, np.nan)  # the same person each time says nothing of others
-    found = _measures(np.stack([_confusion(row, classes) for row in cell]), space)  # (M, measures)
-    names = measure_names(space)
-    together = held_together(confidence, comparisons)
+    draws = replace(draws, replicates=draws.replicates * comparisons)
+    together = replace(draws, confidence=held_together(draws.confidence, comparisons))
+    redrawn = _redrawn(kinds_of_people(code, people), patterns, space, draws)
+    found = metrics.overall(np.stack([_confusion(row, classes) for row in cell]), space)  # (M, measures)
+    names = metrics.overall_names(space)
     right = np.stack([answer == truth for answer in answers])  # (M, N)
     return Paired(
         rows=len(truth),
         people=int(people.max(initial=-1)) + 1,
         own=tuple(
-            _estimates(names, value, drawn, confidence) for value, drawn in zip(found, redrawn, strict=True)
+            dict(zip(names, draws.around(value, drawn, people), strict=True))
+            for value, drawn in zip(found, redrawn, strict=True)
         ),
         difference=tuple(
-            _estimates(names, found[model] - found[0], redrawn[model] - redrawn[0], together)
+            dict(
+                zip(
+                    names,
+                    together.around(found[model] - found[0], redrawn[model] - redrawn[0], people),
+                    strict=True,
+                )
+            )
             for model in range(1, len(answers))
         ),
         only=tuple(_only_one(right[0], other, people) for other in right[1:]),
-        confidence=confidence,
-        confidence_of_difference=together,
-        replicates=replicates * comparisons,
+        confidence=draws.confidence,
+        confidence_of_difference=together.confidence,
+        replicates=draws.replicates,
     )
 
 
-def _redrawn(kinds: bootstrap.Kinds, patterns: Counts, space: LabelSpace, *, count: int, seed: int) -> Floats:
+def _redrawn(kinds: Kinds, patterns: Counts, space: LabelSpace, draws: Bootstrap) -> Floats:
     """Return the measures of each model over the same redrawn people, (M, R, measures).
 
     Args:
         kinds: People by the patterns of answers to their photos.
         patterns: The cell of each model's confusion matrix that each pattern counts in, (M, P).
         space: The label space.
-        count: Replicates R.
-        seed: Decides who is drawn.
+        draws: Of R replicates.
     """
     classes = len(space)
-    drawn = bootstrap.redrawn(
-        kinds, cells=patterns.shape[1], count=count, seed=seed, room=len(patterns) * classes**2
-    )
+    drawn = draws.redrawn(kinds, patterns.shape[1], room=len(patterns) * classes**2)
     sums = [_Sum.of(row, classes) for row in patterns]
     return np.concatenate(
-        [np.stack([_measures(into(counts), space) for into in sums]) for counts in drawn], axis=1
+        [np.stack([metrics.overall(into(counts), space) for into in sums]) for counts in drawn], axis=1
     )
 
 
@@ -173,12 +171,6 @@ def sign_test(first: int, second: int) -> float:
 def held_together(confidence: float, comparisons: int) -> float:
     """Return the confidence that each of several intervals needs for all to hold together (Bonferroni)."""
     return 1 - (1 - confidence) / comparisons
-
-
-def measure_names(space: LabelSpace) -> list[str]:
-    """Name what is compared: macro-F1, accuracy, and the accuracy of each of several factors."""
-    factors = [f"{factor.name}_accuracy" for factor in space.factors] if len(space.factors) > 1 else []
-    return [MACRO_F1, ACCURACY, *factors]
 
 
 def _patterns(cell: Counts, *, cells: int) -> tuple[Counts, Counts]:
@@ -224,25 +216,6 @@ class _Sum:
 
 def _confusion(cell: Counts, classes: int) -> Counts:
     return np.bincount(cell, minlength=classes**2).reshape(classes, classes)
-
-
-def _measures(confusion: Counts, space: LabelSpace) -> Floats:
-    """Return what `measure_names` names, (..., measures), from counts (..., C, C)."""
-    measured = [metrics.macro_f1(confusion), metrics.accuracy(confusion)]
-    if len(space.factors) > 1:
-        measured += [
-            metrics.accuracy(metrics.factor_confusion(confusion, space, factor))
-            for factor in range(len(space.factors))
-        ]
-    return np.stack(measured, axis=-1)
-
-
-def _estimates(
-    names: Sequence[str], value: Floats, redrawn: Floats, confidence: float
-) -> dict[str, Estimate]:
-    bounds = bootstrap.percentile_interval(redrawn, confidence=confidence)
-    plain = [[None if np.isnan(one) else float(one) for one in row] for row in (value, *bounds)]
-    return {name: Estimate(*each) for name, *each in zip(names, *plain, strict=True)}
 
 
 def _only_one(first: NDArray[np.bool_], second: NDArray[np.bool_], people: Counts) -> OnlyOne:

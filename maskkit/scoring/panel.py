@@ -1,19 +1,29 @@
-"""What several models say of the same photos; small, since a vote over submissions loads little else."""
+"""What several models predict for the same photos, in one order of photos and of classes.
+
+It loads little, and no `pyarrow.compute` where all files are in one order, for a vote over short submissions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.header import same_space
+from maskkit.artifacts.predictions import Predictions
+from maskkit.errors import MaskkitError, examples
+from maskkit.labels import LabelSpace
 from maskkit.scoring.metrics import Integers, Probabilities
+
+Rows = NDArray[np.int64] | slice  # a slice is a view, where an index would copy the probabilities
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What the members say, row n of each being of the same photo.
+    """What the members predict, row n of each being of the same photo.
 
     Args:
         answers: The class that each answers, (N,) per member.
@@ -25,16 +35,136 @@ class Panel:
     probs: Sequence[Probabilities] | None
     classes: int
 
+    @classmethod
+    def of(cls, members: Sequence[Predictions], place: Sequence[Rows], *, classes: int) -> Panel:
+        """Take from each member the rows at its `place`, one for each photo."""
+        probs = [one.probs[at] for one, at in zip(members, place, strict=True) if one.probs is not None]
+        answers = [one.answer[at] for one, at in zip(members, place, strict=True)]
+        return cls(answers, probs if len(probs) == len(members) else None, classes)
+
     def __len__(self) -> int:
         """Return the number of members."""
         return len(self.answers)
 
     def take(self, rows: NDArray[Any]) -> Panel:
-        """Return what they say of some photos (a mask or indices)."""
+        """Return the panel of some photos (a mask or indices)."""
         probs = None if self.probs is None else [part[rows] for part in self.probs]
         return Panel([part[rows] for part in self.answers], probs, self.classes)
 
-    def only(self, members: Sequence[int]) -> Panel:
-        """Return what some of the members say."""
-        probs = None if self.probs is None else [self.probs[member] for member in members]
-        return Panel([self.answers[member] for member in members], probs, self.classes)
+
+def check_classes(predictions: Predictions, space: LabelSpace, *, of: str) -> None:
+    """Raise MaskkitError unless predictions are of these classes, in this order; `of` is for error texts."""
+    if predictions.header.space is not None:
+        same_space(space, predictions.header.space, names=(of, predictions.name))
+    _check_names(predictions, space.names, of)
+
+
+def aligned(members: Sequence[Predictions]) -> list[Rows]:
+    """Return where each member has the photos of the first, (N,) each.
+
+    Raises:
+        MaskkitError: Their photos or classes differ.
+    """
+    first, *others = [one for one in members if one.header.space is not None] or members
+    for other in others:
+        if first.header.space is not None and other.header.space is not None:
+            same_space(first.header.space, other.header.space, names=(first.name, other.name))
+    for names, of in [(one.classes, one.name) for one in members if one.classes is not None][:1]:
+        for one in members:
+            _check_names(one, names, of)
+    return [slice(None), *(_place(members[0], member) for member in members[1:])]
+
+
+def folds_of(members: Sequence[Predictions], place: Sequence[Rows]) -> list[Integers] | None:
+    """Return the fold whose model made each member's predictions, (N,) each; None if one does not tell."""
+    folds = [one.fold[at] for one, at in zip(members, place, strict=True) if one.fold is not None]
+    return folds if len(folds) == len(members) else None
+
+
+def common_fold(members: Sequence[Predictions], place: Sequence[Rows]) -> NDArray[np.int64] | None:
+    """Return the fold that all members of a photo held out, (N,); -1 if they differ, None if unknown."""
+    folds = folds_of(members, place)
+    if folds is None:
+        return None
+    return np.where(np.all([fold == folds[0] for fold in folds], axis=0), folds[0], -1).astype(np.int64)
+
+
+def adjustments_of(members: Sequence[Predictions]) -> dict[str, Any]:
+    """Return the adjustments of several predictions, for the header of what is made of them."""
+    return {name: fact for member in members for name, fact in member.adjusted.items()}
+
+
+def check_counterparts(members: Sequence[Predictions], fitted: Sequence[Predictions]) -> None:
+    """Raise unless each member can be what the weights found at its place are for.
+
+    Raises:
+        MaskkitError: The models behind the two are known and others, or one's answers were adjusted.
+    """
+    trained = [_trained(one) for one in members]
+    before = [_trained(one) for one in fitted]
+    for place, (one, other) in enumerate(zip(members, fitted, strict=True)):
+        ours, theirs = trained[place], before[place]
+        if ours and theirs and not ours & theirs:
+            meant = [fit.name for fit, models in zip(fitted, before, strict=True) if ours & models]
+            raise MaskkitError(
+                f"{one.name} and {other.name} come from other models",
+                why=f"number {place + 1} of --fit gives the weight of number {place + 1} of the predictions",
+                fix=f"give --fit in the same order; {meant[0]} has the models of {one.name}"
+                if meant
+                else "give the out-of-fold predictions of the same checkpoints",
+            )
+        if ours and theirs and one.adjusted.keys() != other.adjusted.keys():
+            raise MaskkitError(
+                f"{one.name} and {other.name} were adjusted differently",
+                why=f"by {_by(one.adjusted)} against {_by(other.adjusted)}: weights of the one are not of "
+                "the other",
+                fix="treat both alike, or blend first and adjust by --consensus and --decide",
+            )
+
+
+def _check_names(predictions: Predictions, names: Sequence[str], of: str) -> None:
+    if predictions.classes is not None and predictions.classes != tuple(names):
+        pairs = zip(names, predictions.classes, strict=False)
+        raise MaskkitError(
+            f"{of} and {predictions.name} have different classes",
+            why=next(
+                (f"{one} against {other}" for one, other in pairs if one != other),
+                f"{len(names)} classes against {len(predictions.classes)}",
+            ),
+            fix="use predictions of one label space, with columns in its order",
+        )
+    if len(predictions) and predictions.answer.max() >= len(names):
+        raise MaskkitError(
+            f"{predictions.name} answers {predictions.answer.max()}",
+            why=f"{of} has classes 0 to {len(names) - 1}",
+            fix="use predictions of one label space",
+        )
+
+
+def _place(first: Predictions, member: Predictions) -> Rows:
+    if member.path.equals(first.path):
+        return slice(None)
+    import pyarrow.compute as pc  # takes time to load, which files in one order can do without
+
+    place = pc.index_in(first.path, value_set=member.path)
+    missing = first.path.filter(pc.is_null(place)).to_pylist()
+    foreign = []
+    if missing or len(member) > len(first):  # ids are unique: as many, and none missing, are the same
+        foreign = member.path.filter(pc.invert(pc.is_in(member.path, value_set=first.path))).to_pylist()
+    if missing or foreign:
+        found = [f"{len(missing)} missing: {examples(missing)}"] if missing else []
+        found += [f"{len(foreign)} foreign: {examples(foreign)}"] if foreign else []
+        raise MaskkitError(
+            f"{member.name} has other photos than {first.name}",
+            why="; ".join(found),
+            fix="predict the same photos with every member",
+        )
+    return np.asarray(place.to_numpy(), np.int64)
+
+
+def _trained(predictions: Predictions) -> frozenset[str]:
+    return frozenset(record.id for record in predictions.header.history if record.stage == "train")
+
+
+def _by(adjusted: Mapping[str, Any]) -> str:
+    return " and ".join(f"a {name}" for name in adjusted) or "nothing"

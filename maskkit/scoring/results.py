@@ -8,11 +8,25 @@ Matrix = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measure from 0 to 1 and its interval over people; None where it is undefined."""
+    """A measure, or the difference of two, and its interval over people; None where it is undefined."""
 
     value: float | None
     low: float | None
     high: float | None
+
+    @property
+    def is_noise(self) -> bool | None:
+        """Whether the interval of a difference holds 0; None if there is no interval."""
+        return None if self.low is None or self.high is None else self.low <= 0 <= self.high
+
+    @property
+    def verdict(self) -> str:
+        """Say of a difference whether it is more than noise."""
+        if self.low is None or self.is_noise is None:
+            return "nobody can say whether that is noise"
+        return (
+            "inside the noise" if self.is_noise else f"{'better' if self.low > 0 else 'worse'} than the noise"
+        )
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtrit
 
-from maskkit.scoring.metrics import Floats
-from maskkit.scoring.paired_bootstrap import ACCURACY, MACRO_F1, OnlyOne, Paired, held_together
+from maskkit.scoring.bootstrap import DRAWS
+from maskkit.scoring.metrics import ACCURACY, MACRO_F1, Floats
+from maskkit.scoring.paired_bootstrap import OnlyOne, Paired, held_together
 from maskkit.scoring.results import Estimate, FoldSpread
 
 Basis = Literal["predictions", "training"]
-
-CONFIDENCE = 0.95  # that all intervals of a comparison hold together
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,7 @@ class Versus:
     @property
     def is_noise(self) -> bool | None:
         """Whether the interval of the difference holds 0; None if there is no interval."""
-        found = self.decisive
-        if found is None or found.low is None or found.high is None:
-            return None
-        return found.low <= 0 <= found.high
+        return None if self.decisive is None else self.decisive.is_noise
 
     @property
     def sentence(self) -> str:
@@ -120,11 +116,10 @@ class Versus:
         if round(found.value, 3) == 0:
             text = f"{self.label} scores as {self.first} does, to 0.001"
         if found.low is None or found.high is None:
-            return f"{text} (no interval: {self.limit}): nobody can say whether that is noise"
+            return f"{text} (no interval: {self.limit}): {found.verdict}"
         share = f"{100 * self.confidence:.4g} % interval {_three(found.low)} to {_three(found.high)}"
         over = "" if self.difference is not None else f", over {self.folds} folds"
-        verdict = "inside the noise" if self.is_noise else f"{how} than the noise"
-        return f"{text} ({share}{over}): {verdict}"
+        return f"{text} ({share}{over}): {found.verdict}"
 
 
 def against_first(
@@ -140,7 +135,7 @@ def against_first(
         same_folds: Whether all runs are known to have held out the same people in each fold.
     """
     first, second = scores[0], scores[index]
-    confidence = held_together(CONFIDENCE, len(scores) - 1)
+    confidence = held_together(DRAWS.confidence, len(scores) - 1)
     is_fair = same_folds or first.basis == second.basis == "predictions"
     ours = {one.fold: one for one in first.folds}
     both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskkit.labels import LabelSpace
-from maskkit.scoring import bootstrap, metrics
+from maskkit.scoring import metrics
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
 from maskkit.scoring.noise import Noise, noise
 from maskkit.scoring.results import Estimate
@@ -79,9 +80,7 @@ def score_slices(
     space: LabelSpace,
     person: Integers | None = None,
     macro_f1: Callable[[Counts], Floats] | None = None,
-    confidence: float = 0.95,
-    replicates: int = 1000,
-    seed: int = 0,
+    draws: Bootstrap = DRAWS,
 ) -> list[Slice]:
     """Score each slice by itself.
 
@@ -92,12 +91,11 @@ def score_slices(
         space: The label space.
         person: A code per person, negative where unknown, (N,).
         macro_f1: From counts (..., C, C) to the macro-F1 (...); over the classes in truth if left out.
-        confidence: Share of the replicates inside each interval.
-        replicates: Bootstrap replicates over people, of each slice.
-        seed: The same seed gives the same intervals.
+        draws: How the people of each slice are drawn anew.
     """
     cell = metrics.cells(truth, answer, classes=len(space))
-    people = bootstrap.number_people(person, rows=len(truth))
+    people = number_people(person, rows=len(truth))
+    measured = macro_f1 or _macro_f1_in_truth
     order = np.argsort(into.code, kind="stable")
     starts = np.searchsorted(into.code[order], np.arange(len(into.names) + 1))
     found = []
@@ -105,11 +103,15 @@ def score_slices(
         rows = order[starts[place] : starts[place + 1]]
         if not len(rows):
             continue
-        own = bootstrap.number_people(people[rows], rows=len(rows))
-        values, low, high = _measured(
-            cell[rows], own, space, macro_f1 or _macro_f1_in_truth, confidence, replicates, seed
+        own = number_people(people[rows], rows=len(rows))
+        macro, accuracy, *factors = draws.estimates(
+            cell[rows],
+            own,
+            cells=len(space) ** 2,
+            measure=lambda counts: metrics.overall(
+                counts.reshape(-1, len(space), len(space)), space, measured
+            ),
         )
-        macro, accuracy, *factors = (Estimate(*each) for each in zip(values, low, high, strict=True))
         names = [factor.name for factor in space.factors] if factors else []
         found.append(
             Slice(
@@ -118,41 +120,6 @@ def score_slices(
             )
         )  # fmt: skip
     return found
-
-
-def _measured(
-    cell: Counts,
-    people: Counts,
-    space: LabelSpace,
-    macro_f1: Callable[[Counts], Floats],
-    confidence: float,
-    replicates: int,
-    seed: int,
-) -> list[list[float | None]]:
-    """Return measures, and the low and the high ends of their intervals; None where undefined."""
-    classes = len(space)
-    joint = np.bincount(cell, minlength=classes**2).reshape(classes, classes)
-    kinds = bootstrap.kinds_of_people(cell, people)
-    drawn = bootstrap.replicates(kinds, classes=classes, count=replicates, seed=seed)
-    redrawn = np.concatenate([_measures(counts, space, macro_f1) for counts in drawn])  # (R, M)
-    if not people.max():
-        redrawn = np.full_like(redrawn, np.nan)  # the same person each time says nothing of others
-    low, high = bootstrap.percentile_interval(redrawn, confidence=confidence)
-    return [
-        [None if np.isnan(one) else float(one) for one in row]
-        for row in (_measures(joint, space, macro_f1), low, high)
-    ]
-
-
-def _measures(confusion: Counts, space: LabelSpace, macro_f1: Callable[[Counts], Floats]) -> Floats:
-    """Return macro-F1, accuracy, and that of each of several factors, (..., M), from counts (..., C, C)."""
-    measured = [macro_f1(confusion), metrics.accuracy(confusion)]
-    if len(space.factors) > 1:
-        measured += [
-            metrics.accuracy(metrics.factor_confusion(confusion, space, factor))
-            for factor in range(len(space.factors))
-        ]
-    return np.stack(measured, axis=-1)
 
 
 def _macro_f1_in_truth(confusion: Counts) -> Floats:

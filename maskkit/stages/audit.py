@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.header import same_space
 from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -28,6 +27,7 @@ from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey, joined, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import track
+from maskkit.scoring.judged import Judged
 
 MOST_SHOWN = 300  # findings with their photos in a page
 CORRECTION_COLUMNS = ("path", "person_id", "column", "value", "from", "kind", "confidence", "evidence")
@@ -115,7 +115,7 @@ def audit(
         MaskkitError: Photos are not under the root, or predictions do not fit or hold no probabilities.
         RefusedError: The predictions are of models that have seen the people.
     """
-    probs = None if predictions is None else _probabilities(manifest, predictions)
+    probs = None if predictions is None else _probabilities(manifest, predictions)  # (rows, C)
     findings = [*people_in_two_folds(manifest), *contradictions(manifest), *odd_numbers_of_photos(manifest)]
     findings += faceless(manifest)
     checks = ["people"]
@@ -204,29 +204,9 @@ def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.f
             why="how sure a model is tells a wrong label from a hard photo",
             fix="give what `maskkit predict --oof -o oof.parquet` writes",
         )
-    if predictions.header.space is not None:
-        same_space(manifest.space, predictions.header.space, names=(manifest.name, predictions.name))
-    if predictions.probs.shape[1] != len(manifest.space):
-        raise MaskkitError(
-            f"{predictions.name} has {predictions.probs.shape[1]} classes",
-            why=f"{manifest.name} has {len(manifest.space)}",
-            fix="use predictions of the same label space",
-        )
-    if predictions.leaked:
-        raise RefusedError(
-            f"the models behind {predictions.name} have seen the people on {predictions.leaked} photos",
-            why="a model repeats the wrong labels that it was trained on",
-            fix="make the predictions with --oof",
-        )
-    place = pc.fill_null(pc.index_in(manifest.table["path"], value_set=predictions.path), -1).to_numpy()
-    if not (place >= 0).any():
-        raise MaskkitError(
-            f"{predictions.name} says nothing of the photos of {manifest.name}",
-            why="they share no path",
-            fix="give predictions of this manifest",
-        )
+    judged = Judged.some(manifest, predictions, needs_label=False)
     probs = np.full((len(manifest), len(manifest.space)), np.nan, np.float32)
-    probs[place >= 0] = predictions.probs[place[place >= 0]]
+    probs[judged.rows] = judged.probs
     return probs
 
 

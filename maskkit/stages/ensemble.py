@@ -8,17 +8,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.predictions import Predictions
-from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.errors import MaskkitError, examples
 from maskkit.options.train_options import Search, Vote
-from maskkit.predicting.aligning import aligned, common_fold
 from maskkit.predicting.blend_rule import Rule
 from maskkit.predicting.votes import agreement
-from maskkit.scoring.panel import Panel
+from maskkit.scoring.bootstrap import DRAWS, Bootstrap
+from maskkit.scoring.judged import Judged, leak_facts, refuse_leaking
+from maskkit.scoring.panel import (
+    Panel,
+    adjustments_of,
+    aligned,
+    check_classes,
+    check_counterparts,
+    common_fold,
+)
 
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
@@ -26,7 +35,6 @@ if TYPE_CHECKING:
     from maskkit.fitting.blend import Fitted, NestedBlend
     from maskkit.fitting.diversity import MemberPair
     from maskkit.predicting.adjustments import AfterVote
-    from maskkit.scoring.judged import Trial
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +48,14 @@ class Fit:
         on: Holds the truth of these, and names the people.
         search: `greedy` for the highest macro-F1, `weights` for the smallest log loss of the mean.
         max_members: At most so many members get a weight.
-        seed: Of the folds of people by which the blend is judged, and of the bootstrap.
-        replicates: Bootstrap replicates over people.
+        draws: How people are drawn anew; its seed is that of the folds by which the blend is judged, too.
     """
 
     members: Sequence[Predictions]
     on: Manifest
     search: Search = "greedy"
     max_members: int | None = None
-    seed: int = 0
-    replicates: int = 1000
+    draws: Bootstrap = DRAWS
 
 
 @dataclass(frozen=True)
@@ -103,39 +109,29 @@ def ensemble(
         RefusedError: A member was predicted by models that have seen the people in it.
     """
     given = [*members, *(fit.members if fit else ())]
-    _refuse_leaking(given, allow_leak=allow_leak)
+    refuse_leaking(given, allow_leak=allow_leak)
     if vote != "hard":
         _need_probabilities(given, vote)
     rule, found = Rule(vote, None if weights is None else tuple(weights)), None
     pairs: Sequence[MemberPair] | None = None
     if fit is not None:
-        trial, found = _fitted(members, fit, vote, allow_leak=allow_leak)
+        judged, found = _fitted(members, fit, vote, allow_leak=allow_leak)
         rule, pairs = found.rule, found.pairs
     elif truth is not None:
         pairs = _pairs(members, truth, allow_leak=allow_leak)
-    header = Header("predictions", None)
+    header = _header(members or given, found)
     if history:
         shares = None if weights is None else list(weights)
         options: dict[str, object] = {"vote": vote, "weights": shares, "allow_leak": allow_leak}
-        header = _header(members, options, fit, truth, after, found)
+        header = _with_history(header, members, options, fit, truth, after)
     if found is not None and not members:
-        said: Sequence[Integers] = trial.panel.answers
-        result, ties = _nested(trial, found.nested, header), found.nested.ties
+        answers = judged.panel.answers
+        result, ties = _nested(judged, found.nested, header), found.nested.ties
     else:
-        result, ties, said = _voted(members, rule, header)
+        result, ties, answers = _voted(members, rule, header)
     if after is not None:
-        result = after.applied(result)
-    return Ensemble(result, ties, agreement(said), found, pairs)
-
-
-def _refuse_leaking(given: Sequence[Predictions], *, allow_leak: bool) -> None:
-    leaking = [member.name for member in given if member.leaked]
-    if leaking and not allow_leak:
-        raise RefusedError(
-            f"models have seen people they answer for in {examples(leaking)}",
-            why="their answers look better than they are",
-            fix="predict with --oof, or use --allow-leak",
-        )
+        result = after.applied(result, allow_leak=allow_leak)
+    return Ensemble(result, ties, agreement(answers), found, pairs)
 
 
 def _need_probabilities(given: Sequence[Predictions], vote: Vote) -> None:
@@ -150,72 +146,85 @@ def _need_probabilities(given: Sequence[Predictions], vote: Vote) -> None:
 
 def _fitted(
     members: Sequence[Predictions], fit: Fit, vote: Vote, *, allow_leak: bool
-) -> tuple[Trial, Fitted]:
+) -> tuple[Judged, Fitted]:
     """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
     from maskkit.fitting.blend import Plan, fitted
     from maskkit.fitting.people_parts import parts_of_people
-    from maskkit.scoring.judged import Trial, check_answers, check_counterparts
 
     for member in members:
-        check_answers(fit.on, member)
+        check_classes(member, fit.on.space, of=fit.on.name)
     if members:
         check_counterparts(members, fit.members)
-    trial = Trial.of(fit.on, fit.members, allow_leak=allow_leak)
+    judged = Judged.same(fit.on, fit.members, allow_leak=allow_leak)
     plan = Plan(vote, fit.search, fit.max_members)
-    part = parts_of_people(trial.truth, trial.person, classes=len(trial.space), seed=fit.seed, fewest=3)
-    return trial, fitted(trial, plan, part, replicates=fit.replicates, seed=fit.seed)
+    part = parts_of_people(
+        judged.truth, judged.person, classes=len(judged.space), seed=fit.draws.seed, fewest=3
+    )
+    return judged, fitted(judged, plan, part, fit.draws)
 
 
 def _pairs(
     members: Sequence[Predictions], truth: Manifest, *, allow_leak: bool
 ) -> Sequence[MemberPair] | None:
     from maskkit.fitting.diversity import pairs
-    from maskkit.scoring.judged import Trial
 
     if not truth.has("label") or not (truth.labels >= 0).any():
         return None
-    trial = Trial.of(truth, members, allow_leak=allow_leak)
-    return tuple(pairs(trial.panel.answers, trial.truth))
+    judged = Judged.same(truth, members, allow_leak=allow_leak)
+    return tuple(pairs(judged.panel.answers, judged.truth))
 
 
 def _voted(
     members: Sequence[Predictions], rule: Rule, header: Header
 ) -> tuple[Predictions, int, Sequence[Integers]]:
-    """Return the blend, the number of ties, and what each member answered, in one order."""
-    rows = aligned(members)
-    answers = [member.answer for member in rows]
-    probs = [member.probs for member in rows if member.probs is not None]
+    """Return the blend, the number of ties, and what each member answers, in one order."""
+    place = aligned(members)
     classes = next((member.classes for member in members if member.classes), None)
-    count = len(classes) if classes else max(int(answer.max(initial=0)) for answer in answers) + 1
-    blend = rule.blended(Panel(answers, probs if len(probs) == len(rows) else None, count))
+    count = len(classes) if classes else max(int(one.answer.max(initial=0)) for one in members) + 1
+    panel = Panel.of(members, place, classes=count)
+    blend = rule.blended(panel)
     degrees = blend.probs
     if degrees is None and classes:
         degrees = np.eye(count, dtype=np.float32)[blend.answer]  # a decision, not a degree
-    result = Predictions(members[0].path, blend.answer, degrees, classes, common_fold(rows), header)
-    return result, blend.ties, answers
-
-
-def _nested(trial: Trial, nested: NestedBlend, header: Header) -> Predictions:
-    probs = (
-        np.eye(len(trial.space), dtype=np.float32)[nested.answer] if nested.probs is None else nested.probs
+    fold = common_fold(members, place)
+    return (
+        Predictions(members[0].path, blend.answer, degrees, classes, fold, header),
+        blend.ties,
+        panel.answers,
     )
-    return Predictions(trial.path, nested.answer, probs, tuple(trial.space.names), trial.fold, header)
 
 
-def _header(
+def _nested(judged: Judged, nested: NestedBlend, header: Header) -> Predictions:
+    space, probs = judged.space, nested.probs
+    if probs is None:
+        probs = np.eye(len(space), dtype=np.float32)[nested.answer]
+    path = judged.manifest.table["path"].take(pa.array(judged.rows))
+    fold = common_fold(judged.given, judged.place)
+    return Predictions(path, nested.answer, probs, tuple(space.names), fold, header)
+
+
+def _header(members: Sequence[Predictions], found: Fitted | None) -> Header:
+    """Return what is known of the blend by its members, without history."""
+    facts = dict(leak_facts(members))
+    if found is not None:
+        from maskkit.fitting.blend import fit_fact
+
+        facts["blend"] = fit_fact(found)
+    return Header("predictions", None, (), facts | adjustments_of(members))
+
+
+def _with_history(
+    header: Header,
     members: Sequence[Predictions],
     options: dict[str, object],
     fit: Fit | None,
     truth: Manifest | None,
     after: AfterVote | None,
-    found: Fitted | None,
 ) -> Header:
-    from maskkit.predicting.adjustments import joined
-
     beside: dict[str, Sequence[Predictions | Manifest | Decision]] = {}
     if fit is not None:
         beside["fit"] = fit.members
-        options |= {"fit": [one.as_input().name for one in fit.members], "seed": fit.seed}
+        options |= {"fit": [one.as_input().name for one in fit.members], "seed": fit.draws.seed}
         options |= {"search": None if options["vote"] == "stacking" else fit.search}
         options |= {"max_members": fit.max_members}
     on = truth if fit is None else fit.on
@@ -234,17 +243,8 @@ def _header(
         for name, several in beside.items()
         for one in several
     ]
-    speaking = members or (fit.members if fit else ())
     sources = [*members, *(one for several in beside.values() for one in several)]
     space = next((one.header.space for one in sources if one.header.space), None)
-    facts: dict[str, object] = {"leaked": max(member.leaked for member in speaking)}
-    unique = {(one.salt, one.digests.tobytes()): one for member in speaking for one in member.seen}
-    if unique:
-        facts["seen"] = [one.to_json() for one in unique.values()]
-    if found is not None:
-        from maskkit.fitting.blend import fit_fact
-
-        facts["blend"] = fit_fact(found)
     record = Record("ensemble", options, tuple(inputs))
     history = (*merged(one.header.history for one in sources), record)
-    return Header("predictions", space, history, facts | joined(speaking))
+    return replace(header, space=space, history=history)

@@ -11,25 +11,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import NO_FOLD, check
-from maskkit.artifacts.header import Header, Input, Record, merged, same_space
+from maskkit.artifacts.header import Header, Input, Record, merged
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.errors import MaskkitError, examples
+from maskkit.errors import MaskkitError
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.roots import photo_files
-from maskkit.options.train_options import Balance, Targets
-from maskkit.options.values import parse_pseudo_weight, parse_thresholds
+from maskkit.options.train_options import Targets
+from maskkit.options.values import parse_pseudo_weight
 from maskkit.pseudo_labelling.added_rows import grown, origins, paths_under
 from maskkit.pseudo_labelling.ancestry import ALL_FOLDS, folds_to_train, model_folds
-from maskkit.pseudo_labelling.selection import (
-    ClassTally,
-    above,
-    answers,
-    most_confident,
-    tally,
-    thresholds,
-    weights,
-)
+from maskkit.pseudo_labelling.selection import SURE, ClassTally, Selection, answers, tally, weights
+from maskkit.scoring.judged import Judged
+from maskkit.scoring.panel import check_classes
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +53,7 @@ def pseudo(
     predictions: Predictions,
     photos: Manifest | None = None,
     *,
-    threshold: str = "0.9",
-    share: float | None = None,
-    balance: Balance = "labels",
+    which: Selection = SURE,
     targets: Targets = "hard",
     weight: str = "1",
     allow_leak: bool = False,
@@ -76,10 +68,7 @@ def pseudo(
         manifest: Labelled, with folds.
         predictions: Of photos without labels, with probabilities.
         photos: The manifest of these photos; None if they are in `manifest` itself.
-        threshold: Least confidence, for all, by level or by class: `0.9,age=60plus:0.6`.
-        share: Instead, the share of the photos to take, the most confident first.
-        balance: With `share`, which shares the classes have: those of the labels trained on, those of the
-            predictions, or any.
+        which: Of the photos are added.
         targets: `hard`: the class; `soft`: also the probabilities, as `target_probs`.
         weight: A number, `confidence`, or `confidence:0.5`.
         allow_leak: Take labels of models that have seen people of every fold, or are unknown.
@@ -89,33 +78,27 @@ def pseudo(
         RefusedError: No fold may train on them without its score being of labels that were known.
     """
     manifest.need("fold", "label", "target", "weight")
-    least, rule = thresholds(parse_thresholds(threshold), manifest.space), parse_pseudo_weight(weight)
-    probs = _probabilities(manifest, predictions)
-    home = manifest if photos is None else photos
+    rule, home = parse_pseudo_weight(weight), manifest if photos is None else photos
+    judged = _judged(home, manifest, predictions)
+    rows, probs = judged.rows, judged.probs
+    assert probs is not None
     same_boxes(home, manifest)
-    rows = _rows(home, predictions)
     for_fold = folds_to_train(manifest, predictions, allow_leak=allow_leak)  # (predictions,)
     paths = paths_under(manifest, home).take(pa.array(rows))
     usable = np.flatnonzero(_is_usable(manifest, paths, home.table["person_id"].take(pa.array(rows))))
 
     answer, confidence = answers(probs[usable], name=predictions.name)
     labelled = _labelled(manifest, for_fold)
-    if share is None:
-        is_chosen = above(confidence, answer, least)
-    else:
-        is_chosen = most_confident(confidence, answer, share=share, balance=balance, labels=labelled)
-    _need_some(is_chosen, confidence, share)
-    weighed, which = weights(confidence, rule), usable[is_chosen]
+    is_chosen = which.of(confidence, answer, space=manifest.space, labels=labelled)
+    weighed, added = weights(confidence, rule), usable[is_chosen]
 
-    columns = _columns(answer[is_chosen], weighed[is_chosen], for_fold[which])
+    columns = _columns(answer[is_chosen], weighed[is_chosen], for_fold[added])
     if targets == "soft":
-        columns["target_probs"] = _probs_column(probs[which])
-    growing = grown(manifest, home, paths.take(pa.array(which)), rows[which]).set_all(columns)
+        columns["target_probs"] = _probs_column(probs[added])
+    growing = grown(manifest, home, paths.take(pa.array(added)), rows[added]).set_all(columns)
     options = {
         "unlabeled": None if photos is None else photos.as_input().name,
-        "threshold": threshold if share is None else None,
-        "share": share,
-        "balance": None if share is None else balance,
+        **which.options(),
         "targets": targets,
         "weight": weight,
         "allow_leak": allow_leak,
@@ -146,38 +129,16 @@ def _inputs(manifest: Manifest, predictions: Predictions, photos: Manifest | Non
     return tuple(inputs)
 
 
-def _probabilities(manifest: Manifest, predictions: Predictions) -> Floats:
-    names = (manifest.name, predictions.name)
-    if predictions.header.space is not None:
-        same_space(manifest.space, predictions.header.space, names=names)
+def _judged(home: Manifest, manifest: Manifest, predictions: Predictions) -> Judged:
+    """Return the photos that are predicted, which are of the classes of both manifests."""
     if predictions.probs is None:
         raise MaskkitError(
             f"{predictions.name} holds no probabilities",
             why="without them nobody knows which answers are sure, and a submission holds answers only",
             fix="give what `maskkit predict` writes without --submission",
         )
-    if predictions.classes != tuple(manifest.space.names):
-        theirs = examples(predictions.classes or ())
-        raise MaskkitError(
-            f"{names[1]} has other classes than {names[0]}",
-            why=f"the former {theirs}, the latter {examples(manifest.space.names)}",
-            fix="predict with models of the same label space, and keep the order of the columns",
-        )
-    return predictions.probs
-
-
-def _rows(photos: Manifest, predictions: Predictions) -> Integers:
-    """Return the row of each prediction's photo, (predictions,)."""
-    place = pc.index_in(predictions.path, value_set=photos.table["path"])
-    if place.null_count:
-        strangers = predictions.path.filter(place.is_null()).to_pylist()
-        raise MaskkitError(
-            f"{predictions.name} predicts {len(strangers)} photos that are not in {photos.name}: "
-            + examples(strangers),
-            why="a path leads to a photo only with the root that its manifest holds",
-            fix="give the manifest that was predicted: --unlabeled FILE",
-        )
-    return np.asarray(place.to_numpy(), np.int64)
+    check_classes(predictions, manifest.space, of=manifest.name)
+    return Judged.predicted(home, predictions)
 
 
 def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -211,19 +172,6 @@ def _named(for_fold: Integers) -> tuple[int, ...] | None:
     """Return the folds named, each once; None if all may train."""
     folds = np.unique(for_fold)
     return None if (folds == ALL_FOLDS).all() else tuple(folds.tolist())
-
-
-def _need_some(is_chosen: NDArray[np.bool_], confidence: Floats, share: float | None) -> None:
-    if is_chosen.any():
-        return
-    if share is None:
-        why = f"the most confident of {len(confidence)} photos has {confidence.max():.7g}"
-        raise MaskkitError("no photo is confident enough", why=why, fix="use a lower --threshold, or --share")
-    raise MaskkitError(
-        f"--share {share:g} of {len(confidence)} photos is none",
-        why="the share is rounded to whole photos of each class, and no class answered has a part in it",
-        fix="use a larger --share, or --balance none",
-    )
 
 
 def _columns(answer: Integers, weight: Floats, for_fold: Integers) -> dict[str, pa.Array]:

@@ -53,7 +53,7 @@ def test_parquet_comes_back_whole() -> None:
     assert again.classes == ("on/young", "on/old", "off/young", "off/old")
     assert again.header.to_json() == HEADER.to_json()
     assert again.leaked == 2
-    assert [item.salt for item in again.seen] == ["x"]
+    assert [item.salt for item in again.trained_on] == ["x"]
 
 
 def test_a_csv_of_probabilities_comes_back_to_the_last_bit() -> None:

@@ -1,29 +1,27 @@
 import json
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from members import drawn_panel
+from members import drawn_panel, judged_of, only
 from sklearn.metrics import f1_score
 
 from maskkit.fitting.blend import Plan, ensemble_json, equal_vote, fitted, nested_answers, verdicts
 from maskkit.labels import Factor, LabelSpace
-from maskkit.scoring.judged import Trial
+from maskkit.scoring.bootstrap import Bootstrap
+from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import Panel
 
 SPACE = LabelSpace((Factor("mask", ("on", "off", "low")),))
 PLANS = [Plan("hard"), Plan("soft"), Plan("rank"), Plan("soft", "weights"), Plan("stacking")]
 PEOPLE = 60
+PERSON = np.repeat(np.arange(PEOPLE), 4)
 
 
-def trial(*, skill: tuple[float, ...] = (1.5, 1.4, 1.0), seed: int = 0) -> Trial:
+def drawn(*, skill: tuple[float, ...] = (1.5, 1.4, 1.0), seed: int = 0) -> Judged:
     random = np.random.default_rng(seed)
-    person = np.repeat(np.arange(PEOPLE), 4)
-    truth = random.integers(0, 3, len(person))
+    truth = random.integers(0, 3, len(PERSON))
     panel = drawn_panel(truth, classes=3, skill=skill, seed=seed)
-    names = tuple(f"member{place}" for place in range(len(skill)))
-    path = pa.chunked_array([pa.array([f"{row}.jpg" for row in range(len(person))])])
-    return Trial(SPACE, names, panel, truth, person, path, None)
+    return judged_of(panel, truth, PERSON, space=SPACE)
 
 
 FOLD = np.arange(PEOPLE * 4) // 4 % 5
@@ -31,7 +29,7 @@ FOLD = np.arange(PEOPLE * 4) // 4 % 5
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_answers_to_a_fold_do_not_know_the_truth_of_its_people(plan: Plan) -> None:
-    given = trial()
+    given = drawn()
     plain = nested_answers(given.panel, given.truth, FOLD, plan)
     other = given.truth.copy()
     other[FOLD == 2] = np.random.default_rng(1).permutation(other[FOLD == 2])
@@ -45,7 +43,7 @@ def test_the_answers_to_a_fold_do_not_know_the_truth_of_its_people(plan: Plan) -
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_each_fold_is_answered_by_the_rule_of_the_others(plan: Plan) -> None:
-    given = trial()
+    given = drawn()
     nested = nested_answers(given.panel, given.truth, FOLD, plan)
     for fold, rule in enumerate(nested.rules):
         inside = np.equal(FOLD, fold)
@@ -56,8 +54,8 @@ def test_each_fold_is_answered_by_the_rule_of_the_others(plan: Plan) -> None:
 
 
 def test_scores_are_those_of_scikit_learn_and_gains_their_differences() -> None:
-    given = trial()
-    found = fitted(given, Plan("soft"), FOLD, replicates=50)
+    given = drawn()
+    found = fitted(given, Plan("soft"), FOLD, Bootstrap(50))
     answers = {
         "in_sample": found.rule.blended(given.panel).answer,
         "blend": found.nested.answer,
@@ -79,7 +77,7 @@ def test_scores_are_those_of_scikit_learn_and_gains_their_differences() -> None:
 def test_weights_found_on_noise_look_better_than_they_are() -> None:
     gaps = []
     for seed in range(6):
-        found = fitted(trial(skill=(0.4,) * 8, seed=seed), Plan("soft"), FOLD, replicates=2, seed=seed)
+        found = fitted(drawn(skill=(0.4,) * 8, seed=seed), Plan("soft"), FOLD, Bootstrap(2, seed))
         assert found.blend.value is not None
         gaps.append(found.in_sample - found.blend.value)
     assert min(gaps) > 0
@@ -87,14 +85,9 @@ def test_weights_found_on_noise_look_better_than_they_are() -> None:
 
 
 def test_copies_of_one_member_gain_nothing_and_the_verdict_says_so() -> None:
-    one = trial()
-    panel = one.panel.only([0, 0])
-    found = fitted(
-        Trial(SPACE, ("a", "b"), panel, one.truth, one.person, one.path, None),
-        Plan("soft"),
-        FOLD,
-        replicates=20,
-    )
+    one = drawn()
+    copies = judged_of(only(one.panel, [0, 0]), one.truth, PERSON, space=SPACE)
+    found = fitted(copies, Plan("soft"), FOLD, Bootstrap(20))
     assert found.rule.weights == (1.0, 0.0)
     assert vars(found.over_best) == {"value": 0, "low": 0, "high": 0}
     assert verdicts(found)[0] == (
@@ -103,7 +96,7 @@ def test_copies_of_one_member_gain_nothing_and_the_verdict_says_so() -> None:
 
 
 def test_second_opinions_beat_the_best_member_by_more_than_noise() -> None:
-    found = fitted(trial(skill=(1.5,) * 6), Plan("soft"), FOLD, replicates=100)
+    found = fitted(drawn(skill=(1.5,) * 6), Plan("soft"), FOLD, Bootstrap(100))
     assert found.over_best.low is not None
     assert found.over_best.low > 0
     assert verdicts(found)[0].endswith(": better than the noise")
@@ -111,7 +104,7 @@ def test_second_opinions_beat_the_best_member_by_more_than_noise() -> None:
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_report_is_plain_json_that_names_every_member(plan: Plan) -> None:
-    found = fitted(trial(), plan, FOLD, replicates=20)
+    found = fitted(drawn(), plan, FOLD, Bootstrap(20))
     told = json.loads(json.dumps(ensemble_json(found, found.pairs, np.eye(3), found.names), allow_nan=False))
     assert [one["fitted_on"] for one in told["members"]] == list(found.names)
     if plan.vote != "stacking":
@@ -121,11 +114,8 @@ def test_the_report_is_plain_json_that_names_every_member(plan: Plan) -> None:
 
 
 def test_answers_only_are_weighed_by_a_hard_vote() -> None:
-    given = trial()
-    silent = Panel(given.panel.answers, None, 3)
-    found = fitted(
-        Trial(SPACE, given.names, silent, given.truth, given.person, given.path, None),
-        Plan("hard"), FOLD, replicates=20,
-    )  # fmt: skip
+    given = drawn()
+    answers = judged_of(Panel(given.panel.answers, None, 3), given.truth, PERSON, space=SPACE)
+    found = fitted(answers, Plan("hard"), FOLD, Bootstrap(20))
     assert found.nested.probs is None
     assert found.in_sample >= max(one.value or 0 for one in found.own)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from members import drawn_panel
+from members import drawn_panel, only
 from sklearn.metrics import f1_score
 
 from maskkit.fitting.greedy_selection import greedy
@@ -68,7 +68,7 @@ def test_takes_no_more_members_than_allowed() -> None:
 
 def test_of_members_that_are_as_good_the_first_is_chosen() -> None:
     panel, truth = drawn(2)
-    twins = panel.only([1, 1, 1])
+    twins = only(panel, [1, 1, 1])
     assert greedy(twins, truth, vote="soft").tolist() == [1, 0, 0]
 
 
@@ -92,4 +92,4 @@ def test_the_order_of_photos_changes_nothing(seed: int, vote: Vote, order: list[
 
 def test_members_that_agree_on_everything_are_one() -> None:
     panel, truth = drawn(3)
-    assert greedy(panel.only([0, 0]), truth, vote="hard").tolist() == [1, 0]
+    assert greedy(only(panel, [0, 0]), truth, vote="hard").tolist() == [1, 0]

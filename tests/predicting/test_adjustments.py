@@ -11,8 +11,9 @@ from maskkit.artifacts.header import Header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.predicting.adjustments import joined, with_consensus, with_decision
+from maskkit.predicting.adjustments import with_consensus, with_decision
 from maskkit.predicting.consensus import agreed
+from maskkit.scoring.panel import adjustments_of
 
 PROBS = np.random.default_rng(0).dirichlet(np.ones(18), size=6).astype(np.float32)
 PERSON = np.array([0, 0, 0, 1, 1, -1])
@@ -40,7 +41,7 @@ def test_a_decision_changes_the_answers_and_the_header_names_it() -> None:
     result = with_decision(given(), decision)
     assert (result.answer == 0).all()
     assert result.adjusted == {"decision": {"method": "classes", "sha256": decision.as_input().sha256}}
-    assert joined([given(), result]) == result.adjusted
+    assert adjustments_of([given(), result]) == result.adjusted
 
 
 @pytest.mark.parametrize("change", ["consensus", "decision"])

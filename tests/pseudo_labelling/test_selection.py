@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskkit.errors import MaskkitError
-from maskkit.labels import HOME
+from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.options.train_options import Balance
 from maskkit.options.values import parse_thresholds
 from maskkit.pseudo_labelling.selection import (
-    above,
+    Selection,
     answers,
     apportioned,
     most_confident,
@@ -48,8 +48,10 @@ def test_a_class_or_level_that_does_not_exist_is_an_error_with_those_that_do(rul
 
 
 def test_an_answer_as_confident_as_asked_for_is_taken() -> None:
-    least = np.array([0.7, 0.9, 0.99], np.float32)
-    assert above(CONFIDENCE, ANSWER, least).tolist() == [False, True, True, True, False, False, False, True]
+    space = LabelSpace((Factor("mask", ("on", "off", "low")),))
+    sure = Selection("0.7,off:0.9,low:0.99")
+    taken = sure.of(CONFIDENCE, ANSWER, space=space, labels=np.array([1, 1, 1]))
+    assert taken.tolist() == [False, True, True, True, False, False, False, True]
 
 
 def test_the_most_confident_have_the_balance_of_the_labels() -> None:

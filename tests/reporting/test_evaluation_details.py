@@ -8,6 +8,7 @@ from test_evaluation_report import evaluation_page, of
 
 from maskkit.labels import HOME
 from maskkit.reporting.pictured import Pictured
+from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.boundary import boundaries
 from maskkit.scoring.calibration import calibration
 from maskkit.scoring.changed_answers import Against, Changed
@@ -43,21 +44,23 @@ def everything() -> Evaluation:
     probs = random.dirichlet(np.ones(18), len(truth)) + 0.2 * np.eye(18)[truth]
     probs /= probs.sum(1, keepdims=True)
     answer, other = probs.argmax(1), (truth + (random.random(len(truth)) < 0.4)) % 18
-    judged = paired(truth, [other, answer], space=HOME, person=person, replicates=20)
+    judged = paired(truth, [other, answer], space=HOME, person=person, draws=Bootstrap(20))
     versus = Versus("ours", "theirs", 0.95, judged.difference[0], judged.only[0], None, 0, 0, "")
     changed = (
         Changed("a/mask1.jpg", "a", "t", "x", "y", is_right=False),
         Changed("b.jpg", None, "t", "x", "y", is_right=True),
     )
     into = Cut(("old", "young"), (ages < 40).astype(np.int64))
-    slices = score_slices(truth, answer, into, space=HOME, person=person, replicates=20)
+    slices = score_slices(truth, answer, into, space=HOME, person=person, draws=Bootstrap(20))
     return Evaluation(
-        score(truth, answer, space=HOME, person=person, fold=person % 3, replicates=20),
+        score(truth, answer, space=HOME, person=person, fold=person % 3, draws=Bootstrap(20)),
         1.25,
         (),
         calibration=calibration(truth, probs),
         boundaries=tuple(
-            boundaries(HOME.factors[2], ages.astype(float), truth != answer, person=person, replicates=20)
+            boundaries(
+                HOME.factors[2], ages.astype(float), truth != answer, person=person, draws=Bootstrap(20)
+            )
         ),
         mistakes=(mistake(),),
         slices=(Slicing.of("camera", slices),),

@@ -14,6 +14,7 @@ from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page
 from maskkit.reporting.report import Report
+from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.measuring import score
 from maskkit.scoring.results import Scores
@@ -26,7 +27,9 @@ def home_scores(*, people: int = 60, known: bool = True) -> Scores:
     person = np.repeat(np.arange(people), 7)
     truth = np.tile([0, 0, 0, 0, 0, 6, 12], people) + generator.integers(0, 5, size=people)[person]
     answer = np.where(generator.random(len(truth)) < 0.7, truth, generator.integers(0, 17, size=len(truth)))
-    return score(truth, answer, space=HOME, person=person if known else None, fold=person % 3, replicates=100)
+    return score(
+        truth, answer, space=HOME, person=person if known else None, fold=person % 3, draws=Bootstrap(100)
+    )
 
 
 def of(scores: Scores) -> Evaluation:
@@ -68,7 +71,7 @@ def test_says_so_when_people_are_unknown_or_only_one() -> None:
 def test_marks_classes_of_few_people() -> None:
     rows = np.repeat([0, 1], [100, 7])
     space = LabelSpace((Factor("mask", ("often", "seldom")),))
-    html = evaluation_page(of(score(rows, rows, space=space, replicates=20)))
+    html = evaluation_page(of(score(rows, rows, space=space, draws=Bootstrap(20))))
     assert re.findall(r'<th scope="row">(\w+) <span class="tag medium">', html) == ["seldom"]
     common = evaluation_page(of(score(rows[:99], rows[:99], space=space)))
     assert "seldom <span" in common.replace("\n", "")  # nobody at all is few too
@@ -88,7 +91,7 @@ def test_shows_folds_factors_and_charts_only_where_there_are_any() -> None:
 def test_leaves_a_matrix_too_wide_to_read_to_the_json() -> None:
     space = LabelSpace((Factor("shade", tuple(f"shade{number}" for number in range(61))),))
     rows = np.arange(61)
-    html = evaluation_page(of(score(rows, rows[::-1], space=space, replicates=20)))
+    html = evaluation_page(of(score(rows, rows[::-1], space=space, draws=Bootstrap(20))))
     assert "The matrix of 61 classes is too wide" in words(html)
     assert 'class="heat' not in html
 
@@ -125,7 +128,7 @@ def judged() -> tuple[Report, Answers, Answers]:
     random = np.random.default_rng(1)
     truth = random.integers(0, 18, 600)
     answer = np.where(random.random(600) < 0.5, truth, random.integers(6, 18, 600))
-    found = of(score(truth, answer, space=HOME, person=np.arange(600) // 7, replicates=20))
+    found = of(score(truth, answer, space=HOME, person=np.arange(600) // 7, draws=Bootstrap(20)))
     return evaluation_report(found, manifest="m", predictions="p"), truth, answer
 
 

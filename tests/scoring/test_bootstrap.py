@@ -3,6 +3,7 @@ import pytest
 
 from maskkit.errors import MaskkitError
 from maskkit.scoring import bootstrap, metrics
+from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.metrics import Floats, Integers
 
 
@@ -11,8 +12,8 @@ def accuracies(
 ) -> Floats:
     cell = metrics.cells(truth, answer, classes=2)
     kinds = bootstrap.kinds_of_people(cell, bootstrap.number_people(person, rows=len(truth)))
-    drawn = bootstrap.replicates(kinds, classes=2, count=count, seed=seed)
-    return np.concatenate([metrics.accuracy(confusions) for confusions in drawn])  # (count,)
+    drawn = Bootstrap(count, seed).redrawn(kinds, 4)
+    return np.concatenate([metrics.accuracy(counts.reshape(-1, 2, 2)) for counts in drawn])  # (count,)
 
 
 def test_numbers_people_and_makes_each_unknown_a_person_of_its_own() -> None:
@@ -34,10 +35,10 @@ def test_draws_whole_people() -> None:
     truth = np.zeros(12, dtype=np.int64)
     person = np.repeat(np.arange(3), 4)
     kinds = bootstrap.kinds_of_people(metrics.cells(truth, person % 2, classes=2), person)
-    (confusions,) = bootstrap.replicates(kinds, classes=2, count=50)
-    assert (confusions % 4 == 0).all()
-    assert (confusions.sum(axis=(1, 2)) == 12).all()
-    assert len(np.unique(confusions, axis=0)) > 1
+    (counts,) = Bootstrap(50).redrawn(kinds, 4)
+    assert (counts % 4 == 0).all()
+    assert (counts.sum(axis=1) == 12).all()
+    assert len(np.unique(counts, axis=0)) > 1
 
 
 def test_spreads_as_drawing_people_one_by_one_does() -> None:
@@ -89,33 +90,43 @@ def test_holds_the_true_accuracy_about_as_often_as_it_claims() -> None:
         person = np.repeat(np.arange(80), 7)
         answer = (generator.random(560) > skill[person]).astype(np.int64)
         found = accuracies(np.zeros(560, dtype=np.int64), answer, person, count=300, seed=trial)
-        low, high = bootstrap.percentile_interval(found[:, None])
+        low, high = Bootstrap().interval(found[:, None])
         held += int(low[0] <= 0.8 <= high[0])
     assert 180 <= held <= 198  # 190 expected
 
 
 def test_passes_over_replicates_that_leave_a_measure_undefined() -> None:
     values = np.array([[0.2, np.nan], [np.nan, np.nan], [0.4, np.nan]])
-    low, high = bootstrap.percentile_interval(values, confidence=0.5)
+    low, high = Bootstrap(confidence=0.5).interval(values)
     assert (low[0], high[0]) == pytest.approx((0.25, 0.35))
     assert np.isnan([low[1], high[1]]).all()
 
 
 def test_refuses_no_replicates_and_a_confidence_that_is_no_share() -> None:
-    kinds = bootstrap.kinds_of_people(np.array([0]), np.array([0]))
     with pytest.raises(MaskkitError, match="0 bootstrap replicates"):
-        next(bootstrap.replicates(kinds, classes=2, count=0))
+        Bootstrap(0)
     with pytest.raises(MaskkitError, match="95"):
-        bootstrap.percentile_interval(np.zeros((2, 1)), confidence=95)
+        Bootstrap(confidence=95)
+
+
+def test_one_person_has_measures_without_intervals() -> None:
+    cell, nobody = np.array([0, 1, 3]), np.zeros(3, np.int64)
+    alone, together = (
+        Bootstrap(20).estimates(cell, people, cells=4, measure=lambda counts: counts / 3)
+        for people in (nobody, np.arange(3))
+    )
+    assert [one.value for one in alone] == [one.value for one in together] == [1 / 3, 1 / 3, 0, 1 / 3]
+    assert {(one.low, one.high) for one in alone} == {(None, None)}
+    assert all(one.low is not None for one in together)
 
 
 def test_means_over_redrawn_people_are_those_of_their_photos(monkeypatch: pytest.MonkeyPatch) -> None:
     person = np.array([0, 0, 1, 2, 2, 2])
     values = np.random.default_rng(0).normal(size=(6, 2))
-    found = bootstrap.redrawn_means(values, person, count=50, seed=3)
+    found = Bootstrap(50, 3).redrawn_means(values, person)
     drawn = np.random.default_rng(3).multinomial(3, np.full(3, 1 / 3), size=50)
     for people, means in zip(drawn, found, strict=True):
         photos = np.repeat(np.arange(6), people[person])
         assert means == pytest.approx(values[photos].mean(axis=0))
     monkeypatch.setattr(bootstrap, "_CHUNK", 7)
-    assert bootstrap.redrawn_means(values, person, count=50, seed=3) == pytest.approx(found)
+    assert Bootstrap(50, 3).redrawn_means(values, person) == pytest.approx(found)

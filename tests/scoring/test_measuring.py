@@ -7,6 +7,7 @@ from sklearn.metrics import f1_score
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
+from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import Integers
 
@@ -95,7 +96,7 @@ def test_counts_photos_of_unknown_people_apart() -> None:
 
 def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
     truth, answer, person = some_answers(20)
-    scores = score(truth, answer, space=HOME, person=person, fold=person % 2, replicates=50)
+    scores = score(truth, answer, space=HOME, person=person, fold=person % 2, draws=Bootstrap(50))
     data = scores.to_json()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert list(data)[:5] == ["rows", "people", "rows_without_person", "macro_f1", "accuracy"]
@@ -106,9 +107,9 @@ def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
 
 def test_is_the_same_for_the_same_seed() -> None:
     truth, answer, person = some_answers(30)
-    first = score(truth, answer, space=HOME, person=person, seed=4)
-    assert first == score(truth, answer, space=HOME, person=person, seed=4)
-    assert first.macro_f1 != score(truth, answer, space=HOME, person=person, seed=5).macro_f1
+    first = score(truth, answer, space=HOME, person=person, draws=Bootstrap(seed=4))
+    assert first == score(truth, answer, space=HOME, person=person, draws=Bootstrap(seed=4))
+    assert first.macro_f1 != score(truth, answer, space=HOME, person=person, draws=Bootstrap(seed=5)).macro_f1
 
 
 def test_scores_the_competition_in_seconds() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskkit.scoring.noise import difference, is_noise, noise
+from maskkit.scoring.noise import difference, noise
 from maskkit.scoring.results import Estimate
 
 share = st.floats(0, 1)
@@ -14,7 +14,7 @@ def test_the_interval_of_a_difference_is_that_of_newcombe() -> None:
     assert found.value == pytest.approx(0.2)
     assert found.low == pytest.approx(0.0524, abs=2e-3)
     assert found.high == pytest.approx(0.3339, abs=2e-3)
-    assert not is_noise(found)
+    assert found.is_noise is False
 
 
 def test_a_difference_smaller_than_its_interval_is_noise() -> None:
@@ -38,7 +38,7 @@ def test_scores_without_an_interval_are_passed_over() -> None:
     assert noise(["a", "b"], [known, Estimate(0.8, None, None)]) is None
     assert noise(["a", "b"], [known, Estimate(None, None, None)]) is None
     assert noise([], []) is None
-    assert is_noise(difference(known, Estimate(0.1, None, None)))  # nobody can say
+    assert difference(known, Estimate(0.1, None, None)).is_noise is None
     assert difference(known, Estimate(None, None, None)).value is None
 
 
@@ -51,5 +51,5 @@ def test_a_difference_is_its_opposite_the_other_way_round(first: list[float], se
     assert there.low is not None
     assert back.high is not None
     assert there.low == pytest.approx(-back.high)
-    assert is_noise(there) == is_noise(back)
-    assert is_noise(difference(one, one))
+    assert there.is_noise == back.is_noise
+    assert difference(one, one).is_noise

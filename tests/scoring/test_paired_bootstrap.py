@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.scoring import bootstrap
+from maskkit.scoring.bootstrap import Bootstrap, Kinds
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import Integers
 from maskkit.scoring.paired_bootstrap import held_together, paired
@@ -52,7 +52,7 @@ def slow_macro_f1(pairs: list[tuple[int, int]]) -> float:
 
 def test_scores_as_scikit_learn_does() -> None:
     truth, answers, person = some_models(40)
-    found = paired(truth, answers, space=SMALL, person=person, replicates=20)
+    found = paired(truth, answers, space=SMALL, person=person, draws=Bootstrap(20))
     f1 = [f1_score(truth, answer, average="macro") for answer in answers]
     accuracy = [accuracy_score(truth, answer) for answer in answers]
     ages = [accuracy_score(truth % 2, answer % 2) for answer in answers]
@@ -77,7 +77,7 @@ def test_draws_the_same_people_for_both_as_a_slow_loop_over_people_does() -> Non
         drawn = [photo for one in generator.integers(0, 30, size=30) for photo in photos[one]]
         first, second = (slow_macro_f1([(photo[0], photo[model]) for photo in drawn]) for model in (1, 2))
         slow.append(second - first)
-    found = paired(truth, answers, space=SMALL, person=person, replicates=20_000)
+    found = paired(truth, answers, space=SMALL, person=person, draws=Bootstrap(20_000))
     low, high = np.quantile(slow, [0.025, 0.975])
     assert bounds(found.difference[0]["macro_f1"]) == pytest.approx((low, high), abs=0.06 * (high - low))
 
@@ -86,15 +86,15 @@ def test_draws_exactly_what_its_numbers_say(monkeypatch: pytest.MonkeyPatch) -> 
     """Expand the drawn kinds of people to photos, and score those by scikit-learn."""
     truth, answers, person = some_models(12, photos=2)
     drawn = []
-    original = bootstrap.redrawn
+    original = Bootstrap.redrawn
 
-    def remember(kinds: bootstrap.Kinds, **options: int) -> object:
-        for counts in original(kinds, **options):
+    def remember(self: Bootstrap, kinds: Kinds, cells: int, **options: int) -> object:
+        for counts in original(self, kinds, cells, **options):
             drawn.append(counts)
             yield counts
 
-    monkeypatch.setattr(bootstrap, "redrawn", remember)
-    found = paired(truth, answers, space=SMALL, person=person, replicates=40)
+    monkeypatch.setattr(Bootstrap, "redrawn", remember)
+    found = paired(truth, answers, space=SMALL, person=person, draws=Bootstrap(40))
     patterns = np.unique(np.stack([truth * 4 + answer for answer in answers]), axis=1)  # (2, patterns)
     (counts,) = drawn
     differences = []
@@ -116,8 +116,8 @@ def test_is_far_narrower_than_intervals_of_models_drawn_apart() -> None:
 
 def test_own_intervals_are_those_of_an_evaluation() -> None:
     truth, answers, person = some_models(150)
-    found = paired(truth, answers, space=SMALL, person=person, replicates=5000)
-    alone = score(truth, answers[0], space=SMALL, person=person, replicates=5000)
+    found = paired(truth, answers, space=SMALL, person=person, draws=Bootstrap(5000))
+    alone = score(truth, answers[0], space=SMALL, person=person, draws=Bootstrap(5000))
     low, high = bounds(alone.macro_f1)
     assert bounds(found.own[0]["macro_f1"]) == pytest.approx((low, high), abs=0.1 * (high - low))
 
@@ -138,7 +138,11 @@ def test_claims_a_difference_between_equal_models_about_as_often_as_it_says() ->
         skill = generator.beta(7, 3, size=60)[np.repeat(np.arange(60), 5)]
         answers = [(generator.random(300) > skill).astype(np.int64) for _ in range(2)]
         found = paired(
-            np.zeros(300, dtype=np.int64), answers, space=SMALL, person=np.arange(300) // 5, replicates=200
+            np.zeros(300, dtype=np.int64),
+            answers,
+            space=SMALL,
+            person=np.arange(300) // 5,
+            draws=Bootstrap(200),
         )
         low, high = bounds(found.difference[0]["accuracy"])
         claimed += not low <= 0 <= high
@@ -148,7 +152,7 @@ def test_claims_a_difference_between_equal_models_about_as_often_as_it_says() ->
 def test_widens_intervals_so_that_several_hold_together() -> None:
     truth, answers, person = some_models(100, models=4)
     several = paired(truth, answers, space=SMALL, person=person)
-    alone = paired(truth, answers[:2], space=SMALL, person=person, replicates=3000)
+    alone = paired(truth, answers[:2], space=SMALL, person=person, draws=Bootstrap(3000))
     assert several.confidence_of_difference == held_together(0.95, 3) == pytest.approx(1 - 0.05 / 3)
     assert alone.confidence_of_difference == 0.95
     assert several.replicates == alone.replicates == 3000
@@ -163,7 +167,7 @@ def test_counts_who_is_right_where_they_disagree() -> None:
     first = np.array([0, 0, 1, 1, 0, 0, 0])
     second = np.array([0, 1, 0, 1, 1, 0, 2])
     person = np.array([0, 0, 0, 1, 1, 2, 3])
-    (only,) = paired(truth, [first, second], space=ONE, person=person, replicates=5).only
+    (only,) = paired(truth, [first, second], space=ONE, person=person, draws=Bootstrap(5)).only
     assert (only.both, only.first, only.second, only.neither) == (2, 1, 3, 1)
     assert (only.people_first, only.people_second) == (0, 2)  # of person 0 both have two photos right
 
@@ -173,12 +177,12 @@ def test_does_not_depend_on_the_order_of_rows() -> None:
     order = np.random.default_rng(0).permutation(len(truth))
     shuffled = paired(truth[order], [one[order] for one in answers], space=SMALL, person=person[order])
     assert shuffled == paired(truth, answers, space=SMALL, person=person)
-    assert shuffled != paired(truth, answers, space=SMALL, person=person, seed=1)
+    assert shuffled != paired(truth, answers, space=SMALL, person=person, draws=Bootstrap(seed=1))
 
 
 def test_a_single_factor_is_not_said_twice_and_one_person_gives_no_interval() -> None:
     truth, answers, _ = some_models(1, classes=3)
-    found = paired(truth, answers, space=ONE, person=np.zeros(5, dtype=np.int64), replicates=5)
+    found = paired(truth, answers, space=ONE, person=np.zeros(5, dtype=np.int64), draws=Bootstrap(5))
     assert list(found.own[0]) == ["macro_f1", "accuracy"]
     assert found.difference[0]["accuracy"].low is None
 
@@ -186,5 +190,5 @@ def test_a_single_factor_is_not_said_twice_and_one_person_gives_no_interval() ->
 def test_draws_the_competition_in_well_under_a_second() -> None:
     truth, answers, person = some_models(650, classes=18, photos=7)
     start = time.process_time()
-    paired(truth, answers, space=HOME, person=person, replicates=2000)
+    paired(truth, answers, space=HOME, person=person, draws=Bootstrap(2000))
     assert time.process_time() - start < 1  # 0.15 here

@@ -13,6 +13,7 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.runs import Run, open_runs
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace
+from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.run_comparison import Compared
 from maskkit.stages.compare import compare
 from maskkit.stages.split import split
@@ -49,7 +50,7 @@ def answers(run: Run) -> np.ndarray:
 
 
 def test_scores_both_on_the_truth_and_says_that_one_is_better(folds: Manifest, two: list[Run]) -> None:
-    found = compare(two, on=folds, replicates=200)
+    found = compare(two, on=folds, draws=Bootstrap(200))
     f1 = [f1_score(folds.labels, answers(run), average="macro") for run in two]
     assert [run.own["macro_f1"].value for run in found.runs if run.own] == pytest.approx(f1)
     (one,) = found.versus
@@ -62,7 +63,7 @@ def test_scores_both_on_the_truth_and_says_that_one_is_better(folds: Manifest, t
 
 
 def test_each_fold_is_scored_by_the_predictions_of_both(folds: Manifest, two: list[Run]) -> None:
-    found = compare(two, on=folds, replicates=2)
+    found = compare(two, on=folds, draws=Bootstrap(2))
     for run, scores in zip(two, found.runs, strict=True):
         assert scores.basis == "predictions"
         for fold in scores.folds:
@@ -76,7 +77,7 @@ def test_each_fold_is_scored_by_the_predictions_of_both(folds: Manifest, two: li
 
 
 def test_names_the_options_that_differ(folds: Manifest, two: list[Run]) -> None:
-    settings = compare(two, on=folds, replicates=2).settings
+    settings = compare(two, on=folds, draws=Bootstrap(2)).settings
     assert [(one.stage, one.name, one.values) for one in settings] == [("train", "loss", ("ce", "focal"))]
 
 
@@ -85,7 +86,7 @@ def test_a_worse_run_and_one_inside_the_noise_are_said_to_be(folds: Manifest) ->
         said(folds, name, right=right, seed=seed)
         for name, right, seed in (("good", 0.8, 0), ("bad", 0.3, 1), ("alike", 0.8, 2))
     )
-    found = compare([good, bad, alike], on=folds, replicates=200)
+    found = compare([good, bad, alike], on=folds, draws=Bootstrap(200))
     assert "bad is 0." in found.versus[0].sentence
     assert found.versus[0].sentence.endswith("): worse than the noise")
     assert found.versus[1].sentence.endswith("): inside the noise")
@@ -160,7 +161,7 @@ def test_folds_of_other_people_are_not_compared_unasked(dealt_apart: list[Run], 
 def test_predictions_may_come_from_other_folds_and_that_is_told(
     dealt_apart: list[Run], folds: Manifest
 ) -> None:
-    found = compare(dealt_apart, on=folds, replicates=20)
+    found = compare(dealt_apart, on=folds, draws=Bootstrap(20))
     assert found.versus[0].is_noise is not None
     assert not found.same_folds
     assert any("the luck of the split" in note for note in found.notes)
@@ -185,21 +186,21 @@ def test_scores_the_photos_that_both_have_and_tells_of_the_others(
 ) -> None:
     first, second = said(folds, "a"), said(folds, "b", seed=1)
     with caplog.at_level(logging.WARNING, "maskkit"):
-        found = compare([first, only_rows(second, np.arange(20, 168))], on=folds, replicates=20)
+        found = compare([first, only_rows(second, np.arange(20, 168))], on=folds, draws=Bootstrap(20))
     assert found.rows == 148
-    assert "b has no answer for 20 labelled photos: they are left out for all" in caplog.text
+    assert "b has no prediction of 20 labelled photos: they are left out for all" in caplog.text
     assert found.runs[0].own is not None
     expected = f1_score(folds.labels[20:], answers(first)[20:], average="macro")
     assert found.runs[0].own["macro_f1"].value == pytest.approx(expected)
     fewer = folds.select(np.arange(len(folds)) >= 7)
-    strangers = compare([first, second], on=fewer, replicates=20)
+    strangers = compare([first, second], on=fewer, draws=Bootstrap(20))
     assert (strangers.rows, len(strangers.notes)) == (161, 2)
-    assert "answers for 7 photos that" in strangers.notes[0]
+    assert "predicts 7 photos that" in strangers.notes[0]
 
 
 def test_nothing_in_common_is_an_error(folds: Manifest) -> None:
     halves = [only_rows(said(folds, "a"), np.arange(80)), only_rows(said(folds, "b"), np.arange(80, 168))]
-    with pytest.raises(MaskkitError, match=r"no labelled photo of .* is in all predictions"):
+    with pytest.raises(MaskkitError, match=r"have no labelled photo of .* in common"):
         compare(halves, on=folds)
 
 
@@ -210,11 +211,11 @@ def test_refuses_models_that_have_seen_the_people(
     assert seen is not None
     for facts in ({"seen": [seen.to_json()]}, {"leaked": 5}):
         runs = [two[0], said(folds, "leaky", **facts)]
-        with pytest.raises(RefusedError, match=r"were trained on .* scored here") as caught:
+        with pytest.raises(RefusedError, match=r"were trained on .* whom they predict here") as caught:
             compare(runs, on=folds)
         assert caught.value.exit_code == 3
         with caplog.at_level(logging.WARNING, "maskkit"):
-            assert compare(runs, on=folds, replicates=2, allow_leak=True).rows == 168
+            assert compare(runs, on=folds, draws=Bootstrap(2), allow_leak=True).rows == 168
         assert "inflated" in caplog.text
 
 
@@ -229,7 +230,7 @@ def test_submissions_are_compared_though_nothing_is_known_of_them(folds: Manifes
     for seed in (0, 1):
         paths.append(tmp_path / f"{seed}.csv")
         paths[-1].write_bytes(memoryview(oof_of(folds, [], seed=seed).encode("submission")))
-    found = compare(open_runs(opened(*paths)), on=folds, replicates=20)
+    found = compare(open_runs(opened(*paths)), on=folds, draws=Bootstrap(20))
     assert (found.rows, found.settings, len(found.runs[0].folds)) == (168, (), 3)
     assert any("a CSV carries no history" in note for note in found.notes)
     with pytest.raises(MaskkitError, match="does not say how right it is") as caught:
@@ -238,7 +239,7 @@ def test_submissions_are_compared_though_nothing_is_known_of_them(folds: Manifes
 
 
 def test_a_run_without_predictions_is_compared_by_its_training(folds: Manifest, two: list[Run]) -> None:
-    found = compare([*two, replace(two[0], name="c", predictions=None)], on=folds, replicates=20)
+    found = compare([*two, replace(two[0], name="c", predictions=None)], on=folds, draws=Bootstrap(20))
     first, second = found.versus
     assert first.difference is not None
     assert second.difference is None
@@ -263,21 +264,21 @@ def test_other_classes_and_a_single_run_are_errors(folds: Manifest, two: list[Ru
 
 def test_photos_of_nobody_known_are_counted(folds: Manifest) -> None:
     nameless = folds.then("edit", {"person_id": pa.array([None] * len(folds), pa.string())})
-    found = compare([said(folds, "a"), said(folds, "b", seed=1)], on=nameless, replicates=2)
+    found = compare([said(folds, "a"), said(folds, "b", seed=1)], on=nameless, draws=Bootstrap(2))
     assert (found.people, found.rows_without_person) == (168, 168)
 
 
 def test_folds_come_from_the_predictions_where_the_truth_has_none(labels: Manifest, folds: Manifest) -> None:
-    found = compare([said(folds, "a"), said(folds, "b", seed=1)], on=labels, replicates=2)
+    found = compare([said(folds, "a"), said(folds, "b", seed=1)], on=labels, draws=Bootstrap(2))
     assert found.fold_numbers == [0, 1, 2]
     other = said(folds, "b", seed=1)
     assert isinstance(other.predictions, Predictions)
     unlike = replace(other, predictions=replace(other.predictions, fold=(folds.folds + 1) % 3))
-    assert compare([said(folds, "a"), unlike], on=labels, replicates=2).fold_numbers == []
+    assert compare([said(folds, "a"), unlike], on=labels, draws=Bootstrap(2)).fold_numbers == []
 
 
 def test_the_json_begins_with_the_sentences(folds: Manifest, two: list[Run]) -> None:
-    found: Compared = compare(two, on=folds, replicates=20)
+    found: Compared = compare(two, on=folds, draws=Bootstrap(20))
     data = found.to_json()
     assert next(iter(data)) == "sentences"
     assert data["versus"][0]["is_noise"] is False

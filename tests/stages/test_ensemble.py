@@ -134,12 +134,12 @@ def test_shows_how_often_members_agree() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_missing_and_extra_images_are_an_error_with_examples(form: Form) -> None:
+def test_missing_and_foreign_photos_are_an_error_with_examples(form: Form) -> None:
     assert SECOND.probs is not None
     other = as_form(member(SECOND.probs, ids=["b.jpg", "a.jpg", "x.jpg", "y.jpg"], name="other"), form)
-    with pytest.raises(MaskkitError, match=rf"other\.{form} has other images than first") as caught:
+    with pytest.raises(MaskkitError, match=rf"other\.{form} has other photos than first") as caught:
         ensemble([FIRST, other])
-    assert caught.value.why == "2 missing: c.jpg, d.jpg; 2 extra: x.jpg, y.jpg"
+    assert caught.value.why == "2 missing: c.jpg, d.jpg; 2 foreign: x.jpg, y.jpg"
 
 
 def test_a_member_with_fewer_images_is_an_error_in_either_order() -> None:
@@ -149,7 +149,7 @@ def test_a_member_with_fewer_images_is_an_error_in_either_order() -> None:
     assert caught.value.why == "1 missing: d.jpg"
     with pytest.raises(MaskkitError) as caught:
         ensemble([fewer, FIRST])
-    assert caught.value.why == "1 extra: d.jpg"
+    assert caught.value.why == "1 foreign: d.jpg"
 
 
 def test_an_image_that_is_named_twice_is_an_error(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_whom_the_members_have_seen_is_carried_on_once() -> None:
         member(FIRST.probs, name="two", seen=[first.to_json(), second.to_json()]),
         SECOND,
     ]
-    seen = ensemble(members).predictions.seen
+    seen = ensemble(members).predictions.trained_on
     assert [item.contains(["ann", "bob"]).tolist() for item in seen] == [[True, False], [False, True]]
 
 

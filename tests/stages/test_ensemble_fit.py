@@ -18,6 +18,7 @@ from maskkit.errors import MaskkitError, RefusedError
 from maskkit.options.train_options import Vote
 from maskkit.predicting.adjustments import AfterVote
 from maskkit.predicting.consensus import agreed
+from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.ensemble import Ensemble, Fit, ensemble
 
 SKILLS = (2.5, 2.0, 1.0)
@@ -44,7 +45,7 @@ def unseen(labels: Manifest) -> list[Predictions]:
 
 
 def fit(oof: list[Predictions], folds: Manifest, **options: object) -> Fit:
-    return Fit(oof, folds, replicates=20, **options)  # type: ignore[arg-type]
+    return Fit(oof, folds, draws=Bootstrap(20), **options)  # type: ignore[arg-type]
 
 
 def answers(result: Ensemble) -> dict[str, int]:
@@ -193,7 +194,7 @@ def test_photos_of_a_person_agree_after_the_blend_and_then_the_decision_speaks(
 def test_consensus_needs_a_manifest_of_the_blended_photos(
     oof: list[Predictions], unseen: list[Predictions], folds: Manifest
 ) -> None:
-    with pytest.raises(MaskkitError, match="has 0 of the 70 photos that are blended"):
+    with pytest.raises(MaskkitError, match="has 70 photos that are not in the manifest"):
         ensemble(unseen, vote="soft", fit=fit(oof, folds), after=AfterVote(consensus=folds))
 
 
@@ -214,6 +215,6 @@ def test_a_decision_of_other_classes_is_an_error_for_a_csv_too(
     space = replace(folds.space, factors=folds.space.factors[:1])
     decision = Decision.make(space, (), method="temperature", temperature=2.0)
     csv = Predictions.read(Source("a.csv", pa.py_buffer(oof[0].encode("csv"))))
-    with pytest.raises(MaskkitError, match="other classes"):
+    with pytest.raises(MaskkitError, match="have different classes"):
         ensemble([csv], vote="soft", after=AfterVote(decision=decision), history=False)
     assert Header("predictions", None).history == ()

@@ -148,7 +148,7 @@ def test_out_of_fold_goes_by_people_and_not_by_fold_numbers(
     predictions = predict(other_folds, models, oof=True, inference=HERE)
     assert np.array_equal(predictions.fold, folds.folds)  # type: ignore[arg-type]
     assert predictions.leaked == 0
-    assert predictions.seen == []
+    assert predictions.trained_on == []
 
 
 def test_out_of_fold_averages_all_who_have_not_seen_the_person(

@@ -15,6 +15,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import TrainOptions
 from maskkit.predicting.inference import Inference
+from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
@@ -48,7 +49,7 @@ def test_predicts_as_it_was_scored_and_says_how_it_was_made(
     output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=replace(quick, **chosen))
     checkpoint = Checkpoint.read(output)
     predictions = predict(folds, [checkpoint], oof=True, inference=Inference("cpu", 64, 0))
-    found = evaluate(folds, predictions, replicates=2).scores
+    found = evaluate(folds, predictions, draws=Bootstrap(2)).scores
     assert found.macro_f1.value == checkpoint.header.facts["scores"]["macro_f1"]
     commands = script(checkpoint.header.history, output="fold0.safetensors")
     for name, text in chosen.items():

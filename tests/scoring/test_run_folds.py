@@ -1,14 +1,17 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.runs import Run
 from maskkit.artifacts.seen import Seen
 from maskkit.artifacts.trained import Trained
-from maskkit.scoring.same_folds import held_out, same_folds
+from maskkit.scoring.judged import Judged
+from maskkit.scoring.run_folds import held_out, same_folds
 from maskkit.stages.split import split
 
 UNKNOWN: frozenset[str] = frozenset()
@@ -45,13 +48,14 @@ def test_people_left_out_of_one_training_do_not_make_other_folds(folds: Manifest
 
 
 def test_predictions_know_which_fold_spoke(folds: Manifest, labels: Manifest) -> None:
-    def said(manifest: Manifest) -> Run:
+    def by_predictions(manifest: Manifest) -> Mapping[int, NDArray[np.bool_]]:
         predictions = Predictions(folds.table["path"], folds.labels, fold=manifest.folds)
-        return Run("oof", (), predictions)
+        judged = Judged.common(folds, [predictions], allow_leak=False)
+        return held_out(Run("oof", (), predictions), folds, judged)
 
     own = held_out(trained_on(folds, [0, 1, 2]), folds)
-    assert same_folds([own, held_out(said(folds), folds)], [UNKNOWN, UNKNOWN])
-    assert not same_folds([own, held_out(said(split(labels, folds=3, seed=1)), folds)], [UNKNOWN, UNKNOWN])
+    assert same_folds([own, by_predictions(folds)], [UNKNOWN, UNKNOWN])
+    assert not same_folds([own, by_predictions(split(labels, folds=3, seed=1))], [UNKNOWN, UNKNOWN])
 
 
 def test_one_manifest_has_one_deal_and_without_names_nothing_else_is_known(folds: Manifest) -> None:

@@ -1,0 +1,77 @@
+"""Predictions meet a manifest in `scoring.judged` alone: a second place would take what this one refuses."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "maskkit"
+JOIN = {"scoring/judged.py", "scoring/panel.py"}
+# What joins predictions, what says whom their models have seen, and which other places may do it.
+PIECES: dict[str, set[str]] = {
+    "trained_on": set(),
+    "leaked": {"stages/show.py"},  # shown
+    "index_in": {
+        "artifacts/checks.py",  # values of columns
+        "cache/digests.py",
+        "cache/records.py",
+        "labelling/cells.py",
+        "labelling/corrections.py",
+        "pseudo_labelling/added_rows.py",  # photos of one manifest among those of another
+        "reporting/pictured.py",
+        "sources/table_cells.py",
+        "stages/pseudo.py",
+    },
+    "same_space": {
+        "predicting/adjustments.py",  # manifests, checkpoints and decisions with each other
+        "reporting/pictured.py",
+        "stages/compare.py",
+        "stages/predict.py",
+        "training/unlabeled_rows.py",
+    },
+}
+
+
+def used(name: str) -> Iterator[str]:
+    """Yield the files that call it, or read it of another value."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        names = {one.attr for one in nodes if isinstance(one, ast.Attribute)}
+        names |= {ast.unparse(one.func) for one in nodes if isinstance(one, ast.Call)}
+        if name in names:
+            yield file.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_nothing_else_joins_predictions(piece: str) -> None:
+    assert set(used(piece)) - JOIN - PIECES[piece] == set()
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_the_exceptions_are_needed(piece: str) -> None:
+    assert set(used(piece)) >= PIECES[piece]
+
+
+def test_predictions_alone_are_never_looked_up_by_path() -> None:
+    """Of the exceptions above, none names the paths of predictions beside a search."""
+    for file in PIECES["index_in"]:
+        for node in ast.walk(ast.parse((PACKAGE / file).read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("index_in"):
+                assert "predictions" not in ast.unparse(node)
+
+
+def test_nothing_else_compares_the_columns_of_predictions() -> None:
+    comparing = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
+        and any(
+            isinstance(one, ast.Attribute) and one.attr == "classes" for one in (node.left, *node.comparators)
+        )
+    }
+    assert comparing <= JOIN
