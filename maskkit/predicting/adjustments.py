@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -180,15 +181,25 @@ class AfterVote:
     consensus: Manifest | None = None
     decision: Decision | None = None
 
-    def applied(self, blend: Predictions, *, allow_leak: bool) -> Predictions:
+    def people(self, given: Sequence[Predictions], *, allow_leak: bool) -> Judged | None:
+        """Return who is on the photos that are blended; None if nobody has to be known.
+
+        Raises:
+            MaskkitError: The manifest lacks some of the photos, or has other classes.
+            RefusedError: It tells that a model has seen their people, unless that is allowed.
+        """
+        if self.consensus is None:
+            return None
+        judged = Judged.predicted(self.consensus, given, option="--who")
+        judged.refuse_leak(allow_leak=allow_leak)
+        return judged
+
+    def applied(self, blend: Predictions, people: Judged | None) -> Predictions:
         """Return the blend adjusted.
 
         Raises:
-            MaskkitError: It cannot be, or the manifest lacks some of its photos.
-            RefusedError: The manifest tells that a model has seen their people, unless that is allowed.
+            MaskkitError: It cannot be.
         """
-        if self.consensus is not None:
-            judged = Judged.predicted(self.consensus, blend)
-            judged.refuse_leak(allow_leak=allow_leak)
-            blend = with_consensus(blend, judged.person, judged.space)
+        if people is not None:
+            blend = with_consensus(blend, people.person, people.space)
         return blend if self.decision is None else with_decision(blend, self.decision)

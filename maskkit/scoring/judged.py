@@ -106,16 +106,21 @@ class Judged:
         return found._unseen(allow_leak=None)
 
     @classmethod
-    def predicted(cls, manifest: Manifest, predictions: Predictions) -> Judged:
-        """Take all photos that are predicted, in the order of the predictions, with a label or without.
+    def predicted(cls, manifest: Manifest, given: Sequence[Predictions], *, option: str) -> Judged:
+        """Take all photos that are predicted, in the order of the first of the predictions, labelled or not.
 
         Whom models have seen is not looked at.
+
+        Args:
+            manifest: Has them all.
+            given: Predictions of the same photos.
+            option: That names the manifest, for the error.
 
         Raises:
             MaskkitError: Classes are others, or the manifest lacks a photo.
         """
-        found = _matched(manifest, [predictions], needs_label=False)
-        found._refuse_foreign()
+        found = _matched(manifest, given, needs_label=False)
+        found._refuse_foreign(f": {option} MANIFEST")
         return found.take(np.argsort(found.place[0]))
 
     @property
@@ -232,7 +237,7 @@ class Judged:
         self.refuse_leak(allow_leak=allow_leak)
         return self
 
-    def _refuse_foreign(self) -> None:
+    def _refuse_foreign(self, how: str = "") -> None:
         import pyarrow.compute as pc
 
         for one, foreign in zip(self.given, self.foreign, strict=True):
@@ -242,7 +247,7 @@ class Judged:
                 raise MaskkitError(
                     f"{one.name} has {foreign} photos that are not in {self.manifest.name}: {named}",
                     why="nothing is known of these photos",
-                    fix="give the manifest that was predicted",
+                    fix=f"give the manifest that was predicted{how}",
                 )
 
     def _refuse_halves(self) -> None:

@@ -112,6 +112,7 @@ def ensemble(
     refuse_leaking(given, allow_leak=allow_leak)
     if vote != "hard":
         _need_probabilities(given, vote)
+    people = after.people(members, allow_leak=allow_leak) if after is not None and members else None
     rule, found = Rule(vote, None if weights is None else tuple(weights)), None
     pairs: Sequence[MemberPair] | None = None
     if fit is not None:
@@ -130,7 +131,7 @@ def ensemble(
     else:
         result, ties, answers = _voted(members, rule, header)
     if after is not None:
-        result = after.applied(result, allow_leak=allow_leak)
+        result = after.applied(result, people or after.people([result], allow_leak=allow_leak))
     return Ensemble(result, ties, agreement(answers), found, pairs)
 
 

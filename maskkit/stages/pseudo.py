@@ -138,7 +138,7 @@ def _judged(home: Manifest, manifest: Manifest, predictions: Predictions) -> Jud
             fix="give what `maskkit predict` writes without --submission",
         )
     check_classes(predictions, manifest.space, of=manifest.name)
-    return Judged.predicted(home, predictions)
+    return Judged.predicted(home, [predictions], option="--unlabeled")
 
 
 def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> NDArray[np.bool_]:
