@@ -19,8 +19,9 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.labels import Factor, LabelSpace
+from maskkit.predicting.inference import Inference
 from maskkit.stages.label import label
-from maskkit.stages.predict import Machine, predict
+from maskkit.stages.predict import predict
 
 CASES = {
     "seen": "a model that has seen the people",
@@ -135,7 +136,7 @@ def made(
     others = label(info_csv)
     others.write(folder / "others.parquet")
     models = [Checkpoint.read(path) for path in checkpoints]
-    machine = Machine("cpu", workers=0)
+    inference = Inference("cpu", workers=0)
     for number, path in enumerate(checkpoints):
         (folder / f"fold{number}.safetensors").symlink_to(path)
     # The same photos without people, so that nobody but the digests can tell who was seen.
@@ -143,12 +144,12 @@ def made(
     column = pa.nulls(len(folds), pa.string())
     plain = replace(folds, table=folds.table.set_column(nobody, "person_id", column), source=None)
     given = {
-        "folds": predict(folds, models, oof=True, machine=machine),
-        "others": predict(others, models[:1], machine=machine),
+        "folds": predict(folds, models, oof=True, inference=inference),
+        "others": predict(others, models[:1], inference=inference),
     }
     seen = {
-        "folds": predict(plain, models, machine=machine),
-        "others": predict(others, models, machine=machine),
+        "folds": predict(plain, models, inference=inference),
+        "others": predict(others, models, inference=inference),
     }
     assert seen["folds"].leaked == 0
     for name, good in given.items():
