@@ -14,6 +14,7 @@ from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.labels import LabelSpace
+from maskkit.predicting.averaging import from_average, to_average
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import Panel
 
@@ -22,6 +23,14 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return probabilities, (..., C)."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+
+
+def average(
+    probs: Sequence[NDArray[np.floating]], how: str = "mean", *, weights: Sequence[float] | None = None
+) -> NDArray[np.float64]:
+    """Return the average of probabilities of the same photos, (N, C), as inference and votes make it."""
+    each = np.stack([to_average(part, how) for part in probs])
+    return from_average(np.average(each, axis=0, weights=weights), how)
 
 
 def drawn_panel(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import typer
 
@@ -41,14 +41,12 @@ def _check_vote(
 ) -> None:  # fmt: skip
     if weights is not None:
         _numbers(weights)
-    if vote == "weighted" and weights is None and not fit:
-        raise typer.BadParameter("weighted needs --weights, or --fit to find them", param_hint="--vote")
     if vote == "stacking" and not fit:
         raise typer.BadParameter("stacking learns from out-of-fold predictions: --fit", param_hint="--vote")
     for name, value in (("--search", search), ("--max-members", max_members)):
         if value is not None and vote == "stacking":
             raise typer.BadParameter("stacking weighs each class of each member", param_hint=name)
-    if search == "weights" and vote not in ("soft", "weighted"):
+    if search == "weights" and vote != "soft":
         raise typer.BadParameter(
             f"the log loss is minimised of a mean of probabilities, not of a {vote} vote: use --vote soft, "
             "or --search greedy",
@@ -74,11 +72,11 @@ def ensemble(
     ] = OMITTED,
     output: common_options.OptionalOutput = None,
     vote: Annotated[
-        Vote,
-        typer.Option(help="`hard` counts answers; the others need probabilities. `soft` averages them, "
+        Literal[Vote, "weighted"],
+        typer.Option(callback=lambda vote: "soft" if vote == "weighted" else vote, help="`hard` counts answers; the others need probabilities. `soft` averages them, "
                      "`geometric` their logarithms, `logit` their log-odds, `rank` the order of the classes "
-                     "on each photo (Borda's count; its degrees are no probabilities). `weighted` is `soft` "
-                     "with weights that you give or --fit finds; `stacking` is a logistic regression over "
+                     "on each photo (Borda's count; its degrees are no probabilities). `weighted` is "
+                     "another name of `soft`; `stacking` is a logistic regression over "
                      "log-probabilities, learnt by --fit."),
     ] = "hard",
     weights: Annotated[
@@ -151,6 +149,7 @@ def ensemble(
     if output is None and form == "parquet":
         refuse_terminal()
     checks.stop_if_dry()
+    assert vote != "weighted"  # which was read as soft
     found = None
     if fit and on is not None:
         draws = Bootstrap(seed=seed)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.options.train_options import Vote
-from maskkit.predicting.blend_rule import POOLED
-from maskkit.predicting.votes import to_votes
+from maskkit.predicting.votes import pooled, to_votes
 from maskkit.scoring import metrics
 from maskkit.scoring.metrics import Counts, Floats, Integers
 from maskkit.scoring.panel import Panel
@@ -95,7 +94,7 @@ def _votes(panel: Panel, vote: Vote, rounds: int) -> list[Floats]:
     """
     if vote != "hard":
         assert panel.probs is not None
-        return [to_votes(part, POOLED[vote]) for part in panel.probs]
+        return [to_votes(part, pooled(vote)) for part in panel.probs]
     votes = [np.eye(panel.classes)[answer] for answer in panel.answers]
     if panel.probs is None:
         return votes

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
-from maskkit.predicting.stack import Stack, features_of
+from maskkit.predicting.blend_rule import Stack, features_of
 from maskkit.scoring import metrics
 from maskkit.scoring.metrics import Floats, Integers, Probabilities
 

@@ -9,7 +9,7 @@ https://doi.org/10.1016/j.ijforecast.2013.09.009).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -57,23 +57,3 @@ def to_average(probs: Probabilities, how: str) -> Floats:
 def from_average(means: Floats, how: str) -> Floats:
     """Return the probabilities, rows summing to 1, that a mean of `to_average` stands for, (..., C)."""
     return _WAYS[how][1](means)
-
-
-def average(
-    probs: Sequence[Probabilities], how: str = "mean", *, weights: Sequence[float] | None = None
-) -> Floats:
-    """Average several probabilities of the same photos.
-
-    Args:
-        probs: Each (N, C), rows sum to 1.
-        how: `mean`, `geometric` or `logit`.
-        weights: Of each, not all zero; equal if left out.
-
-    Returns:
-        Probabilities (N, C), rows sum to 1.
-    """
-    shares = np.ones(len(probs)) if weights is None else np.asarray(weights, np.float64)
-    total = np.zeros(probs[0].shape)
-    for share, part in zip(shares / shares.sum(), probs, strict=True):
-        total += share * to_average(part, how)
-    return from_average(total, how)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
+from maskkit.options.train_options import Vote
 from maskkit.predicting.averaging import from_average, to_average
 from maskkit.scoring.metrics import Floats, Integers, Probabilities, check_classes
 
@@ -108,6 +109,11 @@ def soft_vote(
             total += share[model] * to_votes(part[block], how)
         blended[block] = total if how == "rank" else from_average(total, how)
     return blended
+
+
+def pooled(vote: Vote) -> str:
+    """Return what a vote over probabilities adds up, as `soft_vote` calls it."""
+    return "mean" if vote == "soft" else vote
 
 
 def to_votes(probs: Probabilities, how: str) -> Floats:

@@ -55,6 +55,7 @@ class Judged:
             MaskkitError: Classes are others, a fold is predicted in part, or a photo is foreign.
             RefusedError: A model has seen people it is judged on, unless that is allowed.
         """
+        manifest.need("label")
         found = _matched(manifest, [predictions], needs_label=True)
         found._refuse_foreign()
         found._refuse_halves()
@@ -68,6 +69,7 @@ class Judged:
             MaskkitError: Classes are others, or no photo is common.
             RefusedError: A model has seen people it is judged on, unless that is allowed.
         """
+        manifest.need("label")
         return _matched(manifest, given, needs_label=True)._unseen(allow_leak=allow_leak)
 
     @classmethod
@@ -78,6 +80,7 @@ class Judged:
             MaskkitError: Classes are others, a member lacks a photo of another one, or a photo is foreign.
             RefusedError: A model has seen people it is judged on, unless that is allowed.
         """
+        manifest.need("label")
         found = _matched(manifest, given, needs_label=True)
         found._refuse_foreign()
         found._refuse_differing()
@@ -232,7 +235,7 @@ class Judged:
                 if len(self.given) == 1
                 else f"{of} have no labelled photo of {self.manifest.name} in common",
                 why="predictions and truth are matched by path",
-                fix="give the manifest that was predicted, and that holds the truth",
+                fix="give the manifest of these photos, with their truth: MANIFEST, or --on MANIFEST",
             )
         self.refuse_leak(allow_leak=allow_leak)
         return self
@@ -297,8 +300,6 @@ class Judged:
 
 def _matched(manifest: Manifest, given: Sequence[Predictions], *, needs_label: bool) -> Judged:
     """Return the photos that are in all predictions, which are of the manifest's classes."""
-    if needs_label:
-        manifest.need("label")
     for one in given:
         check_classes(one, manifest.space, of=manifest.name)
     found = np.stack([_places(manifest, one) for one in given])  # (P, rows)

@@ -94,8 +94,8 @@ def ensemble(
         members: Predictions of the same images, in any order of rows. None of them, and a `fit`: the
             out-of-fold predictions of the fit are blended, each image by a rule fitted without its person.
         vote: `hard`: most votes win; ties go to the larger sum of probabilities if every member has
-            them, else to the tied class that the earliest member voted for. `soft`: mean of probabilities,
-            and `weighted` too; `geometric`, `logit`, `rank`: see `blending.soft_vote`. `stacking`: a
+            them, else to the tied class that the earliest member voted for. `soft`: mean of probabilities;
+            `geometric`, `logit`, `rank`: see `votes.soft_vote`. `stacking`: a
             logistic regression over log-probabilities, which needs a fit.
         weights: One per member; equal if not given.
         fit: Find the weights, or the stack, on out-of-fold predictions.

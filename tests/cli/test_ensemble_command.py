@@ -124,6 +124,15 @@ def test_a_consensus_and_a_decision_follow_the_blend(work: Path) -> None:
     assert list(Predictions.read("x.parquet").adjusted) == ["consensus", "decision"]
 
 
+def test_weighted_is_another_name_of_soft(work: Path) -> None:
+    made = []
+    for vote in ("weighted", "soft"):
+        words = ("--vote", vote, "--weights", "3,1,1", "-o", f"{vote}.parquet")
+        assert run("ensemble", *MEMBERS, *words).exit_code == 0
+        made.append(Path(f"{vote}.parquet").read_bytes())
+    assert made[0] == made[1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -132,7 +141,6 @@ def test_a_consensus_and_a_decision_follow_the_blend(work: Path) -> None:
         (["--fit", *OOF, *MEMBERS[:2]], "--fit needs the truth"),
         (["m0.parquet", "--fit", *OOF, *MEMBERS[1:], "--on", "folds.parquet"], "write PREDICTIONS before it"),
         ([*MEMBERS, "--fit", *OOF, "--on", "folds.parquet", "--weights", "1,1,1"], "give one of the two"),
-        ([*MEMBERS, "--vote", "weighted"], "weighted needs --weights"),
         ([*MEMBERS, "--vote", "stacking"], "stacking learns from out-of-fold predictions"),
         ([*MEMBERS, "--search", "greedy"], "of no use without --fit"),
         ([*MEMBERS, "--max-members", "2"], "of no use without --fit"),

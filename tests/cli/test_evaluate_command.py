@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 from pathlib import Path
@@ -78,6 +79,12 @@ def test_a_terminal_shows_every_table(work: Path) -> None:
     for title in ("Classes", "by gender", "nearest cut", "Calibration", "Worst mistakes", "answers differ"):
         assert title in shown
     assert "McNemar" in shown
+
+
+def test_a_score_as_high_as_asked_for_is_no_failure(work: Path) -> None:
+    score = json.loads(run(*WORDS, "--json").stdout)["macro_f1"]["value"]
+    assert run(*WORDS, "--fail-under", repr(score)).exit_code == 0
+    assert run(*WORDS, "--fail-under", repr(math.nextafter(score, 1))).exit_code == 3
 
 
 @pytest.mark.parametrize(

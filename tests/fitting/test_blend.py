@@ -53,6 +53,19 @@ def test_each_fold_is_answered_by_the_rule_of_the_others(plan: Plan) -> None:
         assert nested.answer[inside].tolist() == answer.tolist()
 
 
+def test_the_best_member_is_chosen_without_the_fold_that_it_answers() -> None:
+    fold = np.repeat([0, 1, 2], 20)
+    truth = np.tile([0, 1, 2, 1], 15)
+    late = fold > 0
+    overall, elsewhere = truth.copy(), truth.copy()
+    overall[late & (np.arange(60) % 5 < 2)] += 1  # right on all of fold 0, and on 3 of 5 of the others
+    elsewhere[~late | (np.arange(60) % 5 < 1)] += 1  # wrong on all of fold 0, right on 4 of 5 of the others
+    panel = Panel([overall % 3, elsewhere % 3], None, 3)
+    nested = nested_answers(panel, truth, fold, Plan("hard"))
+    assert nested.best == (1, 0, 0)
+    assert nested.best_answer[fold == 0].tolist() == panel.answers[1][fold == 0].tolist()
+
+
 def test_scores_are_those_of_scikit_learn_and_gains_their_differences() -> None:
     given = drawn()
     found = fitted(given, Plan("soft"), FOLD, Bootstrap(50))

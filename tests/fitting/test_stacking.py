@@ -62,7 +62,7 @@ def test_long_tables_are_answered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
     assert panel.probs is not None
     stack = fit_stack(truth, panel.probs, fold, grid=(0.1,))
     whole = stack.probabilities(panel.probs)
-    monkeypatch.setattr("maskkit.predicting.stack._BLOCK", 7)
+    monkeypatch.setattr("maskkit.predicting.blend_rule._BLOCK", 7)
     np.testing.assert_allclose(stack.probabilities(panel.probs), whole, atol=1e-7)
 
 

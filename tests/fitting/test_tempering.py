@@ -75,4 +75,4 @@ def test_predictions_of_other_photos_are_refused(labels: Manifest) -> None:
     others = replace(given, path=given.path.slice(0, 0), answer=given.answer[:0])
     with pytest.raises(MaskkitError, match="has no labelled photo of") as caught:
         temperature_decision(labels, replace(others, probs=np.empty((0, 18), np.float32)))
-    assert "the manifest that was predicted" in caught.value.fix
+    assert "--on MANIFEST" in caught.value.fix

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from members import average
 from scipy.special import expit, log_softmax, logit, softmax
 from scipy.stats import gmean
 
-from maskkit.predicting.averaging import AVERAGES, average
+from maskkit.predicting.averaging import AVERAGES
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(3, 40, 5)) * 2  # (models, photos, classes)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from members import average
 from numpy.typing import NDArray
 from torch import nn
 
@@ -16,7 +17,7 @@ from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
 from maskkit.modeling.runtimes import Classifier, classifier
 from maskkit.options.train_options import Blend
-from maskkit.predicting.averaging import average, from_average
+from maskkit.predicting.averaging import from_average
 from maskkit.predicting.inference import Inference, MemberGroup, predict_batches, probabilities
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from members import average
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from maskkit.errors import MaskkitError
-from maskkit.predicting.averaging import AVERAGES, average
+from maskkit.predicting.averaging import AVERAGES
 from maskkit.predicting.votes import agreement, borda, hard_vote, soft_vote
 from maskkit.scoring.metrics import Integers
 

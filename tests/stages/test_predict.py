@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from members import average
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
@@ -26,7 +27,6 @@ from maskkit.modeling.backbone import restore
 from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
 from maskkit.options.train_options import Blend, TrainOptions
 from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision
-from maskkit.predicting.averaging import average
 from maskkit.predicting.inference import Inference
 from maskkit.stages.label import label
 from maskkit.stages.predict import folder_of_photos, predict
@@ -44,6 +44,14 @@ def models(checkpoints: list[Path]) -> list[Checkpoint]:
 @pytest.fixture
 def unlabelled(info_csv: Path) -> Manifest:
     return label(info_csv)
+
+
+def test_members_are_added_up_in_float64(unlabelled: Manifest, models: list[Checkpoint]) -> None:
+    """Sums in float32 are off by a step of it on some photos."""
+    alone = [predict(unlabelled, [model], inference=HERE).probs for model in models]
+    exact = np.mean([one.astype(np.float64) for one in alone if one is not None], axis=0)
+    together = predict(unlabelled, models, inference=HERE).probs
+    np.testing.assert_array_equal(together, exact.astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -449,7 +457,7 @@ def test_what_cannot_be_done_afterwards_is_found_out_before_any_photo_is_read(
     with pytest.raises(MaskkitError, match="different label spaces"):
         ask(afterwards=Afterwards(decide=other))
     leaky = predict(unlabelled, models, inference=HERE)
-    with pytest.raises(MaskkitError, match="has a label in"):
+    with pytest.raises(MaskkitError, match="has no labelled photo"):
         ask(afterwards=Afterwards(calibrate=leaky))
 
 
