@@ -73,7 +73,8 @@ def ensemble(
     output: common_options.OptionalOutput = None,
     vote: Annotated[
         Literal[Vote, "weighted"],
-        typer.Option(callback=lambda vote: "soft" if vote == "weighted" else vote, help="`hard` counts answers; the others need probabilities. `soft` averages them, "
+        typer.Option(callback=lambda vote: "soft" if vote == "weighted" else vote,
+                     help="`hard` counts answers; the others need probabilities. `soft` averages them, "
                      "`geometric` their logarithms, `logit` their log-odds, `rank` the order of the classes "
                      "on each photo (Borda's count; its degrees are no probabilities). `weighted` is "
                      "another name of `soft`; `stacking` is a logistic regression over "
