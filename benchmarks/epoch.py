@@ -57,12 +57,13 @@ def our_epochs(manifest: str, model: str, size: str, epochs: int, cache: Path) -
     from maskkit.cache.records import Cache
     from maskkit.options.train_options import TrainOptions
     from maskkit.stages.train import train
+    from maskkit.training.fold_rows import FoldRows
 
     ends = [start]
     with tempfile.TemporaryDirectory() as folder:
         given = Manifest.read(manifest).located(cache=Cache(cache, 50 * 10**9))
         train(
-            given, Path(folder) / "fold0.safetensors", fold=0,
+            FoldRows.of(given, 0), Path(folder) / "fold0.safetensors",
             options=TrainOptions(model=model, size=size, epochs=epochs),
             on_epoch=lambda _: ends.append(time.perf_counter()),
         )  # fmt: skip

@@ -17,6 +17,7 @@ from maskkit.options.train_options import TrainOptions
 from maskkit.sources.competition import STATES
 from maskkit.stages.label import label
 from maskkit.stages.split import split
+from maskkit.training.fold_rows import FoldRows
 
 settings.register_profile(
     "maskkit", deadline=None
@@ -120,7 +121,10 @@ def checkpoints(folds: Manifest, quick: TrainOptions, tmp_path_factory: pytest.T
     from maskkit.stages.train import train  # torch: most tests do without
 
     folder = tmp_path_factory.mktemp("run")
-    return [train(folds, folder / f"fold{fold}.safetensors", fold=fold, options=quick) for fold in range(3)]
+    return [
+        train(FoldRows.of(folds, fold), folder / f"fold{fold}.safetensors", options=quick)
+        for fold in range(3)
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

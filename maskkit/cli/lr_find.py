@@ -52,11 +52,12 @@ def lr_find(
     """
     from maskkit.stages.lr_find import lr_find as stage
     from maskkit.stages.lr_find import report
+    from maskkit.training.fold_rows import FoldRows, read_unlabeled
 
     given = photos.located(manifest)
-    found = stage(
-        given, fold=fold, options=training, start=start, end=end, steps=steps, allow_leak=allow_leak
-    )
+    unlabeled = read_unlabeled(training.unlabeled, given)
+    rows = FoldRows.of(given, fold, unlabeled=unlabeled, allow_leak=allow_leak)
+    found = stage(rows, options=training, start=start, end=end, steps=steps)
     if shown.html is not None:
         to = None if output is None else str(output.path or STREAM)
         shown.html.write(report(found, manifest=given.name, output=to).encode(), "the page is")

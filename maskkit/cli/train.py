@@ -79,16 +79,15 @@ def train(
     Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package
     """
     from maskkit.stages.preview import preview as draw
-    from maskkit.stages.train import refuse_leaks
     from maskkit.stages.train import train as stage
     from maskkit.tracking.tracker import open_tracker
-    from maskkit.training.fold_rows import refuse_foreign
+    from maskkit.training.fold_rows import FoldRows, read_unlabeled, refuse_foreign
 
     folds = sorted({int(one) for one in manifest.folds if one >= 0}) if fold == "all" else [int(fold)]
     given = photos.located(manifest)
     if preview is not None:
         checks.stop_if_dry()
-        preview.write(draw(given, fold=folds[0], options=training, allow_leak=allow_leak))
+        preview.write(draw(FoldRows.of(given, folds[0], allow_leak=allow_leak), options=training))
         return
     # What a later fold would be refused for is found out now, not after the hours of the first.
     paths = [Path(str(output).replace(FOLD, str(number))) for number in folds]
@@ -97,12 +96,12 @@ def train(
     checks.stop_if_dry()
     refuse_foreign(given, folds, allow_leak=allow_leak)
     open_tracker(track)
-    if len(folds) > 1 and not allow_leak:
-        refuse_leaks(given, folds, options=training)
-    for number, path in zip(folds, paths, strict=True):
+    more = read_unlabeled(training.unlabeled, given)
+    rows = [FoldRows.of(given, number, unlabeled=more, allow_leak=allow_leak) for number in folds]
+    for one, path in zip(rows, paths, strict=True):
         stage(
-            given, path, fold=number, options=training, resume=resume, force=force, allow_leak=allow_leak,
-            tracker=open_tracker(track), on_epoch=partial(_note_epoch, number, training.epochs),
+            one, path, options=training, resume=resume, force=force, tracker=open_tracker(track),
+            on_epoch=partial(_note_epoch, one.fold, training.epochs),
         )  # fmt: skip
         print_line(str(path))
 

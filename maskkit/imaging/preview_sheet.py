@@ -31,12 +31,19 @@ def contact_sheet(images: Tensor, captions: Sequence[str], preprocess: Preproces
         captions: One per photo; long lines are wrapped.
         preprocess: How the photos were normalised, which is undone.
     """
-    photos = _enlarged(pixels_of(images, preprocess))
+    data = io.BytesIO()
+    draw_sheet(pixels_of(images, preprocess), captions).save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
+def draw_sheet(photos: Pixels, captions: Sequence[str], *, columns: int = COLUMNS) -> Image.Image:
+    """Draw photos, uint8 (N, H, W, 3), in so many columns, with a caption under each."""
+    photos = _enlarged(photos)
     height, width = photos.shape[1:3]
     font = ImageFont.load_default(FONT)
     texts = [_wrapped(caption, font, width) for caption in captions]
     below = LINE * max(map(len, texts), default=1)
-    columns = max(1, min(COLUMNS, len(photos)))
+    columns = max(1, min(columns, len(photos)))
     lines = -(-len(photos) // columns)
     step_x, step_y = width + GAP, height + below + GAP
     sheet = Image.new("RGB", (GAP + columns * step_x, GAP + lines * step_y), PAPER)
@@ -46,9 +53,7 @@ def contact_sheet(images: Tensor, captions: Sequence[str], preprocess: Preproces
         sheet.paste(Image.fromarray(photo), (left, top))
         for place, line in enumerate(text):
             draw.text((left, top + height + 2 + place * LINE), line, INK, font)
-    data = io.BytesIO()
-    sheet.save(data, "PNG", optimize=True)
-    return data.getvalue()
+    return sheet
 
 
 def pixels_of(images: Tensor, preprocess: Preprocess) -> Pixels:

@@ -48,12 +48,12 @@ def check(options: Options) -> None:
     _check_heads(options)
     _check_frozen(options)
     _check_unlabeled(options)
-    mix, thaw = options.one("mix"), options.one("freeze")
+    mix, freeze = options.one("mix"), options.one("freeze")
     if mix.name == "half" and mix.number("low") > mix.number("high"):
         raise _refused("--mix half has a low above its high", "set low to at most high")
-    if thaw.name == "phase" and thaw.whole("epochs") >= options.epochs:
+    if freeze.name == "phase" and freeze.whole("epochs") >= options.epochs:
         raise _refused(
-            f"--freeze phase lasts {thaw.whole('epochs')} of {options.epochs} epochs",
+            f"--freeze phase lasts {freeze.whole('epochs')} of {options.epochs} epochs",
             "use --freeze all to train the head alone, or more --epochs",
         )
 

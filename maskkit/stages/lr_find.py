@@ -7,26 +7,23 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+import torch
+
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import script
-from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
-from maskkit.imaging.roots import photo_files
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.training.feed import Batch
-from maskkit.training.fold_rows import rows_of
+from maskkit.training.fold_rows import FoldRows
 from maskkit.training.loop import train_step
 from maskkit.training.range_test import (
     Curve,
     check_rates,
-    nothing_changed,
     range_test,
-    same_random_numbers,
 )
-from maskkit.training.setup import history_of, inputs_of, settled
+from maskkit.training.setup import inputs_of, settled
 from maskkit.training.setup import start as start_training
 from maskkit.training.trainer import Trainer
-from maskkit.training.unlabeled_rows import read_unlabeled
 
 COLUMNS = ("rate", "loss", "smoothed")
 SHOWN = (
@@ -74,16 +71,14 @@ class SuggestedRate:
         }
 
 
-@same_random_numbers()  # beginning a training sets them
+@torch.random.fork_rng()  # beginning a training sets the random numbers
 def lr_find(
-    manifest: Manifest,
+    rows: FoldRows,
     *,
-    fold: int,
     options: TrainOptions | None = None,
     start: float = 1e-6,
     end: float = 1.0,
     steps: int = 100,
-    allow_leak: bool = False,
 ) -> SuggestedRate:
     """Train for a few steps at rising rates, and suggest the highest rate for a training.
 
@@ -91,18 +86,14 @@ def lr_find(
     each group of parameters keeps its ratio to the backbone's. Nothing is scored, and nothing kept.
 
     Args:
-        manifest: With `fold`, from `split`.
-        fold: The fold that will be held out; nothing is learnt from it.
+        rows: What will be trained on; nothing is learnt from what is held out.
         options: How will be trained; what only a whole training has does not matter.
         start: The lowest rate of the backbone.
         end: The highest.
         steps: From one to the other; photos are gone through again if there are too few.
-        allow_leak: Go on although people are on both sides of the split, or held out and among the
-            unlabelled.
 
     Raises:
         MaskkitError: As `train`; or rates do not rise, the model is to learn in phases, or nothing is learnt.
-        RefusedError: People are on both sides of the split, or held out and among the unlabelled.
     """
     check_rates(start, end)
     options = options or TrainOptions()
@@ -110,20 +101,16 @@ def lr_find(
     # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's. An average of
     # the weights would be another copy of them that nobody asks.
     options = replace(settled(options), learning_rate=1.0, average="none")
-    rows = rows_of(manifest, fold, allow_leak=allow_leak)
-    photo_files(manifest)
-    unlabeled = read_unlabeled(options.unlabeled, manifest, rows, fold=fold, allow_leak=allow_leak)
-    ready = start_training(manifest, rows, options, unlabeled=unlabeled)
-    trainer = Trainer(ready.learner, ready.fold, ready.options)
-    with nothing_changed(trainer.learner.model, trainer.learner.optimizer):
-        curve = range_test(_step_of(trainer), start=start, end=end, steps=steps)
+    ready = start_training(rows, options)
+    trainer = Trainer(ready.trainable, ready.fold, ready.options)
+    curve = range_test(_step_of(trainer), start=start, end=end, steps=steps)
     chosen = {
         name: value for name, value in ready.options.to_json().items() if name not in OF_A_WHOLE_TRAINING
     }
-    settings = {"fold": fold, **chosen, "start": start, "end": end, "steps": steps}
-    settings |= {"root": manifest.photos.root, "allow_leak": allow_leak}
-    record = Record("lr-find", settings, inputs_of(manifest, options))
-    return SuggestedRate(curve, len(rows.training), record, history_of(manifest, unlabeled))
+    settings = {"fold": rows.fold, **chosen, "start": start, "end": end, "steps": steps, **rows.options}
+    return SuggestedRate(
+        curve, len(rows.training), Record("lr-find", settings, inputs_of(rows, options)), rows.history
+    )
 
 
 def report(found: SuggestedRate, *, manifest: str, output: str | None = None) -> str:

@@ -6,38 +6,28 @@ from dataclasses import replace
 
 import torch
 
-from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.imaging.preview_sheet import contact_sheet
-from maskkit.imaging.roots import photo_files
 from maskkit.labels import LabelSpace
 from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
 from maskkit.training.feed import Feed
-from maskkit.training.fold_rows import rows_of
+from maskkit.training.fold_rows import FoldRows
 from maskkit.training.setup import settled, start
 
 PHOTOS = 48  # at most
 WORTH_NAMING = 0.005  # share of a class in a target that its caption tells
 
 
-def preview(
-    manifest: Manifest,
-    *,
-    fold: int,
-    options: TrainOptions | None = None,
-    allow_leak: bool = False,
-) -> bytes:
+def preview(rows: FoldRows, *, options: TrainOptions | None = None) -> bytes:
     """Return a PNG of the first photos of the first epoch, as the network will get them.
 
     They come out of the very batches that `train` takes with the same options: sampled, varied, cut,
     normalised (and set back, to be looked at) and mixed, with the target under each.
 
     Args:
-        manifest: With `fold`, from `split`.
-        fold: The fold that will be held out; none of its photos is shown.
+        rows: What will be trained on; nothing that is held out or unlabelled is shown.
         options: How will be trained.
-        allow_leak: Go on although people are on both sides of the split.
 
     Raises:
         MaskkitError: As `train`; or the network sees features, not photos.
@@ -50,14 +40,12 @@ def preview(
             why="the network learns from features, which are no pictures",
             fix="leave --freeze out to see how the photos are varied",
         )
-    rows = rows_of(manifest, fold, allow_leak=allow_leak)
-    photo_files(manifest)
-    ready = start(manifest, rows, options)
+    ready = start(replace(rows, unlabeled=None), options)
     feed = Feed(ready.fold, ready.options, torch.device("cpu"))
     images, captions = [], []
     for batch in feed.epoch(1, is_tracked=False):
         images.append(batch.images)
-        captions += _captions(batch.target, manifest.space)
+        captions += _captions(batch.target, rows.manifest.space)
         if len(captions) >= PHOTOS:
             break
     return contact_sheet(torch.cat(images)[:PHOTOS], captions[:PHOTOS], ready.photos.preprocess)

@@ -1,4 +1,4 @@
-"""What a tracker is told of a training before its first epoch."""
+"""What a tracker logs of a training, beside its pictures."""
 
 from __future__ import annotations
 
@@ -42,23 +42,18 @@ class RunFacts:
         cls, output: Path, record: Record, space: LabelSpace, history: Sequence[Epoch] = ()
     ) -> RunFacts:  # fmt: skip
         """Describe the training that will write `output`, as its record says it is done."""
-        place = output.resolve()
-        return cls(
-            _id(place, record), place.parent.name, place.stem, dict(record.options), space, tuple(history)
-        )
+        place, options = output.resolve(), dict(record.options)
+        # No clock, and nothing that a resumed part may change.
+        kept = {name: value for name, value in options.items() if name not in NO_MATTER}
+        contents = [item.sha256 for item in record.inputs]
+        text = json.dumps([str(place), record.stage, record.version, kept, contents], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return cls(digest, place.parent.name, place.stem, options, space, tuple(history))
 
     @property
     def title(self) -> str:
         """The run as people know it, such as `run/fold0`."""
         return f"{self.group}/{self.name}" if self.group else self.name
-
-
-def _id(place: Path, record: Record) -> str:
-    """Digest what tells this training from others: no clock, and nothing that a resumed part may change."""
-    told = {name: value for name, value in record.options.items() if name not in NO_MATTER}
-    contents = [item.sha256 for item in record.inputs]
-    text = json.dumps([str(place), record.stage, record.version, told, contents], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def measures(epoch: Epoch) -> dict[str, float]:

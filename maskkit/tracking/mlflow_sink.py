@@ -15,7 +15,7 @@ from maskkit.tracking.facts import RunFacts, plain
 TAG = "maskkit.run"  # holds the training's id: MLflow gives ids of its own
 EXPERIMENT = "maskkit"  # unless MLFLOW_EXPERIMENT_NAME, MLflow's own variable, names another
 MOST_PARAMS = 100  # that MLflow takes at once
-# Unless the user sets them. As MLflow comes, it tells its makers of each use, and a server that is gone would
+# Unless the user sets them. By default MLflow reports each use to its makers, and a server that is gone would
 # halt a training for four minutes.
 MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -57,8 +57,8 @@ class InMlflow:
         if earlier is not None:
             self.client.update_run(earlier, status="RUNNING")
             self.run_id = earlier
-            told = self.client.get_metric_history(earlier, "train/loss")
-            return max((point.step for point in told), default=0)
+            known = self.client.get_metric_history(earlier, "train/loss")
+            return max((point.step for point in known), default=0)
         if self.run_id is None:  # else an attempt before this one got as far
             tags = {TAG: facts.id}
             self.run_id = self.client.create_run(experiment, tags=tags, run_name=facts.title).info.run_id

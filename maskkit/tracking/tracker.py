@@ -1,4 +1,4 @@
-"""How a training is told to a tracker, and why no tracker can harm a training."""
+"""How a training is logged to a tracker, and why no tracker can harm a training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from importlib.util import find_spec
-from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
@@ -33,34 +32,6 @@ log = logging.getLogger(__name__)
 Mistakes = Callable[[int], Sequence[PicturedMistake]]  # how many are wanted -> the worst, with their photos
 
 
-class Tracker(Protocol):
-    """What a training tells; use it as a context, so that an interrupted run is closed as one."""
-
-    def begin(self, facts: RunFacts) -> None:
-        """Open the run, or go on with it if it has a history."""
-
-    def epoch(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
-        """Tell an epoch and its held-out confusion, (C, C), rows truth.
-
-        Call it before the state is saved that resuming starts from: a kill in between then repeats
-        the epoch, which is told once all the same; the other way round it would be missing.
-        """
-
-    def end(self, best: Epoch, mistakes: Mistakes) -> None:
-        """Tell the epoch that is in the checkpoint, once it is written.
-
-        Args:
-            best: The epoch.
-            mistakes: Called only if the user asked for photos of mistakes, with how many.
-        """
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None: ...
-
-
 class Sink(Protocol):
     """What a service has to offer. Any call may raise; a call that did may come again."""
 
@@ -80,17 +51,26 @@ class Sink(Protocol):
         """Close the run, as finished or as interrupted."""
 
 
-class Untracked:
-    """The tracker of a training that nobody wants tracked."""
+class Tracker:
+    """What a training is logged to: nothing. Use it as a context: an interrupted run is closed as one."""
 
     def begin(self, facts: RunFacts) -> None:
-        """Tell nobody."""
+        """Open the run, or go on with it if it has a history."""
 
     def epoch(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
-        """Tell nobody."""
+        """Log an epoch and its held-out confusion, (C, C), rows truth.
+
+        Call it before the state is saved that resuming starts from: a kill in between then repeats
+        the epoch, which is logged once all the same; the other way round it would be missing.
+        """
 
     def end(self, best: Epoch, mistakes: Mistakes) -> None:
-        """Tell nobody."""
+        """Log the epoch that is in the checkpoint, once it is written.
+
+        Args:
+            best: The epoch.
+            mistakes: Called only if the user wants photos of mistakes, with how many.
+        """
 
     def __enter__(self) -> Self:
         return self
@@ -99,10 +79,10 @@ class Untracked:
         return
 
 
-class Tracking:
-    """A tracker that tells a sink, and goes on without it if it fails.
+class Tracking(Tracker):
+    """A tracker that logs to a sink, and goes on without it if it fails.
 
-    All that is told waits in a queue until the sink has taken it. At the first failure one warning is
+    All that is logged waits in a queue until the sink has taken it. At the first failure one warning is
     given, and what follows only waits, since a server that is gone may cost minutes at each attempt. At
     the end the queue is tried once more, so that a server's short absence loses nothing.
 
@@ -120,20 +100,20 @@ class Tracking:
         self._space: LabelSpace | None = None
 
     def begin(self, facts: RunFacts) -> None:
-        """Open the run and tell those epochs of its history that it lacks."""
+        """Open the run and log those epochs of its history that it lacks."""
         self._space = facts.space
-        self._tell(partial(self._begin, facts))
+        self._log(partial(self._begin, facts))
         for epoch in facts.history:
-            self._tell(partial(self._numbers, epoch))
+            self._log(partial(self._numbers, epoch))
 
     def epoch(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
-        """Tell an epoch; draw its confusion if it is the best so far: the last one drawn is the best's."""
-        self._tell(partial(self._numbers, epoch))
+        """Log an epoch; draw its confusion if it is the best so far: the last one drawn is the best's."""
+        self._log(partial(self._numbers, epoch))
         if epoch.is_best and len(confusion) <= MOST_CLASSES:
-            self._tell(partial(self._picture, epoch, confusion.copy()))
+            self._log(partial(self._picture, epoch, confusion.copy()))
 
     def end(self, best: Epoch, mistakes: Mistakes) -> None:
-        """Tell the final numbers and, if asked for, the mistakes; then close the run."""
+        """Log the final numbers and, if wanted, the mistakes; then close the run."""
         self._queue.append(partial(self.sink.final, best.epoch, final_measures(best)))
         if self.mistakes:
             self._queue.append(partial(self._send_mistakes, best, mistakes))
@@ -142,7 +122,7 @@ class Tracking:
         had_failed = self._has_failed
         self._send()
         if had_failed and not self._queue:
-            log.info("%s has been told everything now", self.title)
+            log.info("%s has everything now", self.title)
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +130,7 @@ class Tracking:
     def __exit__(self, *_: object) -> None:
         """Close the run as interrupted, unless it has ended."""
         if not self._is_closed:
-            self._tell(partial(self.sink.close, finished=False))
+            self._log(partial(self.sink.close, finished=False))
 
     def _begin(self, facts: RunFacts) -> None:
         self._known = self.sink.begin(facts)
@@ -161,7 +141,9 @@ class Tracking:
 
     def _picture(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
         if epoch.epoch > self._known and self._space is not None:
-            image = draw_confusion(confusion, self._space.names, title=_title(epoch))
+            scores = f"macro-F1 {epoch.scores['macro_f1']:.4f}, accuracy {epoch.scores['accuracy']:.4f}"
+            title = f"Held-out photos after epoch {epoch.epoch}: {scores}"
+            image = draw_confusion(confusion, self._space.names, title=title)
             self.sink.picture(epoch.epoch, "held_out/confusion", image)
 
     def _send_mistakes(self, best: Epoch, mistakes: Mistakes) -> None:
@@ -169,7 +151,7 @@ class Tracking:
         if found:
             self.sink.picture(best.epoch, "best/mistakes", draw_mistakes(found))
 
-    def _tell(self, action: Callable[[], None]) -> None:
+    def _log(self, action: Callable[[], None]) -> None:
         self._queue.append(action)
         if not self._has_failed:
             self._send()
@@ -191,14 +173,6 @@ class Tracking:
             self._has_failed = True
 
 
-def _title(epoch: Epoch) -> str:
-    scores = epoch.scores
-    return (
-        f"Held-out photos after epoch {epoch.epoch}: macro-F1 {scores['macro_f1']:.4f}, "
-        f"accuracy {scores['accuracy']:.4f}"
-    )
-
-
 SINKS: dict[Kind, Callable[[str], Sink]] = {
     "tensorboard": InTensorboard,
     "wandb": InWandb,
@@ -207,7 +181,7 @@ SINKS: dict[Kind, Callable[[str], Sink]] = {
 
 
 def open_tracker(text: str | None) -> Tracker:
-    """Return the tracker that `--track` names; one that tells nobody for None.
+    """Return the tracker that `--track` names; one that logs nothing for None.
 
     Nothing is written or sent before its `begin`.
 
@@ -216,7 +190,7 @@ def open_tracker(text: str | None) -> Tracker:
             one that it can never write to.
     """
     if text is None:
-        return Untracked()
+        return Tracker()
     place = Destination.parse(text)
     if find_spec(place.kind) is None:  # each package is named like its kind
         raise MaskkitError(

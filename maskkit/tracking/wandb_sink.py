@@ -53,7 +53,7 @@ class InWandb:
 
     @staticmethod
     def _settings(wandb: Any) -> Any:
-        """Let nothing be sent but what is told here: no code, no list of packages, nothing of the machine."""
+        """Let nothing else be sent: no code, no list of packages, nothing of the machine."""
         return wandb.Settings(
             console="off",
             disable_code=True,

@@ -3,70 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import (
+    AveragedModel,
+    get_ema_multi_avg_fn,
+    get_swa_multi_avg_fn,
+    update_bn,
+)
 
 from maskkit.options.choices import Choice
 
-Batches = Callable[[], Iterable[Tensor]]  # of images, (N, 3, H, W), on the model's device
 
+class NoAverage:
+    """No average: the model itself is scored and saved. Averages override what they need.
 
-class Average(Protocol):
-    """What follows a model while it is trained."""
+    Args:
+        followed: The model, where it will be trained.
+    """
+
+    def __init__(self, followed: nn.Module) -> None:
+        self.followed = followed
 
     @property
     def model(self) -> nn.Module:
         """What is scored and saved."""
+        return self.followed
 
     def after_step(self) -> None:
         """Take note of a step of the optimizer."""
 
-    def after_epoch(self, number: int, epochs: int, batches: Batches) -> None:
+    def after_epoch(self, number: int, epochs: int, images: Iterable[Tensor]) -> None:
         """Take note of the end of an epoch, before it is scored.
 
         Args:
             number: Of the epoch, from 1.
             epochs: Of the whole run.
-            batches: Gives the training photos once more. It is called only where batch norm needs them; under
-                autocast, call all of this under autocast.
+            images: The training photos once more, (N, 3, H, W) each, on the model's device. They are iterated
+                over only where batch norm needs them; under autocast, call all of this under autocast.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that changes."""
+        """Return all that changes, but for the model itself."""
+        return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
 
 
-class NoAverage:
-    """No average: the model itself is scored and saved.
-
-    Args:
-        followed: The model.
-    """
-
-    def __init__(self, followed: nn.Module) -> None:
-        self.model = followed
-
-    def after_step(self) -> None:
-        """Do nothing."""
-
-    def after_epoch(self, number: int, epochs: int, batches: Batches) -> None:
-        """Do nothing."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: the model's weights are kept by the one who trains it."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Do nothing."""
-
-
-class Ema:
+class Ema(NoAverage):
     """An exponential moving average: a copy of a model that follows it, a little after each step.
 
     Batch-norm statistics are averaged along with the weights: averaged weights behind the last
@@ -77,22 +63,22 @@ class Ema:
         decay: Share of the average that stays at each step, once it is warm.
     """
 
-    def __init__(self, followed: nn.Module, *, decay: float = 0.99) -> None:
-        self.model = deepcopy(followed).requires_grad_(False)
+    def __init__(self, followed: nn.Module, *, decay: float) -> None:
+        super().__init__(followed)
         self.decay, self.updates = decay, 0
-        pairs = list(zip(_tensors(self.model), _tensors(followed), strict=True))
-        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]  # batch norm's counters
+        self._average = AveragedModel(followed, multi_avg_fn=self._move, use_buffers=True)
+        self._average.n_averaged += 1  # at 0 it would take the first step's weights whole
+        self._average.requires_grad_(False)
 
-    @torch.no_grad()
+    @property
+    def model(self) -> nn.Module:
+        """The average."""
+        return self._average.module
+
     def after_step(self) -> None:
         """Move towards the model that is followed."""
-        _move(self._averaged, 1 - warm_decay(self.decay, self.updates))
-        _copy(self._copied)
+        self._average.update_parameters(self.followed)
         self.updates += 1
-
-    def after_epoch(self, number: int, epochs: int, batches: Batches) -> None:
-        """Do nothing."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that changes."""
@@ -103,8 +89,17 @@ class Ema:
         self.updates = state["updates"]
         self.model.load_state_dict(state["model"])
 
+    def _move(self, mine: Any, its: Any, count: Any) -> None:
+        if mine[0].is_floating_point():
+            # By our own count of updates: a GPU would have to wait for torch's, which is a tensor.
+            move = get_ema_multi_avg_fn(warm_decay(self.decay, self.updates))  # type: ignore[no-untyped-call]
+            move(mine, its, count)
+        else:  # batch norm's counters, of which an average would be rounded down
+            for copy, original in zip(mine, its, strict=True):
+                copy.copy_(original)
 
-class Swa:
+
+class Swa(NoAverage):
     """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
 
     Izmailov et al. 2018, algorithm 1 with a cycle of one epoch, https://arxiv.org/abs/1803.05407. Until it
@@ -117,37 +112,30 @@ class Swa:
             of the third on.
     """
 
-    def __init__(self, followed: nn.Module, *, start: float = 0.75) -> None:
-        self.start, self.taken = start, 0
-        self._followed, self._mean = followed, deepcopy(followed).requires_grad_(False)
-        self._averaged = list(zip(self._mean.parameters(), followed.parameters(), strict=True))
-        self._copied = list(zip(self._mean.buffers(), followed.buffers(), strict=True))
+    def __init__(self, followed: nn.Module, *, start: float) -> None:
+        super().__init__(followed)
+        self.start = start
+        self._average = AveragedModel(followed, multi_avg_fn=get_swa_multi_avg_fn())  # type: ignore[no-untyped-call]
+        self._average.requires_grad_(False)
 
     @property
     def model(self) -> nn.Module:
         """The mean, once there is one."""
-        return self._mean if self.taken else self._followed
+        return self._average.module if self._average.n_averaged else self.followed
 
-    def after_step(self) -> None:
-        """Do nothing."""
-
-    @torch.no_grad()
-    def after_epoch(self, number: int, epochs: int, batches: Batches) -> None:
+    def after_epoch(self, number: int, epochs: int, images: Iterable[Tensor]) -> None:
         """Take the model's weights into the mean, if it is time."""
         if number / epochs >= self.start:
-            _move(self._averaged, 1 / (self.taken + 1))
-            _copy(self._copied)
-            self.taken += 1
-            measure_batch_norm(self._mean, batches)
+            self._average.update_parameters(self.followed)
+            measure_batch_norm(self._average.module, images)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that changes."""
-        return {"taken": self.taken, "model": self._mean.state_dict()}
+        return self._average.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.taken = state["taken"]
-        self._mean.load_state_dict(state["model"])
+        self._average.load_state_dict(state)
 
 
 def warm_decay(decay: float, updates: int) -> float:
@@ -158,58 +146,40 @@ def warm_decay(decay: float, updates: int) -> float:
     return min(decay, (1 + updates) / (10 + updates))
 
 
-@torch.no_grad()
-def measure_batch_norm(model: nn.Module, batches: Batches) -> None:
-    """Set the statistics of batch norm to the mean of those of some batches, as torch's `update_bn` does.
+def measure_batch_norm(model: nn.Module, images: Iterable[Tensor]) -> None:
+    """Set the statistics of batch norm to the mean of those of some batches; without batch norm, do nothing.
 
-    Unlike there, nothing but batch norm is in training mode: what it measures is the network that will be
-    scored, without dropout, and no random number is drawn.
+    What is measured is the network that will be scored: without dropout, and no random number is drawn.
 
     Args:
-        model: Each module is left in the mode it is in. Without batch norm, nothing is done.
-        batches: Called once, for images.
+        model: It is left in evaluation mode.
+        images: Of each batch, (N, 3, H, W).
     """
-    norms = [
-        module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats
-    ]
-    if not norms:
-        return
-    modes, momenta = [module.training for module in model.modules()], [norm.momentum for norm in norms]
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.train()
-        norm.momentum = None  # every batch counts the same
-    try:
-        for images in batches():
-            model(images)
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        for module, mode in zip(model.modules(), modes, strict=True):
-            module.training = mode
+    update_bn(images, _OnlyNormsTrain(model).eval())
 
 
-def _tensors(model: nn.Module) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers()]
+class _OnlyNormsTrain(nn.Module):
+    """A network that `update_bn` puts into training mode, and in which nothing but batch norm takes it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(False)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.training = mode
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        result: Tensor = self.model(images)
+        return result
 
 
-def _move(pairs: list[tuple[Any, Any]], share: float) -> None:
-    """Move the first of each pair towards the second, by a share of the way."""
-    mine, its = ([pair[side] for pair in pairs] for side in (0, 1))
-    # Private, but what torch's swa_utils calls: a seventh of the time of one call per tensor. And
-    # counting updates here spares a GPU the wait that AveragedModel has for each tensor.
-    torch._foreach_lerp_(mine, its, share)
-
-
-def _copy(pairs: list[tuple[Any, Any]]) -> None:
-    for copy, original in pairs:
-        copy.copy_(original)
-
-
-def averaging(followed: nn.Module, choice: Choice) -> Average:
+def averaging(followed: nn.Module, choice: Choice) -> NoAverage:
     """Return the chosen average of a model, which is where it will be trained."""
     return AVERAGES[choice.name](followed, **choice.settings)
 
 
-AVERAGES: dict[str, Callable[..., Average]] = {"none": NoAverage, "ema": Ema, "swa": Swa}
+AVERAGES: dict[str, Callable[..., NoAverage]] = {"none": NoAverage, "ema": Ema, "swa": Swa}

@@ -1,8 +1,8 @@
-"""What training minimises: a weighted sum of losses on every head, with classes weighed by rarity."""
+"""What training minimises: losses on every head, with classes weighed by rarity, and of unlabelled photos."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskkit.labels import LabelSpace
-from maskkit.modeling.heads import Heads, part_losses
-from maskkit.modeling.losses import BATCHWISE, COUNTING, LOSSES, SCALED
+from maskkit.modeling.heads import Heads, joint_logits, part_losses
+from maskkit.modeling.losses import BATCHWISE, CONSISTENCIES, COUNTING, LOSSES, SCALED
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.losses.cross_entropy import smoothed
+from maskkit.modeling.losses.uda import annealed, annealing_threshold
 from maskkit.modeling.target import Target
 from maskkit.options.choices import Choice
-from maskkit.options.train_options import TrainOptions
+from maskkit.training.feed import Batch
+
+CONSISTENCY = "consistency"  # its name among the parts of the loss
+
+Outputs = Tensor | Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -39,34 +44,36 @@ class Criterion:
     Args:
         counts: Photos per class among the rows trained on, (C,).
         space: The classes.
-        options: Which losses and class weights.
+        losses: Of LOSSES, with their settings.
+        weighing: Of the classes, by a scheme of `class_weights`.
         device: Where the model is.
     """
 
     def __init__(
-        self, counts: NDArray[np.int64], space: LabelSpace, options: TrainOptions, device: torch.device
+        self,
+        counts: NDArray[np.int64],
+        space: LabelSpace,
+        losses: Sequence[Choice],
+        weighing: Choice,
+        device: torch.device,
     ) -> None:
-        weighing = options.one("class_weights")
         self.start = float(weighing.settings.get("start", 0.0))
         beta = {"beta": weighing.number("beta")} if "beta" in weighing.settings else {}
-        self.terms = [_term(choice) for choice in options.chosen("loss")]
+        self.terms = [_term(choice) for choice in losses]
         # By factor; None is the joint class.
-        each: list[tuple[int | None, NDArray[np.int64]]] = [(None, counts)]
-        each += [(index, factor_counts(counts, space, index)) for index in range(len(space.factors))]
-        tensors = {key: torch.from_numpy(numbers) for key, numbers in each}
-        self.counts = {key: numbers.to(device) for key, numbers in tensors.items()}
-        self.weights = {
-            key: class_weights(numbers, scheme=weighing.name, **beta).to(device)
-            for key, numbers in tensors.items()
-        }
-        self.even = {
-            key: class_weights(numbers, scheme="none").to(device) for key, numbers in tensors.items()
-        }
+        each: dict[int | None, NDArray[np.int64]] = {None: counts}
+        each |= {index: factor_counts(counts, space, index) for index in range(len(space.factors))}
+        tensors = {key: torch.from_numpy(numbers) for key, numbers in each.items()}
+        self.counts = {key: tensor.to(device) for key, tensor in tensors.items()}
+        self.weights, self.even = (
+            {key: class_weights(tensor, scheme=scheme, **more).to(device) for key, tensor in tensors.items()}
+            for scheme, more in ((weighing.name, beta), ("none", {}))
+        )
 
     def __call__(
         self,
         heads: Heads | None,
-        outputs: Tensor | Mapping[str, Tensor],
+        outputs: Outputs,
         target: Target,
         weight: Tensor,
         *,
@@ -115,6 +122,98 @@ def factor_counts(counts: NDArray[np.int64], space: LabelSpace, index: int) -> N
     """Return photos per level of one factor, (L,), from photos per class, (C,)."""
     others = tuple(axis for axis in range(len(space.factors)) if axis != index)
     return np.asarray(counts.reshape(space.shape).sum(axis=others), np.int64)
+
+
+class NoConsistency:
+    """What a step adds to the loss of labelled photos: nothing, where there are no others."""
+
+    def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return what is added to the sum of the labelled photos' weighted losses, by name.
+
+        Args:
+            heads: Of the model; None for timm's own classifier.
+            outputs: What it made of M weak and then M strong views while training; of a part of the batch,
+                if it is computed in parts.
+            whole: The batch.
+        """
+        return {}
+
+    def take_share(self) -> float | None:
+        """Return the share of photos whose answer has counted since the last call; None of no photos."""
+        return None
+
+
+class TwoViewConsistency(NoConsistency):
+    """A loss of two views' joint logits, in its weight.
+
+    It is the mean over all unlabelled photos of the batch, whether their answer counts or not (equation 1 of
+    UDA, equation 4 of FixMatch). What the model predicts is the same as in evaluation, of all its heads
+    together and without margins, but with batch norm and dropout as they are in training.
+
+    Args:
+        choice: Of CONSISTENCIES, with its settings.
+    """
+
+    def __init__(self, choice: Choice) -> None:
+        own = {
+            name: choice.settings[name] for name in ("temperature", "threshold") if name in choice.settings
+        }
+        self.loss = partial(CONSISTENCIES[choice.name], **own)
+        self.weight = choice.number("weight")
+        self._confident: list[Tensor] = []  # (photos,) each; on the device, so that no step waits for it
+
+    def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:
+        """Return the weighted loss, so that after division by the batch's weight it is a mean."""
+        assert whole.views is not None
+        weak, strong = joint_logits(heads, outputs).chunk(2)  # (M, C)
+        losses, confident = self.loss(weak, strong)
+        self._confident.append(confident)
+        return {CONSISTENCY: self.weight * losses.sum() / len(whole.views[0]) * whole.weight.sum()}
+
+    def take_share(self) -> float | None:
+        """Return the share of photos that were confident since the last call."""
+        confident, self._confident = self._confident, []
+        return float(torch.cat(confident).float().mean()) if confident else None
+
+
+class Annealed:
+    """A criterion that leaves labelled photos out while they are known better than they should be.
+
+    The signal annealing of UDA: the loss of a photo whose class has a higher probability than the threshold
+    is 0, and the mean is that of the others; of none, it is 0. If a batch is computed in parts, each has its
+    own mean, which counts by the part's share of the batch, as with losses of a whole batch.
+
+    Args:
+        criterion: Of labelled photos.
+        schedule: How the threshold rises; one of ANNEALINGS.
+        progress: Returns the share of the training's steps that are made.
+    """
+
+    def __init__(self, criterion: Criterion, schedule: str, progress: Callable[[], float]) -> None:
+        self.criterion, self.schedule, self.progress = criterion, schedule, progress
+
+    def __call__(
+        self, heads: Heads | None, outputs: Outputs, target: Target, weight: Tensor, *, progress: float
+    ) -> dict[str, Tensor]:
+        """Return the losses by part of the head, (N,), so that their mean is that of the photos that stay."""
+        classes = target.classes.shape[1]
+        threshold = annealing_threshold(self.schedule, self.progress(), classes=classes)
+        stays = annealed(joint_logits(heads, outputs), target.classes, threshold=threshold)  # (N,)
+        left = weight * stays
+        losses = self.criterion(heads, outputs, target, left, progress=progress)
+        factor = stays * weight.sum() / left.sum().clamp_min(torch.finfo(left.dtype).tiny)
+        return {name: values * factor for name, values in losses.items()}
+
+
+def consistency_of(choice: Choice) -> NoConsistency:
+    """Return what was chosen."""
+    return NoConsistency() if choice.name == "none" else TwoViewConsistency(choice)
+
+
+def annealing_of(choice: Choice, criterion: Criterion, progress: Callable[[], float]) -> Criterion | Annealed:
+    """Return the criterion of labelled photos, annealed if that was chosen."""
+    schedule = str(choice.settings.get("annealing", "none"))
+    return criterion if schedule == "none" else Annealed(criterion, schedule, progress)
 
 
 def _term(choice: Choice) -> _Term:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise, repeat
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskkit.imaging.dataset import batch_count, batches, varied
+from maskkit.imaging.dataset import Inputs, Order, batch_count, batches, even_parts, varied
 from maskkit.imaging.mixing import mixing
-from maskkit.imaging.sampling import SAMPLERS, Oversample, Undersample, epoch_rows
+from maskkit.imaging.sampling import SAMPLERS, Oversample, Undersample, epoch_rows, shuffle
 from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
 from maskkit.progress import track
-from maskkit.training.fold import Fold
-from maskkit.training.unlabeled import Views
+from maskkit.training.fold import Fold, Unlabeled
 
-_MIXING = 1  # tells the random numbers of mixing from those of order and augmentation
+# Which tells the random numbers of mixing, and of unlabelled photos, from those of order and augmentation.
+_MIXING, _UNLABELED = 1, 2
+
+Views = tuple[Tensor, Tensor]  # a weak and a strong one of the same photos, (M, 3, H, W) each
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,6 @@ class Feed:
             oversampled=[Oversample(fold.has_level(level), times) for level, times in options.oversampled],
             sampler=partial(SAMPLERS[sampler.name], **sampler.settings),
         )
-        self._views: Callable[..., Iterator[Views | None]] = _no_views
-        if fold.unlabeled is not None:
-            self._views = partial(fold.unlabeled.epoch, options=options, device=device)
         self.mix = mixing(options.one("mix"))
         self.partners = None if options.partner is None else fold.has_level(options.partner)
         self.photos = len(self.rows(1))
@@ -108,20 +107,40 @@ class Feed:
 
     def epoch(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
         """Yield the batches of an epoch, counted from 1, and show how far it has come."""
-        options = self.options
         random = self._random(number)
         rows = self._draw(random)
-        order = varied(rows, self.fold.vary, random)
-        loader = batches(
-            self.fold.inputs, order, batch_size=options.batch_size, workers=options.workers,
-            pin_memory=self.device.type == "cuda",
-        )  # fmt: skip
-        mixer = np.random.default_rng((options.seed, number, _MIXING))
-        views = self._views(number, photos=len(rows))
+        loader = self._loader(self.fold.inputs, varied(rows, self.fold.vary, random))
+        mixer = np.random.default_rng((self.options.seed, number, _MIXING))
         shown = track(loader, self.steps, f"epoch {number}") if is_tracked else loader
+        if self.fold.unlabeled is None:
+            yield from (self._batch(these, values, mixer) for these, values in shown)
+            return
+        views = self._views(self.fold.unlabeled, number, photos=len(rows))
         # The loader comes first, so that it is what ends the epoch.
         for (these, values), pair in zip(shown, views, strict=False):
             yield replace(self._batch(these, values, mixer), views=pair)
+
+    def _views(self, unlabeled: Unlabeled, number: int, *, photos: int) -> Iterator[Views]:
+        """Yield views for each batch of an epoch with so many labelled photos.
+
+        All unlabelled photos come before one comes again. What an epoch has no place for, another may draw.
+        """
+        random = np.random.default_rng((self.options.seed, number, _UNLABELED))
+        every = np.arange(len(unlabeled.inputs))
+        rows = shuffle(every, every, random, length=unlabeled.ratio * photos)
+        order = varied(rows, unlabeled.vary, random)
+        parts = even_parts(photos, self.options.batch_size, times=unlabeled.ratio)
+        for _, values in self._loader(unlabeled.inputs, order, parts):  # (M, 2, height, width, 3)
+            weak, strong = (unlabeled.inputs.prepare(view, self.device) for view in values.unbind(1))
+            yield weak, strong
+
+    def _loader(
+        self, inputs: Inputs, order: Order, parts: Sequence[slice] | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        return batches(
+            inputs, order, batch_size=self.options.batch_size, workers=self.options.workers,
+            pin_memory=self.device.type == "cuda", parts=parts,
+        )  # fmt: skip
 
     def _random(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng((self.options.seed, epoch))
@@ -138,7 +157,3 @@ class Feed:
         candidates = None if self.partners is None else self.partners[rows.numpy()]
         mixed = self.mix(images, random, candidates)
         return Batch(mixed.images, target.mixed(mixed.partner, mixed.share), weight)
-
-
-def _no_views(number: int, *, photos: int) -> Iterator[None]:  # noqa: ARG001
-    return repeat(None)

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.artifacts.manifest import Manifest
+from maskkit.imaging.augment import ByClass, augmentation
 from maskkit.imaging.dataset import Augment, Inputs
 from maskkit.labels import LabelSpace
+from maskkit.options.choices import Choice
 from maskkit.options.values import LevelValue
-from maskkit.training.unlabeled import Unlabeled
+from maskkit.training.fold_rows import FoldRows
+
+
+@dataclass(frozen=True)
+class Unlabeled:
+    """Photos of which two views are shown, and no label is known.
+
+    Args:
+        inputs: The photos, as the model will see them.
+        vary: Makes both views of each, (N, 2, ...).
+        ratio: How many come with each labelled photo of a batch.
+    """
+
+    inputs: Inputs
+    vary: Augment
+    ratio: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,31 @@ class Fold:
     vary: Augment | None = None
     unlabeled: Unlabeled | None = None
 
+    @classmethod
+    def of(cls, rows: FoldRows, inputs: Inputs) -> Fold:
+        """Return what these rows train on and are scored on, not varied."""
+        manifest = rows.manifest
+        return cls(
+            space=manifest.space,
+            inputs=inputs,
+            target=manifest.integers("target"),
+            numbers=numbers_of(manifest),
+            people=manifest.known_people,
+            weight=manifest.table["weight"].to_numpy(),
+            label=manifest.labels,
+            training=rows.training,
+            held_out=rows.held_out,
+            soft=_soft(manifest),
+        )
+
+    def varied(self, augment: Sequence[Choice], rare: tuple[LevelValue, Sequence[Choice]] | None) -> Fold:
+        """Return the fold with its photos varied as chosen, those of one level otherwise."""
+        vary = augmentation(augment)
+        if rare is not None:
+            level, choices = rare
+            vary = ByClass(vary, augmentation(choices), self.has_level(level))
+        return replace(self, vary=vary)
+
     @property
     def class_counts(self) -> NDArray[np.int64]:
         """Photos of each class among the rows trained on, (classes,); those held out are not to be known."""
@@ -62,3 +107,27 @@ class Fold:
         shape = self.space.shape
         levels = self.target // prod(shape[factor + 1 :]) % shape[factor]
         return np.asarray((self.target >= 0) & (levels == place), np.bool_)
+
+
+def numbers_of(manifest: Manifest) -> NDArray[np.float32]:
+    """Return what numeric factors are cut from, (rows, factors), NaN where it is unknown."""
+    names = [factor.name for factor in manifest.space.factors if factor.is_numeric]
+    columns = [
+        manifest.table[name].to_numpy().astype(np.float32)
+        if manifest.has(name)
+        else np.full(len(manifest), np.nan, np.float32)
+        for name in names
+    ]
+    return np.stack(columns, axis=1) if columns else np.empty((len(manifest), 0), np.float32)
+
+
+def _soft(manifest: Manifest) -> NDArray[np.float32] | None:
+    """Return `target_probs`, (rows, classes), NaN where there are none; None if there are none at all."""
+    if not manifest.has("target_probs"):
+        return None
+    column = manifest.table["target_probs"]
+    if column.null_count == len(column):
+        return None
+    places = range(len(manifest.space))
+    each = [pc.fill_null(pc.list_element(column, place), np.nan).to_numpy() for place in places]
+    return np.ascontiguousarray(np.stack(each, axis=1))

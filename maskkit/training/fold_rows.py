@@ -1,10 +1,11 @@
-"""Which rows of a manifest a fold trains on and which it is scored on."""
+"""Which rows of a manifest a fold trains on and which it is scored on, and what may come beside them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,66 +13,155 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import NO_FOLD
+from maskkit.artifacts.header import Record, merged, same_space
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.seen import Seen
+from maskkit.cache.digests import content_digests
 from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.imaging.cropping import same_boxes
+from maskkit.imaging.roots import photo_files
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Indices of rows of a manifest.
+class FoldRows:
+    """A manifest, and which of its rows are for what.
 
     Args:
-        training: Trained on.
-        held_out: Scored on, never trained on.
+        manifest: With labels.
+        fold: That is held out.
+        training: Indices of the rows trained on.
+        held_out: Indices of the rows scored on, never trained on.
+        unlabeled: More photos, to learn from without labels; None for none.
+        allow_leak: Whether people may be on both sides.
     """
 
+    manifest: Manifest
+    fold: int
     training: NDArray[np.int64]
     held_out: NDArray[np.int64]
+    unlabeled: Manifest | None = None
+    allow_leak: bool = False
 
+    @classmethod
+    def of(
+        cls, manifest: Manifest, fold: int, *, unlabeled: Manifest | None = None, allow_leak: bool = False
+    ) -> FoldRows:
+        """Choose the rows to train on when one fold is held out, and that fold's.
 
-def rows_of(manifest: Manifest, fold: int, *, allow_leak: bool = False) -> Rows:
-    """Return the rows to train on when one fold is held out, and that fold's.
+        A pseudo label whose `for_fold` is another fold is left out, unless leaks are allowed: the models
+        behind it were trained on people whom this fold holds out.
 
-    A pseudo label whose `for_fold` is another fold is left out, unless leaks are allowed: the models
-    behind it were trained on people whom this fold holds out.
+        Raises:
+            MaskkitError: There is no such fold, nothing to train on or to score, or the unlabelled photos
+                are of other classes, none, or their faces were found otherwise.
+            RefusedError: People are on both sides, or all pseudo labels are for other folds, or people or
+                photos that are held out are among the unlabelled.
+        """
+        manifest.need("fold", "label", "target", "weight")
+        folds = np.unique(manifest.folds[manifest.folds >= 0])
+        if fold not in folds:
+            raise MaskkitError(
+                f"there is no fold {fold}",
+                why=f"{manifest.name} has the folds {examples(folds, most=20)}",
+                fix="use one of them, or --fold all",
+            )
+        refuse_foreign(manifest, [fold], allow_leak=allow_leak)
+        usable = _usable(manifest)
+        foreign = usable & _is_foreign(manifest, fold)
+        if foreign.any() and not allow_leak:
+            log.info("%d pseudo labels are left out: other folds' models made them", foreign.sum())
+            usable &= ~foreign
+        training = np.flatnonzero(usable & (manifest.folds != fold))
+        held_out = np.flatnonzero((manifest.labels >= 0) & (manifest.folds == fold))
+        if not len(training) or not len(held_out):
+            raise MaskkitError(
+                f"fold {fold} has {len(training)} photos to train on and {len(held_out)} labelled ones "
+                "held out",
+                why="both are needed",
+                fix="look at the folds with `maskkit show`, and split again",
+            )
+        if foreign.any() and allow_leak:
+            log.warning(
+                "%d pseudo labels come from models that were trained on people of fold %d; the held-out "
+                "score is inflated",
+                *(foreign.sum(), fold),
+            )
+        rows = cls(manifest, fold, training, held_out, unlabeled, allow_leak)
+        rows._refuse_leak()
+        if unlabeled is not None:
+            rows._refuse_unlabeled(unlabeled)
+        return rows
 
-    Raises:
-        MaskkitError: There is no such fold, or nothing to train on or to score.
-        RefusedError: People are on both sides, or all pseudo labels are for other folds.
-    """
-    manifest.need("fold", "label", "target", "weight")
-    folds = np.unique(manifest.folds[manifest.folds >= 0])
-    if fold not in folds:
-        raise MaskkitError(
-            f"there is no fold {fold}",
-            why=f"{manifest.name} has the folds {examples(folds, most=20)}",
-            fix="use one of them, or --fold all",
+    @property
+    def options(self) -> dict[str, object]:
+        """What a record says of where photos are and of leaks."""
+        return {"root": self.manifest.photos.root, "allow_leak": self.allow_leak}
+
+    @property
+    def history(self) -> tuple[Record, ...]:
+        """Every stage run that led to what is trained on, that of unlabelled photos first."""
+        more = () if self.unlabeled is None else self.unlabeled.header.history
+        return merged([more, self.manifest.header.history])
+
+    def people_seen(self) -> Seen:
+        """Return digests of the people whose labels are learnt from, salted by the manifest.
+
+        A photo with a pseudo label, or without any, adds nobody: its truth is not used, so models that
+        learnt from it may still predict it. But a pseudo label that came, on demand, from models which know
+        the people held out passes their labels on, and so these people have been seen.
+        """
+        people, training = self.manifest.people, self.training
+        learnt = people.codes[training[~_is_pseudo(self.manifest)[training]]]
+        if _is_foreign(self.manifest, self.fold)[training].any():
+            learnt = np.concatenate([learnt, people.codes[self.held_out]])
+        return Seen.of(
+            [people.names[code] for code in np.unique(learnt)], salt=self.manifest.as_input().sha256
         )
-    refuse_foreign(manifest, [fold], allow_leak=allow_leak)
-    usable = _usable(manifest)
-    foreign = usable & _is_foreign(manifest, fold)
-    if foreign.any() and not allow_leak:
-        log.info("%d pseudo labels are left out: other folds' models made them", foreign.sum())
-        usable &= ~foreign
-    training = np.flatnonzero(usable & (manifest.folds != fold))
-    held_out = np.flatnonzero((manifest.labels >= 0) & (manifest.folds == fold))
-    if not len(training) or not len(held_out):
-        raise MaskkitError(
-            f"fold {fold} has {len(training)} photos to train on and {len(held_out)} labelled ones held out",
-            why="both are needed",
-            fix="look at the folds with `maskkit show`, and split again",
-        )
-    if foreign.any() and allow_leak:
-        log.warning(
-            "%d pseudo labels come from models that were trained on people of fold %d; the held-out score "
-            "is inflated",
-            *(foreign.sum(), fold),
-        )
-    _refuse_leak(manifest, Rows(training, held_out), fold, allow_leak=allow_leak)
-    return Rows(training, held_out)
+
+    def _refuse_leak(self) -> None:
+        people = self.manifest.people
+        both = np.intersect1d(people.codes[self.training], people.codes[self.held_out])
+        if len(both):
+            _refuse(
+                f"{len(both)} people are on both sides of fold {self.fold}: "
+                + examples(people.names[code] for code in both),
+                why="the score would measure how well the model remembers faces",
+                fix="split with --by person",
+                allow_leak=self.allow_leak,
+            )
+
+    def _refuse_unlabeled(self, unlabeled: Manifest) -> None:
+        """Raise unless the photos fit, and show nobody who is held out.
+
+        Else the score would be of photos that the model has practised on, if without their labels.
+        """
+        manifest = self.manifest
+        same_space(manifest.space, unlabeled.space, names=(manifest.name, unlabeled.name))
+        if not len(unlabeled):
+            raise MaskkitError(
+                f"{unlabeled.name} has no photos",
+                why="they are to be learnt from",
+                fix="give another --unlabeled",
+            )
+        same_boxes(unlabeled, manifest)
+        codes = manifest.known_people[self.held_out]
+        names = {manifest.people.names[code] for code in np.unique(codes[codes >= 0])}
+        groups = unlabeled.people
+        is_held_out = np.array([name in names for name in groups.names], np.bool_)
+        same_person = is_held_out[groups.codes] & (unlabeled.known_people >= 0)  # (photos,)
+        files = photo_files(manifest)
+        same_photo = _of_content(unlabeled, [files[row] for row in self.held_out])
+        leaked = np.flatnonzero(same_person | same_photo)
+        if len(leaked):
+            _refuse(
+                f"{len(leaked)} photos of {unlabeled.name} are of people whom fold {self.fold} holds out, or "
+                f"held out themselves: {examples(unlabeled.paths[row] for row in leaked)}",
+                why="the fold's score would be of photos that were trained on, though without their labels",
+                fix="give --unlabeled a manifest of other people",
+                allow_leak=self.allow_leak,
+            )
 
 
 def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool = False) -> None:
@@ -89,9 +179,9 @@ def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool
     made_for = np.unique(manifest.integers("for_fold")[pseudo])
     alone = made_for[made_for != NO_FOLD]
     names = examples(alone, most=20)
-    told = f"for fold {names}" if len(alone) else "for no fold"
+    whose = f"for fold {names}" if len(alone) else "for no fold"
     raise RefusedError(
-        f"the {pseudo.sum()} pseudo labels of {manifest.name} are {told}, not for fold "
+        f"the {pseudo.sum()} pseudo labels of {manifest.name} are {whose}, not for fold "
         + examples(barred, most=20),
         why="models that were trained on people whom this fold holds out made them, so its score would be "
         "of labels that were known",
@@ -101,19 +191,12 @@ def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool
     )
 
 
-def people_seen(manifest: Manifest, rows: Rows, fold: int) -> Seen:
-    """Return digests of the people whose labels were learnt from, salted by the manifest.
-
-    A photo with a pseudo label adds nobody: its truth was never used, so models that learnt it may
-    still be asked about it. But a pseudo label that came, on demand, from models which know the people
-    held out passes their labels on, and so these people have been seen.
-    """
-    codes = manifest.people.codes
-    learnt = codes[rows.training[~_is_pseudo(manifest)[rows.training]]]
-    if _is_foreign(manifest, fold)[rows.training].any():
-        learnt = np.concatenate([learnt, codes[rows.held_out]])
-    names = [manifest.people.names[code] for code in np.unique(learnt)]
-    return Seen.of(names, salt=manifest.as_input().sha256)
+def read_unlabeled(name: str | None, manifest: Manifest) -> Manifest | None:
+    """Read the manifest of `--unlabeled`, whose decoded photos are kept where those of `manifest` are."""
+    if name is None:
+        return None
+    unlabeled = Manifest.read(name)
+    return unlabeled.located(root=str(unlabeled.root), cache=manifest.photos.cache)
 
 
 def _usable(manifest: Manifest) -> NDArray[np.bool_]:
@@ -134,18 +217,24 @@ def _is_foreign(manifest: Manifest, fold: int) -> NDArray[np.bool_]:
     return np.asarray(manifest.integers("for_fold", null=fold) != fold, np.bool_)
 
 
-def _refuse_leak(manifest: Manifest, rows: Rows, fold: int, *, allow_leak: bool) -> None:
-    codes = manifest.people.codes
-    both = np.intersect1d(codes[rows.training], codes[rows.held_out])
-    if not len(both):
-        return
-    leak = f"{len(both)} people are on both sides of fold {fold}: " + examples(
-        manifest.people.names[code] for code in both
-    )
+def _of_content(unlabeled: Manifest, others: list[Path]) -> NDArray[np.bool_]:
+    """Return which photos hold the same as one of the others, (photos,)."""
+    files, cache = photo_files(unlabeled), unlabeled.photos.cache
+    memory = None if cache is None else cache.folder
+    try:
+        digests, known = (content_digests(each, memory) for each in (files, others))
+    except OSError as error:
+        raise MaskkitError(
+            f"cannot read {error.filename}",
+            why=(error.strerror or str(error)).lower(),
+            fix="make the manifest anew from the photos that are there",
+        ) from error
+    held_out = {digest.tobytes() for digest in known}
+    return np.array([digest.tobytes() in held_out for digest in digests], np.bool_)
+
+
+def _refuse(leak: str, *, why: str, fix: str, allow_leak: bool) -> None:
     if not allow_leak:
-        raise RefusedError(
-            leak,
-            why="the score would measure how well the model remembers faces",
-            fix="split with --by person, or use --allow-leak to see by how much the score is inflated",
-        )
+        fix = f"{fix}, or use --allow-leak to see by how much the score is inflated"
+        raise RefusedError(leak, why=why, fix=fix)
     log.warning("%s; the held-out score is inflated", leak)

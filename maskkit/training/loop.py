@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError
 from maskkit.modeling.device import autocast
 from maskkit.modeling.heads import Heads, divided
-from maskkit.training.average import Average
-from maskkit.training.consistency import Annealed, Consistency
-from maskkit.training.criterion import Criterion
+from maskkit.training.average import NoAverage
+from maskkit.training.criterion import Annealed, Criterion, NoConsistency
 from maskkit.training.feed import Batch
 from maskkit.training.schedule import Schedule
 
@@ -29,7 +28,7 @@ class Learner:
         network: What computes a step: the model, or a compiled view of it.
         heads: The model's; None for timm's own classifier.
         criterion: The losses of labelled photos.
-        consistency: What is asked of photos without labels.
+        consistency: What photos without labels add.
         optimizer: Of the model's parameters.
         scaler: Of gradients in float16; in other precisions it does nothing.
         schedule: Of the optimizer's rates.
@@ -43,11 +42,11 @@ class Learner:
     network: nn.Module
     heads: Heads | None
     criterion: Criterion | Annealed
-    consistency: Consistency
+    consistency: NoConsistency
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     schedule: Schedule
-    average: Average
+    average: NoAverage
     precision: str
     clip: float
     accumulate: int

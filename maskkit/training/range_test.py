@@ -1,4 +1,4 @@
-"""A learning-rate range test, which leaves nothing changed behind it.
+"""A learning-rate range test.
 
 Smith 2017, section 3.3, https://arxiv.org/abs/1506.01186: raise the rate from very small to too large within
 a single short run, and look at the loss.
@@ -6,16 +6,9 @@ a single short run, and look at the loss.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-
-import numpy as np
-import torch
-from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
 from maskkit.progress import track
@@ -24,7 +17,7 @@ SMOOTHING = 0.9  # share of the smoothed loss that stays at a step; fastai's 0.9
 TOO_HIGH = 4.0  # times the lowest smoothed loss, as in fastai: from there on the loss tells nothing more
 RULE = (
     "a tenth of the rate at which the smoothed loss was lowest: there it is about to rise, and a rate "
-    "that is just borne for a few steps is too high for a whole run"
+    "that is just endured for a few steps is too high for a whole run"
 )
 
 
@@ -125,66 +118,3 @@ def _suggest(rates: list[float], smoothed: list[float]) -> float:
             fix="begin at a lower rate, make more steps, and see that the loss and the labels are right",
         )
     return float(f"{rates[lowest] / 10:.2g}")
-
-
-@contextmanager
-def nothing_changed(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Put everything back as it was, to the last bit, however what is done in between may end.
-
-    That is the model's weights, buffers, gradients and modes, and what of it learns; all of the optimizer;
-    the random numbers of torch, NumPy and Python. The tensors of the model stay the same objects.
-
-    Args:
-        model: To be changed in place only.
-        optimizer: Of its parameters.
-    """
-    tensors = [(tensor, tensor.detach().clone()) for tensor in (*model.parameters(), *model.buffers())]
-    learning = [
-        (parameter, parameter.requires_grad, _copied(parameter.grad)) for parameter in model.parameters()
-    ]
-    modes = [(module, module.training) for module in model.modules()]
-    state = deepcopy(optimizer.state_dict())
-    try:
-        with same_random_numbers():
-            yield
-    finally:
-        with torch.no_grad():
-            for tensor, before in tensors:
-                tensor.copy_(before)
-        for parameter, learns, gradient in learning:
-            parameter.requires_grad_(learns)
-            parameter.grad = gradient
-        for module, mode in modes:
-            module.training = mode
-        optimizer.load_state_dict(state)
-
-
-@contextmanager
-def same_random_numbers() -> Iterator[None]:
-    """Let torch, NumPy and Python go on with the random numbers that they would have drawn."""
-    put_back = _random_numbers()
-    try:
-        yield
-    finally:
-        put_back()
-
-
-def _copied(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.detach().clone()
-
-
-def _random_numbers() -> Callable[[], None]:
-    """Return what sets the random numbers back to where they are now."""
-    of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
-    of_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    of_mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-
-    def put_back() -> None:
-        torch.set_rng_state(of_torch)
-        np.random.set_state(of_numpy)  # noqa: NPY002
-        random.setstate(of_python)
-        torch.cuda.set_rng_state_all(of_cuda)
-        if of_mps is not None:
-            torch.mps.set_rng_state(of_mps)
-
-    return put_back

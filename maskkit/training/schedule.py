@@ -11,76 +11,71 @@ from torch.optim import Optimizer
 
 from maskkit.options.choices import Choice
 
-Factor = Callable[[int], float]  # of the number of steps made so far
 
-
-def cosine(step: int, *, steps: int, warmup_steps: int) -> float:
-    """Rise linearly for `warmup_steps`, then fall along half a cosine to 0 at `steps`.
+def cosine(step: int, steps_per_epoch: int, epochs: int, *, warmup: float) -> float:
+    """Rise linearly for `warmup` epochs, then fall along half a cosine to 0 at the end.
 
     From SGDR, Loshchilov & Hutter 2017, equation 5 without restarts, https://arxiv.org/abs/1608.03983.
     """
+    steps, warmup_steps = steps_per_epoch * epochs, round(steps_per_epoch * warmup)
     if step < warmup_steps:
-        return constant(step, warmup_steps=warmup_steps)
+        return (step + 1) / (warmup_steps + 1)
     share = (step - warmup_steps) / max(1, steps - warmup_steps)
     return 0.5 * (1 + cos(pi * min(share, 1.0)))
 
 
-def constant(step: int, *, warmup_steps: int) -> float:
-    """Rise linearly for `warmup_steps` to 1, and stay there.
+def constant(step: int, steps_per_epoch: int, epochs: int, *, warmup: float) -> float:  # noqa: ARG001
+    """Rise linearly for `warmup` epochs to 1, and stay there.
 
     The warm-up of Goyal et al. 2017, section 2.2, https://arxiv.org/abs/1706.02677.
     """
+    warmup_steps = round(steps_per_epoch * warmup)
     return (step + 1) / (warmup_steps + 1) if step < warmup_steps else 1.0
 
 
-def onecycle(step: int, *, steps: int, rise: float, start: float, end: float) -> float:
+def onecycle(step: int, steps_per_epoch: int, epochs: int, *, rise: float, start: float, end: float) -> float:
     """Rise along half a cosine from `1 / start` to 1, and fall along another to `1 / start / end`.
 
     Smith & Topin 2018, section 3, https://arxiv.org/abs/1708.07120, in the form that fastai gave it and
     torch's OneCycleLR has: two phases along cosines instead of three along lines. Momentum is left alone.
-
-    Args:
-        step: Steps made so far.
-        steps: Of the whole run; the last of them has the lowest rate.
-        rise: Share of the steps that rise.
-        start: The highest rate over the first.
-        end: The first rate over the last.
+    The last step of the run has the lowest rate.
     """
-    first, last, top = 1 / start, 1 / start / end, rise * steps - 1
+    first, last, top = 1 / start, 1 / start / end, rise * steps_per_epoch * epochs - 1
     if step <= top:
         return _along_cosine(first, 1.0, step / top if top else 1.0)
-    # A rise of less than a step is none. There torch begins above the fall, or divides by 0.
+    # A rise of less than a step is none. There OneCycleLR begins above the fall, or divides by 0.
     top = max(top, 0.0)
-    return _along_cosine(1.0, last, min((step - top) / max(1e-9, steps - 1 - top), 1.0))
+    return _along_cosine(1.0, last, min((step - top) / max(1e-9, steps_per_epoch * epochs - 1 - top), 1.0))
 
 
-def staircase(step: int, *, steps_per_epoch: int, every: int, factor: float, warmup_steps: int) -> float:
-    """Rise linearly for `warmup_steps`; after every `every` epochs of the run, fall by `factor`."""
+def staircase(
+    step: int, steps_per_epoch: int, epochs: int, *, warmup: float, every: int, factor: float
+) -> float:
+    """Rise linearly for `warmup` epochs; after every `every` epochs of the run, fall by `factor`."""
     drops = step // (every * steps_per_epoch)
-    return constant(step, warmup_steps=warmup_steps) * factor**drops
+    return constant(step, steps_per_epoch, epochs, warmup=warmup) * factor**drops
 
 
 class Plateau:
-    """Rises linearly, and is multiplied with a factor whenever a score has not become better for a while.
+    """Rises linearly, and is multiplied with `factor` whenever a score has not become better for a while.
 
-    As torch's ReduceLROnPlateau with `mode="max"`: a score is better if it is higher by a ten-thousandth of
-    the best, and the rate falls after the first epoch that is one too many for `patience`.
-
-    Args:
-        warmup_steps: Steps that rise.
-        patience: Epochs without a better score that are let pass.
-        factor: What the rate is multiplied with.
+    As torch's ReduceLROnPlateau with `mode="max"`, which has no warm-up: a score is better if it is higher by
+    a ten-thousandth of the best, and the rate falls after the first epoch that is one too many for
+    `patience`.
     """
 
     BETTER = 1 + 1e-4
 
-    def __init__(self, *, warmup_steps: int, patience: int, factor: float) -> None:
-        self.warmup_steps, self.patience, self.factor = warmup_steps, patience, factor
+    def __init__(
+        self, steps_per_epoch: int, epochs: int, *, warmup: float, patience: int, factor: float
+    ) -> None:
+        self.warm = partial(constant, steps_per_epoch=steps_per_epoch, epochs=epochs, warmup=warmup)
+        self.patience, self.factor = patience, factor
         self.best, self.waited, self.drops = -inf, 0, 0
 
     def __call__(self, step: int) -> float:
         """Return the factor after so many steps."""
-        return constant(step, warmup_steps=self.warmup_steps) * self.factor**self.drops
+        return self.warm(step) * self.factor**self.drops
 
     def observe(self, score: float) -> None:
         """Take note of the score of an epoch; higher is better."""
@@ -97,11 +92,14 @@ class Plateau:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.best, self.waited, self.drops = state["best"], state["waited"], state["drops"]
+        self.__dict__ |= state
 
 
 class Schedule:
     """Moves the rates of an optimizer, each group's from the one that it has now, which is its highest.
+
+    torch's LambdaLR gives the same rates to the last bit, but takes no score, and warns whenever float16
+    skips the first step; timm's schedules warm up from one rate for all groups.
 
     Args:
         optimizer: The rates of its first step are set at once.
@@ -112,8 +110,10 @@ class Schedule:
 
     def __init__(self, optimizer: Optimizer, choice: Choice, *, steps_per_epoch: int, epochs: int) -> None:
         self.optimizer = optimizer
-        own = {name: value for name, value in choice.settings.items() if name != "stop"}  # the trainer's
-        self.factor_of = SCHEDULES[choice.name](steps_per_epoch, epochs, **own)
+        own: dict[str, Any] = {name: choice.settings[name] for name in choice.settings if name != "stop"}
+        made = partial(SCHEDULES[choice.name], steps_per_epoch=steps_per_epoch, epochs=epochs, **own)
+        self.plateau = made() if choice.name == "plateau" else None  # made once: it remembers scores
+        self._factor_of: Callable[[int], float] = self.plateau or made
         self.total = steps_per_epoch * epochs
         self.highest = [float(group["lr"]) for group in optimizer.param_groups]
         self.steps = 0
@@ -122,7 +122,7 @@ class Schedule:
     @property
     def factor(self) -> float:
         """What every group's highest rate is multiplied with at the next step."""
-        return self.factor_of(self.steps)
+        return self._factor_of(self.steps)
 
     @property
     def progress(self) -> float:
@@ -131,7 +131,7 @@ class Schedule:
 
     @property
     def rate(self) -> float:
-        """What the learning rate that was asked for has become: the backbone's, before layer-wise decay."""
+        """What the learning rate of the options has become: the backbone's, before layer-wise decay."""
         return float(self.optimizer.defaults["lr"]) * self.factor
 
     def step(self) -> None:
@@ -141,20 +141,19 @@ class Schedule:
 
     def observe(self, score: float) -> None:
         """Take note of an epoch's held-out score, higher is better; of `plateau` it may lower the rates."""
-        if isinstance(self.factor_of, Plateau):
-            self.factor_of.observe(score)
+        if self.plateau is not None:
+            self.plateau.observe(score)
             self._set_rates()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that changes."""
-        plateau = self.factor_of.state_dict() if isinstance(self.factor_of, Plateau) else None
-        return {"steps": self.steps, "plateau": plateau}
+        return {"steps": self.steps, "plateau": self.plateau and self.plateau.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         self.steps = state["steps"]
-        if isinstance(self.factor_of, Plateau):
-            self.factor_of.load_state_dict(state["plateau"])
+        if self.plateau is not None:
+            self.plateau.load_state_dict(state["plateau"])
         self._set_rates()
 
     def _set_rates(self) -> None:
@@ -167,42 +166,10 @@ def _along_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + cos(pi * share))
 
 
-def _cosine(steps_per_epoch: int, epochs: int, *, warmup: float = 1.0) -> Factor:
-    return partial(cosine, steps=steps_per_epoch * epochs, warmup_steps=round(steps_per_epoch * warmup))
-
-
-def _onecycle(
-    steps_per_epoch: int, epochs: int, *, rise: float = 0.3, start: float = 25.0, end: float = 1e4
-) -> Factor:
-    return partial(onecycle, steps=steps_per_epoch * epochs, rise=rise, start=start, end=end)
-
-
-def _step(
-    steps_per_epoch: int, _epochs: int, *, warmup: float = 1.0, every: int = 3, factor: float = 0.3
-) -> Factor:
-    return partial(
-        staircase,
-        steps_per_epoch=steps_per_epoch,
-        every=every,
-        factor=factor,
-        warmup_steps=round(steps_per_epoch * warmup),
-    )
-
-
-def _plateau(
-    steps_per_epoch: int, _epochs: int, *, warmup: float = 1.0, patience: int = 2, factor: float = 0.3
-) -> Factor:
-    return Plateau(warmup_steps=round(steps_per_epoch * warmup), patience=patience, factor=factor)
-
-
-def _constant(steps_per_epoch: int, _epochs: int, *, warmup: float = 1.0) -> Factor:
-    return partial(constant, warmup_steps=round(steps_per_epoch * warmup))
-
-
-SCHEDULES: dict[str, Callable[..., Factor]] = {
-    "cosine": _cosine,
-    "onecycle": _onecycle,
-    "step": _step,
-    "plateau": _plateau,
-    "constant": _constant,
+SCHEDULES: dict[str, Callable[..., Any]] = {
+    "cosine": cosine,
+    "onecycle": onecycle,
+    "step": staircase,
+    "plateau": Plateau,
+    "constant": constant,
 }

@@ -6,37 +6,34 @@ import logging
 from dataclasses import dataclass, replace
 from typing import cast
 
-import numpy as np
-import pyarrow.compute as pc
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.header import Input, Record, merged
+from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.parquet import read_header
 from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
-from maskkit.imaging.augment import ByClass, augmentation
+from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import begin_at_zero, build, input_size_of, preprocessing_of
 from maskkit.modeling.device import resolve_device, resolve_precision
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.precision_trial import Work, choose_precision
 from maskkit.modeling.weights import load_weights
-from maskkit.options.techniques import AUXILIARY
+from maskkit.options.choices import parse_sum
+from maskkit.options.techniques import AUGMENTATIONS, AUXILIARY
 from maskkit.options.train_options import HUB, PACKAGE, Device, Precision, TrainOptions
 from maskkit.options.values import parse_normalize, parse_size
-from maskkit.training.features import freeze
-from maskkit.training.fold import Fold
-from maskkit.training.fold_rows import Rows
+from maskkit.training.features import DrawnView, FeatureMaker
+from maskkit.training.fold import Fold, Unlabeled, numbers_of
+from maskkit.training.fold_rows import FoldRows
 from maskkit.training.optimizers import check_optimizer
 from maskkit.training.smote import need_smote, with_synthetic
-from maskkit.training.unlabeled import open_unlabeled
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +44,14 @@ class Start:
 
     Args:
         model: The whole model.
-        learner: What learns: the same, or only its head.
+        trainable: What learns: the same, or only its head.
         photos: All photos, as the whole model takes them.
         fold: What is learnt from and scored.
         options: With nothing left at `auto`.
     """
 
     model: nn.Module
-    learner: nn.Module
+    trainable: nn.Module
     photos: Photos
     fold: Fold
     options: TrainOptions
@@ -76,113 +73,82 @@ def settled(options: TrainOptions) -> TrainOptions:
     return replace(options, device=cast(Device, device.type), precision=precision)
 
 
-def inputs_of(manifest: Manifest, options: TrainOptions) -> tuple[Input, ...]:
+def inputs_of(rows: FoldRows, options: TrainOptions) -> tuple[Input, ...]:
     """Return the files that a training reads, but for photos, as its record names them.
 
     Raises:
-        MaskkitError: The weights or the unlabelled manifest cannot be read.
+        MaskkitError: The weights cannot be read.
     """
-    read = [manifest.header.input_from(manifest.as_input())]
+    read = [rows.manifest.header.input_from(rows.manifest.as_input())]
     if options.weights not in (None, PACKAGE, HUB):
-        read.append(Input(options.weights, Source.open(options.weights).sha256, option="weights"))
-    if options.unlabeled is not None:
-        source = Source.open(options.unlabeled)
-        known = read_header(source, kind="manifest").input_from(source)
-        read.append(replace(known, option="unlabeled"))
+        read += [Input(options.weights, Source.open(options.weights).sha256, option="weights")]
+    if rows.unlabeled is not None:
+        more = rows.unlabeled.header.input_from(rows.unlabeled.as_input())
+        read += [replace(more, option="unlabeled")]
     return tuple(read)
 
 
-def history_of(manifest: Manifest, unlabeled: Manifest | None) -> tuple[Record, ...]:
-    """Return every stage run that led to what is trained on, that of unlabelled photos first."""
-    return merged([() if unlabeled is None else unlabeled.header.history, manifest.header.history])
-
-
-def start(
-    manifest: Manifest,
-    rows: Rows,
-    options: TrainOptions,
-    *,
-    unlabeled: Manifest | None = None,
-) -> Start:
+def start(rows: FoldRows, options: TrainOptions) -> Start:
     """Build the model, decode the photos, and put the fold together.
 
     Args:
-        manifest: With labels.
         rows: To train on and to score.
         options: As from `settled`.
-        unlabeled: Photos to learn from without labels, as from `read_unlabeled`.
 
     Raises:
-        MaskkitError: There is no such model, level or photo, or they do not fit each other.
+        MaskkitError: There is no such model, level or photo, or they do not fit each other; or unlabelled
+            photos are named but not given.
     """
+    manifest = rows.manifest
+    heads = options.chosen("head")
     for level in options.levels:  # one that does not exist is found out before anything is loaded
         manifest.space.place_of(level.factor, level.level)
-    numbers = _numbers(manifest)
+    if (rows.unlabeled is None) != (options.unlabeled is None):
+        raise MaskkitError(
+            f"the option `unlabeled` is {options.unlabeled}, and there are "
+            f"{'no ' if rows.unlabeled is None else ''}such photos",
+            why="the option is what is recorded, and the manifest what is learnt from",
+            fix="give both or none",
+        )
+    photo_files(manifest)  # a wrong root is better found now than after weights were loaded
     model, preprocess = pretrained(manifest, options)
     if options.precision == "auto":
         options = replace(options, precision=tried(model, options, len(rows.training), manifest.photos.cache))
-    heads, known = options.chosen("head"), None
+    known = None
     if any(head.name in AUXILIARY for head in heads):
-        known = Numbers.of(torch.from_numpy(numbers[rows.training]), manifest.space)
+        known = Numbers.of(torch.from_numpy(numbers_of(manifest)[rows.training]), manifest.space)
     attach(model, heads, manifest.space, numbers=known)
     photos = open_photos(manifest, preprocess)
-    fold = _fold(manifest, rows, numbers, photos, options)
-    if unlabeled is not None:
-        more = open_unlabeled(unlabeled, preprocess, options)
-        fold = replace(fold, unlabeled=more)
+    fold = Fold.of(rows, photos).varied(options.chosen("augment"), options.rare)
+    if rows.unlabeled is not None:
+        fold = replace(fold, unlabeled=_unlabeled(rows.unlabeled, preprocess, options))
     if options.one("freeze").name != "all":
         return Start(model, model, photos, fold, options)
-    learner, fold = freeze(model, fold, photos, options)
+    maker = FeatureMaker.of(
+        model, photos, name=options.one("model").name, device=torch.device(options.device),
+        augment=options.augment, dropout=timm_dropout(heads),
+    )  # fmt: skip
+    fold = replace(fold, inputs=maker.features_of(photos), vary=DrawnView(maker.views))
     sampler = options.one("sampler")
     if sampler.name == "smote":
         fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=options.seed)
-    return Start(model, learner, photos, fold, options)
+    return Start(model, maker.backbone.head, photos, fold, options)
 
 
-def _numbers(manifest: Manifest) -> NDArray[np.float32]:
-    """Return what numeric factors are cut from, (rows, factors), NaN where it is unknown."""
-    names = [factor.name for factor in manifest.space.factors if factor.is_numeric]
-    columns = [
-        manifest.table[name].to_numpy().astype(np.float32)
-        if manifest.has(name)
-        else np.full(len(manifest), np.nan, np.float32)
-        for name in names
-    ]
-    return np.stack(columns, axis=1) if columns else np.empty((len(manifest), 0), np.float32)
-
-
-def _soft(manifest: Manifest) -> NDArray[np.float32] | None:
-    """Return `target_probs`, (rows, classes), NaN where there are none; None if there are none at all."""
-    if not manifest.has("target_probs"):
-        return None
-    column = manifest.table["target_probs"]
-    if column.null_count == len(column):
-        return None
-    places = range(len(manifest.space))
-    each = [pc.fill_null(pc.list_element(column, place), np.nan).to_numpy() for place in places]
-    return np.ascontiguousarray(np.stack(each, axis=1))
-
-
-def _fold(
-    manifest: Manifest, rows: Rows, numbers: NDArray[np.float32], photos: Photos, options: TrainOptions
-) -> Fold:
-    fold = Fold(
-        space=manifest.space,
-        inputs=photos,
-        target=manifest.integers("target"),
-        numbers=numbers,
-        people=manifest.known_people,
-        weight=manifest.table["weight"].to_numpy(),
-        label=manifest.labels,
-        training=rows.training,
-        held_out=rows.held_out,
-        soft=_soft(manifest),
-        vary=augmentation(options.chosen("augment")),
-    )
-    if options.rare is None:
-        return fold
-    level, policies = options.rare
-    return replace(fold, vary=ByClass(fold.vary, augmentation(policies), fold.has_level(level)))
+def _unlabeled(manifest: Manifest, preprocess: Preprocess, options: TrainOptions) -> Unlabeled:
+    """Return photos without labels, prepared and weakly varied as those that are trained on."""
+    how = options.one("consistency")
+    strong = parse_sum(str(how.settings["strong"]), AUGMENTATIONS, option="the strong view of --consistency")
+    smoothing = min(float(loss.settings.get("smoothing", 0.0)) for loss in options.chosen("loss"))
+    highest = 1 - smoothing + smoothing / len(manifest.space)
+    if how.number("threshold") >= highest:  # even a perfect model would be below: few photos would count
+        log.warning(
+            "--consistency %s learns from answers of %g and more, but --loss %s smooths its targets to %.3g, "
+            "and few answers go beyond that: lower the threshold, or use --loss ce",
+            how.name, how.number("threshold"), options.loss, highest,
+        )  # fmt: skip
+    photos = open_photos(manifest, preprocess)
+    return Unlabeled(photos, TwoViews(options.chosen("augment"), strong), how.whole("ratio"))
 
 
 def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Preprocess]:

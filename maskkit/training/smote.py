@@ -26,11 +26,7 @@ PIECE = 1024  # rows whose features, in all views, are in memory at once
 
 
 def need_smote() -> None:
-    """Raise if imbalanced-learn is not there, which is best known before features are computed.
-
-    Raises:
-        MaskkitError: With how it is installed.
-    """
+    """Raise a MaskkitError if imbalanced-learn is not there: better known before features are computed."""
     if find_spec("imblearn") is None:
         raise MaskkitError(
             "cannot make up features",
@@ -94,24 +90,22 @@ def with_synthetic(fold: Fold, *, neighbors: int, seed: int) -> Fold:
     features = np.concatenate([fold.inputs.take(piece)[:, 0] for piece in pieces])
     made, classes = smote(features, target, neighbors=neighbors, seed=seed)
     weights = np.bincount(target, fold.weight[rows]) / np.maximum(1, np.bincount(target))
-    first = len(fold.inputs)
+    first, more = len(fold.inputs), len(made)
+    unknown, nothing = np.full(more, UNKNOWN), np.full((more, fold.numbers.shape[1]), np.nan, np.float32)
+    soft = fold.soft
+    if soft is not None:
+        soft = np.concatenate([soft, np.full((more, soft.shape[1]), np.nan, np.float32)])
     return replace(
         fold,
         inputs=Enlarged(fold.inputs, made),
         target=np.concatenate([fold.target, classes]),
-        numbers=np.concatenate(
-            [fold.numbers, np.full((len(made), fold.numbers.shape[1]), np.nan, np.float32)]
-        ),
-        people=np.concatenate([fold.people, np.full(len(made), UNKNOWN)]),
+        numbers=np.concatenate([fold.numbers, nothing]),
+        people=np.concatenate([fold.people, unknown]),
         weight=np.concatenate([fold.weight, weights[classes].astype(np.float32)]),
-        label=np.concatenate([fold.label, np.full(len(made), UNKNOWN)]),
-        soft=None if fold.soft is None else _padded(fold.soft, len(made)),
-        training=np.concatenate([rows, np.arange(first, first + len(made))]),
+        label=np.concatenate([fold.label, unknown]),
+        soft=soft,
+        training=np.concatenate([rows, np.arange(first, first + more)]),
     )
-
-
-def _padded(soft: Floats, more: int) -> Floats:
-    return np.concatenate([soft, np.full((more, soft.shape[1]), np.nan, np.float32)])
 
 
 @dataclass(frozen=True)

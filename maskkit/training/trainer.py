@@ -22,15 +22,14 @@ from maskkit.options.train_options import TrainOptions
 from maskkit.predicting.inference import Inference, probabilities
 from maskkit.scoring.metrics import confusion
 from maskkit.training.average import averaging
-from maskkit.training.consistency import PART, annealing_of, consistency_of
-from maskkit.training.criterion import Criterion
+from maskkit.training.criterion import CONSISTENCY, Criterion, annealing_of, consistency_of
 from maskkit.training.epochs import Epoch, held_out_scores
 from maskkit.training.feed import Batch, Feed
 from maskkit.training.fold import Fold
 from maskkit.training.loop import Learner, diverged, train_epoch
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.schedule import Schedule
-from maskkit.training.unfreezing import Thaw
+from maskkit.training.unfreezing import Unfreezing
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class Trainer:
         # 1. The model, where and how it will compute: the optimizer must see the final tensors.
         self.model = prepare(model, self.precision, self.device)
         # 2. Which parts of it learn when.
-        self.thaw = Thaw(self.model, options.one("freeze"), epochs=options.epochs)
+        self.unfreezing = Unfreezing(self.model, options.one("freeze"), epochs=options.epochs)
         # 3. What it learns from, and how many steps that makes.
         self.feed = Feed(fold, options, self.device)
         # 4. The optimizer, the schedule that moves its rates at every step, and what they minimise.
@@ -62,7 +61,9 @@ class Trainer:
         schedule = Schedule(
             optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
         )
-        criterion = Criterion(fold.class_counts, fold.space, options, self.device)
+        criterion = Criterion(
+            fold.class_counts, fold.space, options.chosen("loss"), options.one("class_weights"), self.device
+        )
         self.learner = Learner(
             model=self.model,
             network=compiled(self.model, self.device) if options.compile else self.model,
@@ -139,7 +140,7 @@ class Trainer:
     def _warn_of_dominance(self, parts: dict[str, float]) -> None:
         """Say so if a loss beside the classes' is the larger: it would decide what is learnt."""
         aside = {name: value for name, value in parts.items() if name in AUXILIARY}
-        main = sum(parts.values()) - sum(aside.values()) - parts.get(PART, 0.0)
+        main = sum(parts.values()) - sum(aside.values()) - parts.get(CONSISTENCY, 0.0)
         for name, value in aside.items():
             if value > main:
                 weight = self._weight_of(name) * main / value / 3
@@ -158,14 +159,14 @@ class Trainer:
         parts = train_epoch(self.learner, batches, progress=(number - 1) / epochs)
         with autocast(self.device, self.precision):
             images = (batch.images for batch in self.feed.epoch(number))
-            self.learner.average.after_epoch(number, epochs, lambda: images)
+            self.learner.average.after_epoch(number, epochs, images)
         return parts
 
     def batches(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
         """Begin an epoch, and return what there is to learn in it."""
         torch.manual_seed(self.options.seed * 100_003 + number)
         self.learner.network.train()
-        self.thaw.begin_epoch(number)
+        self.unfreezing.begin_epoch(number)
         return self.feed.epoch(number, is_tracked=is_tracked)
 
     def _score(self) -> tuple[float, dict[str, float]]:

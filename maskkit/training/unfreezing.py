@@ -10,9 +10,8 @@ from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import head_names, layer_numbers
 from maskkit.options.choices import Choice
 
-Begins = Callable[[nn.Module, int], dict[str, int]]  # the first epoch, from 1, in which each parameter learns
 
-
+# Each plan returns the first epoch, from 1, in which each parameter learns.
 def at_once(model: nn.Module, _epochs: int = 0) -> dict[str, int]:
     """Let everything learn from the first epoch on."""
     return dict.fromkeys(dict(model.named_parameters()), 1)
@@ -35,7 +34,7 @@ def gradual(model: nn.Module, epochs: int) -> dict[str, int]:
     return {name: 1 + epochs * (top - stage) for name, stage in number.items()}
 
 
-class Thaw:
+class Unfreezing:
     """Lets more of a model learn from epoch to epoch, as chosen.
 
     What is frozen gets no gradient, so that no optimizer moves it, neither by momentum nor by weight decay;
@@ -61,11 +60,11 @@ class Thaw:
             raise MaskkitError(
                 f"--freeze {choice} is not done after {epochs} epochs",
                 why=f"all of {type(model).__name__} learns from epoch {last} on",
-                fix=f"use --epochs {last} or more, or thaw sooner",
+                fix=f"use --epochs {last} or more, or unfreeze sooner",
             )
 
     def begin_epoch(self, number: int) -> None:
-        """Freeze and thaw for an epoch.
+        """Freeze and unfreeze for an epoch.
 
         Args:
             number: Of the epoch, from 1; those before do not matter.

@@ -23,6 +23,7 @@ from maskkit.stages.label import label
 from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
+from maskkit.training.fold_rows import FoldRows
 
 ON_CPU = Inference("cpu", 20, 0)
 
@@ -66,7 +67,7 @@ def checkpoint(
     cropped: Manifest, quick_crop: TrainOptions, tmp_path_factory: pytest.TempPathFactory
 ) -> Checkpoint:
     path = tmp_path_factory.mktemp("run") / "fold0.safetensors"
-    return Checkpoint.read(train(cropped, path, fold=0, options=quick_crop))
+    return Checkpoint.read(train(FoldRows.of(cropped, 0), path, options=quick_crop))
 
 
 def test_adds_boxes_where_a_face_is_and_leaves_the_others_null(reds: Manifest, detector: str) -> None:
@@ -178,7 +179,7 @@ def test_faces_that_were_found_otherwise_are_refused(
 def test_folds_share_how_photos_are_cut(
     cropped: Manifest, checkpoint: Checkpoint, quick_crop: TrainOptions, tmp_path: Path
 ) -> None:
-    other = train(cropped, tmp_path / "fold1.safetensors", fold=1, options=quick_crop)
+    other = train(FoldRows.of(cropped, 1), tmp_path / "fold1.safetensors", options=quick_crop)
     assert Checkpoint.read(other).preprocess == checkpoint.preprocess
 
 

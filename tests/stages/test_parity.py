@@ -22,6 +22,7 @@ from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
+from maskkit.training.fold_rows import FoldRows
 
 HELD_OUT = 56  # photos of fold 0
 
@@ -61,7 +62,7 @@ def test_held_out_scoring_and_prediction_see_the_same_tensors(
     is_cached: bool,
 ) -> None:
     manifest = boxed if is_cut else folds
-    output = train(manifest, tmp_path / "fold0.safetensors", fold=0, options=replace(quick, epochs=1))
+    output = train(FoldRows.of(manifest, 0), tmp_path / "fold0.safetensors", options=replace(quick, epochs=1))
     scored = torch.cat(shown)[-HELD_OUT:]  # after those of training
     shown.clear()
     checkpoint = Checkpoint.read(output)
@@ -79,7 +80,7 @@ def test_the_score_of_the_held_out_fold_is_the_one_in_the_checkpoint(
 ) -> None:
     manifest = boxed if is_cut else folds
     options = replace(quick, precision=precision, head="factors+regression")
-    checkpoint = Checkpoint.read(train(manifest, tmp_path / "x.safetensors", fold=0, options=options))
+    checkpoint = Checkpoint.read(train(FoldRows.of(manifest, 0), tmp_path / "x.safetensors", options=options))
     inference = Inference("cpu", quick.batch_size, 0, runtime="torch", precision=precision)
     found = evaluate(
         manifest, predict(manifest, [checkpoint], oof=True, inference=inference), draws=Bootstrap(2)

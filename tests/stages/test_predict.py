@@ -32,6 +32,7 @@ from maskkit.stages.label import label
 from maskkit.stages.predict import folder_of_photos, predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
+from maskkit.training.fold_rows import FoldRows
 
 HERE = Inference("cpu", batch_size=16, workers=0, runtime="torch")
 
@@ -61,7 +62,7 @@ def of_another_kind(
     """Another model, at another size, held out on another fold."""
     options = replace(quick, model="test_resnet", size="48x40", epochs=1)
     output = tmp_path_factory.mktemp("other") / "resnet.safetensors"
-    return Checkpoint.read(train(folds, output, fold=1, options=options))
+    return Checkpoint.read(train(FoldRows.of(folds, 1), output, options=options))
 
 
 def by_hand(checkpoint: Checkpoint, file: Path, *, mirrored: bool = False) -> NDArray[np.float64]:
@@ -176,7 +177,10 @@ def test_people_nobody_was_trained_on_are_answered_for_by_their_fold_alone(
     ignoring = split(label(train_csv, ignore={"age": ["58-60"]}), folds=2)
     assert (ignoring.table["weight"].to_numpy() == 0).any()
     options = replace(quick, epochs=1)
-    paths = [train(ignoring, tmp_path / f"{fold}.safetensors", fold=fold, options=options) for fold in (0, 1)]
+    paths = [
+        train(FoldRows.of(ignoring, fold), tmp_path / f"{fold}.safetensors", options=options)
+        for fold in (0, 1)
+    ]
     oof = predict(ignoring, [Checkpoint.read(path) for path in paths], oof=True, inference=HERE)
     assert np.array_equal(oof.fold, ignoring.folds)  # type: ignore[arg-type]
 
@@ -218,7 +222,7 @@ def by_image(labels: Manifest) -> Manifest:
 def leaky(by_image: Manifest, quick: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     output = tmp_path_factory.mktemp("leaky") / "fold0.safetensors"
     options = replace(quick, epochs=1)
-    return Checkpoint.read(train(by_image, output, fold=0, options=options, allow_leak=True))
+    return Checkpoint.read(train(FoldRows.of(by_image, 0, allow_leak=True), output, options=options))
 
 
 def test_out_of_fold_of_a_split_by_image_leaves_out_who_was_seen(
@@ -352,7 +356,7 @@ def test_models_of_different_heads_and_sizes_speak_together(
     folds: Manifest, unlabelled: Manifest, models: list[Checkpoint], quick: TrainOptions, tmp_path: Path
 ) -> None:
     options = replace(quick, head="factors+regression", size="40x32", epochs=1)
-    other = Checkpoint.read(train(folds, tmp_path / "fold0.safetensors", fold=0, options=options))
+    other = Checkpoint.read(train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=options))
     found = probs_of(predict(unlabelled, [models[0], other], inference=HERE))
     alone = [probs_of(predict(unlabelled, [model], inference=HERE)) for model in (models[0], other)]
     assert not np.allclose(alone[0], alone[1], atol=1e-3)

@@ -21,6 +21,7 @@ from maskkit.progress import shown_by
 from maskkit.stages import predict as module
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
+from maskkit.training.fold_rows import FoldRows
 
 HERE = Inference("cpu", batch_size=10, workers=0, runtime="torch")
 
@@ -57,7 +58,7 @@ def models(
 ) -> list[Checkpoint]:
     """Two folds of one training, and another model of one of them, at another size."""
     output = tmp_path_factory.mktemp("other") / "0.safetensors"
-    other = train(folds, output, fold=0, options=replace(quick, size="48x40", epochs=1))
+    other = train(FoldRows.of(folds, 0), output, options=replace(quick, size="48x40", epochs=1))
     return [Checkpoint.read(path) for path in (*checkpoints[:2], other)]
 
 

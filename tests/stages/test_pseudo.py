@@ -26,6 +26,7 @@ from maskkit.stages.label import label
 from maskkit.stages.pseudo import pseudo
 from maskkit.stages.split import split
 from maskkit.stages.train import train
+from maskkit.training.fold_rows import FoldRows
 
 PHOTOS = 28
 
@@ -209,7 +210,7 @@ def test_a_new_split_bars_labels_that_were_for_other_folds(
 
 
 def weights_of(manifest: Manifest, path: Path, quick: TrainOptions) -> dict[str, Any]:
-    return dict(Checkpoint.read(train(manifest, path, fold=0, options=quick)).weights())
+    return dict(Checkpoint.read(train(FoldRows.of(manifest, 0), path, options=quick)).weights())
 
 
 def test_hard_and_soft_targets_teach_otherwise_and_a_certain_soft_one_is_a_hard_one(

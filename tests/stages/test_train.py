@@ -25,6 +25,7 @@ from maskkit.stages.label import label
 from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 from maskkit.stages.train import train
+from maskkit.training.fold_rows import FoldRows
 
 
 def edited(manifest: Manifest, **columns: object) -> Manifest:
@@ -93,9 +94,11 @@ def test_the_score_in_the_checkpoint_is_that_of_predicting_out_of_fold(
 
 
 def test_the_same_seed_gives_the_same_bytes(folds: Manifest, one_epoch: TrainOptions, tmp_path: Path) -> None:
-    files = [train(folds, tmp_path / f"{name}.safetensors", fold=0, options=one_epoch) for name in "ab"]
+    files = [
+        train(FoldRows.of(folds, 0), tmp_path / f"{name}.safetensors", options=one_epoch) for name in "ab"
+    ]
     assert files[0].read_bytes() == files[1].read_bytes()
-    other = train(folds, tmp_path / "c.safetensors", fold=0, options=replace(one_epoch, seed=1))
+    other = train(FoldRows.of(folds, 0), tmp_path / "c.safetensors", options=replace(one_epoch, seed=1))
     assert not same_weights(files[0], other)
 
 
@@ -108,7 +111,7 @@ def test_the_number_of_workers_does_not_change_the_weights(
     folds: Manifest, one_epoch: TrainOptions, tmp_path: Path
 ) -> None:
     files = [
-        train(folds, tmp_path / f"{n}.safetensors", fold=0, options=replace(one_epoch, workers=n))
+        train(FoldRows.of(folds, 0), tmp_path / f"{n}.safetensors", options=replace(one_epoch, workers=n))
         for n in range(3)
     ]
     assert same_weights(files[0], files[1])
@@ -120,7 +123,7 @@ def test_never_opens_a_photo_of_weight_zero(folds: Manifest, one_epoch: TrainOpt
     paths = [f"gone/{row}.jpg" if row in missing else path for row, path in enumerate(folds.paths)]
     weight = np.ones(len(folds), np.float32)
     weight[missing] = 0
-    train(edited(folds, path=paths, weight=weight), output, fold=0, options=one_epoch)
+    train(FoldRows.of(edited(folds, path=paths, weight=weight), 0), output, options=one_epoch)
     assert output.exists()
 
 
@@ -130,7 +133,7 @@ def test_names_a_photo_that_cannot_be_read(
 ) -> None:
     paths = ["gone.jpg" if row == 50 else path for row, path in enumerate(folds.paths)]
     with pytest.raises(MaskkitError, match=r"gone\.jpg") as caught:
-        train(edited(folds, path=paths), output, fold=0, options=replace(one_epoch, workers=workers))
+        train(FoldRows.of(edited(folds, path=paths), 0), output, options=replace(one_epoch, workers=workers))
     assert caught.value.why == "missing"
     assert not output.exists()
 
@@ -140,7 +143,7 @@ def test_held_out_photos_of_weight_zero_are_scored_too(
 ) -> None:
     weight = np.where(folds.folds == 0, 0, 1).astype(np.float32)
     files = [
-        train(given, tmp_path / f"{name}.safetensors", fold=0, options=one_epoch)
+        train(FoldRows.of(given, 0), tmp_path / f"{name}.safetensors", options=one_epoch)
         for name, given in (("as-is", folds), ("weighted", edited(folds, weight=weight)))
     ]
     scores = [Checkpoint.read(file).header.facts["scores"] for file in files]
@@ -151,7 +154,7 @@ def test_trains_on_the_target_though_the_label_says_otherwise(
     folds: Manifest, one_epoch: TrainOptions, output: Path
 ) -> None:
     options = replace(one_epoch, epochs=3, loss="ce")
-    train(edited(folds, target=np.full(len(folds), 13)), output, fold=0, options=options)
+    train(FoldRows.of(edited(folds, target=np.full(len(folds), 13)), 0), output, options=options)
     inference = Inference("cpu", 64, 0)
     predictions = predict(folds, [Checkpoint.read(output)], oof=True, inference=inference)
     assert (predictions.answer == 13).all()
@@ -172,7 +175,7 @@ def test_the_loss_counts_the_targets_of_the_rows_trained_on_alone(
         return class_weights(counts, scheme=scheme)
 
     monkeypatch.setattr("maskkit.training.criterion.class_weights", counted)
-    train(given, output, fold=0, options=replace(one_epoch, class_weights="inverse"))
+    train(FoldRows.of(given, 0), output, options=replace(one_epoch, class_weights="inverse"))
     table = given.table.to_pylist()
     trained = [row["target"] for row in table if row["fold"] != 0 and row["age"] not in (19, 44)]
     assert np.bincount(trained, minlength=18).tolist() in seen
@@ -185,7 +188,7 @@ def test_photos_without_a_fold_are_left_out_and_those_never_held_out_are_trained
 ) -> None:
     fold = np.where(folds.folds == 1, -1, folds.folds)
     fold_or_none = [None if number == 2 else int(number) for number in fold]
-    train(edited(folds, fold=fold_or_none), output, fold=0, options=one_epoch)
+    train(FoldRows.of(edited(folds, fold=fold_or_none), 0), output, options=one_epoch)
     seen = Checkpoint.read(output).seen
     for number, is_seen in ((0, False), (1, True), (2, False)):
         people = {folds.people.names[code] for code in folds.people.codes[folds.folds == number]}
@@ -195,7 +198,7 @@ def test_photos_without_a_fold_are_left_out_and_those_never_held_out_are_trained
 def test_refuses_people_on_both_sides(labels: Manifest, one_epoch: TrainOptions, output: Path) -> None:
     by_image = split(labels, by="image", folds=3)
     with pytest.raises(RefusedError, match=r"2\d people are on both sides of fold 0: 0000") as caught:
-        train(by_image, output, fold=0, options=one_epoch)
+        train(FoldRows.of(by_image, 0), output, options=one_epoch)
     assert caught.value.exit_code == 3
     assert not output.parent.exists()
 
@@ -204,7 +207,7 @@ def test_trains_on_a_leak_if_told_to_and_says_so(
     labels: Manifest, one_epoch: TrainOptions, output: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "maskkit"):
-        train(split(labels, by="image", folds=3), output, fold=0, options=one_epoch, allow_leak=True)
+        train(FoldRows.of(split(labels, by="image", folds=3), 0, allow_leak=True), output, options=one_epoch)
     assert "inflated" in caplog.text
     assert Checkpoint.read(output).header.history[-1].options["allow_leak"] is True
 
@@ -215,9 +218,9 @@ def test_refuses_an_existing_checkpoint_unless_forced(
     output.parent.mkdir()
     output.write_text("mine")
     with pytest.raises(MaskkitError, match="exists already"):
-        train(folds, output, fold=0, options=one_epoch)
+        train(FoldRows.of(folds, 0), output, options=one_epoch)
     assert output.read_text() == "mine"
-    train(folds, output, fold=0, options=one_epoch, force=True)
+    train(FoldRows.of(folds, 0), output, options=one_epoch, force=True)
     assert Checkpoint.read(output).fold == 0
 
 
@@ -234,7 +237,7 @@ def test_finds_a_wrong_option_before_any_work(
     folds: Manifest, quick: TrainOptions, output: Path, changes: dict[str, str], what: str, allowed: str
 ) -> None:
     with pytest.raises(MaskkitError) as caught:
-        train(folds, output, fold=0, options=replace(quick, **changes))  # type: ignore[arg-type]
+        train(FoldRows.of(folds, 0), output, options=replace(quick, **changes))  # type: ignore[arg-type]
     assert what in caught.value.what
     assert allowed in caught.value.why
     assert not output.parent.exists()
@@ -242,33 +245,33 @@ def test_finds_a_wrong_option_before_any_work(
 
 def test_says_which_size_a_model_was_made_for(folds: Manifest, quick: TrainOptions, output: Path) -> None:
     with pytest.raises(MaskkitError) as caught:
-        train(folds, output, fold=0, options=replace(quick, model="test_vit3", size="128x96"))
+        train(FoldRows.of(folds, 0), output, options=replace(quick, model="test_vit3", size="128x96"))
     assert "--size 160x160" in caught.value.fix
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_an_error(folds: Manifest, quick: TrainOptions, output: Path) -> None:
     with pytest.raises(MaskkitError, match="there is no cuda device") as caught:
-        train(folds, output, fold=0, options=replace(quick, device="cuda"))
+        train(FoldRows.of(folds, 0), output, options=replace(quick, device="cuda"))
     assert "cpu" in caught.value.why
 
 
 def test_names_the_folds_there_are(folds: Manifest, quick: TrainOptions, output: Path) -> None:
     with pytest.raises(MaskkitError, match="there is no fold 7") as caught:
-        train(folds, output, fold=7, options=quick)
+        train(FoldRows.of(folds, 7), output, options=quick)
     assert "0, 1, 2" in caught.value.why
 
 
 def test_needs_a_split(labels: Manifest, quick: TrainOptions, output: Path) -> None:
     with pytest.raises(MaskkitError) as caught:
-        train(labels, output, fold=0, options=quick)
+        train(FoldRows.of(labels, 0), output, options=quick)
     assert caught.value.fix == "run `maskkit split` first"
 
 
 def test_needs_photos_on_both_sides(folds: Manifest, quick: TrainOptions, output: Path) -> None:
     nothing = edited(folds, weight=np.zeros(len(folds), np.float32))
     with pytest.raises(MaskkitError, match="fold 0 has 0 photos to train on and 56 labelled ones"):
-        train(nothing, output, fold=0, options=quick)
+        train(FoldRows.of(nothing, 0), output, options=quick)
 
 
 def test_auto_tries_the_model_as_it_will_be_trained_and_records_what_it_chose(
@@ -284,7 +287,7 @@ def test_auto_tries_the_model_as_it_will_be_trained_and_records_what_it_chose(
     monkeypatch.setattr("maskkit.training.setup.choose_precision", choose)
     auto = replace(one_epoch, precision="auto")
     outputs = [
-        train(folds, tmp_path / f"{options.precision}.safetensors", fold=0, options=options)
+        train(FoldRows.of(folds, 0), tmp_path / f"{options.precision}.safetensors", options=options)
         for options in (auto, one_epoch)
     ]
     assert tried == [Work("test_efficientnet", 32, 32, 20)]
@@ -297,7 +300,7 @@ def test_no_trial_is_made_where_there_is_nothing_to_choose(
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False)
     monkeypatch.setattr("maskkit.training.setup.choose_precision", None)
-    train(folds, output, fold=0, options=replace(one_epoch, precision="auto"))
+    train(FoldRows.of(folds, 0), output, options=replace(one_epoch, precision="auto"))
     assert Checkpoint.read(output).precision == "float32"
 
 
@@ -307,7 +310,7 @@ def test_starts_from_given_weights_and_records_their_digest(
     start = tmp_path / "start.pth"
     torch.save(restore(Checkpoint.read(checkpoints[0])).state_dict(), start)
     options = replace(one_epoch, weights=str(start), learning_rate=0.0, average="none")
-    output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=options)
+    output = train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=options)
     name = "conv_stem.weight"
     assert np.array_equal(load_file(output)[name], load_file(checkpoints[0])[name])
     given = Checkpoint.read(output).header.history[-1].inputs[-1]
@@ -318,7 +321,7 @@ def test_the_colour_of_the_photos_can_be_given_and_is_in_the_checkpoint(
     folds: Manifest, one_epoch: TrainOptions, output: Path
 ) -> None:
     options = replace(one_epoch, normalize="0.1,0.2,0.3/0.4,0.5,0.6")
-    made = Checkpoint.read(train(folds, output, fold=0, options=options))
+    made = Checkpoint.read(train(FoldRows.of(folds, 0), output, options=options))
     assert (made.preprocess.mean, made.preprocess.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert made.header.history[-1].options["normalize"] == "0.1,0.2,0.3/0.4,0.5,0.6"
     assert "--normalize 0.1,0.2,0.3/0.4,0.5,0.6" in script(made.header.history, output=str(output))

@@ -18,6 +18,7 @@ from maskkit.options.train_options import Precision, TrainOptions
 from maskkit.progress import Item, shown_by
 from maskkit.stages.train import train
 from maskkit.training.epochs import Epoch
+from maskkit.training.fold_rows import FoldRows
 from maskkit.training.resume import resume_path
 
 EPOCHS = 3
@@ -29,6 +30,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.options.train_options import TrainOptions
 from maskkit.progress import shown_by
 from maskkit.stages.train import train
+from maskkit.training.fold_rows import FoldRows
 
 
 def killing(items, total, what):
@@ -40,7 +42,7 @@ def killing(items, total, what):
 
 options = TrainOptions.from_json(json.loads(sys.argv[3]))
 with shown_by(killing):
-    train(Manifest.read(sys.argv[1]), Path(sys.argv[2]), fold=0, options=options)
+    train(FoldRows.of(Manifest.read(sys.argv[1]), 0), Path(sys.argv[2]), options=options)
 """
 
 
@@ -88,7 +90,9 @@ def whole(
     folder = tmp_path_factory.mktemp("whole")
     return {
         precision: train(
-            folds, folder / f"{precision}.safetensors", fold=0, options=replace(options, precision=precision)
+            FoldRows.of(folds, 0),
+            folder / f"{precision}.safetensors",
+            options=replace(options, precision=precision),
         )
         for precision in PRECISIONS
     }
@@ -106,7 +110,7 @@ def output(tmp_path: Path) -> Path:
 
 def interrupt(folds: Manifest, output: Path, options: TrainOptions, after: int = 1) -> None:
     with pytest.raises(StoppedError):
-        train(folds, output, fold=0, options=options, on_epoch=StopAfter(after))
+        train(FoldRows.of(folds, 0), output, options=options, on_epoch=StopAfter(after))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -122,7 +126,7 @@ def test_goes_on_between_epochs_as_if_never_interrupted(
     options = replace(options, precision=precision)
     interrupt(folds, output, options, after)
     assert not output.exists()
-    train(folds, output, fold=0, options=options, resume=True)
+    train(FoldRows.of(folds, 0), output, options=options, resume=True)
     assert output.read_bytes() == whole[precision].read_bytes()
     assert not resume_path(output).exists()
     history = output.with_suffix(".history.csv").read_text().splitlines()
@@ -143,7 +147,7 @@ def test_auto_goes_on_in_the_precision_in_which_the_run_began(
     interrupt(folds, output, options)
     assert answers == ["float32"]
     for _ in range(2):  # it is gone on with, then found to be finished
-        train(folds, output, fold=0, options=options, resume=True)
+        train(FoldRows.of(folds, 0), output, options=options, resume=True)
         assert output.read_bytes() == whole["bfloat16"].read_bytes()
     assert answers == ["float32"]
 
@@ -153,8 +157,8 @@ def test_goes_on_from_the_middle_of_an_epoch(
     folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path, what: str
 ) -> None:
     with pytest.raises(StoppedError), shown_by(StopIn(what)):
-        train(folds, output, fold=0, options=options)
-    train(folds, output, fold=0, options=options, resume=True)
+        train(FoldRows.of(folds, 0), output, options=options)
+    train(FoldRows.of(folds, 0), output, options=options, resume=True)
     assert output.read_bytes() == uninterrupted.read_bytes()
 
 
@@ -170,8 +174,8 @@ def test_goes_on_after_kill_9(folds: Manifest, options: TrainOptions, output: Pa
     assert killed.returncode == -signal.SIGKILL
     assert not output.exists()
     given = Manifest.read(manifest)
-    train(given, output, fold=0, options=options, resume=True)
-    whole = train(given, tmp_path / "whole.safetensors", fold=0, options=options)
+    train(FoldRows.of(given, 0), output, options=options, resume=True)
+    whole = train(FoldRows.of(given, 0), tmp_path / "whole.safetensors", options=options)
     assert output.read_bytes() == whole.read_bytes()
 
 
@@ -179,7 +183,7 @@ def test_goes_on_with_another_number_of_workers(
     folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
 ) -> None:
     interrupt(folds, output, options)
-    train(folds, output, fold=0, options=replace(options, workers=1), resume=True)
+    train(FoldRows.of(folds, 0), output, options=replace(options, workers=1), resume=True)
     ours, theirs = load_file(output), load_file(uninterrupted)
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
@@ -187,7 +191,7 @@ def test_goes_on_with_another_number_of_workers(
 def test_begins_if_there_is_nothing_to_resume(
     folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
 ) -> None:
-    train(folds, output, fold=0, options=options, resume=True)
+    train(FoldRows.of(folds, 0), output, options=options, resume=True)
     assert output.read_bytes() == uninterrupted.read_bytes()
 
 
@@ -201,7 +205,10 @@ def test_does_nothing_if_the_training_is_finished(
 ) -> None:
     before = (uninterrupted.stat().st_mtime_ns, uninterrupted.read_bytes())
     again = replace(options, workers=workers)
-    assert train(folds, uninterrupted, fold=0, options=again, resume=True, on_epoch=never) == uninterrupted
+    assert (
+        train(FoldRows.of(folds, 0), uninterrupted, options=again, resume=True, on_epoch=never)
+        == uninterrupted
+    )
     assert (uninterrupted.stat().st_mtime_ns, uninterrupted.read_bytes()) == before
 
 
@@ -209,7 +216,7 @@ def test_a_finished_training_of_other_settings_is_not_taken_for_this_one(
     folds: Manifest, options: TrainOptions, uninterrupted: Path
 ) -> None:
     with pytest.raises(MaskkitError, match="trained with other settings: epochs was 3, is 4"):
-        train(folds, uninterrupted, fold=0, options=replace(options, epochs=4), resume=True)
+        train(FoldRows.of(folds, 0), uninterrupted, options=replace(options, epochs=4), resume=True)
 
 
 def test_does_not_go_on_with_other_options_and_names_them(
@@ -218,7 +225,7 @@ def test_does_not_go_on_with_other_options_and_names_them(
     interrupt(folds, output, options)
     before = resume_path(output).read_bytes()
     with pytest.raises(MaskkitError) as caught:
-        train(folds, output, fold=0, options=replace(options, seed=5, loss="focal"), resume=True)
+        train(FoldRows.of(folds, 0), output, options=replace(options, seed=5, loss="focal"), resume=True)
     assert (
         "loss was ce:smoothing=0.1,weight=1, is focal:gamma=2,smoothing=0,weight=1; seed was 0, is 5"
         in caught.value.why
@@ -230,7 +237,7 @@ def test_does_not_go_on_with_another_manifest(folds: Manifest, options: TrainOpt
     interrupt(folds, output, options)
     fewer = folds.select(np.arange(len(folds)) != 100)
     with pytest.raises(MaskkitError) as caught:
-        train(fewer, output, fold=0, options=options, resume=True)
+        train(FoldRows.of(fewer, 0), output, options=options, resume=True)
     assert "an input file has other content" in caught.value.why
 
 
@@ -239,9 +246,9 @@ def test_does_not_throw_an_interrupted_training_away_unasked(
 ) -> None:
     interrupt(folds, output, options)
     with pytest.raises(MaskkitError, match="holds an interrupted training") as caught:
-        train(folds, output, fold=0, options=options)
+        train(FoldRows.of(folds, 0), output, options=options)
     assert "--resume" in caught.value.fix
-    train(folds, output, fold=0, options=options, force=True)
+    train(FoldRows.of(folds, 0), output, options=options, force=True)
     assert output.read_bytes() == uninterrupted.read_bytes()
     assert not resume_path(output).exists()
 
@@ -249,17 +256,17 @@ def test_does_not_throw_an_interrupted_training_away_unasked(
 def test_goes_on_with_a_training_that_was_forced_over_a_finished_one(
     folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
 ) -> None:
-    train(folds, output, fold=0, options=replace(options, epochs=1))
+    train(FoldRows.of(folds, 0), output, options=replace(options, epochs=1))
     with pytest.raises(StoppedError):
-        train(folds, output, fold=0, options=options, force=True, on_epoch=StopAfter(2))
-    train(folds, output, fold=0, options=options, resume=True)
+        train(FoldRows.of(folds, 0), output, options=options, force=True, on_epoch=StopAfter(2))
+    train(FoldRows.of(folds, 0), output, options=options, resume=True)
     assert output.read_bytes() == uninterrupted.read_bytes()
 
 
 def test_a_damaged_state_is_an_error_and_stays(folds: Manifest, options: TrainOptions, output: Path) -> None:
     resume_path(output).write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(MaskkitError, match="cannot resume from"):
-        train(folds, output, fold=0, options=options, resume=True)
+        train(FoldRows.of(folds, 0), output, options=options, resume=True)
     assert resume_path(output).exists()
 
 
@@ -272,6 +279,6 @@ def test_a_training_that_diverges_leaves_the_last_good_state(
     torch.save(saved, resume_path(output))
     before = resume_path(output).read_bytes()
     with pytest.raises(MaskkitError, match="no longer finite"):
-        train(folds, output, fold=0, options=options, resume=True)
+        train(FoldRows.of(folds, 0), output, options=options, resume=True)
     assert resume_path(output).read_bytes() == before
     assert not output.exists()

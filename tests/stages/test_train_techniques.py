@@ -20,6 +20,7 @@ from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
 from maskkit.tracking.tracker import open_tracker
+from maskkit.training.fold_rows import FoldRows
 
 CHOICES: list[dict[str, Any]] = [
     {"head": "factors+regression:weight=0.2", "loss": "focal", "class_weights": "sqrt"},
@@ -46,7 +47,7 @@ CHOICES: list[dict[str, Any]] = [
 def test_predicts_as_it_was_scored_and_says_how_it_was_made(
     folds: Manifest, quick: TrainOptions, tmp_path: Path, chosen: dict[str, Any]
 ) -> None:
-    output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=replace(quick, **chosen))
+    output = train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=replace(quick, **chosen))
     checkpoint = Checkpoint.read(output)
     predictions = predict(folds, [checkpoint], oof=True, inference=Inference("cpu", 64, 0))
     found = evaluate(folds, predictions, draws=Bootstrap(2)).scores
@@ -61,7 +62,7 @@ def test_each_part_of_the_loss_has_a_column_of_the_history(
     folds: Manifest, quick: TrainOptions, tmp_path: Path
 ) -> None:
     options = replace(quick, head="factors+regression:weight=0.2")
-    output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=options)
+    output = train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=options)
     with output.with_suffix(".history.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -74,12 +75,14 @@ def test_says_that_an_auxiliary_loss_dominates(
 ) -> None:
     options = replace(quick, epochs=1, head="joint+regression:weight=100")
     with caplog.at_level(logging.WARNING):
-        train(folds, tmp_path / "fold0.safetensors", fold=0, options=options)
+        train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=options)
     assert "regression has" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         train(
-            folds, tmp_path / "other.safetensors", fold=0, options=replace(options, head="joint+regression")
+            FoldRows.of(folds, 0),
+            tmp_path / "other.safetensors",
+            options=replace(options, head="joint+regression"),
         )
     assert "regression" not in caplog.text
 
@@ -87,9 +90,11 @@ def test_says_that_an_auxiliary_loss_dominates(
 def test_a_tracker_is_told_everything_and_changes_nothing(
     folds: Manifest, quick: TrainOptions, tmp_path: Path
 ) -> None:
-    plain = train(folds, tmp_path / "plain" / "fold0.safetensors", fold=0, options=quick)
+    plain = train(FoldRows.of(folds, 0), tmp_path / "plain" / "fold0.safetensors", options=quick)
     tracker = open_tracker(f"tensorboard:{tmp_path / 'events'},mistakes=4")
-    told = train(folds, tmp_path / "told" / "fold0.safetensors", fold=0, options=quick, tracker=tracker)
+    told = train(
+        FoldRows.of(folds, 0), tmp_path / "told" / "fold0.safetensors", options=quick, tracker=tracker
+    )
     assert told.read_bytes() == plain.read_bytes()
     (folder,) = {path.parent for path in (tmp_path / "events").rglob("*tfevents*")}
     events = EventAccumulator(str(folder)).Reload()
@@ -108,7 +113,7 @@ def test_a_precision_for_cuda_is_refused_elsewhere(
     folds: Manifest, quick: TrainOptions, tmp_path: Path
 ) -> None:
     with pytest.raises(MaskkitError, match="float16 on cpu"):
-        train(folds, tmp_path / "a.safetensors", fold=0, options=replace(quick, precision="float16"))
+        train(FoldRows.of(folds, 0), tmp_path / "a.safetensors", options=replace(quick, precision="float16"))
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,6 @@ def test_what_only_the_data_and_the_model_can_tell_is_found_out_before_the_first
 ) -> None:
     output = tmp_path / "run" / "a.safetensors"
     with pytest.raises(MaskkitError) as caught:
-        train(folds, output, fold=0, options=replace(quick, **chosen))
+        train(FoldRows.of(folds, 0), output, options=replace(quick, **chosen))
     assert says in str(caught.value)
     assert not output.parent.exists()

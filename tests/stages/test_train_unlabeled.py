@@ -23,12 +23,36 @@ from maskkit.labels import LabelSpace
 from maskkit.options.train_options import TrainOptions
 from maskkit.predicting.inference import Inference
 from maskkit.reporting.curves import training_curves
+from maskkit.stages import lr_find as of_rates
+from maskkit.stages import train as of_training
 from maskkit.stages.label import label
-from maskkit.stages.lr_find import lr_find
 from maskkit.stages.predict import predict
 from maskkit.stages.preview import preview
-from maskkit.stages.train import refuse_leaks, train
 from maskkit.training.epochs import Epoch
+from maskkit.training.fold_rows import FoldRows, read_unlabeled
+
+
+def rows_for(manifest: Manifest, fold: int, options: TrainOptions, *, allow_leak: bool = False) -> FoldRows:
+    unlabeled = read_unlabeled(options.unlabeled, manifest)
+    return FoldRows.of(manifest, fold, unlabeled=unlabeled, allow_leak=allow_leak)
+
+
+def train(
+    manifest: Manifest,
+    output: Path,
+    *,
+    fold: int,
+    options: TrainOptions,
+    allow_leak: bool = False,
+    **more: Any,
+) -> Path:
+    rows = rows_for(manifest, fold, options, allow_leak=allow_leak)
+    return of_training.train(rows, output, options=options, **more)
+
+
+def lr_find(manifest: Manifest, *, fold: int, options: TrainOptions, **more: Any) -> of_rates.SuggestedRate:
+    return of_rates.lr_find(rows_for(manifest, fold, options), options=options, **more)
+
 
 UDA = "uda:threshold=0.1,annealing=linear"
 
@@ -239,8 +263,9 @@ def test_people_who_are_held_out_are_refused_and_a_leak_that_is_allowed_is_told(
     with pytest.raises(RefusedError, match="fold 1 holds out"):
         lr_find(folds, fold=1, options=replace(options, consistency="uda"))
     with pytest.raises(RefusedError, match="fold 1 holds out"):
-        refuse_leaks(folds, [0, 1, 2], options=options)
-    refuse_leaks(folds, [0, 2], options=options)  # these train on the same people's labels anyway
+        [rows_for(folds, number, options) for number in (0, 1, 2)]
+    for number in (0, 2):  # these train on the same people's labels anyway
+        rows_for(folds, number, options)
     with caplog.at_level(logging.WARNING):
         train(folds, output, fold=1, options=options, allow_leak=True)
     assert "the held-out score is inflated" in caplog.text
@@ -353,4 +378,20 @@ def test_a_preview_is_of_the_labelled_photos_and_reads_no_others(
 ) -> None:
     elsewhere = replace(options, unlabeled="nowhere.parquet")
     plain = replace(options, unlabeled=None, consistency="none")
-    assert preview(folds, fold=0, options=elsewhere) == preview(folds, fold=0, options=plain)
+    rows = FoldRows.of(folds, 0)
+    assert preview(rows, options=elsewhere) == preview(rows, options=plain)
+
+
+def test_photos_that_are_named_but_not_given_are_refused(
+    folds: Manifest, options: TrainOptions, tmp_path: Path
+) -> None:
+    output = tmp_path / "run" / "a.safetensors"
+    with pytest.raises(MaskkitError, match="there are no such photos"):
+        of_training.train(FoldRows.of(folds, 0), output, options=options)
+    with pytest.raises(MaskkitError, match="is None, and there are such photos"):
+        of_training.train(
+            rows_for(folds, 0, options),
+            output,
+            options=replace(options, unlabeled=None, consistency="none"),
+        )
+    assert not output.parent.exists()

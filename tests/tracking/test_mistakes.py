@@ -3,8 +3,9 @@ import pytest
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.imaging.photos import Photos
+from maskkit.imaging.preview_sheet import WIDTH
 from maskkit.labels import HOME
-from maskkit.tracking.pictures import HEIGHT, PicturedMistake, draw_mistakes, pictured
+from maskkit.tracking.pictures import PicturedMistake, draw_mistakes, pictured
 
 
 def test_each_mistake_has_the_photo_and_the_names_of_its_row() -> None:
@@ -22,9 +23,9 @@ def test_each_mistake_has_the_photo_and_the_names_of_its_row() -> None:
 
 @pytest.mark.parametrize(("count", "across", "down"), [(1, 1, 1), (5, 3, 2), (16, 4, 4)])
 def test_photos_stand_row_by_row_on_a_sheet(count: int, across: int, down: int) -> None:
-    photo = np.full((10, 10, 3), 90, np.uint8)
+    photo = np.full((12, 12, 3), 90, np.uint8)  # of which each pixel becomes 16 x 16
     sheet = np.asarray(draw_mistakes([PicturedMistake("wear/male", "none/female", 1.0, photo)] * count))
     grey = (sheet == 90).all(2)
-    assert grey.sum() == pytest.approx(count * HEIGHT * HEIGHT, rel=0.001)  # captions have grey edges, too
-    assert grey[:HEIGHT].sum() == pytest.approx(across * (HEIGHT - 12) * HEIGHT, rel=0.01)
-    assert sheet.shape[0] == pytest.approx(down * (HEIGHT + 80), rel=0.1)
+    assert grey.sum() == pytest.approx(count * WIDTH * WIDTH, rel=0.001)  # captions have grey edges, too
+    assert grey[:WIDTH].sum() == pytest.approx(across * (WIDTH - 12) * WIDTH, rel=0.01)
+    assert sheet.shape[0] == pytest.approx(down * (WIDTH + 80), rel=0.1)

@@ -16,7 +16,7 @@ from maskkit.errors import MaskkitError
 from maskkit.tracking import tracker as opening
 from maskkit.tracking.facts import RunFacts
 from maskkit.tracking.pictures import MOST_CLASSES
-from maskkit.tracking.tracker import Tracking, Untracked, open_tracker
+from maskkit.tracking.tracker import Tracker, Tracking, open_tracker
 
 
 class Notes:
@@ -203,7 +203,7 @@ def test_without_the_option_nobody_is_told_anything(tmp_path: Path, monkeypatch:
         tracker.begin(facts())
         tracker.epoch(epoch(1), CONFUSION)
         tracker.end(epoch(1), no_mistakes)
-    assert isinstance(tracker, Untracked)
+    assert type(tracker) is Tracker
     assert not list(tmp_path.iterdir())
 
 

@@ -25,7 +25,8 @@ ONE = torch.ones(6)
 
 
 def criterion(counts: NDArray[np.int64] = COUNTS, **options: Any) -> Criterion:
-    return Criterion(counts, HOME, TrainOptions(**options), CPU)
+    given = TrainOptions(**options)
+    return Criterion(counts, HOME, given.chosen("loss"), given.one("class_weights"), CPU)
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Target]:

@@ -18,8 +18,8 @@ from maskkit.options.train_options import TrainOptions
 from maskkit.predicting.inference import Inference
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
-from maskkit.training import features as module
-from maskkit.training.features import DrawnView, Features, Showing, features_of
+from maskkit.training.features import DrawnView, FeatureMaker, Features
+from maskkit.training.fold_rows import FoldRows
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
 
@@ -40,9 +40,9 @@ def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache", 10**8)
 
 
-def showing(model: nn.Module, augment: str = "light") -> Showing:
+def maker(model: nn.Module, augment: str = "light") -> FeatureMaker:
     backbone = divide(model, size=(32, 32), dropout=0.0)
-    return Showing(backbone, "test", backbone_digest(model), torch.device("cpu"), augment)
+    return FeatureMaker(backbone, "test", backbone_digest(model), torch.device("cpu"), augment)
 
 
 def all_of(features: Features) -> np.ndarray:
@@ -50,7 +50,7 @@ def all_of(features: Features) -> np.ndarray:
 
 
 def test_the_first_view_is_the_photo_itself(model: nn.Module, photos: Photos) -> None:
-    features = all_of(features_of(showing(model), photos))
+    features = all_of(maker(model).features_of(photos))
     assert features.shape == (len(photos), 4, model.num_features)
     images = photos.prepare(torch.from_numpy(photos.take(np.arange(5))), torch.device("cpu"))
     with torch.inference_mode():
@@ -60,36 +60,36 @@ def test_the_first_view_is_the_photo_itself(model: nn.Module, photos: Photos) ->
 
 
 def test_without_augmentation_there_is_one_view(model: nn.Module, photos: Photos) -> None:
-    assert all_of(features_of(showing(model, "none"), photos)).shape[1] == 1
+    assert all_of(maker(model, "none").features_of(photos)).shape[1] == 1
 
 
 def test_the_cache_and_the_company_of_other_photos_change_nothing(
     model: nn.Module, photos: Photos, cache: Cache
 ) -> None:
-    plain = all_of(features_of(showing(model), photos))
+    plain = all_of(maker(model).features_of(photos))
     few = replace(photos, files=photos.files[10:40])
-    assert np.array_equal(all_of(features_of(showing(model), replace(few, cache=cache))), plain[10:40])
-    assert np.array_equal(all_of(features_of(showing(model), replace(photos, cache=cache))), plain)
+    assert np.array_equal(all_of(maker(model).features_of(replace(few, cache=cache))), plain[10:40])
+    assert np.array_equal(all_of(maker(model).features_of(replace(photos, cache=cache))), plain)
 
 
 def test_are_computed_once_for_the_same_backbone(
     model: nn.Module, photos: Photos, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    inner = module._Maker.__call__
+    inner = FeatureMaker._make
 
-    def count(self: object, rows: np.ndarray) -> np.ndarray:
+    def count(self: FeatureMaker, photos: Photos, keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
         seen.append(len(rows))
-        return inner(self, rows)  # type: ignore[arg-type]
+        return inner(self, photos, keys, rows)
 
-    monkeypatch.setattr(module._Maker, "__call__", count)
-    features_of(showing(model), replace(photos, cache=cache))
-    features_of(showing(model), replace(photos, cache=cache))
+    monkeypatch.setattr(FeatureMaker, "_make", count)
+    maker(model).features_of(replace(photos, cache=cache))
+    maker(model).features_of(replace(photos, cache=cache))
     different = len(np.unique(photos.keys(), axis=0))  # the drawn people look alike in all masks
     assert sum(seen) == different
-    other = replace(showing(model), weights="of other weights")
-    features_of(other, replace(photos, cache=cache))
-    features_of(replace(showing(model), augment="medium"), replace(photos, cache=cache))
+    other = replace(maker(model), weights="of other weights")
+    other.features_of(replace(photos, cache=cache))
+    replace(maker(model), augment="medium").features_of(replace(photos, cache=cache))
     assert sum(seen) == 3 * different
 
 
@@ -111,7 +111,9 @@ def test_a_frozen_training_changes_the_last_layer_alone(
     weights = {}
     for rate in (1e-3, 1e-2):
         options = replace(frozen, epochs=1, optimizer=f"adamw:head={rate:g}")
-        path = train(folds.located(cache=cache), tmp_path / f"{rate}.safetensors", fold=0, options=options)
+        path = train(
+            FoldRows.of(folds.located(cache=cache), 0), tmp_path / f"{rate}.safetensors", options=options
+        )
         weights[rate] = Checkpoint.read(path).weights()
     different = {name for name in weights[1e-3] if not torch.equal(weights[1e-3][name], weights[1e-2][name])}
     assert different == {"classifier.weight", "classifier.bias"}
@@ -120,7 +122,7 @@ def test_a_frozen_training_changes_the_last_layer_alone(
 def test_its_checkpoint_predicts_as_it_was_scored(
     folds: Manifest, frozen: TrainOptions, tmp_path: Path
 ) -> None:
-    path = train(folds, tmp_path / "fold1.safetensors", fold=1, options=frozen)
+    path = train(FoldRows.of(folds, 1), tmp_path / "fold1.safetensors", options=frozen)
     checkpoint = Checkpoint.read(path)
     told = checkpoint.header.facts["scores"]["accuracy"]
     held_out = folds.select(folds.folds == 1)
@@ -132,7 +134,7 @@ def test_the_cache_does_not_change_a_frozen_training(
     folds: Manifest, frozen: TrainOptions, tmp_path: Path, cache: Cache
 ) -> None:
     paths = [
-        train(folds.located(cache=kept), tmp_path / f"{number}.safetensors", fold=0, options=frozen)
+        train(FoldRows.of(folds.located(cache=kept), 0), tmp_path / f"{number}.safetensors", options=frozen)
         for number, kept in enumerate([None, cache, cache])
     ]
     assert len({path.read_bytes() for path in paths}) == 1

@@ -12,7 +12,7 @@ import pytest
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import RefusedError
 from maskkit.pseudo_labelling.added_rows import origins
-from maskkit.training.fold_rows import people_seen, refuse_foreign, rows_of
+from maskkit.training.fold_rows import FoldRows, refuse_foreign
 
 ADDED = 7  # photos of the last person, who is turned into one with pseudo labels
 
@@ -41,7 +41,7 @@ def with_pseudo(folds: Manifest, for_fold: list[int | None], person: str | None 
 
 def pseudo_rows(manifest: Manifest, fold: int, *, allow_leak: bool = False) -> list[int]:
     first = len(manifest) - ADDED
-    training = rows_of(manifest, fold, allow_leak=allow_leak).training
+    training = FoldRows.of(manifest, fold, allow_leak=allow_leak).training
     return [int(row) - first for row in training if row >= first]
 
 
@@ -58,19 +58,19 @@ def test_a_fold_trains_on_labels_for_it_and_for_all(
 def test_nothing_changes_without_pseudo_labels(folds: Manifest) -> None:
     column = pa.nulls(len(folds), pa.int16())
     given = replace(folds, table=folds.table.append_column("for_fold", column))
-    assert (rows_of(given, 1).training == rows_of(folds, 1).training).all()
+    assert (FoldRows.of(given, 1).training == FoldRows.of(folds, 1).training).all()
 
 
 def test_labels_for_other_folds_alone_are_refused_with_the_fold_they_are_for(folds: Manifest) -> None:
     given = with_pseudo(folds, [1] * ADDED)
     with pytest.raises(RefusedError, match="the 7 pseudo labels of the manifest are for fold 1") as caught:
-        rows_of(given, 0)
+        FoldRows.of(given, 0)
     assert "--fold 1" in caught.value.fix
     assert "fold0.safetensors" in caught.value.fix
     with pytest.raises(RefusedError, match="not for fold 0, 2"):
         refuse_foreign(given, [0, 1, 2])
     with pytest.raises(RefusedError, match="are for no fold"):
-        rows_of(with_pseudo(folds, [-1] * ADDED), 0)
+        FoldRows.of(with_pseudo(folds, [-1] * ADDED), 0)
 
 
 def test_leaks_that_are_allowed_are_told(folds: Manifest, caplog: pytest.LogCaptureFixture) -> None:
@@ -81,7 +81,7 @@ def test_leaks_that_are_allowed_are_told(folds: Manifest, caplog: pytest.LogCapt
 
 def test_whoever_is_known_by_a_pseudo_label_alone_has_not_been_seen(folds: Manifest) -> None:
     given = with_pseudo(folds, [0] * ADDED)
-    seen = people_seen(given, rows_of(given, 0), 0)
+    seen = FoldRows.of(given, 0).people_seen()
     names = [given.people.names[code] for code in np.unique(given.people.codes)]
     folds_of = [int(given.folds[given.people.codes == code][0]) for code in np.unique(given.people.codes)]
     assert seen.contains(names).tolist() == [fold > 0 for fold in folds_of]
@@ -89,7 +89,7 @@ def test_whoever_is_known_by_a_pseudo_label_alone_has_not_been_seen(folds: Manif
 
 def test_labels_from_models_that_know_the_held_out_pass_them_on(folds: Manifest) -> None:
     given = with_pseudo(folds, [1] * ADDED)
-    seen = people_seen(given, rows_of(given, 0, allow_leak=True), 0)
+    seen = FoldRows.of(given, 0, allow_leak=True).people_seen()
     held_out = {given.people.names[code] for code in given.people.codes[given.folds == 0]}
     assert seen.contains(sorted(held_out)).all()
     assert not seen.contains(["stranger"]).any()

@@ -12,8 +12,7 @@ from maskkit.labels import HOME
 from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
 from maskkit.training.average import averaging
-from maskkit.training.consistency import annealing_of, consistency_of
-from maskkit.training.criterion import Criterion
+from maskkit.training.criterion import Criterion, annealing_of, consistency_of
 from maskkit.training.feed import Batch
 from maskkit.training.loop import Learner, train_epoch
 from maskkit.training.optimizers import build_optimizer
@@ -43,7 +42,8 @@ def learner(**options: Any) -> Learner:
     model, how = Tiny(), chosen.one("optimizer")
     optimizer = build_optimizer(model, how, chosen.learning_rate)
     schedule = Schedule(optimizer, chosen.one("schedule"), steps_per_epoch=2, epochs=3)
-    criterion, consistency = Criterion(np.arange(1, 19), HOME, chosen, CPU), chosen.one("consistency")
+    consistency, weighing = chosen.one("consistency"), chosen.one("class_weights")
+    criterion = Criterion(np.arange(1, 19), HOME, chosen.chosen("loss"), weighing, CPU)
     return Learner(
         model=model,
         network=model,

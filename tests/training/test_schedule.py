@@ -10,7 +10,8 @@ from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from maskkit.options.choices import Choice
+from maskkit.options import techniques
+from maskkit.options.choices import Choice, parse
 from maskkit.training.schedule import SCHEDULES, Plateau, Schedule, constant, cosine, onecycle, staircase
 
 
@@ -21,7 +22,10 @@ def two_groups() -> SGD:
 
 
 def scheduled(name: str, *, steps: int = 6, epochs: int = 4, **settings: float) -> Schedule:
-    return Schedule(two_groups(), Choice(name, settings), steps_per_epoch=steps, epochs=epochs)
+    defaults = parse(name, techniques.SCHEDULES, option="--schedule").settings
+    return Schedule(
+        two_groups(), Choice(name, {**defaults, **settings}), steps_per_epoch=steps, epochs=epochs
+    )
 
 
 def rates_of(schedule: Schedule) -> list[float]:
@@ -29,35 +33,35 @@ def rates_of(schedule: Schedule) -> list[float]:
 
 
 def test_rises_in_equal_steps_to_the_highest_rate() -> None:
-    rates = [cosine(step, steps=100, warmup_steps=4) for step in range(5)]
+    rates = [cosine(step, 100, 1, warmup=0.04) for step in range(5)]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
 
 
 def test_falls_along_half_a_cosine_to_nothing() -> None:
     # A fall of 96 steps after 4 of warm-up: (1 + cos(pi * share)) / 2, by hand at the quarters.
-    assert cosine(4 + 24, steps=100, warmup_steps=4) == pytest.approx((1 + 2**-0.5) / 2)
-    assert cosine(4 + 48, steps=100, warmup_steps=4) == pytest.approx(0.5)
-    assert cosine(4 + 72, steps=100, warmup_steps=4) == pytest.approx((1 - 2**-0.5) / 2)
-    assert cosine(99, steps=100, warmup_steps=4) == pytest.approx((1 + cos(pi * 95 / 96)) / 2)
-    assert cosine(100, steps=100, warmup_steps=4) == 0
+    assert cosine(4 + 24, 100, 1, warmup=4 / 100) == pytest.approx((1 + 2**-0.5) / 2)
+    assert cosine(4 + 48, 100, 1, warmup=4 / 100) == pytest.approx(0.5)
+    assert cosine(4 + 72, 100, 1, warmup=4 / 100) == pytest.approx((1 - 2**-0.5) / 2)
+    assert cosine(99, 100, 1, warmup=4 / 100) == pytest.approx((1 + cos(pi * 95 / 96)) / 2)
+    assert cosine(100, 100, 1, warmup=4 / 100) == 0
 
 
 def test_begins_at_the_highest_rate_without_warm_up() -> None:
-    assert cosine(0, steps=10, warmup_steps=0) == 1
+    assert cosine(0, 10, 1, warmup=0 / 10) == 1
 
 
 def test_the_last_step_still_moves_the_weights() -> None:
-    assert all(0 < cosine(step, steps=7, warmup_steps=2) <= 1 for step in range(7))
+    assert all(0 < cosine(step, 7, 1, warmup=2 / 7) <= 1 for step in range(7))
 
 
 def test_only_rises_if_the_warm_up_is_longer_than_the_run() -> None:
-    assert cosine(3, steps=4, warmup_steps=9) == pytest.approx(0.4)
-    assert cosine(4, steps=4, warmup_steps=4) == 1
+    assert cosine(3, 4, 1, warmup=9 / 4) == pytest.approx(0.4)
+    assert cosine(4, 4, 1, warmup=4 / 4) == 1
 
 
 def test_cosine_gives_torch_every_rate_to_the_last_bit() -> None:
     ours, theirs = scheduled("cosine", warmup=0.5), two_groups()
-    torchs = LambdaLR(theirs, partial(cosine, steps=24, warmup_steps=3))
+    torchs = LambdaLR(theirs, lambda step: cosine(step, 6, 4, warmup=0.5))
     for _ in range(25):
         assert rates_of(ours) == [group["lr"] for group in theirs.param_groups]
         assert ours.rate == torchs.get_last_lr()[0]
@@ -83,7 +87,9 @@ def test_onecycle_is_torchs_one_cycle(epochs: int, rise: float) -> None:
 
 
 def test_onecycle_as_worked_out_by_hand() -> None:
-    factor = partial(onecycle, steps=21, rise=1 / 3, start=10.0, end=100.0)  # the 7th step is the highest
+    factor = partial(
+        onecycle, steps_per_epoch=21, epochs=1, rise=1 / 3, start=10.0, end=100.0
+    )  # the 7th step is the highest
     assert factor(0) == pytest.approx(0.1)
     assert factor(3) == pytest.approx((0.1 + 1) / 2)
     assert factor(6) == pytest.approx(1)
@@ -95,14 +101,14 @@ def test_onecycle_as_worked_out_by_hand() -> None:
 @pytest.mark.parametrize("rise", [0.0, 0.05, 0.1, 0.9, 1.0])
 @pytest.mark.parametrize("steps", [1, 10, 25])
 def test_onecycle_has_a_highest_rate_however_short_it_is(steps: int, rise: float) -> None:
-    factors = [onecycle(step, steps=steps, rise=rise, start=25, end=1e4) for step in range(steps)]
+    factors = [onecycle(step, steps, 1, rise=rise, start=25, end=1e4) for step in range(steps)]
     assert 0.9 < max(factors) <= 1  # a rise of no whole number of steps has its top between two of them
     assert min(factors) > 0
 
 
 def test_constant_stays_after_its_warm_up() -> None:
-    assert [constant(step, warmup_steps=3) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
-    assert constant(0, warmup_steps=0) == 1
+    assert [constant(step, 3, 1, warmup=1) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
+    assert constant(0, 3, 1, warmup=0) == 1
 
 
 def test_step_falls_after_every_so_many_epochs_as_torchs_does() -> None:
@@ -117,9 +123,7 @@ def test_step_falls_after_every_so_many_epochs_as_torchs_does() -> None:
 
 
 def test_step_rises_first_and_counts_its_epochs_from_the_beginning() -> None:
-    factors = [
-        staircase(step, steps_per_epoch=2, every=2, factor=0.5, warmup_steps=3) for step in (0, 2, 3, 4, 7, 8)
-    ]
+    factors = [staircase(step, 2, 5, every=2, factor=0.5, warmup=1.5) for step in (0, 2, 3, 4, 7, 8)]
     assert factors == [0.25, 0.75, 1, 0.5, 0.5, 0.25]
 
 
@@ -220,7 +224,7 @@ def saved_and_read(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_plateau_that_has_seen_nothing_can_be_saved() -> None:
-    plateau, other = (Plateau(warmup_steps=0, patience=0, factor=0.5) for _ in range(2))
+    plateau, other = (Plateau(2, 5, warmup=0, patience=0, factor=0.5) for _ in range(2))
     other.load_state_dict(saved_and_read(plateau.state_dict()))
     other.observe(0.0)  # the first score is the best so far, even if it is 0
     assert other.drops == 0

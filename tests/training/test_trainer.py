@@ -131,8 +131,7 @@ def test_moves_the_learning_rates_at_every_step(make: MakeTrainer) -> None:
     for _ in range(3):
         with shown_by(noting):
             trainer.run_epoch()
-    steps, warmup = 3 * 6, 3  # 112 photos in batches of 20
-    expected = [cosine(step, steps=steps, warmup_steps=warmup) for step in range(steps)]
+    expected = [cosine(step, 6, 3, warmup=0.5) for step in range(3 * 6)]  # 112 photos in batches of 20
     assert [low for low, _ in rates] == pytest.approx([0.002 * factor for factor in expected])
     assert [high for _, high in rates] == pytest.approx([0.01 * factor for factor in expected])
     assert trainer.history[-1].learning_rate == 0

@@ -15,8 +15,7 @@ from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import AUGMENTATIONS
 from maskkit.options.train_options import TrainOptions
 from maskkit.training.feed import Batch, Feed
-from maskkit.training.fold import Fold
-from maskkit.training.unlabeled import Unlabeled
+from maskkit.training.fold import Fold, Unlabeled
 
 CPU = torch.device("cpu")
 PREPROCESS = Preprocess(16, 16, (0.0,) * 3, (1.0,) * 3, "bilinear")

@@ -16,8 +16,7 @@ from maskkit.options.choices import parse, parse_sum
 from maskkit.options.techniques import CONSISTENCIES as TABLE
 from maskkit.options.techniques import HEADS
 from maskkit.options.train_options import TrainOptions
-from maskkit.training.consistency import Annealed, TwoViewConsistency, annealing_of, consistency_of
-from maskkit.training.criterion import Criterion
+from maskkit.training.criterion import Annealed, Criterion, TwoViewConsistency, annealing_of, consistency_of
 from maskkit.training.feed import Batch
 
 CPU = torch.device("cpu")
@@ -35,7 +34,8 @@ def batch(photos: int = 6, times: int = 2) -> Batch:
 
 
 def criterion(**options: Any) -> Criterion:
-    return Criterion(np.arange(1, 19), HOME, TrainOptions(**options), CPU)
+    given = TrainOptions(**options)
+    return Criterion(np.arange(1, 19), HOME, given.chosen("loss"), given.one("class_weights"), CPU)
 
 
 @pytest.mark.parametrize(
