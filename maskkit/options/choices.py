@@ -28,12 +28,16 @@ class Setting:
         help: What it does, in a few words.
         minimum: Smallest number allowed.
         maximum: Largest number allowed.
+        among: The texts allowed; none for any.
+        several: Whether several of these can be given, with + between them.
     """
 
     default: Value
     help: str
     minimum: float | None = None
     maximum: float | None = None
+    among: tuple[str, ...] = ()
+    several: bool = False
 
     def read(self, text: str) -> Value:
         """Return the value that a text stands for.
@@ -46,13 +50,18 @@ class Setting:
                 raise ValueError(f"one of {', '.join(TRUTHS)}")
             return TRUTHS[text]
         if isinstance(self.default, str):
+            parts = text.split("+") if self.several else [text]
+            if self.among and not set(parts) <= set(self.among):
+                more = ", or several with + between them" if self.several else ""
+                raise ValueError(f"one of {', '.join(self.among)}{more}")
             return text
         return self._number(text)
 
     def _number(self, text: str) -> int | float:
         is_whole = isinstance(self.default, int)
-        kind = "a whole number" if is_whole else "a number"
-        wanted = kind + self._range()
+        bounds = [("from", self.minimum), ("to", self.maximum)]
+        limits = "".join(f" {word} {bound:g}" for word, bound in bounds if bound is not None)
+        wanted = ("a whole number" if is_whole else "a number") + limits
         try:
             number: int | float = int(text) if is_whole else float(text)
         except ValueError:
@@ -61,10 +70,6 @@ class Setting:
         if not isfinite(number) or number < low or (high is not None and number > high):
             raise ValueError(wanted)
         return number
-
-    def _range(self) -> str:
-        parts = [("from", self.minimum), ("to", self.maximum)]
-        return "".join(f" {word} {bound:g}" for word, bound in parts if bound is not None)
 
 
 Settings = Mapping[str, Setting]

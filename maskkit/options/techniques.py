@@ -154,7 +154,14 @@ _UNLABELED = {
     "weight": Setting(1.0, "of its loss", 0, 1000),
     "ratio": Setting(1, "unlabelled photos per labelled one in a batch; FixMatch's paper has 7", 1, 64),
 }
-_STRONG = {"strong": Setting("randaugment", "what the strong view has beside --augment: a choice of that")}
+_STRONG = {
+    "strong": Setting(
+        "randaugment",
+        "what the strong view has beside --augment: choices of that, without settings",
+        among=tuple(AUGMENTATIONS),
+        several=True,
+    )
+}
 
 ANNEALINGS: Final = ("none", "linear", "log", "exp")
 CONSISTENCIES: Final[Table] = {
@@ -163,7 +170,7 @@ CONSISTENCIES: Final[Table] = {
         **_UNLABELED,
         "temperature": Setting(0.4, "of the weak view's answer, below 1 to sharpen it", 0.01, 10),
         "threshold": Setting(0.8, "probability above which an answer is learnt", 0, 1),
-        "annealing": Setting("none", f"of the labelled photos' loss: {', '.join(ANNEALINGS)}"),
+        "annealing": Setting("none", "of the labelled photos' loss", among=ANNEALINGS),
         **_STRONG,
     },
     "fixmatch": {
@@ -188,7 +195,7 @@ FREEZES: Final[Table] = {
 
 POOLS: Final = ("default", "avg", "max", "gem")
 MODEL: Final[Mapping[str, Setting]] = {
-    "pool": Setting("default", f"how features are pooled: {', '.join(POOLS)}"),
+    "pool": Setting("default", "how features are pooled", among=POOLS),
     "drop_path": Setting(0.0, "share of residual branches dropped, if the model can", 0, 0.95),
 }
 SIZE: Final[Mapping[str, Setting]] = {

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
@@ -38,14 +37,14 @@ class Speed:
     Args:
         part: `decode`, `augment`, `load`, `step`, or `train` for all of them.
         setting: In words.
-        photos_per_second: By the clock.
         number: Threads that prepare photos, or photos per step: what the setting varies.
+        photos_per_second: By the clock.
     """
 
     part: str
     setting: str
-    photos_per_second: float
     number: int
+    photos_per_second: float
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,7 @@ class Bench:
         return {"speeds": [asdict(speed) for speed in self.speeds], "limit": self.limit, "use": use}
 
 
-def bench(
-    manifest: Manifest,
-    *,
-    options: TrainOptions | None = None,
-    seconds: float = 2.0,
-) -> Bench:
+def bench(manifest: Manifest, *, options: TrainOptions | None = None, seconds: float = 2.0) -> Bench:
     """Measure each part of training by itself, then all together.
 
     Args:
@@ -88,17 +82,17 @@ def bench(
         options: The model, photo size, augmentation, batch size, device and precision.
         seconds: How long each measurement takes.
     """
-    options = options or TrainOptions()
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
-    options = settled(options)
+    options = settled(options or TrainOptions())
     model, preprocess = pretrained(part, options)
     if options.precision == "auto":
         options = replace(options, precision=tried(model, options, options.batch_size, part.photos.cache))
     photos = open_photos(part.located(root=part.photos.root), preprocess)
     kept = open_photos(part, preprocess)
     measure = _Measure(options, seconds, part.space, model)
-    plan = [*_loading_plan(measure, photos, kept), *_training_plan(measure, kept)]
-    return _conclusion([step() for step in track(plan, len(plan), "measurements")], options)
+    plan = [*_loading(measure, photos, kept), *_training(measure, kept)]
+    speeds = [Speed(*what, number, rate()) for what, number, rate in track(plan, len(plan), "measurements")]
+    return _conclusion(speeds, options)
 
 
 @dataclass(frozen=True)
@@ -108,7 +102,7 @@ class _Measure:
     space: LabelSpace
     model: nn.Module
 
-    def loading(self, inputs: Inputs, workers: int, *, vary: bool) -> float:
+    def loading(self, inputs: Inputs, workers: int, *, vary: bool = True) -> float:
         """Return photos per second into batches that nobody uses."""
         rows = np.resize(np.arange(len(inputs)), ROWS)
         augment = augmentation(self.options.chosen("augment")) if vary else None
@@ -119,20 +113,20 @@ class _Measure:
             pass
         return watch.rate
 
-    def training(self, inputs: Inputs, *, workers: int, batch_size: int, vary: bool) -> float:
+    def training(self, inputs: Inputs, *, workers: int, batch_size: int, vary: bool = True) -> float:
         """Return photos per second that a model learns from."""
         options = replace(self.options, workers=workers, batch_size=batch_size)
-        rows = len(inputs)
+        rows = np.arange(len(inputs))
         fold = Fold(
             space=self.space,
             inputs=inputs,
-            target=np.arange(rows) % len(self.space),
-            numbers=np.empty((rows, 0), np.float32),
-            people=np.arange(rows),
-            weight=np.ones(rows, np.float32),
-            label=np.zeros(rows, np.int64),
-            training=np.resize(np.arange(rows), ROWS),
-            held_out=np.arange(0),
+            target=rows % len(self.space),
+            numbers=np.empty((len(rows), 0), np.float32),
+            people=rows,
+            weight=np.ones(len(rows), np.float32),
+            label=np.zeros(len(rows), np.int64),
+            training=np.resize(rows, ROWS),
+            held_out=rows[:0],
             vary=augmentation(options.chosen("augment")) if vary else None,
         )
         watch = _Watch(self.seconds)
@@ -167,44 +161,33 @@ class _Watch:
         return self.photos / self.passed
 
 
-def _loading_plan(measure: _Measure, photos: Photos, kept: Photos) -> Iterator[Callable[[], Speed]]:
-    most = _worker_counts()[-1]
-    for workers in sorted({0, most}):
-        yield partial(_loaded, measure, "decode", photos, workers, vary=False)
-    size = measure.options.batch_size
-    few = photos.take(np.resize(np.arange(len(photos)), size))
+# A part and its setting, the number that it varies, and what measures its rate.
+_Planned = tuple[tuple[str, str], int, Callable[[], float]]
+
+
+def _loading(measure: _Measure, photos: Photos, kept: Photos) -> Iterator[_Planned]:
+    options, counts = measure.options, _worker_counts()
+    for number in sorted({0, counts[-1]}):
+        rate = partial(measure.loading, photos, number, vary=False)
+        yield ("decode", f"{_origin(photos)}, {_threads(number)}"), number, rate
+    few = photos.take(np.resize(np.arange(len(photos)), options.batch_size))
     in_memory = Photos.of_pixels(few, photos.preprocess, count=PHOTOS)
-    yield partial(_loaded, measure, "augment", in_memory, 0, vary=True)
-    for workers in _worker_counts():
-        yield partial(_loaded, measure, "load", kept, workers, vary=True)
+    yield ("augment", f"{options.augment}, no threads"), 0, partial(measure.loading, in_memory, 0)
+    for number in counts:
+        rate = partial(measure.loading, kept, number)
+        yield ("load", f"{_origin(kept)}, {_threads(number)}"), number, rate
 
 
-def _loaded(measure: _Measure, part: str, photos: Photos, workers: int, *, vary: bool) -> Speed:
-    what = f"{measure.options.augment}, " if part == "augment" else f"{_origin(photos)}, "
-    rate = measure.loading(photos, workers, vary=vary)
-    return Speed(part, what + _threads(workers), rate, workers)
-
-
-def _training_plan(measure: _Measure, kept: Photos) -> Iterator[Callable[[], Speed]]:
-    given = measure.options.batch_size
+def _training(measure: _Measure, kept: Photos) -> Iterator[_Planned]:
+    given, preprocess, random = measure.options.batch_size, kept.preprocess, np.random.default_rng(0)
     for size in sorted({max(2, given // 2), given, given * 2}):
-        yield partial(_stepped, measure, kept.preprocess, size)
-    for workers in _worker_counts():
-        yield partial(_trained, measure, kept, workers)
-
-
-def _stepped(measure: _Measure, preprocess: Preprocess, size: int) -> Speed:
-    random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (size, preprocess.height, preprocess.width, 3), np.uint8)
-    in_memory = Photos.of_pixels(pixels, preprocess, count=PHOTOS)
-    rate = measure.training(in_memory, workers=0, batch_size=size, vary=False)
-    return Speed("step", f"{measure.options.precision}, batches of {size}", rate, size)
-
-
-def _trained(measure: _Measure, kept: Photos, workers: int) -> Speed:
-    size = measure.options.batch_size
-    rate = measure.training(kept, workers=workers, batch_size=size, vary=True)
-    return Speed("train", f"{_origin(kept)}, {_threads(workers)}, batches of {size}", rate, workers)
+        pixels = random.integers(0, 256, (size, preprocess.height, preprocess.width, 3), np.uint8)
+        in_memory = Photos.of_pixels(pixels, preprocess, count=PHOTOS)
+        rate = partial(measure.training, in_memory, workers=0, batch_size=size, vary=False)
+        yield ("step", f"{measure.options.precision}, batches of {size}"), size, rate
+    for number in _worker_counts():
+        rate = partial(measure.training, kept, workers=number, batch_size=given)
+        yield ("train", f"{_origin(kept)}, {_threads(number)}, batches of {given}"), number, rate
 
 
 def _conclusion(speeds: list[Speed], options: TrainOptions) -> Bench:

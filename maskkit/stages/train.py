@@ -145,5 +145,5 @@ def _check_finished(output: Path, record: Record) -> None:
 def _mistakes(trainer: Trainer, photos: Photos, most: int) -> list[PicturedMistake]:
     fold = trainer.fold
     return pictured(
-        photos, fold.held_out, fold.label[fold.held_out], trainer.best_answers, space=fold.space, most=most
+        photos, fold.held_out, fold.label[fold.held_out], trainer.best_probs, space=fold.space, most=most
     )

@@ -95,11 +95,7 @@ def range_test(
 
 
 def check_rates(start: float, end: float) -> None:
-    """Raise unless rates can rise by a factor from one to the other.
-
-    Raises:
-        MaskkitError: They cannot.
-    """
+    """Raise a MaskkitError unless rates can rise by a factor from one to the other."""
     if not 0 < start < end:
         raise MaskkitError(
             f"the learning rate cannot rise from {start:g} to {end:g}",

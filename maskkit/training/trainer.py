@@ -81,7 +81,7 @@ class Trainer:
         # 5. What has been reached so far.
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
-        self.answers = self.best_answers = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
+        self.probs = self.best_probs = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
 
     @property
     def scored(self) -> nn.Module:
@@ -92,7 +92,7 @@ class Trainer:
     def confusion(self) -> NDArray[np.int64]:
         """Counts of the last scoring, (classes, classes); rows are truth."""
         truth = self.fold.label[self.fold.held_out]
-        return confusion(truth, self.answers.argmax(1), classes=len(self.fold.space))
+        return confusion(truth, self.probs.argmax(1), classes=len(self.fold.space))
 
     @property
     def best_epoch(self) -> Epoch:
@@ -132,7 +132,7 @@ class Trainer:
         )
         if epoch.is_best:
             self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
-            self.best_answers = self.answers
+            self.best_probs = self.probs
         self.history.append(epoch)
         self._warn_of_dominance(parts)
         return epoch
@@ -141,16 +141,14 @@ class Trainer:
         """Say so if a loss beside the classes' is the larger: it would decide what is learnt."""
         aside = {name: value for name, value in parts.items() if name in AUXILIARY}
         main = sum(parts.values()) - sum(aside.values()) - parts.get(CONSISTENCY, 0.0)
+        weights = {head.name: head.settings.get("weight", 1.0) for head in self.options.chosen("head")}
         for name, value in aside.items():
             if value > main:
-                weight = self._weight_of(name) * main / value / 3
+                less = float(weights[name]) * main / value / 3
                 log.warning(
                     "%s has %.3g of the loss, the classes %.3g: give it less weight, such as %s:weight=%.2g",
-                    name, value, main, name, weight,
+                    name, value, main, name, less,
                 )  # fmt: skip
-
-    def _weight_of(self, head: str) -> float:
-        return next(choice.number("weight") for choice in self.options.chosen("head") if choice.name == head)
 
     def train(self, number: int) -> dict[str, float]:
         """Train for one epoch; return the mean loss by part of the head. `run_epoch` also scores."""
@@ -170,7 +168,7 @@ class Trainer:
         return self.feed.epoch(number, is_tracked=is_tracked)
 
     def _score(self) -> tuple[float, dict[str, float]]:
-        """Ask about every photo held out; return the loss and the scores."""
+        """Predict every photo held out; return the loss and the scores."""
         model = classifier(
             self.scored,
             runtime="torch",
@@ -180,28 +178,32 @@ class Trainer:
         )
         how = Inference(self.options.device, self.options.batch_size, self.options.workers)
         classes = len(self.fold.space)
-        self.answers = probabilities(model, self.fold.inputs, self.fold.held_out, how, classes=classes)
-        return held_out_scores(self.fold.label[self.fold.held_out], self.answers, self.fold.space)
+        self.probs = probabilities(model, self.fold.inputs, self.fold.held_out, how, classes=classes)
+        return held_out_scores(self.fold.label[self.fold.held_out], self.probs, self.fold.space)
+
+    @property
+    def _changing(self) -> dict[str, Any]:
+        learner = self.learner
+        return {
+            "model": self.model,
+            "average": learner.average,
+            "optimizer": learner.optimizer,
+            "scaler": learner.scaler,
+            "schedule": learner.schedule,
+        }
 
     def state(self) -> dict[str, Any]:
         """Return all that changes, as plain values and tensors."""
         return {
-            "model": self.model.state_dict(),
-            "average": self.learner.average.state_dict(),
-            "optimizer": self.learner.optimizer.state_dict(),
-            "scaler": self.learner.scaler.state_dict(),
-            "schedule": self.learner.schedule.state_dict(),
+            **{name: part.state_dict() for name, part in self._changing.items()},
             "history": [asdict(epoch) for epoch in self.history],
             "best": self.best,
-            "best_answers": torch.from_numpy(self.best_answers),
+            "best_probs": torch.from_numpy(self.best_probs),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.learner.average.load_state_dict(state["average"])
-        self.learner.optimizer.load_state_dict(state["optimizer"])
-        self.learner.scaler.load_state_dict(state["scaler"])
-        self.learner.schedule.load_state_dict(state["schedule"])
+        for name, part in self._changing.items():
+            part.load_state_dict(state[name])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.best, self.best_answers = state["best"], state["best_answers"].numpy()
+        self.best, self.best_probs = state["best"], state["best_probs"].numpy()

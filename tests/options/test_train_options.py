@@ -1,7 +1,9 @@
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
+from inspect import Parameter, signature
 from math import inf
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -15,7 +17,7 @@ from maskkit.modeling.losses import CONSISTENCIES, LOSSES
 from maskkit.modeling.losses.class_weights import SCHEMES
 from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
-from maskkit.options import techniques
+from maskkit.options import choices, techniques
 from maskkit.options import train_options as config
 from maskkit.options.fields import Limits
 from maskkit.options.train_options import (
@@ -27,7 +29,7 @@ from maskkit.options.train_options import (
 )
 from maskkit.predicting import averaging
 from maskkit.training.average import AVERAGES
-from maskkit.training.optimizers import OPTIMIZERS
+from maskkit.training.optimizers import GROUPED, OF_THE_LOOP, OPTIMIZERS
 from maskkit.training.schedule import SCHEDULES
 from maskkit.training.unfreezing import FREEZES
 
@@ -105,22 +107,43 @@ def test_a_choice_is_the_same_however_it_is_written() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("table", "there"),
-    [
-        (techniques.LOSSES, LOSSES),
-        (techniques.CLASS_WEIGHTS, SCHEMES),
-        (techniques.HEADS, HEADS),
-        (techniques.SAMPLERS, SAMPLERS),
-        (techniques.AUGMENTATIONS, AUGMENTATIONS),
-        (techniques.MIXES, MIXES),
-        (techniques.OPTIMIZERS, OPTIMIZERS),
-        (techniques.SCHEDULES, SCHEDULES),
-        (techniques.CONSISTENCIES, {"none": None, **CONSISTENCIES}),
-        (techniques.AVERAGES, AVERAGES),
-        (techniques.FREEZES, FREEZES),
-        (dict.fromkeys(techniques.POOLS), {DEFAULT: None, **POOLS}),
-    ],
-)
-def test_techniques_are_those_that_exist(table: dict[str, object], there: dict[str, object]) -> None:
+# Of each table: what there is, and the settings that are not handed to it but used by its caller.
+TECHNIQUES: list[tuple[choices.Table, Mapping[str, Any], set[str]]] = [
+    (techniques.LOSSES, LOSSES, {"weight", "smoothing"}),
+    (techniques.CLASS_WEIGHTS, SCHEMES, {"start"}),
+    (techniques.HEADS, HEADS, set()),
+    (techniques.SAMPLERS, SAMPLERS, set()),
+    (techniques.AUGMENTATIONS, AUGMENTATIONS, set()),
+    (techniques.MIXES, MIXES, set()),
+    (techniques.OPTIMIZERS, OPTIMIZERS, {*GROUPED, *OF_THE_LOOP}),
+    (techniques.SCHEDULES, SCHEDULES, {"stop"}),
+    (techniques.CONSISTENCIES, {"none": None, **CONSISTENCIES}, {"weight", "ratio", "strong", "annealing"}),
+    (techniques.AVERAGES, AVERAGES, set()),
+    (techniques.FREEZES, FREEZES, set()),
+    ({name: {} for name in techniques.POOLS}, {DEFAULT: None, **POOLS}, set()),
+]
+TAKING = [
+    pytest.param(table[name], function, callers, id=name)
+    for table, there, callers in TECHNIQUES
+    for name, function in there.items()
+    if table[name]
+]
+
+
+@pytest.mark.parametrize(("table", "there"), [(table, there) for table, there, _ in TECHNIQUES])
+def test_techniques_are_those_that_exist(table: choices.Table, there: Mapping[str, Any]) -> None:
     assert set(table) == set(there)
+
+
+@pytest.mark.parametrize(("settings", "function", "callers"), TAKING)
+def test_the_code_of_a_technique_takes_its_settings_and_has_no_default_of_its_own(
+    settings: choices.Settings, function: Callable[..., Any], callers: set[str]
+) -> None:
+    handed = {name: setting for name, setting in settings.items() if name not in callers}
+    taken = signature(function).parameters
+    if any(one.kind is Parameter.VAR_KEYWORD for one in taken.values()):  # passed on to albumentations
+        function(**{name: setting.default for name, setting in handed.items()})
+        return
+    assert set(handed) <= set(taken)
+    for name, setting in handed.items():
+        assert taken[name].default in (setting.default, Parameter.empty), name

@@ -42,7 +42,7 @@ def test_without_a_cache_photos_come_from_files(labels: Manifest, quick: TrainOp
 
 
 def speeds(**rates: dict[int, float]) -> list[Speed]:
-    return [Speed(part, "", rate, number) for part, each in rates.items() for number, rate in each.items()]
+    return [Speed(part, "", number, rate) for part, each in rates.items() for number, rate in each.items()]
 
 
 @pytest.mark.parametrize(
