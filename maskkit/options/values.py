@@ -44,15 +44,16 @@ def parse_normalize(text: str) -> tuple[Channels, Channels]:
     Raises:
         MaskkitError: They are not three numbers each from 0 to 1, or a standard deviation is 0.
     """
-    mean, _, deviation = text.partition("/")
-    both = _three(mean), _three(deviation)
-    if both[0] is None or both[1] is None or not all(both[1]):
+    sides = [[_number(part) for part in side.split(",")] for side in text.split("/")]
+    numbers = [value for side in sides for value in side if value is not None and 0 <= value <= 1]
+    if [len(side) for side in sides] != [3, 3] or len(numbers) < 6 or not all(numbers[3:]):
         raise MaskkitError(
             f"--normalize is {text!r}",
             why="it is mean/deviation, each of red, green and blue, from 0 to 1 and the latter above 0",
             fix="use what `maskkit eda` prints, such as --normalize 0.5,0.5,0.5/0.25,0.25,0.25",
         )
-    return both[0], both[1]
+    red, green, blue, *deviation = numbers
+    return (red, green, blue), (deviation[0], deviation[1], deviation[2])
 
 
 def parse_level(text: str, *, option: str, example: str) -> LevelValue:
@@ -165,16 +166,6 @@ def _number(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
-def _three(text: str) -> Channels | None:
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        return None
-    if len(values) != 3 or not all(0 <= value <= 1 for value in values):
-        return None
-    return values[0], values[1], values[2]
-
-
 SMALLEST_SCALE, LARGEST_SCALE, LARGEST_SHIFT = 0.25, 4.0, 0.5
 SHIFT = 0.05  # of height and width, if `shift` says no share
 
@@ -211,8 +202,7 @@ def parse_tta(text: str) -> Tta:
     """
     if text.strip() == "none":
         return Tta()
-    words = [word.strip() for word in text.split(",")]
-    read = [_view(word, text) for word in words]
+    read = [_view(word.strip(), text) for word in text.split(",")]
     kinds = [number if name == "scale" else name for name, number in read]
     if len(set(kinds)) < len(kinds):
         raise _bad_tta(text, "a view is there twice")
@@ -222,20 +212,16 @@ def parse_tta(text: str) -> Tta:
 
 
 def _view(word: str, text: str) -> tuple[str, float]:
-    name, colon, number = word.partition(":")
-    if name == "hflip" and not colon:
-        return name, 0.0
-    if name == "shift" and not colon:
-        return name, SHIFT
+    if word in ("hflip", "shift"):
+        return word, SHIFT if word == "shift" else 0.0
+    name, _, number = word.partition(":")
     limits = {"scale": (SMALLEST_SCALE, LARGEST_SCALE), "shift": (0.0, LARGEST_SHIFT)}
     if name not in limits:
         raise _bad_tta(text, f"there is no {word!r}" if word else "a view has no name")
-    low, high = limits[name]
-    try:
-        value = float(number)
-    except ValueError:
-        raise _bad_tta(text, f"{name} takes a number, not {number!r}") from None
-    if not low <= value <= high or value == (1.0 if name == "scale" else 0.0):  # also not a number
+    (low, high), value = limits[name], _number(number)
+    if value is None:
+        raise _bad_tta(text, f"{name} takes a number, not {number!r}")
+    if not low <= value <= high or value == (1.0 if name == "scale" else 0.0):
         beside = "1, which is the photo itself" if name == "scale" else "0"
         raise _bad_tta(text, f"{name} is from {low:g} to {high:g} and not {beside}")
     return name, value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import torch
@@ -13,7 +13,6 @@ from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import script
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
-from maskkit.training.feed import Batch
 from maskkit.training.fold_rows import FoldRows
 from maskkit.training.loop import train_step
 from maskkit.training.range_test import (
@@ -26,12 +25,7 @@ from maskkit.training.setup import start as start_training
 from maskkit.training.trainer import Trainer
 
 COLUMNS = ("rate", "loss", "smoothed")
-SHOWN = (
-    "model",
-    "optimizer",
-    "batch_size",
-    "loss",
-)  # options that a page names first, since a rate hangs on them
+SHOWN = ("model", "optimizer", "batch_size", "loss")  # that a page names first: a rate depends on them
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,8 @@ class SuggestedRate:
         return f"[train]\nlearning-rate = {self.curve.suggestion:g}"
 
     def rows(self) -> Iterator[tuple[float, float, float]]:
-        """Yield the columns of each step."""
-        yield from zip(self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True)
+        """Return the columns of each step."""
+        return zip(self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the suggestion first."""
@@ -98,8 +92,8 @@ def lr_find(
     check_rates(start, end)
     options = options or TrainOptions()
     _refuse_phases(options)
-    # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's. An average of
-    # the weights would be another copy of them that nobody asks.
+    # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's. Of an average of
+    # the weights nothing is scored.
     options = replace(settled(options), learning_rate=1.0, average="none")
     ready = start_training(rows, options)
     trainer = Trainer(ready.trainable, ready.fold, ready.options)
@@ -146,7 +140,7 @@ def _refuse_phases(options: TrainOptions) -> None:
         raise MaskkitError(
             f"cannot test learning rates with --freeze {freeze.name}",
             why="a test has no epochs, in which more and more of the model would begin to learn",
-            fix="leave --freeze out: what the whole model bears, it bears while a part of it rests",
+            fix="leave --freeze out: a rate at which the whole model learns is one for a part of it",
         )
     if options.one("consistency").settings.get("annealing", "none") != "none":
         raise MaskkitError(
@@ -158,7 +152,8 @@ def _refuse_phases(options: TrainOptions) -> None:
 
 def _step_of(trainer: Trainer) -> Callable[[float], float]:
     """Return what trains on one more batch at a rate, and returns its loss before the step."""
-    learner, batches = trainer.learner, _batches(trainer)
+    learner = trainer.learner
+    batches = chain.from_iterable(trainer.batches(epoch, is_tracked=False) for epoch in count(1))
 
     def step(rate: float) -> float:
         for group, ratio in zip(learner.optimizer.param_groups, learner.schedule.highest, strict=True):
@@ -168,9 +163,3 @@ def _step_of(trainer: Trainer) -> Callable[[float], float]:
         return float(sum(parts.values()) / batch.weight.sum())
 
     return step
-
-
-def _batches(trainer: Trainer) -> Iterator[Batch]:
-    """Yield the batches of one epoch after the other, without end."""
-    for epoch in count(1):
-        yield from trainer.batches(epoch, is_tracked=False)
