@@ -81,7 +81,9 @@ def _adamw(groups: Groups, learning_rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
-def _sgd(groups: Groups, learning_rate: float, *, momentum: float, nesterov: bool) -> torch.optim.Optimizer:
+def _sgd(
+    groups: Groups, learning_rate: float, *, momentum: float = 0.9, nesterov: bool = True
+) -> torch.optim.Optimizer:
     """SGD, with the momentum of Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html."""
     looks_ahead = nesterov and momentum > 0  # without momentum there is nothing ahead, and torch refuses
     return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=looks_ahead, fused=True)
