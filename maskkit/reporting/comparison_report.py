@@ -18,6 +18,7 @@ from maskkit.reporting.report import (
     Row,
     Section,
     Table,
+    page_note,
 )
 from maskkit.scoring.run_comparison import Compared, RunScores, Versus
 
@@ -71,27 +72,24 @@ def _headline(result: Compared) -> Iterator[Item]:
     yield Table.of(result.versus, columns, name="label", scope="verdict", at=("versus",), on=on)
     share = f"{100 * result.versus[0].confidence:.4g} %"
     if result.rows:
-        yield Note(
+        yield page_note(
             f"Runs are scored on the same {result.rows:,} photos of {result.people:,} people. The people "
             f"were drawn anew {result.replicates:,} times, each with all their photos and the same for all "
             f"runs; {share} of the draws put the difference in macro-F1 inside its interval. If 0 is "
-            "inside, who happened to be photographed explains the difference as well.",
-            on=PAGE,
+            "inside, who happened to be photographed explains the difference as well."
         )
     else:
-        yield Note(
+        yield page_note(
             "Runs are compared by the scores of their folds. The interval is that of a t-test over folds, "
             "corrected for the training people that folds share (Nadeau and Bengio 2003); with few folds "
             "it is wide. Training scored the epoch that was best on the very fold, so all scores are "
-            "somewhat too high.",
-            on=PAGE,
+            "somewhat too high."
         )
-    yield from (Note(note, on=PAGE) for note in _remark(result))
+    yield from (page_note(note) for note in _remark(result))
     if result.rows_without_person:
-        yield Note(
+        yield page_note(
             f"For {result.rows_without_person:,} photos the person is not known, and each counts as a person "
-            "of its own.",
-            on=PAGE,
+            "of its own."
         )
     yield from (Note(note, "noise", on=PAGE) for note in result.notes)  # a terminal was told at once
 
@@ -107,7 +105,7 @@ def _remark(result: Compared) -> Iterator[str]:
 
 def _settings(result: Compared) -> Iterator[Item]:
     if not result.settings:
-        yield Note("No option that is recorded", on=PAGE)
+        yield page_note("No option that is recorded")
         return
     columns = tuple(
         Column("value", run.label, field=f"values.{place}", name=run.label)
@@ -126,10 +124,9 @@ def _settings(result: Compared) -> Iterator[Item]:
     yield Table(
         columns, rows, head=Column("option", "option"), at=("settings",),
         notes=(
-            Note(
+            page_note(
                 "Files count by their content: the digits are the first of their digest. A dash: no such "
-                "option in the version that ran, or the history is not known.",
-                on=PAGE,
+                "option in the version that ran, or the history is not known."
             ),
         ),
     )  # fmt: skip
@@ -161,10 +158,9 @@ def _scores(result: Compared) -> Iterator[Item]:
         tuple(rows),
         f"on the same {result.rows:,} photos of {result.people:,} people",
         notes=(
-            Note(
+            page_note(
                 "The intervals of two runs overlap even where the difference is certain: the same people are "
-                "hard for all runs. Look at the difference.",
-                on=PAGE,
+                "hard for all runs. Look at the difference."
             ),
         ),
     )
@@ -225,7 +221,7 @@ def _curves(result: Compared) -> Iterator[Item]:
     lines = tuple(_line(run) for run in result.runs if run.curve)
     if lines:
         yield Chart("Macro-F1 on the people held out", "epoch", lines)
-        yield Note("The mean of a run's folds after each epoch, as far as all of them go", on=PAGE)
+        yield page_note("The mean of a run's folds after each epoch, as far as all of them go")
 
 
 def _line(run: RunScores) -> PlotLine:

@@ -10,6 +10,7 @@ from maskkit.reporting.plots import Chart, Mark, PlotLine
 from maskkit.reporting.report import (
     PAGE,
     PEOPLE,
+    PRIVATE,
     PROGRAMS,
     TERMINAL,
     Column,
@@ -19,6 +20,7 @@ from maskkit.reporting.report import (
     Row,
     Table,
     decimal,
+    page_note,
 )
 from maskkit.scoring.boundary import Boundary, Step
 from maskkit.scoring.calibration import Calibration
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 MOST_MISTAKES = 20  # on a terminal
 MOST_CHANGED = 12  # photos that are named, half of them worse and half better; JSON has more
+
+
+COUNTS = (Column("photos", "photos", "count", field="rows"), Column("people", "people", "count"))
 
 
 def interval_words(confidence: float) -> str:
@@ -52,9 +57,12 @@ def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
             Column("accuracy", "accuracy", "score", has_bar=True, is_main=True),
             *(Column(f"{name}_accuracy", name, "decimal", field=f"factors.{name}") for name in factors),
             Column("macro_f1", "macro-F1", "score"),
-            Column("photos", "photos", "count", field="rows"),
             Column("share", "share", "share"),
-            Column("people", "people", "count"),
+            *COUNTS,
+        )
+        over = Note(
+            f"{interval_words(confidence)} are over the people of each slice; macro-F1 is over the classes "
+            "that it has: compare it between slices of the same classes only"
         )
         yield Table.of(
             slicing.slices,
@@ -64,31 +72,23 @@ def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
             title=f"by {slicing.by}",
             scope=f"slice {slicing.by}",
             at=("slices", place, "slices"),
-            notes=(
-                *noise_note(slicing.noise),
-                Note(
-                    f"{interval_words(confidence)} are over the people of each slice; macro-F1 is over the "
-                    "classes that it has: compare it between slices of the same classes only"
-                ),
-            ),
+            notes=(*noise_note(slicing.noise), over),
         )
 
 
 STEP_COLUMNS = (
     Column("error", "wrong", "score", has_bar=True, is_main=True),
-    Column("photos", "photos", "count", field="rows"),
-    Column("people", "people", "count"),
+    *COUNTS,
 )
 
 
 def beside_cuts(found: Sequence[Boundary]) -> Iterator[Item | tuple[Item, ...]]:
     """Show the errors of each factor by the distance from the nearest cut, of all cuts and of each."""
     if found:
-        yield Note(
+        yield page_note(
             "How often a factor that is cut from a number is answered wrongly, by how far the number is "
             "from the nearest cut: below it to the left, from the cut on to the right. Errors beside a "
-            "cut are expected; far from every cut they are of another kind, such as wrong labels.",
-            on=PAGE,
+            "cut are expected; far from every cut they are of another kind, such as wrong labels."
         )
     for place, one in enumerate(found):
         at = ("boundaries", place, "steps")
@@ -135,11 +135,8 @@ def calibrated(found: Calibration | None) -> Iterator[Item | tuple[Item, ...]]:
     """Show how often answers are right, by how likely they were said to be."""
     if found is None:
         return
-    how = (
-        "surer of itself than it should be"
-        if found.confidence > found.accuracy
-        else "less sure of itself than it could be"
-    )
+    is_too_sure = found.confidence > found.accuracy
+    how = "surer of itself than it should be" if is_too_sure else "less sure of itself than it could be"
     yield Note(
         f"On average the answers were given a probability of {decimal(found.confidence)}, and "
         f"{decimal(found.accuracy)} of them are right: the model is {how}"
@@ -155,47 +152,39 @@ def calibrated(found: Calibration | None) -> Iterator[Item | tuple[Item, ...]]:
         Column("accuracy", "right", "decimal", is_main=True),
         Column("count", "photos", "count", has_bar=True),
     )
-    bins = [one for one in found.bins if one.count]
     rows = [
         Row(
             f"{one.low:.2f}-{one.high:.2f}",
             (one.confidence, one.accuracy, one.count),
             name=f"{one.low:.4g}-{one.high:.4g}",
         )
-        for one in bins
+        for one in found.bins
+        if one.count
     ]
     rows.append(Row("all", (found.confidence, found.accuracy, found.rows), is_foot=True))
-    said, right = (
-        [_or_nan(one) for one in values]
-        for values in zip(*((one.confidence, one.accuracy) for one in bins), strict=True)
-    )
+    along = "probability of the answer"
+    notes = (page_note("Bins of few photos are off by several hundredths by chance alone"),)
+    table = Table(columns, tuple(rows), head=Column("bin", along), scope="calibration", notes=notes)
+    yield Chart("Share of right answers", along, _reliability(found)), table
+
+
+def _reliability(found: Calibration) -> tuple[PlotLine, PlotLine]:
+    bins = [one for one in found.bins if one.count]
+    said, right = ([_or_nan(getattr(one, name)) for one in bins] for name in ("confidence", "accuracy"))
     model = PlotLine("these predictions", said, right, intervals=[None] * len(bins))
-    ideal = PlotLine("perfectly calibrated", [0, 1], [0, 1], is_faint=True)
-    yield (
-        Chart("Share of right answers", "probability of the answer", (model, ideal)),
-        Table(
-            columns,
-            tuple(rows),
-            head=Column("probability", "probability of the answer"),
-            scope="calibration",
-            notes=(Note("Bins of few photos are off by several hundredths by chance alone", on=PAGE),),
-        ),
-    )
+    return model, PlotLine("perfectly calibrated", [0, 1], [0, 1], is_faint=True)
 
 
 def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictured]) -> Iterator[Item]:
     """Show the photos that the model was most wrong about."""
     if not mistakes:
         return
-    yield Note(
+    yield page_note(
         "Wrong answers for which the truth was thought the least likely. A wrong label looks the same: "
-        "see whether it is the model that is mistaken.",
-        on=PAGE,
+        "see whether it is the model that is mistaken."
     )
     if pictures:
-        yield Note(
-            "Real people may be on these photos: do not publish this page unless they agree", "noise", on=PAGE
-        )
+        yield PRIVATE
     columns = (
         Column("truth", "truth"),
         Column("answer", "answer", on=PROGRAMS),
@@ -220,12 +209,12 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
         for one in mistakes
     )  # fmt: skip
     people = len({one.person or one.path for one in mistakes})
-    seen = Note(
+    seen = page_note(
         "Bright places spoke for the class below the picture, by the model that has not seen the person "
         "(Grad-CAM, Selvaraju et al. 2017). A picture without any: nothing spoke for that class. The map "
-        "is a few cells wide.",
-        on=PAGE,
+        "is a few cells wide."
     )
+    named = Note(f"{len(mistakes)} photos of {people} people; in brackets: the distance from the nearest cut")
     has_heats = any(one.heats for one in pictures.values())
     yield Table(
         columns,
@@ -233,12 +222,7 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
         head=Column("photo", "photo"),
         scope="mistake",
         look="cards" if pictures else "table",
-        notes=(
-            Note(
-                f"{len(mistakes)} photos of {people} people; in brackets: the distance from the nearest cut"
-            ),
-            *([seen] if has_heats else []),
-        ),
+        notes=(named, seen) if has_heats else (named,),
         most_shown=MOST_MISTAKES,
         at=("mistakes",),
     )
@@ -289,13 +273,12 @@ def comparison(found: Against | None) -> Iterator[Item]:
         )
         for name, one in (versus.difference or {}).items()
     )
-    how = Note(
+    how = page_note(
         f"Both are scored on the same {found.rows:,} photos of {found.people:,} people, who were drawn "
         f"anew {found.replicates:,} times, the same for both. Where an interval holds 0, the two are not "
-        "told apart: who happened to be photographed explains the difference as well.",
-        on=PAGE,
+        "told apart: who happened to be photographed explains the difference as well."
     )
-    notes = (how, *(Note(note, on=PAGE) for note in found.notes))
+    notes = (how, *map(page_note, found.notes))
     title = f"{label} less {first}, on the same {found.rows:,} photos of {found.people:,} people"
     yield Table(columns, rows, title, scope=scope, notes=notes)
     yield from disagreement([versus], first, name="")
@@ -304,21 +287,11 @@ def comparison(found: Against | None) -> Iterator[Item]:
         Column("p_photos", "McNemar's test over photos", "chance"),
         Column("is_noise", "difference inside the noise", "flag"),
     )
-    told = found.facts()
-    yield Table(
-        tests,
-        (Row("", tuple(told[column.key] for column in tests)),),
-        scope=scope,
-        look="facts",
-        notes=(
-            Note(
-                "Probabilities of so uneven counts by chance alone, by exact tests. The one over people "
-                "is to be read: McNemar's takes a person's photos for independent, and they are right or "
-                "wrong together.",
-                on=PAGE,
-            ),
-        ),
+    which = page_note(
+        "Probabilities of so uneven counts by chance alone, by exact tests. The one over people is to be "
+        "read: McNemar's takes a person's photos for independent, and they are right or wrong together."
     )
+    yield Table.of([found.facts()], tests, name="", scope=scope, look="facts", notes=(which,))
 
 
 def changed(found: Against | None) -> Iterator[Item]:
@@ -328,12 +301,7 @@ def changed(found: Against | None) -> Iterator[Item]:
     only = found.versus.only
     right = only.first + only.second if only else 0
     how = {True: "now right", False: "now wrong"}
-    columns = (
-        Column("", "truth"),
-        Column("", found.versus.first),
-        Column("", found.versus.label),
-        Column("", ""),
-    )
+    columns = tuple(Column("", title) for title in ("truth", found.versus.first, found.versus.label, ""))
     some = some_changed(found.changed, MOST_CHANGED)
     yield Table(
         columns,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maskkit.artifacts.files import STANDARD_INPUT
 from maskkit.artifacts.history import script
 from maskkit.reporting.evaluation_details import (
+    COUNTS,
     beside_cuts,
     calibrated,
     changed,
@@ -18,8 +19,20 @@ from maskkit.reporting.evaluation_details import (
     verdict,
     worst_mistakes,
 )
-from maskkit.reporting.plots import Chart, heat_map, largest_mistakes
-from maskkit.reporting.report import PAGE, PROGRAMS, Column, Item, Note, Report, Row, Section, Table, decimal
+from maskkit.reporting.plots import Chart, heat_map
+from maskkit.reporting.report import (
+    PAGE,
+    PROGRAMS,
+    Column,
+    Item,
+    Note,
+    Report,
+    Row,
+    Section,
+    Table,
+    decimal,
+    page_note,
+)
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.results import ClassScore, Scores
 
@@ -35,8 +48,7 @@ CLASS_COLUMNS = (
     Column("f1", "F1", "score", has_bar=True, is_main=True),
     Column("precision", "precision", "decimal"),
     Column("recall", "recall", "decimal"),
-    Column("photos", "photos", "count", field="rows"),
-    Column("people", "people", "count"),
+    *COUNTS,
 )
 
 
@@ -96,32 +108,27 @@ def _headline(scores: Scores) -> Iterator[Note]:
     low, high = scores.macro_f1.low, scores.macro_f1.high
     share = f"{100 * scores.confidence:g} %"
     if low is None or high is None:
-        yield Note(
-            "All photos are of one person, so nothing can be said about other people and no interval is "
-            "given",
-            on=PAGE,
+        yield page_note(
+            "All photos are of one person, so nothing can be said about other people and no interval is given"
         )
     else:
-        yield Note(
+        yield page_note(
             f"The whisker is this {share} interval over people: {scores.people:,} people were drawn anew "
             f"{scores.replicates:,} times, each with all their photos, and {share} of the draws scored "
             "inside it.",
             lead="On other people like these the macro-F1 could as well have come out anywhere from "
             f"{decimal(low)} to {decimal(high)}.",
-            on=PAGE,
         )
-        yield Note(
+        yield page_note(
             "it can come from who happened to be photographed rather than from the model.",
             lead="A difference in macro-F1 smaller than the whisker "
             f"({high - low:.3f} from end to end) may be noise:",
-            on=PAGE,
         )
     if scores.rows_without_person:
-        yield Note(
+        yield page_note(
             "where they show the same people, the true interval is wider.",
             lead=f"For {scores.rows_without_person:,} of {scores.rows:,} photos the person is not known, and "
             "each counts as a person of its own;",
-            on=PAGE,
         )
 
 
@@ -153,16 +160,15 @@ def _scores(found: Evaluation) -> Table:
         tuple(rows),
         f"macro-F1 and accuracy, with {interval_words(scores.confidence)} over people{after}",
         head=Column("scored", "scored"),
-        notes=(Note("Each factor is scored alone, whatever the others were answered", on=PAGE),),
+        notes=(page_note("Each factor is scored alone, whatever the others were answered"),),
     )
 
 
 def _classes(found: Evaluation) -> Table:
     notes = [
-        Note(
+        page_note(
             "Macro-F1 is the mean of these F1, every class counting the same however few photos it has; a "
-            "class found in neither truth nor answers is left out",
-            on=PAGE,
+            "class found in neither truth nor answers is left out"
         ),
         *noise_note(found.classes_noise),
     ]
@@ -195,27 +201,34 @@ def _factors(scores: Scores) -> Iterator[Item | tuple[Item, ...]]:
 
 def _confusion(scores: Scores) -> Iterator[Item]:
     names = [one.name for one in scores.classes]
-    joint = heat_map(scores.confusion, names)
-    yield Note(
+    yield page_note(
         "Rows are the truth, columns the answers, cells count photos. The deeper the colour, the larger the "
-        "share of the row: blue what is right, orange what is mistaken.",
-        on=PAGE,
+        "share of the row: blue what is right, orange what is mistaken."
     )
     if len(names) <= WIDEST_MATRIX:
-        yield joint
+        yield heat_map(scores.confusion, names)
     else:
-        yield Note(
-            f"The matrix of {len(names):,} classes is too wide for a page; it is in the JSON output", on=PAGE
-        )
-    mistakes = largest_mistakes(joint.rows)
+        matrix = f"The matrix of {len(names):,} classes"
+        yield page_note(f"{matrix} is too wide for a page; it is in the JSON output")
     columns = (
         Column("", "answer"),
         Column("", "photos", "count", is_main=True),
         Column("", "share of truth", "share", 0),
     )
-    rows = tuple(Row(one.truth, (one.answer, one.count, one.share)) for one in mistakes)
-    if rows:
+    if rows := tuple(largest_mistakes(scores)):
         yield Table(columns, rows, "Largest mistakes", head=Column("truth", "truth"), on=PAGE)
+
+
+def largest_mistakes(scores: Scores, *, most: int = 10) -> list[Row]:
+    """Return what is most often taken for something else, for what, how often, and of what share of it."""
+    names = [one.name for one in scores.classes]
+    rows = [
+        Row(names[truth], (names[answer], count, count / sum(counts)))
+        for truth, counts in enumerate(scores.confusion)
+        for answer, count in enumerate(counts)
+        if count and answer != truth
+    ]
+    return sorted(rows, key=lambda row: -int(str(row.cells[1])))[:most]
 
 
 def _folds(found: Evaluation) -> Iterator[Item]:
@@ -225,8 +238,7 @@ def _folds(found: Evaluation) -> Iterator[Item]:
     columns = (
         Column("macro_f1", "macro-F1", "decimal", 4, is_main=True),
         Column("accuracy", "accuracy", "decimal", 4),
-        Column("photos", "photos", "count", field="rows"),
-        Column("people", "people", "count"),
+        *COUNTS,
     )
     table = Table.of(folds.each, columns, name="fold")
     yield Table(
@@ -236,10 +248,9 @@ def _folds(found: Evaluation) -> Iterator[Item]:
         scope="fold",
         at=("folds", "each"),
         notes=(
-            Note(
+            page_note(
                 "Each fold scored by itself. The headline pools all photos instead, which is steadier for "
-                "classes of which a fold holds few.",
-                on=PAGE,
+                "classes of which a fold holds few."
             ),
             *noise_note(found.folds_noise),
         ),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, isfinite, log10, sqrt
+from typing import NamedTuple
 
 from maskkit.errors import MaskkitError
 
@@ -38,76 +39,29 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over shared axes.
-
-    Args:
-        title: What is measured, such as "macro-F1".
-        x_label: Over what.
-        lines: At least one with a point.
-        marks: Places to be found again; they are on the axis too.
-        is_log: Whether equal factors of x are equally far apart; points at 0 or below are then left out.
-        highest: The largest y to be seen; lines leave the frame above it. None for all.
-    """
+    """Lines over shared axes."""
 
     title: str
     x_label: str
-    lines: tuple[PlotLine, ...]
-    marks: tuple[Mark, ...] = ()
-    is_log: bool = False
-    highest: float | None = None
+    lines: tuple[PlotLine, ...]  # at least one with a point
+    marks: tuple[Mark, ...] = ()  # on the axis too
+    is_log: bool = False  # equal factors of x are equally far apart; points at 0 or below are left out
+    highest: float | None = None  # y to be seen; lines leave the frame above it
 
 
 @dataclass(frozen=True)
-class Tick:
-    """A labelled place on an axis, in units of the drawing."""
+class BarChart:
+    """A histogram: counts between edges, and upright lines at some values, such as the edges of age bands."""
 
-    at: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Dot:
-    """A point of a line, and the ends of its interval; both None without one."""
-
-    x: float
-    y: float
-    top: float | None
-    bottom: float | None
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A chart laid out in a box of `width` by `height` units, y downwards.
-
-    Args:
-        chart: What is drawn.
-        width: Width of the whole drawing.
-        height: Height of the whole drawing.
-        left, right, top, bottom: Edges of the plotting area.
-        x_ticks: Places on the horizontal axis.
-        y_ticks: Places on the vertical axis.
-        marks: Vertical lines, in the order of the chart's.
-        paths: SVG path data, one per line.
-        dots: Of each line, if it has intervals.
-    """
-
-    chart: Chart
-    width: int
-    height: int
-    left: int
-    right: int
-    top: int
-    bottom: int
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    marks: tuple[Tick, ...]
-    paths: tuple[str, ...]
-    dots: tuple[tuple[Dot, ...], ...] = ()
+    title: str
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    rules: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell of a heat map: its count, the share that colours it, what is right, what is written below."""
+    """A count, the share that colours it, whether it is of right answers, what is written below."""
 
     count: int
     share: float
@@ -131,37 +85,51 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Counts in rows and columns, coloured by their share.
-
-    Args:
-        title: What is counted.
-        rows: With their cells.
-        columns: Their names.
-        corner: What rows and columns are.
-        total: What stands above the totals of the rows; empty for none.
-        on: Where it is shown; a terminal has no colours of it.
-    """
+    """Counts in rows and columns, coloured by their share."""
 
     title: str
     rows: tuple[HeatRow, ...]
     columns: tuple[str, ...]
-    corner: str = "truth \u2193 answer \u2192"
-    total: str = "photos"
+    corner: str = "truth \u2193 answer \u2192"  # what rows and columns are
+    total: str = "photos"  # above the totals of the rows; empty for none
     on: tuple[str, ...] = ("page",)
 
 
+class Tick(NamedTuple):
+    """A labelled place on an axis, in units of the drawing."""
+
+    at: float
+    label: str
+
+
+class Dot(NamedTuple):
+    """A point of a line, and the ends of its interval; both None without one."""
+
+    x: float
+    y: float
+    top: float | None
+    bottom: float | None
+
+
 @dataclass(frozen=True)
-class BarChart:
-    """A histogram: counts between edges, and upright lines at some values, such as the edges of age bands."""
+class Drawing:
+    """A chart laid out in a box of `width` by `height` units, y downwards; the others are its frame's."""
 
-    title: str
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    rules: tuple[float, ...] = ()
+    chart: Chart
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    marks: tuple[Tick, ...]
+    paths: tuple[str, ...]  # SVG path data, one per line
+    dots: tuple[tuple[Dot, ...], ...]  # of each line, if it has intervals
+    width: int = 360
+    height: int = 220
+    left: int = 44
+    right: int = 350
+    top: int = 10
+    bottom: int = 182
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """One bar of a histogram: its place, and what it says when pointed at."""
 
     x: float
@@ -183,16 +151,6 @@ class Bars:
     base: int = 126
 
 
-@dataclass(frozen=True)
-class FrequentMistake:
-    """Photos of one class that were taken for another, and their share of the class."""
-
-    truth: str
-    answer: str
-    count: int
-    share: float
-
-
 def heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> HeatMap:
     """Lay out a confusion matrix, rows truth and columns answers; an empty row has shares of 0."""
     rows = []
@@ -204,17 +162,6 @@ def heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> HeatMa
         )
         rows.append(HeatRow(name, total, tuple(cells)))
     return HeatMap("", tuple(rows), tuple(names))
-
-
-def largest_mistakes(rows: Sequence[HeatRow], *, most: int = 10) -> list[FrequentMistake]:
-    """Return the `most` frequent mistakes, the most frequent first and equals in class order."""
-    mistakes = [
-        FrequentMistake(row.name, column.name, cell.count, cell.share)
-        for row in rows
-        for column, cell in zip(rows, row.cells, strict=True)
-        if cell.count and not cell.right
-    ]
-    return sorted(mistakes, key=lambda mistake: -mistake.count)[:most]
 
 
 def draw_bars(chart: BarChart) -> Bars:
@@ -246,7 +193,6 @@ def draw(chart: Chart) -> Drawing:
     Raises:
         MaskkitError: If no line has a point.
     """
-    width, height, left, right, top, bottom = 360, 220, 44, 350, 10, 182
     lines = [_drawable(line, is_log=chart.is_log) for line in chart.lines]
     points = [point for line in lines for point in line if point is not None]
     if not points:
@@ -262,10 +208,11 @@ def draw(chart: Chart) -> Drawing:
     y_marks = ticks(min(seen), max(seen))
 
     def across(x: float) -> float:
-        return round(left + _share(x, x_marks, is_log=chart.is_log) * (right - left), 1)
+        share = _share(x, x_marks, is_log=chart.is_log)
+        return round(Drawing.left + share * (Drawing.right - Drawing.left), 1)
 
     def down(y: float) -> float:
-        return round(bottom - _share(y, y_marks) * (bottom - top), 1)
+        return round(Drawing.bottom - _share(y, y_marks) * (Drawing.bottom - Drawing.top), 1)
 
     paths = []
     for line in lines:
@@ -274,12 +221,13 @@ def draw(chart: Chart) -> Drawing:
             path += "" if point is None else f"{command}{across(point[0])} {down(point[1])}"
             command = "M" if point is None else "L"
         paths.append(path)
-    x_ticks = tuple(Tick(across(mark), f"{mark:g}".replace("e-0", "e-")) for mark in x_marks)
-    y_ticks = tuple(Tick(down(mark), f"{mark:g}") for mark in y_marks)
-    marks = tuple(Tick(across(mark.x), mark.label) for mark in chart.marks)
-    dots = tuple(_dots(line, across, down) for line in chart.lines)
     return Drawing(
-        chart, width, height, left, right, top, bottom, x_ticks, y_ticks, marks, tuple(paths), dots
+        chart,
+        x_ticks=tuple(Tick(across(mark), f"{mark:g}".replace("e-0", "e-")) for mark in x_marks),
+        y_ticks=tuple(Tick(down(mark), f"{mark:g}") for mark in y_marks),
+        marks=tuple(Tick(across(mark.x), mark.label) for mark in chart.marks),
+        paths=tuple(paths),
+        dots=tuple(_dots(line, across, down) for line in chart.lines),
     )
 
 

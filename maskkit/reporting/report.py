@@ -163,6 +163,16 @@ class Note:
     on: tuple[Place, ...] = PEOPLE
 
 
+def page_note(text: str, *, lead: str = "") -> Note:
+    """Return a note that a page alone has room for."""
+    return Note(text, lead=lead, on=PAGE)
+
+
+PRIVATE = Note(
+    "Real people may be on these photos: do not publish this page unless they agree", "noise", on=PAGE
+)
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of typed cells.

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 
 from maskkit.artifacts.header import Record
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.reporting.evaluation_report import evaluation_report
+from maskkit.reporting.evaluation_report import evaluation_report, largest_mistakes
 from maskkit.reporting.html import page
 from maskkit.reporting.report import Report
 from maskkit.scoring.bootstrap import Bootstrap
@@ -86,6 +86,15 @@ def test_shows_folds_factors_and_charts_only_where_there_are_any() -> None:
         assert heading in full
         assert heading not in bare
     assert "Curves" not in full
+
+
+def test_lists_the_most_frequent_mistakes_first() -> None:
+    space = LabelSpace((Factor("letter", ("a", "b", "c")),))
+    truth, answer = np.divmod(np.repeat(np.arange(9), (9, 1, 2, 4, 5, 2, 0, 0, 7)), 3)
+    rows = largest_mistakes(score(truth, answer, space=space, replicates=2))
+    assert [(row.title, *row.cells[:2]) for row in rows[:3]] == [("b", "a", 4), ("a", "c", 2), ("b", "c", 2)]
+    assert rows[0].cells[2] == pytest.approx(4 / 11)
+    assert len(rows) == 4
 
 
 def test_leaves_a_matrix_too_wide_to_read_to_the_json() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
-from maskkit.reporting.plots import Chart, Mark, PlotLine, decades, draw, heat_map, largest_mistakes, ticks
+from maskkit.reporting.plots import Chart, Mark, PlotLine, decades, draw, heat_map, ticks
 
 NAN = float("nan")
 
@@ -20,14 +20,6 @@ def test_lays_out_counts_and_shares_of_each_row() -> None:
     ]
     assert first.cells[1].depth == 0.5
     assert [cell.share for cell in empty.cells] == [0, 0]
-
-
-def test_lists_the_most_frequent_mistakes_first() -> None:
-    rows = heat_map(((9, 1, 2), (4, 5, 2), (0, 0, 7)), ["a", "b", "c"]).rows
-    found = [(mistake.truth, mistake.answer, mistake.count) for mistake in largest_mistakes(rows, most=3)]
-    assert found == [("b", "a", 4), ("a", "c", 2), ("b", "c", 2)]
-    assert largest_mistakes(rows)[0].share == pytest.approx(4 / 11)
-    assert len(largest_mistakes(rows)) == 4
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6).filter(lambda size: size == 0 or size > 1e-3))
