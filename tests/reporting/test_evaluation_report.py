@@ -91,7 +91,7 @@ def test_shows_folds_factors_and_charts_only_where_there_are_any() -> None:
 def test_lists_the_most_frequent_mistakes_first() -> None:
     space = LabelSpace((Factor("letter", ("a", "b", "c")),))
     truth, answer = np.divmod(np.repeat(np.arange(9), (9, 1, 2, 4, 5, 2, 0, 0, 7)), 3)
-    rows = largest_mistakes(score(truth, answer, space=space, replicates=2))
+    rows = largest_mistakes(score(truth, answer, space=space))
     assert [(row.title, *row.cells[:2]) for row in rows[:3]] == [("b", "a", 4), ("a", "c", 2), ("b", "c", 2)]
     assert rows[0].cells[2] == pytest.approx(4 / 11)
     assert len(rows) == 4
