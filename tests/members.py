@@ -69,7 +69,7 @@ def judged_of(
         )
         for number, answer in enumerate(panel.answers)
     ]
-    return Judged.same(Manifest(table, Header("manifest", space)), given, allow_leak=False)
+    return Judged.of(Manifest(table, Header("manifest", space)), given, "same")
 
 
 def out_of_fold(manifest: Manifest, *, skill: float, seed: int, name: str, **facts: object) -> Predictions:

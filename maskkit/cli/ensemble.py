@@ -16,8 +16,7 @@ from maskkit.options.train_options import Search, Vote
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
-    from maskkit.predicting.adjustments import AfterVote
-    from maskkit.stages.ensemble import Ensemble
+    from maskkit.stages.ensemble import AfterVote, Ensemble
 
 FIT_PANEL = "Weights found on out-of-fold predictions"
 
@@ -176,7 +175,7 @@ def ensemble(
 def _after(people: Manifest | None, decide: Decision | None) -> AfterVote | None:
     if people is None and decide is None:
         return None
-    from maskkit.predicting.adjustments import AfterVote  # Arrow's functions, which most votes need not
+    from maskkit.stages.ensemble import AfterVote
 
     return AfterVote(people, decide)
 

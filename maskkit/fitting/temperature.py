@@ -78,7 +78,7 @@ def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decisi
             why="a temperature is fitted on probabilities as the models gave them",
             fix="give what `maskkit predict --oof` wrote, without --consensus, --decide and --calibrate",
         )
-    judged = Judged.some(manifest, predictions, needs_label=True)
+    judged = Judged.of(manifest, [predictions], "labelled", option="--on MANIFEST").unseen()
     truth, probs = judged.truth, judged.probs
     assert probs is not None
     temperature = fit_temperature(truth, probs)

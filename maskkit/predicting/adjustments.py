@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,7 +17,6 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.predicting.consensus import agreed, personal_axes
-from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import check_classes
 
 log = logging.getLogger(__name__)
@@ -167,39 +165,3 @@ class Afterwards:
 def _input(header: Header, item: Predictions | Manifest | Decision, option: str) -> Input:
     found = header.input_from(item.as_input())
     return Input(found.path, found.sha256, found.made_by, option)
-
-
-@dataclass(frozen=True)
-class AfterVote:
-    """What is done to a blend; the scores of a fit are of the blend before that.
-
-    Args:
-        consensus: Names the people whose photos agree on the factors they share; None to leave that out.
-        decision: Changes the answers; None to leave that out.
-    """
-
-    consensus: Manifest | None = None
-    decision: Decision | None = None
-
-    def people(self, given: Sequence[Predictions], *, allow_leak: bool) -> Judged | None:
-        """Return who is on the photos that are blended; None if nobody has to be known.
-
-        Raises:
-            MaskkitError: The manifest lacks some of the photos, or has other classes.
-            RefusedError: It tells that a model has seen their people, unless that is allowed.
-        """
-        if self.consensus is None:
-            return None
-        judged = Judged.predicted(self.consensus, given, option="--who")
-        judged.refuse_leak(allow_leak=allow_leak)
-        return judged
-
-    def applied(self, blend: Predictions, people: Judged | None) -> Predictions:
-        """Return the blend adjusted.
-
-        Raises:
-            MaskkitError: It cannot be.
-        """
-        if people is not None:
-            blend = with_consensus(blend, people.person, people.space)
-        return blend if self.decision is None else with_decision(blend, self.decision)

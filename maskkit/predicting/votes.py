@@ -142,17 +142,10 @@ def borda(probs: Probabilities) -> Floats:
     Returns:
         Degrees (N, C) whose rows sum to 1.
     """
-    rows, classes = probs.shape
-    order = np.argsort(probs, axis=1, kind="stable")
-    ascending = np.take_along_axis(probs, order, axis=1)
-    is_new = np.ones((rows, classes + 1), np.bool_)  # where a run of equal probabilities begins
-    is_new[:, 1:-1] = ascending[:, 1:] != ascending[:, :-1]
-    place = np.arange(classes)
-    first = np.maximum.accumulate(np.where(is_new[:, :-1], place, 0), axis=1)
-    last = np.minimum.accumulate(np.where(is_new[:, 1:], place, classes)[:, ::-1], axis=1)[:, ::-1]
-    points = np.empty((rows, classes))
-    np.put_along_axis(points, order, (first + last) / 2, axis=1)
-    return np.asarray(points / max(1, classes * (classes - 1) / 2))
+    from scipy.stats import rankdata  # a third of a second to load, which other votes do without
+
+    classes = probs.shape[1]
+    return np.asarray((rankdata(probs, axis=1) - 1) / max(1, classes * (classes - 1) / 2))
 
 
 def agreement(answers: Sequence[Integers] | Integers) -> Floats:

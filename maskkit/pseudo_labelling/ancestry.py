@@ -16,7 +16,7 @@ from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import RefusedError, examples
-from maskkit.scoring.judged import is_leaking, people_seen
+from maskkit.scoring.seen_people import are_seen, is_leaking
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def folds_to_train(
     Raises:
         RefusedError: No fold may train on them, or it cannot be known.
     """
-    known = people_seen(manifest.people.names, predictions)
+    known = are_seen(manifest.people.names, predictions)
     if known is not None:
         return np.full(len(predictions), _common_fold(manifest, predictions, known, allow_leak=allow_leak))
     if predictions.fold is not None and not is_leaking(predictions) and _is_of(manifest, predictions):

@@ -8,10 +8,10 @@ so that what one command refuses all refuse. A test over the source keeps it so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.scoring.metrics import Integers, Probabilities
 from maskkit.scoring.panel import Panel, check_classes
+from maskkit.scoring.seen_people import are_seen
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
+Photos = Literal["whole folds", "common", "same", "labelled", "any", "all"]
 
 
 @dataclass(frozen=True)
@@ -48,83 +50,46 @@ class Judged:
     rows: Rows
 
     @classmethod
-    def whole_folds(cls, manifest: Manifest, predictions: Predictions, *, allow_leak: bool) -> Judged:
-        """Take the labelled photos, of which each fold is predicted as a whole or not at all.
-
-        Raises:
-            MaskkitError: Classes are others, a fold is predicted in part, or a photo is foreign.
-            RefusedError: A model has seen people it is judged on, unless that is allowed.
-        """
-        manifest.need("label")
-        found = _matched(manifest, [predictions], needs_label=True)
-        found._refuse_foreign()
-        found._refuse_halves()
-        return found._unseen(allow_leak=allow_leak)
-
-    @classmethod
-    def common(cls, manifest: Manifest, given: Sequence[Predictions], *, allow_leak: bool) -> Judged:
-        """Take the labelled photos that are in all predictions; `left_out` tells of the others.
-
-        Raises:
-            MaskkitError: Classes are others, or no photo is common.
-            RefusedError: A model has seen people it is judged on, unless that is allowed.
-        """
-        manifest.need("label")
-        return _matched(manifest, given, needs_label=True)._unseen(allow_leak=allow_leak)
-
-    @classmethod
-    def same(cls, manifest: Manifest, given: Sequence[Predictions], *, allow_leak: bool) -> Judged:
-        """Take the labelled photos, which are the same for all members of an ensemble.
-
-        Raises:
-            MaskkitError: Classes are others, a member lacks a photo of another one, or a photo is foreign.
-            RefusedError: A model has seen people it is judged on, unless that is allowed.
-        """
-        manifest.need("label")
-        found = _matched(manifest, given, needs_label=True)
-        found._refuse_foreign()
-        found._refuse_differing()
-        found._warn_of_unknown()
-        return found._unseen(allow_leak=allow_leak)
-
-    @classmethod
-    def some(cls, manifest: Manifest, predictions: Predictions, *, needs_label: bool) -> Judged:
-        """Take whichever photos are predicted; no model may have seen their people.
+    def of(
+        cls, manifest: Manifest, given: Sequence[Predictions], photos: Photos, *, option: str = "MANIFEST"
+    ) -> Judged:
+        """Match predictions with photos by path.
 
         Args:
             manifest: Has the photos.
-            predictions: Of some of them; what is foreign is left out, with a warning.
-            needs_label: Whether those without a label are left out, too.
+            given: Of its classes, in its order.
+            photos: Which are judged.
+                `whole folds`: labelled ones; each fold is predicted as a whole or not at all.
+                `same`: labelled ones, the same in all predictions.
+                `common`: labelled ones that are in all predictions; `left_out` tells of the others.
+                `labelled`: labelled ones that are in all predictions, whatever else there is.
+                `any`: all that are in all predictions, whatever else there is.
+                `all`: all that are predicted, in the order of the first of the predictions.
+            option: That names the manifest, for error texts.
 
         Raises:
-            MaskkitError: Classes are others, or no photo is predicted.
-            RefusedError: A model has seen their people.
+            MaskkitError: Classes are others, photos are missing or foreign, or none is left.
         """
-        found = _matched(manifest, [predictions], needs_label=needs_label)
-        if found.foreign[0]:
-            log.warning(
-                "%d photos of %s are not in %s: they are left out",
-                found.foreign[0], predictions.name, manifest.name,
-            )  # fmt: skip
-        return found._unseen(allow_leak=None)
-
-    @classmethod
-    def predicted(cls, manifest: Manifest, given: Sequence[Predictions], *, option: str) -> Judged:
-        """Take all photos that are predicted, in the order of the first of the predictions, labelled or not.
-
-        Whom models have seen is not looked at.
-
-        Args:
-            manifest: Has them all.
-            given: Predictions of the same photos.
-            option: That names the manifest, for the error.
-
-        Raises:
-            MaskkitError: Classes are others, or the manifest lacks a photo.
-        """
-        found = _matched(manifest, given, needs_label=False)
-        found._refuse_foreign(f": {option} MANIFEST")
-        return found.take(np.argsort(found.place[0]))
+        if photos in ("whole folds", "same", "common"):
+            manifest.need("label")
+        for one in given:
+            check_classes(one, manifest.space, of=manifest.name)
+        found = np.stack([_places(manifest, one) for one in given])  # (P, rows)
+        is_judged = (found >= 0).all(axis=0)
+        if photos not in ("any", "all"):
+            is_judged &= manifest.labels >= 0
+        judged = cls(manifest, tuple(given), found, np.flatnonzero(is_judged))
+        if photos in ("whole folds", "same", "all"):
+            judged._refuse_foreign(option)
+        elif photos != "common":
+            judged._warn_of_foreign()
+        judged._refuse_none(option)
+        if photos == "whole folds":
+            judged._refuse_halves()
+        if photos == "same":
+            judged._refuse_differing()
+            judged._warn_of_unknown()
+        return judged.take(np.argsort(judged.place[0])) if photos == "all" else judged
 
     @property
     def space(self) -> LabelSpace:
@@ -142,11 +107,6 @@ class Judged:
         return list(self.found[:, self.rows])
 
     @property
-    def missing(self) -> list[int]:
-        """Labelled photos that each of the predictions lacks."""
-        return ((self.manifest.labels >= 0) & (self.found < 0)).sum(axis=1).tolist()  # type: ignore[no-any-return]
-
-    @property
     def foreign(self) -> list[int]:
         """Photos of each of the predictions that the manifest does not have."""
         return [len(one) - int((at >= 0).sum()) for one, at in zip(self.given, self.found, strict=True)]
@@ -160,12 +120,6 @@ class Judged:
     def person(self) -> Rows:
         """A code per person, (N,); negative where unknown."""
         return self.manifest.known_people[self.rows]
-
-    @cached_property
-    def people(self) -> list[str]:
-        """Everybody on the photos by name, a photo without a person being one of its own."""
-        people = self.manifest.people
-        return people.values.take(pa.array(np.unique(people.codes[self.rows]))).to_pylist()  # type: ignore[no-any-return]
 
     @cached_property
     def fold(self) -> Rows | None:
@@ -199,20 +153,26 @@ class Judged:
 
     def left_out(self, labels: Sequence[str]) -> Iterator[str]:
         """Say which photos are not in all predictions, each of which has a label for people."""
-        for label, missing, foreign in zip(labels, self.missing, self.foreign, strict=True):
-            if missing:
-                yield f"{label} has no prediction of {missing} labelled photos: they are left out for all"
+        missing = ((self.manifest.labels >= 0) & (self.found < 0)).sum(axis=1)  # (P,)
+        for label, lacking, foreign in zip(labels, missing.tolist(), self.foreign, strict=True):
+            if lacking:
+                yield f"{label} has no prediction of {lacking} labelled photos: they are left out for all"
             if foreign:
                 yield f"{label} predicts {foreign} photos that {self.manifest.name} does not have"
 
-    def refuse_leak(self, *, allow_leak: bool | None) -> None:
-        """Raise RefusedError if a model was trained on people whom it predicts here.
+    def unseen(self, *, allow_leak: bool | None = None) -> Judged:
+        """Return it if no model was trained on people whom it predicts here.
 
         Args:
-            allow_leak: Warn instead; None if the command has no such option.
+            allow_leak: Warn instead of refusing; None if the command has no such option.
+
+        Raises:
+            RefusedError: A model was.
         """
+        people = self.manifest.people
+        names = people.values.take(pa.array(np.unique(people.codes[self.rows]))).to_pylist()
         for one in self.given:
-            known = people_seen(self.people, one)
+            known = are_seen(names, one)
             leaked = 0 if known is None else int(known.sum())
             if not leaked and not one.leaked:
                 continue
@@ -226,21 +186,21 @@ class Judged:
                     + (", or use --allow-leak to go on all the same" if allow_leak is not None else ""),
                 )
             log.warning("the models were trained on %s scored here: the scores are inflated", what)
-
-    def _unseen(self, *, allow_leak: bool | None) -> Judged:
-        if not len(self.rows):
-            of = examples(self.names)
-            raise MaskkitError(
-                f"{of} has no labelled photo of {self.manifest.name}"
-                if len(self.given) == 1
-                else f"{of} have no labelled photo of {self.manifest.name} in common",
-                why="predictions and truth are matched by path",
-                fix="give the manifest of these photos, with their truth: MANIFEST, or --on MANIFEST",
-            )
-        self.refuse_leak(allow_leak=allow_leak)
         return self
 
-    def _refuse_foreign(self, how: str = "") -> None:
+    def _refuse_none(self, option: str) -> None:
+        if len(self.rows):
+            return
+        of = examples(self.names)
+        raise MaskkitError(
+            f"{of} has no labelled photo of {self.manifest.name}"
+            if len(self.given) == 1
+            else f"{of} have no labelled photo of {self.manifest.name} in common",
+            why="predictions and truth are matched by path",
+            fix=f"give the manifest of these photos, with their truth: {option}",
+        )
+
+    def _refuse_foreign(self, option: str) -> None:
         import pyarrow.compute as pc
 
         for one, foreign in zip(self.given, self.foreign, strict=True):
@@ -250,24 +210,30 @@ class Judged:
                 raise MaskkitError(
                     f"{one.name} has {foreign} photos that are not in {self.manifest.name}: {named}",
                     why="nothing is known of these photos",
-                    fix=f"give the manifest that was predicted{how}",
+                    fix=f"give the manifest that was predicted: {option}",
                 )
+
+    def _warn_of_foreign(self) -> None:
+        for one, foreign in zip(self.given, self.foreign, strict=True):
+            if foreign:
+                name = self.manifest.name
+                log.warning("%d photos of %s are not in %s: they are left out", foreign, one.name, name)
 
     def _refuse_halves(self) -> None:
         manifest = self.manifest
         part = manifest.folds if manifest.has("fold") else np.zeros(len(manifest), np.int64)
         labelled, is_judged = manifest.labels >= 0, np.zeros(len(manifest), np.bool_)
         is_judged[self.rows] = True
-        unanswered = labelled & ~is_judged
-        halved = unanswered & np.isin(part, np.unique(part[is_judged]))
+        missing = labelled & ~is_judged
+        halved = missing & np.isin(part, np.unique(part[is_judged]))
         if halved.any():
-            missing = manifest.table["path"].filter(pa.array(halved)).to_pylist()
+            paths = manifest.table["path"].filter(pa.array(halved)).to_pylist()
             raise MaskkitError(
-                f"{len(missing)} labelled photos have no prediction: {examples(missing)}",
+                f"{len(paths)} labelled photos have no prediction: {examples(paths)}",
                 why="a score over part of a fold is a score of other people than it claims",
                 fix="predict all photos of the manifest, or all of a fold",
             )
-        if is_judged.any() and unanswered.any():
+        if missing.any():
             folds = examples(np.unique(part[is_judged]), most=20)
             log.warning(
                 "scoring fold %s only: %d of %d labelled photos", folds, is_judged.sum(), labelled.sum()
@@ -277,7 +243,7 @@ class Judged:
         is_there = (self.found >= 0) & (self.manifest.labels >= 0)
         for one, has in zip(self.given, is_there, strict=True):
             differs = has != is_there[0]
-            if differs.any() and has.any():
+            if differs.any():
                 path = self.manifest.table["path"][int(np.flatnonzero(differs)[0])]
                 raise MaskkitError(
                     f"{one.name} has other photos than {self.given[0].name}",
@@ -298,17 +264,6 @@ class Judged:
             log.warning("a CSV does not say whom its model has seen: %s taken on trust", examples(unknown))
 
 
-def _matched(manifest: Manifest, given: Sequence[Predictions], *, needs_label: bool) -> Judged:
-    """Return the photos that are in all predictions, which are of the manifest's classes."""
-    for one in given:
-        check_classes(one, manifest.space, of=manifest.name)
-    found = np.stack([_places(manifest, one) for one in given])  # (P, rows)
-    is_judged = (found >= 0).all(axis=0)
-    if needs_label:
-        is_judged &= manifest.labels >= 0
-    return Judged(manifest, tuple(given), found, np.flatnonzero(is_judged))
-
-
 def _places(manifest: Manifest, predictions: Predictions) -> Rows:
     """Return which row of the predictions is of each photo of the manifest, (rows,); -1 if none is."""
     import pyarrow.compute as pc
@@ -318,35 +273,3 @@ def _places(manifest: Manifest, predictions: Predictions) -> Rows:
         return np.arange(len(manifest))
     found = pc.index_in(paths, value_set=predictions.path)
     return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64)
-
-
-def people_seen(names: Sequence[str], predictions: Predictions) -> NDArray[np.bool_] | None:
-    """Return which people a model behind predictions was trained on, (people,).
-
-    None where the predictions do not tell: those made out-of-fold, and a CSV.
-    """
-    known = [one.contains(names) for one in predictions.trained_on]
-    return np.any(known, axis=0) if known else None
-
-
-def is_leaking(predictions: Predictions) -> bool:
-    """Whether predictions say themselves that they are of people whom their models have seen."""
-    return predictions.leaked > 0
-
-
-def refuse_leaking(given: Sequence[Predictions], *, allow_leak: bool) -> None:
-    """Raise RefusedError if predictions say that they are of people whom their models have seen."""
-    leaking = [one.name for one in given if is_leaking(one)]
-    if leaking and not allow_leak:
-        raise RefusedError(
-            f"models have seen people they answer for in {examples(leaking)}",
-            why="their answers look better than they are",
-            fix="predict with --oof, or use --allow-leak",
-        )
-
-
-def leak_facts(given: Sequence[Predictions]) -> Mapping[str, object]:
-    """Return whom the models behind several predictions have seen, for the header of what is made of them."""
-    unique = {(one.salt, one.digests.tobytes()): one for each in given for one in each.trained_on}
-    seen = {"seen": [one.to_json() for one in unique.values()]} if unique else {}
-    return {"leaked": max(one.leaked for one in given), **seen}

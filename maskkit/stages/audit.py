@@ -204,7 +204,7 @@ def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.f
             why="how sure a model is tells a wrong label from a hard photo",
             fix="give what `maskkit predict --oof -o oof.parquet` writes",
         )
-    judged = Judged.some(manifest, predictions, needs_label=False)
+    judged = Judged.of(manifest, [predictions], "any").unseen()
     probs = np.full((len(manifest), len(manifest.space)), np.nan, np.float32)
     probs[judged.rows] = judged.probs
     return probs

@@ -52,7 +52,11 @@ def compare(
     notes = _Notes()
     labels = labels_of([run.name for run in runs])
     places = [index for index, run in enumerate(runs) if on is not None and run.predictions is not None]
-    judged = _judged(runs, labels, on, notes, allow_leak=allow_leak)
+    judged = None
+    if on is not None and places:
+        given = [run.predictions for run in runs if run.predictions is not None]
+        judged = Judged.of(on, given, "common", option="--on MANIFEST").unseen(allow_leak=allow_leak)
+    _note_left_out(runs, labels, on, judged, notes)
     scores = _scores(runs, labels, judged, places, notes)
     is_same = same_folds([held_out(run, on, judged) for run in runs], [run.manifests for run in runs])
     if not is_same:
@@ -115,27 +119,21 @@ def _check(runs: Sequence[Run], on: Manifest | None) -> None:
         same_space(known[0][1], space, names=(known[0][0], name))
 
 
-def _judged(
-    runs: Sequence[Run], labels: Sequence[str], on: Manifest | None, notes: _Notes, *, allow_leak: bool
-) -> Judged | None:
-    """Return the photos that are in all predictions, and note what is left out."""
-    given = [run.predictions for run in runs if run.predictions is not None]
-    if on is None:
-        if len(given) == len(runs):
-            notes.append("give the truth by --on to draw people: without it, only folds can be compared")
-        return None
+def _note_left_out(
+    runs: Sequence[Run], labels: Sequence[str], on: Manifest | None, judged: Judged | None, notes: _Notes
+) -> None:
+    """Note which runs and which photos are not scored together."""
     lacking = [label for label, run in zip(labels, runs, strict=True) if run.predictions is None]
-    if lacking:
+    if on is None and not lacking:
+        notes.append("give the truth by --on to draw people: without it, only folds can be compared")
+    if on is not None and lacking:
         notes.append(
             f"{examples(lacking)} without predictions: compared by the scores of training; "
             "`maskkit predict --oof` makes them"
         )
-    if not given:
-        return None
-    judged = Judged.common(on, given, allow_leak=allow_leak)
-    for note in judged.left_out([label for label in labels if label not in lacking]):
-        notes.append(note)
-    return judged
+    if judged is not None:
+        for note in judged.left_out([label for label in labels if label not in lacking]):
+            notes.append(note)
 
 
 def _scores(

@@ -19,7 +19,7 @@ from maskkit.options.train_options import Search, Vote
 from maskkit.predicting.blend_rule import Rule
 from maskkit.predicting.votes import agreement
 from maskkit.scoring.bootstrap import DRAWS, Bootstrap
-from maskkit.scoring.judged import Judged, leak_facts, refuse_leaking
+from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import (
     Panel,
     adjustments_of,
@@ -28,13 +28,13 @@ from maskkit.scoring.panel import (
     check_counterparts,
     common_fold,
 )
+from maskkit.scoring.seen_people import leak_facts, refuse_leaking
 
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
     from maskkit.fitting.blend import Fitted, NestedBlend
     from maskkit.fitting.diversity import MemberPair
-    from maskkit.predicting.adjustments import AfterVote
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,19 @@ class Fit:
     search: Search = "greedy"
     max_members: int | None = None
     draws: Bootstrap = DRAWS
+
+
+@dataclass(frozen=True)
+class AfterVote:
+    """What is done to a blend; the scores of a fit are of the blend before that.
+
+    Args:
+        consensus: Names the people whose photos agree on the factors they share; None to leave that out.
+        decision: Changes the answers; None to leave that out.
+    """
+
+    consensus: Manifest | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -109,17 +122,22 @@ def ensemble(
         RefusedError: A member was predicted by models that have seen the people in it.
     """
     given = [*members, *(fit.members if fit else ())]
-    refuse_leaking(given, allow_leak=allow_leak)
+    if not allow_leak:
+        refuse_leaking(given)
     if vote != "hard":
         _need_probabilities(given, vote)
-    people = after.people(members, allow_leak=allow_leak) if after is not None and members else None
     rule, found = Rule(vote, None if weights is None else tuple(weights)), None
     pairs: Sequence[MemberPair] | None = None
     if fit is not None:
-        judged, found = _fitted(members, fit, vote, allow_leak=allow_leak)
+        _check_fit(members, fit)
+        judged = Judged.of(fit.on, fit.members, "same").unseen(allow_leak=allow_leak)
+        found = _fitted(judged, fit, vote)
         rule, pairs = found.rule, found.pairs
-    elif truth is not None:
-        pairs = _pairs(members, truth, allow_leak=allow_leak)
+    elif truth is not None and truth.has("label") and (truth.labels >= 0).any():
+        from maskkit.fitting.diversity import pairs as pairs_of
+
+        judged = Judged.of(truth, members, "same").unseen(allow_leak=allow_leak)
+        pairs = tuple(pairs_of(judged.panel.answers, judged.truth))
     header = _header(members or given, found)
     if history:
         shares = None if weights is None else list(weights)
@@ -131,7 +149,14 @@ def ensemble(
     else:
         result, ties, answers = _voted(members, rule, header)
     if after is not None:
-        result = after.applied(result, people or after.people([result], allow_leak=allow_leak))
+        from maskkit.predicting.adjustments import with_consensus, with_decision  # Arrow's functions
+
+        if after.consensus is not None:
+            on_them = Judged.of(after.consensus, members or [result], "all", option="--who MANIFEST")
+            person = on_them.unseen(allow_leak=allow_leak).person
+            result = with_consensus(result, person, on_them.space)
+        if after.decision is not None:
+            result = with_decision(result, after.decision)
     return Ensemble(result, ties, agreement(answers), found, pairs)
 
 
@@ -145,34 +170,22 @@ def _need_probabilities(given: Sequence[Predictions], vote: Vote) -> None:
         )
 
 
-def _fitted(
-    members: Sequence[Predictions], fit: Fit, vote: Vote, *, allow_leak: bool
-) -> tuple[Judged, Fitted]:
-    """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
-    from maskkit.fitting.blend import Plan, fitted
-    from maskkit.fitting.people_parts import parts_of_people
-
+def _check_fit(members: Sequence[Predictions], fit: Fit) -> None:
     for member in members:
         check_classes(member, fit.on.space, of=fit.on.name)
     if members:
         check_counterparts(members, fit.members)
-    judged = Judged.same(fit.on, fit.members, allow_leak=allow_leak)
-    plan = Plan(vote, fit.search, fit.max_members)
+
+
+def _fitted(judged: Judged, fit: Fit, vote: Vote) -> Fitted:
+    """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
+    from maskkit.fitting.blend import Plan, fitted
+    from maskkit.fitting.people_parts import parts_of_people
+
     part = parts_of_people(
         judged.truth, judged.person, classes=len(judged.space), seed=fit.draws.seed, fewest=3
     )
-    return judged, fitted(judged, plan, part, fit.draws)
-
-
-def _pairs(
-    members: Sequence[Predictions], truth: Manifest, *, allow_leak: bool
-) -> Sequence[MemberPair] | None:
-    from maskkit.fitting.diversity import pairs
-
-    if not truth.has("label") or not (truth.labels >= 0).any():
-        return None
-    judged = Judged.same(truth, members, allow_leak=allow_leak)
-    return tuple(pairs(judged.panel.answers, judged.truth))
+    return fitted(judged, Plan(vote, fit.search, fit.max_members), part, fit.draws)
 
 
 def _voted(

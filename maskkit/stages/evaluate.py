@@ -50,10 +50,10 @@ def evaluate(
         RefusedError: The models have seen people they are scored on.
     """
     cuts = [parse_by(text) for text in by]
-    judged = Judged.whole_folds(manifest, predictions, allow_leak=allow_leak)
+    judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
     other = None
     if against is not None:
-        both = Judged.common(manifest, [against, predictions], allow_leak=allow_leak)
+        both = Judged.of(manifest, [against, predictions], "common").unseen(allow_leak=allow_leak)
         other = compared(both, draws)
     computed = _computed(manifest, judged.rows, cuts)
     groups = [cut(manifest, one, judged.rows, computed) for one in cuts]

@@ -138,7 +138,7 @@ def _judged(home: Manifest, manifest: Manifest, predictions: Predictions) -> Jud
             fix="give what `maskkit predict` writes without --submission",
         )
     check_classes(predictions, manifest.space, of=manifest.name)
-    return Judged.predicted(home, [predictions], option="--unlabeled")
+    return Judged.of(home, [predictions], "all", option="--unlabeled MANIFEST")
 
 
 def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -47,7 +47,7 @@ def tune(
     """
     terms(manifest.space, method)
     _check(predictions)
-    judged = Judged.whole_folds(manifest, predictions, allow_leak=allow_leak)
+    judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
     truth, probs, person, space = judged.truth, judged.probs, judged.person, judged.space
     assert probs is not None
     part = parts_of_people(truth, person, classes=len(space), seed=draws.seed)

@@ -16,7 +16,7 @@ def answering(manifest: Manifest, answer: np.ndarray) -> Predictions:
 
 
 def beside(manifest: Manifest, ours: Predictions, theirs: Predictions, *, replicates: int) -> Against:
-    return against(Judged.common(manifest, [theirs, ours], allow_leak=False), Bootstrap(replicates))
+    return against(Judged.of(manifest, [theirs, ours], "common"), Bootstrap(replicates))
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (3, 11), (40, 17), (400, 301)])

@@ -34,7 +34,7 @@ def rows_of(predictions: Predictions, rows: np.ndarray) -> Predictions:
 def test_matches_by_path_whatever_the_order_of_rows(folds: Manifest) -> None:
     given = [member(folds, number) for number in range(2)]
     shuffled = rows_of(given[1], np.random.default_rng(0).permutation(len(folds)))
-    judged = Judged.same(folds, [given[0], shuffled], allow_leak=False)
+    judged = Judged.of(folds, [given[0], shuffled], "same")
     assert judged.truth.tolist() == folds.labels.tolist()
     assert judged.panel.answers[1].tolist() == given[1].answer.tolist()
     assert judged.fold is not None
@@ -45,7 +45,7 @@ def test_a_fold_that_members_do_not_share_is_unknown(folds: Manifest) -> None:
     first, other = member(folds, 0), member(folds, 1)
 
     def fold(fold: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
-        judged = Judged.same(folds, [first, replace(other, fold=fold)], allow_leak=False)
+        judged = Judged.of(folds, [first, replace(other, fold=fold)], "same")
         return common_fold(judged.given, judged.place)
 
     differing = fold((folds.folds + 1) % 3)
@@ -57,22 +57,22 @@ def test_a_fold_that_members_do_not_share_is_unknown(folds: Manifest) -> None:
 def test_members_that_answer_for_other_photos_are_an_error(folds: Manifest) -> None:
     fewer = rows_of(member(folds, 1), np.arange(len(folds) - 7))
     with pytest.raises(MaskkitError, match=r"m1\.parquet has other photos than m0\.parquet") as caught:
-        Judged.same(folds, [member(folds, 0), fewer], allow_leak=False)
+        Judged.of(folds, [member(folds, 0), fewer], "same")
     assert "161 labelled photos against 168" in caught.value.why
 
 
 def test_members_that_answer_for_no_photo_of_the_manifest_are_an_error(folds: Manifest) -> None:
     stranger = replace(member(folds, 0), path=pa.chunked_array([[f"{row}.jpg" for row in range(len(folds))]]))
     with pytest.raises(MaskkitError, match="has 168 photos that are not in"):
-        Judged.same(folds, [stranger], allow_leak=False)
+        Judged.of(folds, [stranger], "same")
 
 
 def test_a_member_that_saw_the_people_is_refused(folds: Manifest) -> None:
     seen = Seen.of(folds.people.names[:2], salt="s")
     knowing = member(folds, 1, seen=[seen.to_json()])
     with pytest.raises(RefusedError, match=r"m1\.parquet were trained on 2 people"):
-        Judged.same(folds, [member(folds, 0), knowing], allow_leak=False)
-    assert len(Judged.same(folds, [knowing], allow_leak=True).truth) == len(folds)
+        Judged.of(folds, [member(folds, 0), knowing], "same").unseen()
+    assert len(Judged.of(folds, [knowing], "same").unseen(allow_leak=True).truth) == len(folds)
 
 
 def test_a_csv_is_taken_on_trust_and_this_is_said(
@@ -80,7 +80,7 @@ def test_a_csv_is_taken_on_trust_and_this_is_said(
 ) -> None:
     monkeypatch.setattr("maskkit.scoring.judged.log.parent.propagate", True)
     csv = Predictions.read(Source("a.csv", pa.py_buffer(member(folds, 0).encode("csv"))))
-    Judged.same(folds, [csv], allow_leak=False)
+    Judged.of(folds, [csv], "same")
     assert "a CSV does not say whom its model has seen: a.csv" in caplog.text
 
 
@@ -91,7 +91,7 @@ def test_photos_without_a_person_are_warned_about(
     column = folds.table.column_names.index("person_id")
     nobody = pa.nulls(len(folds), pa.string())
     unknown = replace(folds, table=folds.table.set_column(column, "person_id", nobody))
-    judged = Judged.same(unknown, [member(folds, 0)], allow_leak=False)
+    judged = Judged.of(unknown, [member(folds, 0)], "same")
     assert set(judged.person.tolist()) == {-1}
     assert "168 photos name no person" in caplog.text
 
@@ -124,7 +124,7 @@ def test_weights_of_answers_that_agreed_are_not_those_of_answers_that_did_not(fo
 def test_brings_truth_and_answers_into_one_order(folds: Manifest) -> None:
     order = np.random.default_rng(0).permutation(len(folds))
     shuffled = Predictions(folds.table["path"].take(order), folds.labels[order])
-    judged = Judged.whole_folds(folds, shuffled, allow_leak=False)
+    judged = Judged.of(folds, [shuffled], "whole folds")
     assert np.array_equal(judged.truth, judged.answer)
     assert np.array_equal(judged.place[0][judged.rows], np.argsort(order))
     assert judged.fold is not None

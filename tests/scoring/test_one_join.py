@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "maskkit"
-JOIN = {"scoring/judged.py", "scoring/panel.py"}
+JOIN = {"scoring/judged.py", "scoring/panel.py", "scoring/seen_people.py"}
 # What joins predictions, what says whom their models have seen, and which other places may do it.
 PIECES: dict[str, set[str]] = {
     "trained_on": set(),
@@ -75,3 +75,13 @@ def test_nothing_else_compares_the_columns_of_predictions() -> None:
         )
     }
     assert comparing <= JOIN
+
+
+def test_leaks_are_looked_for_wherever_predictions_are_judged() -> None:
+    """By `Judged.of(...).unseen(...)`; `pseudo` alone decides by who is in which fold, see `ancestry`."""
+    lacking = set()
+    for file in PACKAGE.rglob("*.py"):
+        text = file.read_text()
+        if text.count("Judged.of(") > text.count(".unseen("):
+            lacking.add(file.relative_to(PACKAGE).as_posix())
+    assert lacking == {"stages/pseudo.py"}

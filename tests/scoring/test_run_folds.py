@@ -50,7 +50,7 @@ def test_people_left_out_of_one_training_do_not_make_other_folds(folds: Manifest
 def test_predictions_know_which_fold_spoke(folds: Manifest, labels: Manifest) -> None:
     def by_predictions(manifest: Manifest) -> Mapping[int, NDArray[np.bool_]]:
         predictions = Predictions(folds.table["path"], folds.labels, fold=manifest.folds)
-        judged = Judged.common(folds, [predictions], allow_leak=False)
+        judged = Judged.of(folds, [predictions], "common")
         return held_out(Run("oof", (), predictions), folds, judged)
 
     own = held_out(trained_on(folds, [0, 1, 2]), folds)

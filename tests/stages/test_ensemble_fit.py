@@ -16,10 +16,9 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.options.train_options import Vote
-from maskkit.predicting.adjustments import AfterVote
 from maskkit.predicting.consensus import agreed
 from maskkit.scoring.bootstrap import Bootstrap
-from maskkit.stages.ensemble import Ensemble, Fit, ensemble
+from maskkit.stages.ensemble import AfterVote, Ensemble, Fit, ensemble
 
 SKILLS = (2.5, 2.0, 1.0)
 
