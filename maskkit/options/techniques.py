@@ -143,7 +143,7 @@ SCHEDULES: Final[Table] = {
     },
     "plateau": {
         **_WARMUP,
-        "patience": Setting(2, "epochs without a better score that are borne", 0, 10000),
+        "patience": Setting(2, "epochs without a better score before it falls", 0, 10000),
         "factor": Setting(0.3, "of the rate after them", 0, 1),
         **_STOP,
     },

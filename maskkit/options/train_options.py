@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.choices import Choice, Limits, choice, option, parse_sum
 from maskkit.options.contradictions import check
-from maskkit.options.fields import Limits, choice, option
 from maskkit.options.techniques import (
     ANY_OPTIMIZER,
     AUGMENTATIONS,
@@ -108,8 +107,8 @@ class TrainOptions:
     )  # fmt: skip
     sampler: str = choice(
         "--sampler", "shuffle",
-        "How often photos are seen: each once; or rare classes oftener, drawn with replacement, all equally "
-        "often, or by the square root of their share; or with features made up between neighbours "
+        "How often photos are seen: each once; or rare classes more often, drawn with replacement, all "
+        "equally often, or by the square root of their share; or with features made up between neighbours "
         "(--freeze all).",
         DATA_PANEL, SAMPLERS,
     )  # fmt: skip

@@ -52,7 +52,19 @@ class NoAverage:
         """Continue from what `state_dict` returned."""
 
 
-class Ema(NoAverage):
+class _Average(NoAverage):
+    """An average that torch keeps."""
+
+    _average: AveragedModel
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._average.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._average.load_state_dict(state)
+
+
+class Ema(_Average):
     """An exponential moving average: a copy of a model that follows it, a little after each step.
 
     Batch-norm statistics are averaged along with the weights: averaged weights behind the last
@@ -65,7 +77,7 @@ class Ema(NoAverage):
 
     def __init__(self, followed: nn.Module, *, decay: float) -> None:
         super().__init__(followed)
-        self.decay, self.updates = decay, 0
+        self.decay = decay
         self._average = AveragedModel(followed, multi_avg_fn=self._move, use_buffers=True)
         self._average.n_averaged += 1  # at 0 it would take the first step's weights whole
         self._average.requires_grad_(False)
@@ -78,28 +90,17 @@ class Ema(NoAverage):
     def after_step(self) -> None:
         """Move towards the model that is followed."""
         self._average.update_parameters(self.followed)
-        self.updates += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that changes."""
-        return {"updates": self.updates, "model": self.model.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        self.updates = state["updates"]
-        self.model.load_state_dict(state["model"])
 
     def _move(self, mine: Any, its: Any, count: Any) -> None:
         if mine[0].is_floating_point():
-            # By our own count of updates: a GPU would have to wait for torch's, which is a tensor.
-            move = get_ema_multi_avg_fn(warm_decay(self.decay, self.updates))  # type: ignore[no-untyped-call]
-            move(mine, its, count)
+            updates = int(self._average.n_averaged) - 1  # `count` is on the GPU, which would have to wait
+            get_ema_multi_avg_fn(warm_decay(self.decay, updates))(mine, its, count)  # type: ignore[no-untyped-call]
         else:  # batch norm's counters, of which an average would be rounded down
             for copy, original in zip(mine, its, strict=True):
                 copy.copy_(original)
 
 
-class Swa(NoAverage):
+class Swa(_Average):
     """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
 
     Izmailov et al. 2018, algorithm 1 with a cycle of one epoch, https://arxiv.org/abs/1803.05407. Until it
@@ -128,14 +129,6 @@ class Swa(NoAverage):
         if number / epochs >= self.start:
             self._average.update_parameters(self.followed)
             measure_batch_norm(self._average.module, images)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that changes."""
-        return self._average.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        self._average.load_state_dict(state)
 
 
 def warm_decay(decay: float, updates: int) -> float:

@@ -19,7 +19,7 @@ from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
 from maskkit.options import choices, techniques
 from maskkit.options import train_options as config
-from maskkit.options.fields import Limits
+from maskkit.options.choices import Limits
 from maskkit.options.train_options import (
     Blend,
     Device,

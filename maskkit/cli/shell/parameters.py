@@ -22,8 +22,7 @@ from maskkit.cli.shell import terminal
 from maskkit.cli.shell.artifact_types import KINDS
 from maskkit.cli.shell.streams import OutputTarget, SideFile
 from maskkit.errors import MaskkitError
-from maskkit.options.choices import summary
-from maskkit.options.fields import Limits
+from maskkit.options.choices import Limits, summary
 
 SHELL_PANEL = "Files and messages"
 OMITTED: Any = None  # a default: standard input or output for one artifact, nothing for a list
