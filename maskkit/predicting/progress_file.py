@@ -41,9 +41,7 @@ class ProgressFile:
 
     def __init__(self, path: Path | None, record: Record, *, every: int) -> None:
         self.path, self.record, self.every = path, record, every
-        self.file: BinaryIO | None = (
-            None  # made with the first rows: a short run that is stopped leaves nothing
-        )
+        self.file: BinaryIO | None = None  # made with the first rows: a short run that is stopped leaves none
         self.waiting: list[tuple[Rows, Sums]] = []
 
     def read(self, sums: Sums) -> NDArray[np.bool_]:
@@ -56,19 +54,16 @@ class ProgressFile:
         if self.path is None or not self.path.exists():
             return done
         self.file = file = _opened(self.path)
-        first = file.readline()
-        if not first.endswith(b"\n"):  # stopped before the first row
-            file.seek(0)
-            file.truncate()
-            return done
-        self._check(first)
-        end, width = file.tell(), 1 + sums.shape[1]  # numbers of a row
-        for data in _blocks(file):
-            count = len(data) // (8 * width)
-            rows = np.frombuffer(data, "<i8", count)
-            sums[rows] = np.frombuffer(data, "<f8", offset=8 * count).reshape(count, -1)
-            done[rows] = True
-            end = file.tell()
+        first, end = file.readline(), 0
+        if first.endswith(b"\n"):  # else stopped before the first row
+            self._check(first)
+            end, width = file.tell(), 1 + sums.shape[1]  # numbers of a row
+            for data in _blocks(file):
+                count = len(data) // (8 * width)
+                rows = np.frombuffer(data, "<i8", count)
+                sums[rows] = np.frombuffer(data, "<f8", offset=8 * count).reshape(count, -1)
+                done[rows] = True
+                end = file.tell()
         file.seek(end)
         file.truncate()
         return done
@@ -116,18 +111,18 @@ class ProgressFile:
 
     def _check(self, line: bytes) -> None:
         """Raise if the file is of another run."""
+        what = f"cannot resume from {self.path}"
         try:
             theirs = Record.from_json(json.loads(line))
         except (ValueError, LookupError, TypeError) as error:
             raise MaskkitError(
-                f"cannot resume from {self.path}",
+                what,
                 why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
                 fix="use --force to predict from the start",
             ) from error
-        changed = differences(theirs, self.record)
-        if changed:
+        if changed := differences(theirs, self.record):
             raise MaskkitError(
-                f"cannot resume from {self.path}",
+                what,
                 why=f"it belongs to a prediction with other settings: {'; '.join(changed)}",
                 fix="give the same options and inputs, or use --force to predict from the start",
             )

@@ -144,6 +144,4 @@ def _check_finished(output: Path, record: Record) -> None:
 
 def _mistakes(trainer: Trainer, photos: Photos, most: int) -> list[PicturedMistake]:
     fold = trainer.fold
-    return pictured(
-        photos, fold.held_out, fold.label[fold.held_out], trainer.best_probs, space=fold.space, most=most
-    )
+    return pictured(photos, fold.held_out, fold.truth, trainer.best_probs, space=fold.space, most=most)

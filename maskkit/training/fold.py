@@ -93,6 +93,11 @@ class Fold:
         return replace(self, vary=vary)
 
     @property
+    def truth(self) -> NDArray[np.int64]:
+        """The truth of the rows scored on, (held_out,)."""
+        return self.label[self.held_out]
+
+    @property
     def class_counts(self) -> NDArray[np.int64]:
         """Photos of each class among the rows trained on, (classes,); those held out are not to be known."""
         return np.bincount(self.target[self.training], minlength=len(self.space)).astype(np.int64)

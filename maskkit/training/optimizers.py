@@ -48,11 +48,7 @@ def build_optimizer(model: nn.Module, choice: Choice, learning_rate: float) -> t
 
 
 def check_optimizer(name: str) -> None:
-    """Refuse a name that is no optimizer, before anything else is done.
-
-    Raises:
-        MaskkitError: With the names that may be meant.
-    """
+    """Raise a MaskkitError of a name that is no optimizer, or of one that cannot work here."""
     names = optimizer_names()
     if name not in names:
         close = get_close_matches(name.lower(), names)

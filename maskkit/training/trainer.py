@@ -91,8 +91,7 @@ class Trainer:
     @property
     def confusion(self) -> NDArray[np.int64]:
         """Counts of the last scoring, (classes, classes); rows are truth."""
-        truth = self.fold.label[self.fold.held_out]
-        return confusion(truth, self.probs.argmax(1), classes=len(self.fold.space))
+        return confusion(self.fold.truth, self.probs.argmax(1), classes=len(self.fold.space))
 
     @property
     def best_epoch(self) -> Epoch:
@@ -177,9 +176,9 @@ class Trainer:
             size=self.fold.inputs.size,
         )
         how = Inference(self.options.device, self.options.batch_size, self.options.workers)
-        classes = len(self.fold.space)
-        self.probs = probabilities(model, self.fold.inputs, self.fold.held_out, how, classes=classes)
-        return held_out_scores(self.fold.label[self.fold.held_out], self.probs, self.fold.space)
+        fold = self.fold
+        self.probs = probabilities(model, fold.inputs, fold.held_out, how, classes=len(fold.space))
+        return held_out_scores(fold.truth, self.probs, fold.space)
 
     @property
     def _changing(self) -> dict[str, Any]:
