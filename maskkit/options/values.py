@@ -69,11 +69,8 @@ def parse_level(text: str, *, option: str, example: str) -> LevelValue:
     """
     matched = re.fullmatch(r"\s*([^=:]+)=([^=:]+)(?::(.+))?", text)
     if matched is None or (matched[3] is None) != (":" not in example):
-        raise MaskkitError(
-            f"{option} is {text!r}",
-            why=f"it has the form {'FACTOR=LEVEL:VALUE' if ':' in example else 'FACTOR=LEVEL'}",
-            fix=f"write it like {option} {example}",
-        )
+        form = "FACTOR=LEVEL:VALUE" if ":" in example else "FACTOR=LEVEL"
+        raise _refused(option, text, f"it has the form {form}", example)
     return LevelValue(matched[1].strip(), matched[2].strip(), (matched[3] or "").strip())
 
 
@@ -130,12 +127,9 @@ def parse_thresholds(text: str) -> tuple[tuple[str, float], ...]:
         name, _, number = part.rpartition(":")
         value = _number(number)
         if value is None or not 0 < value <= 1 or (":" in part and not name.strip()):
-            raise MaskkitError(
-                f"--threshold is {text!r}",
-                why=f"{part!r} is not a probability, above 0 and up to 1, with a level or a class before it "
-                "if it is not for all",
-                fix="write it like --threshold 0.9,age=60plus:0.6",
-            )
+            why = f"{part!r} is not a probability, above 0 and up to 1, with a level or a class before it "
+            why += "if it is not for all"
+            raise _refused("--threshold", text, why, "0.9,age=60plus:0.6")
         rules.append((name.strip(), value))
     return tuple(rules)
 
@@ -150,11 +144,8 @@ def parse_pseudo_weight(text: str) -> tuple[bool, float]:
     by_confidence = word == "confidence"
     value = _number((number if ":" in text else "1") if by_confidence else text)
     if value is None or value <= 0:
-        raise MaskkitError(
-            f"--weight is {text!r}",
-            why="it is a number above 0, `confidence`, or `confidence:` and a number to multiply it by",
-            fix="write it like --weight 0.5 or --weight confidence:0.5",
-        )
+        why = "it is a number above 0, `confidence`, or `confidence:` and a number to multiply it by"
+        raise _refused("--weight", text, why, "0.5 or --weight confidence:0.5")
     return by_confidence, value
 
 
@@ -228,8 +219,9 @@ def _view(word: str, text: str) -> tuple[str, float]:
 
 
 def _bad_tta(text: str, why: str) -> MaskkitError:
-    return MaskkitError(
-        f"--tta is {text!r}",
-        why=f"{why}; it is `none`, or a list of hflip, scale:FACTOR and shift or shift:SHARE",
-        fix="write it like --tta hflip,scale:0.9,shift",
-    )
+    more = "it is `none`, or a list of hflip, scale:FACTOR and shift or shift:SHARE"
+    return _refused("--tta", text, f"{why}; {more}", "hflip,scale:0.9,shift")
+
+
+def _refused(option: str, text: str, why: str, example: str) -> MaskkitError:
+    return MaskkitError(f"{option} is {text!r}", why=why, fix=f"write it like {option} {example}")

@@ -39,16 +39,24 @@ class Features:
 
     Args:
         kept: A record per photo, float32 (views, features) each; view 0 is the photo as it is.
+        made: Made-up features behind them, (M, features), the same in every view; None for none.
     """
 
     kept: Records
+    made: Floats | None = None
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return len(self.kept) + (0 if self.made is None else len(self.made))
 
     def take(self, rows: NDArray[np.int64]) -> Floats:
-        """Return these photos' features in all views, float32 (rows, views, features)."""
-        return self.kept.take(rows)  # type: ignore[return-value]
+        """Return these rows' features in all views, float32 (rows, views, features)."""
+        if self.made is None:
+            return self.kept.take(rows)  # type: ignore[return-value]
+        is_made = rows >= len(self.kept)
+        known = self.kept.take(rows[~is_made])
+        values = np.empty((len(rows), *known.shape[1:]), np.float32)
+        values[~is_made], values[is_made] = known, self.made[rows[is_made] - len(self.kept), None]
+        return values
 
     @property
     def size(self) -> None:

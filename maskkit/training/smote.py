@@ -6,20 +6,17 @@ between the pixels of two faces there is no face.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from maskkit.artifacts.manifest import UNKNOWN
 from maskkit.errors import MaskkitError
-from maskkit.imaging.dataset import Inputs
+from maskkit.training.features import Features, Floats
 from maskkit.training.fold import Fold
 
-Floats = NDArray[np.float32]
 Classes = NDArray[np.int64]
 
 PIECE = 1024  # rows whose features, in all views, are in memory at once
@@ -85,19 +82,20 @@ def with_synthetic(fold: Fold, *, neighbors: int, seed: int) -> Fold:
     Raises:
         MaskkitError: imbalanced-learn is not installed.
     """
-    rows, target = fold.training, fold.target[fold.training]
+    inputs, rows, target = fold.inputs, fold.training, fold.target[fold.training]
+    assert isinstance(inputs, Features)
     pieces = [rows[start : start + PIECE] for start in range(0, len(rows), PIECE)]
-    features = np.concatenate([fold.inputs.take(piece)[:, 0] for piece in pieces])
+    features = np.concatenate([inputs.take(piece)[:, 0] for piece in pieces])
     made, classes = smote(features, target, neighbors=neighbors, seed=seed)
     weights = np.bincount(target, fold.weight[rows]) / np.maximum(1, np.bincount(target))
-    first, more = len(fold.inputs), len(made)
+    first, more = len(inputs), len(made)
     unknown, nothing = np.full(more, UNKNOWN), np.full((more, fold.numbers.shape[1]), np.nan, np.float32)
     soft = fold.soft
     if soft is not None:
         soft = np.concatenate([soft, np.full((more, soft.shape[1]), np.nan, np.float32)])
     return replace(
         fold,
-        inputs=Enlarged(fold.inputs, made),
+        inputs=replace(inputs, made=made),
         target=np.concatenate([fold.target, classes]),
         numbers=np.concatenate([fold.numbers, nothing]),
         people=np.concatenate([fold.people, unknown]),
@@ -106,37 +104,3 @@ def with_synthetic(fold: Fold, *, neighbors: int, seed: int) -> Fold:
         soft=soft,
         training=np.concatenate([rows, np.arange(first, first + more)]),
     )
-
-
-@dataclass(frozen=True)
-class Enlarged:
-    """Features of photos, and made-up ones behind them, which are the same in every view.
-
-    Args:
-        inputs: Of photos, (views, features) each.
-        made: Made up, (M, features).
-    """
-
-    inputs: Inputs
-    made: Floats
-
-    def __len__(self) -> int:
-        return len(self.inputs) + len(self.made)
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """None, as of all features."""
-        return self.inputs.size
-
-    def take(self, rows: NDArray[np.int64]) -> Floats:
-        """Return these rows' features in all views, float32 (rows, views, features)."""
-        is_made = rows >= len(self.inputs)
-        known = self.inputs.take(rows[~is_made])
-        values = np.empty((len(rows), *known.shape[1:]), np.float32)
-        values[~is_made] = known
-        values[is_made] = self.made[rows[is_made] - len(self.inputs), None]
-        return values
-
-    def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
-        """Return the features as those of photos, (N, F)."""
-        return self.inputs.prepare(batch, device)
