@@ -19,9 +19,9 @@ from maskkit.reporting.report import (
     Photo,
     Row,
     Table,
-    decimal,
     page_note,
 )
+from maskkit.reporting.writing import decimal
 from maskkit.scoring.boundary import Boundary, Step
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against, some_changed

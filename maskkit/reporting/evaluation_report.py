@@ -30,9 +30,9 @@ from maskkit.reporting.report import (
     Row,
     Section,
     Table,
-    decimal,
     page_note,
 )
+from maskkit.reporting.writing import decimal
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.results import ClassScore, Scores
 

@@ -14,17 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from maskkit.reporting.plots import draw, draw_bars, ticks
-from maskkit.reporting.report import (
-    Column,
-    PhotoSheet,
-    Report,
-    Section,
-    Table,
-    Value,
-    is_on,
-    percent,
-    written,
-)
+from maskkit.reporting.report import Column, PhotoSheet, Report, Section, Table, Value, is_on
+from maskkit.reporting.writing import percent, written
 from maskkit.scoring.results import Estimate
 
 DASH = "\N{EN DASH}"

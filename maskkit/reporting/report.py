@@ -16,7 +16,7 @@ terminal, as TSV and as JSON, and `html.py` as a page. To write a builder:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Literal
@@ -61,31 +61,17 @@ Value = str | int | float | bool | None | Estimate | FoldSpread | tuple[int, ...
 
 @dataclass(frozen=True)
 class Column:
-    """What one column of a table holds.
+    """What one column of a table holds."""
 
-    Args:
-        key: The measure in TSV; empty if the column is for people alone.
-        title: Above it.
-        kind: How its values are written.
-        digits: Decimals, where the kind has them; None for 1 of a percentage and 3 of others.
-        field: Attribute, or key in JSON, that holds the value, if it is not the key's; dots go deeper.
-        scope, name: The scope and the name of its cells in TSV, if they are not those of table and row.
-        has_bar: Whether a bar is drawn beside the value, of a share or a score, or of a count's part of the
-            largest; a terminal draws it where there is room.
-        is_main: Whether it is what a reader looks for; set in bold.
-        wraps: Whether long values go on in the next line.
-        on: Where it is shown.
-    """
-
-    key: str
+    key: str  # the measure in TSV; empty if the column is for people alone
     title: str
     kind: Kind = "text"
-    digits: int | None = None
-    field: str = ""
-    scope: str = ""
-    name: str = ""
-    has_bar: bool = False
-    is_main: bool = False
+    digits: int | None = None  # None for 1 of a percentage and 3 of others
+    field: str = ""  # attribute, or key in JSON, that holds the value, if it is not the key's; dots go deeper
+    scope: str = ""  # in TSV, if it is not the table's
+    name: str = ""  # in TSV, if it is not the row's
+    has_bar: bool = False  # of a share, a score, or a count's part of the largest; on a terminal if it fits
+    is_main: bool = False  # what a reader looks for
     wraps: bool = False
     on: tuple[Place, ...] = EVERYWHERE
 
@@ -116,49 +102,32 @@ class Photo:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table.
+    """One row of a table."""
 
-    Args:
-        title: What stands before its cells.
-        cells: A value per column.
-        name: Its name in TSV; None for its title.
-        scope, measure: Of its cells in TSV, if they are not those of table and column.
-        group: Title of the rows it belongs with, shown above the first of them.
-        is_marked: Whether the table's mark is set behind its title.
-        is_foot: Whether it sums up the others.
-        photos: Shown with it in a page.
-    """
-
-    title: str
-    cells: tuple[Value, ...]
-    name: str | None = None
-    scope: str = ""
-    measure: str = ""
-    group: str = ""
-    is_marked: bool = False
-    is_foot: bool = False
-    photos: tuple[Photo, ...] = ()
+    title: str  # before its cells
+    cells: tuple[Value, ...]  # one per column
+    name: str | None = None  # in TSV, if it is not the title
+    scope: str = ""  # in TSV, if it is not the table's
+    measure: str = ""  # in TSV, if it is not the column's key
+    group: str = ""  # title of the rows it belongs with, shown above the first of them
+    is_marked: bool = False  # by the table's mark, behind the title
+    is_foot: bool = False  # sums up the others
+    photos: tuple[Photo, ...] = ()  # shown with it in a page
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence.
+    """A sentence, without a full stop at its end.
 
-    Args:
-        text: What is said; a page ends it with a full stop.
-        kind: A plain note; noise, what must not be read off; a warning, which every reader has to know; a
-            verdict, which sums up; code, to be copied.
-        lead: What a page sets in bold before it.
-        key: The measure in TSV; empty if the note is for people alone.
-        scope, name: In TSV, if not those of its table.
-        on: Where it is shown.
+    Noise is what must not be read off; a warning is what every reader has to know; a verdict sums up; code is
+    to be copied.
     """
 
     text: str
     kind: Literal["note", "noise", "warning", "verdict", "code"] = "note"
-    lead: str = ""
-    key: str = ""
-    scope: str = ""
+    lead: str = ""  # in bold before it
+    key: str = ""  # the measure in TSV; empty if the note is for people alone
+    scope: str = ""  # in TSV, if it is not the table's
     name: str = ""
     on: tuple[Place, ...] = PEOPLE
 
@@ -175,35 +144,22 @@ PRIVATE = Note(
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of typed cells.
-
-    Args:
-        columns: What they hold.
-        rows: In the order to show.
-        title: Above the table; a terminal shows the section's if there is none.
-        head: The column of the rows' titles; its key is for wide TSV.
-        scope: Of its cells in TSV.
-        look: A table; facts, a few figures side by side; cards, one per row with its photos.
-        notes: Below it.
-        mark: A word set behind the titles of marked rows, and what it means.
-        most_shown, most_on_page: How many rows are shown; 0 for all. Programs get all of them.
-        rest: Where the others are.
-        at: Where its records are in the JSON, one per row; empty if they are not in one place.
-        on: Where it is shown.
-    """
+    """Rows of typed cells."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    title: str = ""
-    head: Column = Column("name", "")
-    scope: str = ""
-    look: Literal["table", "facts", "cards"] = "table"
-    notes: tuple[Note, ...] = ()
-    mark: tuple[str, str] = ("", "")
-    most_shown: int = 0
+    title: str = ""  # a terminal shows the section's if there is none
+    head: Column = Column("name", "")  # of the rows' titles; its key is for wide TSV
+    scope: str = ""  # in TSV
+    look: Literal["table", "facts", "cards"] = (
+        "table"  # facts: a few figures; cards: one per row, with photos
+    )
+    notes: tuple[Note, ...] = ()  # below it
+    mark: tuple[str, str] = ("", "")  # a word behind the titles of marked rows, and what it means
+    most_shown: int = 0  # rows on a terminal; 0 for all; programs get all of them
     most_on_page: int = 0
-    rest: str = "in the JSON output"
-    at: tuple[str | int, ...] = ()
+    rest: str = "in the JSON output"  # where the others are
+    at: tuple[str | int, ...] = ()  # where its records are in the JSON, one per row, if they are in one place
     on: tuple[Place, ...] = EVERYWHERE
 
     @classmethod
@@ -267,21 +223,16 @@ class PhotoSheet:
 
 
 Item = Note | Table | Chart | BarChart | HeatMap | PhotoSheet
+Items = Item | tuple[Item, ...]  # of which a page that is wide enough shows those of a tuple side by side
 
 
 @dataclass(frozen=True)
 class Section:
-    """Part of a report.
+    """Part of a report."""
 
-    Args:
-        title: Its heading; a page's table of contents has it. Empty for what stands before all headings.
-        items: In the order to show; those of a tuple stand side by side in a page that is wide enough.
-        is_brief: Whether it is shown on standard error too where programs read standard output.
-    """
-
-    title: str
-    items: tuple[Item | tuple[Item, ...], ...]
-    is_brief: bool = False
+    title: str  # also in a page's table of contents; empty for what stands before all headings
+    items: tuple[Items, ...]
+    is_brief: bool = False  # shown on standard error too where programs read standard output
 
     def on(self, place: Place) -> Iterator[Item]:
         """Yield what is shown there, one by one."""
@@ -291,29 +242,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """What a command found, ready to be shown.
+    """What a command found, ready to be shown."""
 
-    Args:
-        title: Of the page.
-        data: What JSON has.
-        sections: In the order to show.
-        warnings: What every reader has to know, before anything else.
-        verdict: What it comes to: first in a page, last on a terminal.
-        scores: Named figures that a page shows large, the first the largest, and how they are written.
-        facts: What the report is about, such as names of files; in the head of a page.
-        history: The commands that made it, one per line; empty if unknown.
-        header: Of the TSV: LONG, FACTS, RUNS or WIDE.
-    """
-
-    title: str
-    data: Any
+    title: str  # of the page
+    data: Any  # the JSON
     sections: tuple[Section, ...]
-    warnings: tuple[Note, ...] = ()
-    verdict: tuple[Note, ...] = ()
-    scores: tuple[tuple[str, Value, Column], ...] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
-    history: str = ""
-    header: tuple[str, ...] = LONG
+    warnings: tuple[Note, ...] = ()  # before anything else
+    verdict: tuple[Note, ...] = ()  # what it comes to: first in a page, last on a terminal
+    scores: tuple[tuple[str, Value, Column], ...] = ()  # large in a page, the first the largest
+    facts: Mapping[str, str] = field(default_factory=dict)  # in the head of a page, such as names of files
+    history: str = ""  # the commands that made it, one per line, if they are known
+    header: tuple[str, ...] = LONG  # of the TSV: LONG, FACTS, RUNS or WIDE
 
 
 def is_on(item: Item, place: Place) -> bool:
@@ -324,77 +263,14 @@ def is_on(item: Item, place: Place) -> bool:
 
 
 def attribute(record: object, path: str) -> Any:
-    """Return what a record has under a name; dots go deeper."""
-    return reduce(
-        lambda one, name: one[name] if isinstance(one, Mapping) else getattr(one, name),
-        path.split("."),
-        record,
-    )
+    """Return what a record has under a name, or a place in a sequence; dots go deeper."""
+    return reduce(_part, path.split("."), record)
 
 
-def written(value: Value, column: Column) -> tuple[str, str]:
-    """Write a value, and, of an estimate, its interval; an undefined one as a dash."""
-    if value == "" or column.kind == "bar":
-        return "", ""
-    if isinstance(value, Estimate) and column.kind not in ("score", "difference"):
-        value = value.value  # its interval has no room
-    if isinstance(value, Estimate):
-        signed = column.kind == "difference"
-        if value.low is None or value.high is None:
-            return decimal(value.value, column.places, signed=signed), ""
-        low, high = (decimal(end, column.places, signed=signed) for end in (value.low, value.high))
-        return decimal(value.value, column.places, signed=signed), f"{low}{' to ' if signed else '-'}{high}"
-    if isinstance(value, FoldSpread):
-        ends = "" if value.deviation is None else f"± {decimal(value.deviation, column.places)}"
-        return decimal(value.mean, column.places), ends
-    if value is None:
-        return "-", ""
-    write = _WRITE.get(column.kind)
-    return (str(value) if write is None else write(value, column.places)), ""
-
-
-_WRITE: dict[Kind, Callable[[Any, int], str]] = {
-    "count": lambda value, _: f"{value:,}",
-    "flag": lambda value, _: "yes" if value else "no",
-    "share": lambda value, digits: percent(value, digits=digits),
-    "decimal": lambda value, digits: decimal(value, digits=digits),
-    "signed": lambda value, digits: decimal(value, digits, signed=True),
-    "short": lambda value, _: short(value),
-    "chance": lambda value, _: f"{value:.4f}" if value >= 0.0001 else "< 0.0001",
-    "plain": lambda value, _: f"{value:g}",
-    "pair": lambda value, _: f"{value[0]:,}/{value[1]:,}",
-    "spark": lambda value, _: spark(value),
-}
-
-
-def decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
-    """Write a measure, an undefined one as a dash, and none as -0.000."""
-    if value is None:
-        return "-"
-    sign = "+" if signed and round(value, digits) else ""
-    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Write a share in per cent, and never 0 or 100 for what is only nearly so."""
-    text = f"{share:.{digits}%}"
-    if share > 0 and float(text[:-1]) == 0:
-        return f"<{10.0**-digits:.{digits}f}%"
-    return f">{100 - 10.0**-digits:.{digits}f}%" if share < 1 and float(text[:-1]) == 100 else text
-
-
-def short(value: float) -> str:
-    """Write a number in about four digits."""
-    size = abs(value)
-    return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
-
-
-def spark(counts: Sequence[int], width: int = 12) -> str:
-    """Draw a histogram in `width` characters or fewer."""
-    per = -(-len(counts) // width)
-    joined = [sum(counts[start : start + per]) for start in range(0, len(counts), per)]
-    most = max(1, *joined)
-    return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * count // most)] for count in joined)
+def _part(record: Any, name: str) -> Any:
+    if isinstance(record, Mapping):
+        return record[name]
+    return record[int(name)] if isinstance(record, list | tuple) else getattr(record, name)
 
 
 def _number(value: Value) -> float:

@@ -17,7 +17,8 @@ from maskkit.cli.shell.show_report import tsv
 from maskkit.reporting.comparison_report import comparison_report
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page
-from maskkit.reporting.report import WIDE, Column, Note, Place, Report, Row, Table, Value, attribute, written
+from maskkit.reporting.report import WIDE, Column, Note, Place, Report, Row, Table, Value, attribute
+from maskkit.reporting.writing import written
 from maskkit.scoring.results import Estimate, FoldSpread
 
 ADJUSTED = {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.streams import OutputTarget, print_json, print_tsv, stdout_is_terminal
 from maskkit.cli.shell.terminal import escape
-from maskkit.reporting.report import WIDE, Column, Note, Report, Row, Section, Table, written
+from maskkit.reporting.report import WIDE, Column, Note, Report, Row, Section, Table
+from maskkit.reporting.writing import written
 from maskkit.scoring.results import Estimate, FoldSpread
 
 if TYPE_CHECKING:
