@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice
@@ -12,56 +12,35 @@ from maskkit.options.values import parse_normalize, parse_size
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
 
 
-class Options(Protocol):
-    """What is checked: `TrainOptions`, which checks itself by this module."""
-
-    @property
-    def epochs(self) -> int:
-        """Of a training."""
-
-    @property
-    def normalize(self) -> str | None:
-        """As it was written."""
-
-    @property
-    def unlabeled(self) -> str | None:
-        """As it was written."""
-
-    @property
-    def augment_rare(self) -> str | None:
-        """As it was written."""
-
-    def chosen(self, name: str) -> tuple[Choice, ...]:
-        """Return the choices that an option names."""
-
-    def one(self, name: str) -> Choice:
-        """Return the choice that an option names."""
+Chosen = Mapping[str, Sequence[Choice]]  # by the option's name
 
 
-def check(options: Options) -> None:
-    """Raise if options contradict each other, or a text cannot be read.
+def check(
+    chosen: Chosen, *, epochs: int, normalize: str | None, unlabeled: str | None, augment_rare: str | None
+) -> None:
+    """Raise if options of `TrainOptions` contradict each other, or a text cannot be read.
 
     Raises:
         MaskkitError: What contradicts what, and what to do instead.
     """
-    parse_size(options.one("size").name)
-    if options.normalize is not None:
-        parse_normalize(options.normalize)
-    _check_heads(options)
-    _check_frozen(options)
-    _check_unlabeled(options)
-    mix, freeze = options.one("mix"), options.one("freeze")
+    parse_size(chosen["size"][0].name)
+    if normalize is not None:
+        parse_normalize(normalize)
+    _check_heads(chosen)
+    _check_frozen(chosen, augment_rare)
+    _check_unlabeled(chosen["consistency"][0].name, unlabeled)
+    (mix,), (freeze,) = chosen["mix"], chosen["freeze"]
     if mix.name == "half" and mix.number("low") > mix.number("high"):
         raise _refused("--mix half has a low above its high", "set low to at most high")
-    if freeze.name == "phase" and freeze.whole("epochs") >= options.epochs:
+    if freeze.name == "phase" and freeze.whole("epochs") >= epochs:
         raise _refused(
-            f"--freeze phase lasts {freeze.whole('epochs')} of {options.epochs} epochs",
+            f"--freeze phase lasts {freeze.whole('epochs')} of {epochs} epochs",
             "use --freeze all to train the head alone, or more --epochs",
         )
 
 
-def _check_heads(options: Options) -> None:
-    heads = [head.name for head in options.chosen("head")]
+def _check_heads(chosen: Chosen) -> None:
+    heads = [head.name for head in chosen["head"]]
     classifiers = [name for name in heads if name in _ONE_CLASSIFIER]
     if all(name in AUXILIARY for name in heads):
         raise _refused(
@@ -71,7 +50,7 @@ def _check_heads(options: Options) -> None:
         raise _refused(
             f"--head has {' and '.join(classifiers)}, each of which names the joint class", "use one of them"
         )
-    if "arcface" in heads and options.one("mix").name != "none":
+    if "arcface" in heads and chosen["mix"][0].name != "none":
         raise _refused(
             "--head arcface with --mix: its margin is added to the angle of one class, and a mixed photo has "
             "two",
@@ -79,9 +58,9 @@ def _check_heads(options: Options) -> None:
         )
 
 
-def _check_frozen(options: Options) -> None:
-    is_frozen = options.one("freeze").name == "all"
-    if options.one("sampler").name == "smote" and not is_frozen:
+def _check_frozen(chosen: Chosen, augment_rare: str | None) -> None:
+    is_frozen = chosen["freeze"][0].name == "all"
+    if chosen["sampler"][0].name == "smote" and not is_frozen:
         raise _refused(
             "--sampler smote without --freeze all: between the pixels of two faces there is no face",
             "add --freeze all, where it draws between features; or use --mix mixup",
@@ -89,10 +68,10 @@ def _check_frozen(options: Options) -> None:
     if not is_frozen:
         return
     needs_photos = {
-        "--mix": options.one("mix").name != "none",
-        "--augment-rare": options.augment_rare is not None,
-        "--consistency": options.one("consistency").name != "none",
-        "--optimizer with a layer_decay": options.one("optimizer").number("layer_decay") != 1,
+        "--mix": chosen["mix"][0].name != "none",
+        "--augment-rare": augment_rare is not None,
+        "--consistency": chosen["consistency"][0].name != "none",
+        "--optimizer with a layer_decay": chosen["optimizer"][0].number("layer_decay") != 1,
     }
     for option, is_given in needs_photos.items():
         if is_given:
@@ -102,16 +81,15 @@ def _check_frozen(options: Options) -> None:
             )
 
 
-def _check_unlabeled(options: Options) -> None:
-    how, is_given = options.one("consistency"), options.unlabeled is not None
-    if how.name == "none" and is_given:
+def _check_unlabeled(consistency: str, unlabeled: str | None) -> None:
+    if consistency == "none" and unlabeled is not None:
         raise _refused(
             "--unlabeled without --consistency, which says what is learnt from its photos",
             "add --consistency uda or fixmatch, or leave --unlabeled out",
         )
-    if how.name != "none" and not is_given:
+    if consistency != "none" and unlabeled is None:
         raise _refused(
-            f"--consistency {how.name} without --unlabeled, whose photos it would learn from",
+            f"--consistency {consistency} without --unlabeled, whose photos it would learn from",
             "add --unlabeled with a manifest of photos, or leave --consistency out",
         )
 

@@ -199,5 +199,5 @@ MODEL: Final[Mapping[str, Setting]] = {
     "drop_path": Setting(0.0, "share of residual branches dropped, if the model can", 0, 0.95),
 }
 SIZE: Final[Mapping[str, Setting]] = {
-    "margin": Setting(0.3, "of the face box on each side, where `crop` has found faces", 0, 10),
+    "margin": Setting(0.3, "of the face box on each side, where `crop` has found faces", 0, 10)
 }

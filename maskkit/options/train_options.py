@@ -96,9 +96,7 @@ class TrainOptions:
         "--augment", "light", "How training photos are varied.", DATA_PANEL, AUGMENTATIONS, several=True
     )
     augment_rare: str | None = option(
-        None,
-        "Vary the photos of one level otherwise, such as age=60plus:strong.",
-        DATA_PANEL,
+        None, "Vary the photos of one level otherwise, such as age=60plus:strong.", DATA_PANEL
     )
     mix: str = choice(
         "--mix", "none",
@@ -113,9 +111,7 @@ class TrainOptions:
         DATA_PANEL, SAMPLERS,
     )  # fmt: skip
     undersample: str | None = option(
-        None,
-        "Show so many of each person's photos of a level per epoch, such as mask=wear:2.",
-        DATA_PANEL,
+        None, "Show so many of each person's photos of a level per epoch, such as mask=wear:2.", DATA_PANEL
     )
     oversample: str | None = option(
         None, "Show photos of a level so many times per epoch, such as age=60plus:3.", DATA_PANEL
@@ -186,10 +182,13 @@ class TrainOptions:
     )
 
     def __post_init__(self) -> None:
-        for name in CHOSEN:
-            text = "+".join(map(str, self.chosen(name)))
-            object.__setattr__(self, name, text)  # with every setting, for the record
-        check(self)
+        chosen = {name: self.chosen(name) for name in CHOSEN}
+        for name, choices in chosen.items():
+            object.__setattr__(self, name, "+".join(map(str, choices)))  # with every setting, for the record
+        check(
+            chosen, epochs=self.epochs, normalize=self.normalize, unlabeled=self.unlabeled,
+            augment_rare=self.augment_rare,
+        )  # fmt: skip
         _ = self.levels  # which raises if one cannot be read
 
     def chosen(self, name: str) -> tuple[Choice, ...]:

@@ -15,11 +15,7 @@ from maskkit.errors import MaskkitError
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.training.fold_rows import FoldRows
 from maskkit.training.loop import train_step
-from maskkit.training.range_test import (
-    Curve,
-    check_rates,
-    range_test,
-)
+from maskkit.training.range_test import Curve, check_rates, range_test
 from maskkit.training.setup import inputs_of, settled
 from maskkit.training.setup import start as start_training
 from maskkit.training.trainer import Trainer

@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from torch import Tensor, nn
-from torch.optim.swa_utils import (
-    AveragedModel,
-    get_ema_multi_avg_fn,
-    get_swa_multi_avg_fn,
-    update_bn,
-)
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn, update_bn
 
 from maskkit.options.choices import Choice
 

@@ -71,13 +71,7 @@ class Criterion:
         )
 
     def __call__(
-        self,
-        heads: Heads | None,
-        outputs: Outputs,
-        target: Target,
-        weight: Tensor,
-        *,
-        progress: float,
+        self, heads: Heads | None, outputs: Outputs, target: Target, weight: Tensor, *, progress: float
     ) -> dict[str, Tensor]:
         """Return the loss of each example, (N,), for each part of the head, in its share of the whole.
 

@@ -43,11 +43,7 @@ class Curve:
 
 
 def range_test(
-    step: Callable[[float], float],
-    *,
-    start: float = 1e-6,
-    end: float = 1.0,
-    steps: int = 100,
+    step: Callable[[float], float], *, start: float = 1e-6, end: float = 1.0, steps: int = 100
 ) -> Curve:
     """Make steps at rising rates until the loss runs away, and suggest a rate.
 
