@@ -165,17 +165,3 @@ def _joined(value: object) -> str:
 
 def _path(item: Input, names: Mapping[str, str]) -> str:
     return item.path if item.made_by is None else names[item.made_by]
-
-
-def differences(theirs: Record, ours: Record) -> list[str]:
-    """Say in what two trainings differ that changes their weights; a file's name or place does not."""
-    found = [
-        f"{name} was {theirs.options.get(name)}, is {value}"
-        for name, value in ours.options.items()
-        if name not in NO_MATTER and theirs.options.get(name) != value
-    ]
-    if theirs.version != ours.version:
-        found.append(f"maskkit was {theirs.version}, is {ours.version}")
-    if [item.sha256 for item in theirs.inputs] != [item.sha256 for item in ours.inputs]:
-        found.append("an input file has other content")
-    return found

@@ -122,6 +122,7 @@ def predict(
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
+    from maskkit.artifacts.interrupted import refuse_to_lose
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.predicting.inference import Inference
     from maskkit.stages.predict import folder_of_photos
@@ -129,7 +130,8 @@ def predict(
 
     form = _form(output, submission=submission)
     progress_file = None if output is None or output.path is None else Path(f"{output.path}.resume")
-    _refuse_to_lose(progress_file, resume=resume, force=force)
+    if progress_file is not None:
+        refuse_to_lose(progress_file, "prediction", resume=resume, force=force)
     is_folder = isinstance(manifest, Path)
     given = photos.located(
         folder_of_photos(manifest, checkpoints) if isinstance(manifest, Path) else manifest
@@ -168,15 +170,6 @@ def _form(output: OutputTarget | None, *, submission: bool) -> Form:
     if submission:
         return "submission"
     return "csv" if output is not None and str(output.path).endswith(".csv") else "parquet"
-
-
-def _refuse_to_lose(progress_file: Path | None, *, resume: bool, force: bool) -> None:
-    if progress_file is not None and progress_file.exists() and not (resume or force):
-        raise MaskkitError(
-            f"{progress_file} holds an interrupted prediction",
-            why="starting anew would throw it away",
-            fix="use --resume to go on from it, or --force to start anew",
-        )
 
 
 def _unread(faults: dict[str, str], total: int, progress_file: Path | None) -> MaskkitError:

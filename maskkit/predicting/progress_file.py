@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import differences
+from maskkit.artifacts.interrupted import damaged, refuse_other_run
 from maskkit.errors import MaskkitError
 
 HEAD = struct.Struct("<QI")  # bytes of a block, their checksum
@@ -56,7 +56,7 @@ class ProgressFile:
         self.file = file = _opened(self.path)
         first, end = file.readline(), 0
         if first.endswith(b"\n"):  # else stopped before the first row
-            self._check(first)
+            self._check(self.path, first)
             end, width = file.tell(), 1 + sums.shape[1]  # numbers of a row
             for data in _blocks(file):
                 count = len(data) // (8 * width)
@@ -109,23 +109,13 @@ class ProgressFile:
             with suppress(OSError):  # of a full disk, which `write` has reported
                 self.file.close()
 
-    def _check(self, line: bytes) -> None:
+    def _check(self, path: Path, line: bytes) -> None:
         """Raise if the file is of another run."""
-        what = f"cannot resume from {self.path}"
         try:
             theirs = Record.from_json(json.loads(line))
         except (ValueError, LookupError, TypeError) as error:
-            raise MaskkitError(
-                what,
-                why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
-                fix="use --force to predict from the start",
-            ) from error
-        if changed := differences(theirs, self.record):
-            raise MaskkitError(
-                what,
-                why=f"it belongs to a prediction with other settings: {'; '.join(changed)}",
-                fix="give the same options and inputs, or use --force to predict from the start",
-            )
+            raise damaged(path, error) from error
+        refuse_other_run(path, "prediction", theirs, self.record)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -11,7 +11,7 @@ from pathlib import Path
 from maskkit.artifacts.checkpoint import Checkpoint, checkpoint_facts, write_checkpoint
 from maskkit.artifacts.files import refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
-from maskkit.artifacts.history import differences
+from maskkit.artifacts.interrupted import differences, refuse_to_lose
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import Photos
 from maskkit.options.train_options import TrainOptions
@@ -66,7 +66,7 @@ def train(
         return output
     # Whoever began the training that is gone on with allowed for an existing checkpoint then.
     refuse_existing(output, force=force or goes_on)
-    _refuse_to_lose(state_file, resume=resume, force=force)
+    refuse_to_lose(state_file, "training", resume=resume, force=force)
 
     ready = start(rows, options)
     record = replace(record, options={**record.options, "precision": ready.options.precision})
@@ -107,15 +107,6 @@ def _write_best(output: Path, ready: Start, trainer: Trainer, rows: FoldRows, re
     header = Header("checkpoint", rows.manifest.space, (*rows.history, record), facts)
     ready.trainable.load_state_dict(trainer.best)
     write_checkpoint(output, ready.model.state_dict(), header)
-
-
-def _refuse_to_lose(state_file: Path, *, resume: bool, force: bool) -> None:
-    if state_file.exists() and not (resume or force):
-        raise MaskkitError(
-            f"{state_file} holds an interrupted training",
-            why="starting anew would throw it away",
-            fix="use --resume to go on from it, or --force to start anew",
-        )
 
 
 def _as_begun(options: TrainOptions, begun: Path | None) -> TrainOptions:

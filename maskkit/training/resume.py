@@ -11,8 +11,7 @@ import torch
 
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import differences
-from maskkit.errors import MaskkitError
+from maskkit.artifacts.interrupted import damaged, refuse_other_run
 
 RESUME = ".resume"
 
@@ -36,13 +35,7 @@ def load_state(path: Path, record: Record) -> dict[str, Any]:
         MaskkitError: The file is damaged, or belongs to a training with other options or inputs.
     """
     theirs, state = _read(path)
-    changed = differences(theirs, record)
-    if changed:
-        raise MaskkitError(
-            f"cannot resume from {path}",
-            why=f"it belongs to a training with other settings: {'; '.join(changed)}",
-            fix="give the same options and inputs, or use --force to train from the start",
-        )
+    refuse_other_run(path, "training", theirs, record)
     return state
 
 
@@ -60,8 +53,4 @@ def _read(path: Path) -> tuple[Record, dict[str, Any]]:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         return Record.from_json(saved["record"]), dict(saved["state"])
     except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, UnpicklingError) as error:
-        raise MaskkitError(
-            f"cannot resume from {path}",
-            why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
-            fix="use --force to train from the start",
-        ) from error
+        raise damaged(path, error) from error

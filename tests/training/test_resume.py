@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maskkit.artifacts.header import Input, Record
-from maskkit.artifacts.history import differences
+from maskkit.artifacts.interrupted import differences
 from maskkit.errors import MaskkitError
 from maskkit.training.resume import load_state, resume_path, save_state
 
