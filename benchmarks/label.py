@@ -18,7 +18,7 @@ from pathlib import Path
 
 from timing import Cost, commands_in_turns, medians, report
 
-from maskkit.sources.competition import STATES
+from maskkit.sources.layouts import STATES
 
 SCAN = """
 import csv, os, sys

@@ -26,8 +26,8 @@ from tables import MASKKIT, SIZES, growth_line, photo_table
 from timing import Cost, machine, medians, report, run_command
 
 from maskkit.labels import HOME
-from maskkit.splitting.codes import numbered
 from maskkit.splitting.folds import class_counts, stratified_group_folds
+from maskkit.splitting.strata import numbered
 
 Photos = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]  # person, class, age, each (photos,)
 

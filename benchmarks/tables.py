@@ -25,7 +25,7 @@ from maskkit.artifacts.header import Header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.labels import HOME
 from maskkit.reporting.plots import Chart, PlotLine, draw
-from maskkit.sources.competition import STATES
+from maskkit.sources.layouts import STATES
 
 MASKKIT = (sys.executable, "-m", "maskkit")
 FILES = 5

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite, prod
 from typing import Any
@@ -132,13 +132,6 @@ class LabelSpace:
             index, level = divmod(index, len(factor.levels))
             levels.append(factor.levels[level])
         return tuple(reversed(levels))
-
-    def index_of(self, levels: Sequence[int]) -> int:
-        """Return the class made of these level indices, one per factor."""
-        index = 0
-        for factor, level in zip(self.factors, levels, strict=True):
-            index = index * len(factor.levels) + level
-        return index
 
     def place_of(self, factor: str, level: str) -> tuple[int, int]:
         """Return the place of a factor, and of one of its levels, by their names.

@@ -14,7 +14,7 @@ from PIL import Image
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell import terminal
 from maskkit.options.train_options import TrainOptions
-from maskkit.sources.competition import STATES
+from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
 from maskkit.stages.split import split
 from maskkit.training.fold_rows import FoldRows

@@ -113,6 +113,27 @@ def labels_from_factors(table: pa.Table, space: LabelSpace, *, name: str) -> NDA
     return np.where(known, label, -1)
 
 
+def factor_levels(
+    table: pa.Table, labels: NDArray[np.int64], space: LabelSpace, *, name: str
+) -> NDArray[np.int64]:
+    """Return the level of each factor, (rows, factors); -1 where unknown.
+
+    A label holds them all; a row without one, (rows,) -1, may still have some in its columns.
+
+    Raises:
+        MaskkitError: A categorical factor holds a value that is not one of its levels.
+    """
+    levels = np.stack(np.unravel_index(np.maximum(labels, 0), space.shape), axis=1).astype(np.int64)
+    rows = np.flatnonzero(labels < 0)
+    if len(rows):
+        levels[rows] = -1
+        for place, factor in enumerate(space.factors):
+            if factor.name in table.column_names:
+                column = table.select([factor.name]).take(pa.array(rows))
+                levels[rows, place] = labels_from_factors(column, LabelSpace((factor,)), name=name)
+    return levels
+
+
 def _typed(table: pa.Table, space: LabelSpace, *, name: str) -> pa.Table:
     for column in REQUIRED:
         if column not in table.column_names:

@@ -95,6 +95,7 @@ def label(
 
     Example: maskkit label photos/train/train.csv -o labels.parquet --train-cuts age=30,58 --ignore age=57-59
     """
+    from maskkit.labelling.targets import TargetRules
     from maskkit.stages.label import label as stage
     from maskkit.stages.label import task_space
 
@@ -102,8 +103,9 @@ def label(
         print_line(task_space(task).to_toml().rstrip("\n"))
         return
     manifest = stage(
-        photos, root=root, task=task, unlabelled=unlabelled, train_cuts=cuts_of(train_cuts),
-        ignore=ignored_of(ignore), corrections=corrections, skip_bad=skip_bad, no_check=no_check,
+        photos, root=root, task=task, unlabelled=unlabelled,
+        targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore)),
+        corrections=corrections, skip_bad=skip_bad, no_check=no_check,
     )  # fmt: skip
     output.write(manifest.to_bytes())
     people = manifest.table["person_id"]

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError, examples
-from maskkit.labelling.cells import Cells, State
+from maskkit.labelling.cells import Cells, LabelledTable
 from maskkit.labels import Factor, LabelSpace
-from maskkit.sources.photo_tables import read_csv
-from maskkit.sources.table_cells import short_paths
+from maskkit.sources.manifest_columns import short_paths
+from maskkit.sources.reading import read_csv
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ class _File:
 def corrected(table: pa.Table, space: LabelSpace, source: Source) -> pa.Table:
     """Return the table with its factors, `label`, `target` and `origin` as the corrections say.
 
-    A path says more than a person. A level of a numeric factor makes the number unknown, unless the
-    number is in that level already. What changes nothing leaves a row as it is.
+    A line for a path overrides one for a person. A level of a numeric factor makes the number unknown,
+    unless the number is in that level already. What changes nothing leaves a row as it is.
 
     Args:
         table: Of a manifest that is being made: `path`, `person_id`, each factor, `label`, ...
@@ -90,14 +90,14 @@ def corrected(table: pa.Table, space: LabelSpace, source: Source) -> pa.Table:
     factor = _codes(file.column, [factor.name for factor in space.factors])
     level, number = _parsed(file, file.value, factor, space)
     row, line = _places(file, table)
-    cells = _decided(file, row, line, factor, level, number)
-    state = State.of(table, space)
-    _check_expected(file, cells, state, factor, space)
-    changed = cells.take(state.differs(cells))
+    cells = _cells(file, row, line, factor, level, number)
+    now = LabelledTable.of(table, space)
+    _check_expected(file, cells, now, factor)
+    changed = cells.take(now.differs(cells))
     log.info("%d of %d corrected values were new", len(changed.row), len(cells.row))
     if not len(changed.row):
         return table
-    after, lost = state.then(changed)
+    after, lost = now.then(changed)
     file.refuse(
         np.unique(lost), "a level is given where the class is not known",
         why="a level of a number is kept in the class alone, which needs all factors",
@@ -182,9 +182,9 @@ def _value(factor: Factor, word: str) -> tuple[int, float]:
 
 
 def _places(file: _File, table: pa.Table) -> tuple[Integers, Integers]:
-    """Return pairs of a row and the line that speaks of it, (pairs,)."""
+    """Return pairs of a row and a line that corrects it, (pairs,)."""
     by_path = _mask(file.path.is_valid())
-    row_of, _ = _matched(table["path"], file.path)
+    row_of = _matched(table["path"], file.path)
     named = np.array([rows[0] if len(rows) else -1 for rows in row_of], np.int64)  # (different paths,)
     codes, _ = encoded(file.path)
     at = np.append(named, -1)[codes]  # (lines,), -1 where there is no path
@@ -199,7 +199,7 @@ def _places(file: _File, table: pa.Table) -> tuple[Integers, Integers]:
         both[~_mask(agrees)], "the person is not the one of the photo",
         why="if both are given, they must agree", fix="correct one of them, or leave `person_id` empty",
     )  # fmt: skip
-    rows_of, _ = _matched(table["person_id"], file.person)
+    rows_of = _matched(table["person_id"], file.person)
     who, _ = encoded(file.person)
     alone = np.flatnonzero(~by_path)
     counts = np.array([len(rows_of[code]) for code in who[alone]], np.int64)
@@ -215,8 +215,8 @@ def _places(file: _File, table: pa.Table) -> tuple[Integers, Integers]:
     )
 
 
-def _matched(column: pa.ChunkedArray, wanted: pa.ChunkedArray) -> tuple[list[Integers], pa.Array]:
-    """Return the rows of `column` that hold each different text of `wanted`, and these texts.
+def _matched(column: pa.ChunkedArray, wanted: pa.ChunkedArray) -> list[Integers]:
+    """Return the rows of `column` that hold each different text of `wanted`, in order.
 
     Only what is wanted is put into a hash table: it is small where the column has millions of rows.
     """
@@ -225,13 +225,13 @@ def _matched(column: pa.ChunkedArray, wanted: pa.ChunkedArray) -> tuple[list[Int
     rows = np.flatnonzero(place >= 0)
     rows = rows[np.argsort(place[rows], kind="stable")]
     ends = np.cumsum(np.bincount(place[rows], minlength=len(texts)))
-    return np.split(rows, ends[:-1]) if len(texts) else [], texts
+    return np.split(rows, ends[:-1]) if len(texts) else []
 
 
-def _decided(
+def _cells(
     file: _File, row: Integers, line: Integers, factor: Integers, level: Integers, number: NDArray[np.float64]
 ) -> Cells:
-    """Return each cell once: a path's line wins over a person's, and equals must agree."""
+    """Return each cell once: a path's line overrides a person's, and equals must agree."""
     is_person = _mask(file.path.is_null())[line]
     order = np.lexsort((line, is_person, factor[line], row))
     row, line, is_person = row[order], line[order], is_person[order]
@@ -249,15 +249,15 @@ def _decided(
         "two values for the same photo", why="nothing says which of them is right",
         fix="delete one of the lines",
     )  # fmt: skip
-    # Lines that agree are all kept until each has been asked what it expects to find.
+    # Lines that agree are all kept until what each expects is compared with what there is.
     return cells.take(np.flatnonzero(begins | rival))
 
 
-def _check_expected(file: _File, cells: Cells, state: State, factor: Integers, space: LabelSpace) -> None:
+def _check_expected(file: _File, cells: Cells, now: LabelledTable, factor: Integers) -> None:
     """Refuse lines whose `from` is not what there is: they were written for other labels."""
-    level, number = _parsed(file, file.expected, factor, space)
+    level, number = _parsed(file, file.expected, factor, now.space)
     given = level[cells.line] >= 0
-    now_level, now_number = state.at(cells)
+    now_level, now_number = now.at(cells)
     wants_number = ~np.isnan(number[cells.line])
     fits = np.where(wants_number, number[cells.line] == now_number, level[cells.line] == now_level)
     file.refuse(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from maskkit.errors import MaskkitError
 from maskkit.labels import Factor, LabelSpace
 from maskkit.options.rules import named_factor
+from maskkit.sources.manifest_columns import replaced
 
 log = logging.getLogger(__name__)
 
@@ -22,58 +25,74 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?")  # the minus of -5--3 that stands between numbers
 
 
-def with_train_cuts(table: pa.Table, space: LabelSpace, cuts: Mapping[str, Sequence[float]]) -> pa.Table:
-    """Return the table with `target` made of other cuts; `label`, which is scored, stays.
-
-    A row whose number is not known, or that has no label, keeps its target.
-
-    Args:
-        table: With `target` and a column per factor.
-        space: The label space, whose own cuts the labels are made of.
-        cuts: Where each level but the first begins, per numeric factor.
-
-    Raises:
-        MaskkitError: A factor is not there or has no cuts, or the cuts do not fit its levels.
-    """
-    target = pc.fill_null(table["target"], -1).to_numpy().astype(np.int64)  # (rows,)
-    for name, given in cuts.items():
-        truth = named_factor(name, space, option="--train-cuts")
-        factor, place = _recut(truth, given), space.factors.index(truth)
-        stride = prod(space.shape[place + 1 :])  # from one level of this factor to the next
-        number = _numbers(table[name])
-        known = ~np.isnan(number) & (target >= 0)
-        level = np.searchsorted(np.asarray(factor.cuts, np.float64), number[known], side="right")
-        target[known] += (level - target[known] // stride % len(factor.levels)) * stride
-    if not cuts:
-        return table
-    return _replaced(table, "target", pa.array(target.astype(np.int16), mask=target < 0))
-
-
-def with_ignored(table: pa.Table, space: LabelSpace, rules: Mapping[str, Sequence[str]]) -> pa.Table:
-    """Return the table with weight 0 where a rule matches: never trained on, and still scored.
-
-    A rule that no row matches is warned of: it may be mistyped.
+@dataclass(frozen=True)
+class TargetRules:
+    """What is trained on in place of the labels, which are what is scored and stay as they are.
 
     Args:
-        table: With `weight` and a column per factor.
-        space: The label space.
-        rules: Per factor what is left out: level names, or for a number `57` or `57-59`, both ends included.
-
-    Raises:
-        MaskkitError: A factor is not there, or a value is neither a level nor a range of it.
+        train_cuts: Where each level but the first begins, per numeric factor, for `target` alone.
+        ignore: What gets weight 0, per factor: level names, or for a number `57` or `57-59`, both ends
+            included.
     """
-    ignored = np.zeros(len(table), np.bool_)
-    for name, values in rules.items():
-        factor = named_factor(name, space, option="--ignore")
-        matches = _in_ranges if factor.is_numeric else _of_levels
-        for value, found in zip(values, matches(table[name], factor, values), strict=True):
-            if not found.any():
-                log.warning("--ignore %s=%s matches no photo", name, value)
-            ignored |= found
-    if not ignored.any():
+
+    train_cuts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    ignore: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def applied(self, table: pa.Table, space: LabelSpace) -> pa.Table:
+        """Return the table with other targets and weights.
+
+        A row whose number is not known, or that has no label, keeps its target. A value to ignore that no
+        row has is warned of: it may be mistyped.
+
+        Args:
+            table: With `target`, `weight` and a column per factor.
+            space: The label space, whose own cuts the labels are made of.
+
+        Raises:
+            MaskkitError: A factor is not there, cuts do not fit its levels, or a value is neither a level nor
+                a range of it.
+        """
+        if self.train_cuts:
+            target = self._target(table, space)
+            table = replaced(table, "target", pa.array(target.astype(np.int16), mask=target < 0))
+        ignored = self._ignored(table, space)
+        if ignored.any():
+            weight = np.where(ignored, np.float32(0), table["weight"].to_numpy())
+            table = replaced(table, "weight", pa.array(weight))
         return table
-    weight = np.where(ignored, np.float32(0), table["weight"].to_numpy())
-    return _replaced(table, "weight", pa.array(weight))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both as options for a manifest's history."""
+        return {
+            "train_cuts": {factor: list(cuts) for factor, cuts in self.train_cuts.items()},
+            "ignore": {factor: list(values) for factor, values in self.ignore.items()},
+        }
+
+    def _target(self, table: pa.Table, space: LabelSpace) -> NDArray[np.int64]:
+        target = np.array(pc.fill_null(table["target"], -1).to_numpy(), np.int64)  # (rows,)
+        for name, given in self.train_cuts.items():
+            truth = named_factor(name, space, option="--train-cuts")
+            factor, place = _recut(truth, given), space.factors.index(truth)
+            stride = prod(space.shape[place + 1 :])  # from one level of this factor to the next
+            number = _numbers(table[name])
+            known = ~np.isnan(number) & (target >= 0)
+            level = np.searchsorted(np.asarray(factor.cuts, np.float64), number[known], side="right")
+            target[known] += (level - target[known] // stride % len(factor.levels)) * stride
+        return target
+
+    def _ignored(self, table: pa.Table, space: LabelSpace) -> NDArray[np.bool_]:
+        ignored = np.zeros(len(table), np.bool_)
+        for name, values in self.ignore.items():
+            factor = named_factor(name, space, option="--ignore")
+            matches = _in_ranges if factor.is_numeric else _of_levels
+            for value, found in zip(values, matches(table[name], factor, values), strict=True):
+                if not found.any():
+                    log.warning("--ignore %s=%s matches no photo", name, value)
+                ignored |= found
+        return ignored
+
+
+AS_LABELLED = TargetRules()
 
 
 def _recut(factor: Factor, cuts: Sequence[float]) -> Factor:
@@ -112,24 +131,17 @@ def _in_ranges(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -
 
 
 def _of_levels(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -> list[NDArray[np.bool_]]:
-    strangers = [value for value in values if value not in factor.levels]
-    if strangers:
+    unknown = [value for value in values if value not in factor.levels]
+    if unknown:
         raise MaskkitError(
-            f"--ignore {factor.name}={','.join(strangers)}",
+            f"--ignore {factor.name}={','.join(unknown)}",
             why=f"the levels of {factor.name} are {', '.join(factor.levels)}",
             fix="correct the value",
         )
     texts = column.cast(pa.string())
-    return [
-        pc.fill_null(pc.equal(texts, value), False).to_numpy(zero_copy_only=False).astype(np.bool_)
-        for value in values
-    ]
+    return [np.asarray(pc.fill_null(pc.equal(texts, value), False).to_numpy(), np.bool_) for value in values]
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return numbers, (rows,); NaN where there is none."""
-    return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), np.float64)
-
-
-def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    return table.set_column(table.column_names.index(name), name, values)
+    return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)

@@ -20,7 +20,7 @@ from maskkit.drawing.population import Person, population
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.survey import keep_freed_memory
 from maskkit.progress import track
-from maskkit.sources.competition import STATES
+from maskkit.sources.layouts import STATES
 
 RACE = "Drawn"  # fills a column that the competition has, and marks the files as made here
 OLDEST, OLDEST_TESTED = 6, 2  # at least so many per gender are 60 or older, if the number of people allows it

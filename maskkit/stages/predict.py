@@ -25,7 +25,7 @@ from maskkit.predicting.averaging import from_average
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
 from maskkit.predicting.inference import Inference, Members
 from maskkit.predicting.progress_file import ProgressFile
-from maskkit.sources.listed import unlabelled_folder
+from maskkit.sources.manifest_columns import unlabelled_folder
 
 log = logging.getLogger(__name__)
 

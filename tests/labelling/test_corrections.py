@@ -8,6 +8,7 @@ import pytest
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
+from maskkit.labelling.targets import TargetRules
 from maskkit.labels import HOME
 from maskkit.stages.label import label
 
@@ -146,7 +147,9 @@ def test_a_class_folder_knows_the_band_that_a_correction_of_another_factor_keeps
 
 def test_the_file_is_an_input_of_the_record_with_its_digest(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "fix.csv").write_text("path,column,value\na/1.jpg,age,61\n")
-    after = label(photos, corrections=tmp_path / "fix.csv", train_cuts={"age": [30, 62]}, no_check=True)
+    after = label(
+        photos, corrections=tmp_path / "fix.csv", targets=TargetRules({"age": [30, 62]}), no_check=True
+    )
     (given,) = [item for item in after.header.history[0].inputs if item.option == "corrections"]
     assert (given.path, given.sha256) == (str(tmp_path / "fix.csv"), Source.open(tmp_path / "fix.csv").sha256)
     assert row(after, "a/1.jpg")["target"] == 1  # cut from the corrected age

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from maskkit.errors import MaskkitError
-from maskkit.labelling.targets import with_ignored, with_train_cuts
+from maskkit.labelling.targets import TargetRules
 from maskkit.labels import HOME, Factor, LabelSpace
 
 TWO = LabelSpace(
@@ -36,7 +36,7 @@ def home(ages: Sequence[int | None]) -> pa.Table:
 
 def test_other_cuts_change_the_target_and_not_the_label() -> None:
     before = home([29, 30, 57, 58, 59, 60, 80])
-    after = with_train_cuts(before, HOME, {"age": [30, 58]})
+    after = TargetRules(train_cuts={"age": [30, 58]}).applied(before, HOME)
     assert after["target"].to_pylist() == [3, 4, 4, 5, 5, 5, 5]
     assert after.drop_columns(["target"]).equals(before.drop_columns(["target"]))
     assert after.schema == before.schema
@@ -46,14 +46,15 @@ def test_a_row_without_a_number_or_a_label_keeps_its_target() -> None:
     table = home([59, None, 59])
     labels = pa.array([4, 4, None], pa.int16())
     table = table.set_column(3, "label", labels).set_column(4, "target", labels)
-    assert with_train_cuts(table, HOME, {"age": [30, 58]})["target"].to_pylist() == [5, 4, None]
+    after = TargetRules(train_cuts={"age": [30, 58]}).applied(table, HOME)
+    assert after["target"].to_pylist() == [5, 4, None]
 
 
 def test_each_numeric_factor_has_its_own_cuts_wherever_it_stands() -> None:
-    index = TWO.index_of((0, 1, 1))
+    index = TWO.names.index("short/no/mild")
     table = pa.table({"height": [1.65], "hat": ["no"], "cold": [5], "target": pa.array([index], pa.int16())})
-    after = with_train_cuts(table, TWO, {"cold": [6, 20], "height": [1.6]})
-    assert after["target"].to_pylist() == [TWO.index_of((1, 1, 0))]
+    after = TargetRules(train_cuts={"cold": [6, 20], "height": [1.6]}).applied(table, TWO)
+    assert after["target"].to_pylist() == [TWO.names.index("tall/no/frost")]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_each_numeric_factor_has_its_own_cuts_wherever_it_stands() -> None:
 )
 def test_cuts_that_do_not_fit_are_refused(cuts: Mapping[str, Sequence[float]], what: str, why: str) -> None:
     with pytest.raises(MaskkitError) as caught:
-        with_train_cuts(home([20]), HOME, cuts)
+        TargetRules(train_cuts=cuts).applied(home([20]), HOME)
     assert what in caught.value.what
     assert why in caught.value.why
 
@@ -92,14 +93,14 @@ def test_a_range_takes_both_ends_and_what_has_no_number_is_never_in_it(
 ) -> None:
     cold = [-3, -2, 0, 1.5, 56.5, 57, 58, 59, 59.5, None]
     table = pa.table({"cold": cold, "weight": pa.array(np.ones(len(cold), np.float32))})
-    after = with_ignored(table, TWO, {"cold": values})
+    after = TargetRules(ignore={"cold": values}).applied(table, TWO)
     assert after.filter(pa.array(after["weight"].to_numpy() > 0))["cold"].to_pylist() == left
     assert after["weight"].type == pa.float32()
 
 
 def test_levels_are_named() -> None:
     table = pa.table({"hat": ["yes", None, "no"], "weight": pa.array([1, 1, 1], pa.float32())})
-    assert with_ignored(table, TWO, {"hat": ["no"]})["weight"].to_pylist() == [1, 1, 0]
+    assert TargetRules(ignore={"hat": ["no"]}).applied(table, TWO)["weight"].to_pylist() == [1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +116,13 @@ def test_levels_are_named() -> None:
 def test_a_rule_that_means_nothing_is_refused(rules: Mapping[str, Sequence[str]], what: str) -> None:
     table = pa.table({"hat": ["yes"], "cold": [3], "weight": pa.array([1], pa.float32())})
     with pytest.raises(MaskkitError) as caught:
-        with_ignored(table, TWO, rules)
+        TargetRules(ignore=rules).applied(table, TWO)
     assert what in caught.value.what
 
 
 def test_a_rule_that_no_photo_matches_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     table = home([20, 58])
     with caplog.at_level(logging.WARNING, "maskkit"):
-        after = with_ignored(table, HOME, {"age": ["58", "99"]})
+        after = TargetRules(ignore={"age": ["58", "99"]}).applied(table, HOME)
     assert [record.message for record in caplog.records] == ["--ignore age=99 matches no photo"]
     assert after["weight"].to_pylist() == [1, 0]

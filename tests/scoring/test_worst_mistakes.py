@@ -41,6 +41,6 @@ def test_losses_are_the_cross_entropy_and_finite() -> None:
 
 
 def test_names_the_factors_that_differ() -> None:
-    wear, none = HOME.index_of([0, 0, 1]), HOME.index_of([2, 0, 2])
+    wear, none = HOME.names.index("wear/male/30to59"), HOME.names.index("none/male/60plus")
     assert factors_apart(HOME, wear, none) == ("mask", "age")
     assert factors_apart(HOME, wear, wear) == ()

@@ -18,7 +18,7 @@ from maskkit.artifacts.header import Header
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError
-from maskkit.sources.competition import STATES
+from maskkit.sources.layouts import STATES
 from maskkit.stages.audit import audit, corrections, flagged, refuse_leaks
 from maskkit.stages.label import label
 from maskkit.stages.split import split

@@ -19,7 +19,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
-from maskkit.sources.competition import STATES
+from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
 
 HEADER = "path,mask,gender,age\n"

@@ -22,6 +22,7 @@ from maskkit.errors import MaskkitError, RefusedError
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
+from maskkit.labelling.targets import TargetRules
 from maskkit.labels import Factor, LabelSpace
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
@@ -174,7 +175,7 @@ def test_out_of_fold_averages_all_who_have_not_seen_the_person(
 def test_people_nobody_was_trained_on_are_answered_for_by_their_fold_alone(
     train_csv: Path, quick: TrainOptions, tmp_path: Path
 ) -> None:
-    ignoring = split(label(train_csv, ignore={"age": ["58-60"]}), folds=2)
+    ignoring = split(label(train_csv, targets=TargetRules(ignore={"age": ["58-60"]})), folds=2)
     assert (ignoring.table["weight"].to_numpy() == 0).any()
     options = replace(quick, epochs=1)
     paths = [

@@ -14,6 +14,7 @@ from maskkit.artifacts.parquet import to_parquet
 from maskkit.artifacts.predictions import Form, Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError
+from maskkit.labelling.targets import TargetRules
 from maskkit.labels import HOME
 from maskkit.stages.label import label
 from maskkit.stages.show import header_of, show
@@ -57,7 +58,7 @@ def test_a_manifest_tells_where_training_departs_from_the_truth(train_csv: Path,
     assert "trained as" not in plain
     fixes = Source("fix.csv", pa.py_buffer(b"person_id,column,value\n000001,gender,female\n"))
     given = label(
-        train_csv, train_cuts={"age": [30, 58]}, ignore={"age": ["19"]}, corrections=fixes, no_check=True
+        train_csv, targets=TargetRules({"age": [30, 58]}, {"age": ["19"]}), corrections=fixes, no_check=True
     )
     facts = show(source(given.to_bytes()))
     aged = [row["age"] for row in labels.table.to_pylist()]

@@ -14,6 +14,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.labelling.targets import TargetRules
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.precision_trial import Work
@@ -166,7 +167,8 @@ def test_the_loss_counts_the_targets_of_the_rows_trained_on_alone(
     train_csv: Path, one_epoch: TrainOptions, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = split(
-        label(train_csv, train_cuts={"age": [30, 58]}, ignore={"age": ["19", "44"]}, no_check=True), folds=3
+        label(train_csv, targets=TargetRules({"age": [30, 58]}, {"age": ["19", "44"]}), no_check=True),
+        folds=3,
     )
     seen: list[list[int]] = []
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
-from maskkit.sources.photo_tables import read_table, table_photos
+from maskkit.sources.layouts import PhotoTable
+from maskkit.sources.reading import photo_table, read_table
 
 
 def read(data: str | bytes) -> pa.Table:
@@ -126,7 +127,7 @@ def test_a_table_without_rows_is_refused(data: str | bytes) -> None:
 def photos(text: str) -> dict[str, list[object]]:
     return {
         name: values.to_pylist()
-        for name, values in table_photos(read(text), Path("r"), HOME, name="t").columns.items()
+        for name, values in PhotoTable(read(text), Path("r"), "t").listing(HOME).columns.items()
     }
 
 
@@ -153,3 +154,30 @@ def test_lacking_columns_are_named_beside_those_there_are(header: str, lacking: 
         photos(f"{header}\n{','.join('x' * len(header.split(',')))}\n")
     assert caught.value.what == f"t has no column {lacking}"
     assert header.replace(",", ", ") in caught.value.why
+
+
+def test_photos_are_under_the_root_given_or_in_images_beside_the_table_or_beside_it(tmp_path: Path) -> None:
+    table = tmp_path / "train.csv"
+    table.write_text("path\na.jpg\n")
+    images = tmp_path / "images"
+    images.touch()
+
+    def root(given: str | None = None) -> Path:
+        return photo_table(Source.open(table), root=given).root
+
+    assert root() == tmp_path  # a file of that name is no folder
+    images.unlink()
+    assert root() == tmp_path
+    images.mkdir()
+    assert root() == images
+    assert root("elsewhere") == Path("elsewhere")
+
+
+def test_the_photos_of_a_piped_table_are_looked_for_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    piped = Source("-", pa.py_buffer(b"path\na.jpg\n"))
+    assert photo_table(piped).root == Path()
+    (tmp_path / "images").mkdir()
+    assert photo_table(piped).root == Path("images")

@@ -1,18 +1,93 @@
-"""From what cells of a table say to what a manifest holds; each different value is looked at once."""
+"""From what a source lists to the columns of a manifest; each different value of a cell is read once."""
 
 from __future__ import annotations
 
+import logging
 import posixpath
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.checks import NOT_RELATIVE
+from maskkit.artifacts.checks import COLUMNS, LEVEL, NOT_RELATIVE, check, labels_from_factors
 from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Header, Input, Record
+from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
+from maskkit.imaging.checking import unchecked
 from maskkit.labels import Factor, LabelSpace
+from maskkit.sources.layouts import Listing, folder_photos
+
+log = logging.getLogger(__name__)
+
+
+def unlabelled_folder(folder: Path, space: LabelSpace) -> Manifest:
+    """Return the manifest of the photos under a folder as `label --unlabelled --no-check` makes it.
+
+    Raises:
+        MaskkitError: There are none.
+    """
+    name, header = str(folder), Header("manifest", space)
+    table = check(listed(folder_photos(folder, space, unlabelled=True), space, name=name), header, name=name)
+    digest = unchecked(table["path"])
+    options = {"root": name, "unlabelled": True, "no_check": True}
+    inputs = (Input(name, digest), Input(name, digest, option="root"))
+    manifest = Manifest(table, Header("manifest", space, (Record("label", options, inputs),)))
+    return Manifest(table, manifest.header, Source(name, pa.py_buffer(manifest.to_bytes())))
+
+
+def listed(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
+    """Return the columns of a manifest for what a source lists, before they are checked.
+
+    Args:
+        listing: Photos as the source names them.
+        space: The classes.
+        name: Of the source, for error texts.
+    """
+    rows, given = len(listing), listing.columns
+    unknown = pa.chunked_array([pa.nulls(rows, pa.string())])
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {
+        "path": _paths(given["path"], name=name),
+        "person_id": pc.utf8_trim_whitespace(text(given.get("person_id", unknown), "person_id")),
+    }
+    for factor in space.factors:
+        values = given.get(factor.name, unknown)
+        columns[factor.name] = numbers(factor, values) if factor.is_numeric else levels(factor, values)
+    label = labels_from_factors(pa.table(columns), space, name=name)
+    if "label" in given:
+        known = classes(given["label"], space)  # class folders name the class, not the age
+        label = np.where(known >= 0, known, label)
+    truth = pa.array(label.astype(np.int16), mask=label < 0)
+    columns |= {
+        "label": truth,
+        "target": truth,
+        "weight": pa.array(np.ones(rows, np.float32)),
+        "origin": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int16), ["given"]).cast(LEVEL),
+    }
+    own = [column for column in COLUMNS if column in given and column not in ("path", "person_id", "label")]
+    if own:
+        log.warning("left out the columns %s of %s: later stages make them", ", ".join(own), name)
+    others = {column: values for column, values in given.items() if column not in {*columns, *COLUMNS}}
+    return pa.table({**columns, **others})
+
+
+def _paths(values: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
+    """Return paths in one spelling, after making sure that there are some."""
+    if values.null_count:
+        raise MaskkitError(
+            f"{name} has no path in row {pc.index(values.is_null(), True).as_py() + 1}",
+            why="the path names the photo",
+            fix="correct the table",
+        )
+    return short_paths(values)
+
+
+def replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    """Return the table with other values of a column that it has."""
+    return table.set_column(table.column_names.index(name), name, values)
 
 
 def text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -52,14 +127,14 @@ def classes(column: pa.ChunkedArray, space: LabelSpace) -> NDArray[np.int64]:
     numbers = {name: index for index, name in enumerate(space.names)}
     numbers |= {str(index): index for index in range(len(space))}
     found = values.to_pylist()
-    strangers = sorted({value for value in found if value and value not in numbers})
-    if strangers:
+    unknown = sorted({value for value in found if value and value not in numbers})
+    if unknown:
         raise MaskkitError(
-            f"label has the values {examples(strangers)}",
+            f"label has the values {examples(unknown)}",
             why=f"it is a class, 0 to {len(space) - 1} or a name such as {space.names[0]}, or empty",
             fix="correct or rename the column",
         )
-    # The last answers for code -1, which is null.
+    # The last stands for code -1, which is null.
     return np.array([*(numbers.get(value, -1) for value in found), -1], np.int64)[codes]
 
 
@@ -70,10 +145,10 @@ def levels(factor: Factor, column: pa.ChunkedArray) -> pa.DictionaryArray:
     place = pc.index_in(names, value_set=pa.array(factor.levels, pa.string()))
     if place.null_count:
         used = np.isin(np.arange(len(values)), codes) & place.is_null().to_numpy(zero_copy_only=False)
-        strangers = sorted(set(names.filter(pa.array(used)).to_pylist()))
-        if strangers:
+        unknown = sorted(set(names.filter(pa.array(used)).to_pylist()))
+        if unknown:
             raise MaskkitError(
-                f"{factor.name} has the values {examples(strangers)}",
+                f"{factor.name} has the values {examples(unknown)}",
                 why=f"the levels of {factor.name} are {', '.join(factor.levels)}",
                 fix="correct the table, or describe your own levels with --task",
             )

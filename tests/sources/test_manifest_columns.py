@@ -7,7 +7,7 @@ import pytest
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
-from maskkit.sources.listed import unlabelled_folder
+from maskkit.sources.manifest_columns import unlabelled_folder
 from maskkit.stages.label import label
 
 

@@ -1,10 +1,9 @@
-"""Tables of photos: any CSV or Parquet with a path column and a column per factor."""
+"""Tables of photos or corrections: any CSV in UTF-8, or Parquet."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,19 @@ import pyarrow.csv as pacsv
 
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
-from maskkit.labels import LabelSpace
-from maskkit.sources.listing import Listing
+from maskkit.sources.layouts import PhotoTable
+
+
+def photo_table(source: Source, *, root: str | None = None) -> PhotoTable:
+    """Read a table of photos that are under `root`, or in `images` beside the table, or else beside it.
+
+    Raises:
+        MaskkitError: It is neither CSV nor Parquet, or has no rows.
+    """
+    beside = Path() if source.name == "-" else Path(source.name).parent
+    images = beside / "images"
+    folder = Path(root) if root is not None else images if images.is_dir() else beside
+    return PhotoTable(read_table(source), folder, source.name)
 
 
 def read_table(source: Source) -> pa.Table:
@@ -69,9 +79,9 @@ def _from_parquet(source: Source) -> pa.Table:
 
 
 def _from_csv(source: Source) -> pa.Table:
-    """Read the regular by Arrow, fast and within memory, and let pandas judge or read the rest.
+    """Read what is regular by Arrow, fast and within memory, and let pandas judge or read the rest.
 
-    pandas takes commas at the end of lines, short lines, and quotes after a space; and it says in
+    pandas takes commas at the end of lines, short lines, and spaces after a comma; and it says in
     which line there are too many cells.
     """
     names, lines = _header_line(source)
@@ -80,12 +90,9 @@ def _from_csv(source: Source) -> pa.Table:
             table = _regular(source, names, lines)
         except pa.ArrowInvalid:
             return _irregular(source)
-        is_spaced = [pc.any(pc.starts_with(column, " ")).as_py() for column in table.columns]
-        if not any(is_spaced):
+        if not any(pc.any(pc.starts_with(column, " ")).as_py() for column in table.columns):
             return table
-        if re.search(b'"', memoryview(source.data)) is None:
-            return pa.table([_without_lead(column) for column in table.columns], names=names)
-    return _irregular(source)  # quotes and spaces: Arrow does not tell whether a space was quoted
+    return _irregular(source)  # spaces: Arrow does not say whether one was quoted
 
 
 def _header_line(source: Source) -> tuple[list[str], int]:
@@ -107,12 +114,6 @@ def _regular(source: Source, names: list[str], lines: int) -> pa.Table:
     )
 
 
-def _without_lead(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Pass over the spaces after a comma; a cell of nothing else is empty."""
-    column = pc.utf8_ltrim(column, " ")
-    return pc.if_else(pc.equal(column, ""), None, column)
-
-
 def _irregular(source: Source) -> pa.Table:
     import pandas as pd  # half a second, and only a table out of the ordinary needs it
 
@@ -130,23 +131,3 @@ def _irregular(source: Source) -> pa.Table:
         )
     cells = frame.astype(object).where(frame.notna(), None)
     return pa.table({str(name): pa.array(cells[name].tolist(), pa.string()) for name in frame.columns})
-
-
-def table_photos(table: pa.Table, root: Path, space: LabelSpace, *, name: str) -> Listing:
-    """List the photos of a table; every column is kept.
-
-    Raises:
-        MaskkitError: There is no `path`, or there are columns for some factors but not for all.
-    """
-    names = [factor.name for factor in space.factors]
-    absent = [factor for factor in names if factor not in table.column_names]
-    if "path" not in table.column_names or 0 < len(absent) < len(names):
-        lacking = absent if "path" in table.column_names else ["path", *absent]
-        raise MaskkitError(
-            f"{name} has no column {', '.join(lacking)}",
-            why=f"it has {', '.join(table.column_names)}; photos are listed by `path`, "
-            f"and their class is made of {', '.join(names)}",
-            fix="rename or add the columns; leave all factors out for photos without labels, "
-            "or describe your own factors with --task",
-        )
-    return Listing(root, dict(zip(table.column_names, table.columns, strict=True)))
