@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
-from maskkit.splitting.codes import joined, numbered
 from maskkit.splitting.leftovers import place_leftovers
+from maskkit.splitting.strata import joined, numbered
 
 MOST_FOLDS = int(np.iinfo(np.int16).max)
 
@@ -19,11 +19,11 @@ MOST_FOLDS = int(np.iinfo(np.int16).max)
 def class_counts(
     group: NDArray[np.int64], label: NDArray[np.int64], *, groups: int, classes: int
 ) -> NDArray[np.int64]:
-    """Count the images of each group per class, int64 (groups, classes), a class at a time in memory.
+    """Count the photos of each group per class, int64 (groups, classes), a class at a time in memory.
 
     Args:
-        group: Group of each image, 0 to `groups - 1`, (images,).
-        label: Class of each image, 0 to `classes - 1`, (images,).
+        group: Group of each photo, 0 to `groups - 1`, (photos,).
+        label: Class of each photo, 0 to `classes - 1`, (photos,).
         groups: Number of groups.
         classes: Number of classes.
     """
@@ -38,14 +38,14 @@ def stratified_group_folds(
     folds: int = 5,
     seed: int = 0,
 ) -> NDArray[np.int16]:
-    """Deal groups into folds that are alike in images per class, in size and in strata.
+    """Deal groups into folds that are alike in photos per class, in size and in strata.
 
     Groups of one kind (equal counts and stratum) are spread evenly: two folds differ by at most
     one of them. No fold is empty. How many of each kind a fold gets does not depend on the order
     of the groups.
 
     Args:
-        counts: Images of each group per class, (groups, classes).
+        counts: Photos of each group per class, (groups, classes).
         stratum: A finer stratum of each group, such as gender and five-year age band, (groups,), or
             several, (groups, stratifiers); any numbers. Balanced too where the classes leave a
             choice, each stratifier by itself. None if there is none.
@@ -84,12 +84,12 @@ def holdout_groups(
     share: float,
     seed: int = 0,
 ) -> NDArray[np.int16]:
-    """Hold out groups with `share` of the images of each class, of all, and of each stratum.
+    """Hold out groups with `share` of the photos of each class, of all, and of each stratum.
 
     Args:
-        counts: Images of each group per class, (groups, classes).
+        counts: Photos of each group per class, (groups, classes).
         stratum: Finer strata of each group, as in `stratified_group_folds`.
-        share: Share of the images to hold out, between 0 and 1, both excluded. At least one group
+        share: Share of the photos to hold out, between 0 and 1, both excluded. At least one group
             is held out and at least one is not, however small or large the share.
         seed: Another seed holds out other groups.
 
@@ -104,7 +104,7 @@ def holdout_groups(
         raise MaskkitError(
             f"cannot hold out a share of {share}",
             why="the share lies between 0 and 1, both excluded",
-            fix="use --holdout 0.2 to hold out a fifth of the images",
+            fix="use --holdout 0.2 to hold out a fifth of the photos",
         )
     if len(counts) < 2:
         raise MaskkitError(
@@ -124,9 +124,9 @@ def _check_counts(counts: NDArray[np.int64]) -> None:
     if counts.size and counts.min() < 0:
         group, label = np.argwhere(counts < 0)[0]
         raise MaskkitError(
-            f"group {group} has {counts[group, label]} images of class {label}",
-            why="a number of images is 0 or more",
-            fix="count the images of each group and class",
+            f"group {group} has {counts[group, label]} photos of class {label}",
+            why="a number of photos is 0 or more",
+            fix="count the photos of each group and class",
         )
 
 

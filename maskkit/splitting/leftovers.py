@@ -1,7 +1,7 @@
 """Place the groups that dealing leaves over, so that they even out what the folds lack.
 
 The objective is the sum over folds of squared relative deviations from the share aimed at: of the
-images of each class, of all images, and with less weight of each stratum and of the groups. Each
+photos of each class, of all photos, and with less weight of each stratum and of the groups. Each
 group goes where it lowers the objective most; then groups move or swap until nothing improves.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # The weights of squared relative deviations; those of each class and of the fold size are 1.
-# A stratum holds fewer images than a class, so one person weighs more in it: at full weight the
+# A stratum holds fewer photos than a class, so one person weighs more in it: at full weight the
 # many small strata would outvote the classes, which every score is about.
 STRATUM_WEIGHT = 0.1
 # Decides between folds that are otherwise equal, and draws a group to a fold without any.
@@ -39,7 +39,7 @@ def place_leftovers(
 
     Args:
         fold: Fold of each group as dealt, -1 where it has none yet, (groups,).
-        counts: Images of each group per class, (groups, classes).
+        counts: Photos of each group per class, (groups, classes).
         strata: Stratum of each group by each stratifier, codes without gaps, (groups, stratifiers).
         kind: Kind of each group, codes without gaps, (groups,): groups of one kind are equal in
             counts and strata. No two of the groups to place that are of one kind
@@ -71,9 +71,9 @@ class _Leftovers:
     """Groups yet to be placed, in measures scaled so that the objective is a plain sum of squares.
 
     Args:
-        features: Images of each class, all images, and 1, as shares of their totals, (groups, measures).
+        features: Photos of each class, all photos, and 1, as shares of their totals, (groups, measures).
         stratum: One number for each stratifier and stratum, (groups, stratifiers).
-        stratum_feature: Images as a share of those of the stratum, (groups, stratifiers). As a
+        stratum_feature: Photos as a share of those of the stratum, (groups, stratifiers). As a
             column per stratum it would be one number among many zeros.
         kind: (groups,). No two groups of a kind may share a fold.
     """
@@ -176,12 +176,12 @@ def _measure(
 
 
 def _amounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return images of each class, all images, and 1, of each group, (groups, classes + 2)."""
+    """Return photos of each class, all photos, and 1, of each group, (groups, classes + 2)."""
     return np.column_stack([counts, counts.sum(axis=1), np.ones(len(counts))])
 
 
 def _in_strata(stratum: NDArray[np.int64], images: NDArray[np.float64], strata: int) -> NDArray[np.float64]:
-    """Sum images, (groups,), over each stratum of (groups, stratifiers); return (strata,)."""
+    """Sum photos, (groups,), over each stratum of (groups, stratifiers); return (strata,)."""
     weights = np.broadcast_to(images[:, None], stratum.shape)
     return np.bincount(stratum.ravel(), weights=weights.ravel(), minlength=strata).astype(np.float64)
 

@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.errors import MaskkitError
-from maskkit.splitting.codes import distinct
+from maskkit.splitting.strata import distinct
 
-TABLE = 16  # pairs of a group and a cell, per image, up to which they are counted in a table
+TABLE = 16  # pairs of a group and a cell, per photo, up to which they are counted in a table
 
 
 @dataclass(frozen=True)
 class FoldQuality:
-    """How people and images of each class are spread over the folds.
+    """How people and photos of each class are spread over the folds.
 
     Args:
-        people: People with an image of the class held out in the fold, (classes, folds). A person
+        people: People with a photo of the class held out in the fold, (classes, folds). A person
             counts once in each class, so these do not add up over classes.
-        images: Images of the class held out in the fold, (classes, folds).
+        photos: Photos of the class held out in the fold, (classes, folds).
         people_per_fold: People held out in each fold, each counted once, (folds,).
-        ideal: Images of each class that a fold would hold if all were alike, (classes,).
-        deviation: `images / ideal - 1`, (classes, folds); 0 for a class without images.
-        size_deviation: The same for all images of the fold, (folds,).
+        ideal: Photos of each class that a fold would hold if all were alike, (classes,).
+        deviation: `images / ideal - 1`, (classes, folds); 0 for a class without photos.
+        size_deviation: The same for all photos of the fold, (folds,).
     """
 
     people: NDArray[np.int64]
@@ -37,13 +37,8 @@ class FoldQuality:
 
     @property
     def images_per_fold(self) -> NDArray[np.int64]:
-        """Images held out in each fold, (folds,)."""
+        """Photos held out in each fold, (folds,)."""
         return np.asarray(self.images.sum(axis=0))
-
-    @property
-    def class_deviation(self) -> NDArray[np.float64]:
-        """Largest relative deviation of each class, without sign, (classes,)."""
-        return np.asarray(np.abs(self.deviation).max(axis=1))
 
     @property
     def max_deviation(self) -> float:
@@ -52,12 +47,12 @@ class FoldQuality:
 
     @property
     def mean_deviation(self) -> float:
-        """Mean relative deviation, without sign, over the folds and the classes that have images."""
+        """Mean relative deviation, without sign, over the folds and the classes that have photos."""
         present = np.abs(self.deviation[self.ideal > 0])
         return float(present.mean()) if present.size else 0.0
 
     def to_json(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return people, images and deviations per fold, and of each class by its name."""
+        """Return people, photos and deviations per fold, and of each class by its name."""
         classes = {
             name: {
                 "people": self.people[index].tolist(),
@@ -77,10 +72,10 @@ class FoldQuality:
 
 
 def fold_quality(manifest: Manifest) -> FoldQuality:
-    """Count the people and images of each class in each fold of a split manifest.
+    """Count the people and photos of each class in each fold of a split manifest.
 
     Raises:
-        MaskkitError: It has no labels, or no image is held out in any fold.
+        MaskkitError: It has no labels, or no photo is held out in any fold.
     """
     manifest.need("fold", "label")
     rows = (manifest.labels >= 0) & (manifest.folds != NOT_IN_SPLIT)
@@ -88,7 +83,7 @@ def fold_quality(manifest: Manifest) -> FoldQuality:
     folds = int(fold.max(initial=NEVER_HELD_OUT)) + 1
     if not folds:
         raise MaskkitError(
-            f"{manifest.name} holds out no labelled image",
+            f"{manifest.name} holds out no labelled photo",
             why="each has fold -1, never held out, or none",
             fix="run `maskkit split` first",
         )
@@ -109,15 +104,15 @@ def fold_table(
     folds: int,
     classes: int,
 ) -> FoldQuality:
-    """Count people and images of each class in each fold.
+    """Count people and photos of each class in each fold.
 
-    Images in fold -1 are not counted as held out. With one fold (a hold-out) they are what it is
-    compared with: its ideal is its share of all images, taken of each class.
+    Photos in fold -1 are not counted as held out. With one fold (a hold-out) they are what it is
+    compared with: its ideal is its share of all photos, taken of each class.
 
     Args:
-        fold: Fold of each image, -1 for never held out, (images,).
-        label: Class of each image, (images,).
-        group: Person of each image, as a code from 0 without large gaps, (images,).
+        fold: Fold of each photo, -1 for never held out, (photos,).
+        label: Class of each photo, (photos,).
+        group: Person of each photo, as a code from 0 without large gaps, (photos,).
         folds: Number of folds; 1 for a hold-out.
         classes: Number of classes.
 
@@ -152,24 +147,8 @@ def fold_table(
     )
 
 
-def divided_groups(group: NDArray[np.int64], fold: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Return the groups with images in two or more folds, ascending, each once.
-
-    Fold -1 is a fold like the others here: a model that holds out fold 0 is trained on it.
-
-    Args:
-        group: Group of each image, as a code, (images,).
-        fold: Fold of each image, -1 for never held out, (images,). Leave out images that are not
-            part of the split.
-    """
-    order = np.lexsort((fold, group))
-    group, fold = group[order], fold[order]
-    is_divided = (group[1:] == group[:-1]) & (fold[1:] != fold[:-1])
-    return np.unique(group[1:][is_divided])
-
-
 def _groups_per_cell(group: NDArray[np.int64], cell: NDArray[np.int64], *, cells: int) -> NDArray[np.int64]:
-    """Count the groups with an image in each cell, each once, (cells,)."""
+    """Count the groups with a photo in each cell, each once, (cells,)."""
     groups = int(group.max(initial=-1)) + 1
     pair = group * cells + cell
     if groups * cells <= TABLE * len(pair):  # a byte per pair there may be takes less than sorting
@@ -186,9 +165,9 @@ def _deviation(images: NDArray[np.int64], ideal: NDArray[np.float64]) -> NDArray
 def _check_range(name: str, codes: NDArray[np.integer], least: int, most: int) -> None:
     is_outside = (codes < least) | (codes > most)
     if is_outside.any():
-        image = int(np.argmax(is_outside))
+        photo = int(np.argmax(is_outside))
         raise MaskkitError(
-            f"image {image} has {name} {codes[image]}",
+            f"photo {photo} has {name} {codes[photo]}",
             why=f"each {name} lies between {least} and {most}",
-            fix="leave out images without a label or fold, and number the groups from 0",
+            fix="leave out photos without a label or fold, and number the groups from 0",
         )

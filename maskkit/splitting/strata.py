@@ -1,8 +1,11 @@
-"""Strata: what folds are balanced by besides the classes, as one number per group and stratifier."""
+"""Strata: what folds are balanced by besides the classes, as one number per group and stratifier.
+
+Values, and tuples of them, are numbered by sorting or by a table: millions of them in a blink.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -10,12 +13,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import encoded
-from maskkit.splitting.codes import distinct, numbered
 
 Value = TypeVar("Value", np.float64, np.int64)
 
 FINE_BINS = 64  # of a number; each value its own if there are no more, as of years of age
 NOTHING = -np.inf  # stands for null among numbers, below every bin
+MOST = 2**62  # what a product of sizes may reach in 64 bits
+TABLE = 4  # entries per value up to which a table of all numbers between is faster than sorting
 
 
 def is_countable(column: pa.ChunkedArray) -> bool:
@@ -35,8 +39,8 @@ def group_strata(
 
     Args:
         column: Values of the whole table; null is a stratum of its own.
-        rows: The rows that take part, (images,).
-        group: Group of each of them, 0 to `groups - 1`, each at least once, (images,).
+        rows: The rows that take part, (photos,).
+        group: Group of each of them, 0 to `groups - 1`, each at least once, (photos,).
         groups: Number of groups.
         cuts: Where a bin of numbers ends in any case, such as those between the bands of age.
 
@@ -68,8 +72,8 @@ def of_groups(values: NDArray[Value], group: NDArray[np.int64], groups: int) -> 
     Of equally frequent ones it is the smallest, so that the order of rows does not matter.
 
     Args:
-        values: Of each image, (images,).
-        group: Of each image, 0 to `groups - 1`, each at least once, (images,).
+        values: Of each photo, (photos,).
+        group: Of each photo, 0 to `groups - 1`, each at least once, (photos,).
         groups: Number of groups.
     """
     of_group = np.empty(groups, values.dtype)
@@ -106,14 +110,14 @@ def tied_groups(group: NDArray[np.int64], ties: Sequence[NDArray[np.int64]]) -> 
     """Join groups that share a value of any tie, also by way of others.
 
     They are the connected components of the graph between groups and values, found in time linear in
-    the number of images (Pearce 2005, as SciPy has it).
+    the number of photos (Pearce 2005, as SciPy has it).
 
     Args:
-        group: Group of each image, any numbers, (images,).
-        ties: Values of each image, any numbers from 0 on, each (images,); a negative one ties nothing.
+        group: Group of each photo, any numbers, (photos,).
+        ties: Values of each photo, any numbers from 0 on, each (photos,); a negative one ties nothing.
 
     Returns:
-        The component of each image, 0 to components - 1, (images,).
+        The component of each photo, 0 to components - 1, (photos,).
     """
     from scipy.sparse import coo_array  # takes as long to load as NumPy, and few splits need it
     from scipy.sparse.csgraph import connected_components
@@ -131,3 +135,55 @@ def tied_groups(group: NDArray[np.int64], ties: Sequence[NDArray[np.int64]]) -> 
     one, other = (np.concatenate(side) for side in zip(*ends, strict=True))
     links = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(nodes, nodes))
     return numbered(connected_components(links, directed=False)[1][first].astype(np.int64))
+
+
+def numbered(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the distinct values from 0 in ascending order; return the number of each, int64 (values,)."""
+    if not len(values):
+        return np.zeros(0, np.int64)
+    low, high = int(values.min()), int(values.max())
+    if high - low >= TABLE * len(values) + 1024:
+        return np.unique(values, return_inverse=True)[1]
+    place = values - low if low else values
+    is_there = np.zeros(high - low + 1, np.bool_)
+    is_there[place] = True
+    return np.asarray((np.cumsum(is_there) - 1)[place])
+
+
+def joined(columns: Iterable[NDArray[np.int64]], rows: int) -> NDArray[np.int64]:
+    """Number the distinct rows of a table in lexicographic order.
+
+    The columns become the digits of one 64-bit number, sorted once. Where they would not fit, what is
+    there so far is numbered first, which makes it smaller than the number of rows. A row-wise
+    `np.unique` would compare whole rows as bytes, and takes many times as long.
+
+    Args:
+        columns: Values from 0 on, each (rows,), the first one leading.
+        rows: Their length.
+
+    Returns:
+        The number of each row, (rows,).
+    """
+    key, room = np.zeros(rows, np.int64), 1
+    for column in columns:
+        size = int(column.max(initial=0)) + 1
+        if room * size > MOST:
+            key = numbered(key)
+            room = int(key.max(initial=0)) + 1
+        if room * size > MOST:
+            column = numbered(column)  # noqa: PLW2901 - the same values, as smaller numbers
+            size = int(column.max(initial=0)) + 1
+        key = key * size
+        key += column
+        room *= size
+    return numbered(key)
+
+
+def distinct(values: NDArray[Value]) -> NDArray[Value]:
+    """Return the distinct values, ascending, each once.
+
+    np.unique hashes since NumPy 2.3: up to a hundred times slower than sorting for millions of codes.
+    """
+    values = np.sort(values)
+    is_first = np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]
+    return np.asarray(values[is_first])

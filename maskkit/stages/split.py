@@ -1,4 +1,4 @@
-"""Assign each image to a fold so that no person is in two folds."""
+"""Assign each photo to a fold so that no person is in two folds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from maskkit.artifacts.checks import ADDED, NO_FOLD, divided_people, divided_val
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
 from maskkit.errors import MaskkitError, RefusedError, examples
-from maskkit.splitting.codes import numbered
 from maskkit.splitting.folds import class_counts, holdout_groups, stratified_group_folds
-from maskkit.splitting.strata import group_strata, is_countable, tied_groups
+from maskkit.splitting.strata import group_strata, is_countable, numbered, tied_groups
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +43,10 @@ def split(
             fold, but for pseudo-labelled ones, which are never held out.
         by: `person`, `image`, or a column whose groups must not be divided.
         folds: Folds 0 to `folds - 1`, each held out by one model.
-        holdout: Instead of folds, hold out this share of the images as fold 0; the rest gets -1.
+        holdout: Instead of folds, hold out this share of the photos as fold 0; the rest gets -1.
         stratify: Columns to balance besides: texts by value, numbers by fine bins. A group whose
-            images differ counts by its most frequent value.
-        keep_with: Columns of which images that share a value stay in one fold, also of several
+            photos differ counts by its most frequent value.
+        keep_with: Columns of which photos that share a value stay in one fold, also of several
             people and by way of others; null ties nothing.
         seed: Same seed, same folds.
 
@@ -123,7 +122,7 @@ def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
         if values:
             raise RefusedError(
                 f"{len(values)} values of {column} are in two folds: {examples(values)}",
-                why="their images belong together, so a model is scored on what it has been trained on",
+                why="their photos belong together, so a model is scored on what it has been trained on",
                 fix=f"split again: maskkit split --keep-with {column}",
             )
 
@@ -151,7 +150,7 @@ def _groups(manifest: Manifest, by: str) -> Groups:
         unknown = int(((manifest.known_people < 0) & _takes_part(manifest)).sum())
         if unknown:
             raise MaskkitError(
-                f"{manifest.name} has {unknown} images without a person",
+                f"{manifest.name} has {unknown} photos without a person",
                 why="it cannot be seen which of them belong together",
                 fix="label from a table with person_id, or use --by image or --by COLUMN and know the risk",
             )
@@ -186,7 +185,7 @@ def _tied(
     members = len(np.unique(group[tied == largest]))
     if members > 1 and images[largest] > LARGE * share * len(rows):
         log.warning(
-            "%s ties %d groups (people) with %.1f %% of the images into one, where a fold should hold "
+            "%s ties %d groups (people) with %.1f %% of the photos into one, where a fold should hold "
             "%.1f %%: folds cannot be even. Is a value shared by chance, such as a placeholder? "
             "It should be null",
             *(words, members, 100 * images[largest] / len(rows), 100 * share),

@@ -225,9 +225,9 @@ def test_refuses_a_number_of_folds_out_of_range(folds: int) -> None:
 
 def test_refuses_negative_counts() -> None:
     counts = np.array([[1, 0], [2, -3]])
-    with pytest.raises(MaskkitError, match="group 1 has -3 images of class 1"):
+    with pytest.raises(MaskkitError, match="group 1 has -3 photos of class 1"):
         stratified_group_folds(counts, folds=2)
-    with pytest.raises(MaskkitError, match="group 1 has -3 images of class 1"):
+    with pytest.raises(MaskkitError, match="group 1 has -3 photos of class 1"):
         holdout_groups(counts, share=0.5)
 
 

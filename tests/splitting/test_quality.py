@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
 from maskkit.splitting import quality as quality_module
-from maskkit.splitting.quality import divided_groups, fold_table
+from maskkit.splitting.quality import fold_table
 
 ROWS = st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 3), st.integers(0, 6)), max_size=40)
 
@@ -32,7 +32,6 @@ def test_deviations_are_relative_to_the_mean_fold() -> None:
     quality = fold_table(fold, label, person, folds=2, classes=3)
     assert quality.ideal.tolist() == [2, 1, 0]
     assert quality.deviation.tolist() == [[0.5, -0.5], [0, 0], [0, 0]]
-    assert quality.class_deviation.tolist() == [0.5, 0, 0]
     assert quality.max_deviation == 0.5
     assert quality.mean_deviation == 0.25  # the class without images does not dilute it
     assert quality.size_deviation == pytest.approx([1 / 3, -1 / 3])
@@ -84,30 +83,8 @@ def test_counts_agree_with_sets_of_people(
     [((3, 0, 0), "fold 3"), ((-2, 0, 0), "fold -2"), ((0, 4, 0), "class 4"), ((0, 0, -1), "group -1")],
 )
 def test_refuses_codes_out_of_range(row: tuple[int, int, int], what: str) -> None:
-    with pytest.raises(MaskkitError, match=f"image 1 has {what}"):
+    with pytest.raises(MaskkitError, match=f"photo 1 has {what}"):
         fold_table(*columns([(0, 0, 0), row]), folds=3, classes=4)
-
-
-def test_finds_groups_in_two_folds_and_names_each_once() -> None:
-    group = np.array([9, 4, 9, 4, 9, 7])
-    fold = np.array([0, 1, 1, 1, 2, 0], np.int16)
-    assert divided_groups(group, fold).tolist() == [9]
-
-
-def test_a_group_held_out_and_also_trained_on_is_divided() -> None:
-    assert divided_groups(np.array([3, 3, 5]), np.array([0, -1, -1], np.int16)).tolist() == [3]
-
-
-@settings(max_examples=60, deadline=None)
-@given(ROWS)
-def test_divided_groups_are_those_with_several_folds(rows: list[tuple[int, int, int]]) -> None:
-    fold, _, group = columns(rows)
-    folds_of: dict[int, set[int]] = {}
-    for number, _, person in rows:
-        folds_of.setdefault(person, set()).add(number)
-    assert divided_groups(group, fold).tolist() == sorted(
-        g for g, found in folds_of.items() if len(found) > 1
-    )
 
 
 def test_people_numbered_beyond_32_bits_are_told_apart() -> None:

@@ -247,7 +247,7 @@ def test_a_manifest_without_labels_is_refused() -> None:
 
 def test_photos_of_unknown_people_are_refused_by_person_and_counted() -> None:
     manifest = manifest_of(["1", None, "2", None], ["wear"] * 4, ["male"] * 4, [20] * 4)
-    with pytest.raises(MaskkitError, match="2 images without a person") as caught:
+    with pytest.raises(MaskkitError, match="2 photos without a person") as caught:
         split(manifest, folds=2)
     assert "--by image" in caught.value.fix
 
@@ -420,7 +420,7 @@ def test_a_tie_that_takes_most_people_is_warned_of(
     manifest = near_copies(labels, *((one, one + 1) for one in range(11)))
     with caplog.at_level(logging.WARNING, "maskkit"):
         split(manifest, folds=3, keep_with=["duplicate_group"])
-    assert "ties 12 groups (people) with 50.0 % of the images into one" in caplog.text
+    assert "ties 12 groups (people) with 50.0 % of the photos into one" in caplog.text
     assert "33.3 %" in caplog.text
 
 
@@ -451,5 +451,5 @@ def test_ids_beyond_32_bits_are_told_apart(labels: Manifest) -> None:
 
 def test_no_table_of_folds_that_hold_out_nothing(labels: Manifest) -> None:
     never = labels.then("split", {"fold": pa.array(np.full(len(labels), -1, np.int16))})
-    with pytest.raises(MaskkitError, match="holds out no labelled image"):
+    with pytest.raises(MaskkitError, match="holds out no labelled photo"):
         fold_quality(never)
