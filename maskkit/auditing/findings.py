@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 
@@ -15,7 +16,7 @@ Severity = Literal["high", "medium", "low"]
 SEVERITIES: Sequence[Severity] = ("high", "medium", "low")
 LEAK = "leak"
 
-# What each kind of finding says, for tables and pages.
+# What each kind of finding means, for tables and pages.
 KINDS = {
     "leak:person": "a person is in two folds",
     "leak:folds": "the same or nearly the same photo is in two folds",
@@ -58,7 +59,7 @@ class Finding:
         person: Whose photos are meant, if known.
         row: The photo's row in the manifest; None if all photos of the person are meant.
         other: Path of the other photo, of a duplicate.
-        proposal: What would be right, if the finding tells.
+        proposal: What would be right, where that is known.
         confidence: Orders findings of one kind, from 0 to 1.
     """
 
@@ -94,7 +95,7 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def kind_of(flag: str) -> str:
-    """Return the kind of finding that a flag tells; of a stranger's flag, the word before its colon."""
+    """Return the kind of finding that a flag names; of another program's flag, the word before its colon."""
     kinds = [kind for kind in KINDS if flag == kind or flag.startswith(f"{kind}:")]
     return max(kinds, key=len, default=flag.partition(":")[0])
 
@@ -102,23 +103,24 @@ def kind_of(flag: str) -> str:
 def flags(findings: Iterable[Finding], manifest: Manifest) -> pa.Array:
     """Return the flags of every row, list of string (rows,); null for none."""
     rows: dict[int, list[str]] = {}
-    of_person = members(manifest)
+    rows_of = rows_by_person(manifest)
     for one in findings:
-        for row in [one.row] if one.row is not None else of_person(one.person):
+        for row in [one.row] if one.row is not None else rows_of(one.person).tolist():
             rows.setdefault(row, []).append(one.flag)
     return pa.array([rows.get(row) for row in range(len(manifest))], pa.list_(pa.string()))
 
 
-def members(manifest: Manifest) -> Any:
+def rows_by_person(manifest: Manifest) -> Callable[[str | None], NDArray[np.int64]]:
     """Return a function from a person to the rows of their photos."""
     codes = manifest.known_people
     order = np.argsort(codes, kind="stable")
     place = {name: code for code, name in enumerate(manifest.people.names)}
 
-    def rows_of(person: str | None) -> Iterator[int]:
-        if person in place:
-            low, high = np.searchsorted(codes, [place[person], place[person] + 1], sorter=order)
-            yield from order[low:high].tolist()
+    def rows_of(person: str | None) -> NDArray[np.int64]:
+        if person not in place:
+            return np.zeros(0, np.int64)
+        low, high = np.searchsorted(codes, [place[person], place[person] + 1], sorter=order)
+        return order[low:high]
 
     return rows_of
 

@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.auditing.findings import Finding, flags, members, ranked
-from maskkit.auditing.leaks import duplicates_against, duplicates_inside, people_in_two_folds
-from maskkit.auditing.odd_photos import faceless, odd_photos
-from maskkit.auditing.people import contradictions, odd_numbers_of_photos
-from maskkit.auditing.suspects import SURENESS, suspect_labels
+from maskkit.auditing.data_faults import (
+    contradictions,
+    duplicates_against,
+    duplicates_inside,
+    faceless,
+    odd_numbers_of_photos,
+    odd_photos,
+    people_in_two_folds,
+)
+from maskkit.auditing.findings import Finding, flags, ranked, rows_by_person
+from maskkit.auditing.label_errors import SURENESS, suspect_labels
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.roots import photo_files
@@ -222,9 +228,9 @@ def report(result: Audit, *, photos: bool = False) -> str:
     manifest = result.manifest
     shown: dict[str, list[int]] = {}
     if photos:
-        rows_of, rows = members(manifest), {path: row for row, path in enumerate(manifest.paths)}
+        rows_of, rows = rows_by_person(manifest), {path: row for row, path in enumerate(manifest.paths)}
         for one in result.findings[:MOST_SHOWN]:
-            own = list(rows_of(one.person)) if one.row is None else [one.row]
+            own = rows_of(one.person).tolist() if one.row is None else [one.row]
             shown[place(one)] = own + [rows[other] for other in [one.other] if other in rows]
     named = {one.row for one in result.findings if one.row is not None}
     return findings_page(

@@ -24,11 +24,11 @@ from maskkit.auditing.findings import kind_of
 from maskkit.splitting.quality import fold_quality
 
 Facts = dict[str, Any]
-HELD_OUT = "held out"  # of a manifest with folds: people and images per class and fold
+HELD_OUT = "held out"  # of a manifest with folds: people and photos per class and fold
 
 
 def show(source: Source) -> Facts:
-    """Return what an artifact is: kind, counts, columns, label space. Images and weights are not read.
+    """Return what an artifact is: kind, counts, columns, label space. Photos and weights are not read.
 
     Raises:
         MaskkitError: It is no artifact of maskkit, or a damaged one.

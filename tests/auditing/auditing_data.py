@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.sources.competition import STATES
+from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
 
 Row = dict[str, Any]
