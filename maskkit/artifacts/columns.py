@@ -6,7 +6,7 @@ its time on loading it, if it does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ _LONGEST = 1024  # bytes of a text; all of a block are padded to the longest
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2 to the power of 64, divided by the golden ratio, made odd (Knuth)
 
 Integers = NDArray[np.integer[Any]]
+Value = TypeVar("Value", np.float64, np.int64)
 
 
 def encoded(column: pa.ChunkedArray | pa.Array) -> tuple[Integers, pa.Array]:
@@ -44,6 +45,14 @@ def whole_numbers(values: Integers) -> pa.Array:
     values = np.ascontiguousarray(values)
     kind = pa.from_numpy_dtype(values.dtype)
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def distinct(values: NDArray[Value]) -> NDArray[Value]:
+    """Return the distinct values, ascending, each once.
+
+    Without counts, np.unique hashes since NumPy 2.3: fifty times slower than sorting for millions of codes.
+    """
+    return np.unique(values, return_counts=True)[0]
 
 
 def repeated(column: pa.ChunkedArray | pa.Array) -> list[Any]:

@@ -11,8 +11,8 @@ from maskkit.cli.tables import new_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.describing.histograms import NumberSpread
-    from maskkit.describing.pairs import DuplicateKind
+    from maskkit.describing.eda_results import DuplicatePairs
+    from maskkit.describing.photo_properties import Spread
 
 MOST_NAMED = 3
 BAR = 10  # characters
@@ -20,7 +20,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
-def pair_table(kinds: Sequence[DuplicateKind]) -> Table:
+def pair_table(kinds: Sequence[DuplicatePairs]) -> Table:
     """Show how many duplicates there are of each kind, and examples of the kinds that should not be."""
     shown = new_table("pairs of duplicates", "", "exact", "near", "for example")
     shown.columns[3].justify = "left"
@@ -42,7 +42,7 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def spark(spread: NumberSpread) -> str:
+def spark(spread: Spread) -> str:
     """Draw a histogram in 12 characters."""
     counts = spread.histogram.counts
     joined = (

@@ -12,8 +12,7 @@ from maskkit.cli.tables import new_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.describing.comparison import Share
-    from maskkit.describing.eda_results import Comparison
+    from maskkit.describing.set_comparison import Comparison, Share
     from maskkit.describing.two_sample import TwoSample
 
 Fact = tuple[str, str, str, object]

@@ -13,9 +13,9 @@ from maskkit.cli.tables import new_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maskkit.describing.eda_results import Eda, Pictures, Rare
-    from maskkit.describing.groups import Combination, Distribution, Group
-    from maskkit.describing.histograms import Ages, Histogram
+    from maskkit.describing.eda_results import Eda, Pictures
+    from maskkit.describing.groups import Combination, Distribution, Group, Rare
+    from maskkit.describing.photo_properties import Ages, Histogram
 
 Fact = tuple[str, str, str, object]
 

@@ -1,32 +1,45 @@
-"""What `maskkit eda` finds of a set of photos, and of two compared, as values that pages and tables show."""
+"""What `maskkit eda` finds out about a set of photos, as values that pages and tables show."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from maskkit.describing.comparison import Difference, Share
-from maskkit.describing.groups import Combination, Distribution
-from maskkit.describing.histograms import Ages
-from maskkit.describing.looks import PhotoLook
-from maskkit.describing.pairs import DuplicateKind
-from maskkit.describing.two_sample import TwoSample
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.describing.groups import Distribution, Rare
+from maskkit.describing.photo_properties import Ages, PhotoProperties
+
+NAMED = 20  # pairs of each kind
 
 
 @dataclass(frozen=True)
-class Rare:
-    """Combinations of levels that fewer than `under` people have.
+class DuplicatePair:
+    """Two photos, and in how many of 256 bits their hashes differ; exact ones hold the same bytes."""
+
+    one: str
+    other: str
+    bits: int
+    is_exact: bool
+
+
+@dataclass(frozen=True)
+class DuplicatePairs:
+    """Pairs of one kind, such as those across people.
 
     Args:
-        under: How many people are enough.
-        factors: Combinations of so many factors at most were counted.
-        found: Few factors before more, few people before more. Of combinations that nobody has, those
-            that contain a smaller one of that kind are left out.
+        name: What they have in common.
+        exact: Pairs of files with the same bytes.
+        near: Other pairs.
+        named: Some of them, the exact ones first, then the nearest.
     """
 
-    under: int
-    factors: int
-    found: tuple[Combination, ...]
+    name: str
+    exact: int
+    near: int
+    named: tuple[DuplicatePair, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ class Twins:
         photos: Photos in these sets.
     """
 
-    kinds: tuple[DuplicateKind, ...]
+    kinds: tuple[DuplicatePairs, ...]
     groups: int
     photos: int
 
@@ -55,7 +68,7 @@ class Pictures:
         twins: Exact and near duplicates.
     """
 
-    look: PhotoLook
+    look: PhotoProperties
     half: bool
     faults: tuple[tuple[str, str], ...]
     twins: Twins
@@ -108,36 +121,20 @@ class Eda:
         return plain
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """How two sets of photos differ.
-
-    Args:
-        names: Of the two sets.
-        photos: How many each has.
-        faults: How many of them cannot be read.
-        people: Names of people that are in both.
-        differences: Of each property of the photos.
-        sizes: Share of each set by width and height.
-        formats: Share of each set by file format and colour mode.
-        classes: Share of the labelled photos of each set by class; empty if a set has none.
-        duplicates: Photos that are in both sets.
-        two_sample: Whether a classifier tells the sets apart; None if they are too small.
-        half: Whether JPEGs were decoded at half their size.
-    """
-
-    names: tuple[str, str]
-    photos: tuple[int, int]
-    faults: tuple[int, int]
-    people: tuple[str, ...]
-    differences: tuple[Difference, ...]
-    sizes: tuple[Share, ...]
-    formats: tuple[Share, ...]
-    classes: tuple[Share, ...]
-    duplicates: DuplicateKind
-    two_sample: TwoSample | None
-    half: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+def duplicate_pairs(
+    name: str,
+    chosen: NDArray[np.bool_],
+    pairs: NDArray[np.int64],
+    is_exact: NDArray[np.bool_],
+    bits: NDArray[np.int64],
+    names: Sequence[str],
+) -> DuplicatePairs:
+    """Describe the chosen pairs, (pairs,), given the rows of both photos, (pairs, 2), and all paths."""
+    rows = np.flatnonzero(chosen)
+    exact = int(is_exact[rows].sum())
+    first = rows[np.lexsort((bits[rows], ~is_exact[rows]))][:NAMED]
+    named = tuple(
+        DuplicatePair(names[pairs[row, 0]], names[pairs[row, 1]], int(bits[row]), bool(is_exact[row]))
+        for row in first
+    )
+    return DuplicatePairs(name, exact, len(rows) - exact, named)

@@ -10,7 +10,7 @@ from math import log, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.checks import labels_from_factors
+from maskkit.artifacts.columns import distinct
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, UNKNOWN, Manifest
 from maskkit.labels import LabelSpace
 
@@ -74,6 +74,22 @@ class Combination:
     photos: int
 
 
+@dataclass(frozen=True)
+class Rare:
+    """Combinations of levels that fewer than `under` people have.
+
+    Args:
+        under: How many people are enough.
+        factors: Combinations of so many factors at most were counted; all, unless there are very many.
+        found: Few factors before more, few people before more. Combinations that nobody has are left out
+            if they contain a smaller one that nobody has.
+    """
+
+    under: int
+    factors: int
+    found: tuple[Combination, ...]
+
+
 def distribution(
     name: str,
     names: Sequence[str],
@@ -92,18 +108,15 @@ def distribution(
         shape: Number of levels of each factor that the groups are made of.
     """
     known = code >= 0
-    photos, people = _counts(code[known], person[known], len(names))
+    both = [counts.tolist() for counts in _counts(code[known], person[known], len(names))]
     groups = tuple(
         Group(
             group,
-            int(photos[index]),
-            int(people[index]),
-            effective_number(int(photos[index])),
-            effective_number(int(people[index])),
-            _imbalance(photos, index),
-            _imbalance(people, index),
+            *counts,
+            *map(effective_number, counts),
+            *(max(each) / count if count else None for each, count in zip(both, counts, strict=True)),
         )
-        for index, group in enumerate(names)
+        for group, *counts in zip(names, *both, strict=True)
     )
     return Distribution(name, groups, tuple(shape), int((~known).sum()))
 
@@ -140,15 +153,15 @@ def traits(levels: NDArray[np.int64], person: NDArray[np.int64]) -> list[int]:
     found = []
     for index in range(levels.shape[1]):
         known = levels[:, index] >= 0
-        each = _distinct(person[known] * (levels.max(initial=0) + 1) + levels[known, index])
-        if known.any() and len(each) == len(_distinct(person[known])):
+        each = distinct(person[known] * (levels.max(initial=0) + 1) + levels[known, index])
+        if known.any() and len(each) == len(distinct(person[known])):
             found.append(index)
     return found
 
 
 def rare_combinations(
     levels: NDArray[np.int64], person: NDArray[np.int64], space: LabelSpace, *, under: int
-) -> tuple[list[Combination], int]:
+) -> Rare:
     """Find every combination of levels, of one factor or more, that fewer than `under` people have.
 
     A combination that contains one that nobody has is left out: nobody has it either.
@@ -158,10 +171,6 @@ def rare_combinations(
         person: The person of each photo, as a code from 0, (photos,).
         space: Names the levels.
         under: How many people are enough.
-
-    Returns:
-        Combinations of few factors before those of more, of few people before those of more; and of how
-        many factors at most, which is fewer than there are only if there are very many combinations.
     """
     found: list[Combination] = []
     absent: set[frozenset[tuple[int, int]]] = set()
@@ -183,7 +192,7 @@ def rare_combinations(
             )
             found.append(Combination(named, int(people[cell]), int(photos[cell])))
     found.sort(key=lambda one: (len(one.levels), one.people))  # stable: otherwise in the order of the levels
-    return found, sizes[-1]
+    return Rare(under, sizes[-1], tuple(found))
 
 
 def _sizes(space: LabelSpace) -> list[int]:
@@ -205,34 +214,8 @@ def _counts(
     code: NDArray[np.int64], person: NDArray[np.int64], groups: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return photos and people of each group, (groups,) both."""
-    each = _distinct(person * groups + code) % groups
+    each = distinct(person * groups + code) % groups
     return np.bincount(code, minlength=groups), np.bincount(each, minlength=groups)
-
-
-def _distinct(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    codes = np.sort(codes)  # np.unique hashes since NumPy 2.3, which takes many times as long here
-    is_first = np.concatenate([[True], codes[1:] != codes[:-1]])[: len(codes)]
-    return np.asarray(codes[is_first])
-
-
-def _imbalance(counts: NDArray[np.int64], index: int) -> float | None:
-    return float(counts.max() / counts[index]) if counts[index] else None
-
-
-def levels_of(manifest: Manifest) -> NDArray[np.int64]:
-    """Return the level of each photo by factor, (photos, factors); -1 if unknown.
-
-    A label tells them all; a photo without one may still have some in its columns.
-    """
-    space, labels = manifest.space, manifest.labels
-    told = np.unravel_index(np.maximum(labels, 0), space.shape)
-    columns = []
-    for factor, level in zip(space.factors, told, strict=True):
-        own = np.full(len(labels), UNKNOWN)
-        if manifest.has(factor.name) and (labels < 0).any():
-            own = labels_from_factors(manifest.table, LabelSpace((factor,)), name=manifest.name)
-        columns.append(np.where(labels >= 0, level, own))
-    return np.column_stack(columns).astype(np.int64)
 
 
 def fold_codes(manifest: Manifest) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Can a classifier tell two sets of photos apart?
+"""Can a classifier distinguish two sets of photos?
 
 That is the test of Lopez-Paz and Oquab 2017, https://arxiv.org/abs/1610.06545. If it cannot on photos
 it has not seen, the sets are alike in what it looks at, and its AUC is 0.5. The paper tests the accuracy;
@@ -22,17 +22,17 @@ from maskkit.progress import track
 
 Z = 1.959964  # of a 95 % interval
 CHANCE = 0.05
-DIVISIONS = 19  # the least with which a p of 0.05 can be told
+DIVISIONS = 19  # the fewest with which p can be 0.05
 LEAST = 5  # people of each part, so that each can be in every training
 FEWEST = 2 * LEAST  # people that are divided
 
 
 @dataclass(frozen=True)
-class Same:
+class NoDifference:
     """AUCs where there is no difference.
 
     Where all people are known, they are shuffled over the two sets. Where those of one set are not, a
-    classifier meets a person's other photos in training, and tells the sets apart by who is on them; then
+    classifier meets a person's other photos in training, and distinguishes the sets by who is on them; then
     the set whose people are known is divided by people, who are treated as unknown in one part.
 
     Args:
@@ -50,7 +50,7 @@ class Same:
 
 @dataclass(frozen=True)
 class TwoSample:
-    """How well a classifier tells two sets apart on photos that it has not seen.
+    """How well a classifier distinguishes two sets on photos that it has not seen.
 
     Args:
         auc: Share of pairs, one photo of each set, that it puts in the right order.
@@ -69,7 +69,7 @@ class TwoSample:
     low: float | None
     high: float | None
     p: float | None
-    same: Same | None
+    same: NoDifference | None
     photos: int
     groups: int
     folds: int
@@ -77,13 +77,13 @@ class TwoSample:
 
     @property
     def is_apart(self) -> bool:
-        """Whether the sets differ: of twenty pairs of sets that do not, one would be said to."""
+        """Whether the sets differ; of twenty pairs of sets that do not, this holds for one."""
         return self.p is not None and self.p <= CHANCE
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Photos of two sets to be told apart.
+    """Photos of two sets.
 
     Args:
         features: Of each photo, (photos,) each.
@@ -98,6 +98,12 @@ class Sample:
     group: NDArray[np.int64]
     twins: NDArray[np.int64]
     person: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.int64]) -> Sample:
+        """Return these photos."""
+        features = {name: values[rows] for name, values in self.features.items()}
+        is_second, group = self.is_second[rows], self.group[rows]
+        return Sample(features, is_second, group, self.twins[rows], self.person[rows])
 
 
 # Which set each photo is of and its group, to folds that divide no group.
@@ -134,7 +140,7 @@ def two_sample(sample: Sample, deal: Deal, *, divisions: int = DIVISIONS, seed: 
     found = _without_difference(sample, table, deal, is_known, divisions, seed)
     same = None
     if found:
-        same = Same(float(np.mean(found)), max(found), len(found), is_of_one_set=not all(is_known))
+        same = NoDifference(float(np.mean(found)), max(found), len(found), is_of_one_set=not all(is_known))
     return TwoSample(
         auc,
         None if error is None else max(0.0, auc - Z * error),
@@ -152,20 +158,15 @@ def _models(
     table: NDArray[np.float64], is_second: NDArray[np.bool_], fold: NDArray[np.int64], seed: int
 ) -> Iterator[tuple[NDArray[np.bool_], Callable[[NDArray[np.float64]], NDArray[np.float64]]]]:
     """Yield each fold, and what scores photos after learning from the others."""
-    from sklearn.ensemble import (
-        HistGradientBoostingClassifier,
-    )  # a second, which counting alone need not take
+    # It takes a second to load, which counting alone need not take.
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
     for held_out in np.unique(fold):
         test = fold == held_out
         model = HistGradientBoostingClassifier(
-            max_iter=30,
-            learning_rate=0.2,
-            max_leaf_nodes=8,
-            max_bins=64,
-            early_stopping=False,
+            max_iter=30, learning_rate=0.2, max_leaf_nodes=8, max_bins=64, early_stopping=False,
             random_state=seed,
-        ).fit(table[~test], is_second[~test])
+        ).fit(table[~test], is_second[~test])  # fmt: skip
         # Scores of all folds are ranked together, so how much each learnt of either set must not show.
         odds = np.log(is_second[~test].sum() / (~is_second[~test]).sum())
         yield test, partial(_scores, model, odds)

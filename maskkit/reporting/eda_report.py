@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from maskkit.describing.eda_results import Comparison, Eda
-from maskkit.describing.histograms import Histogram
+from maskkit.describing.eda_results import Eda
+from maskkit.describing.photo_properties import Histogram
+from maskkit.describing.set_comparison import Comparison
 from maskkit.reporting.old_pages import render
 from maskkit.reporting.plots import Tick, ticks
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import distinct
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.errors import MaskkitError
-from maskkit.splitting.strata import distinct
 
 TABLE = 16  # pairs of a group and a cell, per photo, up to which they are counted in a table
 

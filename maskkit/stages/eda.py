@@ -8,21 +8,19 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.checks import factor_levels
 from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
-from maskkit.describing.eda_results import Eda, Pictures, Rare, Twins
+from maskkit.describing.eda_results import Eda, Pictures, Twins, duplicate_pairs
 from maskkit.describing.groups import (
     Distribution,
     distribution,
     fold_codes,
     joint_code,
-    levels_of,
     rare_combinations,
     traits,
 )
-from maskkit.describing.histograms import Ages, ages
-from maskkit.describing.looks import look
-from maskkit.describing.pairs import kind
+from maskkit.describing.photo_properties import ages, photo_properties
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey, survey_of
@@ -57,12 +55,13 @@ def eda(
     pictures = None
     if not counts_only:
         pictures = _pictures(manifest, survey_of(manifest, half=half), half)
-    person, known = manifest.people.codes, manifest.known_people
-    levels = levels_of(manifest)
+    person, known, space = manifest.people.codes, manifest.known_people, manifest.space
+    levels = factor_levels(manifest.table, manifest.labels, space, name=manifest.name)
     seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
-    space = manifest.space
+    seen_space = LabelSpace(tuple(space.factors[index] for index in seen)) if seen else None
     counts = np.bincount(np.bincount(known[known >= 0]))
-    by = [space.factors[index].name for index in range(len(space.factors))]
+    numeric = [factor for factor in space.factors if factor.is_numeric]
+    spreads = (ages(one.name, manifest.numbers(one.name), person, one.cuts) for one in numeric)
     return Eda(
         name=name or manifest.name,
         photos=len(manifest),
@@ -73,11 +72,9 @@ def eda(
         classes=_classes(manifest),
         factors=tuple(_table(levels, space, person, [index]) for index in seen),
         tables=tuple(_table(levels, space, person, pair) for pair in combinations(seen, 2)),
-        traits=tuple(by[index] for index in traits(levels, person) if (known >= 0).any()),
-        ages=_ages(manifest),
-        rare=_rare(levels[:, seen], person, LabelSpace(tuple(space.factors[index] for index in seen)), rare)
-        if seen
-        else None,
+        traits=tuple(space.factors[one].name for one in traits(levels, person) if (known >= 0).any()),
+        ages=tuple(one for one in spreads if one is not None),
+        rare=rare_combinations(levels[:, seen], person, seen_space, under=rare) if seen_space else None,
         left_out=tuple(manifest.header.facts.get("left_out", {}).items()),
         folds=_folds(manifest),
         pictures=pictures,
@@ -99,37 +96,19 @@ def _table(
     return distribution(name, names, code, person, shape=shape)
 
 
-def _ages(manifest: Manifest) -> tuple[Ages, ...]:
-    person = manifest.people.codes
-    found = (
-        ages(factor.name, manifest.numbers(factor.name), person, factor.cuts)
-        for factor in manifest.space.factors
-        if factor.is_numeric
-    )
-    return tuple(one for one in found if one is not None)
-
-
-def _rare(levels: NDArray[np.int64], person: NDArray[np.int64], space: LabelSpace, under: int) -> Rare:
-    found, factors = rare_combinations(levels, person, space, under=under)
-    return Rare(under, factors, tuple(found))
-
-
 def _folds(manifest: Manifest) -> Distribution | None:
     fold = fold_codes(manifest)
     if not (fold >= 0).any():
         return None
-    names = ["never held out", *map(str, range(int(fold.max())))]
     first = 0 if (fold == 0).any() else 1
-    return distribution(
-        "fold", names[first:], fold - first, manifest.people.codes, shape=[len(names) - first]
-    )
+    names = ["never held out", *map(str, range(int(fold.max())))][first:]
+    return distribution("fold", names, fold - first, manifest.people.codes, shape=[len(names)])
 
 
 def _pictures(manifest: Manifest, survey: Survey, half: bool) -> Pictures:
-    rows = np.flatnonzero(survey.readable)
-    paths = manifest.paths
+    rows, paths = np.flatnonzero(survey.readable), manifest.paths
     return Pictures(
-        look(survey.properties[rows], [paths[row] for row in rows], survey.colour()),
+        photo_properties(survey.properties[rows], [paths[row] for row in rows], survey.colour()),
         half,
         tuple((paths[row], why) for row, why in survey.faults.items()),
         _twins(manifest, find_duplicates(survey)),
@@ -151,18 +130,14 @@ def _twins(manifest: Manifest, found: Duplicates) -> Twins:
     if (fold >= 0).any():
         chosen["across folds"] = found.differ(fold)
     kinds = (
-        kind(name, mask, pairs, found.is_exact, found.bits, manifest.paths) for name, mask in chosen.items()
+        duplicate_pairs(name, mask, pairs, found.is_exact, found.bits, manifest.paths)
+        for name, mask in chosen.items()
     )
     members = np.bincount(found.groups(), minlength=1)
     return Twins(tuple(kinds), int((members > 1).sum()), int(members[members > 1].sum()))
 
 
-def report(
-    result: Eda,
-    manifest: Manifest,
-    *,
-    photos: bool = False,
-) -> str:
+def report(result: Eda, manifest: Manifest, *, photos: bool = False) -> str:
     """Return a self-contained HTML page.
 
     Args:

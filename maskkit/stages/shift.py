@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
-from maskkit.describing.comparison import Share, differences, shares
-from maskkit.describing.eda_results import Comparison
-from maskkit.describing.looks import features, look, properties
-from maskkit.describing.pairs import kind
+from maskkit.describing.eda_results import duplicate_pairs
+from maskkit.describing.photo_properties import features, photo_properties, properties
+from maskkit.describing.set_comparison import Comparison, Share, differences, shares
 from maskkit.describing.two_sample import Sample, TwoSample, two_sample
 from maskkit.errors import examples
 from maskkit.imaging.duplicates import find_duplicates
 from maskkit.imaging.hashing import groups_of
-from maskkit.imaging.survey import Survey, joined, survey_of
+from maskkit.imaging.survey import joined, survey_of
 from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
@@ -53,15 +50,14 @@ def shift(
     pairs = np.column_stack([found.one, found.other])
     between = found.differ(is_second.astype(np.int64))
     person = _people(first, second)
-    sample = _Photos(
-        both,
-        is_second,
-        groups_of(np.concatenate([pairs, _same_person(person)]), len(both)),
-        found.groups(),
-        person,
+    rows = np.flatnonzero(both.readable)
+    group = groups_of(np.concatenate([pairs, _same_person(person)]), len(both))
+    sample = Sample(
+        features(both.properties[rows]), is_second[rows], group[rows], found.groups()[rows], person[rows]
     )
     plain = [
-        look(part, [""] * len(part), survey.colour()) for part, survey in zip(looks, surveys, strict=True)
+        photo_properties(part, [""] * len(part), survey.colour())
+        for part, survey in zip(looks, surveys, strict=True)
     ]
     titles = names or (first.name, second.name)
     return Comparison(
@@ -73,7 +69,7 @@ def shift(
         tuple(shares(plain[0].sizes, plain[1].sizes)),
         tuple(shares(plain[0].formats, plain[1].formats)),
         tuple(_classes(first, second)),
-        kind("in both", between, pairs, found.is_exact, found.bits, [*first.paths, *second.paths]),
+        duplicate_pairs("in both", between, pairs, found.is_exact, found.bits, [*first.paths, *second.paths]),
         _tested(sample, seed),
         half,
     )
@@ -117,30 +113,10 @@ def _classes(first: Manifest, second: Manifest) -> list[Share]:
     return shares(*counts)
 
 
-@dataclass(frozen=True)
-class _Photos:
-    """All photos of both sets: their looks, which set each is of, and which belong together, (photos,)."""
-
-    survey: Survey
-    is_second: NDArray[np.bool_]
-    group: NDArray[np.int64]
-    twins: NDArray[np.int64]
-    person: NDArray[np.int64]
-
-    def sample(self, rows: NDArray[np.int64]) -> Sample:
-        return Sample(
-            features(self.survey.properties[rows]),
-            self.is_second[rows],
-            self.group[rows],
-            self.twins[rows],
-            self.person[rows],
-        )
-
-
-def _tested(photos: _Photos, seed: int) -> TwoSample | None:
-    """Test the readable photos, or some of them, without dividing a group."""
-    rows = _some(photos, np.flatnonzero(photos.survey.readable), seed)
-    counts, _ = _counts(photos.is_second[rows], photos.group[rows])
+def _tested(sample: Sample, seed: int) -> TwoSample | None:
+    """Test the photos, or some of them, without dividing a group."""
+    sample = sample.take(_some(sample, seed))
+    counts, _ = _counts(sample.is_second, sample.group)
     if (counts > 0).sum(axis=0).min() < FOLDS:
         return None
 
@@ -148,15 +124,15 @@ def _tested(photos: _Photos, seed: int) -> TwoSample | None:
         counts, codes = _counts(is_second, group)
         return stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes].astype(np.int64)
 
-    return two_sample(photos.sample(rows), deal, seed=seed)
+    return two_sample(sample, deal, seed=seed)
 
 
-def _some(photos: _Photos, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return rows of at most MOST_TESTED photos of each set: all of some groups."""
-    codes = np.unique(photos.group[rows], return_inverse=True)[1]
+def _some(sample: Sample, seed: int) -> NDArray[np.int64]:
+    """Return at most MOST_TESTED photos of each set, by index: all of some groups."""
+    codes = np.unique(sample.group, return_inverse=True)[1]
     order = np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes]
-    ranked = rows[np.argsort(order, kind="stable")]
-    second = photos.is_second[ranked]
+    ranked = np.argsort(order, kind="stable")
+    second = sample.is_second[ranked]
     return np.sort(np.concatenate([ranked[second == one][:MOST_TESTED] for one in (False, True)]))
 
 

@@ -55,9 +55,9 @@ def test_a_trait_does_not_vary_within_people() -> None:
 
 
 def test_lists_few_factors_before_more_and_few_people_before_more() -> None:
-    found, factors = rare_combinations(LEVELS, PERSON, SPACE, under=3)
-    assert factors == 2
-    assert [(dict(one.levels), one.people, one.photos) for one in found] == [
+    rare = rare_combinations(LEVELS, PERSON, SPACE, under=3)
+    assert (rare.under, rare.factors) == (3, 2)
+    assert [(dict(one.levels), one.people, one.photos) for one in rare.found] == [
         ({"age": "old"}, 1, 1),
         ({"age": "young"}, 2, 5),
         ({"hat": "on", "age": "old"}, 0, 0),
@@ -69,13 +69,13 @@ def test_lists_few_factors_before_more_and_few_people_before_more() -> None:
 
 def test_what_contains_a_combination_of_nobody_is_not_listed_again() -> None:
     levels = np.array([[0, 0], [1, 0]])  # nobody is old
-    found, _ = rare_combinations(levels, np.array([0, 1]), SPACE, under=1)
-    assert [dict(one.levels) for one in found] == [{"age": "old"}]
+    rare = rare_combinations(levels, np.array([0, 1]), SPACE, under=1)
+    assert [dict(one.levels) for one in rare.found] == [{"age": "old"}]
 
 
 def test_very_many_combinations_are_counted_for_few_factors_only() -> None:
     space = LabelSpace(tuple(Factor(f"f{index}", ("no", "yes")) for index in range(14)))
     levels = np.zeros((3, 14), np.int64)
-    found, factors = rare_combinations(levels, np.arange(3), space, under=1)
-    assert 1 < factors < 14
-    assert len(found) == 14  # `yes` of each: all others contain one of these
+    rare = rare_combinations(levels, np.arange(3), space, under=1)
+    assert 1 < rare.factors < 14
+    assert len(rare.found) == 14  # `yes` of each: all others contain one of these

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from maskkit.describing.comparison import differences, shares
+from maskkit.describing.set_comparison import differences, shares
 from maskkit.describing.two_sample import Sample, auc_of, clustered_auc, two_sample
 from maskkit.splitting.folds import stratified_group_folds
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.describing.histograms import Histogram
+from maskkit.describing.photo_properties import Histogram
 from maskkit.reporting.eda_report import bars
 from maskkit.stages.eda import eda, report
 from maskkit.stages.shift import report as comparison_report

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskkit.artifacts.columns import distinct
 from maskkit.splitting import strata
 from maskkit.splitting.strata import (
     FINE_BINS,
     NOTHING,
     binned,
-    distinct,
     group_strata,
     is_countable,
     joined,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.describing.two_sample import auc_of
+from maskkit.describing.eda_results import DuplicatePairs
+from maskkit.describing.two_sample import TwoSample, auc_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,41 @@ class Share:
     second: float
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """How two sets of photos differ.
+
+    Args:
+        names: Of the two sets.
+        photos: How many each has.
+        faults: How many of them cannot be read.
+        people: Names of people that are in both.
+        differences: Of each property of the photos.
+        sizes: Share of each set by width and height.
+        formats: Share of each set by file format and colour mode.
+        classes: Share of the labelled photos of each set by class; empty if a set has none.
+        duplicates: Photos that are in both sets.
+        two_sample: Whether a classifier tells the sets apart; None if they are too small.
+        half: Whether JPEGs were decoded at half their size.
+    """
+
+    names: tuple[str, str]
+    photos: tuple[int, int]
+    faults: tuple[int, int]
+    people: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    sizes: tuple[Share, ...]
+    formats: tuple[Share, ...]
+    classes: tuple[Share, ...]
+    duplicates: DuplicatePairs
+    two_sample: TwoSample | None
+    half: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
 def differences(
     first: Mapping[str, NDArray[np.float64]], second: Mapping[str, NDArray[np.float64]]
 ) -> list[Difference]:
@@ -48,17 +85,11 @@ def differences(
     found = []
     for name, one in first.items():
         other = second[name]
+        means = float(one.mean()), float(other.mean())
         width = np.sqrt((one.var() + other.var()) / 2)
+        standardised = float((means[1] - means[0]) / width) if width > 1e-9 else None
         is_second = np.repeat([False, True], [len(one), len(other)])
-        found.append(
-            Difference(
-                name,
-                float(one.mean()),
-                float(other.mean()),
-                float((other.mean() - one.mean()) / width) if width > 1e-9 else None,
-                auc_of(np.concatenate([one, other]), is_second),
-            )
-        )
+        found.append(Difference(name, *means, standardised, auc_of(np.concatenate([one, other]), is_second)))
     return found
 
 

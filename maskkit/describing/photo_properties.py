@@ -1,8 +1,9 @@
-"""Numbers of photos and people: their spread, and how often each range of values occurs."""
+"""Properties of photos and numbers of people: their spread, histograms, and what is at the ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -12,6 +13,13 @@ from numpy.typing import NDArray
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 MOST_BARS = 24
 TAIL = 0.005  # of the values, beyond each end of a histogram, counts in its last bar
+NEAR = 2  # units of a numeric factor, such as years, that a value is said to be near to a cut
+EXTREMES = {
+    "brightness": ("darkest", "brightest"),
+    "contrast": ("flattest", ""),
+    "sharpness": ("blurriest", ""),
+}
+MOST_EXTREME = 8
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class NumberSpread:
+class Spread:
     """One property of the photos.
 
     Args:
@@ -75,10 +83,7 @@ class Ages:
     near: tuple[tuple[int, int], ...]
 
 
-NEAR = 2  # units of the factor, such as years, that a value is said to be near to a cut
-
-
-def spread(name: str, values: NDArray[np.float64]) -> NumberSpread:
+def spread(name: str, values: NDArray[np.float64]) -> Spread:
     """Describe one property of one or more photos, (photos,)."""
     low, high = np.quantile(values, [TAIL, 1 - TAIL])
     if low == high:  # nearly all are alike, and the others are what there is to see
@@ -86,13 +91,8 @@ def spread(name: str, values: NDArray[np.float64]) -> NumberSpread:
     step = (high - low) / MOST_BARS
     edges = low + step * np.arange(MOST_BARS + 1) if step > 0 else np.array([low, high])
     quantiles = np.quantile(values, QUANTILES)
-    return NumberSpread(
-        name,
-        float(values.mean()),
-        float(values.std()),
-        tuple(quantiles.tolist()),
-        histogram(values, edges),
-    )
+    mean, std = float(values.mean()), float(values.std())
+    return Spread(name, mean, std, tuple(quantiles.tolist()), histogram(values, edges))
 
 
 def histogram(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Histogram:
@@ -139,3 +139,93 @@ def even_edges(low: float, high: float, cuts: Sequence[float]) -> NDArray[np.flo
     if marks[-1] <= high:
         marks = np.append(marks, marks[-1] + step)
     return np.union1d(marks, [cut for cut in cuts if marks[0] < cut < marks[-1]])
+
+
+@dataclass(frozen=True)
+class PhotoProperties:
+    """Properties of readable photos.
+
+    Args:
+        photos: How many there are.
+        spreads: Each property over the photos.
+        mean: Per channel, over all pixels, of values from 0 to 1; each photo counts the same.
+        std: Likewise.
+        sizes: Photos by size, `384x512` for 384 wide and 512 high, the most frequent first.
+        formats: Photos by file format and colour mode, likewise.
+        extremes: Photos at the ends, by what they are: `darkest`, ...; the most extreme first.
+    """
+
+    photos: int
+    spreads: tuple[Spread, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sizes: tuple[tuple[str, int], ...]
+    formats: tuple[tuple[str, int], ...]
+    extremes: dict[str, tuple[str, ...]]
+
+
+def properties(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
+    """Return the properties of readable photos as `maskkit.imaging.survey` finds them, (photos,) each."""
+    width, height = looks["width"].astype(np.float64), looks["height"].astype(np.float64)
+    plain = {name: looks[name].astype(np.float64) for name in ("brightness", "contrast", "sharpness")}
+    return {
+        "width": width,
+        "height": height,
+        "aspect": width / height,
+        "kilobytes": looks["bytes"] / 1000,
+        "bytes per pixel": looks["bytes"] / (width * height),
+        **plain,
+    }
+
+
+def features(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
+    """Return what a classifier of sets may use, (photos,) each: light, colour, compression, not size."""
+    values = properties(looks)
+    chosen = {name: values[name] for name in ("aspect", "brightness", "contrast")}
+    chosen["sharpness"] = np.log1p(values["sharpness"])
+    chosen["bytes per pixel"] = np.log(values["bytes per pixel"])
+    for index, channel in enumerate(("red", "green", "blue")):
+        chosen[f"{channel} mean"] = looks["mean"][:, index].astype(np.float64)
+        chosen[f"{channel} std"] = looks["std"][:, index].astype(np.float64)
+    return chosen
+
+
+def photo_properties(
+    looks: NDArray[np.void],
+    names: Sequence[str],
+    colour: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> PhotoProperties:
+    """Describe one or more readable photos.
+
+    Args:
+        looks: Of the type that `maskkit.imaging.survey` fills in, (photos,).
+        names: Path of each photo.
+        colour: Mean and standard deviation per channel, (3,) each.
+    """
+    values = properties(looks)
+    return PhotoProperties(
+        len(looks),
+        tuple(spread(name, column) for name, column in values.items()),
+        mean=tuple(colour[0].tolist()),
+        std=tuple(colour[1].tolist()),
+        sizes=_frequent(f"{one}x{other}" for one, other in zip(looks["width"], looks["height"], strict=True)),
+        formats=_frequent(
+            f"{one.decode()} {other.decode()}"
+            for one, other in zip(looks["format"], looks["mode"], strict=True)
+        ),
+        extremes=_extremes(values, names),
+    )
+
+
+def _frequent(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(Counter(names).most_common())
+
+
+def _extremes(values: dict[str, NDArray[np.float64]], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for name, (low, high) in EXTREMES.items():
+        order = np.argsort(values[name], kind="stable")
+        found[low] = tuple(names[row] for row in order[:MOST_EXTREME])
+        if high:
+            found[high] = tuple(names[row] for row in order[::-1][:MOST_EXTREME])
+    return found
