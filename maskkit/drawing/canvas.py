@@ -227,7 +227,6 @@ def shade(canvas: Canvas, *, light: tuple[float, float], ambient: float) -> Arra
     hollow *= np.clip(height / 10, 0, 1)  # the wall is too far off to be shadowed by whom it frames
     level = np.float32(ambient) + np.float32(1 - ambient) * np.clip(facing, 0, 1) - hollow
     level = np.clip(level * np.float32(1.12), 0.05, 1.4)
-    shine = np.float32(0.10) * np.clip(facing, 0, 1) ** 24
     glint = np.clip(facing, 0, 1) ** 4
     shine = np.float32(0.10) * (glint * glint) * (glint * glint) * (glint * glint)
     # Shadows are warmer than lights, most visibly on skin.

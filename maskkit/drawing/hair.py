@@ -21,7 +21,7 @@ from maskkit.drawing.canvas import (
     smooth,
     soften,
 )
-from maskkit.drawing.look import Look, Style
+from maskkit.drawing.people import Appearance, Style
 from maskkit.drawing.skull import CENTRE, EYES, Skull
 
 _SILVER = (0.73, 0.72, 0.71)
@@ -30,7 +30,7 @@ _SILVER = (0.73, 0.72, 0.71)
 _WINDOWS: dict[Style, float] = {"crop": 97, "parted": 95, "bob": 85, "long": 84, "tied": 98}
 
 
-def draw_back_hair(canvas: Canvas, look: Look, skull: Skull) -> None:
+def draw_back_hair(canvas: Canvas, look: Appearance, skull: Skull) -> None:
     """Draw the hair that lies behind neck and shoulders."""
     random = np.random.default_rng([look.texture, 2])
     if look.style == "tied":
@@ -42,7 +42,7 @@ def draw_back_hair(canvas: Canvas, look: Look, skull: Skull) -> None:
         canvas.tint(soften((skull.outline < 1).astype(np.float32), 12) * cover, (0.55, 0.55, 0.55))
 
 
-def draw_front_hair(canvas: Canvas, look: Look, skull: Skull) -> Array:
+def draw_front_hair(canvas: Canvas, look: Appearance, skull: Skull) -> Array:
     """Draw the hair on and around the face, and return its cover: masks and straps go beneath it."""
     random = np.random.default_rng([look.texture, 3])
     covered = look.style in {"bob", "long"}
@@ -62,7 +62,7 @@ def draw_front_hair(canvas: Canvas, look: Look, skull: Skull) -> Array:
     return cover
 
 
-def _hanging(look: Look, skull: Skull) -> Array:
+def _hanging(look: Appearance, skull: Skull) -> Array:
     """Return the cover of hair that hangs to the chin (bob) or over the shoulders (long)."""
     random = np.random.default_rng([look.texture, 7])
     wide = 106 + 16 * look.volume
@@ -73,7 +73,7 @@ def _hanging(look: Look, skull: Skull) -> Array:
     return filled(smooth(skull.at([*right, (40, end + 8), (-40, end + 8), *left]), closed=True), soft=1.2)
 
 
-def _opening(look: Look, skull: Skull, random: np.random.Generator) -> Array:
+def _opening(look: Appearance, skull: Skull, random: np.random.Generator) -> Array:
     """Return the cover of the face that the hair leaves free: a rounded window, its top the hairline."""
     covered = look.style in {"bob", "long"}
     fringe = covered and random.random() < 0.35
@@ -95,7 +95,7 @@ def _opening(look: Look, skull: Skull, random: np.random.Generator) -> Array:
     return window
 
 
-def _frayed(cover: Array, look: Look, random: np.random.Generator) -> Array:
+def _frayed(cover: Array, look: Appearance, random: np.random.Generator) -> Array:
     """Break up the edge of hair into locks."""
     rough = grain(random, (4, 22)) + look.curl * 1.6 * grain(random, 9)
     soft = soften(cover, 3 + 2 * look.curl)
@@ -104,7 +104,7 @@ def _frayed(cover: Array, look: Look, random: np.random.Generator) -> Array:
     return frayed
 
 
-def _strands(look: Look, random: np.random.Generator) -> Array:
+def _strands(look: Appearance, random: np.random.Generator) -> Array:
     """Return noise drawn out along the hair, which falls from the crown in parabolas."""
     below = np.maximum(Y - np.float32(EYES - 165), 0)
     strand = (X - np.float32(CENTRE + 45 * look.part)) / np.sqrt(below + 12)  # the same all along one
@@ -116,7 +116,7 @@ def _strands(look: Look, random: np.random.Generator) -> Array:
     return np.asarray(drawn, np.float32)
 
 
-def _paint(canvas: Canvas, look: Look, cover: Array, random: np.random.Generator, base: Array) -> None:
+def _paint(canvas: Canvas, look: Appearance, cover: Array, random: np.random.Generator, base: Array) -> None:
     """Cover `canvas` with hair whose strands and curls lie on the heights of `base`."""
     strands = _strands(look, random)
     curls = look.curl**2 * grain(random, 8)
@@ -127,7 +127,7 @@ def _paint(canvas: Canvas, look: Look, cover: Array, random: np.random.Generator
     canvas.lay(cover, (base + 0.8 * strands + 1.6 * curls).astype(np.float32))
 
 
-def draw_beard(canvas: Canvas, look: Look, skull: Skull) -> None:
+def draw_beard(canvas: Canvas, look: Appearance, skull: Skull) -> None:
     """Draw stubble, a moustache, a goatee or a full beard."""
     if look.beard == "none":
         return
@@ -144,7 +144,7 @@ def draw_beard(canvas: Canvas, look: Look, skull: Skull) -> None:
     canvas.height[...] += cover * (4 + 0.8 * rough)
 
 
-def _bearded(look: Look, skull: Skull) -> Array:
+def _bearded(look: Appearance, skull: Skull) -> Array:
     """Return where a beard of this kind grows, float32 (512, 384)."""
     side = 17 * (1 - 0.15 * look.smile)
     cover = np.maximum(*(disc(skull.spot(x, skull.mouth - 13), (23, 8), soft=4) for x in (-side, side)))

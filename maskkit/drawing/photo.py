@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.drawing import dress, face, hair
-from maskkit.drawing.canvas import HEIGHT, WIDTH, Array, Canvas, X, Y, planes, shade
-from maskkit.drawing.look import Look
+from maskkit.drawing import face, hair, worn
+from maskkit.drawing.canvas import HEIGHT, WIDTH, Array, Canvas, X, Y, grain, planes, shade
+from maskkit.drawing.people import Appearance
 from maskkit.drawing.skull import Skull
-from maskkit.drawing.worn import put_on_glasses, put_on_mask
 
 _WORN_WELL = {"wear": True, "incorrect": False, "none": None}
 _FROM_CENTRE = 2 * ((X / WIDTH - 0.5) ** 2 + (Y / HEIGHT - 0.5) ** 2)  # 0 in the middle, 1 in the corners
@@ -22,25 +21,37 @@ _FROM_CENTRE = 2 * ((X / WIDTH - 0.5) ** 2 + (Y / HEIGHT - 0.5) ** 2)  # 0 in th
 class Portrait:
     """A face without a mask, and what is needed to put one on."""
 
-    look: Look
+    look: Appearance
     skull: Skull
     canvas: Canvas
     hair: Array  # cover of the hair in front, (512, 384)
 
 
-def draw_portrait(look: Look) -> Portrait:
+def draw_portrait(look: Appearance) -> Portrait:
     """Draw somebody from the wall behind to the hair in front."""
     canvas, skull = Canvas.blank(), Skull.of(look)
-    dress.draw_wall(canvas, look)
+    _draw_wall(canvas, look)
     hair.draw_back_hair(canvas, look, skull)
     face.draw_neck(canvas, look, skull)
-    dress.draw_clothes(canvas, look, skull)
+    worn.draw_clothes(canvas, look, skull)
     face.draw_face(canvas, look, skull)
     hair.draw_beard(canvas, look, skull)
     front = hair.draw_front_hair(canvas, look, skull)
-    dress.draw_earrings(canvas, look, skull)
-    put_on_glasses(canvas, look, skull, hair=front)
+    worn.draw_earrings(canvas, look, skull)
+    worn.put_on_glasses(canvas, look, skull, hair=front)
     return Portrait(look, skull, canvas, front)
+
+
+def _draw_wall(canvas: Canvas, look: Appearance) -> None:
+    """Fill the canvas with a wall out of focus, lighter to one side."""
+    random = np.random.default_rng([look.texture, 5])
+    slope = random.uniform(-0.18, 0.18) * (X / 192 - 1) + random.uniform(-0.12, 0.04) * (Y / 256 - 1)
+    patches = 0.05 * grain(random, 110) * random.uniform(0.3, 1.6)
+    canvas.colour[...] = planes(look.wall) * (0.93 + slope + patches)
+    if random.random() < 0.4:  # a shelf, a window or a door frame
+        x, wide = random.uniform(0, 384), random.uniform(25, 90)
+        frame = np.clip((wide - np.abs(X - x)) / 9 + 0.5, 0, 1).astype(np.float32)
+        canvas.paint(frame * np.float32(0.3), (1, 1, 1) if random.random() < 0.3 else (0.3, 0.3, 0.3))
 
 
 def take_photo(portrait: Portrait, *, mask: str, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -57,7 +68,7 @@ def take_photo(portrait: Portrait, *, mask: str, random: np.random.Generator) ->
     canvas = portrait.canvas.copy()
     worn_well = _WORN_WELL[mask]
     if worn_well is not None:
-        put_on_mask(canvas, portrait.skull, hair=portrait.hair, worn_well=worn_well, random=random)
+        worn.put_on_mask(canvas, portrait.skull, hair=portrait.hair, worn_well=worn_well, random=random)
     light = float(random.uniform(-0.6, 0.6)), float(random.uniform(-0.65, -0.15))
     lit = shade(canvas, light=light, ambient=float(random.uniform(0.42, 0.6)))
     return _developed(_framed(lit, random), random)

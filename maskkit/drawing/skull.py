@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.drawing.canvas import Array, Points, X, Y
-from maskkit.drawing.look import Look
+from maskkit.drawing.people import Appearance
 
 CENTRE, EYES = 192.0, 240.0  # pixels of the canvas
 
@@ -33,7 +33,7 @@ class Skull:
     mouth: float  # from the eyes to between the lips, in face coordinates
 
     @classmethod
-    def of(cls, look: Look) -> Skull:
+    def of(cls, look: Appearance) -> Skull:
         """Return the measures of somebody who looks so."""
         nose = 68 * look.nose_length
         return cls(

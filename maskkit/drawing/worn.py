@@ -1,4 +1,4 @@
-"""What is put on: glasses, and over everything but the hair masks, worn well or wrongly."""
+"""What people wear: clothes, earrings, glasses, and masks, which go over everything but the hair."""
 
 from __future__ import annotations
 
@@ -13,28 +13,33 @@ from maskkit.drawing.canvas import (
     Colour,
     X,
     Y,
+    disc,
     filled,
     grain,
     inflated,
     lines,
+    mixed,
     planes,
     radial,
     smooth,
     soften,
 )
-from maskkit.drawing.look import Look
+from maskkit.drawing.people import Appearance, Collar
 from maskkit.drawing.skull import CENTRE, EYES, Skull
 
 Cut = Literal["surgical", "cloth", "beak"]
 
+# Half the width, height of the ends and of the lowest point of a neckline, in face coordinates.
+_NECKLINES: dict[Collar, tuple[float, float, float]] = {
+    "round": (66, 190, 240),
+    "vee": (58, 190, 262),
+    "shirt": (52, 190, 246),
+    "high": (66, 166, 180),
+}
 _ON_NOSE, _ON_LIP, _ON_CHIN = 32.0, 86.0, 116.0  # upper edge, in face coordinates
 _SURGICAL = (
-    (0.52, 0.74, 0.88),
-    (0.62, 0.82, 0.78),
-    (0.93, 0.94, 0.94),
-    (0.92, 0.72, 0.76),
-    (0.13, 0.13, 0.14),
-)
+    (0.52, 0.74, 0.88), (0.62, 0.82, 0.78), (0.93, 0.94, 0.94), (0.92, 0.72, 0.76), (0.13, 0.13, 0.14),
+)  # fmt: skip
 _CLOTH = (
     (0.12, 0.12, 0.13), (0.45, 0.46, 0.48), (0.70, 0.16, 0.18), (0.16, 0.24, 0.42), (0.85, 0.82, 0.76),
     (0.32, 0.44, 0.34), (0.62, 0.45, 0.60), (0.90, 0.90, 0.91),
@@ -147,15 +152,12 @@ def _pattern(random: np.random.Generator) -> Array:
     return np.ones_like(X)
 
 
-def put_on_glasses(canvas: Canvas, look: Look, skull: Skull, *, hair: Array) -> None:
+def put_on_glasses(canvas: Canvas, look: Appearance, skull: Skull, *, hair: Array) -> None:
     """Draw the glasses of somebody who wears some, under the hair."""
     if look.glasses is None:
         return
-    middle, size = (
-        skull.eye + 1,
-        (31 * skull.half / 100, (27 if look.round_lenses else 22) * skull.half / 100),
-    )
-    power = 2.1 if look.round_lenses else 3.4
+    middle, power = skull.eye + 1, 2.1 if look.round_lenses else 3.4
+    size = (31 * skull.half / 100, (27 if look.round_lenses else 22) * skull.half / 100)
     strokes = [(smooth(skull.at([(-middle + 30, 0), (0, -6), (middle - 30, 0)])), 1.0)]
     rims = np.zeros_like(X)
     for side in (-1, 1):
@@ -168,6 +170,54 @@ def put_on_glasses(canvas: Canvas, look: Look, skull: Skull, *, hair: Array) -> 
         strokes.append((skull.at([(side * (middle + 30), -2), (side * 104, -4)]), 1.0))
     cover = np.maximum(rims, lines(strokes, thickness=3, soft=0.6)) * (1 - hair)
     canvas.tint(np.roll(soften(cover, 2), 4, axis=0) * np.float32(0.5), (0.6, 0.52, 0.5))
-    colour: Colour = look.glasses
-    canvas.paint(cover, colour)
+    canvas.paint(cover, look.glasses)
     canvas.height[...] += 2 * cover
+
+
+def draw_clothes(canvas: Canvas, look: Appearance, skull: Skull) -> None:
+    """Draw shoulders in a shirt, a pullover or a blouse, its neckline over the neck."""
+    random = np.random.default_rng([look.texture, 6])
+    half, base, deep = _NECKLINES[look.collar]
+    middle = [] if look.collar == "vee" else [(0.62 * half, (base + deep) / 2 + 6)]
+    right = [*middle, (half, base)]
+    left = [(-x, y) for x, y in reversed(right)]
+    neckline = smooth([*left, (0, deep), *right], rounds=0 if look.collar == "vee" else 3)
+    wide = 150 + 18 * (look.jaw - 2.3) + 40 * (look.width - 1)
+    shoulder = [(half + 3, base - 2), (wide * 0.62, 205), (wide, 224), (wide + 28, 300), (wide + 30, 400)]
+    outer = smooth(shoulder)
+    cover = filled(skull.at(np.concatenate([neckline, outer, outer[::-1] * (-1, 1)])), soft=0.8)
+    weave = 1 + 0.03 * grain(random, 2) + 0.05 * grain(random, (30, 60))
+    if random.random() < 0.2:
+        weave *= 1 + 0.12 * np.sign(np.sin((Y if random.random() < 0.6 else X) / 6))
+    canvas.tint(soften(cover, 7) * (1 - cover), (0.72, 0.66, 0.64))
+    canvas.paint(cover, planes(look.clothes) * weave)
+    canvas.lay(cover, inflated(cover, 60, 26) + 22 + 1.5 * grain(random, (26, 50)))
+    if look.collar == "shirt":
+        _flaps(canvas, look, skull)
+    else:
+        band = lines([(skull.at(neckline), 1)], thickness=7 if look.collar == "round" else 4, soft=1.2)
+        canvas.height[...] += 3 * band
+        canvas.tint(band, (0.92, 0.92, 0.92))
+
+
+def _flaps(canvas: Canvas, look: Appearance, skull: Skull) -> None:
+    """Draw the two flaps of a shirt's collar."""
+    half, base, deep = _NECKLINES[look.collar]
+    flap = [(half + 4, base - 8), (half + 16, base + 14), (44, deep + 18), (2, deep - 2)]
+    for side in (-1, 1):
+        cover = filled(skull.at([(side * x, y) for x, y in flap]), soft=0.9)
+        canvas.tint(soften(np.roll(cover, 4, axis=0), 3), (0.8, 0.8, 0.8))
+        canvas.paint(cover, mixed(look.clothes, (1, 1, 1), 0.08))
+        canvas.height[...] += 4 * cover
+
+
+def draw_earrings(canvas: Canvas, look: Appearance, skull: Skull) -> None:
+    """Hang a pearl or a drop from each ear."""
+    if not look.earrings or look.style in {"bob", "long"}:
+        return
+    for side in (-1, 1):
+        at = skull.spot(side * 102, 52)
+        drop = disc((at[0], at[1] + 3), (4, 5 if look.round_lenses else 9))
+        colour: Colour = (0.90, 0.87, 0.82) if look.round_lenses else (0.80, 0.63, 0.30)
+        canvas.paint(drop, colour)
+        canvas.lay(drop, inflated(drop, 4, 8) + 40)

@@ -22,15 +22,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class FaceTally:
+class FaceCount:
     """How many faces were found in some of the photos.
 
     Args:
         factor: Of whose level these are the photos; empty for all.
         level: Its name.
         photos: How many there are.
-        found: Of them, with a face.
-        misplaced: Of them, with something that cannot be a portrait's face.
+        found: How many have a face.
+        misplaced: How many have something that cannot be a portrait's face.
     """
 
     factor: str
@@ -56,16 +56,11 @@ class Cropped:
     """
 
     manifest: Manifest
-    tallies: tuple[FaceTally, ...]
+    tallies: tuple[FaceCount, ...]
     milliseconds: float
 
 
-def crop(
-    manifest: Manifest,
-    *,
-    detector: str = CENTERFACE,
-    score: float = 0.35,
-) -> Cropped:
+def crop(manifest: Manifest, *, detector: str = CENTERFACE, score: float = 0.35) -> Cropped:
     """Add the column `box`: where the face of each photo is, null where none was found or it cannot be one.
 
     No photo is changed: `train` and `predict` cut them as they are loaded, those without a box to a
@@ -89,7 +84,7 @@ def crop(
     given = Input(detector, model.source.sha256, option="detector")
     options = {"detector": detector, "score": score, "root": manifest.photos.root}
     result = manifest.then("crop", {"box": _column(found)}, inputs=(given,), **options)
-    return Cropped(result, tuple(_tallies(manifest, found)), 1000 * passed / max(1, len(files)))
+    return Cropped(result, tuple(_counts(manifest, found)), 1000 * passed / max(1, len(files)))
 
 
 def _column(found: FoundFaces) -> pa.Array:
@@ -97,16 +92,16 @@ def _column(found: FoundFaces) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(edges, type=BOX, mask=pa.array(~found.is_found))
 
 
-def _tallies(manifest: Manifest, found: FoundFaces) -> Iterator[FaceTally]:
-    def tally(factor: str, level: str, rows: NDArray[np.bool_]) -> FaceTally:
+def _counts(manifest: Manifest, found: FoundFaces) -> Iterator[FaceCount]:
+    def count(factor: str, level: str, rows: NDArray[np.bool_]) -> FaceCount:
         is_found, misplaced = found.is_found[rows], found.misplaced[rows]
-        return FaceTally(factor, level, int(rows.sum()), int(is_found.sum()), int(misplaced.sum()))
+        return FaceCount(factor, level, int(rows.sum()), int(is_found.sum()), int(misplaced.sum()))
 
-    yield tally("", "all", np.ones(len(manifest), np.bool_))
+    yield count("", "all", np.ones(len(manifest), np.bool_))
     known = manifest.labels >= 0
     if not known.any():
         return
     levels = np.unravel_index(np.where(known, manifest.labels, 0), manifest.space.shape)
     for factor, level in zip(manifest.space.factors, levels, strict=True):
         for number, name in enumerate(factor.levels):
-            yield tally(factor.name, name, known & (level == number))
+            yield count(factor.name, name, known & (level == number))

@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from maskkit.drawing.people import Person, population
 from maskkit.drawing.photo import draw_portrait, take_photo
-from maskkit.drawing.population import Person, population
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.survey import keep_freed_memory
 from maskkit.progress import track
@@ -92,22 +92,22 @@ def _train_paths(person: Person) -> list[Path]:
 
 
 def _test_paths(person: Person, *, seed: int) -> list[Path]:
-    """Return names that tell nothing, and whose order therefore shuffles people and masks."""
+    """Return names that reveal nothing, and whose order therefore shuffles people and masks."""
     keys = [f"{seed}/{person.id}/{state}".encode() for state in STATES]
     names = [hashlib.sha1(key, usedforsecurity=False).hexdigest() for key in keys]
     return [Path("eval", "images", f"{name}.jpg") for name in names]
 
 
-def _write_tables(root: Path, known: dict[Person, list[Path]], hidden: dict[Person, list[Path]]) -> None:
+def _write_tables(folder: Path, known: dict[Person, list[Path]], hidden: dict[Person, list[Path]]) -> None:
     answers = sorted(
         (path.name, mask, person.gender, person.age, person.id)
         for person, paths in hidden.items()
         for path, mask in zip(paths, STATES.values(), strict=True)
     )
     people = [(person.id, person.gender, RACE, person.age, _folder(person)) for person in known]
-    _write_csv(root / "train" / "train.csv", ("id", "gender", "race", "age", "path"), people)
-    _write_csv(root / "eval" / "info.csv", ("ImageID", "ans"), [(name, 0) for name, *_ in answers])
-    _write_csv(root / "eval" / "answers.csv", ("path", "mask", "gender", "age", "person_id"), answers)
+    _write_csv(folder / "train" / "train.csv", ("id", "gender", "race", "age", "path"), people)
+    _write_csv(folder / "eval" / "info.csv", ("ImageID", "ans"), [(name, 0) for name, *_ in answers])
+    _write_csv(folder / "eval" / "answers.csv", ("path", "mask", "gender", "age", "person_id"), answers)
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -118,25 +118,25 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
         table.writerows(rows)
 
 
-def _draw(root: Path, work: dict[Person, list[Path]], *, seed: int) -> None:
+def _draw(folder: Path, work: dict[Person, list[Path]], *, seed: int) -> None:
     """Draw everybody, a person per thread: NumPy and OpenCV compute outside the interpreter's lock."""
     keep_freed_memory()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        drawn = [pool.submit(_draw_person, root, person, paths, seed) for person, paths in work.items()]
+        drawn = [pool.submit(_draw_person, folder, person, paths, seed) for person, paths in work.items()]
         for one in track(drawn, len(drawn), "people"):
             one.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _draw_person(root: Path, person: Person, paths: list[Path], seed: int) -> None:
+def _draw_person(folder: Path, person: Person, paths: list[Path], seed: int) -> None:
     portrait = draw_portrait(person.look)
     for number, (path, mask) in enumerate(zip(paths, STATES.values(), strict=True), start=1):
         photo = take_photo(portrait, mask=mask, random=np.random.default_rng([seed, person.number, number]))
         _, jpeg = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(jpeg.tobytes())
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(jpeg.tobytes())
 
 
 def _refuse_occupied(directory: Path, *, force: bool) -> None:
@@ -162,7 +162,7 @@ def _refuse_occupied(directory: Path, *, force: bool) -> None:
 
 
 def _own_files(directory: Path) -> set[str]:
-    """Return the files that an earlier run wrote, as its tables tell; none if these are somebody else's."""
+    """Return the files that an earlier run wrote, by its tables; none if these are of another program."""
     try:
         people = _read_csv(directory / "train" / "train.csv")
         answers = _read_csv(directory / "eval" / "answers.csv")
@@ -182,7 +182,7 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 
 @contextmanager
 def _whole_folder(directory: Path) -> Iterator[Path]:
-    """Offer an empty folder that takes the place of `directory` when the block ends without an error."""
+    """Yield an empty folder that takes the place of `directory` when the block ends without an error."""
     partial = directory.with_name(f".{directory.name}.partial")
     if partial.exists():
         raise MaskkitError(
@@ -202,14 +202,10 @@ def _whole_folder(directory: Path) -> Iterator[Path]:
             replaced.rename(directory)
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError):
-            raise _cannot_write(directory, error) from error
+            raise MaskkitError(
+                f"cannot write {directory}",
+                why=(error.strerror or str(error)).lower(),
+                fix="free some space, or choose another folder",
+            ) from error
         raise
     shutil.rmtree(partial)
-
-
-def _cannot_write(directory: Path, error: OSError) -> MaskkitError:
-    return MaskkitError(
-        f"cannot write {directory}",
-        why=(error.strerror or str(error)).lower(),
-        fix="free some space, or choose another folder",
-    )

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from maskkit.drawing.people import population
 from maskkit.drawing.photo import Portrait, draw_portrait, take_photo
-from maskkit.drawing.population import population
 
 PEOPLE = population(12, seed=5)
 

@@ -1,7 +1,7 @@
-"""What a person looks like: features drawn at random, each leaning a little with gender or age.
+"""Who is drawn: people with the competition's shares of genders and ages, and what each looks like.
 
-Every cue overlaps between the genders and scatters around the age, so that a classifier has to weigh
-several, as with real faces.
+Features are drawn at random, each leaning a little with gender or age. Every cue overlaps between the genders
+and scatters around the age, so that a classifier has to weigh several, as with real faces.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ Name = TypeVar("Name", bound=str)
 Style = Literal["crop", "parted", "bob", "long", "tied"]
 Beard = Literal["none", "stubble", "moustache", "goatee", "full"]
 Collar = Literal["round", "vee", "shirt", "high"]
+
+GENDERS = ("male", "female")
+BANDS = ((18, 29), (30, 59), (60, 74))  # youngest and oldest of each age band
+SHARES = {"male": 0.4, "female": 0.6}
+BAND_SHARES = (0.45, 0.47, 0.08)
 
 _SKINS = ((0.97, 0.83, 0.74), (0.93, 0.75, 0.62), (0.84, 0.63, 0.48), (0.68, 0.46, 0.33), (0.43, 0.28, 0.20))
 _HAIR = ((0.10, 0.085, 0.08), (0.19, 0.12, 0.09), (0.34, 0.22, 0.14), (0.52, 0.33, 0.18), (0.80, 0.62, 0.38))
@@ -39,7 +44,7 @@ _BEARDS: dict[Beard, float] = {"none": 0.5, "stubble": 0.22, "moustache": 0.07, 
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """What all photos of a person share. Factors are around 1; other amounts are from 0 to about 1."""
 
     skin: Colour
@@ -80,7 +85,7 @@ class Look:
     texture: int  # seeds the strands, pores and spots
 
 
-def look(random: np.random.Generator, *, gender: str, age: int) -> Look:
+def appearance(random: np.random.Generator, *, gender: str, age: int) -> Appearance:
     """Make up a look for somebody of this gender and age (years)."""
     man = gender == "male"
     lean = 1 if man else -1
@@ -97,7 +102,7 @@ def look(random: np.random.Generator, *, gender: str, age: int) -> Look:
     style: Style = _pick(random, _STYLES[gender])
     if style in {"long", "tied"} and random.random() < 0.9 * (aged - 0.3):
         style = "bob"
-    return Look(
+    return Appearance(
         skin=_faded(_along(_SKINS, tone, random, 0.008), 0.3 * aged),
         blotches=_within(0.05 + 0.9 * aged + 0.1 * random.standard_normal(), 0, 1),
         width=_within(around(1, 0.015, 0.03), 0.92, 1.08),
@@ -174,3 +179,58 @@ def _along(scale: tuple[Colour, ...], share: float, random: np.random.Generator,
     steps = np.linspace(0, 1, len(scale))
     red, green, blue = (float(np.interp(share, steps, channel)) for channel in zip(*scale, strict=True))
     return _near(random, (red, green, blue), spread)
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of the demo. `age` is in years; `number` is unique in the data set and names the folder."""
+
+    number: int
+    gender: str
+    age: int
+    look: Appearance
+
+    @property
+    def id(self) -> str:
+        """Six digits, as the competition names people."""
+        return f"{self.number:06d}"
+
+
+def population(people: int, *, seed: int, first: int = 1, at_least: int = 0) -> list[Person]:
+    """Make up people with the competition's shares of genders and ages, in random order.
+
+    Args:
+        people: How many.
+        seed: The same seed gives the same people.
+        first: The first person's number.
+        at_least: So many people per gender are 60 or older, as long as they stay under a sixth of all.
+    """
+    random = np.random.default_rng([seed, first])
+    cells = [cell for cell, count in _counts(people, at_least).items() for _ in range(count)]
+    made = []
+    for number, cell in enumerate(random.permutation(len(cells)), start=first):
+        gender, band = cells[cell]
+        youngest, oldest = BANDS[band]
+        # Most of those over 60 are in their sixties.
+        share = random.random() ** (2 if band == 2 else 1)
+        age = youngest + int(share * (oldest - youngest + 1))
+        own = np.random.default_rng([seed, number, 0])
+        made.append(Person(number, gender, age, appearance(own, gender=gender, age=age)))
+    return made
+
+
+def _counts(people: int, at_least: int) -> dict[tuple[str, int], int]:
+    """Return how many people each gender and age band gets, by largest remainders."""
+    wanted = {
+        (gender, band): people * SHARES[gender] * share
+        for gender in GENDERS
+        for band, share in enumerate(BAND_SHARES)
+    }
+    old = min(at_least, people // 12)
+    counts = {cell: max(int(number), old if cell[1] == 2 else 0) for cell, number in wanted.items()}
+    while sum(counts.values()) != people:
+        step = 1 if sum(counts.values()) < people else -1
+        fixed = {cell for cell in wanted if step < 0 and cell[1] == 2}
+        missing = {cell: step * (wanted[cell] - counts[cell]) for cell in wanted if cell not in fixed}
+        counts[max(missing, key=lambda cell: missing[cell])] += step
+    return counts
