@@ -110,7 +110,7 @@ class Decision:
         return "the decision" if self.source is None else self.source.title
 
     def as_input(self) -> Source:
-        """Return the bytes that a next stage is told it read."""
+        """Return the bytes that a next stage records as its input."""
         return self.source or Source("-", self.to_bytes())
 
     def applied(self, probs: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

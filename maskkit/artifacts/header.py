@@ -194,7 +194,7 @@ def merged(histories: Iterable[tuple[Record, ...]]) -> tuple[Record, ...]:
 
 
 def same_space(first: LabelSpace, second: LabelSpace, *, names: tuple[str, str]) -> None:
-    """Raise if two artifacts do not speak of the same classes."""
+    """Raise if two artifacts are not of the same classes."""
     difference = first.difference(second)
     if difference is not None:
         raise MaskkitError(

@@ -197,7 +197,7 @@ class Manifest:
         return replace(self, table=self.table.take(pa.array(rows)))
 
     def as_input(self) -> Source:
-        """Return the bytes that a next stage is told it read."""
+        """Return the bytes that a next stage records as its input."""
         return self.source or Source("-", pa.py_buffer(self.to_bytes()))
 
     def then(

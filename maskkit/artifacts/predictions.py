@@ -1,4 +1,4 @@
-"""Predictions: what models said of each image, as Parquet or CSV, told apart by content."""
+"""Predictions: what models answer for each photo, as Parquet or CSV, told apart by content."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Predictions:
         answer: The class answered, (rows,).
         probs: Class probabilities, (rows, classes), rows sum to 1; None for a submission.
         classes: Class names in order; None for a submission, which names none.
-        fold: Which fold's model spoke, (rows,); -1 if several did. None if nothing is known.
+        fold: Which fold's model predicted, (rows,); -1 if several did. None if nothing is known.
         header: History and, from Parquet, the label space.
     """
 
@@ -92,12 +92,12 @@ class Predictions:
 
     @property
     def adjusted(self) -> dict[str, Any]:
-        """How answers were changed after the models spoke: `consensus`, `decision`; empty if not."""
+        """How answers were changed after the models predicted: `consensus`, `decision`; empty if not."""
         facts = self.header.facts
         return {name: facts[name] for name in ADJUSTMENTS if name in facts}
 
     def as_input(self) -> Source:
-        """Return the bytes that a next stage is told it read."""
+        """Return the bytes that a next stage records as its input."""
         return self.source or Source("-", self.encode("parquet" if self.classes else "submission"))
 
     def encode(self, form: Form) -> pa.Buffer:

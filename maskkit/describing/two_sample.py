@@ -56,7 +56,7 @@ class TwoSample:
         auc: Share of pairs, one photo of each set, that it puts in the right order.
         low, high: 95 % interval over groups; None if the people of a set are not known, or a set is of one.
         p: Share of such AUCs or higher ones where there is no difference, this one among them; None if it
-            cannot be told, as no person is known. An interval above 0.5 would not do: it knows nothing of
+            is not known, as no person is. An interval above 0.5 would not do: it knows nothing of
             how the classifier varies with its training, and so excludes 0.5 too often (in 10 of 80 trials).
         same: What the AUC is without a difference.
         photos: Photos tested.

@@ -46,7 +46,7 @@ def crop_to_train(manifest: Manifest, margin: float) -> Crop | None:
 
 
 def boxes_to_cut(manifest: Manifest, crop: Crop) -> NDArray[np.float32]:
-    """Return the box of each photo, (rows, 4), the model's fallback where it has none, which is told.
+    """Return the box of each photo, (rows, 4), the model's fallback where it has none, which is logged.
 
     Raises:
         MaskkitError: The manifest has no column of boxes.

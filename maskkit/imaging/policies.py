@@ -88,7 +88,7 @@ def _medium(library: Any) -> list[Change]:
 
 
 def _strong(library: Any) -> list[Change]:
-    """Everything of `medium` further and oftener; a grid of holes, blur by motion, fewer pixels."""
+    """Everything of `medium` further and more often; a grid of holes, blur by motion, fewer pixels."""
     A = library  # noqa: N806
     holes = {"hole_height_range": (0.1, 0.25), "hole_width_range": (0.1, 0.25)}
     return [

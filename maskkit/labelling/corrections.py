@@ -141,7 +141,7 @@ def _check_lines(file: _File, space: LabelSpace) -> None:
     )  # fmt: skip
     file.refuse(
         _mask(file.value.is_null()), "the value is empty", why="it is what the photo's label becomes",
-        fix="fill it in, or delete the lines that shall not be corrected",
+        fix="fill it in, or delete the lines",
     )  # fmt: skip
 
 

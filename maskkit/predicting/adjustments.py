@@ -1,4 +1,4 @@
-"""What is done to probabilities after the models have spoken, and said loudly in the header."""
+"""What is done to probabilities after the models have predicted, and recorded in the header."""
 
 from __future__ import annotations
 

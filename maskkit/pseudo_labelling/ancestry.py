@@ -1,7 +1,7 @@
 """Which folds may train on pseudo labels: those whose people no model behind the labels has seen.
 
 A model hands what it learnt of people on to the labels it makes. Trained on them, another model that holds
-these people out is scored on what it was told about them (leakage by way of a feature, Kaufman et al. 2012,
+these people out is scored on what it was given about them (leakage by way of a feature, Kaufman et al. 2012,
 https://doi.org/10.1145/2382577.2382579).
 """
 
@@ -96,7 +96,7 @@ def _several(predictions: Predictions, what: str) -> RefusedError:
     folds = model_folds(predictions)
     return RefusedError(
         f"no fold may train on labels from {predictions.name}: {what}",
-        why="a fold's model would be told about the people whom it holds out, and its score would be of "
+        why="a fold's model would learn about the people whom it holds out, and its score would be of "
         "that"
         + (f"; these are the models of the folds {examples(folds, most=20)}" if len(folds) > 1 else ""),
         fix="predict with each fold's model alone, make pseudo labels from each of these predictions, and "

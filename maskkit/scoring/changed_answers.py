@@ -74,7 +74,7 @@ class Against:
         return self.versus.sentence
 
     def facts(self) -> dict[str, Any]:
-        """Return what a reader is told beside the numbers: the sentence, and both tests."""
+        """Return what a reader needs beside the numbers: the sentence, and both tests."""
         only = self.versus.only
         assert only is not None
         return {

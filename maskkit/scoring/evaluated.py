@@ -24,7 +24,7 @@ class Evaluation:
         scores: Measures with their intervals.
         log_loss: Mean cross entropy of the probabilities; None for answers without them.
         history: Every stage run that led to these scores.
-        adjusted: How answers were changed after the models spoke, as `Predictions.adjusted` has it.
+        adjusted: How answers were changed after the models predicted, as `Predictions.adjusted` has it.
         calibration: Of the probabilities; None for answers without them.
         boundaries: Errors of each numeric factor by the distance from its cuts.
         mistakes: Wrong answers, the worst first; none for answers without probabilities.

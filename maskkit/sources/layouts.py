@@ -210,9 +210,8 @@ def _missing(
 def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) -> Listing:
     """List the photos under a folder, of the class that the folder around each names.
 
-    A class folder is named like the class, nested (`wear/female/30to59`) or flat with `_` or `-`
-    (`wear_female_30to59`), or by its number (`4`). Photos may lie any deeper. If `unlabelled`, those in
-    no class folder have no label.
+    A class folder is named like the class, nested (`wear/female/30to59`) or flat (`_` or `-` for `/`), or by
+    its number (`4`). Photos may lie any deeper. If `unlabelled`, those in no class folder have no label.
 
     Raises:
         MaskkitError: A photo lies in no class folder, unless `unlabelled`, or there are none.

@@ -105,7 +105,7 @@ def _of_other_folds(manifest: Manifest) -> dict[str, pa.Array]:
 def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
     """Raise RefusedError if a person, or a value of a column to keep with, is in two folds.
 
-    Without `keep_with`, the columns that the split was told to keep with are looked at.
+    Without `keep_with`, the columns that the split kept with are looked at.
     """
     manifest.need("fold")
     _need_columns(manifest, keep_with, option="--keep-with")
@@ -128,7 +128,7 @@ def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
 
 
 def kept_with(manifest: Manifest) -> list[str]:
-    """Return the columns that the last split was told to keep with, as far as they are still there."""
+    """Return the columns that the last split kept with, as far as they are still there."""
     split = next((record for record in manifest.header.lineage() if record.stage == "split"), None)
     columns = [] if split is None else split.options.get("keep_with") or []
     return [column for column in columns if manifest.has(column)]

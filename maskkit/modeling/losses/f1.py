@@ -31,7 +31,7 @@ def f1(
         logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
         target: Class indices, int64 (N,), or class probabilities, float (N, C).
         weight: What each class's F1 counts in the mean, float (C,). Their common factor has no effect.
-        example_weight: How often each example counts, float (N,); as `sample_weight` of scikit-learn.
+        example_weight: How often each example counts, float (N,); scikit-learn's sample weight.
 
     Returns:
         The batch's loss, 0 to 1, repeated for each example; float32 (N,). It is its own mean.
