@@ -42,7 +42,7 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
     """Return the table with its columns in their proper types, or raise what contradicts what.
 
     Other programs may write a manifest too, so wider types are cast as long as no value is lost.
-    People may be in two folds if they are `divided`, or if the split was told to group otherwise.
+    People may be in two folds if they are `divided`, or if the split grouped otherwise.
     """
     assert header.space is not None
     table = _typed(table, header.space, name=name)
@@ -61,7 +61,7 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
 
 
 def divides_people(header: Header) -> bool:
-    """Whether the last split was told to group by something else than the person."""
+    """Whether the last split grouped by something else than the person."""
     split = next((record for record in header.lineage() if record.stage == "split"), None)
     return split is not None and split.options.get("by", "person") != "person"
 
