@@ -6,6 +6,7 @@ import ast
 import builtins
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -195,6 +196,18 @@ def test_what_docstrings_refer_to_exists(path: Path) -> None:
 )
 def test_a_reference_to_nothing_is_found(reference: str, exists: bool) -> None:
     assert resolves(reference, ROOT / "maskkit" / "splitting" / "strata.py") == exists
+
+
+def test_the_map_of_rooms_follows_the_layers_of_the_import_contract() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    rooms = [name.removesuffix(".py").rstrip("/") for row in rows for name in re.findall(r"`([^`]*)`", row)]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [re.findall(r"maskkit\.(\w+)", layer) for layer in contracts["contracts"][0]["layers"]]
+    layer_of = {room: number for number, layer in enumerate(layers) for room in layer}
+    assert sorted(rooms) == sorted(layer_of)
+    places = [layer_of[room] for room in rooms]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("words", NOT_PLAIN)
