@@ -9,65 +9,42 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite, nan
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.artifacts.checks import LEVEL, ORIGINS, factor_levels
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError, examples
-from maskkit.labelling.cells import Cells, LabelledTable
 from maskkit.labels import Factor, LabelSpace
-from maskkit.sources.manifest_columns import short_paths
+from maskkit.sources.manifest_columns import levels, numbers, replaced, short_paths
 from maskkit.sources.reading import read_csv
 
 log = logging.getLogger(__name__)
 
-Integers = NDArray[np.int64]
+Value = tuple[int, float | None]  # a level, -1 if unknown, and the number that it is cut from, if known
+Cell = tuple[int, int]  # a row, and the place of a factor in the label space
 
 
 @dataclass(frozen=True)
-class _File:
-    """The lines of a file of corrections; null where a cell is empty."""
+class Correction:
+    """A line of the file, counted from 0; None where a cell is empty."""
 
-    source: Source
-    path: pa.ChunkedArray
-    person: pa.ChunkedArray
-    column: pa.ChunkedArray
-    value: pa.ChunkedArray
-    expected: pa.ChunkedArray
+    number: int
+    path: str | None
+    person: str | None
+    column: str | None
+    value: str | None
+    expected: str | None
 
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def refuse(self, bad: NDArray[Any], what: str, *, why: str, fix: str) -> None:
-        """Raise if there are bad corrections (a mask or indices), naming their lines and what they say."""
-        rows = np.flatnonzero(bad) if bad.dtype == np.bool_ else bad
-        if len(rows):
-            lines = self._lines()
-            named = examples(f"line {lines[row]} ({self._says(int(row))})" for row in rows)
-            raise MaskkitError(f"{self.source.title}: {what}: {named}", why=why, fix=fix)
-
-    def _says(self, row: int) -> str:
-        cells = [column[row].as_py() for column in (self.path, self.person, self.column, self.value)]
-        who = cells[0] or f"person {cells[1]}"
-        return f"{who}, {cells[2]}, {cells[3]}"
-
-    def _lines(self) -> list[int]:
-        """Return the line that each correction begins in, passing over empty lines as the reader does."""
-        lines, begins = [], 1
-        with io.TextIOWrapper(pa.BufferReader(self.source.data), encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, skipinitialspace=True)
-            for cells in reader:
-                if cells:
-                    lines.append(begins)
-                begins = reader.line_num + 1
-        return lines[1:]
+    def __str__(self) -> str:
+        return f"{self.path or f'person {self.person}'}, {self.column}, {self.value}"
 
 
 def corrected(table: pa.Table, space: LabelSpace, source: Source) -> pa.Table:
@@ -85,28 +62,45 @@ def corrected(table: pa.Table, space: LabelSpace, source: Source) -> pa.Table:
         MaskkitError: A line names no photo, factor or value, contradicts another, or expects another value
             than there is.
     """
-    file = _read(source)
-    _check_lines(file, space)
-    factor = _codes(file.column, [factor.name for factor in space.factors])
-    level, number = _parsed(file, file.value, factor, space)
-    row, line = _places(file, table)
-    cells = _cells(file, row, line, factor, level, number)
-    now = LabelledTable.of(table, space)
-    _check_expected(file, cells, now, factor)
-    changed = cells.take(now.differs(cells))
-    log.info("%d of %d corrected values were new", len(changed.row), len(cells.row))
-    if not len(changed.row):
+    lines = _read(source)
+    _check(lines, space, source)
+    new = _parsed({line: line.value for line in lines}, space, source)
+    old = _parsed({line: line.expected for line in lines if line.expected is not None}, space, source)
+    cells = _cells(_rows(lines, table, source), new, space, source)
+    label = pc.fill_null(table["label"], -1).to_numpy().astype(np.int64)
+    rows = np.unique(np.array([row for row, _ in cells], np.int64))
+    now = _values(table, label, rows, space)  # of each of the rows, a value per factor
+    unlike = {
+        line for cell, same in cells.items() for line in same if line in old and not _is(now[cell], old[line])
+    }
+    _refuse(
+        source, unlike, "`from` is not what there is now",
+        why="the labels have changed since these corrections were written",
+        fix="look at these photos again, then correct `from` or delete the lines",
+    )  # fmt: skip
+    changed = {cell: new[same[0]] for cell, same in cells.items() if not _is(now[cell], new[same[0]])}
+    log.info("%d of %d corrected values were new", len(changed), len(cells))
+    if not changed:
         return table
-    after, lost = now.then(changed)
-    file.refuse(
-        np.unique(lost), "a level is given where the class is not known",
+    rows = np.unique(np.array([row for row, _ in changed], np.int64))
+    after = now | changed
+    level = np.array([[after[row, at][0] for at in range(len(space.factors))] for row in rows.tolist()])
+    known = (level >= 0).all(axis=1)
+    label[rows] = np.where(known, np.ravel_multi_index(tuple(np.maximum(level, 0).T), space.shape), -1)
+    lost = [
+        cell for cell, (_, number) in changed.items()
+        if space.factors[cell[1]].is_numeric and number is None and label[cell[0]] < 0
+    ]  # fmt: skip
+    _refuse(
+        source, {line for cell in lost for line in cells[cell]},
+        "a level is given where the class is not known",
         why="a level of a number is kept in the class alone, which needs all factors",
         fix="give the number, or correct the other factors of these photos too",
     )  # fmt: skip
-    return after.table
+    return _changed(table, space, changed, rows, label)
 
 
-def _read(source: Source) -> _File:
+def _read(source: Source) -> list[Correction]:
     table = read_csv(source)
     names = table.column_names
     if not {"column", "value"} <= set(names) or not {"path", "person_id"} & set(names):
@@ -123,53 +117,68 @@ def _read(source: Source) -> _File:
         # A file's name may end in a space.
         return pc.if_else(pc.equal(trimmed, ""), None, given if name == "path" else trimmed)
 
-    return _File(
-        source, short_paths(cells("path")), cells("person_id"), cells("column"), cells("value"), cells("from")
-    )
+    columns = [short_paths(cells("path")), *map(cells, ("person_id", "column", "value", "from"))]
+    texts = zip(*(column.to_pylist() for column in columns), strict=True)
+    return [Correction(number, *line) for number, line in enumerate(texts)]
 
 
-def _check_lines(file: _File, space: LabelSpace) -> None:
-    nobody = pc.and_(file.path.is_null(), file.person.is_null())
+def _refuse(source: Source, bad: Iterable[Correction], what: str, *, why: str, fix: str) -> None:
+    """Raise if there are bad corrections, naming the lines that they begin in."""
+    bad = sorted(bad, key=lambda line: line.number)
+    if bad:
+        begins = _beginnings(source)
+        named = examples(f"line {begins[line.number]} ({line})" for line in bad)
+        raise MaskkitError(f"{source.title}: {what}: {named}", why=why, fix=fix)
+
+
+def _beginnings(source: Source) -> list[int]:
+    """Return the line that each correction begins in, passing over empty lines as the reader does."""
+    lines, begins = [], 1
+    with io.TextIOWrapper(pa.BufferReader(source.data), encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, skipinitialspace=True)
+        for cells in reader:
+            if cells:
+                lines.append(begins)
+            begins = reader.line_num + 1
+    return lines[1:]
+
+
+def _check(lines: list[Correction], space: LabelSpace, source: Source) -> None:
     names = [factor.name for factor in space.factors]
-    file.refuse(
-        _mask(nobody), "no photo is named", why="`path` or `person_id` says which photos are meant",
+    _refuse(
+        source, (line for line in lines if line.path is None and line.person is None), "no photo is named",
+        why="`path` or `person_id` says which photos are meant",
         fix="fill one of them in, or delete the lines",
     )  # fmt: skip
-    file.refuse(
-        _codes(file.column, names) < 0, "these columns cannot be corrected",
+    _refuse(
+        source, (line for line in lines if line.column not in names), "these columns cannot be corrected",
         why=f"`column` is one of {', '.join(names)}", fix="correct or delete the lines",
     )  # fmt: skip
-    file.refuse(
-        _mask(file.value.is_null()), "the value is empty", why="it is what the photo's label becomes",
-        fix="fill it in, or delete the lines",
+    _refuse(
+        source, (line for line in lines if line.value is None), "the value is empty",
+        why="it is what the photo's label becomes", fix="fill it in, or delete the lines",
     )  # fmt: skip
 
 
 def _parsed(
-    file: _File, column: pa.ChunkedArray, factor: Integers, space: LabelSpace
-) -> tuple[Integers, NDArray[np.float64]]:
-    """Return level and number of each line's text, (lines,); -1 and NaN where there is none."""
-    codes, texts = encoded(column)
-    words = texts.to_pylist()
-    level, number = np.full(len(file), -1), np.full(len(file), nan)
-    for place, one in enumerate(space.factors):
-        here = (factor == place) & (codes >= 0)
-        used = np.unique(codes[here])
-        found = dict(zip(used.tolist(), (_value(one, words[code]) for code in used), strict=True))
-        wrong = [code for code, pair in found.items() if pair[0] < 0]
-        kind = f"a number or one of {', '.join(one.levels)}" if one.is_numeric else ", ".join(one.levels)
-        file.refuse(
-            here & np.isin(codes, wrong), f"values that {one.name} cannot have",
-            why=f"{one.name} is {kind}", fix="correct or delete the lines",
+    words: Mapping[Correction, str | None], space: LabelSpace, source: Source
+) -> dict[Correction, Value]:
+    """Return what the word of each line means."""
+    found: dict[Correction, Value] = {}
+    for factor in space.factors:
+        own = {line: _value(factor, str(word)) for line, word in words.items() if line.column == factor.name}
+        kind = ", ".join(factor.levels)
+        _refuse(
+            source, (line for line, (level, _) in own.items() if level < 0),
+            f"values that {factor.name} cannot have",
+            why=f"{factor.name} is {f'a number or one of {kind}' if factor.is_numeric else kind}",
+            fix="correct or delete the lines",
         )  # fmt: skip
-        if len(used):
-            at = np.searchsorted(used, codes[here])
-            pairs = np.array([found[code] for code in used.tolist()], np.float64)[at]  # (here, 2)
-            level[here], number[here] = pairs[:, 0].astype(np.int64), pairs[:, 1]
-    return level, number
+        found |= own
+    return found
 
 
-def _value(factor: Factor, word: str) -> tuple[int, float]:
+def _value(factor: Factor, word: str) -> Value:
     """Return the level and the number that a text means; level -1 if it means nothing."""
     if factor.is_numeric:  # a level that is named like a number is not meant: numbers are what it is made of
         try:
@@ -178,99 +187,120 @@ def _value(factor: Factor, word: str) -> tuple[int, float]:
             number = nan
         if isfinite(number):
             return factor.level_of(number), number
-    return (factor.levels.index(word) if word in factor.levels else -1), nan
+    return (factor.levels.index(word) if word in factor.levels else -1), None
 
 
-def _places(file: _File, table: pa.Table) -> tuple[Integers, Integers]:
-    """Return pairs of a row and a line that corrects it, (pairs,)."""
-    by_path = _mask(file.path.is_valid())
-    row_of = _matched(table["path"], file.path)
-    named = np.array([rows[0] if len(rows) else -1 for rows in row_of], np.int64)  # (different paths,)
-    codes, _ = encoded(file.path)
-    at = np.append(named, -1)[codes]  # (lines,), -1 where there is no path
-    file.refuse(
-        by_path & (at < 0), "photos that are not there", why="the manifest has no such path",
+def _is(now: Value, wanted: Value) -> bool:
+    """Whether a cell has a value: the number if one is wanted, else a number of the level, or the level."""
+    return now == wanted if wanted[1] is not None else now[0] == wanted[0]
+
+
+def _rows(lines: list[Correction], table: pa.Table, source: Source) -> dict[Correction, list[int]]:
+    """Return the rows that each line corrects."""
+    of_path = _matched(table["path"], {line.path for line in lines if line.path is not None})
+    of_person = _matched(table["person_id"], {line.person for line in lines if line.person is not None})
+    _refuse(
+        source, (line for line in lines if line.path is not None and not of_path[line.path]),
+        "photos that are not there", why="the manifest has no such path",
         fix="correct the paths, which are relative to the root, or delete the lines",
     )  # fmt: skip
-    both = np.flatnonzero(by_path & _mask(file.person.is_valid()))
-    people = table["person_id"].take(pa.array(at[both]))
-    agrees = pc.fill_null(pc.equal(people, file.person.take(pa.array(both))), False)
-    file.refuse(
-        both[~_mask(agrees)], "the person is not the one of the photo",
+    both = (line for line in lines if line.path is not None and line.person is not None)
+    _refuse(
+        source,
+        (line for line in both if of_path[str(line.path)][0] not in of_person[str(line.person)]),
+        "the person is not the one of the photo",
         why="if both are given, they must agree", fix="correct one of them, or leave `person_id` empty",
     )  # fmt: skip
-    rows_of = _matched(table["person_id"], file.person)
-    who, _ = encoded(file.person)
-    alone = np.flatnonzero(~by_path)
-    counts = np.array([len(rows_of[code]) for code in who[alone]], np.int64)
-    file.refuse(
-        alone[counts == 0], "people who are not there", why="the manifest has no such person_id",
+    _refuse(
+        source, (line for line in lines if line.path is None and not of_person[str(line.person)]),
+        "people who are not there", why="the manifest has no such person_id",
         fix="correct or delete the lines",
     )  # fmt: skip
-    of_people = [rows_of[code] for code in who[alone]]
-    lines = np.flatnonzero(by_path)
-    return (
-        np.concatenate([at[lines], *of_people]).astype(np.int64),
-        np.concatenate([lines, np.repeat(alone, counts)]).astype(np.int64),
-    )
+    return {
+        line: of_person[str(line.person)] if line.path is None else of_path[line.path][:1] for line in lines
+    }
 
 
-def _matched(column: pa.ChunkedArray, wanted: pa.ChunkedArray) -> list[Integers]:
-    """Return the rows of `column` that hold each different text of `wanted`, in order.
+def _matched(column: pa.ChunkedArray, wanted: set[str]) -> dict[str, list[int]]:
+    """Return the rows that hold each text.
 
     Only what is wanted is put into a hash table: it is small where the column has millions of rows.
     """
-    _, texts = encoded(wanted)
-    place = pc.fill_null(pc.index_in(column, value_set=texts, skip_nulls=True), -1).to_numpy()
-    rows = np.flatnonzero(place >= 0)
-    rows = rows[np.argsort(place[rows], kind="stable")]
-    ends = np.cumsum(np.bincount(place[rows], minlength=len(texts)))
-    return np.split(rows, ends[:-1]) if len(texts) else []
+    texts = sorted(wanted)
+    found: dict[str, list[int]] = {text: [] for text in texts}
+    place = pc.fill_null(pc.index_in(column, value_set=pa.array(texts, pa.string())), -1).to_numpy()
+    for row in np.flatnonzero(place >= 0).tolist():
+        found[texts[place[row]]].append(row)
+    return found
 
 
 def _cells(
-    file: _File, row: Integers, line: Integers, factor: Integers, level: Integers, number: NDArray[np.float64]
-) -> Cells:
-    """Return each cell once: a path's line overrides a person's, and equals must agree."""
-    is_person = _mask(file.path.is_null())[line]
-    order = np.lexsort((line, is_person, factor[line], row))
-    row, line, is_person = row[order], line[order], is_person[order]
-    cells = Cells(row, factor[line], level[line], number[line], line)
-    begins = np.ones(len(row), np.bool_)
-    begins[1:] = (np.diff(cells.row) != 0) | (np.diff(cells.factor) != 0)
-    first = np.maximum.accumulate(np.where(begins, np.arange(len(row)), 0))
-    rival = ~begins & (is_person == is_person[first])
-    same = (cells.level == cells.level[first]) & (
-        (cells.number == cells.number[first]) | (np.isnan(cells.number) & np.isnan(cells.number[first]))
-    )
-    clash = np.flatnonzero(rival & ~same)
-    file.refuse(
-        np.unique(np.concatenate([line[first[clash]], line[clash]])),
-        "two values for the same photo", why="nothing says which of them is right",
+    rows: Mapping[Correction, list[int]],
+    new: Mapping[Correction, Value],
+    space: LabelSpace,
+    source: Source,
+) -> dict[Cell, list[Correction]]:
+    """Return the lines that correct each cell, which agree; a path's line overrides a person's."""
+    names = [factor.name for factor in space.factors]
+    cells: dict[Cell, list[Correction]] = {}
+    for line in sorted(rows, key=lambda line: line.path is None):  # paths first
+        for row in rows[line]:
+            same = cells.setdefault((row, names.index(str(line.column))), [])
+            if not same or (same[0].path is None) == (line.path is None):
+                same.append(line)
+    clash = {line for same in cells.values() for line in same if new[line] != new[same[0]]}
+    clash |= {same[0] for same in cells.values() if clash.intersection(same)}
+    _refuse(
+        source, clash, "two values for the same photo", why="nothing says which of them is right",
         fix="delete one of the lines",
     )  # fmt: skip
-    # Lines that agree are all kept until what each expects is compared with what there is.
-    return cells.take(np.flatnonzero(begins | rival))
+    return cells
 
 
-def _check_expected(file: _File, cells: Cells, now: LabelledTable, factor: Integers) -> None:
-    """Refuse lines whose `from` is not what there is: they were written for other labels."""
-    level, number = _parsed(file, file.expected, factor, now.space)
-    given = level[cells.line] >= 0
-    now_level, now_number = now.at(cells)
-    wants_number = ~np.isnan(number[cells.line])
-    fits = np.where(wants_number, number[cells.line] == now_number, level[cells.line] == now_level)
-    file.refuse(
-        np.unique(cells.line[given & ~fits]), "`from` is not what there is now",
-        why="the labels have changed since these corrections were written",
-        fix="look at these photos again, then correct `from` or delete the lines",
-    )  # fmt: skip
+def _values(
+    table: pa.Table, label: NDArray[np.int64], rows: NDArray[np.int64], space: LabelSpace
+) -> dict[Cell, Value]:
+    """Return the values that each factor has in some rows; a label names more than the columns may hold."""
+    part = table.select([factor.name for factor in space.factors]).take(pa.array(rows))
+    level = factor_levels(part, label[rows], space, name="the table")  # (rows, factors)
+    found: dict[Cell, Value] = {}
+    for at, factor in enumerate(space.factors):
+        number = part[factor.name].cast(pa.float64()).to_pylist() if factor.is_numeric else [None] * len(rows)
+        values = zip(level[:, at].tolist(), number, strict=True)
+        found |= {(row, at): value for row, value in zip(rows.tolist(), values, strict=True)}
+    return found
 
 
-def _codes(column: pa.ChunkedArray, names: list[str]) -> Integers:
-    found = pc.fill_null(pc.index_in(column, value_set=pa.array(names, pa.string())), -1)
-    return np.asarray(found.to_numpy(), np.int64)
+def _changed(
+    table: pa.Table,
+    space: LabelSpace,
+    changed: Mapping[Cell, Value],
+    rows: NDArray[np.int64],
+    label: NDArray[np.int64],
+) -> pa.Table:
+    """Return the table with cells changed, and with the label, target and origin of their rows."""
+    for at, factor in enumerate(space.factors):
+        own = {row: value for (row, place), value in changed.items() if place == at}
+        if own:
+            table = replaced(table, factor.name, _column(factor, table[factor.name], own))
+    target = pc.fill_null(table["target"], -1).to_numpy().copy()
+    target[rows] = label[rows]
+    origin = pc.index_in(table["origin"].cast(pa.string()), value_set=pa.array(ORIGINS, pa.string()))
+    codes = origin.to_numpy().astype(np.int16)
+    codes[rows] = ORIGINS.index("corrected")
+    table = replaced(table, "label", pa.array(label.astype(np.int16), mask=label < 0))
+    table = replaced(table, "target", pa.array(target, mask=target < 0))
+    origins = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(ORIGINS, pa.string()))
+    return replaced(table, "origin", origins.cast(LEVEL))
 
 
-def _mask(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    return np.asarray(column.to_numpy(), np.bool_)
+def _column(factor: Factor, column: pa.ChunkedArray, own: Mapping[int, Value]) -> pa.Array:
+    if factor.is_numeric:
+        number = np.array(column.cast(pa.float64()).to_numpy(), np.float64)  # NaN where there is none
+        number[list(own)] = [nan if value is None else value for _, value in own.values()]
+        return numbers(factor, pa.chunked_array([pa.array(number, mask=np.isnan(number))]))
+    codes = encoded(pa.chunked_array([levels(factor, column)]))[0].astype(np.int16)
+    codes[list(own)] = [level for level, _ in own.values()]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, mask=codes < 0), pa.array(factor.levels, pa.string())
+    )
