@@ -37,7 +37,7 @@ def shuffle(rows: Rows, classes: Classes, random: Random, *, length: int = 0) ->
 def weighted(rows: Rows, classes: Classes, random: Random, *, length: int = 0) -> Rows:
     """Draw with replacement so that every class is equally likely: a row by 1 / the count of its class.
 
-    What `WeightedRandomSampler` of PyTorch does when it is given inverse counts; q = 0 in equation 1 of
+    What `torch.utils.data.WeightedRandomSampler` does when it is given inverse counts; q = 0 in equation 1 of
     Kang et al. 2020, https://arxiv.org/abs/1910.09217. An epoch repeats the few photos of a rare class
     often, and misses many of a frequent one.
     """

@@ -28,7 +28,7 @@ class Stack:
     Args:
         model: A LogisticRegression of scikit-learn, over the members' log-probabilities side by side.
         classes: Number of classes C; those that no photo was of have probability 0.
-        inverse_strength: Of the regularisation, `C` of scikit-learn.
+        inverse_strength: Inverse strength of the regularisation, scikit-learn's C.
     """
 
     model: Any

@@ -2,7 +2,7 @@
 
 Each parameter becomes one option or argument, but a dataclass of options becomes one per field. Its type says
 what the command gets: an artifact that is read before, an output that is checked before, or the value itself.
-What else there is to say of it stands in `Annotated`, beside typer's `Option` or `Argument`.
+What else there is to say of it stands in `Annotated`, beside `typer.Option` or `typer.Argument`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Parameter:
     Args:
         declared: As in the signature.
         hint: Its type.
-        info: What typer is told of it.
+        info: What typer gets for it.
         notes: All else in its `Annotated`.
     """
 
