@@ -16,21 +16,8 @@ from typing import Any
 
 from maskkit.errors import MaskkitError
 
-RESERVED = frozenset(
-    {
-        "path",
-        "person_id",
-        "label",
-        "target",
-        "target_probs",
-        "weight",
-        "origin",
-        "box",
-        "fold",
-        "for_fold",
-        "flags",
-    }
-)
+_COLUMNS = "path person_id label target target_probs weight origin box fold for_fold flags"
+RESERVED = frozenset(_COLUMNS.split())  # a manifest's own
 MOST_CLASSES = 2**15 - 1
 
 

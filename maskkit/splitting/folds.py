@@ -56,9 +56,8 @@ def stratified_group_folds(
         The fold of each group, 0 to `folds - 1`, (groups,).
 
     Raises:
-        MaskkitError: A count is negative, or there cannot be that many folds.
+        MaskkitError: There cannot be that many folds.
     """
-    _check_counts(counts)
     if not 2 <= folds <= MOST_FOLDS:
         raise MaskkitError(
             f"cannot make {folds} folds",
@@ -97,9 +96,8 @@ def holdout_groups(
         0 for each group held out and -1 for the others, (groups,).
 
     Raises:
-        MaskkitError: A count is negative, the share is not one, or there are fewer than two groups.
+        MaskkitError: The share is not one, or there are fewer than two groups.
     """
-    _check_counts(counts)
     if not 0 < share < 1:
         raise MaskkitError(
             f"cannot hold out a share of {share}",
@@ -120,16 +118,6 @@ def holdout_groups(
     return np.negative(side).astype(np.int16)
 
 
-def _check_counts(counts: NDArray[np.int64]) -> None:
-    if counts.size and counts.min() < 0:
-        group, label = np.argwhere(counts < 0)[0]
-        raise MaskkitError(
-            f"group {group} has {counts[group, label]} photos of class {label}",
-            why="a number of photos is 0 or more",
-            fix="count the photos of each group and class",
-        )
-
-
 def _assign(
     counts: NDArray[np.int64],
     stratum: NDArray[np.int64] | None,
@@ -145,12 +133,10 @@ def _assign(
 
 def numbered_strata(stratum: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:
     """Return each group's stratum by each stratifier as codes without gaps, (groups, stratifiers)."""
-    columns = [] if stratum is None else list(stratum.reshape(groups, -1).T) if groups else []
-    return (
-        np.stack([numbered(column) for column in columns], axis=1)
-        if columns
-        else np.zeros((groups, 0), np.int64)
-    )
+    if stratum is None or not groups:
+        return np.zeros((groups, 0), np.int64)
+    columns = [numbered(column) for column in stratum.reshape(groups, -1).T]
+    return np.stack(columns, axis=1) if columns else np.zeros((groups, 0), np.int64)
 
 
 def _deal(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,18 +70,13 @@ def split(
     else:
         fold_of_group = holdout_groups(counts, stratum=stratum, share=holdout, seed=seed)
     fold = np.full(len(manifest), NOT_IN_SPLIT, np.int16)
-    fold[_labelled(manifest) | _is_added(manifest, ["pseudo"])] = NEVER_HELD_OUT
+    fold[(manifest.labels >= 0) | _is_added(manifest, ["pseudo"])] = NEVER_HELD_OUT
     fold[rows] = fold_of_group[group]
-    options: dict[str, Any] = {
-        "by": by,
-        "folds": None if holdout else folds,
-        "holdout": holdout,
-        "stratify": list(stratify) or None,
-        "keep_with": list(keep_with) or None,
-        "seed": seed,
-    }
     columns = {"fold": pa.array(fold, mask=fold == NOT_IN_SPLIT), **_of_other_folds(manifest)}
-    result = manifest.then("split", columns, **options)
+    result = manifest.then(
+        "split", columns, by=by, folds=None if holdout else folds, holdout=holdout,
+        stratify=list(stratify) or None, keep_with=list(keep_with) or None, seed=seed,
+    )  # fmt: skip
     _look_for_divided_people(result, by)
     _look_for_divided_ties(result, keep_with)
     return result
@@ -157,23 +151,14 @@ def _groups(manifest: Manifest, by: str) -> Groups:
         return manifest.people
     if by == "image":
         return Groups(np.arange(len(manifest)), manifest.table["path"])
-    if not manifest.has(by) or not is_countable(manifest.table[by]):
-        raise MaskkitError(
-            f"there is no column {by!r} of single values to split by",
-            why=f"{manifest.name} has {', '.join(manifest.table.column_names)}",
-            fix="use --by person, --by image, or one of these columns",
-        )
+    _need_columns(manifest, [by], option="--by, beside person and image")
     return manifest.grouped(by)
 
 
 def _tied(
-    manifest: Manifest,
-    rows: NDArray[np.int64],
-    group: NDArray[np.int64],
-    keep_with: Sequence[str],
-    *,
-    share: float,
-) -> NDArray[np.int64]:
+    manifest: Manifest, rows: NDArray[np.int64], group: NDArray[np.int64], keep_with: Sequence[str],
+    *, share: float,
+) -> NDArray[np.int64]:  # fmt: skip
     """Return the group of each row, (rows,), after joining those that share a value; say what was joined."""
     ties = [encoded(manifest.table[column])[0][rows].astype(np.int64) for column in keep_with]
     tied = tied_groups(group, ties)
@@ -193,13 +178,9 @@ def _tied(
     return tied
 
 
-def _labelled(manifest: Manifest) -> NDArray[np.bool_]:
-    return manifest.labels >= 0
-
-
 def _takes_part(manifest: Manifest) -> NDArray[np.bool_]:
     """Whether a row may be held out: pseudo-labelled and extra photos never are."""
-    return _labelled(manifest) & ~_is_added(manifest)
+    return (manifest.labels >= 0) & ~_is_added(manifest)
 
 
 def _is_added(manifest: Manifest, origins: Sequence[str] = ADDED) -> NDArray[np.bool_]:
@@ -209,28 +190,16 @@ def _is_added(manifest: Manifest, origins: Sequence[str] = ADDED) -> NDArray[np.
 
 
 def _strata(
-    manifest: Manifest,
-    rows: NDArray[np.int64],
-    group: NDArray[np.int64],
-    stratify: Sequence[str],
-    *,
-    groups: int,
-) -> NDArray[np.int64]:
-    """Number each group's stratum by each numeric factor, so that 57 is not 31, and by each column asked for.
-
-    Returns:
-        Codes, (groups, stratifiers).
-    """
-    cuts = {
-        factor.name: factor.cuts
-        for factor in manifest.space.factors
-        if factor.is_numeric and manifest.has(factor.name)
-    }
+    manifest: Manifest, rows: NDArray[np.int64], group: NDArray[np.int64], stratify: Sequence[str],
+    *, groups: int,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Number each group's stratum by each numeric factor and each column, (groups, stratifiers)."""
+    numeric = (one for one in manifest.space.factors if one.is_numeric and manifest.has(one.name))
+    cuts = {factor.name: factor.cuts for factor in numeric}
     strata = []
     for column in dict.fromkeys((*cuts, *stratify)):
-        codes, mixed = group_strata(
-            manifest.table[column], rows, group, groups=groups, cuts=cuts.get(column, ())
-        )
+        values, own = manifest.table[column], cuts.get(column, ())
+        codes, mixed = group_strata(values, rows, group, groups=groups, cuts=own)
         strata.append(codes)
         if mixed:
             log.info("%s differs within %d groups (people): each counts by its most frequent", column, mixed)

@@ -223,14 +223,6 @@ def test_refuses_a_number_of_folds_out_of_range(folds: int) -> None:
         stratified_group_folds(np.ones((9, 2), np.int64), folds=folds)
 
 
-def test_refuses_negative_counts() -> None:
-    counts = np.array([[1, 0], [2, -3]])
-    with pytest.raises(MaskkitError, match="group 1 has -3 photos of class 1"):
-        stratified_group_folds(counts, folds=2)
-    with pytest.raises(MaskkitError, match="group 1 has -3 photos of class 1"):
-        holdout_groups(counts, share=0.5)
-
-
 @pytest.mark.parametrize("share", [-0.1, 0.0, 1.0, 20.0, float("nan")])
 def test_refuses_a_share_that_leaves_nothing(share: float) -> None:
     with pytest.raises(MaskkitError, match=f"a share of {share}"):

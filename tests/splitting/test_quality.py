@@ -5,7 +5,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maskkit.errors import MaskkitError
 from maskkit.splitting import quality as quality_module
 from maskkit.splitting.quality import fold_table
 
@@ -76,15 +75,6 @@ def test_counts_agree_with_sets_of_people(
             people = [person for one, person in inside if one == label]
             assert quality.images[label, number] == len(people)
             assert quality.people[label, number] == len(set(people))
-
-
-@pytest.mark.parametrize(
-    ("row", "what"),
-    [((3, 0, 0), "fold 3"), ((-2, 0, 0), "fold -2"), ((0, 4, 0), "class 4"), ((0, 0, -1), "group -1")],
-)
-def test_refuses_codes_out_of_range(row: tuple[int, int, int], what: str) -> None:
-    with pytest.raises(MaskkitError, match=f"photo 1 has {what}"):
-        fold_table(*columns([(0, 0, 0), row]), folds=3, classes=4)
 
 
 def test_people_numbered_beyond_32_bits_are_told_apart() -> None:
