@@ -210,8 +210,8 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
     )  # fmt: skip
     people = len({one.person or one.path for one in mistakes})
     seen = page_note(
-        "Bright places spoke for the class below the picture, by the model that has not seen the person "
-        "(Grad-CAM, Selvaraju et al. 2017). A picture without any: nothing spoke for that class. The map "
+        "Bright places count for the class below the picture, by the model that has not seen the person "
+        "(Grad-CAM, Selvaraju et al. 2017). A picture without any: nothing counts for that class. The map "
         "is a few cells wide."
     )
     named = Note(f"{len(mistakes)} photos of {people} people; in brackets: the distance from the nearest cut")

@@ -129,7 +129,7 @@ class Swa(_Average):
 def warm_decay(decay: float, updates: int) -> float:
     """Return the decay after so many updates: small at first, so that the start is soon forgotten.
 
-    As in TensorFlow's ExponentialMovingAverage with `num_updates`: min(decay, (1 + n) / (10 + n)).
+    As in TensorFlow's ExponentialMovingAverage, given the number of updates: min(decay, (1 + n) / (10 + n)).
     """
     return min(decay, (1 + updates) / (10 + updates))
 

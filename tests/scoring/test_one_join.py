@@ -20,7 +20,8 @@ PIECES: dict[str, tuple[str, ...]] = {
         "reporting/pictured.py",
     ),
     "same_space": (  # manifests, checkpoints and decisions with each other
-        "predicting/adjustments.py", "reporting/pictured.py", "stages/compare.py", "stages/predict.py", "training/",
+        "predicting/adjustments.py", "reporting/pictured.py", "stages/compare.py", "stages/predict.py",
+        "training/",
     ),
 }  # fmt: skip
 
