@@ -7,36 +7,23 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
-from maskkit.cli import (
-    audit,
-    bench,
-    compare,
-    crop,
-    demo,
-    eda,
-    ensemble,
-    evaluate,
-    export,
-    label,
-    lr_find,
-    predict,
-    pseudo,
-    show,
-    split,
-    train,
-)
 from maskkit.cli.shell import several_words, terminal
 from maskkit.cli.shell.streams import silence_stdout
 from maskkit.cli.shell.terminal import escape
 from maskkit.errors import MaskkitError
 from maskkit.progress import shown_by
 
+COMMANDS = (
+    "demo", "eda", "label", "crop", "split", "lr_find", "train", "predict", "export", "ensemble", "evaluate",
+    "compare", "audit", "pseudo", "bench", "show",
+)  # fmt: skip
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPED = 128 + signal.SIGTERM
@@ -61,7 +48,19 @@ def _translated() -> Iterator[None]:
         raise typer.Exit(BROKEN_PIPE) from error
 
 
-class Commands(TyperGroup):
+class _WithoutTypes:
+    """Help shows no type for options that take no value."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options."""
+        params = super().get_params(ctx)  # type: ignore[misc]
+        for item in params:
+            if getattr(item, "is_flag", False):
+                item.metavar = ""
+        return params
+
+
+class Commands(_WithoutTypes, TyperGroup):
     """All commands, and the end of every error."""
 
     def make_context(self, *given: Any, **extra: Any) -> Any:
@@ -74,12 +73,8 @@ class Commands(TyperGroup):
         with _translated():
             return super().invoke(ctx)
 
-    def get_params(self, ctx: Any) -> Any:
-        """Return the options, of which help shows no type for those that take no value."""
-        return _bare_flags(super().get_params(ctx))
 
-
-class Command(TyperCommand):
+class Command(_WithoutTypes, TyperCommand):
     """One command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
@@ -90,17 +85,6 @@ class Command(TyperCommand):
         """Run it."""
         with shown_by(terminal.track):
             return super().invoke(ctx)
-
-    def get_params(self, ctx: Any) -> Any:
-        """Return the options, of which help shows no type for those that take no value."""
-        return _bare_flags(super().get_params(ctx))
-
-
-def _bare_flags(params: Any) -> Any:
-    for item in params:
-        if getattr(item, "is_flag", False):
-            item.metavar = ""
-    return params
 
 
 def _help(command: Callable[..., None]) -> str:
@@ -116,25 +100,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (
-    demo.demo,
-    eda.eda,
-    label.label,
-    crop.crop,
-    split.split,
-    lr_find.lr_find,
-    train.train,
-    predict.predict,
-    export.export,
-    ensemble.ensemble,
-    evaluate.evaluate,
-    compare.compare,
-    audit.audit,
-    pseudo.pseudo,
-    bench.bench,
-    show.show,
-):
-    app.command(cls=Command, help=_help(command))(command)
+for name in COMMANDS:
+    function = getattr(import_module(f"maskkit.cli.{name}"), name)
+    app.command(cls=Command, help=_help(function))(function)
 
 
 def _version(wanted: bool) -> None:

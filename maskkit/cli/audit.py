@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from maskkit.cli.findings import audit_tables
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Manifest, Predictions
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, Excludes, Reading
+from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Reading
 from maskkit.cli.shell.streams import OutputTarget, SideFile, print_json, print_tsv, stdout_is_terminal
+from maskkit.options.fields import Between
 
 if TYPE_CHECKING:
     from maskkit.stages.audit import Audit
@@ -22,41 +20,29 @@ def audit(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(divided=True)] = OMITTED,
     predictions: Annotated[
-        Optional[Predictions],
-        typer.Argument(
-            metavar="PREDICTIONS",
-            help="Out-of-fold probabilities, by which labels are doubted.",
-            show_default=False,
-        ),
+        Predictions | None,
+        "Out-of-fold probabilities, by which labels are doubted.",
+        Argument(),
     ] = None,
     output: common_options.OptionalOutput = None,
     against: Annotated[
         list[Manifest],
-        typer.Option(
-            help="Another manifest, such as the test set's, that must share no photo; may be repeated.",
-            show_default=False,
-        ),
+        "Another manifest, such as the test set's, that must share no photo; may be repeated.",
         Reading(divided=True),
     ] = OMITTED,
     corrections: Annotated[
-        Optional[SideFile],
-        typer.Option(
-            help="Write the values proposed as a CSV: delete what you do not confirm, and give it to "
-            "`label --corrections`.",
-            show_default=False,
-        ),
+        SideFile | None,
+        "Write the values proposed as a CSV: delete what you do not confirm, and give it to `label "
+        "--corrections`.",
     ] = None,
     sureness: Annotated[
         float,
-        typer.Option(
-            min=0,
-            max=2,
-            help="How sure models must be of another level, as a share of how sure they usually are of it.",
-        ),
+        "How sure models must be of another level, as a share of how sure they usually are of it.",
+        Between(0, 2),
     ] = 0.95,
     no_photos: Annotated[
         bool,
-        typer.Option("--no-photos", help="Open no photo; look for no duplicates or odd photos."),
+        "Open no photo; look for no duplicates or odd photos.",
         Excludes("against", why="other sets are compared by their photos"),
     ] = False,
     photos: common_options.PhotoOptions,

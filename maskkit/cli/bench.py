@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Only
 from maskkit.cli.shell.streams import print_json, print_tsv, stdout_is_terminal
 from maskkit.cli.tables import speed_table
+from maskkit.options.fields import Between
 from maskkit.options.train_options import TrainOptions
 
 MEASURED = ("model", "size", "augment", "batch_size", "device", "precision")
@@ -20,7 +19,7 @@ MEASURED = ("model", "size", "augment", "batch_size", "device", "precision")
 def bench(
     *,
     manifest: common_options.ManifestIn = OMITTED,
-    seconds: Annotated[float, typer.Option(min=0.01, help="How long each measurement takes.")] = 2.0,
+    seconds: Annotated[float, "How long each measurement takes.", Between(0.01)] = 2.0,
     photos: common_options.CachedPhotoOptions,
     shown: Annotated[common_options.ReportOptions, Only("json")],
     training: Annotated[TrainOptions, Only(*MEASURED)],

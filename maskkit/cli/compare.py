@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
-
-import typer
+from typing import Annotated
 
 from maskkit.cli.shell import common_options
-from maskkit.cli.shell.artifact_types import Manifest, Source
 from maskkit.cli.shell.command import Checks, command
-from maskkit.cli.shell.parameters import Only
+from maskkit.cli.shell.parameters import Argument, Manifest, Only, Source
+from maskkit.options.fields import Between
 
 
 @command(loads="tables")
@@ -18,29 +16,20 @@ def compare(
     *,
     runs: Annotated[
         list[Source | Path],
-        typer.Argument(
-            metavar="RUN",
-            help="Folders of trainings, checkpoints, history files, or predictions; the first is what the "
-            "others are compared with. Checkpoints of one folder and the same options are one run.",
-            show_default=False,
-        ),
+        "Folders of trainings, checkpoints, history files, or predictions; the first is what the others "
+        "are compared with. Checkpoints of one folder and the same options are one run.",
+        Argument("RUN"),
     ],
     on: Annotated[
-        Optional[Manifest],
-        typer.Option(
-            help="A manifest with the truth: scores the predictions of the runs on the same photos.",
-            show_default=False,
-        ),
+        Manifest | None,
+        "A manifest with the truth: scores the predictions of the runs on the same photos.",
     ] = None,
-    replicates: Annotated[int, typer.Option(min=2, help="Bootstrap replicates over people.")] = 1000,
+    replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
     seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,
     allow_different_folds: Annotated[
         bool,
-        typer.Option(
-            "--allow-different-folds",
-            help="Show scores of trainings beside each other although their folds held out different people.",
-        ),
+        "Show scores of trainings beside each other although their folds held out different people.",
     ] = False,
     shown: Annotated[common_options.ReportOptions, Only("json", "html")],
     checks: Checks,

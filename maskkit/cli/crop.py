@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import FILE, OMITTED
+from maskkit.cli.shell.parameters import OMITTED
 from maskkit.cli.tables import face_table
+from maskkit.options.fields import FILE, Between
 
 
 @command(loads="tables")
@@ -19,15 +18,11 @@ def crop(
     output: common_options.Output = OMITTED,
     detector: Annotated[
         str,
-        typer.Option(
-            help="What finds faces: `centerface`, which the extra `faces` installs, or the path of a "
-            "CenterFace or YuNet as ONNX."
-        ),
+        "What finds faces: `centerface`, which the extra `faces` installs, or the path of a CenterFace or "
+        "YuNet as ONNX.",
         FILE,
     ] = "centerface",
-    score: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Lowest score of a face, as the detector gives it.")
-    ] = 0.35,
+    score: Annotated[float, "Lowest score of a face, as the detector gives it.", Between(0.01, 1)] = 0.35,
     photos: common_options.PhotoOptions,
 ) -> None:
     """Find the face in each photo, and add its box to the manifest.

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
+from maskkit.cli.shell.parameters import Argument
 from maskkit.cli.shell.streams import print_line
+from maskkit.options.fields import Between
 
 
 @command()
 def demo(
     *,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
-    people: Annotated[int, typer.Option(min=1, max=400, help="People in the training set.")] = 150,
-    test_people: Annotated[int, typer.Option(min=0, max=400, help="People in the test set.")] = 40,
+    directory: Annotated[Path, "Folder to make.", Argument("DIR")],
+    people: Annotated[int, "People in the training set.", Between(1, 400)] = 150,
+    test_people: Annotated[int, "People in the test set.", Between(0, 400)] = 40,
     seed: common_options.Seed = 0,
     force: common_options.Force = False,
 ) -> None:

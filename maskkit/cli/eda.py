@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Optional
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any
 
 from maskkit.cli.comparison_tables import comparison_facts, comparison_tables
 from maskkit.cli.eda_tables import eda_facts, eda_tables
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Source
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Needs, Only, Reading
+from maskkit.cli.shell.parameters import (
+    OMITTED,
+    SHELL_PANEL,
+    Argument,
+    Excludes,
+    Flags,
+    Needs,
+    Only,
+    Reading,
+    Source,
+)
 from maskkit.cli.shell.streams import print_json, print_tsv, stdout_is_terminal
+from maskkit.options.fields import Between
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
@@ -25,55 +33,41 @@ def eda(
     *,
     photos: Annotated[
         Source | str,
-        typer.Argument(
-            metavar="PHOTOS",
-            help="A manifest, or anything that `maskkit label` takes, or any folder of photos; `-` reads "
-            "standard input.",
-            show_default=False,
-        ),
+        "A manifest, or anything that `maskkit label` takes, or any folder of photos; `-` reads standard "
+        "input.",
+        Argument(),
         Reading(what="manifest, or folder or table of photos"),
     ] = OMITTED,
     other: Annotated[
-        Optional[Source | str],
-        typer.Argument(
-            metavar="OTHER",
-            help="A second set, such as the test photos, to compare with.",
-            show_default=False,
-        ),
+        Source | str | None,
+        "A second set, such as the test photos, to compare with.",
+        Argument(),
     ] = None,
     place: common_options.PhotoOptions,
     other_root: Annotated[
-        Optional[str],
-        typer.Option(help="The same for the second set.", show_default=False),
+        str | None,
+        "The same for the second set.",
         Needs("other", "there is no second set"),
     ] = None,
     task: common_options.Task = None,
     half: Annotated[
         bool,
-        typer.Option(
-            "--half",
-            help="Decode JPEGs at half their size: faster; light and colour change little, and sharpness "
-            "is another measure.",
-        ),
+        "Decode JPEGs at half their size: faster; light and colour change little, and sharpness is another "
+        "measure.",
     ] = False,
     counts_only: Annotated[
         bool,
-        typer.Option(
-            "--counts-only",
-            help="Open no photo: for tables of millions of rows, or photos that are elsewhere.",
-        ),
+        "Open no photo: for tables of millions of rows, or photos that are elsewhere.",
         Excludes("other", why="sets are compared by their photos"),
     ] = False,
-    rare: Annotated[int, typer.Option(min=1, help="Fewer people than this are rare.")] = 30,
+    rare: Annotated[int, "Fewer people than this are rare.", Between(1)] = 30,
     seed: common_options.Seed = 0,
     shown: Annotated[common_options.ReportOptions, Only("json", "html")],
     show_photos: Annotated[
         bool,
-        typer.Option(
-            "--photos",
-            help="Show small photos in the page. Do not publish it then, unless the people agree.",
-            rich_help_panel=SHELL_PANEL,
-        ),
+        "Show small photos in the page. Do not publish it then, unless the people agree.",
+        Flags("--photos"),
+        SHELL_PANEL,
         Needs("html", "photos are shown in the page of --html"),
         Excludes("other", why="the page that compares two sets shows no photos"),
         Excludes("counts_only", why="no photo is opened with --counts-only"),

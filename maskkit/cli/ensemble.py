@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Decision, Manifest, Predictions
 from maskkit.cli.shell.command import Checks, command
-from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Needs
+from maskkit.cli.shell.parameters import (
+    OMITTED,
+    SHELL_PANEL,
+    Argument,
+    Callback,
+    Decision,
+    Excludes,
+    Manifest,
+    Needs,
+    Predictions,
+)
 from maskkit.cli.shell.streams import OutputTarget, SideFile, refuse_terminal
 from maskkit.cli.tables import agreement_table
+from maskkit.options.fields import Between, HelpPanel, Metavar
 from maskkit.options.train_options import Search, Vote
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
     from maskkit.stages.ensemble import AfterVote, Ensemble
 
-FIT_PANEL = "Weights found on out-of-fold predictions"
+FIT_PANEL = HelpPanel("Weights found on out-of-fold predictions")
 
 
 def _check_members(predictions: list[str] | None, fit: list[str] | None) -> None:
@@ -65,66 +75,65 @@ def ensemble(
     *,
     predictions: Annotated[
         list[Predictions],
-        typer.Argument(metavar="PREDICTIONS", show_default=False,
-                       help="Submissions or probability tables, CSV or Parquet. Without any, --fit blends "
-                       "the out-of-fold predictions, each photo by what was fitted without its person."),
+        "Submissions or probability tables, CSV or Parquet. Without any, --fit blends the out-of-fold "
+        "predictions, each photo by what was fitted without its person.",
+        Argument(),
     ] = OMITTED,
     output: common_options.OptionalOutput = None,
     vote: Annotated[
         Literal[Vote, "weighted"],
-        typer.Option(callback=lambda vote: "soft" if vote == "weighted" else vote,
-                     help="`hard` counts answers; the others need probabilities. `soft` averages them, "
-                     "`geometric` their logarithms, `logit` their log-odds, `rank` the order of the classes "
-                     "on each photo (Borda's count; its degrees are no probabilities). `weighted` is "
-                     "another name of `soft`; `stacking` is a logistic regression over "
-                     "log-probabilities, learnt by --fit."),
+        "`hard` counts answers; the others need probabilities. `soft` averages them, `geometric` their "
+        "logarithms, `logit` their log-odds, `rank` the order of the classes on each photo (Borda's count; "
+        "its degrees are no probabilities). `weighted` is another name of `soft`; `stacking` is a logistic "
+        "regression over log-probabilities, learnt by --fit.",
+        Callback(lambda vote: "soft" if vote == "weighted" else vote),
     ] = "hard",
     weights: Annotated[
-        Optional[str],
-        typer.Option(help="One number per file, as 2,1,1.", show_default=False),
+        str | None,
+        "One number per file, as 2,1,1.",
         Excludes("fit", why="--fit finds the weights; give one of the two"),
     ] = None,
     fit: Annotated[
         list[Predictions],
-        typer.Option(metavar="OOF...", show_default=False, rich_help_panel=FIT_PANEL,
-                     help="Out-of-fold predictions, one file per file of PREDICTIONS and in their order, on "
-                     "which members and weights are found. Takes every word up to the next option."),
+        "Out-of-fold predictions, one file per file of PREDICTIONS and in their order, on which members "
+        "and weights are found. Takes every word up to the next option.",
+        Metavar("OOF..."),
+        FIT_PANEL,
         Needs("on", "--fit needs the truth: the manifest of its photos"),
     ] = OMITTED,
     on: Annotated[
-        Optional[Manifest],
-        typer.Option(help="A manifest with the truth of the --fit files; without --fit, of PREDICTIONS.",
-                     show_default=False, rich_help_panel=FIT_PANEL),
+        Manifest | None,
+        "A manifest with the truth of the --fit files; without --fit, of PREDICTIONS.",
+        FIT_PANEL,
     ] = None,
     search: Annotated[
-        Optional[Search],
-        typer.Option(help="`greedy` adds members one by one for the highest macro-F1, `weights` minimises "
-                     "the log loss of a soft vote. By default greedy.", show_default=False,
-                     rich_help_panel=FIT_PANEL),
+        Search | None,
+        "`greedy` adds members one by one for the highest macro-F1, `weights` minimises the log loss of a "
+        "soft vote. By default greedy.",
+        FIT_PANEL,
         Needs("fit", "it is of no use without --fit"),
     ] = None,
     max_members: Annotated[
-        Optional[int],
-        typer.Option(min=1, help="At most so many members get a weight.", show_default=False,
-                     rich_help_panel=FIT_PANEL),
+        int | None,
+        "At most so many members get a weight.",
+        Between(1),
+        FIT_PANEL,
         Needs("fit", "it is of no use without --fit"),
     ] = None,
     report: Annotated[
-        Optional[SideFile],
-        typer.Option(help="Write what was found, and how members differ, as JSON.", show_default=False,
-                     rich_help_panel=SHELL_PANEL),
+        SideFile | None,
+        "Write what was found, and how members differ, as JSON.",
+        SHELL_PANEL,
     ] = None,
     consensus: common_options.Consensus = None,
     who: Annotated[
-        Optional[Manifest],
-        typer.Option(help="The manifest that names the people on the blended photos, for --consensus; if "
-                     "left out, that of --on.", show_default=False),
+        Manifest | None,
+        "The manifest that names the people on the blended photos, for --consensus; if left out, that of "
+        "--on.",
         Needs("consensus", "it is of no use without --consensus"),
     ] = None,
     decide: common_options.Decide = None,
-    submission: Annotated[
-        bool, typer.Option("--submission", help="Write the competition's ImageID,ans.")
-    ] = False,
+    submission: Annotated[bool, "Write the competition's ImageID,ans."] = False,
     seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,
     checks: Checks,

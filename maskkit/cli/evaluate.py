@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from maskkit.cli.shell import common_options
-from maskkit.cli.shell.artifact_types import Checkpoint, Manifest, Predictions
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import FILE, OMITTED, Needs, refusing
+from maskkit.cli.shell.parameters import OMITTED, Argument, Checkpoint, Manifest, Needs, Predictions
 from maskkit.cli.tune import DecisionOut, Tune, show_tuning, tuned
 from maskkit.errors import RefusedError
+from maskkit.options.fields import FILE, Between, Metavar, Refusing
 
 if TYPE_CHECKING:
     from maskkit.reporting.pictured import Pictured
@@ -37,62 +35,41 @@ def _check_explain(explain: list[str] | None) -> None:
 @command(loads="tables", check=(_check_explain,))
 def evaluate(
     *,
-    manifest: Annotated[
-        Manifest, typer.Argument(metavar="MANIFEST", help="Holds the truth; `-` reads standard input.")
-    ],
-    predictions: Annotated[
-        Predictions,
-        typer.Argument(metavar="PREDICTIONS", help="From predict or ensemble, or any submission."),
-    ],
+    manifest: Annotated[Manifest, "Holds the truth; `-` reads standard input.", Argument()],
+    predictions: Annotated[Predictions, "From predict or ensemble, or any submission.", Argument()],
     by: Annotated[
         list[str],
-        typer.Option(
-            help="Also score slices: by a column or a factor (gender), columns that are crossed "
-            "(gender,mask), a number in steps (age:2) or as quantiles (brightness:q4, face:q3); may be "
-            "repeated. Columns beside those of the manifest: class, face (its share of the photo), "
-            "brightness, contrast, sharpness.",
-            show_default=False,
-            callback=refusing(_parse_by),
-        ),
+        "Also score slices: by a column or a factor (gender), columns that are crossed (gender,mask), a "
+        "number in steps (age:2) or as quantiles (brightness:q4, face:q3); may be repeated. Columns beside "
+        "those of the manifest: class, face (its share of the photo), brightness, contrast, sharpness.",
+        Refusing(_parse_by),
     ] = OMITTED,
     against: Annotated[
-        Optional[Predictions],
-        typer.Option(
-            metavar="PREDICTIONS",
-            help="Other predictions to compare with, drawing the same people for both.",
-            show_default=False,
-        ),
+        Predictions | None,
+        "Other predictions to compare with, drawing the same people for both.",
+        Metavar("PREDICTIONS"),
     ] = None,
-    worst: Annotated[int, typer.Option(min=0, help="How many of the worst mistakes to name.")] = 20,
+    worst: Annotated[int, "How many of the worst mistakes to name.", Between(0)] = 20,
     output: common_options.OptionalOutput = None,
     shown: common_options.ReportOptions,
     explain: Annotated[
         list[Checkpoint],
-        typer.Option(
-            metavar="CHECKPOINT...",
-            help="Show with --photos what the model looked at in the worst mistakes (Grad-CAM), for each "
-            "photo the first of these that has not seen its person. Takes every word up to the next option.",
-            show_default=False,
-        ),
+        "Show with --photos what the model looked at in the worst mistakes (Grad-CAM), for each photo the "
+        "first of these that has not seen its person. Takes every word up to the next option.",
+        Metavar("CHECKPOINT..."),
         Needs("photos", "what the model looked at is shown with --photos"),
     ] = OMITTED,
-    fail_under: Annotated[
-        Optional[float],
-        typer.Option(min=0, max=1, help="Exit code 3 if the macro-F1 is lower.", show_default=False),
-    ] = None,
+    fail_under: Annotated[float | None, "Exit code 3 if the macro-F1 is lower.", Between(0, 1)] = None,
     curves: Annotated[
         list[Path],
-        typer.Option(
-            metavar="HISTORY...",
-            help="history.csv of trainings, to draw in the page. Takes every word up to the next option.",
-            show_default=False,
-        ),
+        "history.csv of trainings, to draw in the page. Takes every word up to the next option.",
+        Metavar("HISTORY..."),
         FILE,
         Needs("html", "curves are drawn in the page of --html"),
     ] = OMITTED,
     tune: Tune = None,
     decision: DecisionOut = None,
-    replicates: Annotated[int, typer.Option(min=2, help="Bootstrap replicates over people.")] = 1000,
+    replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
     seed: common_options.Seed = 0,
     photos: common_options.PhotoOptions,
     allow_leak: common_options.AllowLeak = False,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Checkpoint
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED
+from maskkit.cli.shell.parameters import OMITTED, Argument, Checkpoint
 
 
 @command()
@@ -17,11 +14,8 @@ def export(
     *,
     checkpoint: Annotated[
         Checkpoint,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="A model, from `maskkit train`; `-` reads standard input.",
-            show_default=False,
-        ),
+        "A model, from `maskkit train`; `-` reads standard input.",
+        Argument(),
     ] = OMITTED,
     output: common_options.Output = OMITTED,
 ) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
-
-import typer
+from typing import Annotated
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Source
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, Excludes, Reading
+from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Reading, Source
 from maskkit.cli.shell.streams import print_line
+from maskkit.options.fields import Metavar
 from maskkit.options.rules import cuts_of, ignored_of
 
 
@@ -24,66 +22,44 @@ def label(
     *,
     photos: Annotated[
         Source | str,
-        typer.Argument(
-            metavar="PHOTOS",
-            help="train.csv or info.csv of the competition, a folder with one of them, a tree of class "
-            "folders, or a CSV or Parquet with path and factors; `-` reads a CSV from standard input.",
-            show_default=False,
-        ),
+        "train.csv or info.csv of the competition, a folder with one of them, a tree of class folders, or "
+        "a CSV or Parquet with path and factors; `-` reads a CSV from standard input.",
+        Argument(),
         Reading(what="folder or table of photos"),
     ] = OMITTED,
     output: common_options.Output = OMITTED,
     root: Annotated[
-        Optional[str],
-        typer.Option(
-            help="Folder that the paths are relative to; left out, `images` beside the table or its folder.",
-            show_default=False,
-        ),
+        str | None,
+        "Folder that the paths are relative to; left out, `images` beside the table or its folder.",
     ] = None,
     task: common_options.Task = None,
     unlabelled: Annotated[
         bool,
-        typer.Option(
-            "--unlabelled", help="Take a folder's photos that are in no class folder too, without a label."
-        ),
+        "Take a folder's photos that are in no class folder too, without a label.",
     ] = False,
     print_task: Annotated[
         bool,
-        typer.Option("--print-task", help="Print the label space as a task file, and stop."),
+        "Print the label space as a task file, and stop.",
         Excludes("photos", "output", why="it reads no photos and writes no file"),
     ] = False,
     train_cuts: Annotated[
         list[str],
-        typer.Option(
-            metavar="FACTOR=CUT,...",
-            help="Train on other cuts of a number than the label is made of; once per factor.",
-            show_default=False,
-        ),
+        "Train on other cuts of a number than the label is made of; once per factor.",
+        Metavar("FACTOR=CUT,..."),
     ] = OMITTED,
     ignore: Annotated[
         list[str],
-        typer.Option(
-            metavar="FACTOR=VALUE,...",
-            help="Never train on these levels, numbers, or ranges such as age=57-59; they are still scored.",
-            show_default=False,
-        ),
+        "Never train on these levels, numbers, or ranges such as age=57-59; they are still scored.",
+        Metavar("FACTOR=VALUE,..."),
     ] = OMITTED,
     corrections: Annotated[
-        Optional[Source],
-        typer.Option(
-            help="CSV of corrected labels: path or person_id, column, value; and from, if it is known.",
-            show_default=False,
-        ),
+        Source | None,
+        "CSV of corrected labels: path or person_id, column, value; and from, if it is known.",
     ] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out photos that are missing or cannot be decoded.")
-    ] = False,
+    skip_bad: Annotated[bool, "Leave out photos that are missing or cannot be decoded."] = False,
     no_check: Annotated[
         bool,
-        typer.Option(
-            "--no-check",
-            help="Do not open the photos, only list and label them; the record then holds no digest of them.",
-        ),
+        "Do not open the photos, only list and label them; the record then holds no digest of them.",
     ] = False,
 ) -> None:
     """List photos, look at each, and give each its class.

@@ -6,15 +6,13 @@ from dataclasses import fields
 from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from maskkit.cli.charts import bar, short
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Manifest
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, Only, Reading
+from maskkit.cli.shell.parameters import OMITTED, Manifest, Only, Reading
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json, print_tsv, stdout_is_terminal
 from maskkit.cli.tables import new_table
+from maskkit.options.fields import Between
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 
 if TYPE_CHECKING:
@@ -32,12 +30,10 @@ def lr_find(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,
     output: common_options.OptionalOutput = None,
-    fold: Annotated[
-        int, typer.Option(min=0, help="The fold that will be held out; nothing is learnt from it.")
-    ] = 0,
-    start: Annotated[float, typer.Option(min=1e-9, max=10, help="The lowest rate of the backbone.")] = 1e-6,
-    end: Annotated[float, typer.Option(min=1e-9, max=10, help="The highest rate of the backbone.")] = 1.0,
-    steps: Annotated[int, typer.Option(min=2, help="Steps from the lowest rate to the highest.")] = 100,
+    fold: Annotated[int, "The fold that will be held out; nothing is learnt from it.", Between(0)] = 0,
+    start: Annotated[float, "The lowest rate of the backbone.", Between(1e-9, 10)] = 1e-6,
+    end: Annotated[float, "The highest rate of the backbone.", Between(1e-9, 10)] = 1.0,
+    steps: Annotated[int, "Steps from the lowest rate to the highest.", Between(2)] = 100,
     photos: common_options.CachedPhotoOptions,
     allow_leak: common_options.AllowLeak = False,
     shown: Annotated[common_options.ReportOptions, Only("json", "html")],

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maskkit.cli.prediction_tables import prediction_table
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Checkpoint, Manifest, Predictions
 from maskkit.cli.shell.command import Checks, command
-from maskkit.cli.shell.parameters import Excludes, Needs, refusing
+from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
 from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
+from maskkit.options.fields import Between, HelpPanel, Refusing
 from maskkit.options.train_options import MACHINE_PANEL, Blend, Device, Precision, Runtime
 from maskkit.options.values import parse_tta
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
 
-INFERENCE_PANEL = "Inference"
+INFERENCE_PANEL = HelpPanel("Inference")
 NAMED = 20  # how many bad photos are named
 
 
@@ -36,71 +36,68 @@ def predict(
     *,
     manifest: Annotated[
         Manifest | Path,
-        typer.Argument(
-            metavar="MANIFEST", help="Photos to predict, or a folder of them; `-` reads standard input."
-        ),
+        "Photos to predict, or a folder of them; `-` reads standard input.",
+        Argument(),
     ],
     checkpoints: Annotated[
         list[Checkpoint],
-        typer.Argument(metavar="CHECKPOINT", help="Models to average, from `maskkit train`."),
+        "Models to average, from `maskkit train`.",
+        Argument("CHECKPOINT"),
     ],
     output: common_options.OptionalOutput = None,
     oof: Annotated[
         bool,
-        typer.Option("--oof", help="Out-of-fold: each photo by models that have not seen its person.",
-                     rich_help_panel=INFERENCE_PANEL),
+        "Out-of-fold: each photo by models that have not seen its person.",
+        INFERENCE_PANEL,
     ] = False,
     tta: Annotated[
         str,
-        typer.Option(help="Views of each photo to average beside itself: `none`, or a list of `hflip`, "
-                     "`scale:FACTOR` and `shift` or `shift:SHARE`, which is four; hflip doubles them all.",
-                     callback=refusing(parse_tta), rich_help_panel=INFERENCE_PANEL),
+        "Views of each photo to average beside itself: `none`, or a list of `hflip`, `scale:FACTOR` and "
+        "`shift` or `shift:SHARE`, which is four; hflip doubles them all.",
+        Refusing(parse_tta),
+        INFERENCE_PANEL,
     ] = "none",
     blend: Annotated[
         Blend,
-        typer.Option(help="Mean of the views' and models' probabilities: arithmetic, geometric, or of their "
-                     "log-odds.", rich_help_panel=INFERENCE_PANEL),
+        "Mean of the views' and models' probabilities: arithmetic, geometric, or of their log-odds.",
+        INFERENCE_PANEL,
     ] = "mean",
     calibrate: Annotated[
-        Optional[Predictions],
-        typer.Option(help="Out-of-fold predictions, on which a temperature is fitted that makes "
-                     "probabilities honest and changes no answer.", show_default=False),
+        Predictions | None,
+        "Out-of-fold predictions, on which a temperature is fitted that makes probabilities honest and "
+        "changes no answer.",
         Excludes("decide", why="a decision has a temperature of its own"),
     ] = None,
     on: Annotated[
-        Optional[Manifest],
-        typer.Option(help="The manifest with the truth of --calibrate, if it is not MANIFEST.",
-                     show_default=False),
+        Manifest | None,
+        "The manifest with the truth of --calibrate, if it is not MANIFEST.",
         Needs("calibrate", "it is the truth of --calibrate, which is not given"),
     ] = None,
     decide: common_options.Decide = None,
     consensus: common_options.Consensus = None,
-    submission: Annotated[
-        bool,
-        typer.Option("--submission", help="Write the competition's ImageID,ans."),
-    ] = False,
+    submission: Annotated[bool, "Write the competition's ImageID,ans."] = False,
     top: Annotated[
-        Optional[int],
-        typer.Option(min=1, help="Show so many classes per photo in the table on a terminal.",
-                     show_default=False),
+        int | None,
+        "Show so many classes per photo in the table on a terminal.",
+        Between(1),
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute.", rich_help_panel=MACHINE_PANEL)] = "auto",
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Photos per step.", rich_help_panel=MACHINE_PANEL)
-    ] = 64,
+    device: Annotated[Device, "Where to compute.", MACHINE_PANEL] = "auto",
+    batch_size: Annotated[int, "Photos per step.", Between(1), MACHINE_PANEL] = 64,
     workers: Annotated[
         int,
-        typer.Option(min=0, help="Threads that prepare photos; 0 prepares them between the steps.",
-                     rich_help_panel=MACHINE_PANEL),
+        "Threads that prepare photos; 0 prepares them between the steps.",
+        Between(0),
+        MACHINE_PANEL,
     ] = 2,
     runtime: Annotated[
         Runtime,
-        typer.Option(help="What computes the models; `auto` is OpenVINO on a CPU, if installed.",
-                     rich_help_panel=MACHINE_PANEL),
+        "What computes the models; `auto` is OpenVINO on a CPU, if installed.",
+        MACHINE_PANEL,
     ] = "auto",
     precision: Annotated[
         Precision,
-        typer.Option(help="bfloat16 where the processor has it, or float32.", rich_help_panel=MACHINE_PANEL),
+        "bfloat16 where the processor has it, or float32.",
+        MACHINE_PANEL,
     ] = "auto",
     photos: common_options.CachedPhotoOptions,
     allow_leak: common_options.AllowLeak = False,

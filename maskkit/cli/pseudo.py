@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Manifest, Predictions
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, Excludes, refusing
+from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Shown
 from maskkit.cli.shell.terminal import escape
 from maskkit.cli.tables import new_table
+from maskkit.options.fields import Between, Metavar, Refusing
 from maskkit.options.train_options import Balance, Targets
 from maskkit.options.values import parse_pseudo_weight, parse_thresholds
 
@@ -31,46 +31,39 @@ def _check_share(share: float | None) -> None:
 @command(loads="tables", check=(_check_share,))
 def pseudo(
     *,
-    manifest: Annotated[
-        Manifest,
-        typer.Argument(metavar="MANIFEST", help="Labelled photos with folds; `-` reads standard input."),
-    ],
-    predictions: Annotated[
-        Predictions,
-        typer.Argument(metavar="PREDICTIONS", help="Of photos without labels, from `maskkit predict`."),
-    ],
+    manifest: Annotated[Manifest, "Labelled photos with folds; `-` reads standard input.", Argument()],
+    predictions: Annotated[Predictions, "Of photos without labels, from `maskkit predict`.", Argument()],
     output: common_options.Output = OMITTED,
     unlabeled: Annotated[
-        Optional[Manifest],
-        typer.Option(metavar="MANIFEST", show_default=False,
-                     help="The manifest that was predicted, if the photos are not in the labelled one."),
+        Manifest | None,
+        "The manifest that was predicted, if the photos are not in the labelled one.",
+        Metavar("MANIFEST"),
     ] = None,
     threshold: Annotated[
-        Optional[str],
-        typer.Option(metavar="NUMBER,...", show_default=THRESHOLD,
-                     callback=refusing(parse_thresholds),
-                     help="Least confidence: for all, and by level or class, as 0.9,age=60plus:0.6; "
-                     "the last that fits a class counts."),
+        str | None,
+        "Least confidence: for all, and by level or class, as 0.9,age=60plus:0.6; the last that fits a "
+        "class counts.",
+        Metavar("NUMBER,..."),
+        Refusing(parse_thresholds),
+        Shown(THRESHOLD),
     ] = None,
     share: Annotated[
-        Optional[float],
-        typer.Option(min=0, max=1, show_default=False,
-                     help="Instead, take this share of the photos, the most confident first."),
+        float | None,
+        "Instead, take this share of the photos, the most confident first.",
+        Between(0, 1),
         Excludes("threshold", why="--threshold and --share both say which to take"),
     ] = None,
     balance: Annotated[
         Balance,
-        typer.Option(help="Classes of --share: as many of each as among the labels trained on, as among the "
-                     "predictions, or any."),
+        "Classes of --share: as many of each as among the labels trained on, as among the predictions, or "
+        "any.",
     ] = "labels",
-    targets: Annotated[
-        Targets, typer.Option(help="Train towards the class, or `soft`: towards the probabilities.")
-    ] = "hard",
+    targets: Annotated[Targets, "Train towards the class, or `soft`: towards the probabilities."] = "hard",
     weight: Annotated[
         str,
-        typer.Option(metavar="NUMBER|confidence", callback=refusing(parse_pseudo_weight),
-                     help="Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for "
-                     "half of it."),
+        "Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for half of it.",
+        Metavar("NUMBER|confidence"),
+        Refusing(parse_pseudo_weight),
     ] = "1",
     allow_leak: common_options.AllowLeak = False,
 ) -> None:  # fmt: skip

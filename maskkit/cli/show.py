@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Source
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, Only
+from maskkit.cli.shell.parameters import OMITTED, Argument, Only, Source
 from maskkit.cli.shell.streams import STREAM, print_json, print_line, print_tsv, stdout_is_terminal
 from maskkit.cli.tables import facts_table, flat, fold_table
 
@@ -19,16 +16,10 @@ def show(
     *,
     artifact: Annotated[
         Source,
-        typer.Argument(
-            metavar="ARTIFACT",
-            help="A manifest, predictions, a checkpoint, an exported model or a decision; `-` reads "
-            "standard input.",
-            show_default=False,
-        ),
+        "A manifest, predictions, a checkpoint, an exported model or a decision; `-` reads standard input.",
+        Argument(),
     ] = OMITTED,
-    history: Annotated[
-        bool, typer.Option("--history", help="Print the commands that made it, as a shell script.")
-    ] = False,
+    history: Annotated[bool, "Print the commands that made it, as a shell script."] = False,
     shown: Annotated[common_options.ReportOptions, Only("json")],
 ) -> None:
     """Say what an artifact is: kind, label space, counts, columns; with --history, how it was made.

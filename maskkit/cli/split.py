@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Manifest
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Named
+from maskkit.cli.shell.parameters import (
+    OMITTED,
+    SHELL_PANEL,
+    Excludes,
+    Flags,
+    Manifest,
+    Named,
+)
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json
 from maskkit.cli.tables import fold_table
+from maskkit.options.fields import Between, Metavar
 
 REPEAT = "{repeat}"
 
@@ -43,49 +50,47 @@ def split(
     manifest: common_options.ManifestIn = OMITTED,
     output: Annotated[
         list[OutputTarget],
-        typer.Option("-o", "--output", help="File to write; `-` is standard output; `{repeat}` stands for "
-                     "0, 1, ... of --repeats.", show_default=False,
-                     rich_help_panel=SHELL_PANEL),
+        "File to write; `-` is standard output; `{repeat}` stands for 0, 1, ... of --repeats.",
+        Flags("-o", "--output"),
+        SHELL_PANEL,
         Named(_files),
     ] = OMITTED,
-    by: Annotated[str, typer.Option(help="What must not be divided: person, image, or a column.")] = "person",
-    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    by: Annotated[str, "What must not be divided: person, image, or a column."] = "person",
+    folds: Annotated[int, "Number of folds.", Between(2)] = 5,
     holdout: Annotated[
-        Optional[float],
-        typer.Option(
-            min=0, max=1, help="Hold out this share as fold 0 instead of making folds.", show_default=False
-        ),
+        float | None,
+        "Hold out this share as fold 0 instead of making folds.",
+        Between(0, 1),
     ] = None,
     stratify: Annotated[
         list[str],
-        typer.Option(metavar="COLUMN,...", show_default=False,
-                     help="Balance these columns too: texts by value, numbers by fine bins; a person whose "
-                     "photos differ counts by the most frequent value."),
+        "Balance these columns too: texts by value, numbers by fine bins; a person whose photos differ "
+        "counts by the most frequent value.",
+        Metavar("COLUMN,..."),
     ] = OMITTED,
     keep_with: Annotated[
         list[str],
-        typer.Option(metavar="COLUMN,...", show_default=False,
-                     help="Keep photos that share a value of these columns in one fold, also of several "
-                     "people, such as the near-copies in `duplicate_group` of audit; null ties "
-                     "nothing."),
+        "Keep photos that share a value of these columns in one fold, also of several people, such as the "
+        "near-copies in `duplicate_group` of audit; null ties nothing.",
+        Metavar("COLUMN,..."),
     ] = OMITTED,
     repeats: Annotated[
         int,
-        typer.Option(min=1, help="Write so many splits, -o 'folds{repeat}.parquet', with the seeds --seed, "
-                     "--seed + 1, ...; each is what its seed alone gives."),
+        "Write so many splits, -o 'folds{repeat}.parquet', with the seeds --seed, --seed + 1, ...; each is "
+        "what its seed alone gives.",
+        Between(1),
     ] = 1,
     seed: common_options.Seed = 0,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Only look: exit code 3 if a person, or a value of "
-                     "--keep-with, is in two folds."),
+        "Only look: exit code 3 if a person, or a value of --keep-with, is in two folds.",
         Excludes("output", why="--check writes nothing"),
     ] = False,
     json: Annotated[
         bool,
-        typer.Option("--json", help="Print people and photos per class and fold as JSON instead of the path "
-                     "of -o FILE; with --repeats a list. Goes with --check too.",
-                     rich_help_panel=SHELL_PANEL),
+        "Print people and photos per class and fold as JSON instead of the path of -o FILE; with --repeats "
+        "a list. Goes with --check too.",
+        SHELL_PANEL,
     ] = False,
 ) -> None:  # fmt: skip
     """Assign photos to folds, keeping each person in one fold, balanced by class and age.

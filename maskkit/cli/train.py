@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.artifact_types import Manifest
 from maskkit.cli.shell.command import Checks, command
-from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Reading
+from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Flags, Manifest, Reading
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
 from maskkit.errors import MaskkitError
+from maskkit.options.fields import Metavar
 from maskkit.options.train_options import TrainOptions
 
 if TYPE_CHECKING:
@@ -45,24 +45,26 @@ def train(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,
     output: Annotated[
-        Optional[str],
-        typer.Option("-o", "--output", help="Checkpoint to write; `{fold}` stands for the fold.",
-                     show_default=False, rich_help_panel=SHELL_PANEL),
+        str | None,
+        "Checkpoint to write; `{fold}` stands for the fold.",
+        Flags("-o", "--output"),
+        SHELL_PANEL,
     ] = None,
-    fold: Annotated[str, typer.Option(help="The fold to hold out, or `all` for each in turn.")] = "0",
+    fold: Annotated[str, "The fold to hold out, or `all` for each in turn."] = "0",
     photos: common_options.CachedPhotoOptions,
     resume: common_options.Resume = False,
     allow_leak: common_options.AllowLeak = False,
     preview: Annotated[
-        Optional[OutputTarget],
-        typer.Option(help="Write a PNG of the first photos as the network will see them, and stop.",
-                     metavar="<path>", show_default=False, rich_help_panel=SHELL_PANEL),
+        OutputTarget | None,
+        "Write a PNG of the first photos as the network will see them, and stop.",
+        Metavar("<path>"),
+        SHELL_PANEL,
     ] = None,
     track: Annotated[
-        Optional[str],
-        typer.Option(help="Also tell tensorboard:FOLDER, wandb:PROJECT or mlflow:URI; with `,mistakes=16` "
-                     "also photos of the worst mistakes, which otherwise never leave.",
-                     show_default=False, rich_help_panel=SHELL_PANEL),
+        str | None,
+        "Also tell tensorboard:FOLDER, wandb:PROJECT or mlflow:URI; with `,mistakes=16` also photos of the "
+        "worst mistakes, which otherwise never leave.",
+        SHELL_PANEL,
     ] = None,
     force: common_options.Force = False,
     training: TrainOptions,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Optional
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.parameters import SHELL_PANEL, Needs
@@ -22,20 +20,17 @@ if TYPE_CHECKING:
     from maskkit.scoring.bootstrap import Bootstrap
 
 Tune = Annotated[
-    Optional[str],
-    typer.Option(
-        help="Choose how probabilities become answers: an offset per class (classes) or level of each "
-        "factor (factors), or of one factor, by its name, such as age, whose threshold it moves; all for "
-        "macro-F1. Or a temperature, which changes no answer.",
-        show_default=False,
-    ),
+    str | None,
+    "Choose how probabilities become answers: an offset per class (classes) or level of each factor "
+    "(factors), or of one factor, by its name, such as age, whose threshold it moves; all for "
+    "macro-F1. Or a temperature, which changes no answer.",
 ]
 DecisionOut = Annotated[
-    Optional[SideFile],
-    typer.Option("--decision", help="Write what --tune chose, for --decide of predict and ensemble.",
-                 show_default=False, rich_help_panel=SHELL_PANEL),
-    Needs("tune", "say what to tune, such as --tune factors"),
-]  # fmt: skip
+        SideFile | None,
+        "Write what --tune chose, for --decide of predict and ensemble.",
+        SHELL_PANEL,
+        Needs("tune", "say what to tune, such as --tune factors"),
+    ]  # fmt: skip
 
 
 def tuned(

@@ -1,4 +1,4 @@
-"""How options are declared, and choices by name that have settings of their own: `ce:smoothing=0.1+f1`.
+"""Choices by name that have settings of their own: `ce:smoothing=0.1+f1`.
 
 With one grammar for every technique, a command needs an option per decision rather than one per number, and
 a setting cannot be given to a technique that does not have it.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
-from typing import Any
 
 from maskkit.errors import MaskkitError
 
@@ -181,59 +180,3 @@ def _text(value: Value) -> str:
         return str(value).lower()
     short = f"{value:g}" if isinstance(value, float) else str(value)
     return repr(value) if isinstance(value, float) and float(short) != value else short
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the command line needs to know of an option: its help text, its range and its place.
-
-    Args:
-        help: One or two sentences.
-        panel: Under which it is listed.
-        minimum: Smallest number allowed.
-        maximum: Largest number allowed.
-        read: Turns a text into the choices it names, or raises; None for other options.
-        table: What it chooses from, to be listed in the help.
-        is_file: Whether it can name a file that is read.
-    """
-
-    help: str
-    panel: str
-    minimum: float | None = None
-    maximum: float | None = None
-    read: Callable[[str], tuple[Choice, ...]] | None = None
-    table: Table | None = None
-    is_file: bool = False
-
-
-def option(
-    default: Any,
-    help: str,  # noqa: A002 - the word that typer uses
-    panel: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    is_file: bool = False,
-) -> Any:
-    """Declare one field of an options dataclass."""
-    return field(default=default, metadata={"limits": Limits(help, panel, minimum, maximum, is_file=is_file)})
-
-
-def choice(
-    name: str,
-    default: str,
-    help: str,  # noqa: A002
-    panel: str,
-    table: Table,
-    *,
-    several: bool = False,
-    others: Callable[[str], Settings | None] | None = None,
-) -> Any:
-    """Declare a field that names one of a table's choices, or several as a sum, with their settings."""
-
-    def read(text: str) -> tuple[Choice, ...]:
-        if several:
-            return parse_sum(text, table, option=name, others=others)
-        return (parse(text, table, option=name, others=others),)
-
-    return field(default=default, metadata={"limits": Limits(help, panel, read=read, table=table)})

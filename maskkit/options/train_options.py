@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from maskkit.options.choices import Choice, Limits, choice, option, parse_sum
+from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.contradictions import check
+from maskkit.options.fields import HelpPanel, Refusing, choice, note, option
 from maskkit.options.techniques import (
     ANY_OPTIMIZER,
     AUGMENTATIONS,
@@ -37,11 +38,11 @@ Targets = Literal["hard", "soft"]
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")  # of any case
 
-MODEL_PANEL = "Model"
-DATA_PANEL = "Photos"
-LOSS_PANEL = "Loss"
-STEP_PANEL = "Optimisation"
-MACHINE_PANEL = "Machine"
+MODEL_PANEL = HelpPanel("Model")
+DATA_PANEL = HelpPanel("Photos")
+LOSS_PANEL = HelpPanel("Loss")
+STEP_PANEL = HelpPanel("Optimisation")
+MACHINE_PANEL = HelpPanel("Machine")
 
 HUB, PACKAGE = "hub", "package"  # words that --weights takes beside files
 
@@ -193,9 +194,8 @@ class TrainOptions:
 
     def chosen(self, name: str) -> tuple[Choice, ...]:
         """Return the choices that an option names."""
-        read = CHOSEN[name].read
-        assert read is not None
-        return read(getattr(self, name))
+        chosen: tuple[Choice, ...] = CHOSEN[name](getattr(self, name))
+        return chosen
 
     def one(self, name: str) -> Choice:
         """Return the choice that an option names."""
@@ -245,8 +245,8 @@ class TrainOptions:
 # What only a whole training has: a test of learning rates makes a few steps, at rates of its own.
 OF_A_WHOLE_TRAINING = ("epochs", "learning_rate", "schedule", "average")
 
-CHOSEN: dict[str, Limits] = {
-    item.name: item.metadata["limits"]
+CHOSEN = {
+    item.name: refusing.read
     for item in fields(TrainOptions)
-    if item.metadata["limits"].read is not None
+    if (refusing := note(item.metadata["notes"], Refusing)) is not None
 }

@@ -19,7 +19,7 @@ from maskkit.modeling.pooling import DEFAULT, POOLS
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, resolve_runtime
 from maskkit.options import choices, techniques
 from maskkit.options import train_options as config
-from maskkit.options.choices import Limits
+from maskkit.options.fields import Between, HelpPanel, note
 from maskkit.options.train_options import (
     Blend,
     Device,
@@ -59,16 +59,17 @@ def test_the_runtimes_are_those_of_the_table_and_the_choice_among_them() -> None
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_option_of_training_says_what_it_is_in_a_sentence(name: str) -> None:
-    limits = OPTIONS[name].metadata["limits"]
-    assert isinstance(limits, Limits)
-    assert limits.help[0].isupper() or limits.help.startswith(("timm", "bfloat16", "AdamW"))
-    assert limits.help.endswith(".")
-    assert limits.panel in PANELS
+    notes = OPTIONS[name].metadata["notes"]
+    help_text = note(notes, str)
+    assert help_text is not None
+    assert help_text[0].isupper() or help_text.startswith(("timm", "bfloat16", "AdamW"))
+    assert help_text.endswith(".")
+    assert note(notes, HelpPanel) in PANELS
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_number_has_limits_and_its_default_is_within(name: str) -> None:
-    limits, hint = OPTIONS[name].metadata["limits"], HINTS[name]
+    limits, hint = note(OPTIONS[name].metadata["notes"], Between) or Between(), HINTS[name]
     default = getattr(TrainOptions(), name)
     if hint not in (int, float):
         assert (limits.minimum, limits.maximum) == (None, None)

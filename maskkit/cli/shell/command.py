@@ -40,8 +40,16 @@ from typing import Any, Literal
 import typer
 
 from maskkit.cli.shell import common_options, startup
-from maskkit.cli.shell.artifact_types import Predictions, read_as
-from maskkit.cli.shell.parameters import Excludes, Named, Needs, Parameter, Reading, flat, slot_of
+from maskkit.cli.shell.parameters import (
+    Excludes,
+    Named,
+    Needs,
+    Parameter,
+    Predictions,
+    Reading,
+    Slot,
+    read_as,
+)
 from maskkit.cli.shell.recipes import as_recipe
 from maskkit.cli.shell.streams import (
     STREAM,
@@ -70,7 +78,7 @@ def command(
 
     def declare(body: Body) -> Body:
         declared = list(inspect.signature(body, eval_str=True).parameters.values())
-        slots = [slot_of(item) for item in declared if item.annotation is not Checks]
+        slots = [Slot.of(item) for item in declared if item.annotation is not Checks]
         takes_checks = [item.name for item in declared if item.annotation is Checks]
         parameters = [item for slot in slots for item in slot.parameters]
         parameters += _common(parameters)
@@ -111,7 +119,7 @@ def _common(own: list[Parameter]) -> Iterator[Parameter]:
         if all(item.name != name for item in own):
             default = None if name == "recipe" else False
             hint = common_options.COMMON[name]
-            yield from slot_of(CONTEXT.replace(name=name, default=default, annotation=hint)).parameters
+            yield Parameter.of(name, default, hint)
 
 
 class Checks:
@@ -151,7 +159,7 @@ class Checks:
         if SideFile in item.kinds:
             return SideFile(name)
         if (named := item.note(Named)) is not None:
-            return [OutputTarget.of(each) for each in named.names(**self.named_by(named.names))]
+            return [OutputTarget.of(one) for one in named.names(**self.named_by(named.names))]
         return OutputTarget.of(name)
 
     def refuse_usage(self) -> None:
@@ -177,18 +185,18 @@ class Checks:
             return []
         name = self._typed[item.name]
         is_piped = name is None and not item.is_several and not item.is_optional
-        return [STREAM] if is_piped else [one for one in flat(name) if one is not None]
+        return [STREAM] if is_piped else [one for one in _each(name) if one is not None]
 
     def _written(self) -> Iterator[tuple[Parameter, Path]]:
         for item in self._parameters:
-            for output in flat(self.values[item.name]) if item.is_output else ():
+            for output in _each(self.values[item.name]) if item.is_output else ():
                 if output is not None and output.path is not None:
                     yield item, output.path
 
     def refuse_outputs(self) -> None:
         """Raise if an output exists, is an input, or cannot be written."""
         for item in self._items():
-            outputs = flat(self.values[item.name]) if item.is_output else ()
+            outputs = _each(self.values[item.name]) if item.is_output else ()
             if self._typed[item.name] is None and any(one == OutputTarget(None) for one in outputs):
                 refuse_terminal()
         for _, path in self._written():
@@ -197,7 +205,7 @@ class Checks:
 
     def output(self, path: Path, *, replaces: bool = False) -> OutputTarget:
         """Return a further output; what exists there is replaced by force, or if it may be."""
-        read = [name for item in self._items() if item.is_input for name in flat(self._typed[item.name])]
+        read = [name for item in self._items() if item.is_input for name in _each(self._typed[item.name])]
         refuse(path, force=replaces or self._typed["force"], inputs=read)
         return OutputTarget(path)
 
@@ -225,8 +233,8 @@ class Checks:
 
 
 def _read(item: Parameter, name: str | None, like: Predictions | None) -> Any:
-    if item.folder is not None and name not in (None, STREAM) and Path(str(name)).is_dir():
-        return item.folder(name)
+    if name not in (None, STREAM) and item.kinds != [item.artifact] and Path(str(name)).is_dir():
+        return next(kind for kind in item.kinds if kind is not item.artifact)(name)
     reading = item.note(Reading) or Reading()
     how: dict[str, Any] = {"divided": True} if reading.divided else {}
     if item.artifact is Predictions:
@@ -235,3 +243,8 @@ def _read(item: Parameter, name: str | None, like: Predictions | None) -> Any:
     if reading.columns:
         artifact.need(*reading.columns)
     return artifact
+
+
+def _each(value: Any) -> list[Any]:
+    """Return what a list holds, or the one value that is none."""
+    return value if isinstance(value, list) else [value]

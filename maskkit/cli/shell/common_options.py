@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Optional
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from maskkit.cli.shell import terminal
-from maskkit.cli.shell.artifact_types import Decision, Manifest, Source
-from maskkit.cli.shell.parameters import NOT_IN_RECIPE, SHELL_PANEL, Needs
+from maskkit.cli.shell.parameters import (
+    NOT_IN_RECIPE,
+    SHELL_PANEL,
+    Argument,
+    Callback,
+    Decision,
+    Flags,
+    Manifest,
+    Needs,
+    Source,
+)
 from maskkit.cli.shell.recipes import read_recipe
 from maskkit.cli.shell.streams import OutputTarget, SideFile
+from maskkit.options.fields import Between
 from maskkit.options.train_options import MACHINE_PANEL
 from maskkit.options.values import parse_bytes
 
@@ -26,49 +34,36 @@ def _set_up(quiet: bool) -> bool:
     return quiet
 
 
-MANIFEST = typer.Argument(
-    metavar="MANIFEST", help="A manifest; `-` reads standard input.", show_default=False
-)
+MANIFEST = ("A manifest; `-` reads standard input.", Argument())
 ManifestIn = Annotated[Manifest, MANIFEST]
-OUTPUT = typer.Option("-o", "--output", help="File to write; `-` is standard output.", show_default=False,
-                      rich_help_panel=SHELL_PANEL)  # fmt: skip
+OUTPUT = ("File to write; `-` is standard output.", Flags("-o", "--output"), SHELL_PANEL)
 Output = Annotated[OutputTarget, OUTPUT]
-OptionalOutput = Annotated[Optional[OutputTarget], OUTPUT]
-Force = Annotated[bool, typer.Option("--force", help="Replace what exists.", rich_help_panel=SHELL_PANEL)]
+OptionalOutput = Annotated[OutputTarget | None, OUTPUT]
+Force = Annotated[bool, "Replace what exists.", SHELL_PANEL]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Show only warnings and errors.", callback=_set_up, is_eager=True,
-                 rich_help_panel=SHELL_PANEL),
-]  # fmt: skip
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Read the inputs, print the options as a recipe, and stop.",
-                 rich_help_panel=SHELL_PANEL),
-]  # fmt: skip
+    "Show only warnings and errors.",
+    (Flags("--quiet", "-q"), SHELL_PANEL, Callback(_set_up, is_eager=True)),
+]
+DryRun = Annotated[bool, "Read the inputs, print the options as a recipe, and stop.", SHELL_PANEL]
 Recipe = Annotated[
-    Optional[Path],
-    typer.Option("--recipe", help="TOML file with options; the command line wins.", callback=read_recipe,
-                 is_eager=True, show_default=False, rich_help_panel=SHELL_PANEL),
-]  # fmt: skip
-Task = Annotated[
-    Optional[Source],
-    typer.Option(help="TOML file with another label space than the home task's.", show_default=False),
+    Path | None,
+    "TOML file with options; the command line wins.",
+    (SHELL_PANEL, Callback(read_recipe, is_eager=True)),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
-AllowLeak = Annotated[
-    bool, typer.Option("--allow-leak", help="Go on although models have seen the people they are judged on.")
-]
+Task = Annotated[Source | None, "TOML file with another label space than the home task's."]
+Seed = Annotated[int, "Seed of every random choice.", Between(0)]
+AllowLeak = Annotated[bool, "Go on although models have seen the people they are judged on."]
 Consensus = Annotated[
-    Optional[Literal["person"]],
-    typer.Option(help="Let the photos of each person agree on the factors that all of them share, such as "
-                 "gender and age; the header says so.", show_default=False),
-]  # fmt: skip
+    Literal["person"] | None,
+    "Let the photos of each person agree on the factors that all of them share, such as gender and "
+    "age; the header says so.",
+]
 Decide = Annotated[
-    Optional[Decision],
-    typer.Option(help="A decision from `maskkit evaluate --tune`, which changes the answers; the header "
-                 "says so.", show_default=False),
-]  # fmt: skip
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run, if there is one.")]
+    Decision | None,
+    "A decision from `maskkit evaluate --tune`, which changes the answers; the header says so.",
+]
+Resume = Annotated[bool, "Go on from an interrupted run, if there is one."]
 
 
 @dataclass(frozen=True)
@@ -76,11 +71,8 @@ class PhotoOptions:
     """Where the photos are."""
 
     root: Annotated[
-        Optional[str],
-        typer.Option(
-            help="Where the photos are, if not where `label` found them; MASKKIT_ROOT does the same.",
-            show_default=False,
-        ),
+        str | None,
+        "Where the photos are, if not where `label` found them; MASKKIT_ROOT does the same.",
     ] = None
 
     def located(self, manifest: Manifest) -> Manifest:
@@ -96,18 +88,18 @@ class CachedPhotoOptions(PhotoOptions):
     """Where the photos are, and where decoded ones are kept."""
 
     cache: Annotated[
-        Optional[str],
-        typer.Option("--cache", help="Where decoded photos are kept, if not in the platform's folder for "
-                     "caches; MASKKIT_CACHE does the same.", show_default=False,
-                     rich_help_panel=MACHINE_PANEL),
+        str | None,
+        "Where decoded photos are kept, if not in the platform's folder for caches; MASKKIT_CACHE does the "
+        "same.",
+        MACHINE_PANEL,
         NOT_IN_RECIPE,
-    ] = None  # fmt: skip
+    ] = None
     cache_size: Annotated[
         str,
-        typer.Option(help="What the cache may take of the disk; with 0, photos are decoded anew whenever "
-                     "they are wanted.", rich_help_panel=MACHINE_PANEL),
+        "What the cache may take of the disk; with 0, photos are decoded anew whenever they are wanted.",
+        MACHINE_PANEL,
         NOT_IN_RECIPE,
-    ] = "20GB"  # fmt: skip
+    ] = "20GB"
 
     def __post_init__(self) -> None:
         parse_bytes(self.cache_size)
@@ -123,18 +115,14 @@ class CachedPhotoOptions(PhotoOptions):
 class ReportOptions:
     """How a report is shown; a terminal shows tables, a pipe gets tab-separated values."""
 
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=SHELL_PANEL)] = False
-    html: Annotated[
-        Optional[SideFile],
-        typer.Option("--html", help="Write a self-contained page.", show_default=False,
-                     rich_help_panel=SHELL_PANEL),
-    ] = None  # fmt: skip
+    json: Annotated[bool, "Print JSON.", SHELL_PANEL] = False
+    html: Annotated[SideFile | None, "Write a self-contained page.", SHELL_PANEL] = None
     photos: Annotated[
         bool,
-        typer.Option("--photos", help="Show photos in the page; by default it holds none, so that it can be "
-                     "passed on.", rich_help_panel=SHELL_PANEL),
+        "Show photos in the page; by default it holds none, so that it can be passed on.",
+        SHELL_PANEL,
         Needs("html", "photos are shown in the page of --html"),
-    ] = False  # fmt: skip
+    ] = False
 
     def show(self, report: Report, to: OutputTarget | None = None) -> None:
         """Show a report; its JSON goes into `to` instead if that is given."""

@@ -2,7 +2,7 @@
 
 Each parameter becomes one option or argument, but a dataclass of options becomes one per field. Its type says
 what the command gets: an artifact that is read before, an output that is checked before, or the value itself.
-What else there is to say of it stands in `Annotated`, beside `typer.Option` or `typer.Argument`.
+What else there is to say of it stands in `Annotated`: its help, a text, and the notes below.
 """
 
 from __future__ import annotations
@@ -10,22 +10,85 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Optional, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Self,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import typer
-from typer.models import ArgumentInfo, OptionInfo
 
 from maskkit.cli.shell import terminal
-from maskkit.cli.shell.artifact_types import KINDS
 from maskkit.cli.shell.streams import OutputTarget, SideFile
 from maskkit.errors import MaskkitError
-from maskkit.options.choices import Limits, summary
+from maskkit.options.choices import summary
+from maskkit.options.fields import FILE, Between, ChosenFrom, HelpPanel, Metavar, Note, Refusing, note
 
-SHELL_PANEL = "Files and messages"
+if TYPE_CHECKING:
+    from maskkit.artifacts.checkpoint import Checkpoint
+    from maskkit.artifacts.decision import Decision
+    from maskkit.artifacts.files import Source
+    from maskkit.artifacts.manifest import Manifest
+    from maskkit.artifacts.predictions import Predictions
+else:  # a type checker sees the classes; to declare a command, nothing that they need is imported
+    Checkpoint, Decision, Manifest, Predictions, Source = (
+        type(name, (), {"module": f"maskkit.artifacts.{module}"})
+        for name, module in (
+            ("Checkpoint", "checkpoint"),
+            ("Decision", "decision"),
+            ("Manifest", "manifest"),
+            ("Predictions", "predictions"),
+            ("Source", "files"),  # bytes, whatever they are
+        )
+    )
+__all__ = ["Checkpoint", "Decision", "Manifest", "Predictions", "Source"]  # beside what is defined here
+ARTIFACTS: tuple[Any, ...] = (Checkpoint, Decision, Manifest, Predictions, Source)
+
+SHELL_PANEL = HelpPanel("Files and messages")
 OMITTED: Any = None  # a default: standard input or output for one artifact, nothing for a list
+NOT_IN_RECIPE = object()  # a note: like all of the panel of files, no part of what a stage does
+
+
+class _Words(tuple[str, ...]):
+    def __new__(cls, *words: str) -> Self:
+        return super().__new__(cls, words)
+
+
+class Flags(_Words):
+    """Other flags than the parameter's name."""
+
+
+class Only(_Words):
+    """Some fields of a dataclass of options."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """It has no flag; help and errors call it by its metavar, or by its name."""
+
+    metavar: str = ""
+
+
+class Shown(str):
+    """What help shows as the default of an option whose default is None."""
+
+
+@dataclass(frozen=True)
+class Callback:
+    """What typer does with the value as soon as it is read; eager, before all others."""
+
+    function: Callable[..., Any]
+    is_eager: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +111,7 @@ class Reading:
     """How an input is read.
 
     Args:
-        what: It is called so where it is missing; by default as its type.
+        what: It is called so where it is missing; by default as its argument.
         columns: What a manifest must have.
         divided: Also read a manifest with a person in two folds.
     """
@@ -58,70 +121,53 @@ class Reading:
     divided: bool = False
 
 
+@dataclass(frozen=True)
 class Named:
     """The files of an output that can be several, from the values of the options that a function names."""
 
-    def __init__(self, names: Callable[..., list[str | None]]) -> None:
-        self.names = names
-
-
-class Only:
-    """Some fields of a dataclass of options."""
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-
-FILE = object()  # a path that the stage opens: no output may replace it
-NOT_IN_RECIPE = object()  # like all of the panel of files, no part of what a stage does
+    names: Callable[..., list[str | None]]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One option or argument.
+    """One option or argument, its type, and what else there is to say of it."""
 
-    Args:
-        declared: As in the signature.
-        hint: Its type.
-        info: What typer gets for it.
-        notes: All else in its `Annotated`.
-    """
-
-    declared: inspect.Parameter
+    name: str
+    default: Any
     hint: Any
-    info: OptionInfo | ArgumentInfo
     notes: tuple[Any, ...]
 
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.declared.name
+    @classmethod
+    def of(cls, name: str, default: Any, annotation: Any) -> Parameter:
+        """Read an annotation, whose notes may stand in tuples."""
+        hint, *notes = get_args(annotation)
+        return cls(name, default, hint, tuple(_flat(notes)))
 
-    @property
-    def kinds(self) -> tuple[Any, ...]:
-        """The types it can have, of each if it has several."""
-        found = _alternatives(self.hint)
-        return tuple(item for kind in found for item in _alternatives(_item(kind)) if item is not NoneType)
+    def note(self, kind: type[Note]) -> Note | None:
+        """Return the first note of a type, or None."""
+        return note(self.notes, kind)
+
+    @cached_property
+    def kinds(self) -> list[Any]:
+        """The types that it, or each of several, can have."""
+        outer = _alternatives(self.hint)
+        inner = [_alternatives(*get_args(kind)) if get_origin(kind) is list else (kind,) for kind in outer]
+        return [kind for kinds in inner for kind in kinds if kind is not NoneType]
 
     @property
     def is_several(self) -> bool:
         """Whether it is a list."""
-        return any(get_origin(kind) is list for kind in _alternatives(self.hint))
+        return get_origin(self.hint) is list
 
     @property
     def is_optional(self) -> bool:
         """Whether the command gets None if it is left out."""
         return NoneType in _alternatives(self.hint)
 
-    @property
+    @cached_property
     def artifact(self) -> Any:
-        """The kind of artifact it is read as; None if it is none."""
-        return next((kind for kind in self.kinds if kind in KINDS), None)
-
-    @property
-    def folder(self) -> Any:
-        """What stands for a folder that is given instead of an artifact: a path or a text, or None."""
-        return next((kind for kind in self.kinds if self.artifact and kind in (str, Path)), None)
+        """The artifact that it is read as; None if it is none."""
+        return next((kind for kind in self.kinds if kind in ARTIFACTS), None)
 
     @property
     def is_output(self) -> bool:
@@ -135,32 +181,46 @@ class Parameter:
 
     @property
     def is_in_recipe(self) -> bool:
-        """Whether it is printed by --dry-run."""
-        is_option = isinstance(self.info, OptionInfo)
-        return is_option and self.info.rich_help_panel != SHELL_PANEL and NOT_IN_RECIPE not in self.notes
+        """Whether --dry-run prints it."""
+        is_option = self.note(Argument) is None and NOT_IN_RECIPE not in self.notes
+        return is_option and self.note(HelpPanel) != SHELL_PANEL
 
     @property
     def flag(self) -> str:
-        """What usage errors call it."""
-        if isinstance(self.info, ArgumentInfo):
-            return self.info.metavar or self.name.upper()
-        flags = [self.info.default, *(self.info.param_decls or ())]
-        return next((flag for flag in flags if isinstance(flag, str)), f"--{self.name.replace('_', '-')}")
-
-    def note(self, kind: type) -> Any:
-        """Return the note of a type, or None."""
-        return next((note for note in self.notes if isinstance(note, kind)), None)
+        """What errors of usage call it."""
+        if (argument := self.note(Argument)) is not None:
+            return argument.metavar or self.name.upper()
+        return (self.note(Flags) or [f"--{self.name.replace('_', '-')}"])[0]
 
     @property
     def for_typer(self) -> inspect.Parameter:
-        """It as typer reads it: artifacts by their names, outputs too."""
+        """It as typer reads it: artifacts and outputs by their names."""
         kind = self.hint
-        if self.artifact is not None or self.is_several or self.is_output:
-            kind = Path if self.kinds[0] is SideFile else self.kinds[0]
-            kind = str if self.artifact is not None or kind is OutputTarget else kind
+        if self.artifact is not None or self.is_output or self.is_several:
+            kind = {SideFile: Path, OutputTarget: str}.get(self.kinds[0], self.kinds[0])
+            kind = str if self.artifact is not None else kind
             kind = list[kind] if self.is_several and not self.is_output else kind  # type: ignore[valid-type]
-            kind = kind if self.declared.default is inspect.Parameter.empty else Optional[kind]
-        return self.declared.replace(annotation=Annotated[kind, self.info])
+            kind = kind if self.default is inspect.Parameter.empty else kind | None
+        hint, keyword = Annotated[kind, self._info()], inspect.Parameter.KEYWORD_ONLY
+        return inspect.Parameter(self.name, keyword, default=self.default, annotation=hint)
+
+    def _info(self) -> Any:
+        text, chosen = self.note(str) or "", self.note(ChosenFrom)
+        text = terminal.escape(text if chosen is None else f"{text} Choices: {summary(chosen.table)}.")
+        if self.note(Argument) is not None:
+            return typer.Argument(metavar=self.flag, help=text, show_default=False)
+        numbers, called, refused = self.note(Between) or Between(), self.note(Callback), self.note(Refusing)
+        return typer.Option(
+            *(self.note(Flags) or ([self.flag] if self.hint is bool else [])),
+            help=text,
+            min=numbers.minimum,
+            max=numbers.maximum,
+            rich_help_panel=self.note(HelpPanel),
+            show_default=self.note(Shown) or self.default is not None,
+            callback=called.function if called else refusing(refused.read) if refused else None,
+            is_eager=called is not None and called.is_eager,
+            metavar=self.note(Metavar),
+        )
 
 
 @dataclass(frozen=True)
@@ -168,8 +228,18 @@ class Slot:
     """One parameter of a command's function: what typer reads for it, and its type if that is a dataclass."""
 
     name: str
-    parameters: tuple[Parameter, ...]
+    parameters: list[Parameter]
     group: Any = None
+
+    @classmethod
+    def of(cls, declared: inspect.Parameter) -> Slot:
+        """Read one parameter of a signature, whose annotation has been evaluated."""
+        name, hint = declared.name, declared.annotation
+        kind, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        if kind is OutputTarget or not is_dataclass(kind):
+            return cls(name, [Parameter.of(name, declared.default, hint)])
+        wanted = note(notes, Only) or [field.name for field in fields(kind)]
+        return cls(name, [item for item in _fields(cast(type, kind)) if item.name in wanted], kind)
 
     def value(self, values: Mapping[str, Any]) -> Any:
         """Return what the function gets."""
@@ -178,49 +248,13 @@ class Slot:
         return self.group(**{item.name: values[item.name] for item in self.parameters})
 
 
-def slot_of(declared: inspect.Parameter) -> Slot:
-    """Read one parameter of a signature, whose annotation has been evaluated."""
-    hint, notes = _parted(declared.annotation)
-    if not is_dataclass(hint) or any(isinstance(note, OptionInfo | ArgumentInfo) for note in notes):
-        return Slot(declared.name, (_parameter(declared),))
-    wanted = [name for note in notes if isinstance(note, Only) for name in note.names]
-    found = [item for item in _fields(cast(type, hint)) if item.name in wanted or not wanted]
-    return Slot(declared.name, tuple(found), hint)
-
-
 @cache
 def _fields(options: type) -> list[Parameter]:
     hints = get_type_hints(options, include_extras=True)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    found = []
-    for field in fields(options):
-        hint = hints[field.name]
-        if limits := field.metadata.get("limits"):
-            hint = Annotated[hint, _option(field.name, limits, hint, field.default), *[FILE] * limits.is_file]
-        found.append(_parameter(inspect.Parameter(field.name, kind, default=field.default, annotation=hint)))
-    return found
-
-
-def _parameter(declared: inspect.Parameter) -> Parameter:
-    hint, notes = _parted(declared.annotation)
-    info = next(note for note in notes if isinstance(note, OptionInfo | ArgumentInfo))
-    declared = declared.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-    return Parameter(declared, hint, info, tuple(note for note in notes if note is not info))
-
-
-def _option(name: str, limits: Limits, hint: Any, default: object) -> OptionInfo:
-    choices = f" Choices: {summary(limits.table)}." if limits.table else ""
-    info: OptionInfo = typer.Option(
-        *[f"--{name.replace('_', '-')}"] * (hint is bool),
-        help=terminal.escape(limits.help + choices),
-        min=limits.minimum,
-        max=limits.maximum,
-        rich_help_panel=limits.panel,
-        show_default=default is not None,
-        callback=None if limits.read is None else refusing(limits.read),
-        metavar="<choice>" if limits.table else None,
-    )
-    return info
+    noted = ((field, field.metadata.get("notes", ())) for field in fields(options))
+    return [
+        Parameter.of(field.name, field.default, Annotated[hints[field.name], notes]) for field, notes in noted
+    ]
 
 
 def refusing(read: Callable[[str], object]) -> Callable[[Any], Any]:
@@ -238,21 +272,17 @@ def refusing(read: Callable[[str], object]) -> Callable[[Any], Any]:
     return check
 
 
-def _parted(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    if get_origin(annotation) is Annotated:
-        hint, *notes = get_args(annotation)
-        return hint, tuple(notes)
-    return annotation, ()
+def read_as(kind: Any, source: Source, **how: Any) -> Any:
+    """Read an artifact; a source stays as it is."""
+    return (
+        source if kind is Source else getattr(import_module(kind.module), kind.__name__).read(source, **how)
+    )
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def _item(hint: Any) -> Any:
-    return get_args(hint)[0] if get_origin(hint) is list else hint
-
-
-def flat(value: Any) -> Iterator[Any]:
-    """Yield what a list holds, or the value that is none."""
-    yield from value if isinstance(value, list) else [value]
+def _flat(notes: Any) -> Iterator[Any]:
+    for one in notes:
+        yield from _flat(one) if type(one) is tuple else (one,)
