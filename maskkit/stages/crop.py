@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
-from maskkit.imaging.faces.finding import FoundFaces, find_faces
-from maskkit.imaging.faces.models import CENTERFACE, open_model
+from maskkit.imaging.face_detectors import CENTERFACE, open_model
+from maskkit.imaging.faces import FoundFaces, find_faces
 from maskkit.imaging.roots import photo_files
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def crop(manifest: Manifest, *, detector: str = CENTERFACE, score: float = 0.35)
     files = photo_files(manifest)
     model = open_model(detector)
     started = time.perf_counter()
-    found = find_faces(model, files, score=score)
+    found = find_faces(lambda: model.detector(score), files)
     passed = time.perf_counter() - started
     if not found.is_found.any():
         log.warning("no face was found in any of %d photos", len(files))

@@ -9,11 +9,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from maskkit.errors import MaskkitError
-from maskkit.imaging.faces import models
-from maskkit.imaging.faces.centerface import CenterFace
-from maskkit.imaging.faces.detection import Photo
-from maskkit.imaging.faces.models import open_model
-from maskkit.imaging.faces.yunet import YuNet
+from maskkit.imaging import face_detectors
+from maskkit.imaging.face_detectors import CenterFace, YuNet, open_model
+from maskkit.imaging.faces import Photo
 
 KINDS = {"centerface": (networks.centerface, CenterFace), "yunet": (networks.yunet, YuNet)}
 
@@ -103,7 +101,7 @@ def test_centerface_is_looked_for_in_a_package_that_is_not_imported(
 
 
 def test_a_missing_package_is_named_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "find_spec", lambda _: None)
+    monkeypatch.setattr(face_detectors, "find_spec", lambda _: None)
     with pytest.raises(MaskkitError, match="no model to find faces with") as caught:
         open_model("centerface")
     assert "pip install 'maskkit[faces]'" in caught.value.fix
