@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import Integers, repeated, surely_differ, whole_numbers
+from maskkit.artifacts.columns import Integers, repeated, surely_differ
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
@@ -130,7 +130,7 @@ class Predictions:
 
     def to_submission(self) -> pa.Buffer:
         """Return the competition's CSV of `ImageID,ans`."""
-        return _to_csv(["ImageID", ANSWER], [self.path, whole_numbers(self.answer)])
+        return _to_csv(["ImageID", ANSWER], [self.path, pa.array(self.answer)])
 
     def to_csv(self) -> pa.Buffer:
         """Return a CSV with one probability column per class. Needs probabilities and class names."""

@@ -24,11 +24,7 @@ AUGMENTATIONS: dict[str, Callable[..., Augment | None]] = {
 
 
 def augmentation(choices: Sequence[Choice]) -> Augment | None:
-    """Return a way to vary photos, or None to show them as they are.
-
-    Args:
-        choices: Of AUGMENTATIONS, with their settings; photos are varied by one after the other.
-    """
+    """Return what varies photos by these AUGMENTATIONS in turn; None to show them as they are."""
     made = (AUGMENTATIONS[choice.name](**choice.settings) for choice in choices)
     parts = [augment for augment in made if augment is not None]
     if len(parts) > 1:
@@ -37,11 +33,7 @@ def augmentation(choices: Sequence[Choice]) -> Augment | None:
 
 
 class Sum:
-    """Ways to vary photos, one after the other.
-
-    Args:
-        parts: In their order.
-    """
+    """Ways to vary photos, one after the other."""
 
     def __init__(self, parts: Sequence[Augment]) -> None:
         self.parts = parts
@@ -64,7 +56,7 @@ class ByClass:
 
     Args:
         usual: The way of the others; None to show them as they are.
-        rare: The way of the level's.
+        rare: That of the level's photos.
         is_rare: The rows of the level, (rows of the manifest,).
     """
 
@@ -87,14 +79,10 @@ class ByClass:
 
 
 class TwoViews:
-    """Two ways to vary the same photos, side by side: weakly and strongly, for consistency.
+    """Two ways to vary the same photos, side by side: weakly, and weakly and then strongly, for consistency.
 
     Both begin from the photo itself and draw for themselves, as in FixMatch (Sohn et al. 2020, section 2.3,
     https://arxiv.org/abs/2001.07685): the strong view is another weak one, changed further.
-
-    Args:
-        weak: Of the first view.
-        strong: Of the second, after what `weak` does.
     """
 
     def __init__(self, weak: Sequence[Choice], strong: Sequence[Choice]) -> None:

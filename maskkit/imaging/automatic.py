@@ -27,21 +27,13 @@ FILLED = {"interpolation": InterpolationMode.BILINEAR, "fill": [128.0, 128.0, 12
 
 @dataclass(frozen=True)
 class Extent:
-    """How far each change goes at most.
+    """How far each change goes at most."""
 
-    Args:
-        shear: Pixels aside per pixel.
-        shift: Pixels, of a side of this length.
-        turn: Degrees.
-        factor: By which brightness, colour, contrast and sharpness are less or more than 1.
-        bits: How many of a channel's eight are lost.
-    """
-
-    shear: float
-    shift: Callable[[int], float]
-    turn: float
-    factor: float
-    bits: int
+    shear: float  # pixels aside per pixel
+    shift: Callable[[int], float]  # pixels, of a side of this length
+    turn: float  # degrees
+    factor: float  # by which brightness, colour, contrast and sharpness are less or more than 1
+    bits: int  # how many of a channel's eight are lost
 
 
 USUAL = Extent(shear=0.3, shift=lambda side: 150 / 331 * side, turn=30, factor=0.9, bits=4)

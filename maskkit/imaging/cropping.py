@@ -76,12 +76,9 @@ def boxes_of(manifest: Manifest) -> NDArray[np.float32]:
 
 
 def same_faces(manifest: Manifest, checkpoint: Checkpoint) -> None:
-    """Raise if the photos' faces were found otherwise than those that the model was trained on.
+    """Raise a MaskkitError if the photos' faces were found otherwise than those the model was trained on.
 
     Boxes of another detector are of another size. Boxes that `maskkit crop` did not make are let pass.
-
-    Raises:
-        MaskkitError: The detectors' files or their scores differ.
     """
     if checkpoint.preprocess.crop is not None:
         names = (manifest.name, f"those {checkpoint.name} was trained on")
@@ -89,11 +86,7 @@ def same_faces(manifest: Manifest, checkpoint: Checkpoint) -> None:
 
 
 def same_boxes(photos: Manifest, manifest: Manifest) -> None:
-    """Raise if photos that are to join a manifest with boxes have none, or such of another detector.
-
-    Raises:
-        MaskkitError: With how to find their faces.
-    """
+    """Raise a MaskkitError if photos that join a manifest with boxes have none, or another detector's."""
     if not manifest.has("box"):
         return
     if not photos.has("box"):
@@ -106,11 +99,7 @@ def same_boxes(photos: Manifest, manifest: Manifest) -> None:
 
 
 def found_alike(first: Header, second: Header, *, names: tuple[str, str]) -> None:
-    """Raise if faces that are to be cut alike were found otherwise, as far as `maskkit crop` found them.
-
-    Raises:
-        MaskkitError: The detectors' files or their scores differ.
-    """
+    """Raise a MaskkitError if `maskkit crop` found faces to be cut alike by other files or scores."""
     mine, its = _detection(first), _detection(second)
     if mine is None or its is None or mine[1:] == its[1:]:
         return

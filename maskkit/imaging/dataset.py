@@ -117,7 +117,7 @@ def batches(
         inputs: The photos.
         order: Which, and how they are varied.
         batch_size: At most.
-        workers: Threads that prepare the next batches; with 0 each is prepared when it is asked for.
+        workers: Threads that prepare the next batches; with 0 each is prepared when it is wanted.
         pin_memory: Make batches ready for an asynchronous copy to a GPU.
         parts: Only these batches, of those that `even_parts` names; None for all.
 
@@ -149,7 +149,7 @@ def batch_count(rows: int, batch_size: int) -> int:
 
 
 def _ahead(make: Callable[[slice], Batch], parts: Sequence[slice], workers: int) -> Iterator[Batch]:
-    """Yield `make` of each part in order, a few parts ahead of whoever asks."""
+    """Yield `make` of each part in order, a few parts ahead of what is wanted."""
     if not workers:
         yield from map(make, parts)
         return

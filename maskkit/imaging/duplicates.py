@@ -13,22 +13,13 @@ from maskkit.imaging.survey import Survey
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Pairs of photos, as rows of a survey.
+    """Pairs of photos, as rows of a survey; of several equal photos, each is paired with the first only."""
 
-    Args:
-        one: The first of each pair, (pairs,).
-        other: The second, of a higher row, (pairs,). Of more than two equal photos, each is paired
-            with the first only.
-        is_exact: Whether both files hold the same bytes, (pairs,).
-        bits: In how many of 256 bits the pictures' hashes differ, (pairs,).
-        photos: How many photos there are.
-    """
-
-    one: NDArray[np.int64]
-    other: NDArray[np.int64]
-    is_exact: NDArray[np.bool_]
-    bits: NDArray[np.int64]
-    photos: int
+    one: NDArray[np.int64]  # the first of each pair, (pairs,)
+    other: NDArray[np.int64]  # the second, of a higher row
+    is_exact: NDArray[np.bool_]  # whether both files hold the same bytes
+    bits: NDArray[np.int64]  # in how many of 256 bits the pictures' hashes differ
+    photos: int  # how many there are
 
     def __len__(self) -> int:
         return len(self.one)
@@ -44,11 +35,7 @@ class Duplicates:
         return replace(self.take(self.other < photos), photos=photos)
 
     def differ(self, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return whether the two photos of each pair have different codes, both known, (pairs,).
-
-        Args:
-            codes: Of each photo, (photos,), below 0 where it has none.
-        """
+        """Return whether the codes, (photos,), of each pair differ and are known: 0 or more, (pairs,)."""
         one, other = codes[self.one], codes[self.other]
         return np.asarray((one >= 0) & (other >= 0) & (one != other))
 
@@ -58,10 +45,9 @@ class Duplicates:
 
 
 def find_duplicates(survey: Survey) -> Duplicates:
-    """Find exact and near duplicates among the readable photos of a survey.
+    """Find exact duplicates among a survey's readable photos, and near ones by `maskkit.imaging.hashing`.
 
-    See `maskkit.imaging.hashing` for what is near. Mirrored and strongly
-    cropped copies are not found.
+    Mirrored and strongly cropped copies are not found.
     """
     rows = np.flatnonzero(survey.readable)
     pairs, bits = near_pairs(survey["coarse"][rows], survey["fine"][rows])

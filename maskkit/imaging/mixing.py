@@ -22,26 +22,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Mixed:
-    """A mixed batch, on the device of the photos.
+    """A mixed batch, on the device of the photos."""
 
-    Args:
-        images: (N, 3, H, W), of the type and memory format of what was mixed.
-        partner: The place in the batch of the other photo, int64 (N,); a photo's own if it is not mixed.
-        share: Of the photo itself, float32 (N,); the rest is the partner's. 1 if it is not mixed.
-    """
-
-    images: Tensor
-    partner: Tensor
-    share: Tensor
+    images: Tensor  # (N, 3, H, W), of the type and memory format of what was mixed
+    partner: Tensor  # place in the batch of the other photo, int64 (N,); a photo's own if it is not mixed
+    share: Tensor  # of the photo itself, float32 (N,); the rest is the partner's. 1 if it is not mixed
 
 
 class Mix(Protocol):
     """A way to mix the photos of a batch."""
-
-    @property
-    def partner(self) -> str:
-        """The level that partners are of, such as `age=60plus`; empty for any."""
-        ...
 
     def __call__(
         self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None, /
@@ -51,8 +40,8 @@ class Mix(Protocol):
         Args:
             images: (N, 3, H, W), normalised or not.
             random: Decides all.
-            candidates: Who may be a partner, (N,); None for everybody. A photo for which there is nobody
-                else is not mixed.
+            candidates: Which photos may be partners, (N,); None for all. A photo for which there is no other
+                is not mixed.
         """
         ...
 
@@ -64,12 +53,10 @@ class Mixup:
     Args:
         alpha: The share is drawn from Beta(alpha, alpha) (section 2); the smaller, the more one prevails.
         p: Chance of a photo to be mixed.
-        partner: The level that partners are of; empty for any.
     """
 
     alpha: float = 0.2
     p: float = 1.0
-    partner: str = ""
 
     def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
         """Mix a batch."""
@@ -90,12 +77,10 @@ class Cutmix:
     Args:
         alpha: The box's share is drawn from Beta(alpha, alpha); 1 for any as likely.
         p: Chance of a photo to be mixed.
-        partner: The level that partners are of; empty for any.
     """
 
     alpha: float = 1.0
     p: float = 1.0
-    partner: str = ""
 
     def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
         """Mix a batch."""
@@ -125,14 +110,12 @@ class Half:
         p: Chance of a photo to be mixed.
         aligned: Whether the partner gives the half that is replaced; else it gives its other one, so that
             two left or two right halves are side by side.
-        partner: The level that partners are of; empty for any.
     """
 
     low: float = 0.46
     high: float = 0.54
     p: float = 0.5
     aligned: bool = True
-    partner: str = ""
 
     def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
         """Mix a batch."""
@@ -161,8 +144,9 @@ MIXES: dict[str, Callable[..., Mix | None]] = {
 
 
 def mixing(choice: Choice) -> Mix | None:
-    """Return a way to mix photos, or None to leave them as they are."""
-    return MIXES[choice.name](**choice.settings)
+    """Return a way to mix photos, or None to leave them as they are; each call is given the partners."""
+    settings = {name: value for name, value in choice.settings.items() if name != "partner"}
+    return MIXES[choice.name](**settings)
 
 
 def _partners(

@@ -17,6 +17,7 @@ import numpy as np
 from maskkit.imaging.dataset import Drawn, Rows
 from maskkit.imaging.photos import Pixels
 
+# ruff: noqa: N803 - `A` for the library is the field's habit
 Change = Any  # a transform of albumentations, which has no types
 
 
@@ -55,11 +56,12 @@ def _composed(changes: Callable[[Any], list[Change]]) -> Any:
     return albumentations.Compose(changes(albumentations))
 
 
-def _moved(library: Any, *, scale: tuple[float, float], degrees: float, shear: float, shift: float,
-           p: float) -> Change:  # fmt: skip
+def _moved(
+    A: Any, *, scale: tuple[float, float], degrees: float, shear: float, shift: float, p: float
+) -> Change:
     import cv2
 
-    return library.Affine(
+    return A.Affine(
         scale=scale,
         rotate=(-degrees, degrees),
         shear=(-shear, shear),
@@ -69,9 +71,8 @@ def _moved(library: Any, *, scale: tuple[float, float], degrees: float, shear: f
     )
 
 
-def _medium(library: Any) -> list[Change]:
+def _medium(A: Any) -> list[Change]:
     """Larger moves and other light than `light`, local contrast, compression."""
-    A = library  # noqa: N806 - the field's habit
     return [
         A.HorizontalFlip(p=0.5),
         _moved(A, scale=(0.75, 1.3), degrees=20, shear=8, shift=0.1, p=0.9),
@@ -87,9 +88,8 @@ def _medium(library: Any) -> list[Change]:
     ]
 
 
-def _strong(library: Any) -> list[Change]:
+def _strong(A: Any) -> list[Change]:
     """Everything of `medium` further and more often; a grid of holes, blur by motion, fewer pixels."""
-    A = library  # noqa: N806
     holes = {"hole_height_range": (0.1, 0.25), "hole_width_range": (0.1, 0.25)}
     return [
         A.HorizontalFlip(p=0.5),
@@ -126,51 +126,24 @@ def _strong(library: Any) -> list[Change]:
     ]
 
 
-def _grid_shuffle(library: Any, *, grid: int, p: float) -> list[Change]:
-    return [library.RandomGridShuffle(grid=(grid, grid), p=p)]
-
-
-def _clahe(library: Any, *, p: float) -> list[Change]:
-    return [library.CLAHE(clip_limit=(1, 4), tile_grid_size=(4, 4), p=p)]
-
-
-def _coarse_dropout(library: Any, *, p: float) -> list[Change]:
-    return [
-        library.CoarseDropout(
-            num_holes_range=(1, 3), hole_height_range=(0.1, 0.3), hole_width_range=(0.1, 0.3), p=p
-        )
-    ]
-
-
-def _colour(library: Any, *, p: float) -> list[Change]:
-    return [library.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.3, hue=0.04, p=p)]
-
-
-def _blur(library: Any, *, p: float) -> list[Change]:
-    kinds = [library.GaussianBlur(blur_limit=(3, 7)), library.MotionBlur(blur_limit=(3, 7))]
-    return [library.OneOf(kinds, p=p)]
-
-
-def _jpeg(library: Any, *, p: float) -> list[Change]:
-    return [library.ImageCompression(quality_range=(20, 90), p=p)]
-
-
-def _affine(library: Any, *, p: float) -> list[Change]:
-    return [_moved(library, scale=(0.85, 1.2), degrees=12, shear=4, shift=0.08, p=p)]
-
-
 def _policy(changes: Callable[..., list[Change]]) -> Callable[..., Policy]:
     return lambda **settings: Policy(partial(changes, **settings))
 
 
-POLICIES: dict[str, Callable[..., Policy]] = {
-    "medium": _policy(_medium),
-    "strong": _policy(_strong),
-    "grid-shuffle": _policy(_grid_shuffle),
-    "clahe": _policy(_clahe),
-    "coarse-dropout": _policy(_coarse_dropout),
-    "colour": _policy(_colour),
-    "blur": _policy(_blur),
-    "jpeg": _policy(_jpeg),
-    "affine": _policy(_affine),
-}
+HOLES = {"num_holes_range": (1, 3), "hole_height_range": (0.1, 0.3), "hole_width_range": (0.1, 0.3)}
+
+# From albumentations and the settings of the choice to the changes.
+CHANGES: dict[str, Callable[..., list[Change]]] = {
+    "medium": _medium,
+    "strong": _strong,
+    "grid-shuffle": lambda A, *, grid, p: [A.RandomGridShuffle(grid=(grid, grid), p=p)],
+    "clahe": lambda A, *, p: [A.CLAHE(clip_limit=(1, 4), tile_grid_size=(4, 4), p=p)],
+    "coarse-dropout": lambda A, *, p: [A.CoarseDropout(**HOLES, p=p)],
+    "colour": lambda A, *, p: [A.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.3, hue=0.04, p=p)],
+    "blur": lambda A, *, p: [
+        A.OneOf([A.GaussianBlur(blur_limit=(3, 7)), A.MotionBlur(blur_limit=(3, 7))], p=p)
+    ],
+    "jpeg": lambda A, *, p: [A.ImageCompression(quality_range=(20, 90), p=p)],
+    "affine": lambda A, *, p: [_moved(A, scale=(0.85, 1.2), degrees=12, shear=4, shift=0.08, p=p)],
+}  # fmt: skip
+POLICIES = {name: _policy(changes) for name, changes in CHANGES.items()}

@@ -1,4 +1,4 @@
-"""A picture of what the network really sees: the pixels it is given, and under each what it should answer."""
+"""A picture of what the network really sees: the pixels it is given, and under each its target."""
 
 from __future__ import annotations
 

@@ -45,17 +45,11 @@ PROPERTIES = np.dtype(
 
 @dataclass(frozen=True)
 class Survey:
-    """What photos look like, in the order they were given.
+    """What photos look like, in the order they were given."""
 
-    Args:
-        properties: Of type PROPERTIES, (photos,); 0 in all but the bytes where a photo cannot be read.
-        faults: What is wrong with those, by row.
-        scale: JPEGs were decoded at 1/scale of their size.
-    """
-
-    properties: NDArray[np.void]
-    faults: Mapping[int, str] = field(default_factory=dict)
-    scale: int = 1
+    properties: NDArray[np.void]  # of type PROPERTIES, (photos,); 0 in all but the bytes of unreadable ones
+    faults: Mapping[int, str] = field(default_factory=dict)  # what is wrong with those, by row
+    scale: int = 1  # JPEGs were decoded at 1/scale of their size
 
     def __len__(self) -> int:
         return len(self.properties)

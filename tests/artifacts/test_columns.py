@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskkit.artifacts.columns import encoded, repeated, surely_differ, whole_numbers
+from maskkit.artifacts.columns import encoded, repeated, surely_differ
 
 texts = st.lists(st.text(st.characters(codec="utf-8"), max_size=3) | st.none(), max_size=30)
 
@@ -67,8 +66,3 @@ def test_ids_of_several_lengths_are_told_apart_also_by_zeros_at_their_end() -> N
     assert surely_differ(pa.chunked_array([names[:9], names[9:]]))
     assert not surely_differ(pa.chunked_array([names, names[777:778]]))
     assert repeated(pa.chunked_array([names, names[777:778]])) == names[777:778]
-
-
-@pytest.mark.parametrize("kind", [np.int64, np.int16, np.int32])
-def test_numbers_become_a_column_whatever_their_memory_is_like(kind: type) -> None:
-    assert whole_numbers(np.arange(6, dtype=kind)[::2]).to_pylist() == [0, 2, 4]
