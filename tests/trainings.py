@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskkit.artifacts.checkpoint import Preprocess, checkpoint_facts
+from maskkit.artifacts.checkpoint import CheckpointFacts, Preprocess
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.manifest import Manifest
@@ -33,7 +33,7 @@ def write_fold(
         "train", {"fold": fold, **OPTIONS, **options}, (manifest.header.input_from(manifest.as_input()),)
     )
     people = manifest.people.codes[manifest.folds != fold]
-    facts = checkpoint_facts(
+    facts = CheckpointFacts(
         model="tiny",
         preprocess=PREPROCESS,
         precision="float32",
@@ -41,7 +41,7 @@ def write_fold(
         epoch=1,
         scores={"macro_f1": macro_f1, "accuracy": macro_f1 + 0.1, "loss": 1.0},
         seen=Seen.of({manifest.people.names[code] for code in people}, salt=manifest.as_input().sha256),
-    )
+    ).to_json()
     header = Header("checkpoint", manifest.space, (*manifest.header.history, record), facts)
     text = json.dumps({"__metadata__": {"maskkit": header.to_json()}}).encode()
     path = folder / f"{name}{fold}.safetensors"

@@ -40,25 +40,16 @@ class Crop:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """From a decoded photo to the numbers a model takes; the same in training and prediction.
+    """From a decoded photo to the numbers a model takes; the same in training and prediction."""
 
-    Args:
-        height: Pixels; the photo, or what it is cut to, is resized to height x width as a whole.
-        width: Pixels.
-        mean: Per channel, of values between 0 and 1.
-        std: Per channel, likewise.
-        interpolation: Filter by which photos smaller than that are enlarged.
-        crop: How a photo is cut to the manifest's `box` before; None if it is not.
-        reduction: How larger ones are reduced: `dct+area` decodes a JPEG at the nearest larger
-            half, quarter or eighth of its size, and averages areas from there.
-    """
-
-    height: int
-    width: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    interpolation: str
-    crop: Crop | None = None
+    height: int  # pixels; the photo, or what it is cut to, is resized to height x width as a whole
+    width: int  # pixels
+    mean: tuple[float, ...]  # per channel, of values between 0 and 1
+    std: tuple[float, ...]  # per channel, likewise
+    interpolation: str  # filter by which photos smaller than that are enlarged
+    crop: Crop | None = None  # how a photo is cut to the manifest's `box` before; None if it is not
+    # How larger ones are reduced: `dct+area` decodes a JPEG at the nearest larger half, quarter or eighth of
+    # its size, and averages areas from there.
     reduction: str = REDUCTION
 
     @classmethod
@@ -87,16 +78,40 @@ class Preprocess:
 
 
 @dataclass(frozen=True)
+class CheckpointFacts:
+    """What a checkpoint's header says beside its label space and history."""
+
+    model: str  # the timm model's name
+    preprocess: Preprocess
+    precision: str  # in which it was trained and scored
+    fold: int  # that was held out
+    epoch: int  # that the weights are of
+    scores: Mapping[str, float]  # on the held-out fold
+    seen: Seen  # whom it was trained on
+    heads: Sequence[str] = ("joint",)  # the parts of its head, as `str(choice)` writes them
+    pool: str = "default"  # how its features are pooled
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form kept in headers."""
+        return {
+            "model": self.model,
+            "pool": self.pool,
+            "heads": list(self.heads),
+            "preprocess": asdict(self.preprocess),
+            "precision": self.precision,
+            "fold": self.fold,
+            "epoch": self.epoch,
+            "scores": dict(self.scores),
+            "seen": self.seen.to_json(),
+        }
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint's header, and where its weights are.
+    """A checkpoint's header, and where its weights are."""
 
-    Args:
-        header: Label space, history, and the facts below.
-        source: The file's bytes; the weights are read from them on demand.
-    """
-
-    header: Header
-    source: Source
+    header: Header  # label space, history, and the facts below
+    source: Source  # the file's bytes; the weights are read from them on demand
 
     @classmethod
     def read(cls, source: Source | Path | str) -> Checkpoint:
@@ -107,7 +122,7 @@ class Checkpoint:
         if lacking:
             raise MaskkitError(
                 f"{source.title} does not say its {', '.join(lacking)}",
-                why="without it, nobody can predict as the model was trained",
+                why="without it, photos cannot be prepared and scored as in training",
                 fix="give a checkpoint as `maskkit train` wrote it",
             )
         return cls(header, source)
@@ -180,44 +195,6 @@ def checkpoint_header(source: Source) -> Header:
 def has_header(source: Source) -> bool:
     """Whether a safetensors file is maskkit's; weights of another program have no such header."""
     return KEY in _metadata(source)
-
-
-def checkpoint_facts(
-    *,
-    model: str,
-    preprocess: Preprocess,
-    precision: str,
-    fold: int,
-    epoch: int,
-    scores: Mapping[str, float],
-    seen: Seen,
-    heads: Sequence[str] = ("joint",),
-    pool: str = "default",
-) -> dict[str, Any]:
-    """Return the facts of a checkpoint's header.
-
-    Args:
-        model: The timm model's name.
-        preprocess: How photos become tensors.
-        precision: In which it was trained and scored.
-        fold: The fold that was held out.
-        epoch: The epoch that the weights are of.
-        scores: On the held-out fold.
-        seen: Whom it was trained on.
-        heads: The parts of its head, as `str(choice)` writes them.
-        pool: How its features are pooled.
-    """
-    return {
-        "model": model,
-        "pool": pool,
-        "heads": list(heads),
-        "preprocess": asdict(preprocess),
-        "precision": precision,
-        "fold": fold,
-        "epoch": epoch,
-        "scores": dict(scores),
-        "seen": seen.to_json(),
-    }
 
 
 def write_checkpoint(path: Path, weights: Mapping[str, Tensor], header: Header) -> None:

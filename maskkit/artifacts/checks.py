@@ -42,7 +42,7 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
     """Return the table with its columns in their proper types, or raise what contradicts what.
 
     Other programs may write a manifest too, so wider types are cast as long as no value is lost.
-    People may be in two folds if they are `divided`, or if the split grouped otherwise.
+    People may be in two folds if they are `divided`, or if the split grouped by something else.
     """
     assert header.space is not None
     table = _typed(table, header.space, name=name)
@@ -159,17 +159,12 @@ def _typed(table: pa.Table, space: LabelSpace, *, name: str) -> pa.Table:
 
 
 def _wanted_type(field: pa.Field, space: LabelSpace) -> pa.DataType | None:
-    """Return the type that a column must have, or None if any will do."""
+    """Return the type that a column must have, or None if this one is as good as any."""
     if field.name == "target_probs":
         return pa.list_(pa.float32(), len(space))
-    return COLUMNS.get(field.name) or _factor_type(field, space)
-
-
-def _factor_type(field: pa.Field, space: LabelSpace) -> pa.DataType | None:
-    """Return the type that a factor's column must have, or None if this one is as good as any."""
     factor = next((factor for factor in space.factors if factor.name == field.name), None)
-    if factor is None:
-        return None
+    if field.name in COLUMNS or factor is None:
+        return COLUMNS.get(field.name)
     is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
     if factor.is_numeric:
         return None if is_number else pa.float64()
@@ -241,20 +236,13 @@ def _check_values(table: pa.Table, *, name: str) -> None:
         rules["fold"] = (fits, "0 or more, -1 for never held out, or null for not in the split")
     if "for_fold" in table.column_names:
         fits = pc.fill_null(pc.greater_equal(table["for_fold"], NO_FOLD), True)
-        rules["for_fold"] = (
-            fits,
-            "the only fold that may train on the row, -1 for none, or null for all of them",
-        )
+        rules["for_fold"] = (fits, "the only fold that may train on the row, -1 for none, or null for all")
     if "target_probs" in table.column_names:
-        rules["target_probs"] = (
-            _are_probabilities(table["target_probs"]),
-            "a probability per class with a sum of 1, or null",
-        )
+        fits = _are_probabilities(table["target_probs"])
+        rules["target_probs"] = (fits, "a probability per class with a sum of 1, or null")
     if "box" in table.column_names:
-        rules["box"] = (
-            _are_boxes(table["box"]),
-            "x0, y0, x1, y1 from 0 to 1 with x0 < x1 and y0 < y1, or null",
-        )
+        fits = _are_boxes(table["box"])
+        rules["box"] = (fits, "x0, y0, x1, y1 from 0 to 1 with x0 < x1 and y0 < y1, or null")
     for column, (fits, wanted) in rules.items():
         bad = pc.invert(pc.fill_null(fits, False))
         if pc.any(bad, min_count=0).as_py():

@@ -23,23 +23,15 @@ SMALLEST = 1e-7  # what counts as zero: about what float32 can tell from one
 
 @dataclass(frozen=True)
 class Decision:
-    """An answer is the class with the largest log(probability) / temperature + offset.
+    """An answer is the class with the largest log(probability) / temperature + offset."""
 
-    Args:
-        header: Label space and history.
-        method: What was tuned, such as `classes`, `factors`, `age` or `temperature`.
-        offsets: Of each class, (C,).
-        temperature: Above 1 it makes probabilities less sure, below 1 surer; it changes no answer.
-        measured: What the tuning was seen to bring, as plain values for people and programs.
-        source: What it was read from; None if it was made in this process.
-    """
-
-    header: Header
-    method: str
-    offsets: tuple[float, ...]
-    temperature: float = 1.0
+    header: Header  # label space and history
+    method: str  # what was tuned, such as `classes`, `factors`, `age` or `temperature`
+    offsets: tuple[float, ...]  # of each class, (C,)
+    temperature: float = 1.0  # above 1 it makes probabilities less sure, below 1 surer; it changes no answer
+    # What the tuning was seen to bring, as plain values for people and programs.
     measured: Mapping[str, Any] = field(default_factory=dict)
-    source: Source | None = None
+    source: Source | None = None  # what it was read from; None if it was made in this process
 
     @classmethod
     def make(
@@ -52,16 +44,7 @@ class Decision:
         temperature: float = 1.0,
         measured: Mapping[str, Any] | None = None,
     ) -> Decision:
-        """Return a new one, with its facts in its header.
-
-        Args:
-            space: The classes.
-            history: Every stage run that led here.
-            method: What was tuned.
-            offsets: Of each class; 0 each if left out.
-            temperature: Of the probabilities.
-            measured: What it was seen to bring.
-        """
+        """Return a new one, with its facts in its header; offsets are 0 if left out."""
         numbers = tuple(float(value) for value in (offsets if offsets is not None else [0.0] * len(space)))
         facts = {
             "method": method,

@@ -20,38 +20,23 @@ KEY = "maskkit"
 
 @dataclass(frozen=True)
 class Input:
-    """A file that a stage read.
+    """A file that a stage read."""
 
-    Args:
-        path: As the user gave it.
-        sha256: Digest of its bytes.
-        made_by: The `id` of the record that made it; None for a file that no stage made.
-        option: The option that named it; None for an argument.
-    """
-
-    path: str
-    sha256: str
-    made_by: str | None = None
-    option: str | None = None
+    path: str  # as the user gave it
+    sha256: str  # digest of its bytes
+    made_by: str | None = None  # the `id` of the record that made it; None for a file that no stage made
+    option: str | None = None  # the option that named it; None for an argument
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run of one stage, without clock, host or user, so that the same run gives the same bytes.
+    """One run of one stage, without clock, host or user, so that the same run gives the same bytes."""
 
-    Args:
-        stage: Its name.
-        options: As resolved.
-        inputs: What it read.
-        version: Of maskkit.
-        found: What the run found out and that no option says, such as the folds of the models behind
-            predictions.
-    """
-
-    stage: str
-    options: Mapping[str, Any]
-    inputs: tuple[Input, ...] = ()
-    version: str = __version__
+    stage: str  # its name
+    options: Mapping[str, Any]  # as resolved
+    inputs: tuple[Input, ...] = ()  # what it read
+    version: str = __version__  # of maskkit
+    # What the run found out and that no option says, such as the folds of the models behind predictions.
     found: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -90,18 +75,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Header:
-    """The JSON under the key `maskkit` of a Parquet footer or of safetensors metadata.
+    """The JSON under the key `maskkit` of a Parquet footer or of safetensors metadata."""
 
-    Args:
-        kind: `manifest`, `predictions`, `checkpoint`, `decision` or, exported, `model`.
-        space: The label space; None for a CSV, which carries no header.
-        history: Every stage run that led here, oldest first.
-        facts: What only this kind says, such as a checkpoint's model name.
-    """
-
-    kind: str
-    space: LabelSpace | None
-    history: tuple[Record, ...] = ()
+    kind: str  # `manifest`, `predictions`, `checkpoint`, `decision` or, exported, `model`
+    space: LabelSpace | None  # None for a CSV, which carries no header
+    history: tuple[Record, ...] = ()  # every stage run that led here, oldest first
+    # What only this kind says, such as a checkpoint's model name.
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -171,7 +150,7 @@ class Header:
 
 
 def wrong_kind(name: str, found: str, wanted: str) -> MaskkitError:
-    """Return the error for a file that is an artifact, but of another kind than asked for."""
+    """Return the error for a file that is an artifact, but of another kind than wanted."""
     return MaskkitError(
         f"{name} is a {found}, not a {wanted}",
         why=f"this argument takes a {wanted}",
@@ -194,7 +173,7 @@ def merged(histories: Iterable[tuple[Record, ...]]) -> tuple[Record, ...]:
 
 
 def same_space(first: LabelSpace, second: LabelSpace, *, names: tuple[str, str]) -> None:
-    """Raise if two artifacts are not of the same classes."""
+    """Raise a MaskkitError if two artifacts are not of the same classes."""
     difference = first.difference(second)
     if difference is not None:
         raise MaskkitError(

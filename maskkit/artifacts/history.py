@@ -24,30 +24,23 @@ def differing(histories: Sequence[Sequence[Record]]) -> list[tuple[Place, tuple[
 
     A history without a stage says nothing of that stage's options, and differs from none in them. None
     stands for that, and for an option that the stage did not have in the version that ran.
-
-    Args:
-        histories: One per run, oldest record first.
     """
     tables = [_settings(history) for history in histories]
     stages = [{record.stage for record in history} for history in histories]
     found = []
     for place in dict.fromkeys(place for table in tables for place in table):
-        speaking = [
-            table.get(place) for table, known in zip(tables, stages, strict=True) if place[0] in known
-        ]
-        if len({_identity(values) for values in speaking}) > 1:
+        known = [table.get(place) for table, ran in zip(tables, stages, strict=True) if place[0] in ran]
+        if len({_identity(values) for values in known}) > 1:
             found.append((place, tuple(_shown(table.get(place)) for table in tables)))
-    order = {stage: index for index, stage in enumerate(_stages(histories))}
-    return sorted(found, key=lambda item: order[item[0][0]])
+    order = list(dict.fromkeys(record.stage for history in histories for record in history))
+    return sorted(found, key=lambda item: order.index(item[0][0]))
 
 
 def key_of(record: Record, history: Sequence[Record] = ()) -> str:
     """Return what the folds of one training have in common, so that they are known to be of one run.
 
-    Args:
-        record: Of the training.
-        history: With it. A fold's own pseudo labels make a manifest for that fold: what the folds have in
-            common is then the manifest that they were added to, and how.
+    A fold's own pseudo labels make a manifest for that fold: what the folds have in common is then the
+    manifest that they were added to, and how, which `history` tells.
     """
     values = {
         name: _value(record, name, value)[0]
@@ -107,18 +100,8 @@ def _shown(values: Mapping[str, str] | None) -> str | None:
     return None if values is None else " | ".join(values.values())
 
 
-def _stages(histories: Sequence[Sequence[Record]]) -> list[str]:
-    """Return all stages, each after those that come before it in its history."""
-    return list(dict.fromkeys(record.stage for history in histories for record in history))
-
-
 def script(history: Sequence[Record], *, output: str) -> str:
-    """Return the commands that made an artifact, as a shell script for the folder they ran in.
-
-    Args:
-        history: Of the artifact, oldest first.
-        output: Its file name, which the last command writes.
-    """
+    """Return the commands that made an artifact, as a shell script whose last command writes `output`."""
     names = _names(history, output)
     lines = ["#!/bin/sh", "set -e"]
     lines += [f"# maskkit {version}" for version in sorted({record.version for record in history})]

@@ -1,4 +1,4 @@
-"""The manifest: a table with one row per image, to which each stage adds columns."""
+"""The manifest: a table with one row per photo, to which each stage adds columns."""
 
 from __future__ import annotations
 
@@ -25,13 +25,8 @@ if TYPE_CHECKING:
     from maskkit.cache.records import Cache
 
 NEVER_HELD_OUT = -1
-MADE_BY = {
-    "fold": "split",
-    "box": "crop",
-    "flags": "audit",
-    "for_fold": "pseudo",
-    "target_probs": "pseudo",
-}  # and every other column by label
+# And every other column by label.
+MADE_BY = {"fold": "split", "box": "crop", "flags": "audit", "for_fold": "pseudo", "target_probs": "pseudo"}
 UNKNOWN = -1  # stands for null in integer arrays handed to NumPy
 NOT_IN_SPLIT = -2
 
@@ -54,44 +49,29 @@ class Groups:
 
 @dataclass(frozen=True)
 class PhotoSource:
-    """Where photos are and how decoded ones are kept, as chosen where a command begins.
+    """Where photos are and how decoded ones are kept, as chosen where a command begins."""
 
-    Args:
-        root: The folder that paths are relative to; None for MASKKIT_ROOT, or the one that `label` recorded.
-        cache: Where decoded photos are kept; None to decode them whenever they are wanted.
-    """
-
+    # The folder that paths are relative to; None for MASKKIT_ROOT, or the one that `label` recorded.
     root: str | None = None
-    cache: Cache | None = None
+    cache: Cache | None = None  # where decoded photos are kept; None to decode them whenever they are wanted
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A checked table of photos and its header.
+    """A checked table of photos and its header."""
 
-    Args:
-        table: Columns as in the table of the design: `path`, `person_id`, one per factor, `label`, ...
-        header: Label space and history.
-        source: What the manifest was read from; None if it was made in this process.
-        photos: Where its photos are; no part of the artifact.
-    """
-
-    table: pa.Table
-    header: Header
-    source: Source | None = None
-    photos: PhotoSource = PhotoSource()
+    table: pa.Table  # `path`, `person_id`, one column per factor, `label`, and more: see `checks.COLUMNS`
+    header: Header  # label space and history
+    source: Source | None = None  # what the manifest was read from; None if it was made in this process
+    photos: PhotoSource = PhotoSource()  # where its photos are; no part of the artifact
 
     @classmethod
     def read(cls, source: Source | Path | str, *, divided: bool = False) -> Manifest:
-        """Read and check a manifest.
-
-        Args:
-            source: A Parquet file.
-            divided: Also read one with a person in two folds, to say who it is.
+        """Read and check a manifest, if `divided` also one with a person in two folds, to say who it is.
 
         Raises:
             MaskkitError: It is not a manifest, or its columns contradict each other.
-            RefusedError: A person is in two folds, and the split was not asked to allow it.
+            RefusedError: A person is in two folds, and the split did not allow it.
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header, table = read_parquet(source, kind="manifest")
@@ -111,7 +91,7 @@ class Manifest:
 
     @property
     def root(self) -> Path:
-        """The image root that `label` recorded, relative to the folder it ran in."""
+        """The root of the photos that `label` recorded, relative to the folder it ran in."""
         made = next((record for record in self.header.lineage() if record.stage == "label"), None)
         return Path() if made is None else Path(made.options.get("root", "."))
 
@@ -130,17 +110,16 @@ class Manifest:
         """Raise unless each column exists and holds at least one value."""
         for column in columns:
             if not self.has(column) or self.table[column].null_count == len(self):
+                is_there = self.has(column)
                 raise MaskkitError(
-                    f"{self.name} has no {column}"
-                    if not self.has(column)
-                    else f"{self.name}: {column} is empty",
+                    f"{self.name}: {column} is empty" if is_there else f"{self.name} has no {column}",
                     why=f"this command needs the column {column!r}",
                     fix=f"run `maskkit {MADE_BY.get(column, 'label')}` first",
                 )
 
     @cached_property
     def paths(self) -> list[str]:
-        """Image paths relative to the root, in row order."""
+        """Paths of the photos relative to the root, in row order."""
         return self.table["path"].to_pylist()  # type: ignore[no-any-return]
 
     def integers(self, column: str, *, null: int = UNKNOWN) -> NDArray[np.int64]:
@@ -203,13 +182,9 @@ class Manifest:
     def then(
         self, stage: str, columns: Mapping[str, pa.Array], *, inputs: Sequence[Input] = (), **options: object
     ) -> Manifest:
-        """Return a manifest with added or replaced columns and one more record of history.
+        """Return a manifest with columns added or replaced by a stage, and one more record of history.
 
-        Args:
-            stage: That made them.
-            columns: By name.
-            inputs: What the stage read beside this manifest.
-            options: Of the stage.
+        `inputs` is what the stage read beside this manifest, `options` are its own.
         """
         table = self.table
         for name, values in columns.items():

@@ -1,4 +1,4 @@
-"""Predictions: what models answer for each photo, as Parquet or CSV, told apart by content."""
+"""Predictions of models for each photo, as Parquet or CSV, told apart by content."""
 
 from __future__ import annotations
 
@@ -25,41 +25,33 @@ Form = Literal["parquet", "csv", "submission"]
 IDS = ("path", "ImageID")
 ANSWER = "ans"
 MOST_CLASSES = 2**15 - 1
-ADJUSTMENTS = ("consensus", "decision")  # facts of the header, see `scoring.adjusting`
+ADJUSTMENTS = ("consensus", "decision")  # facts of the header, see `predicting.adjustments`
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One answer per image, and the probabilities behind it where they are known.
+    """One answer per photo, and the probabilities behind it where they are known."""
 
-    Args:
-        path: Image paths, unique, string (rows,).
-        answer: The class answered, (rows,).
-        probs: Class probabilities, (rows, classes), rows sum to 1; None for a submission.
-        classes: Class names in order; None for a submission, which names none.
-        fold: Which fold's model predicted, (rows,); -1 if several did. None if nothing is known.
-        header: History and, from Parquet, the label space.
-    """
-
-    path: pa.ChunkedArray | pa.Array
-    answer: Integers
+    path: pa.ChunkedArray | pa.Array  # of photos, unique, string (rows,)
+    answer: Integers  # the class answered, (rows,)
+    # Class probabilities, (rows, classes), rows sum to 1; None for a submission.
     probs: NDArray[np.float32] | None = None
-    classes: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None  # class names in order; None for a submission, which names none
+    # Which fold's model predicted it, (rows,); -1 if several did; None if nothing is known.
     fold: Integers | None = None
+    # History and, from Parquet, the label space.
     header: Header = field(default_factory=lambda: Header("predictions", None))
     source: Source | None = None
 
     @classmethod
     def read(cls, source: Source | Path | str, *, like: Predictions | None = None) -> Predictions:
-        """Read predictions in any of their three forms.
+        """Read predictions in any of their three forms: Parquet, a submission, or a CSV of probabilities.
 
-        Args:
-            source: Parquet, a submission, or a CSV of probabilities.
-            like: Others that were read before. If the ids are the same in the same order, they have
-                been checked, and are held once for both.
+        If the ids are the same and in the same order as those of `like`, which were read before, they have
+        been checked, and are held once for both.
 
         Raises:
-            MaskkitError: They are in none of them, list an image twice, or hold no probabilities.
+            MaskkitError: They are in none of the forms, list a photo twice, or hold no probabilities.
         """
         source = source if isinstance(source, Source) else Source.open(source)
         predictions = _from_parquet(source) if source.starts_with(b"PAR1") else _from_csv(source)
@@ -92,7 +84,7 @@ class Predictions:
 
     @property
     def adjusted(self) -> dict[str, Any]:
-        """How answers were changed after the models predicted: `consensus`, `decision`; empty if not."""
+        """How answers were changed after the models' own: `consensus`, `decision`; empty if not."""
         facts = self.header.facts
         return {name: facts[name] for name in ADJUSTMENTS if name in facts}
 

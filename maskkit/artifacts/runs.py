@@ -35,23 +35,17 @@ Key = tuple[Path, str]
 
 @dataclass(frozen=True)
 class Run:
-    """One training, with all its folds, or what it predicted.
+    """One training, with all its folds, or what it predicted."""
 
-    Args:
-        name: As given.
-        trained: Its folds, by number.
-        predictions: What its models said; None if there are none.
-    """
-
-    name: str
-    trained: tuple[Trained, ...]
-    predictions: Predictions | None = None
+    name: str  # as given
+    trained: tuple[Trained, ...]  # its folds, by number
+    predictions: Predictions | None = None  # of its models; None if there are none
 
     @property
     def history(self) -> tuple[Record, ...]:
         """Every stage run that led to it; empty if unknown."""
-        said = () if self.predictions is None else self.predictions.header.history
-        return merged([*(one.history for one in self.trained), said])
+        predicted = () if self.predictions is None else self.predictions.header.history
+        return merged([*(one.history for one in self.trained), predicted])
 
     @property
     def space(self) -> LabelSpace | None:
@@ -69,10 +63,7 @@ class Run:
 
 
 def open_runs(given: Sequence[Source | Path]) -> list[Run]:
-    """Read runs, in the order in which they are first named.
-
-    Args:
-        given: Folders as paths, all else as sources; files are told apart by content.
+    """Read runs, in the order in which they are first named: folders as paths, all else as sources.
 
     Raises:
         MaskkitError: One is no run, or a fold is in a run twice.
@@ -178,15 +169,15 @@ def _of_folder(folder: Path) -> Iterator[tuple[Key, Run]]:
     groups: dict[Key, list[Trained]] = {}
     for one in [*trained, *begun]:
         groups.setdefault(one.key, []).append(one)
-    said = _out_of_fold(folder)
-    if not groups and not said:
+    predicted = _out_of_fold(folder)
+    if not groups and not predicted:
         raise MaskkitError(
             f"{folder} holds no run",
             why=f"there is no checkpoint, no *{HISTORY} and no out-of-fold predictions in it",
             fix="give a folder into which `maskkit train` or `maskkit predict --oof` wrote",
         )
-    for key in dict.fromkeys([*groups, *said]):
-        yield key, Run(str(folder), tuple(groups.get(key, ())), said.get(key))
+    for key in dict.fromkeys([*groups, *predicted]):
+        yield key, Run(str(folder), tuple(groups.get(key, ())), predicted.get(key))
 
 
 def _out_of_fold(folder: Path) -> dict[Key, Predictions]:

@@ -25,24 +25,15 @@ NEEDED = ("epoch", f"{HELD_OUT}macro_f1", f"{HELD_OUT}accuracy", "is_best")
 
 @dataclass(frozen=True)
 class Trained:
-    """One fold of a training.
+    """One fold of a training."""
 
-    Args:
-        path: The file that was read.
-        fold: The fold that was held out.
-        scores: On the people held out, of the best epoch: `macro_f1`, `accuracy`, ...
-        history: Of the checkpoint; empty if there is none, only a history file.
-        space: Its label space; None if unknown.
-        seen: Whom it was trained on; None if unknown.
-        curve: Macro-F1 on the people held out after each epoch; empty if there is no history file.
-    """
-
-    path: Path
-    fold: int
-    scores: Mapping[str, float]
-    history: tuple[Record, ...] = ()
-    space: LabelSpace | None = None
-    seen: Seen | None = None
+    path: Path  # the file that was read
+    fold: int  # the fold that was held out
+    scores: Mapping[str, float]  # on the people held out, of the best epoch: `macro_f1`, `accuracy` and more
+    history: tuple[Record, ...] = ()  # of the checkpoint; empty if there is none, only a history file
+    space: LabelSpace | None = None  # its label space; None if unknown
+    seen: Seen | None = None  # whom it was trained on; None if unknown
+    # Macro-F1 on the people held out after each epoch; empty if there is no history file.
     curve: tuple[float, ...] = ()
 
     @property

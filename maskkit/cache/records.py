@@ -80,15 +80,10 @@ class Records:
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of stores, bounded in size.
+    """A folder of stores, bounded in size."""
 
-    Args:
-        folder: Holds a folder per store, and the lock that writers take. Nothing else may be in it.
-        limit: Bytes of all stores together; the least recently used are removed to keep it.
-    """
-
-    folder: Path
-    limit: int
+    folder: Path  # holds a folder per store, and the lock that writers take; nothing else may be in it
+    limit: int  # bytes of all stores together; the least recently used are removed to keep it
 
     @classmethod
     def at(cls, chosen: str | None, limit: int) -> Cache:

@@ -48,15 +48,11 @@ class Mix(Protocol):
 
 @dataclass(frozen=True)
 class Mixup:
-    """Every pixel a weighted mean of both photos, from Zhang et al. 2018, https://arxiv.org/abs/1710.09412.
+    """Every pixel a weighted mean of both photos, from Zhang et al. 2018, https://arxiv.org/abs/1710.09412."""
 
-    Args:
-        alpha: The share is drawn from Beta(alpha, alpha) (section 2); the smaller, the more one prevails.
-        p: Chance of a photo to be mixed.
-    """
-
+    # The share is drawn from Beta(alpha, alpha) (section 2); the smaller, the more one prevails.
     alpha: float = 0.2
-    p: float = 1.0
+    p: float = 1.0  # chance of a photo to be mixed
 
     def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
         """Mix a batch."""
@@ -73,14 +69,10 @@ class Cutmix:
 
     The box has the photo's shape, and a middle that is drawn anywhere, so that it may reach beyond the edge
     (equation 2). The share counts what was really pasted, as in the authors' code.
-
-    Args:
-        alpha: The box's share is drawn from Beta(alpha, alpha); 1 for any as likely.
-        p: Chance of a photo to be mixed.
     """
 
-    alpha: float = 1.0
-    p: float = 1.0
+    alpha: float = 1.0  # the box's share is drawn from Beta(alpha, alpha); 1 for any as likely
+    p: float = 1.0  # chance of a photo to be mixed
 
     def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
         """Mix a batch."""
@@ -103,18 +95,13 @@ class Half:
     The CutMix of this field, where a face is in the middle of every photo; no paper. Teams of the
     mask-wearing competition put its cut between 0.46 and 0.54 of the width, took partners of 60 and over,
     and found not aligned halves the better ones.
-
-    Args:
-        low: The cut is drawn evenly from here, a share of the width,
-        high: to here.
-        p: Chance of a photo to be mixed.
-        aligned: Whether the partner gives the half that is replaced; else it gives its other one, so that
-            two left or two right halves are side by side.
     """
 
-    low: float = 0.46
-    high: float = 0.54
-    p: float = 0.5
+    low: float = 0.46  # the cut is drawn evenly from here, a share of the width,
+    high: float = 0.54  # to here
+    p: float = 0.5  # chance of a photo to be mixed
+    # Whether the partner gives the half that is replaced; else it gives its other one, so that two left or
+    # two right halves are side by side.
     aligned: bool = True
 
     def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from maskkit.artifacts.checkpoint import Checkpoint, checkpoint_facts, write_checkpoint
+from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, write_checkpoint
 from maskkit.artifacts.files import refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.interrupted import differences, refuse_to_lose
@@ -93,7 +93,7 @@ def train(
 def _write_best(output: Path, ready: Start, trainer: Trainer, rows: FoldRows, record: Record) -> None:
     """Write the checkpoint of the best epoch: the whole model, also if only its head has learnt."""
     best, model = trainer.best_epoch, trainer.options.one("model")
-    facts = checkpoint_facts(
+    facts = CheckpointFacts(
         model=model.name,
         pool=str(model.settings["pool"]),
         heads=[str(head) for head in trainer.options.chosen("head")],
@@ -104,7 +104,7 @@ def _write_best(output: Path, ready: Start, trainer: Trainer, rows: FoldRows, re
         scores={**best.scores, "loss": best.held_out_loss},
         seen=rows.people_seen(),
     )
-    header = Header("checkpoint", rows.manifest.space, (*rows.history, record), facts)
+    header = Header("checkpoint", rows.manifest.space, (*rows.history, record), facts.to_json())
     ready.trainable.load_state_dict(trainer.best)
     write_checkpoint(output, ready.model.state_dict(), header)
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from maskkit.artifacts.checkpoint import Checkpoint, Crop, Preprocess, checkpoint_facts, write_checkpoint
+from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, Crop, Preprocess, write_checkpoint
 from maskkit.artifacts.header import KEY, Header, Record
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 
 PREPROCESS = Preprocess(128, 96, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2), "bicubic")
-FACTS = checkpoint_facts(
+FACTS = CheckpointFacts(
     model="test_efficientnet",
     preprocess=PREPROCESS,
     precision="float32",
@@ -26,7 +26,7 @@ FACTS = checkpoint_facts(
     epoch=7,
     scores={"macro_f1": 0.5},
     seen=Seen.of(["001", "002"], salt="s"),
-)
+).to_json()
 HEADER = Header("checkpoint", HOME, (Record("train", {"seed": 1}),), FACTS)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from maskkit.artifacts.checkpoint import Preprocess, checkpoint_facts, write_checkpoint
+from maskkit.artifacts.checkpoint import CheckpointFacts, Preprocess, write_checkpoint
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.manifest import Manifest
@@ -99,7 +99,7 @@ def test_predictions_tell_their_form_and_answers(form: Form) -> None:
 
 
 def test_a_checkpoint_tells_model_preprocessing_and_scores(tmp_path: Path) -> None:
-    facts = checkpoint_facts(
+    facts = CheckpointFacts(
         model="test_vit",
         preprocess=Preprocess(32, 24, (0.5,) * 3, (0.25,) * 3, "bicubic"),
         precision="bfloat16",
@@ -107,7 +107,7 @@ def test_a_checkpoint_tells_model_preprocessing_and_scores(tmp_path: Path) -> No
         epoch=9,
         scores={"macro_f1": 0.75},
         seen=Seen.of(["001", "002"], salt="s"),
-    )
+    ).to_json()
     write_checkpoint(tmp_path / "c", {}, Header("checkpoint", HOME, (Record("train", {}),), facts))
     shown = show(Source.open(tmp_path / "c"))
     assert (shown["kind"], shown["model"], shown["fold held out"]) == ("checkpoint", "test_vit", 2)
