@@ -84,7 +84,7 @@ class Predictions:
 
     @property
     def adjusted(self) -> dict[str, Any]:
-        """How answers were changed after the models' own: `consensus`, `decision`; empty if not."""
+        """How answers were changed after inference: `consensus`, `decision`; empty if not."""
         facts = self.header.facts
         return {name: facts[name] for name in ADJUSTMENTS if name in facts}
 

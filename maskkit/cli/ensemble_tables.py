@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from maskkit.fitting.blend import Fitted
-    from maskkit.fitting.diversity import MemberPair
+    from maskkit.fitting.blend_facts import MemberPair
 
 MOST_PAIRS = 15  # --report has all
 
 
 def fit_tables(found: Fitted) -> Iterator[Table | str]:
     """Show the weights, the scores, and what the blend gains."""
-    from maskkit.fitting.blend import verdicts
+    from maskkit.fitting.blend_facts import verdicts
 
     table = new_table(
         f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people",

@@ -165,7 +165,7 @@ def changes_of_probabilities(
 
 
 def measured(tuned: Tuned, *, consensus: bool) -> dict[str, Any]:
-    """Return what a decision says of how it was tuned, as plain values.
+    """Return what a decision keeps of how it was tuned, as plain values.
 
     Args:
         tuned: The decision and its changes.

@@ -31,7 +31,7 @@ def greedy(
     Photos on which all members agree are counted once, for no weights change them.
 
     Args:
-        panel: What the members say, with probabilities unless `vote` is `hard`.
+        panel: What the members predict, with probabilities unless `vote` is `hard`.
         truth: Class of each photo, (N,).
         vote: Any but `stacking`.
         most_members: At most so many different ones are chosen.

@@ -36,7 +36,7 @@ FACTORS: Final = "factors"
 TEMPERATURE: Final = "temperature"
 
 BOUND = 5.0  # of an offset: 150 times as likely
-RIDGE = 1.0  # nats that an offset of 1 costs in calibrating, as much as a handful of photos say
+RIDGE = 1.0  # nats that an offset of 1 costs in calibrating, as much as a handful of photos weigh
 _MOST_SWEEPS = 50  # a few are enough
 
 

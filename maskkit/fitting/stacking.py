@@ -1,4 +1,4 @@
-"""Stacking: learn from answers to people the members have not seen how much each says of each class.
+"""Stacking: learn, from out-of-fold predictions, how much each member knows of each class.
 
 Wolpert 1992, https://doi.org/10.1016/S0893-6080(05)80023-1. The second level is a logistic regression over
 the members' log-probabilities, which has the geometric mean among what it can express, and is held small

@@ -1,4 +1,4 @@
-"""What is done to probabilities after the models have predicted, and recorded in the header."""
+"""What is done to probabilities after inference, and is recorded in the header."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def with_consensus(predictions: Predictions, person: Integers, space: LabelSpace) -> Predictions:
-    """Let the photos of each person agree on the personal factors; the header says so.
+    """Let the photos of each person agree on the personal factors; the header records it.
 
     Args:
         predictions: With probabilities.
@@ -53,7 +53,7 @@ def with_consensus(predictions: Predictions, person: Integers, space: LabelSpace
 
 
 def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
-    """Answer as the decision says; the header says so.
+    """Answer by the decision; the header records it.
 
     Raises:
         MaskkitError: There are no probabilities, the classes are others, or it was decided before.
@@ -61,13 +61,13 @@ def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
     probs = _probabilities(predictions, "--decide")
     _refuse_twice(predictions, "decision", "--decide")
     check_classes(predictions, decision.space, of=decision.name)
-    _tell_of_consensus(predictions, decision)
+    _warn_of_consensus(predictions, decision)
     fact = {"method": decision.method, "sha256": decision.as_input().sha256}
     return _changed(predictions, decision.applied(probs), "decision", fact)
 
 
-def _tell_of_consensus(predictions: Predictions, decision: Decision) -> None:
-    """Warn if a decision was tuned on probabilities unlike these, as far as the two headers tell."""
+def _warn_of_consensus(predictions: Predictions, decision: Decision) -> None:
+    """Warn if a decision was tuned on probabilities unlike these, as far as the two headers record it."""
     was, now = decision.measured.get("consensus"), "consensus" in predictions.adjusted
     if was is not None and was != now:
         log.warning(

@@ -95,7 +95,7 @@ class Rule:
                 panel.answers, classes=panel.classes, probs=panel.probs, weights=self.weights
             )
             return Blended(answer, None, int(tied.sum()))
-        assert panel.probs is not None  # who needs them has asked for them
+        assert panel.probs is not None  # the caller has checked
         if self.stack is not None:
             probs = self.stack.probabilities(panel.probs)
         else:

@@ -1,9 +1,9 @@
 """Photos of one person share a gender and an age: let them agree on it, and on nothing else.
 
-Of each photo the model says how likely each combination of personal factors is. A person's photos are
+Of each photo the model predicts how likely each combination of personal factors is. A person's photos are
 taken together by the geometric mean of these, the logarithmic pool (Genest and Zidek 1986,
 https://doi.org/10.1214/ss/1177013825). A product would suppose photos that know nothing of each other,
-and photos of a person are near-copies. What a photo says of its other factors, given the personal
+and photos of a person are near-copies. What is predicted of a photo's other factors, given the personal
 ones, stays its own.
 """
 
@@ -58,7 +58,7 @@ def agreed(probs: Probabilities, person: Integers, space: LabelSpace) -> Floats:
     sums = np.stack([np.bincount(number, column, minlength=len(photos)) for column in logs.T], axis=1)
     pooled = np.exp(sums / photos[:, None])  # (people, cells)
     pooled /= pooled.sum(axis=1, keepdims=True)
-    even = own.size / joint.size  # where a photo rules a combination out, it says nothing of the rest
+    even = own.size / joint.size  # where a photo rules a combination out, nothing is known of the rest
     given = np.divide(joint, own, out=np.full_like(joint, even), where=own > 0)
     together = given * pooled[number].reshape(own.shape)
     result = np.asarray(probs, np.float64).copy()

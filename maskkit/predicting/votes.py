@@ -54,9 +54,9 @@ def hard_vote(
     winner, tied = np.empty(rows, np.int64), np.empty(rows, np.bool_)
     for start in range(0, rows, _BLOCK):
         block = slice(start, start + _BLOCK)
-        said = np.stack([given[block] for given in answers])  # (models, block)
+        own = np.stack([given[block] for given in answers])  # (models, block)
         support = None if probs is None else [part[block] for part in probs]
-        winner[block], tied[block] = _vote(said, support, votes_of)
+        winner[block], tied[block] = _vote(own, support, votes_of)
     return winner, tied
 
 
@@ -66,8 +66,8 @@ def _vote(
     votes = np.zeros(answers.shape)  # (models, N): votes for the class that each model answered
     for vote, row in zip(votes_of, answers, strict=True):
         votes += vote * (answers == row)
-    speaks = votes_of[:, None] > 0  # a file of weight 0 breaks no tie either
-    leads = speaks & (votes >= votes.max(axis=0) - _ROUNDING)  # (models, N)
+    counts = votes_of[:, None] > 0  # a file of weight 0 breaks no tie either
+    leads = counts & (votes >= votes.max(axis=0) - _ROUNDING)  # (models, N)
     winner = _earliest(answers, leads)
     tied = (leads & (answers != winner)).any(axis=0)
     if probs is not None:

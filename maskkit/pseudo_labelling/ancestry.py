@@ -1,7 +1,7 @@
 """Which folds may train on pseudo labels: those whose people no model behind the labels has seen.
 
 A model hands what it learnt of people on to the labels it makes. Trained on them, another model that holds
-these people out is scored on what it was given about them (leakage by way of a feature, Kaufman et al. 2012,
+these people out is scored on what it learnt about them (leakage by way of a feature, Kaufman et al. 2012,
 https://doi.org/10.1145/2382577.2382579).
 """
 
@@ -24,7 +24,7 @@ ALL_FOLDS = -2  # stands for null in `for_fold`
 
 
 def model_folds(predictions: Predictions) -> list[int]:
-    """Return the folds that the models behind predictions held out, as their history tells."""
+    """Return the folds that the models behind predictions held out, as their history records."""
     records = (record for record in predictions.header.history if record.stage == "train")
     return sorted({int(record.options["fold"]) for record in records})
 

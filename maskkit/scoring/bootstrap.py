@@ -132,7 +132,7 @@ class Bootstrap:
     def around(self, value: Floats, redrawn: Floats, people: Counts) -> list[Estimate]:
         """Return measures, (M,), with the intervals of their replicates, (R, M)."""
         if people.max(initial=0) == 0:
-            redrawn = np.full_like(redrawn, np.nan)  # the same person each time says nothing of others
+            redrawn = np.full_like(redrawn, np.nan)  # the same person each time is no sample of people
         plain = [
             [None if np.isnan(one) else float(one) for one in row] for row in (value, *self.interval(redrawn))
         ]
@@ -192,4 +192,4 @@ class Bootstrap:
             yield min(chunk, self.replicates - done)
 
 
-DRAWS = Bootstrap()  # where nothing else is said
+DRAWS = Bootstrap()  # where no other is given

@@ -116,7 +116,7 @@ def _steps(step: Counts, wrong: Integers, people: Counts, width: float, draws: B
     for place, (number, error) in enumerate(zip(numbers.tolist(), errors, strict=True)):
         rows = code == place
         people_there = len(np.unique(people[rows]))
-        known = error if people_there > 1 else Estimate(error.value, None, None)  # one says nothing of others
+        known = error if people_there > 1 else Estimate(error.value, None, None)  # one is no sample
         steps.append(Step(float(number * width), _label(number, width), int(rows.sum()), people_there, known))
     return tuple(steps)
 

@@ -1,4 +1,4 @@
-"""Whether a model that says 80 % is right four times out of five.
+"""Whether a model that gives 80 % is right four times out of five.
 
 Photos are put into bins by the probability of their answer; in each bin the mean of that probability is set
 beside the share of right answers: the reliability diagram (Niculescu-Mizil and Caruana 2005,
@@ -85,7 +85,7 @@ def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int 
     """
     check_pairs(truth, probs)
     if bins < 1:
-        raise MaskkitError(f"cannot make {bins} bins", why="15 are usual", fix="ask for 1 or more")
+        raise MaskkitError(f"cannot make {bins} bins", why="15 are usual", fix="use 1 or more")
     rows = np.arange(len(truth))
     answer = probs.argmax(axis=1)
     sure = probs[rows, answer].astype(np.float64)  # (N,)
@@ -106,8 +106,8 @@ def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int 
         brier=_brier(truth, probs),
         log_loss=log_loss(truth, probs, rows),
         bins=tuple(
-            Bin(float(low), float(high), int(photos), _defined(said), _defined(true))
-            for low, high, photos, said, true in zip(
+            Bin(float(low), float(high), int(photos), _defined(mean), _defined(true))
+            for low, high, photos, mean, true in zip(
                 ends[:-1], ends[1:], count, confidence, accuracy, strict=True
             )
         ),

@@ -27,8 +27,8 @@ class Changed:
         path: Of the photo.
         person: Who is on it; None if nobody is named.
         truth: Name of its class.
-        answer: What these predictions say.
-        other: What the others say.
+        answer: Of these predictions.
+        other: Of the others.
         is_right: Whether these are right.
     """
 
@@ -74,7 +74,7 @@ class Against:
         return self.versus.sentence
 
     def facts(self) -> dict[str, Any]:
-        """Return what a reader needs beside the numbers: the sentence, and both tests."""
+        """Return what stands beside the numbers: the sentence, and both tests."""
         only = self.versus.only
         assert only is not None
         return {

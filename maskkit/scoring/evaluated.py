@@ -24,11 +24,11 @@ class Evaluation:
         scores: Measures with their intervals.
         log_loss: Mean cross entropy of the probabilities; None for answers without them.
         history: Every stage run that led to these scores.
-        adjusted: How answers were changed after the models predicted, as `Predictions.adjusted` has it.
+        adjusted: How answers were changed after inference, as `Predictions.adjusted` has it.
         calibration: Of the probabilities; None for answers without them.
         boundaries: Errors of each numeric factor by the distance from its cuts.
         mistakes: Wrong answers, the worst first; none for answers without probabilities.
-        slices: Scores of parts of the photos, as they were asked for.
+        slices: Scores of parts of the photos, in the order of `--by`.
         folds_noise: Why the best fold must not be called better than the second; None if it may.
         against: How other predictions compare, if there are others.
     """
@@ -81,17 +81,17 @@ def _plain(found: Noise | None) -> dict[str, Any] | None:
 
 def adjustments_in_words(adjusted: Mapping[str, Any]) -> list[str]:
     """Say what was done to predictions, by `Predictions.adjusted`, and what their score then means."""
-    said = []
+    notes = []
     if consensus := adjusted.get("consensus"):
         factors = " and ".join(consensus.get("factors", [])) or "the personal factors"
-        said.append(
+        notes.append(
             f"consensus: the photos of each person agreed on {factors} before they were answered; these are "
             "scores of people seen together, and say nothing of photos that come alone"
         )
     if decision := adjusted.get("decision"):
-        said.append(
+        notes.append(
             f"decision: answers were moved by a tuned decision ({decision.get('method', 'unknown')}, "
             f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned on, "
             "and probabilities are no longer those that the models gave"
         )
-    return said
+    return notes

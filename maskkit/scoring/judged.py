@@ -61,7 +61,7 @@ class Judged:
             photos: Which are judged.
                 `whole folds`: labelled ones; each fold is predicted as a whole or not at all.
                 `same`: labelled ones, the same in all predictions.
-                `common`: labelled ones that are in all predictions; `left_out` tells of the others.
+                `common`: labelled ones that are in all predictions; `left_out` names the others.
                 `labelled`: labelled ones that are in all predictions, whatever else there is.
                 `any`: all that are in all predictions, whatever else there is.
                 `all`: all that are predicted, in the order of the first of the predictions.
@@ -129,7 +129,7 @@ class Judged:
 
     @cached_property
     def panel(self) -> Panel:
-        """What each of the predictions says of the photos."""
+        """What each of the predictions has for the photos."""
         return Panel.of(self.given, self.place, classes=len(self.space))
 
     @property

@@ -76,7 +76,7 @@ def aligned(members: Sequence[Predictions]) -> list[Rows]:
 
 
 def folds_of(members: Sequence[Predictions], place: Sequence[Rows]) -> list[Integers] | None:
-    """Return the fold whose model made each member's predictions, (N,) each; None if one does not tell."""
+    """Return the fold whose model made each member's predictions, (N,) each; None if one lacks it."""
     folds = [one.fold[at] for one, at in zip(members, place, strict=True) if one.fold is not None]
     return folds if len(folds) == len(members) else None
 

@@ -54,7 +54,7 @@ def held_out(run: Run, on: Manifest | None, judged: Judged | None = None) -> Map
     """Return who was held out in each fold of a run, (people of `on`,); empty if that is not known.
 
     Checkpoints know whom they have seen. People whom no model of several has seen were left out of
-    training (weight 0) and tell nothing of the folds.
+    training (weight 0) and are in no fold.
 
     Args:
         run: With checkpoints, or with predictions that are among the judged ones.

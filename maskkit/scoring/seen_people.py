@@ -1,4 +1,4 @@
-"""Whom the models behind predictions were trained on, as the predictions tell it themselves."""
+"""Whom the models behind predictions were trained on, as far as the predictions record it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maskkit.errors import RefusedError, examples
 def are_seen(names: Sequence[str], predictions: Predictions) -> NDArray[np.bool_] | None:
     """Return which people a model behind predictions was trained on, (people,).
 
-    None where the predictions do not tell: those made out-of-fold, and a CSV.
+    None where the predictions record nobody: those made out-of-fold, and a CSV.
     """
     known = [one.contains(names) for one in predictions.trained_on]
     return np.any(known, axis=0) if known else None

@@ -18,7 +18,7 @@ from maskkit.scoring.noise import Noise, noise
 from maskkit.scoring.results import Estimate
 from maskkit.scoring.slice_columns import Cut
 
-FEW_PEOPLE = 10  # a slice of fewer says little, and its interval is too narrow
+FEW_PEOPLE = 10  # of a slice of fewer little can be read off, and its interval is too narrow
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Slicing:
     """All slices of one kind.
 
     Args:
-        by: How it was asked for.
+        by: As `--by` names it.
         slices: In the order of levels and numbers.
         noise: Why the best slice must not be called better than the second in accuracy; None if it may.
             Macro-F1 cannot be compared where slices have other classes. Slices of few people are left out.

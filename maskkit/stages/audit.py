@@ -186,9 +186,9 @@ def refuse_leaks(result: Audit) -> None:
     """Raise RefusedError if a leak was found."""
     if result.leaks:
         kinds = [one.kind for one in result.leaks]
-        told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        found = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         raise RefusedError(
-            f"leaks were found: {told}",
+            f"leaks were found: {found}",
             why="a photo on both sides of a split, or in the test set, makes a score better than it is",
             fix="; ".join(dict.fromkeys(fix for kind, fix in FIXES.items() if kind in kinds)),
         )

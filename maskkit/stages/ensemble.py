@@ -1,4 +1,4 @@
-"""Blend several predictions of the same images into one, matched by id, with weights given or found."""
+"""Blend several predictions of the same photos into one, matched by id, with weights given or found."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
     from maskkit.fitting.blend import Fitted, NestedBlend
-    from maskkit.fitting.diversity import MemberPair
+    from maskkit.fitting.blend_facts import MemberPair
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +77,9 @@ class Ensemble:
 
     Args:
         predictions: The blend.
-        ties: Images on which a hard vote had no single winner; 0 for any other.
-        agreement: Share of images on which two members answer alike, (members, members).
-        fitted: The rule that was found and what it is worth; None if none was asked for.
+        ties: Photos on which a hard vote had no single winner; 0 for any other.
+        agreement: Share of photos on which two members answer alike, (members, members).
+        fitted: The rule that was found and what it is worth; None without a fit.
         pairs: How differently each two members answer, beside the truth; None if nobody knows that.
     """
 
@@ -101,24 +101,24 @@ def ensemble(
     allow_leak: bool = False,
     history: bool = True,
 ) -> Ensemble:
-    """Vote on each image; the result keeps the order of the first member.
+    """Vote on each photo; the result keeps the order of the first member.
 
     Args:
-        members: Predictions of the same images, in any order of rows. None of them, and a `fit`: the
-            out-of-fold predictions of the fit are blended, each image by a rule fitted without its person.
+        members: Predictions of the same photos, in any order of rows. None of them, and a `fit`: the
+            out-of-fold predictions of the fit are blended, each photo by a rule fitted without its person.
         vote: `hard`: most votes win; ties go to the larger sum of probabilities if every member has
             them, else to the tied class that the earliest member voted for. `soft`: mean of probabilities;
             `geometric`, `logit`, `rank`: see `votes.soft_vote`. `stacking`: a
             logistic regression over log-probabilities, which needs a fit.
         weights: One per member; equal if not given.
         fit: Find the weights, or the stack, on out-of-fold predictions.
-        truth: Labels of the members' own images, if known: tells which members are wrong together.
+        truth: Labels of the members' own photos, if known: shows which members are wrong together.
         after: Consensus and decision.
         allow_leak: Take members that were made with `--allow-leak`.
         history: Record what was read, by its digest: a tenth of the time, for which a CSV has no place.
 
     Raises:
-        MaskkitError: Images or classes of the members differ, or the vote lacks probabilities.
+        MaskkitError: Photos or classes of the members differ, or the vote lacks probabilities.
         RefusedError: A member was predicted by models that have seen the people in it.
     """
     given = [*members, *(fit.members if fit else ())]
@@ -134,7 +134,7 @@ def ensemble(
         found = _fitted(judged, fit, vote)
         rule, pairs = found.rule, found.pairs
     elif truth is not None and truth.has("label") and (truth.labels >= 0).any():
-        from maskkit.fitting.diversity import pairs as pairs_of
+        from maskkit.fitting.blend_facts import pairs as pairs_of
 
         judged = Judged.of(truth, members, "same").unseen(allow_leak=allow_leak)
         pairs = tuple(pairs_of(judged.panel.answers, judged.truth))
@@ -221,7 +221,7 @@ def _header(members: Sequence[Predictions], found: Fitted | None) -> Header:
     """Return what is known of the blend by its members, without history."""
     facts = dict(leak_facts(members))
     if found is not None:
-        from maskkit.fitting.blend import fit_fact
+        from maskkit.fitting.blend_facts import fit_fact
 
         facts["blend"] = fit_fact(found)
     return Header("predictions", None, (), facts | adjustments_of(members))

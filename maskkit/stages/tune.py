@@ -1,4 +1,4 @@
-"""Choose how probabilities become answers, and say what that brings to people it was not chosen on."""
+"""Choose how probabilities become answers, and measure what that brings to people it was not chosen on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskkit.fitting.diversity import MemberPair, pairs
+from maskkit.fitting.blend_facts import MemberPair, pairs
 
 TRUTH = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
 
@@ -26,13 +26,3 @@ def test_copies_have_a_q_of_one_and_members_wrong_in_turn_of_less_than_zero() ->
 
 def test_where_nobody_is_ever_wrong_there_is_no_q() -> None:
     assert list(pairs([TRUTH, TRUTH], TRUTH)) == [MemberPair(0, 1, 0.0, 0.0, None)]
-
-
-def test_without_truth_only_disagreement_is_known_of_each_pair() -> None:
-    found = list(pairs([TRUTH, TRUTH, TRUTH * 0]))
-    assert [(one.first, one.second, one.disagreement) for one in found] == [
-        (0, 1, 0.0),
-        (0, 2, 0.6),
-        (1, 2, 0.6),
-    ]
-    assert all(one.double_fault is None and one.q_statistic is None for one in found)
