@@ -88,6 +88,16 @@ class Predictions:
         facts = self.header.facts
         return {name: facts[name] for name in ADJUSTMENTS if name in facts}
 
+    def need_probs(self, why: str) -> NDArray[np.float32]:
+        """Return the probabilities, or raise MaskkitError that says why they are needed."""
+        if self.probs is None:
+            raise MaskkitError(
+                f"{self.name} has answers only",
+                why=f"{why}, and a submission has no probabilities",
+                fix="give Parquet from `maskkit predict`, or a CSV with a probability column per class",
+            )
+        return self.probs
+
     def as_input(self) -> Source:
         """Return the bytes that a next stage records as its input."""
         return self.source or Source("-", self.encode("parquet" if self.classes else "submission"))

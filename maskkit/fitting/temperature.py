@@ -69,18 +69,14 @@ def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decisi
         MaskkitError: They have no probabilities or were adjusted, or no photo has a label.
         RefusedError: Their models were trained on the people that they are fitted on.
     """
-    if predictions.probs is None or predictions.adjusted:
-        made = " and ".join(predictions.adjusted)
+    if predictions.adjusted:
         raise MaskkitError(
-            f"{predictions.name} went through a {made} before"
-            if made
-            else f"{predictions.name} has answers only",
+            f"{predictions.name} went through a {' and '.join(predictions.adjusted)} before",
             why="a temperature is fitted on probabilities as the models gave them",
             fix="give what `maskkit predict --oof` wrote, without --consensus, --decide and --calibrate",
         )
     judged = Judged.of(manifest, [predictions], "labelled", option="--on MANIFEST").unseen()
-    truth, probs = judged.truth, judged.probs
-    assert probs is not None
+    truth, probs = judged.truth, judged.need_probs("a temperature is fitted on probabilities")
     temperature = fit_temperature(truth, probs)
     bare = Decision.make(manifest.space, (), method="temperature", temperature=temperature)
     every = np.arange(len(truth))

@@ -1,4 +1,12 @@
-"""What is done to probabilities after inference, and is recorded in the header."""
+"""What is done to probabilities after inference, and is recorded in the header.
+
+Photos of one person share a gender and an age: consensus lets them agree on it, and on nothing else. Of each
+photo the model predicts how likely each combination of personal factors is. A person's photos are
+taken together by the geometric mean of these, the logarithmic pool (Genest and Zidek 1986,
+https://doi.org/10.1214/ss/1177013825). A product would suppose photos that know nothing of each other,
+and photos of a person are near-copies. What is predicted of a photo's other factors, given the personal
+ones, stays its own.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +18,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers
-from maskkit.artifacts.decision import Decision
+from maskkit.artifacts.decision import SMALLEST, Decision
 from maskkit.artifacts.header import Header, Input, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
-from maskkit.predicting.consensus import agreed, personal_axes
-from maskkit.scoring.panel import check_classes
+from maskkit.scoring.metrics import Floats, Probabilities
+from maskkit.scoring.panel import check_same_classes
 
 log = logging.getLogger(__name__)
+
+
+def personal_axes(space: LabelSpace) -> tuple[int, ...]:
+    """Return the places of the factors that all photos of a person share.
+
+    Raises:
+        MaskkitError: The task names none.
+    """
+    axes = tuple(place for place, factor in enumerate(space.factors) if factor.personal)
+    if not axes:
+        raise MaskkitError(
+            "the task names no factor that all photos of a person share",
+            why="only such factors can be agreed on",
+            fix="write `personal = true` beside them in the task file, and run `maskkit label` again",
+        )
+    return axes
+
+
+def agreed(probs: Probabilities, person: Integers, space: LabelSpace) -> Floats:
+    """Return the probabilities after each person's photos have agreed on the personal factors.
+
+    Args:
+        probs: Class probabilities, (N, C), rows sum to 1.
+        person: A code per person, negative where unknown, (N,); such rows stay as they are.
+        space: The classes.
+
+    Returns:
+        Probabilities (N, C), rows sum to 1; of a person's photos all have the same marginal
+        probabilities of the personal factors together.
+
+    Raises:
+        MaskkitError: The task has no personal factor.
+    """
+    others = tuple(1 + axis for axis in range(len(space.factors)) if axis not in personal_axes(space))
+    known = np.flatnonzero(person >= 0)
+    joint = np.asarray(probs, np.float64)[known].reshape(-1, *space.shape)  # (K, L1, L2, ...)
+    own = joint.sum(axis=others, keepdims=True)  # (K, 1, L2, ...)
+    number = np.unique(person[known], return_inverse=True)[1].ravel()  # (K,)
+    logs = np.log(np.maximum(own, SMALLEST)).reshape(len(known), -1)  # (K, cells)
+    photos = np.bincount(number)
+    sums = np.stack([np.bincount(number, column, minlength=len(photos)) for column in logs.T], axis=1)
+    pooled = np.exp(sums / photos[:, None])  # (people, cells)
+    pooled /= pooled.sum(axis=1, keepdims=True)
+    even = own.size / joint.size  # where a photo rules a combination out, nothing is known of the rest
+    given = np.divide(joint, own, out=np.full_like(joint, even), where=own > 0)
+    together = given * pooled[number].reshape(own.shape)
+    result = np.asarray(probs, np.float64).copy()
+    rows = together.reshape(len(known), -1)
+    result[known] = rows / rows.sum(axis=1, keepdims=True)
+    return result
 
 
 def with_consensus(predictions: Predictions, person: Integers, space: LabelSpace) -> Predictions:
@@ -33,7 +91,7 @@ def with_consensus(predictions: Predictions, person: Integers, space: LabelSpace
     Raises:
         MaskkitError: There are no probabilities, no people, no personal factors, or they agreed before.
     """
-    probs = _probabilities(predictions, "--consensus")
+    probs = predictions.need_probs("photos agree by their probabilities")
     _refuse_twice(predictions, "consensus", "--consensus")
     if not (person >= 0).any():
         raise MaskkitError(
@@ -58,9 +116,9 @@ def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
     Raises:
         MaskkitError: There are no probabilities, the classes are others, or it was decided before.
     """
-    probs = _probabilities(predictions, "--decide")
+    probs = predictions.need_probs("a decision moves probabilities")
     _refuse_twice(predictions, "decision", "--decide")
-    check_classes(predictions, decision.space, of=decision.name)
+    check_same_classes(predictions, decision.space, of=decision.name)
     _warn_of_consensus(predictions, decision)
     fact = {"method": decision.method, "sha256": decision.as_input().sha256}
     return _changed(predictions, decision.applied(probs), "decision", fact)
@@ -74,16 +132,6 @@ def _warn_of_consensus(predictions: Predictions, decision: Decision) -> None:
             "%s was tuned %s consensus, and is applied %s: what it was measured to bring does not hold here",
             decision.name, "after a" if was else "without", "without" if was else "after one",
         )  # fmt: skip
-
-
-def _probabilities(predictions: Predictions, option: str) -> NDArray[np.float32]:
-    if predictions.probs is None:
-        raise MaskkitError(
-            f"{option} needs probabilities",
-            why=f"{predictions.name} has answers only",
-            fix="give Parquet, or a CSV with a probability column per class",
-        )
-    return predictions.probs
 
 
 def _refuse_twice(predictions: Predictions, name: str, option: str) -> None:

@@ -1,6 +1,6 @@
 """Make one answer out of several models' answers.
 
-Rows are aligned by the caller: row n is the same photo in every file.
+Rows are aligned by the caller, and `Predictions` has checked that they are probabilities.
 """
 
 from collections.abc import Sequence
@@ -43,14 +43,12 @@ def hard_vote(
         The winning class, (N,), and whether two or more classes had the most votes, (N,).
 
     Raises:
-        MaskkitError: If an answer is no class, or shapes or weights do not fit.
+        MaskkitError: If an answer is no class, or the weights do not fit.
     """
     votes_of = _check_weights(weights, models=len(answers))
     for given in answers:
         check_classes(given, name="an answer", classes=classes)
     rows = len(answers[0])
-    if probs is not None:
-        _check_probs(probs, shape=(len(answers), rows, classes))
     winner, tied = np.empty(rows, np.int64), np.empty(rows, np.bool_)
     for start in range(0, rows, _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -95,17 +93,15 @@ def soft_vote(
         Probabilities (N, C) whose rows sum to 1; of ranks they are degrees that only look like it.
 
     Raises:
-        MaskkitError: If shapes or weights do not fit, or a row does not sum to 1.
+        MaskkitError: If the weights do not fit.
     """
     share = _check_weights(weights, models=len(probs))
     rows, classes = probs[0].shape
-    _check_probs(probs, shape=(len(probs), rows, classes))
     blended = np.empty((rows, classes), dtype=np.float32)
     for start in range(0, rows, _BLOCK):
         block = slice(start, start + _BLOCK)
         total = np.zeros(blended[block].shape)
         for model, part in enumerate(probs):
-            _check_sums(part[block], model=model, first_row=start)
             total += share[model] * to_votes(part[block], how)
         blended[block] = total if how == "rank" else from_average(total, how)
     return blended
@@ -187,26 +183,3 @@ def _check_weights(weights: Sequence[float] | Floats | None, *, models: int) -> 
         )
     shares: Floats = values / values.sum()
     return shares
-
-
-def _check_probs(probs: Sequence[Probabilities] | Probabilities, *, shape: tuple[int, int, int]) -> None:
-    models, rows, classes = shape
-    shapes = [part.shape for part in probs]
-    if shapes != [(rows, classes)] * models:
-        raise MaskkitError(
-            f"the probabilities have the shapes {shapes}",
-            why=f"{models} models each need {rows} rows of {classes} classes",
-            fix="vote over predictions of the same photos in the same label space",
-        )
-
-
-def _check_sums(part: Probabilities, *, model: int, first_row: int) -> None:
-    sums = part.sum(axis=1, dtype=np.float64)
-    wrong = ~((np.abs(sums - 1) < 1e-3) & (part.min(axis=1) >= 0))  # NaN counts as wrong
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise MaskkitError(
-            f"row {first_row + row} of model {model + 1} sums to {sums[row]:.6g}, min {part[row].min():.6g}",
-            why="probabilities of a row are 0 or more and sum to 1, or the model would weigh more or less",
-            fix="store the softmax of the logits",
-        )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.scoring.metrics import Integers, Probabilities
-from maskkit.scoring.panel import Panel, check_classes
+from maskkit.scoring.panel import Panel, check_same_classes
 from maskkit.scoring.seen_people import are_seen
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Judged:
         if photos in ("whole folds", "same", "common"):
             manifest.need("label")
         for one in given:
-            check_classes(one, manifest.space, of=manifest.name)
+            check_same_classes(one, manifest.space, of=manifest.name)
         found = np.stack([_places(manifest, one) for one in given])  # (P, rows)
         is_judged = (found >= 0).all(axis=0)
         if photos not in ("any", "all"):
@@ -141,6 +141,10 @@ class Judged:
     def probs(self) -> Probabilities | None:
         """Its probabilities, (N, C); None for answers without them."""
         return None if self.panel.probs is None else self.panel.probs[0]
+
+    def need_probs(self, why: str) -> NDArray[np.float32]:
+        """Return its probabilities, (N, C), or raise MaskkitError that says why they are needed."""
+        return self.given[0].need_probs(why)[self.place[0]]
 
     def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
         """Yield the values that the manifest has in these columns, photo by photo."""

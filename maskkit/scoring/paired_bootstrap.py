@@ -150,11 +150,17 @@ def _redrawn(kinds: Kinds, patterns: Counts, space: LabelSpace, draws: Bootstrap
         space: The label space.
         draws: Of R replicates.
     """
-    classes = len(space)
-    drawn = draws.redrawn(kinds, patterns.shape[1], room=len(patterns) * classes**2)
-    sums = [_Sum.of(row, classes) for row in patterns]
+    from scipy.sparse import csr_array
+
+    classes, (models, count) = len(space), patterns.shape
+    one, place = np.ones(count, np.int64), np.arange(count)
+    into = [csr_array((one, (place, row)), shape=(count, classes**2)) for row in patterns]  # (P, C * C)
     return np.concatenate(
-        [np.stack([metrics.overall(into(counts), space) for into in sums]) for counts in drawn], axis=1
+        [
+            np.stack([metrics.overall((counts @ each).reshape(-1, classes, classes), space) for each in into])
+            for counts in draws.redrawn(kinds, count, room=models * classes**2)
+        ],
+        axis=1,
     )
 
 
@@ -183,35 +189,6 @@ def _patterns(cell: Counts, *, cells: int) -> tuple[Counts, Counts]:
         code = np.unique(code * cells + row, return_inverse=True)[1]
     _, first, code = np.unique(code, return_index=True, return_inverse=True)
     return cell[:, first], code
-
-
-@dataclass(frozen=True)
-class _Sum:
-    """Adds up counts of patterns of answers to one model's confusion matrix.
-
-    Args:
-        order: Patterns in the order of that model's cells, (P,).
-        start: Where each cell that occurs begins in that order, (cells that occur,).
-        cell: Those cells, (cells that occur,).
-        classes: Number of classes C.
-    """
-
-    order: NDArray[np.int64]
-    start: NDArray[np.int64]
-    cell: NDArray[np.int64]
-    classes: int
-
-    @classmethod
-    def of(cls, cell: Counts, classes: int) -> "_Sum":
-        order = np.argsort(cell, kind="stable")
-        start = np.flatnonzero(np.diff(cell[order], prepend=-1))
-        return cls(order, start, cell[order][start], classes)
-
-    def __call__(self, counts: Counts) -> Counts:
-        """Return the confusion matrices, (R, C, C), from counts per pattern, (R, P)."""
-        confusion = np.zeros((len(counts), self.classes**2), np.int64)
-        confusion[:, self.cell] = np.add.reduceat(counts[:, self.order], self.start, axis=1)
-        return confusion.reshape(-1, self.classes, self.classes)
 
 
 def _confusion(cell: Counts, classes: int) -> Counts:

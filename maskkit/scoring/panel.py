@@ -52,7 +52,7 @@ class Panel:
         return Panel([part[rows] for part in self.answers], probs, self.classes)
 
 
-def check_classes(predictions: Predictions, space: LabelSpace, *, of: str) -> None:
+def check_same_classes(predictions: Predictions, space: LabelSpace, *, of: str) -> None:
     """Raise MaskkitError unless predictions are of these classes, in this order; `of` is for error texts."""
     if predictions.header.space is not None:
         same_space(space, predictions.header.space, names=(of, predictions.name))

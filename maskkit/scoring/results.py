@@ -122,12 +122,5 @@ class Scores:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain dicts and lists in the order of the fields, floats unrounded."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        """Return plain dicts and tuples in the order of the fields, floats unrounded."""
+        return asdict(self)

@@ -27,7 +27,7 @@ from maskkit.auditing.data_faults import (
 )
 from maskkit.auditing.findings import Finding, flags, ranked, rows_by_person
 from maskkit.auditing.label_errors import SURENESS, suspect_labels
-from maskkit.errors import MaskkitError, RefusedError
+from maskkit.errors import RefusedError
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey, joined, survey_of
@@ -204,15 +204,9 @@ def _looked_at(manifest: Manifest, against: Sequence[Manifest]) -> tuple[Survey,
 
 def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.float32]:
     """Return the probabilities of each row, (rows, classes), NaN where there are none."""
-    if predictions.probs is None:
-        raise MaskkitError(
-            f"{predictions.name} holds answers only",
-            why="how sure a model is tells a wrong label from a hard photo",
-            fix="give what `maskkit predict --oof -o oof.parquet` writes",
-        )
     judged = Judged.of(manifest, [predictions], "any").unseen()
     probs = np.full((len(manifest), len(manifest.space)), np.nan, np.float32)
-    probs[judged.rows] = judged.probs
+    probs[judged.rows] = judged.need_probs("how sure a model is separates a wrong label from a hard photo")
     return probs
 
 

@@ -24,8 +24,8 @@ from maskkit.scoring.panel import (
     Panel,
     adjustments_of,
     aligned,
-    check_classes,
     check_counterparts,
+    check_same_classes,
     common_fold,
 )
 from maskkit.scoring.seen_people import leak_facts, refuse_leaking
@@ -172,7 +172,7 @@ def _need_probabilities(given: Sequence[Predictions], vote: Vote) -> None:
 
 def _check_fit(members: Sequence[Predictions], fit: Fit) -> None:
     for member in members:
-        check_classes(member, fit.on.space, of=fit.on.name)
+        check_same_classes(member, fit.on.space, of=fit.on.name)
     if members:
         check_counterparts(members, fit.members)
 

@@ -14,7 +14,6 @@ from maskkit.artifacts.checks import NO_FOLD, check
 from maskkit.artifacts.header import Header, Input, Record, merged
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.errors import MaskkitError
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.roots import photo_files
 from maskkit.options.train_options import Targets
@@ -23,7 +22,7 @@ from maskkit.pseudo_labelling.added_rows import grown, origins, paths_under
 from maskkit.pseudo_labelling.ancestry import ALL_FOLDS, folds_to_train, model_folds
 from maskkit.pseudo_labelling.selection import SURE, ClassTally, Selection, answers, tally, weights
 from maskkit.scoring.judged import Judged
-from maskkit.scoring.panel import check_classes
+from maskkit.scoring.panel import check_same_classes
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +78,9 @@ def pseudo(
     """
     manifest.need("fold", "label", "target", "weight")
     rule, home = parse_pseudo_weight(weight), manifest if photos is None else photos
-    judged = _judged(home, manifest, predictions)
-    rows, probs = judged.rows, judged.probs
-    assert probs is not None
+    check_same_classes(predictions, manifest.space, of=manifest.name)
+    judged = Judged.of(home, [predictions], "all", option="--unlabeled MANIFEST")
+    rows, probs = judged.rows, judged.need_probs("they show which answers are sure")
     same_boxes(home, manifest)
     for_fold = folds_to_train(manifest, predictions, allow_leak=allow_leak)  # (predictions,)
     paths = paths_under(manifest, home).take(pa.array(rows))
@@ -127,18 +126,6 @@ def _inputs(manifest: Manifest, predictions: Predictions, photos: Manifest | Non
     if photos is not None:
         inputs.append(replace(photos.header.input_from(photos.as_input()), option="unlabeled"))
     return tuple(inputs)
-
-
-def _judged(home: Manifest, manifest: Manifest, predictions: Predictions) -> Judged:
-    """Return the photos that are predicted, which are of the classes of both manifests."""
-    if predictions.probs is None:
-        raise MaskkitError(
-            f"{predictions.name} holds no probabilities",
-            why="without them nobody knows which answers are sure, and a submission holds answers only",
-            fix="give what `maskkit predict` writes without --submission",
-        )
-    check_classes(predictions, manifest.space, of=manifest.name)
-    return Judged.of(home, [predictions], "all", option="--unlabeled MANIFEST")
 
 
 def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -48,8 +48,8 @@ def tune(
     terms(manifest.space, method)
     _check(predictions)
     judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
-    truth, probs, person, space = judged.truth, judged.probs, judged.person, judged.space
-    assert probs is not None
+    truth, person, space = judged.truth, judged.person, judged.space
+    probs = judged.need_probs("probabilities are what is tuned")
     part = parts_of_people(truth, person, classes=len(space), seed=draws.seed)
     best = tune_on(truth, probs, space, method)
     others = nested(truth, probs, part, space, method)
@@ -71,12 +71,6 @@ def tune(
 
 
 def _check(predictions: Predictions) -> None:
-    if predictions.probs is None:
-        raise MaskkitError(
-            f"{predictions.name} has no probabilities to tune",
-            why="a submission holds answers only",
-            fix="give Parquet from `maskkit predict --oof`, or a CSV with a probability column per class",
-        )
     if "decision" in predictions.adjusted:
         raise MaskkitError(
             f"{predictions.name} went through a decision before",

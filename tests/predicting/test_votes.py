@@ -114,15 +114,6 @@ def test_refuses_votes_that_cannot_be_counted() -> None:
         hard_vote(answers, classes=2, weights=[1])
     with pytest.raises(MaskkitError, match="cannot weigh 2 models"):
         hard_vote(answers, classes=2, weights=[1, np.nan])
-    with pytest.raises(MaskkitError, match="shapes"):
-        hard_vote(answers, classes=2, probs=np.ones((2, 3, 3)))
-
-
-@pytest.mark.parametrize("row", [[0.5, 0.4], [1.5, -0.5], [np.nan, 1.0]])
-def test_refuses_rows_that_are_no_probabilities(row: list[float]) -> None:
-    probs = np.array([[[0.5, 0.5]], [row]])
-    with pytest.raises(MaskkitError, match="row 0 of model 2"):
-        soft_vote(probs)
 
 
 def test_long_files_are_voted_on_like_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.options.train_options import Vote
-from maskkit.predicting.consensus import agreed
+from maskkit.predicting.adjustments import agreed
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.ensemble import AfterVote, Ensemble, Fit, ensemble
 

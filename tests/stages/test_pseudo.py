@@ -167,7 +167,7 @@ def test_photos_of_the_manifest_itself_get_their_target_in_place(labels: Manifes
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"probs": None}, "holds no probabilities"),
+        ({"probs": None}, "has answers only"),
         ({"classes": ("a", *HOME.names[1:])}, "have different classes"),
         ({"path": pa.chunked_array([[f"x{row}" for row in range(PHOTOS)]])}, "28 photos that are not in"),
     ],

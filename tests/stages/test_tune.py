@@ -121,7 +121,7 @@ def test_refuses_what_was_decided_and_what_has_no_probabilities(folds: Manifest)
     once = with_decision(predictions, Decision.make(folds.space, [], method="age"))
     with pytest.raises(MaskkitError, match="went through a decision before"):
         tune(folds, once, method="age")
-    with pytest.raises(MaskkitError, match="no probabilities to tune"):
+    with pytest.raises(MaskkitError, match="has answers only"):
         tune(folds, replace(predictions, probs=None), method="age")
 
 
