@@ -115,7 +115,7 @@ TECHNIQUES: list[tuple[choices.Table, Mapping[str, Any], set[str]]] = [
     (techniques.HEADS, HEADS, set()),
     (techniques.SAMPLERS, SAMPLERS, set()),
     (techniques.AUGMENTATIONS, AUGMENTATIONS, set()),
-    (techniques.MIXES, MIXES, set()),
+    (techniques.MIXES, MIXES, {"partner"}),
     (techniques.OPTIMIZERS, OPTIMIZERS, {*GROUPED, *OF_THE_LOOP}),
     (techniques.SCHEDULES, SCHEDULES, {"stop"}),
     (techniques.CONSISTENCIES, {"none": None, **CONSISTENCIES}, {"weight", "ratio", "strong", "annealing"}),
