@@ -23,20 +23,15 @@ MOST_CLASSES = 2**15 - 1
 
 @dataclass(frozen=True)
 class Factor:
-    """One attribute of a photo, either named in a column or cut from a number.
+    """One attribute of a photo, either named in a column or cut from a number."""
 
-    Args:
-        name: The factor's name, and of the column it is read from.
-        levels: Its values in order.
-        cuts: For a number: where each level but the first begins, ascending. A value equal to a
-            cut belongs to the level above it. Empty for a categorical factor.
-        personal: Whether all photos of a person share its level, as with gender and age. It changes no
-            class, so artifacts that differ in it alone still belong together.
-    """
-
-    name: str
-    levels: tuple[str, ...]
+    name: str  # the factor's name, and of the column it is read from
+    levels: tuple[str, ...]  # its values in order
+    # For a number: where each level but the first begins, ascending. A value equal to a cut belongs to the
+    # level above it. Empty for a categorical factor.
     cuts: tuple[float, ...] = ()
+    # Whether all photos of a person share its level, as with gender and age. It changes no class, so
+    # artifacts that differ in it alone still belong together.
     personal: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:

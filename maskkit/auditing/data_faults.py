@@ -48,7 +48,7 @@ def duplicates_inside(manifest: Manifest, pairs: Duplicates) -> Iterator[Finding
 
     Args:
         manifest: With `fold` or without.
-        pairs: Of its rows.
+        pairs: Pairs of its rows.
     """
     pairs = pairs.take(pairs.differ(manifest.known_people) | (pairs.bits <= COPY_WITHIN))
     folds = manifest.folds if manifest.has("fold") else np.full(len(manifest), NOT_IN_SPLIT)
@@ -87,7 +87,7 @@ def duplicates_against(
 
     Args:
         manifest: Whose rows come first among the photos.
-        pairs: Of all photos, those of each manifest following the ones before.
+        pairs: Pairs of all photos, those of each manifest following the ones before.
         others: The other manifests, in their order.
     """
     starts = np.cumsum([len(manifest), *map(len, others)])

@@ -50,27 +50,16 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One thing that is wrong."""
 
-    Args:
-        kind: One of KINDS.
-        severity: `high` spoils results, `medium` probably does, `low` is worth a look.
-        evidence: What was seen, in words.
-        person: Whose photos are meant, if known.
-        row: The photo's row in the manifest; None if all photos of the person are meant.
-        other: Path of the other photo, of a duplicate.
-        proposal: What would be right, where that is known.
-        confidence: Orders findings of one kind, from 0 to 1.
-    """
-
-    kind: str
-    severity: Severity
-    evidence: str
-    person: str | None = None
-    row: int | None = None
-    other: str | None = None
-    proposal: Proposal | None = None
-    confidence: float = 1.0
+    kind: str  # one of KINDS
+    severity: Severity  # `high` spoils results, `medium` probably does, `low` is worth a look
+    evidence: str  # what was seen, in words
+    person: str | None = None  # whose photos are meant, if known
+    row: int | None = None  # the photo's row in the manifest; None if all photos of the person are meant
+    other: str | None = None  # path of the other photo, of a duplicate
+    proposal: Proposal | None = None  # what would be right, where that is known
+    confidence: float = 1.0  # orders findings of one kind, from 0 to 1
 
     @property
     def is_leak(self) -> bool:

@@ -27,24 +27,17 @@ FAR = 1.0
 
 @dataclass(frozen=True)
 class ConfidentLearning:
-    """Labels beside the probabilities of models that have not seen the examples.
+    """Labels beside the probabilities of models that have not seen the examples."""
 
-    Args:
-        given: The label, (n,), -1 where unknown.
-        likely: The most probable class, (n,).
-        own: Probability of the given label, (n,), NaN where unknown.
-        other: Probability of the likely class, (n,).
-        sureness: The same as a share of the mean probability of that class among those labelled
-            with it, (n,); NaN if there are none.
-        distance: How far the probable classes are from the given one on average, (n,), in steps;
-            for classes without an order, the probability of any other.
-    """
-
-    given: NDArray[np.int64]
-    likely: NDArray[np.int64]
-    own: NDArray[np.float64]
-    other: NDArray[np.float64]
+    given: NDArray[np.int64]  # the label, (n,), -1 where unknown
+    likely: NDArray[np.int64]  # the most probable class, (n,)
+    own: NDArray[np.float64]  # probability of the given label, (n,), NaN where unknown
+    other: NDArray[np.float64]  # probability of the likely class, (n,)
+    # The same as a share of the mean probability of that class among those labelled with it, (n,); NaN if
+    # there are none.
     sureness: NDArray[np.float64]
+    # How far the probable classes are from the given one on average, (n,), in steps; for classes without an
+    # order, the probability of any other.
     distance: NDArray[np.float64]
 
     def suspect(self, least: float) -> NDArray[np.bool_]:
@@ -66,7 +59,7 @@ def confident_learning(
     are not suspected wholesale.
 
     Args:
-        probs: Of models that have not seen the example, (n, classes), rows sum to 1.
+        probs: Probabilities of models that have not seen the example, (n, classes), rows sum to 1.
         given: The labels, (n,), -1 where unknown.
         is_ordered: Whether class 2 is further from 0 than 1 is.
     """
@@ -90,7 +83,7 @@ def of_person(probs: NDArray[np.floating], person: NDArray[np.int64], people: in
     A person without photos gets equal probabilities.
 
     Args:
-        probs: Of each photo, (photos, classes).
+        probs: Probabilities of each photo, (photos, classes).
         person: Whose photo it is, (photos,), -1 if nobody's.
         people: Number of people.
     """
@@ -110,23 +103,15 @@ def of_factor(probs: NDArray[np.floating], shape: tuple[int, ...], factor: int) 
 
 @dataclass(frozen=True)
 class FactorPredictions:
-    """One factor, and what out-of-fold models predict for it.
+    """One factor, and what out-of-fold models predict for it."""
 
-    Args:
-        manifest: With the labels.
-        factor: One of the label space.
-        probs: Of its levels, (rows, levels).
-        given: Its level in each row, (rows,), -1 where it is unknown or was not predicted.
-        joint: Whether the joint class of each row is suspect, (rows,), which makes a finding severe.
-        sureness: From which on a label is suspect.
-    """
-
-    manifest: Manifest
-    factor: Factor
-    probs: NDArray[np.float64]
-    given: NDArray[np.int64]
+    manifest: Manifest  # with the labels
+    factor: Factor  # one of the label space
+    probs: NDArray[np.float64]  # of its levels, (rows, levels)
+    given: NDArray[np.int64]  # its level in each row, (rows,), -1 where it is unknown or was not predicted
+    # Whether the joint class of each row is suspect, (rows,), which makes a finding severe.
     joint: NDArray[np.bool_]
-    sureness: float
+    sureness: float  # from which on a label is suspect
 
     def odds(self, found: ConfidentLearning, one: int) -> str:
         """Say how probable both levels are."""

@@ -27,90 +27,54 @@ class DuplicatePair:
 
 @dataclass(frozen=True)
 class DuplicatePairs:
-    """Pairs of one kind, such as those across people.
+    """Pairs of one kind, such as those across people."""
 
-    Args:
-        name: What they have in common.
-        exact: Pairs of files with the same bytes.
-        near: Other pairs.
-        named: Some of them, the exact ones first, then the nearest.
-    """
-
-    name: str
-    exact: int
-    near: int
-    named: tuple[DuplicatePair, ...]
+    name: str  # what they have in common
+    exact: int  # pairs of files with the same bytes
+    near: int  # other pairs
+    named: tuple[DuplicatePair, ...]  # some of them, the exact ones first, then the nearest
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Photos that are there more than once.
+    """Photos that are there more than once."""
 
-    Args:
-        kinds: All pairs, then those inside one person, across people, and so on.
-        groups: Sets of photos that are linked by pairs.
-        photos: Photos in these sets.
-    """
-
-    kinds: tuple[DuplicatePairs, ...]
-    groups: int
-    photos: int
+    kinds: tuple[DuplicatePairs, ...]  # all pairs, then those inside one person, across people, and so on
+    groups: int  # sets of photos that are linked by pairs
+    photos: int  # photos in these sets
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What the files are like.
+    """What the files are like."""
 
-    Args:
-        look: What can be read.
-        half: Whether JPEGs were decoded at half their size.
-        faults: Path of each photo that cannot be read, and why.
-        twins: Exact and near duplicates.
-    """
-
-    look: PhotoProperties
-    half: bool
-    faults: tuple[tuple[str, str], ...]
-    twins: Twins
+    look: PhotoProperties  # what can be read
+    half: bool  # whether JPEGs were decoded at half their size
+    faults: tuple[tuple[str, str], ...]  # path of each photo that cannot be read, and why
+    twins: Twins  # exact and near duplicates
 
 
 @dataclass(frozen=True)
 class Eda:
-    """What a set of photos is made of.
+    """What a set of photos is made of."""
 
-    Args:
-        name: Of the set.
-        photos: How many there are.
-        labelled: Photos whose class is known.
-        people: Of known identity; None if no person is known.
-        alone: Photos without a known person; each counts as a person where people are counted.
-        per_person: Number of photos of a person, and how many people have it, ascending.
-        classes: People and photos by class; None if no class is known.
-        factors: The same by factor, of which a level is known.
-        tables: The same by pairs of factors.
-        traits: Factors that do not vary within people.
-        ages: Of numeric factors.
-        rare: Combinations of levels that few people have; None if no level is known.
-        left_out: Photos that are no part of the set because `label` found them missing or broken, and why.
-        folds: Photos and people by fold; None without a split.
-        pictures: What the files are like; None if they were not looked at.
-    """
-
-    name: str
-    photos: int
-    labelled: int
-    people: int | None
-    alone: int
+    name: str  # of the set
+    photos: int  # how many there are
+    labelled: int  # photos whose class is known
+    people: int | None  # of known identity; None if no person is known
+    alone: int  # photos without a known person; each counts as a person where people are counted
+    # Number of photos of a person, and how many people have it, ascending.
     per_person: tuple[tuple[int, int], ...]
-    classes: Distribution | None
-    factors: tuple[Distribution, ...]
-    tables: tuple[Distribution, ...]
-    traits: tuple[str, ...]
-    ages: tuple[Ages, ...]
-    rare: Rare | None
+    classes: Distribution | None  # people and photos by class; None if no class is known
+    factors: tuple[Distribution, ...]  # the same by factor, of which a level is known
+    tables: tuple[Distribution, ...]  # the same by pairs of factors
+    traits: tuple[str, ...]  # factors that do not vary within people
+    ages: tuple[Ages, ...]  # of numeric factors
+    rare: Rare | None  # combinations of levels that few people have; None if no level is known
+    # Photos that are no part of the set because `label` found them missing or broken, and why.
     left_out: tuple[tuple[str, str], ...]
-    folds: Distribution | None
-    pictures: Pictures | None
+    folds: Distribution | None  # photos and people by fold; None without a split
+    pictures: Pictures | None  # what the files are like; None if they were not looked at
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

@@ -20,73 +20,46 @@ MOST_CELLS = 200_000  # combinations of levels that are counted
 
 @dataclass(frozen=True)
 class Group:
-    """The photos of one class, level or combination, and the people on them.
+    """The photos of one class, level or combination, and the people on them."""
 
-    Args:
-        name: Of the class, the level, or the levels joined by `/`.
-        photos: How many there are.
-        people: Who has one or more of them; a photo of an unknown person counts as a person.
-        effective_photos: Their effective number (Cui et al. 2019, https://arxiv.org/abs/1901.05555,
-            equation 2): the hundredth photo of a class says less that is new than the first.
-        effective_people: The same of the people.
-        photo_imbalance: Photos of the largest group over photos of this one; None if it has none.
-        people_imbalance: The same of the people.
-    """
-
-    name: str
-    photos: int
-    people: int
+    name: str  # of the class, the level, or the levels joined by `/`
+    photos: int  # how many there are
+    people: int  # who has one or more of them; a photo of an unknown person counts as a person
+    # Their effective number (Cui et al. 2019, https://arxiv.org/abs/1901.05555, equation 2): the hundredth
+    # photo of a class says less that is new than the first.
     effective_photos: float
-    effective_people: float
-    photo_imbalance: float | None
-    people_imbalance: float | None
+    effective_people: float  # the same of the people
+    photo_imbalance: float | None  # photos of the largest group over photos of this one; None if it has none
+    people_imbalance: float | None  # the same of the people
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """How photos and people spread over groups.
+    """How photos and people spread over groups."""
 
-    Args:
-        name: What the groups are levels of: `class`, a factor, or factors joined by ` x `.
-        groups: In the order of their levels.
-        shape: Number of levels of each factor; more than one is a table, the last the fastest.
-        unknown_photos: Photos of no group, because something about them is not known.
-    """
-
-    name: str
-    groups: tuple[Group, ...]
-    shape: tuple[int, ...]
-    unknown_photos: int
+    name: str  # what the groups are levels of: `class`, a factor, or factors joined by ` x `
+    groups: tuple[Group, ...]  # in the order of their levels
+    shape: tuple[int, ...]  # number of levels of each factor; more than one is a table, the last the fastest
+    unknown_photos: int  # photos of no group, because something about them is not known
 
 
 @dataclass(frozen=True)
 class Combination:
-    """A combination of levels that few people have.
+    """A combination of levels that few people have."""
 
-    Args:
-        levels: Level names by factor.
-        people: Who has it.
-        photos: How many show it.
-    """
-
-    levels: tuple[tuple[str, str], ...]
-    people: int
-    photos: int
+    levels: tuple[tuple[str, str], ...]  # level names by factor
+    people: int  # who has it
+    photos: int  # how many show it
 
 
 @dataclass(frozen=True)
 class Rare:
-    """Combinations of levels that fewer than `under` people have.
+    """Combinations of levels that fewer than `under` people have."""
 
-    Args:
-        under: How many people are enough.
-        factors: Combinations of so many factors at most were counted; all, unless there are very many.
-        found: Few factors before more, few people before more. Combinations that nobody has are left out
-            if they contain a smaller one that nobody has.
-    """
-
-    under: int
-    factors: int
+    under: int  # how many people are enough
+    factors: int  # combinations of so many factors at most were counted; all, unless there are very many
+    # Few factors before more, few people before more. Combinations that nobody has are left out if they
+    # contain a smaller one that nobody has.
     found: tuple[Combination, ...]
 
 
@@ -102,7 +75,7 @@ def distribution(
 
     Args:
         name: What the groups are of.
-        names: Of the groups.
+        names: Names of the groups.
         code: The group of each photo, below 0 if unknown, (photos,).
         person: The person of each photo, as a code from 0, (photos,).
         shape: Number of levels of each factor that the groups are made of.

@@ -24,35 +24,23 @@ MOST_EXTREME = 8
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many values lie in each range.
+    """How many values lie in each range."""
 
-    Args:
-        edges: From the least to the largest, ascending, (bars + 1,); a value equal to an edge lies above it,
-            but for the last.
-        counts: (bars,); the first and the last also count what lies beyond them.
-    """
-
+    # From the least to the largest, ascending, (bars + 1,); a value equal to an edge lies above it, but for
+    # the last.
     edges: tuple[float, ...]
-    counts: tuple[int, ...]
+    counts: tuple[int, ...]  # (bars,); the first and the last also count what lies beyond them
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One property of the photos.
+    """One property of the photos."""
 
-    Args:
-        name: Of the property.
-        mean: Over the photos.
-        std: Standard deviation over the photos.
-        quantiles: By QUANTILES.
-        histogram: Of all photos.
-    """
-
-    name: str
-    mean: float
-    std: float
-    quantiles: tuple[float, ...]
-    histogram: Histogram
+    name: str  # of the property
+    mean: float  # over the photos
+    std: float  # standard deviation over the photos
+    quantiles: tuple[float, ...]  # by QUANTILES
+    histogram: Histogram  # of all photos
 
     @property
     def is_constant(self) -> bool:
@@ -66,20 +54,13 @@ class Spread:
 
 @dataclass(frozen=True)
 class Ages:
-    """A numeric factor, such as age.
+    """A numeric factor, such as age."""
 
-    Args:
-        name: Of the factor.
-        cuts: Where its levels begin.
-        people: Histogram over people, by their first photo; every cut is an edge.
-        photos: Histogram over photos, of the same edges.
-        near: For each cut, how many people are less than `NEAR` below it, and at or less than that above.
-    """
-
-    name: str
-    cuts: tuple[float, ...]
-    people: Histogram
-    photos: Histogram
+    name: str  # of the factor
+    cuts: tuple[float, ...]  # where its levels begin
+    people: Histogram  # histogram over people, by their first photo; every cut is an edge
+    photos: Histogram  # histogram over photos, of the same edges
+    # For each cut, how many people are less than `NEAR` below it, and at or less than that above.
     near: tuple[tuple[int, int], ...]
 
 
@@ -107,8 +88,8 @@ def ages(
     """Describe a numeric factor.
 
     Args:
-        name: Of the factor.
-        numbers: Of each photo, NaN if unknown, (photos,).
+        name: Name of the factor.
+        numbers: Numbers of each photo, NaN if unknown, (photos,).
         person: The person of each photo, as a code from 0, (photos,).
         cuts: Where its levels but the first begin.
 
@@ -143,24 +124,16 @@ def even_edges(low: float, high: float, cuts: Sequence[float]) -> NDArray[np.flo
 
 @dataclass(frozen=True)
 class PhotoProperties:
-    """Properties of readable photos.
+    """Properties of readable photos."""
 
-    Args:
-        photos: How many there are.
-        spreads: Each property over the photos.
-        mean: Per channel, over all pixels, of values from 0 to 1; each photo counts the same.
-        std: Likewise.
-        sizes: Photos by size, `384x512` for 384 wide and 512 high, the most frequent first.
-        formats: Photos by file format and colour mode, likewise.
-        extremes: Photos at the ends, by what they are: `darkest`, ...; the most extreme first.
-    """
-
-    photos: int
-    spreads: tuple[Spread, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    photos: int  # how many there are
+    spreads: tuple[Spread, ...]  # each property over the photos
+    mean: tuple[float, ...]  # per channel, over all pixels, of values from 0 to 1; each photo counts the same
+    std: tuple[float, ...]  # likewise
+    # Photos by size, `384x512` for 384 wide and 512 high, the most frequent first.
     sizes: tuple[tuple[str, int], ...]
-    formats: tuple[tuple[str, int], ...]
+    formats: tuple[tuple[str, int], ...]  # photos by file format and colour mode, likewise
+    # Photos at the ends, by what they are: `darkest`, ...; the most extreme first.
     extremes: dict[str, tuple[str, ...]]
 
 
@@ -198,7 +171,7 @@ def photo_properties(
     """Describe one or more readable photos.
 
     Args:
-        looks: Of the type that `maskkit.imaging.survey` fills in, (photos,).
+        looks: As `maskkit.imaging.survey` finds them, (photos,).
         names: Path of each photo.
         colour: Mean and standard deviation per channel, (3,) each.
     """

@@ -15,22 +15,16 @@ from maskkit.describing.two_sample import TwoSample, auc_of
 
 @dataclass(frozen=True)
 class Difference:
-    """One property in both sets.
+    """One property in both sets."""
 
-    Args:
-        name: Of the property.
-        first, second: Its mean in each set.
-        standardised: Second mean less first, over the root of the mean of both variances (Austin 2009,
-            https://doi.org/10.1080/03610910902859574); above 0.1 without sign is said to matter. None if
-            the property is constant.
-        auc: Share of pairs, one photo of each set, in which the second has the higher value; 0.5 is no
-            difference.
-    """
-
-    name: str
-    first: float
+    name: str  # of the property
+    first: float  # first, second: Its mean in each set
     second: float
+    # Second mean less first, over the root of the mean of both variances (Austin 2009,
+    # https://doi.org/10.1080/03610910902859574); above 0.1 without sign is said to matter. None if the
+    # property is constant.
     standardised: float | None
+    # Share of pairs, one photo of each set, in which the second has the higher value; 0.5 is no difference.
     auc: float
 
 
@@ -45,33 +39,19 @@ class Share:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two sets of photos differ.
+    """How two sets of photos differ."""
 
-    Args:
-        names: Of the two sets.
-        photos: How many each has.
-        faults: How many of them cannot be read.
-        people: Names of people that are in both.
-        differences: Of each property of the photos.
-        sizes: Share of each set by width and height.
-        formats: Share of each set by file format and colour mode.
-        classes: Share of the labelled photos of each set by class; empty if a set has none.
-        duplicates: Photos that are in both sets.
-        two_sample: Whether a classifier tells the sets apart; None if they are too small.
-        half: Whether JPEGs were decoded at half their size.
-    """
-
-    names: tuple[str, str]
-    photos: tuple[int, int]
-    faults: tuple[int, int]
-    people: tuple[str, ...]
-    differences: tuple[Difference, ...]
-    sizes: tuple[Share, ...]
-    formats: tuple[Share, ...]
-    classes: tuple[Share, ...]
-    duplicates: DuplicatePairs
-    two_sample: TwoSample | None
-    half: bool
+    names: tuple[str, str]  # of the two sets
+    photos: tuple[int, int]  # how many each has
+    faults: tuple[int, int]  # how many of them cannot be read
+    people: tuple[str, ...]  # names of people that are in both
+    differences: tuple[Difference, ...]  # of each property of the photos
+    sizes: tuple[Share, ...]  # share of each set by width and height
+    formats: tuple[Share, ...]  # share of each set by file format and colour mode
+    classes: tuple[Share, ...]  # share of the labelled photos of each set by class; empty if a set has none
+    duplicates: DuplicatePairs  # photos that are in both sets
+    two_sample: TwoSample | None  # whether a classifier tells the sets apart; None if they are too small
+    half: bool  # whether JPEGs were decoded at half their size
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

@@ -34,45 +34,31 @@ class NoDifference:
     Where all people are known, they are shuffled over the two sets. Where those of one set are not, a
     classifier meets a person's other photos in training, and distinguishes the sets by who is on them; then
     the set whose people are known is divided by people, who are treated as unknown in one part.
-
-    Args:
-        mean: Over the divisions.
-        highest: Of the divisions.
-        divisions: How many.
-        is_of_one_set: Whether the people of one set are not known.
     """
 
-    mean: float
-    highest: float
-    divisions: int
-    is_of_one_set: bool
+    mean: float  # over the divisions
+    highest: float  # of the divisions
+    divisions: int  # how many
+    is_of_one_set: bool  # whether the people of one set are not known
 
 
 @dataclass(frozen=True)
 class TwoSample:
-    """How well a classifier distinguishes two sets on photos that it has not seen.
+    """How well a classifier distinguishes two sets on photos that it has not seen."""
 
-    Args:
-        auc: Share of pairs, one photo of each set, that it puts in the right order.
-        low, high: 95 % interval over groups; None if the people of a set are not known, or a set is of one.
-        p: Share of such AUCs or higher ones where there is no difference, this one among them; None if it
-            is not known, as no person is. An interval above 0.5 would not do: it knows nothing of
-            how the classifier varies with its training, and so excludes 0.5 too often (in 10 of 80 trials).
-        same: What the AUC is without a difference.
-        photos: Photos tested.
-        groups: Groups of photos (people, near-copies) that were not divided.
-        folds: Folds of the cross-validation.
-        losses: What the AUC loses when a feature is shuffled in the test, the largest first.
-    """
-
-    auc: float
+    auc: float  # share of pairs, one photo of each set, that it puts in the right order
+    # Low, high: 95 % interval over groups; None if the people of a set are not known, or a set is of one.
     low: float | None
     high: float | None
+    # Share of such AUCs or higher ones where there is no difference, this one among them; None if it is not
+    # known, as no person is. An interval above 0.5 would not do: it knows nothing of how the classifier
+    # varies with its training, and so excludes 0.5 too often (in 10 of 80 trials).
     p: float | None
-    same: NoDifference | None
-    photos: int
-    groups: int
-    folds: int
+    same: NoDifference | None  # what the AUC is without a difference
+    photos: int  # photos tested
+    groups: int  # groups of photos (people, near-copies) that were not divided
+    folds: int  # folds of the cross-validation
+    # What the AUC loses when a feature is shuffled in the test, the largest first.
     losses: tuple[tuple[str, float], ...]
 
     @property
@@ -83,21 +69,13 @@ class TwoSample:
 
 @dataclass(frozen=True)
 class Sample:
-    """Photos of two sets.
+    """Photos of two sets."""
 
-    Args:
-        features: Of each photo, (photos,) each.
-        is_second: Whether it is of the second set, (photos,).
-        group: Photos that belong together, people and near-copies, as codes, (photos,).
-        twins: The same of near-copies alone, (photos,).
-        person: Of each photo as a code, -1 if unknown, (photos,).
-    """
-
-    features: Mapping[str, NDArray[np.float64]]
-    is_second: NDArray[np.bool_]
-    group: NDArray[np.int64]
-    twins: NDArray[np.int64]
-    person: NDArray[np.int64]
+    features: Mapping[str, NDArray[np.float64]]  # of each photo, (photos,) each
+    is_second: NDArray[np.bool_]  # whether it is of the second set, (photos,)
+    group: NDArray[np.int64]  # photos that belong together, people and near-copies, as codes, (photos,)
+    twins: NDArray[np.int64]  # the same of near-copies alone, (photos,)
+    person: NDArray[np.int64]  # of each photo as a code, -1 if unknown, (photos,)
 
     def take(self, rows: NDArray[np.int64]) -> Sample:
         """Return these photos."""
@@ -118,7 +96,7 @@ def two_sample(sample: Sample, deal: Deal, *, divisions: int = DIVISIONS, seed: 
         deal: Makes folds.
         divisions: How often to see what the AUC is without a difference; a p can be no smaller than one in
             one more than that.
-        seed: Of every random choice.
+        seed: Seed of every random choice.
     """
     random = np.random.default_rng(seed)
     second, group = sample.is_second, sample.group

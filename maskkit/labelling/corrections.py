@@ -54,7 +54,7 @@ def corrected(table: pa.Table, space: LabelSpace, source: Source) -> pa.Table:
     unless the number is in that level already. What changes nothing leaves a row as it is.
 
     Args:
-        table: Of a manifest that is being made: `path`, `person_id`, each factor, `label`, ...
+        table: Table of a manifest that is being made: `path`, `person_id`, each factor, `label`, ...
         space: The label space.
         source: The CSV.
 

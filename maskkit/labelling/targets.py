@@ -27,15 +27,11 @@ _RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?")  # the minus of -5--
 
 @dataclass(frozen=True)
 class TargetRules:
-    """What is trained on in place of the labels, which are what is scored and stay as they are.
+    """What is trained on in place of the labels, which are what is scored and stay as they are."""
 
-    Args:
-        train_cuts: Where each level but the first begins, per numeric factor, for `target` alone.
-        ignore: What gets weight 0, per factor: level names, or for a number `57` or `57-59`, both ends
-            included.
-    """
-
+    # Where each level but the first begins, per numeric factor, for `target` alone.
     train_cuts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    # What gets weight 0, per factor: level names, or for a number `57` or `57-59`, both ends included.
     ignore: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def applied(self, table: pa.Table, space: LabelSpace) -> pa.Table:

@@ -36,17 +36,13 @@ STATES = {
 
 @dataclass(frozen=True)
 class Listing:
-    """Photos as a source names them, before anything is checked.
+    """Photos as a source names them, before anything is checked."""
 
-    Args:
-        root: The folder that the paths are relative to.
-        columns: `path`, and as far as the source knows them `person_id`, the factors and others;
-            equally long, of any type.
-        missing: Photos that the source promises but does not have: name and what is wrong.
-    """
-
-    root: Path
+    root: Path  # the folder that the paths are relative to
+    # `path`, and as far as the source knows them `person_id`, the factors and others; equally long, of any
+    # type.
     columns: Mapping[str, pa.ChunkedArray]
+    # Photos that the source promises but does not have: name and what is wrong.
     missing: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -62,17 +58,11 @@ def text_column(texts: Iterable[str]) -> pa.ChunkedArray:
 
 @dataclass(frozen=True)
 class PhotoTable:
-    """A table of photos as it was read.
+    """A table of photos as it was read."""
 
-    Args:
-        table: Its columns.
-        root: The folder that its paths are relative to.
-        name: For error texts.
-    """
-
-    table: pa.Table
-    root: Path
-    name: str
+    table: pa.Table  # its columns
+    root: Path  # the folder that its paths are relative to
+    name: str  # for error texts
 
     @property
     def is_training(self) -> bool:

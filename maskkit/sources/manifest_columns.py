@@ -45,7 +45,7 @@ def listed(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
     Args:
         listing: Photos as the source names them.
         space: The classes.
-        name: Of the source, for error texts.
+        name: Name of the source, for error texts.
     """
     rows, given = len(listing), listing.columns
     unknown = pa.chunked_array([pa.nulls(rows, pa.string())])

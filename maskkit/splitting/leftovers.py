@@ -68,20 +68,15 @@ def place_leftovers(
 
 @dataclass(frozen=True)
 class _Leftovers:
-    """Groups yet to be placed, in measures scaled so that the objective is a plain sum of squares.
+    """Groups yet to be placed, in measures scaled so that the objective is a plain sum of squares."""
 
-    Args:
-        features: Photos of each class, all photos, and 1, as shares of their totals, (groups, measures).
-        stratum: One number for each stratifier and stratum, (groups, stratifiers).
-        stratum_feature: Photos as a share of those of the stratum, (groups, stratifiers). As a
-            column per stratum it would be one number among many zeros.
-        kind: (groups,). No two groups of a kind may share a fold.
-    """
-
+    # Photos of each class, all photos, and 1, as shares of their totals, (groups, measures).
     features: NDArray[np.float64]
-    stratum: NDArray[np.int64]
+    stratum: NDArray[np.int64]  # one number for each stratifier and stratum, (groups, stratifiers)
+    # Photos as a share of those of the stratum, (groups, stratifiers). As a column per stratum it would be
+    # one number among many zeros.
     stratum_feature: NDArray[np.float64]
-    kind: NDArray[np.int64]
+    kind: NDArray[np.int64]  # (groups,). No two groups of a kind may share a fold.
 
     def __len__(self) -> int:
         return len(self.features)
@@ -100,17 +95,12 @@ class _Leftovers:
 
 @dataclass(frozen=True)
 class _Folds:
-    """What each fold has beyond its share so far, updated in place.
+    """What each fold has beyond its share so far, updated in place."""
 
-    Args:
-        surplus: In the measures of `_Leftovers`, (folds, measures); negative where a fold lacks.
-        stratum_surplus: The same for strata, (folds, strata).
-        is_taken: Whether a fold has a leftover group of a kind, (kinds, folds).
-    """
-
+    # In the measures of `_Leftovers`, (folds, measures); negative where a fold lacks.
     surplus: NDArray[np.float64]
-    stratum_surplus: NDArray[np.float64]
-    is_taken: NDArray[np.bool_]
+    stratum_surplus: NDArray[np.float64]  # the same for strata, (folds, strata)
+    is_taken: NDArray[np.bool_]  # whether a fold has a leftover group of a kind, (kinds, folds)
 
     def put(self, left: _Leftovers, group: int, fold: int, *, times: int = 1) -> None:
         """Add a group to a fold, or with `times=-1` take it out."""

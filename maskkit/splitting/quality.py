@@ -16,24 +16,16 @@ TABLE = 16  # pairs of a group and a cell, per photo, up to which they are count
 
 @dataclass(frozen=True)
 class FoldQuality:
-    """How people and photos of each class are spread over the folds.
+    """How people and photos of each class are spread over the folds."""
 
-    Args:
-        people: People with a photo of the class held out in the fold, (classes, folds). A person
-            counts once in each class, so these do not add up over classes.
-        photos: Photos of the class held out in the fold, (classes, folds).
-        people_per_fold: People held out in each fold, each counted once, (folds,).
-        ideal: Photos of each class that a fold would hold if all were alike, (classes,).
-        deviation: `images / ideal - 1`, (classes, folds); 0 for a class without photos.
-        size_deviation: The same for all photos of the fold, (folds,).
-    """
-
+    # People with a photo of the class held out in the fold, (classes, folds). A person counts once in each
+    # class, so these do not add up over classes.
     people: NDArray[np.int64]
-    images: NDArray[np.int64]
-    people_per_fold: NDArray[np.int64]
-    ideal: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-    size_deviation: NDArray[np.float64]
+    images: NDArray[np.int64]  # photos of the class held out in the fold, (classes, folds)
+    people_per_fold: NDArray[np.int64]  # people held out in each fold, each counted once, (folds,)
+    ideal: NDArray[np.float64]  # photos of each class that a fold would hold if all were alike, (classes,)
+    deviation: NDArray[np.float64]  # `images / ideal - 1`, (classes, folds); 0 for a class without photos
+    size_deviation: NDArray[np.float64]  # the same for all photos of the fold, (folds,)
 
     @property
     def images_per_fold(self) -> NDArray[np.int64]:

@@ -72,8 +72,8 @@ def of_groups(values: NDArray[Value], group: NDArray[np.int64], groups: int) -> 
     Of equally frequent ones it is the smallest, so that the order of rows does not matter.
 
     Args:
-        values: Of each photo, (photos,).
-        group: Of each photo, 0 to `groups - 1`, each at least once, (photos,).
+        values: Values of each photo, (photos,).
+        group: Group of each photo, 0 to `groups - 1`, each at least once, (photos,).
         groups: Number of groups.
     """
     of_group = np.empty(groups, values.dtype)

@@ -23,21 +23,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FaceCount:
-    """How many faces were found in some of the photos.
+    """How many faces were found in some of the photos."""
 
-    Args:
-        factor: Of whose level these are the photos; empty for all.
-        level: Its name.
-        photos: How many there are.
-        found: How many have a face.
-        misplaced: How many have something that cannot be a portrait's face.
-    """
-
-    factor: str
-    level: str
-    photos: int
-    found: int
-    misplaced: int
+    factor: str  # of whose level these are the photos; empty for all
+    level: str  # its name
+    photos: int  # how many there are
+    found: int  # how many have a face
+    misplaced: int  # how many have something that cannot be a portrait's face
 
     @property
     def share(self) -> float:
@@ -47,17 +39,12 @@ class FaceCount:
 
 @dataclass(frozen=True)
 class Cropped:
-    """The manifest with boxes, and how well that went.
+    """The manifest with boxes, and how well that went."""
 
-    Args:
-        manifest: With the column `box`.
-        tallies: Of all photos first, then of each level of each factor among the labelled ones.
-        milliseconds: Per photo, by the clock.
-    """
-
-    manifest: Manifest
+    manifest: Manifest  # with the column `box`
+    # Of all photos first, then of each level of each factor among the labelled ones.
     tallies: tuple[FaceCount, ...]
-    milliseconds: float
+    milliseconds: float  # per photo, by the clock
 
 
 def crop(manifest: Manifest, *, detector: str = CENTERFACE, score: float = 0.35) -> Cropped:

@@ -36,7 +36,7 @@ def shift(
         first: Such as the training set.
         second: Such as the test set. Label spaces may differ; then classes are not compared.
         half: Decode JPEGs at half their size.
-        seed: Of the cross-validation.
+        seed: Seed of the cross-validation.
         names: What to call the sets.
 
     Raises:
