@@ -98,7 +98,7 @@ class Cache:
         Processes that want them at the same time wait for each other, so that each record is made once.
 
         Args:
-            store: Of which kind.
+            store: Its kind.
             keys: A digest per record, (records, 16); equal keys share a record.
             make: Returns new records for indices into `keys`, a chunk at a time.
             failed: Indices that `make` could not make, which it may add to; what it returns for them is

@@ -32,7 +32,7 @@ def fit_stack(
     Args:
         truth: Class of each photo, (N,).
         probs: Class probabilities of each member, (N, C).
-        fold: Of each photo, photos of a person in one, (N,); what the strength is chosen by.
+        fold: Fold of each photo, photos of a person in one, (N,); what the strength is chosen by.
         grid: Inverse strengths to choose from, ascending; of two that do as well, the stronger.
 
     Raises:

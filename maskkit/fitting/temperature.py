@@ -63,7 +63,7 @@ def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decisi
 
     Args:
         manifest: Holds the truth.
-        predictions: Of all or some of its photos, out-of-fold.
+        predictions: Predictions of all or some of its photos, out-of-fold.
 
     Raises:
         MaskkitError: They have no probabilities or were adjusted, or no photo has a label.

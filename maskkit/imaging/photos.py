@@ -40,8 +40,8 @@ class Photos:
 
     Args:
         files: One per row.
-        preprocess: Of the model.
-        boxes: Of the faces that they are cut to, (rows, 4); None if the model sees whole photos.
+        preprocess: Preprocessing of the model.
+        boxes: Boxes of the faces that they are cut to, (rows, 4); None if the model sees whole photos.
         cache: Where what is computed of them is kept, if it is.
         cached: Their pixels, if they were decoded before; else each is decoded whenever it is wanted.
         faults: Where it is noted what is wrong with a row that cannot be decoded, which then is black.
@@ -160,7 +160,7 @@ def open_photos(
 
     Args:
         manifest: Names them.
-        preprocess: Of the model.
+        preprocess: Preprocessing of the model.
         faults: Where to note, by row, what is wrong with photos that cannot be decoded, now or when
             they are wanted. None to raise, which with a cache names all of them.
 

@@ -163,7 +163,7 @@ def epoch_rows(
 
     Args:
         rows: All that may be trained on, (N,), each once.
-        random: Of the epoch; decides all.
+        random: Random numbers of the epoch.
         classes: The class of every row of the manifest.
         people: The person of every row of the manifest; needed by undersampling only.
         undersampled: What is left out, one after the other.

@@ -49,7 +49,7 @@ def heats(
         pixels: The photos, (N, height, width, 3).
         prepare: From a batch of pixels to what the model takes.
         classes: Lists of a class per photo, (N,) each.
-        name: Of the model, for error texts.
+        name: Name of the model, for error texts.
 
     Raises:
         MaskkitError: The model has no feature map that lies over the photo.

@@ -58,8 +58,8 @@ class Members:
     """The models of a prediction.
 
     Args:
-        checkpoints: Of one label space.
-        precisions: Of each.
+        checkpoints: Checkpoints of one label space.
+        precisions: Precisions of each.
         inference: With device and runtime resolved.
     """
 

@@ -35,7 +35,7 @@ class ProgressFile:
 
     Args:
         path: The file; None to keep nothing.
-        record: Of the run.
+        record: Record of the run.
         every: Rows that are gathered before they are written.
     """
 

@@ -39,7 +39,7 @@ def folds_to_train(
 
     Args:
         manifest: With folds.
-        predictions: Of photos without labels.
+        predictions: Predictions of photos without labels.
         allow_leak: Return -1 for what no fold may train on, instead of refusing it.
 
     Raises:

@@ -67,7 +67,7 @@ def evaluation_report(
         manifest: Name of the manifest scored.
         predictions: Name of the predictions scored.
         curves: Charts to show, such as the score over epochs.
-        pictures: Of the worst mistakes, by path.
+        pictures: Pictures of the worst mistakes, by path.
     """
     scores = found.scores
     sections = [

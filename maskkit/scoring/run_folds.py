@@ -89,7 +89,7 @@ def same_folds(
     out of training that were not in the other; so one's held-out people may be some of the other's.
 
     Args:
-        people: Of each run, as `held_out` returns it.
+        people: People of each run, as `held_out` returns it.
         manifests: Digests of the manifests that each run was trained on.
     """
     if all(manifests) and len(frozenset.union(*manifests)) == 1:

@@ -34,7 +34,7 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], *, title:
 
     Args:
         confusion: Counts (C, C), C at most MOST_CLASSES.
-        names: Of the classes.
+        names: Names of the classes.
         title: One line above.
     """
     classes = len(names)

@@ -33,8 +33,8 @@ class NoAverage:
         """Take note of the end of an epoch, before it is scored.
 
         Args:
-            number: Of the epoch, from 1.
-            epochs: Of the whole run.
+            number: Number of the epoch, from 1.
+            epochs: Epochs of the whole run.
             images: The training photos once more, (N, 3, H, W) each, on the model's device. They are iterated
                 over only where batch norm needs them; under autocast, call all of this under autocast.
         """
@@ -141,7 +141,7 @@ def measure_batch_norm(model: nn.Module, images: Iterable[Tensor]) -> None:
 
     Args:
         model: It is left in evaluation mode.
-        images: Of each batch, (N, 3, H, W).
+        images: Images of each batch, (N, 3, H, W).
     """
     update_bn(images, _OnlyNormsTrain(model).eval())
 

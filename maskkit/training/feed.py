@@ -33,9 +33,9 @@ class Batch:
     Args:
         images: As the network takes them, (N, 3, H, W) or (N, F).
         target: Towards what.
-        weight: Of each example, (N,).
-        views: Of other photos without labels, a weak and a strong one, (M, 3, H, W) each; M is a multiple
-            of N. None if there are none.
+        weight: Weight of each example, (N,).
+        views: Views of other photos without labels, a weak and a strong one, (M, 3, H, W) each; M is a
+            multiple of N. None if there are none.
     """
 
     images: Tensor

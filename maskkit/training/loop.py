@@ -29,10 +29,10 @@ class Learner:
         heads: The model's; None for timm's own classifier.
         criterion: The losses of labelled photos.
         consistency: What photos without labels add.
-        optimizer: Of the model's parameters.
-        scaler: Of gradients in float16; in other precisions it does nothing.
-        schedule: Of the optimizer's rates.
-        average: Of the weights.
+        optimizer: Optimizer of the model's parameters.
+        scaler: Scaler of gradients in float16; in other precisions it does nothing.
+        schedule: Schedule of the optimizer's rates.
+        average: Average of the weights.
         precision: In which the network computes.
         clip: Largest norm of the gradient; 0 for any.
         accumulate: Parts in which a batch is computed, for less memory.

@@ -26,8 +26,8 @@ class Curve:
     """What a range test saw, one value per step.
 
     Args:
-        rates: Of the steps, each a constant factor above the one before.
-        losses: Of the batch of each step, before the step.
+        rates: Rates of the steps, each a constant factor above the one before.
+        losses: Losses of the batch of each step, before the step.
         smoothed: Their moving average.
         suggestion: A highest rate for training, of two digits.
         rule: How the suggestion follows from the curve, in words.

@@ -40,8 +40,8 @@ def smote(features: Floats, classes: Classes, *, neighbors: int = 5, seed: int =
     with few neighbours most lines join two photos of one person.
 
     Args:
-        features: Of the rows trained on, (N, F).
-        classes: Of each row, (N,).
+        features: Features of the rows trained on, (N, F).
+        classes: Classes of each row, (N,).
         neighbors: How many nearest neighbours there are to choose from.
         seed: Decides which is chosen, and where on the line.
 

@@ -44,7 +44,7 @@ class Unfreezing:
         model: A timm model. Nothing is changed before the first epoch, and what does not require a gradient
             by now never will.
         choice: The name of a plan of `FREEZES`, with its settings.
-        epochs: Of the whole run.
+        epochs: Epochs of the whole run.
 
     Raises:
         MaskkitError: So few epochs that a part would never learn, or the model does not tell its stages.
@@ -67,7 +67,7 @@ class Unfreezing:
         """Freeze and unfreeze for an epoch.
 
         Args:
-            number: Of the epoch, from 1; those before do not matter.
+            number: Number of the epoch, from 1; those before do not matter.
 
         Call it after `model.train()`, since it puts what is frozen into evaluation mode again.
         """

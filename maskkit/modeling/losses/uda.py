@@ -21,7 +21,7 @@ def uda(
     Args:
         weak: Logits of the weak view, float (M, C). The loss is computed in float32 whatever they are.
         strong: Logits of the strong view of the same photos, float (M, C).
-        temperature: Of the weak view's softmax; below 1 sharpens.
+        temperature: Temperature of the weak view's softmax; below 1 sharpens.
         threshold: Probability above which an answer counts, 0 to 1.
 
     Returns:
