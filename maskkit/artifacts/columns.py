@@ -23,11 +23,9 @@ Value = TypeVar("Value", np.float64, np.int64)
 def encoded(column: pa.ChunkedArray | pa.Array) -> tuple[Integers, pa.Array]:
     """Number the values of a column, so that `values[codes[i]]` is what row `i` holds.
 
-    Args:
-        column: Of any type that can be compared; a dictionary keeps its own numbers.
-
     Returns:
-        Codes (rows,), -1 for null, and the values they stand for, each once.
+        Codes (rows,), -1 for null, and the values they stand for, each once; a dictionary keeps its own
+        numbers.
     """
     import pyarrow.compute as pc
 

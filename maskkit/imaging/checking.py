@@ -20,11 +20,7 @@ BLOCK = 10_000  # photos waiting for a thread; each takes a kilobyte, and there 
 
 
 def check_photos(root: Path, names: pa.ChunkedArray) -> tuple[dict[str, str], str]:
-    """Decode every photo, and digest what was read.
-
-    Args:
-        root: The folder that the photos are in.
-        names: The path of each below it.
+    """Decode every photo below a folder, and digest what was read.
 
     Returns:
         What is wrong with each photo that cannot be used, by name; and the sha256 of the list of

@@ -121,13 +121,10 @@ def window(
     photo is shrunk around the face until it fits.
 
     Args:
-        face: x0, y0, x1, y1 as fractions of width and height.
+        face: x0, y0, x1, y1 as fractions of width and height, as is what is returned.
         margin: Share of the box's width and height that is added on each side.
         shape: Height and width of the model's input, in pixels.
         photo: Height and width of the photo, in pixels.
-
-    Returns:
-        x0, y0, x1, y1 as fractions of width and height.
     """
     ratio = shape[1] / shape[0] * photo[0] / photo[1]  # of a window's width to its height, as fractions
     x0, y0, x1, y1 = face

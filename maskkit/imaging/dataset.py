@@ -120,9 +120,6 @@ def batches(
         workers: Threads that prepare the next batches; with 0 each is prepared when it is wanted.
         pin_memory: Make batches ready for an asynchronous copy to a GPU.
         parts: Only these batches, of those that `even_parts` names; None for all.
-
-    Raises:
-        MaskkitError: A photo cannot be decoded.
     """
 
     def make(part: slice) -> Batch:

@@ -99,11 +99,8 @@ def load(
     Against decoding whole and resizing with Pillow's bicubic filter, 384x512 photos at 128x96 differ
     by 0.6 of 255 on average and by 6 in one of a thousand values (benchmarks/pipeline.py).
 
-    Args:
-        file: The photo, or its open file.
-        preprocess: Of the model.
-        box: Of the face, for a model that sees photos cut to it; None for the model's fallback.
-        name: What errors call an open file.
+    `box` is that of the face, for a model that sees photos cut to it; None for the model's fallback. `name`
+    is what errors call an open file.
     """
     height, width = preprocess.height, preprocess.width
     shown = partial(_shown, preprocess, box)

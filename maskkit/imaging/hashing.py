@@ -49,16 +49,12 @@ def _above_median(frequencies: NDArray[Any], side: int) -> Hashes:
 
 
 def near_pairs(coarse: Hashes, fine: Hashes) -> tuple[Pairs, NDArray[np.int64]]:
-    """Find the pairs of photos that nearly look alike.
+    """Find the pairs of photos that nearly look alike, by their hashes (photos,) and (photos, FINE_WORDS).
 
     Candidates come from an index of four bands of 16 bits (Norouzi et al. 2012, "Fast search in
     Hamming space with multi-index hashing"): within 7 bits, some band differs in at most one. All
     pairs within 7 bits are found, and those within 8 that do not differ by two bits in every band.
     Of photos with the same hashes each is paired with the first only.
-
-    Args:
-        coarse: (photos,).
-        fine: (photos, FINE_WORDS).
 
     Returns:
         Pairs of rows in ascending order, and in how many of 256 bits they differ, (pairs,).

@@ -26,10 +26,8 @@ INK, PAPER = (30, 30, 30), (255, 255, 255)
 def contact_sheet(images: Tensor, captions: Sequence[str], preprocess: Preprocess) -> bytes:
     """Draw photos as the network is given them, and a caption under each, as a PNG.
 
-    Args:
-        images: Normalised, (N, 3, H, W), on any device; from one batch or several.
-        captions: One per photo; long lines are wrapped.
-        preprocess: How the photos were normalised, which is undone.
+    The images are normalised, (N, 3, H, W), on any device, from one batch or several; that is undone. Long
+    lines of a caption are wrapped.
     """
     data = io.BytesIO()
     draw_sheet(pixels_of(images, preprocess), captions).save(data, "PNG", optimize=True)

@@ -108,12 +108,10 @@ def joined(surveys: Sequence[Survey]) -> Survey:
 
 
 def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
-    """Read and decode every photo, on all cores.
+    """Read and decode every photo, on all cores; JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
 
-    Args:
-        files: The photos.
-        scale: Decode JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size. Light and colour change little;
-            sharpness and hashes can only be compared with those at the same scale.
+    At a smaller scale light and colour change little; sharpness and hashes can only be compared with those at
+    the same scale.
     """
     keep_freed_memory()
     properties = np.zeros(len(files), PROPERTIES)

@@ -19,12 +19,7 @@ DIRECTIONS: Final = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 def to_input(pixels: Tensor, preprocess: Preprocess, device: torch.device) -> Tensor:
-    """Normalise on the device, to which bytes travel, a quarter of what floats would cost.
-
-    Args:
-        pixels: uint8 (N, height, width, 3).
-        preprocess: Mean and standard deviation per channel.
-        device: Where the model is.
+    """Normalise pixels, uint8 (N, height, width, 3), on the device: bytes travel there, a quarter of floats.
 
     Returns:
         float32 (N, 3, height, width) in channels-last memory order, which costs no copy.

@@ -146,21 +146,14 @@ def parameter_groups(
 
 
 def layer_numbers(model: nn.Module, *, coarse: bool, fix: str) -> dict[str, int]:
-    """Number the layer of each parameter, from 0 at the stem to the highest number at the head.
+    """Number the layer of each parameter, by its name, from 0 at the stem to the highest number at the head.
 
-    The layers are those of timm's `group_matcher`. What it does not name (a final norm, the pooling, a new
-    head) is the last layer, and the head is that in any case.
-
-    Args:
-        model: A timm model.
-        coarse: Layers are whole stages instead of single blocks; some models know one division only.
-        fix: What to do if the layers are not known, for the message.
-
-    Returns:
-        The number of each parameter's layer, by the parameter's name.
+    The layers are those of timm's `group_matcher`: whole stages if `coarse`, else single blocks; some
+    models know one division only. What it does not name (a final norm, the pooling, a new head) is the last
+    layer, and the head is that in any case.
 
     Raises:
-        MaskkitError: The model does not tell its layers.
+        MaskkitError: The model does not tell its layers; `fix` is what to do about it.
     """
     try:
         matcher = model.group_matcher(coarse=coarse)  # type: ignore[operator]  # timm adds it to nn.Module

@@ -70,11 +70,7 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
 
     Weights become channels-last, which features then follow from the first convolution on. Names and values
     of the state are unchanged, copies (such as an EMA) are prepared too, and preparing again does no harm.
-
-    Args:
-        model: One that `autocast(device, precision)` will surround.
-        precision: "float32" or "bfloat16", as from `resolve_precision`.
-        device: Where it will run.
+    `autocast(device, precision)` has to surround the model.
     """
     # torch's own annotation of `to` lacks a device together with a memory format.
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -90,13 +86,8 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
 def compiled(model: nn.Module, device: torch.device, *, backend: str = "inductor") -> nn.Module:
     """Return a compiled view of `model`: the same parameters, under which training steps run faster.
 
-    The model itself, its state and its copies stay as they are; only calls of what is returned are compiled,
-    each size of batch once.
-
-    Args:
-        model: In the layout and precision in which it will be called.
-        device: Where it is.
-        backend: One of torch's.
+    The model, in the layout and precision in which it will be called, its state and its copies stay as they
+    are; only calls of what is returned are compiled, each size of batch once.
 
     Raises:
         MaskkitError: This machine cannot compile, most often for want of a C++ compiler.

@@ -22,15 +22,11 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
     """Return `model` as ONNX that takes normalised `images` (N, 3, H, W), any N, to `logits` (N, classes).
 
     By tracing rather than `dynamo=True`, which takes four times as long (8 s against 2 for
-    tf_efficientnet_lite0) and writes the paths of this machine's Python into the file.
-
-    Args:
-        model: In evaluation mode, on the CPU.
-        size: Height and width in pixels, which the graph is tied to.
-        name: Of the model, for error texts.
+    tf_efficientnet_lite0) and writes the paths of this machine's Python into the file. The model is in
+    evaluation mode and on the CPU; the graph is tied to its height and width.
 
     Raises:
-        MaskkitError: The model has a step that ONNX does not know.
+        MaskkitError: The model, which the error calls `name`, has a step that ONNX does not know.
     """
     images = random_photos(size, count=2).contiguous()
     try:

@@ -23,12 +23,9 @@ TOLERANCE = 1e-4  # of the largest logit: float32 rounds to 6e-8, and deep model
 def folded(model: nn.Module, images: Tensor) -> nn.Module:
     """Return a copy for inference in which convolutions have swallowed the batch norms that follow them.
 
-    Which norm follows which convolution is seen by running the model, not guessed from names. The copy
-    has to give the logits of the original; else it is a plain copy.
-
-    Args:
-        model: Any model; it is left as it is.
-        images: A few photos on the model's device, float32 (N, 3, H, W), normalised.
+    Which norm follows which convolution is seen by running the model on a few photos on its device, float32
+    (N, 3, H, W) and normalised, not guessed from names. The copy has to give the logits of the original;
+    else it is a plain copy.
     """
     plain = deepcopy(model).eval().requires_grad_(requires_grad=False)
     with torch.inference_mode():

@@ -46,12 +46,7 @@ class Backbone:
 
 
 def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbone:
-    """Divide a timm model into what is before its last layer, and the last layer.
-
-    Args:
-        model: Left in evaluation mode.
-        size: Height and width of its photos.
-        dropout: Of the head.
+    """Divide a timm model, left in evaluation mode, into what is before its last layer, and the last layer.
 
     Raises:
         MaskkitError: The model has another ending than one layer on pooled features.

@@ -21,9 +21,8 @@ START = 3.0  # of the exponent: the authors' choice, between 1 (average) and inf
 class GeM(nn.Module):
     """The generalised mean of each channel (equation 3), with one exponent for all that is learnt.
 
-    Args:
-        flatten: Return (N, C) rather than (N, C, 1, 1).
-        input_fmt: "NCHW" or "NHWC", timm's names for where channels are.
+    It returns (N, C) if it is to `flatten`, else (N, C, 1, 1); `input_fmt` is timm's name for where
+    channels are.
     """
 
     def __init__(self, flatten: bool = False, input_fmt: str = "NCHW") -> None:
@@ -50,14 +49,10 @@ POOLS: dict[str, Callable[[bool, str], nn.Module]] = {
 
 
 def set_pool(model: nn.Module, pool: str) -> None:
-    """Change how a timm model pools its last feature map, in place.
-
-    Args:
-        model: With a `SelectAdaptivePool2d`, as most of timm's convolutional models have.
-        pool: "default" for no change, or one of POOLS.
+    """Change how a timm model pools its last feature map, in place, to one of POOLS or "default".
 
     Raises:
-        MaskkitError: The model has no pooling that can be changed.
+        MaskkitError: It has no `SelectAdaptivePool2d`, as most of timm's convolutional models have.
     """
     if pool == DEFAULT:
         return

@@ -114,11 +114,7 @@ def settled(fast: Classifier, exact: Classifier, *, wanted: Tensor, given: Tenso
     which changes an answer only where two classes are closer than that. How close follows from the model
     alone, not from the photos around one: the same photo gets the same logits in every batch.
 
-    Args:
-        fast: In low precision.
-        exact: The same model in float32.
-        wanted: What `exact` makes of random photos, (N, C).
-        given: What `fast` makes of them, (N, C).
+    `wanted` and `given` are what `exact` and `fast` make of the same random photos, (N, C).
     """
     if wanted.shape[1] < 2:
         return fast

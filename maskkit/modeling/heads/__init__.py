@@ -36,18 +36,13 @@ Outputs = Tensor | Mapping[str, Tensor]  # of a model in training: timm's logits
 
 
 class Heads(nn.Module):
-    """One or more parts on the same features.
+    """One or more parts, each of another name, on the same features.
 
-    While training it returns each part's outputs, float (S, N, K) by name (see `HeadPart`). In evaluation it
-    returns joint logits, float (N, C): those of its main part, or the mean of several parts' log
-    probabilities. Auxiliary parts are left out then.
-
-    Args:
-        features: How many there are.
-        choices: The parts, each name once.
-        space: The label space.
-        numbers: Of the rows trained on, for auxiliary parts. They are in the state; to load one, give those
-            that `stored_numbers` finds in it, which decide how many outputs there are.
+    While training it returns each part's outputs, float (S, N, K) by name (see `HeadPart`). In evaluation
+    it returns joint logits, float (N, C): those of its main part, or the mean of several parts' log
+    probabilities. Auxiliary parts are left out then; they need the numbers of the rows trained on. These
+    are in the state; to load one, give those that `stored_numbers` finds in it, which decide how many
+    outputs there are.
 
     Raises:
         MaskkitError: There is no main part, or no factor that an auxiliary part could learn.
@@ -170,11 +165,7 @@ def attach(
 ) -> nn.Module:
     """Put the chosen parts in the place of a timm model's classifier, unless they are `is_plain`.
 
-    Args:
-        model: Built with `timm_dropout`, and with its weights loaded; it is changed in place, and returned.
-        choices: The parts, each name once.
-        space: The label space.
-        numbers: Of the rows trained on, for auxiliary parts.
+    The model was built with `timm_dropout`, and has its weights; it is changed in place, and returned.
 
     Raises:
         MaskkitError: The classifier is not one linear layer; or as `Heads`.

@@ -64,19 +64,13 @@ class Cosine(Main):
 
 
 def with_margin(cosines: Tensor, target: Tensor, *, margin: float) -> Tensor:
-    """Return the cosines with the target's angle made larger by a margin (equation 3, before the scale).
+    """Return the cosines, (N, C), with the target's angle made larger by a margin (equation 3 without scale).
 
     Past the angle pi - margin, cos(angle + margin) would rise again, and reward what is farthest away. From
     there on, as in the authors' code, the cosine is lowered by margin * sin(margin) instead: it stays below
     what the equation gives, and falls as the angle grows.
 
-    Args:
-        cosines: Between each example and each class, float (N, C).
-        target: The class of each example, int64 (N,).
-        margin: In radians, from 0 to below pi.
-
-    Returns:
-        Float (N, C); only the targets' entries differ from `cosines`.
+    Only the entries of the target, int64 (N,), change. The margin is in radians, from 0 to below pi.
     """
     own = cosines.gather(1, target[:, None])  # (N, 1)
     # The floor keeps the root's gradient finite where features point exactly along their class.

@@ -21,13 +21,10 @@ OrdinalLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits (N, T), reach
 
 
 class Ordinal(HeadPart):
-    """An auxiliary with a logit per threshold of each numeric factor.
+    """An auxiliary with a logit per threshold of each numeric factor, and a loss of each factor.
 
-    Args:
-        layer: From features (N, F) to the logits of all thresholds, factor after factor, (N, thresholds).
-        thresholds: Per factor, ascending, float (T,).
-        loss: Of one factor.
-        weight: Of the sum.
+    The layer takes features (N, F) to the logits of all thresholds, factor after factor, (N, thresholds); the
+    thresholds are ascending, float (T,) per factor.
     """
 
     thresholds: Tensor
@@ -91,13 +88,8 @@ def corn(features: int, numbers: Numbers, *, weight: float = 0.1, step: float = 
 def coral_loss(logits: Tensor, reached: Tensor, known: Tensor) -> Tensor:
     """Cross entropy of all thresholds, each of importance 1 / T: `step` does not change the scale.
 
-    Args:
-        logits: Of having reached each threshold, float32 (N, T).
-        reached: Whether it has been, bool (N, T).
-        known: Whether anything is known of the example, bool (N,).
-
-    Returns:
-        One loss per example, float32 (N,); 0 if nothing is known.
+    Takes the logits of having reached each threshold, float32 (N, T), whether it has been, bool (N, T), and
+    whether anything is known of the example, bool (N,). Returns one loss per example, float32 (N,); 0 if not.
     """
     losses = F.binary_cross_entropy_with_logits(logits, reached.float(), reduction="none")  # (N, T)
     return torch.where(known, losses.mean(1), 0)
@@ -106,14 +98,9 @@ def coral_loss(logits: Tensor, reached: Tensor, known: Tensor) -> Tensor:
 def corn_loss(logits: Tensor, reached: Tensor, known: Tensor) -> Tensor:
     """Cross entropy of each threshold over those who have reached the one before.
 
-    Args:
-        logits: Of having reached each threshold if the one before has been, float32 (N, T).
-        reached: Whether it has been, bool (N, T).
-        known: Whether anything is known of the example, bool (N,).
-
-    Returns:
-        One loss per example, float32 (N,); 0 if nothing is known. The mean over the known is the paper's
-        loss: the sum over all examples and thresholds that count, over their number in the batch.
+    Takes the logits of having reached each threshold if the one before has been, and otherwise what
+    `coral_loss` takes. The mean over the known is the paper's loss: the sum over all examples and thresholds
+    that count, over their number in the batch.
     """
     first = torch.ones_like(reached[:, :1])
     counts = torch.cat([first, reached[:, :-1]], dim=1) & known[:, None]  # (N, T): the subsets S_k

@@ -53,15 +53,9 @@ class Main(HeadPart):
 class Layers(nn.Module):
     """From features (N, F) to outputs (S, N, K): S draws of dropout while training, else S = 1.
 
-    Multi-sample dropout of Inoue 2019, https://arxiv.org/abs/1905.09788: the draws share all weights, and
-    what is before dropout is computed once.
-
-    Args:
-        features: F.
-        outputs: K.
-        hidden: Width of a hidden layer with ReLU; 0 for none.
-        dropout: Share of what goes into the last layer that is dropped.
-        samples: Draws of dropout.
+    Multi-sample dropout of Inoue 2019, https://arxiv.org/abs/1905.09788: the draws, `samples` of them,
+    share all weights, and what is before dropout, a `hidden` layer with ReLU unless it is 0 wide, is
+    computed once.
     """
 
     def __init__(self, features: int, outputs: int, *, hidden: int, dropout: float, samples: int) -> None:
