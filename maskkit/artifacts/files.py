@@ -62,7 +62,7 @@ class Source:
         return digest
 
     def let_go(self) -> None:
-        """Give a mapped file's memory back; should its bytes be asked for again, they come from the file."""
+        """Give a mapped file's memory back; bytes that are read again come from the file."""
         if self.mapped is not None:
             self.mapped.madvise(mmap.MADV_DONTNEED)
 

@@ -91,7 +91,7 @@ def from_history(source: Source) -> Trained:
     """Read a history file: what it is of, its checkpoint says, or the number at the end of its name.
 
     Raises:
-        MaskkitError: It is damaged, or nobody can say which fold was held out.
+        MaskkitError: It is damaged, or it is not known which fold was held out.
     """
     path = Path(source.name)
     checkpoint = path.with_name(stem_of(path) + CHECKPOINT)
@@ -100,7 +100,7 @@ def from_history(source: Source) -> Trained:
     number = re.search(r"[0-9]+$", stem_of(path))
     if number is None:
         raise MaskkitError(
-            f"nobody can say which fold {source.title} is of",
+            f"it is not known which fold {source.title} is of",
             why=f"there is no {checkpoint.name} beside it, and its name does not end in a number",
             fix=f"give the checkpoint, or name it like fold0{HISTORY}",
         )

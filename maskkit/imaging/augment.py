@@ -32,20 +32,24 @@ def augmentation(choices: Sequence[Choice]) -> Augment | None:
     return parts[0] if parts else None
 
 
-class Sum:
-    """Ways to vary photos, one after the other."""
+class _Several:
+    """Ways to vary photos, each of which draws for itself."""
 
-    def __init__(self, parts: Sequence[Augment]) -> None:
-        self.parts = parts
+    def __init__(self, ways: Sequence[Augment]) -> None:
+        self.ways = ways
 
     def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
-        """Draw what each part draws, (rows,) of a structured type."""
-        return _side_by_side([part.draw(rows, random) for part in self.parts])
+        """Draw what each way draws, (rows,) of a structured type."""
+        return _side_by_side([way.draw(rows, random) for way in self.ways])
+
+
+class Sum(_Several):
+    """Ways to vary photos, one after the other."""
 
     def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
         """Vary the photos, uint8 (N, height, width, 3)."""
-        for number, part in enumerate(self.parts):
-            pixels = part(pixels, drawn[str(number)])
+        for number, way in enumerate(self.ways):
+            pixels = way(pixels, drawn[str(number)])
         return pixels
 
 
@@ -78,7 +82,7 @@ class ByClass:
         return varied
 
 
-class TwoViews:
+class TwoViews(_Several):
     """Two ways to vary the same photos, side by side: weakly, and weakly and then strongly, for consistency.
 
     Both begin from the photo itself and draw for themselves, as in FixMatch (Sohn et al. 2020, section 2.3,
@@ -86,11 +90,7 @@ class TwoViews:
     """
 
     def __init__(self, weak: Sequence[Choice], strong: Sequence[Choice]) -> None:
-        self.ways = [augmentation(weak) or _Same(), augmentation([*weak, *strong]) or _Same()]
-
-    def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
-        """Draw for both views, (rows,) of a structured type."""
-        return _side_by_side([way.draw(rows, random) for way in self.ways])
+        super().__init__([augmentation(weak) or _Same(), augmentation([*weak, *strong]) or _Same()])
 
     def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
         """Return both views of the photos, uint8 (N, 2, height, width, 3)."""

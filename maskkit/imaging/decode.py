@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -71,23 +72,29 @@ def decode(
     Raises:
         MaskkitError: The file is missing, empty, cut off, not a photo, or too large; it is named.
     """
-    name = name or str(file)
+    with _image(file, name or str(file)) as image:
+        if least is not None:
+            lies_on_its_side = image.getexif().get(ORIENTATION, 1) > 4
+            if lies_on_its_side:
+                image.draft(None, least(image.width, image.height))
+            else:
+                height, width = least(image.height, image.width)
+                image.draft(None, (width, height))
+        return _upright(image)
+
+
+@contextmanager
+def _image(file: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
+    """Open a photo; whatever is wrong with it is a MaskkitError that names it."""
     try:
         with Image.open(file) as image:
-            _refuse_bomb(image, name)
-            if least is not None:
-                lies_on_its_side = image.getexif().get(ORIENTATION, 1) > 4
-                if lies_on_its_side:
-                    image.draft(None, least(image.width, image.height))
-                else:
-                    height, width = least(image.height, image.width)
-                    image.draft(None, (width, height))
-            return _upright(image)
-    except (
-        Exception
-    ) as error:  # Pillow's plugins raise what their parsers meet: SyntaxError, struct.error, ...
-        if isinstance(error, MaskkitError):
-            raise
+            if image.width * image.height > LARGEST:
+                why = f"{image.width}x{image.height} is too large: at most {LARGEST:,} pixels are read"
+                raise undecodable(name, why)
+            yield image
+    except MaskkitError:
+        raise
+    except Exception as error:  # Pillow's plugins raise whatever their parsers meet, SyntaxError too
         raise undecodable(name, fault(error)) from error
 
 
@@ -128,24 +135,18 @@ def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[FileFacts, NDArra
     Raises:
         MaskkitError: The file is empty, cut off, not a photo, or too large; it is named.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            _refuse_bomb(image, name)
-            orientation = image.getexif().get(ORIENTATION, 1)
-            size = image.size[::-1] if orientation > 4 else image.size
-            facts = FileFacts(image.format or "", image.mode, *size)
-            # OpenCV may decode what is there of a file that is cut off.
-            if (facts.format, facts.mode, orientation, data[-2:]) == ("JPEG", "RGB", 1, END_OF_JPEG):
-                pixels = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED[scale])
-                if pixels is not None:
-                    return facts, pixels  # type: ignore[return-value]
-            if scale > 1:
-                image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
-            return facts, np.ascontiguousarray(np.asarray(_upright(image))[..., ::-1])
-    except Exception as error:  # see decode
-        if isinstance(error, MaskkitError):
-            raise
-        raise undecodable(name, fault(error)) from error
+    with _image(io.BytesIO(data), name) as image:
+        orientation = image.getexif().get(ORIENTATION, 1)
+        size = image.size[::-1] if orientation > 4 else image.size
+        facts = FileFacts(image.format or "", image.mode, *size)
+        # OpenCV may decode what is there of a file that is cut off.
+        if (facts.format, facts.mode, orientation, data[-2:]) == ("JPEG", "RGB", 1, END_OF_JPEG):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED[scale])
+            if pixels is not None:
+                return facts, pixels  # type: ignore[return-value]
+        if scale > 1:
+            image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
+        return facts, np.ascontiguousarray(np.asarray(_upright(image))[..., ::-1])
 
 
 def _shown(preprocess: Preprocess, box: Box | None, photo: Size) -> tuple[float, float, float, float]:
@@ -173,12 +174,11 @@ def faulty(file: BinaryIO) -> str | None:
     reads every byte.
     """
     try:
-        with Image.open(file) as image:
-            _refuse_bomb(image, "")
+        with _image(file, "") as image:
             image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
             _upright(image)
-    except Exception as error:  # see decode
-        return error.why if isinstance(error, MaskkitError) else fault(error)
+    except MaskkitError as error:
+        return error.why
     return None
 
 
@@ -194,12 +194,6 @@ def fault(error: Exception) -> str:
     if "truncated" in text or "broken data" in text or "unexpected end" in text:
         return "cut off"
     return text or type(error).__name__
-
-
-def _refuse_bomb(image: Image.Image, name: str) -> None:
-    if image.width * image.height > LARGEST:
-        why = f"{image.width}x{image.height} is too large: at most {LARGEST:,} pixels are read"
-        raise undecodable(name, why)
 
 
 def _upright(image: Image.Image) -> Image.Image:

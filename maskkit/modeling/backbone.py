@@ -97,12 +97,6 @@ def backbone_state(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in state.items() if id(tensor) not in in_head}
 
 
-def head_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of the layer, or layers, that give the logits."""
-    names = set(head_names(model))
-    return [parameter for name, parameter in model.named_parameters() if name in names]
-
-
 def parameter_groups(
     model: nn.Module,
     *,
@@ -157,7 +151,7 @@ def layer_numbers(model: nn.Module, *, coarse: bool, fix: str) -> dict[str, int]
     """
     try:
         matcher = model.group_matcher(coarse=coarse)  # type: ignore[operator]  # timm adds it to nn.Module
-    except (AttributeError, AssertionError) as error:  # it is not there, or not for what is asked
+    except (AttributeError, AssertionError) as error:  # it is not there, or not for such layers
         why = f"its timm implementation does not tell them: {error}"
     else:
         numbers: dict[str, int] = timm.models.group_parameters(model, matcher, reverse=True)

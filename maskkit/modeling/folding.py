@@ -72,7 +72,7 @@ def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
 
 
 def _is_norm(module: nn.Module) -> bool:
-    is_known = type(module) in (nn.BatchNorm2d, BatchNormAct2d)  # of a subclass nobody knows what it does
+    is_known = type(module) in (nn.BatchNorm2d, BatchNormAct2d)  # a subclass may do more
     return is_known and getattr(module, "running_var", None) is not None
 
 

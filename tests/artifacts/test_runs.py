@@ -61,7 +61,7 @@ def test_a_history_is_of_the_checkpoint_beside_it_and_else_of_the_fold_in_its_na
     assert (numbers(first), first.trained[0].scores["macro_f1"]) == ([2], 0.5)
     assert (numbers(second), second.trained[0].scores["macro_f1"]) == ([4], 0.6)
     assert (second.name, second.history) == ("c/fold4.history.csv", ())
-    with pytest.raises(MaskkitError, match=r"nobody can say which fold .*plain\.history\.csv is of"):
+    with pytest.raises(MaskkitError, match=r"it is not known which fold .*plain\.history\.csv is of"):
         open_runs(opened(write_history(inside / "plain.history.csv", [0.5])))
 
 

@@ -12,7 +12,6 @@ from maskkit.modeling.backbone import (
     begin_at_zero,
     build,
     head_names,
-    head_parameters,
     input_size_of,
     layer_numbers,
     parameter_groups,
@@ -88,8 +87,8 @@ def test_tells_the_preprocessing_of_pretrained_weights() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_parameter_is_in_the_head_or_in_the_backbone(name: str) -> None:
     model = build(name, classes=7)
-    head, backbone = head_parameters(model), backbone_state(model)
-    assert sorted([*head_names(model), *backbone]) == sorted(model.state_dict())
+    head = [model.get_parameter(name) for name in head_names(model)]
+    assert sorted([*head_names(model), *backbone_state(model)]) == sorted(model.state_dict())
     assert sorted(tuple(parameter.shape)[:1] for parameter in head) == [(7,), (7,)]
 
 
@@ -106,7 +105,7 @@ def test_groups_hold_each_trainable_parameter_once_at_its_rate(name: str) -> Non
     grouped = [parameter for group in groups for parameter in group["params"]]
     trainable = [parameter for parameter in model.parameters() if parameter is not frozen]
     assert sorted(map(id, grouped)) == sorted(map(id, trainable))
-    head = set(map(id, head_parameters(model)))
+    head = {id(model.get_parameter(name)) for name in head_names(model)}
     for group in groups:
         assert {group["lr"]} == {0.4 if id(parameter) in head else 0.1 for parameter in group["params"]}
 
