@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
+from maskkit.imaging.duplicates import Duplicates
 
 Severity = Literal["high", "medium", "low"]
 SEVERITIES: Sequence[Severity] = ("high", "medium", "low")
@@ -37,6 +38,11 @@ KINDS = {
     "photo:faceless": "no face was found",
     "photo:outlier": "light or colour of a photo are far from the rest",
 }
+
+
+FINDING_COLUMNS = (
+    "kind", "severity", "person_id", "path", "other", "column", "from", "value", "confidence", "evidence",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,51 @@ class Finding:
         if self.proposal is not None:
             return f"{self.kind}:{self.proposal.column}={self.proposal.value}"
         return f"{self.kind}:{self.other}" if self.other is not None else self.kind
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found.
+
+    Args:
+        manifest: That was audited.
+        findings: The most severe first.
+        duplicates: Photos that are in it twice; None if no photo was looked at.
+        checks: What was looked for.
+    """
+
+    manifest: Manifest
+    findings: list[Finding]
+    duplicates: Duplicates | None
+    checks: tuple[str, ...]
+
+    @property
+    def leaks(self) -> list[Finding]:
+        """The findings that are leaks."""
+        return [one for one in self.findings if one.is_leak]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all findings as plain values."""
+        kinds = [one.kind for one in self.findings]
+        return {
+            "images": len(self.manifest),
+            "checks": list(self.checks),
+            "leaks": len(self.leaks),
+            "counts": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+            "findings": [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in self.rows()],
+        }
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """Return a row per finding, of FINDING_COLUMNS."""
+        paths = self.manifest.table["path"]
+        found = []
+        for one in self.findings:
+            path = None if one.row is None else paths[one.row].as_py()
+            fix = one.proposal
+            proposed = (None, None, None) if fix is None else (fix.column, fix.old, fix.value)
+            place = (one.kind, one.severity, one.person, path, one.other)
+            found.append((*place, *proposed, round(one.confidence, 4), one.evidence))
+        return found
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:

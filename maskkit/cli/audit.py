@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from maskkit.cli.findings import audit_tables
-from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Reading
-from maskkit.cli.shell.streams import OutputTarget, SideFile, print_json, print_tsv, stdout_is_terminal
+from maskkit.cli.shell.streams import SideFile
 from maskkit.options.fields import Between
 
 if TYPE_CHECKING:
-    from maskkit.stages.audit import Audit
+    pass
 
 
 @command()
@@ -55,29 +54,19 @@ def audit(
 
     Example: maskkit audit folds.parquet oof.parquet --against test.parquet --corrections fixes.csv
     """
+    from maskkit.reporting.audit_report import audit_report
     from maskkit.stages.audit import audit as stage
     from maskkit.stages.audit import corrections as proposals
-    from maskkit.stages.audit import flagged, refuse_leaks, report
+    from maskkit.stages.audit import flagged, pictures, refuse_leaks
 
     given = photos.located(manifest)
     result = stage(given, predictions, against=against, no_photos=no_photos, sureness=sureness)
     if corrections is not None:
         corrections.write(proposals(result).encode(), "proposed corrections are in")
-    if shown.html is not None:
-        shown.html.write(report(result, photos=shown.photos).encode(), "the page is")
-    _print(result, output, json=shown.json)
-    if output is not None:
+    report = audit_report(result, photos=pictures(result) if shown.photos else ())
+    if output is None:
+        shown.show(report)
+    else:
+        shown.note(report)
         output.write(flagged(result, predictions, against, no_photos=no_photos, sureness=sureness).to_bytes())
     refuse_leaks(result)
-
-
-def _print(result: Audit, to: OutputTarget | None, *, json: bool) -> None:
-    from maskkit.stages.audit import FINDING_COLUMNS
-
-    if to is None and json:
-        print_json(result.to_json())
-    elif to is None and not stdout_is_terminal():
-        print_tsv(FINDING_COLUMNS, result.rows())
-    show = terminal.show if to is None and stdout_is_terminal() and not json else terminal.note
-    for table in audit_tables(result):
-        show(table)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Only
-from maskkit.cli.shell.streams import print_json, print_tsv, stdout_is_terminal
-from maskkit.cli.tables import speed_table
 from maskkit.options.fields import Between
 from maskkit.options.train_options import TrainOptions
 
@@ -30,14 +28,8 @@ def bench(
 
     Example: maskkit bench folds.parquet --model resnet18 --size 224
     """
+    from maskkit.reporting.stage_reports import speeds_report
     from maskkit.stages.bench import bench as stage
 
     found = stage(photos.located(manifest), options=training, seconds=seconds)
-    if shown.json:
-        print_json(found.to_json())
-    elif stdout_is_terminal():
-        terminal.show(speed_table(found))
-    else:
-        rows = [(one.part, one.setting, f"{one.photos_per_second:.1f}") for one in found.speeds]
-        print_tsv(("part", "setting", "photos_per_second"), rows)
-    terminal.note(f"{found.limit}\nuse: {found.options}")
+    shown.show(speeds_report(found.to_json(), found.options))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED
-from maskkit.cli.tables import face_table
+from maskkit.cli.shell.show_report import note_report
 from maskkit.options.fields import FILE, Between
 
 
@@ -33,10 +33,9 @@ def crop(
 
     Example: maskkit crop labels.parquet -o cropped.parquet
     """
+    from maskkit.reporting.stage_reports import faces_report
     from maskkit.stages.crop import crop as stage
 
     result = stage(photos.located(manifest), detector=detector, score=score)
     output.write(result.manifest.to_bytes())
-    if not terminal.is_quiet():
-        terminal.note(face_table(result))
-        terminal.note(f"{result.milliseconds:.1f} ms per photo")
+    note_report(faces_report(result.tallies, result.milliseconds))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from maskkit.cli.comparison_tables import comparison_facts, comparison_tables
-from maskkit.cli.eda_tables import eda_facts, eda_tables
-from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import (
     OMITTED,
@@ -21,11 +18,11 @@ from maskkit.cli.shell.parameters import (
     Reading,
     Source,
 )
-from maskkit.cli.shell.streams import print_json, print_tsv, stdout_is_terminal
 from maskkit.options.fields import Between
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
+    from maskkit.reporting.report import Report
 
 
 @command()
@@ -83,32 +80,30 @@ def eda(
     first = _open(photos, place, task)
     second = None if other is None else _open(other, common_options.PhotoOptions(other_root), task)
     if second is None:
-        _describe(first, half, counts_only, rare, shown, photos=show_photos)
+        report = _described(first, half=half, counts_only=counts_only, rare=rare, photos=show_photos)
     else:
-        _compare(first, second, half, seed, shown)
+        report = _compared(first, second, half=half, seed=seed)
+    shown.show(report)
 
 
-def _describe(
-    one: _Set, half: bool, counts_only: bool, rare: int, shown: common_options.ReportOptions, *, photos: bool
-) -> None:
+def _described(one: _Set, *, half: bool, counts_only: bool, rare: int, photos: bool) -> Report:
+    from maskkit.artifacts.history import script
+    from maskkit.reporting.eda_report import eda_report
+    from maskkit.stages.eda import contact_sheets
     from maskkit.stages.eda import eda as stage
-    from maskkit.stages.eda import report
 
-    result = stage(one.manifest, half=half, counts_only=counts_only, rare=rare, name=one.name)
-    if shown.html is not None:
-        shown.html.write(report(result, one.manifest, photos=photos).encode(), "the page is")
-    _print(result.to_json, eda_tables(result), eda_facts(result), json=shown.json)
+    manifest = one.manifest
+    result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=one.name)
+    history = "" if manifest.source is None else script(manifest.header.history, output=manifest.name)
+    return eda_report(result, history=history, sheets=contact_sheets(result, manifest) if photos else {})
 
 
-def _compare(first: _Set, second: _Set, half: bool, seed: int, shown: common_options.ReportOptions) -> None:
-    from maskkit.stages.shift import report, shift, verdict
+def _compared(first: _Set, second: _Set, *, half: bool, seed: int) -> Report:
+    from maskkit.reporting.shift_report import shift_report
+    from maskkit.stages.shift import shift
 
     names = (first.name, second.name)
-    result = shift(first.manifest, second.manifest, half=half, seed=seed, names=names)
-    if shown.html is not None:
-        shown.html.write(report(result).encode(), "the page is")
-    _print(result.to_json, comparison_tables(result), comparison_facts(result), json=shown.json)
-    terminal.note(verdict(result))
+    return shift_report(shift(first.manifest, second.manifest, half=half, seed=seed, names=names))
 
 
 @dataclass(frozen=True)
@@ -131,15 +126,3 @@ def _open(given: Source | str, place: common_options.PhotoOptions, task: Source 
     manifest = label(given, root=place.root, task=task, skip_bad=True, no_check=True, unlabelled=True)
     manifest = common_options.PhotoOptions(str(manifest.root)).located(manifest)
     return _Set(manifest, given if isinstance(given, str) else given.title)
-
-
-def _print(plain: Any, tables: Iterable[Any], facts: Iterable[Any], *, json: bool) -> None:
-    if json:
-        print_json(plain())
-    elif stdout_is_terminal():
-        for table in tables:
-            if not isinstance(table, str):
-                terminal.show("")
-            terminal.show(table)
-    else:
-        print_tsv(("scope", "name", "measure", "value"), facts)

@@ -19,8 +19,8 @@ from maskkit.cli.shell.parameters import (
     Needs,
     Predictions,
 )
+from maskkit.cli.shell.show_report import note_report
 from maskkit.cli.shell.streams import OutputTarget, SideFile, refuse_terminal
-from maskkit.cli.tables import agreement_table
 from maskkit.options.fields import Between, HelpPanel, Metavar
 from maskkit.options.train_options import Search, Vote
 
@@ -199,18 +199,12 @@ def _report(result: Ensemble, names: list[str]) -> bytes:
 
 
 def _note_result(result: Ensemble, names: list[str], vote: Vote) -> None:
-    if result.fitted is not None or result.pairs is not None:
-        from maskkit.cli.ensemble_tables import fit_tables, pair_table
+    from maskkit.reporting.blend_report import blend_report
 
-        for table in fit_tables(result.fitted) if result.fitted else ():
-            terminal.note(table)
-        of = result.fitted.names if result.fitted else names
-        terminal.note(pair_table(result.pairs or (), of))
-    if result.pairs is None and len(names) > 1:
-        terminal.note(agreement_table(result.agreement, names))
     ties = f", {result.ties} ties" if vote == "hard" else ""
     files = "1 file" if len(names) == 1 else f"{len(names)} files"
-    terminal.note(f"{len(result.predictions)} photos, {files}, {vote} vote{ties}")
+    summary = f"{len(result.predictions)} photos, {files}, {vote} vote{ties}"
+    note_report(blend_report(result.fitted, result.pairs, result.agreement, names, summary))
 
 
 def _numbers(text: str) -> list[float]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maskkit.cli.prediction_tables import prediction_table
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
+from maskkit.cli.shell.show_report import note_report, show_report
 from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between, HelpPanel, Refusing
@@ -122,6 +122,7 @@ def predict(
     from maskkit.artifacts.interrupted import refuse_to_lose
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.predicting.inference import Inference
+    from maskkit.reporting.stage_reports import predictions_report
     from maskkit.stages.predict import folder_of_photos
     from maskkit.stages.predict import predict as stage
 
@@ -149,12 +150,13 @@ def predict(
     )
     shows_table = output is None and not submission and stdout_is_terminal()
     if shows_table:
-        terminal.show(prediction_table(predictions, given.space, top=top))
+        show_report(predictions_report(predictions, given.space, top=top))
     else:
         to = output or OutputTarget(None)
         to.write(predictions.encode(form))
         if is_folder and to.path is not None:
-            terminal.note(prediction_table(predictions, given.space, top=top, rest=f"all are in {to.path}"))
+            rest = f"all are in {to.path}"
+            note_report(predictions_report(predictions, given.space, top=top, rest=rest))
     models = "1 model" if len(checkpoints) == 1 else f"{len(checkpoints)} models"
     terminal.note(f"{len(predictions)} photos by {models}{'' if tta == 'none' else f', {tta}'}")
     if faults:

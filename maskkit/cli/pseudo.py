@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Shown
-from maskkit.cli.shell.terminal import escape
-from maskkit.cli.tables import new_table
+from maskkit.cli.shell.show_report import note_report
 from maskkit.options.fields import Between, Metavar, Refusing
 from maskkit.options.train_options import Balance, Targets
 from maskkit.options.values import parse_pseudo_weight, parse_thresholds
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from maskkit.stages.pseudo import Pseudo
 
 THRESHOLD = "0.9"
 
@@ -76,6 +70,7 @@ def pseudo(
     Example: maskkit pseudo folds.parquet test-fold0.parquet --unlabeled test.parquet -o pseudo0.parquet
     """
     from maskkit.pseudo_labelling.selection import Selection
+    from maskkit.reporting.stage_reports import pseudo_report
     from maskkit.stages.pseudo import pseudo as stage
 
     result = stage(
@@ -83,25 +78,4 @@ def pseudo(
         targets=targets, weight=weight, allow_leak=allow_leak,
     )  # fmt: skip
     output.write(result.manifest.to_bytes())
-    if not terminal.is_quiet():
-        terminal.note(_table(result))
-        terminal.note(_summary(result))
-
-
-def _table(result: Pseudo) -> Table:
-    """Show how many photos of each class were added, how sure their labels are, and what they weigh."""
-    columns = ["class", "labelled", "photos", "added", "least", "mean", "weight"]
-    table = new_table("photos with pseudo labels, by class", *columns)
-    for one in result.tallies:
-        counts = [str(count) for count in (one.labelled, one.photos, one.chosen)]
-        sure = ["-" if value is None else f"{value:.3f}" for value in (one.least, one.mean)]
-        table.add_row(escape(one.name), *counts, *sure, f"{one.weight:.1f}")
-    return table
-
-
-def _summary(result: Pseudo) -> str:
-    chosen = sum(tally.chosen for tally in result.tallies)
-    whose = "any fold" if result.folds is None else f"fold {', '.join(map(str, result.folds))} alone"
-    if result.folds == (-1,):
-        whose = "no fold, unless with --allow-leak"
-    return f"{chosen} of {sum(tally.photos for tally in result.tallies)} photos added, to train {whose}"
+    note_report(pseudo_report(result.tallies, result.folds))

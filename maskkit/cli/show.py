@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Only, Source
-from maskkit.cli.shell.streams import STREAM, print_json, print_line, print_tsv, stdout_is_terminal
-from maskkit.cli.tables import facts_table, flat, fold_table
+from maskkit.cli.shell.streams import STREAM, print_json, print_line
 
 
 @command(loads="tables")
@@ -27,7 +26,8 @@ def show(
     Example: maskkit show run/fold0.safetensors --history
     """
     from maskkit.artifacts.history import script
-    from maskkit.stages.show import HELD_OUT, header_of
+    from maskkit.reporting.stage_reports import artifact_report
+    from maskkit.stages.show import header_of
     from maskkit.stages.show import show as stage
 
     if history:
@@ -37,13 +37,4 @@ def show(
         else:
             print_line(script(records, output=artifact.name if artifact.name != STREAM else "output"))
         return
-    facts = stage(artifact)
-    if shown.json:
-        print_json(facts)
-    elif stdout_is_terminal():
-        held_out = facts.pop(HELD_OUT, None)
-        terminal.show(facts_table(facts))
-        if held_out is not None:
-            terminal.show(fold_table(held_out))
-    else:
-        print_tsv(("fact", "value"), flat(facts))
+    shown.show(artifact_report(stage(artifact)))

@@ -16,8 +16,8 @@ from maskkit.cli.shell.parameters import (
     Manifest,
     Named,
 )
+from maskkit.cli.shell.show_report import note_report
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json
-from maskkit.cli.tables import fold_table
 from maskkit.options.fields import Between, Metavar
 
 REPEAT = "{repeat}"
@@ -131,10 +131,11 @@ def _check(manifest: Manifest, keep_with: list[str], *, json: bool) -> None:
 
 def _quality(manifest: Manifest) -> dict[str, Any]:
     """Show how even the folds are on standard error; return it for JSON."""
+    from maskkit.reporting.stage_reports import folds_report
     from maskkit.splitting.quality import fold_quality
 
     quality = fold_quality(manifest).to_json(manifest.space.names)
-    terminal.note(fold_table(quality))
+    note_report(folds_report(quality))
     return quality
 
 

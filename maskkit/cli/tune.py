@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-from maskkit.cli.shell import terminal
 from maskkit.cli.shell.parameters import SHELL_PANEL, Needs
+from maskkit.cli.shell.show_report import note_report, show_report
 from maskkit.cli.shell.streams import SideFile, stdout_is_terminal
-from maskkit.cli.shell.terminal import escape
-from maskkit.cli.tables import interval, new_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.predictions import Predictions
     from maskkit.fitting.gain import Tuned
@@ -55,33 +50,10 @@ def tuned(
 
 def show_tuning(tuned: Tuned, *, json: bool) -> None:
     """Show what tuning found and brought; in a pipe people still see it, on standard error."""
-    is_shown = stdout_is_terminal() and not json
-    for table in tuning_tables(tuned):
-        if is_shown:
-            terminal.show(table)
-        else:
-            terminal.note(table)
-    if is_shown:
-        terminal.show(escape(tuned.sentence))
+    from maskkit.reporting.blend_report import tuning_report
+
+    report = tuning_report(tuned)
+    if stdout_is_terminal() and not json:
+        show_report(report)
     else:
-        terminal.note(tuned.sentence)
-
-
-def tuning_tables(tuned: Tuned) -> Iterator[Table]:
-    """Show the offsets, and the measures with and without them."""
-    if tuned.offsets:
-        table = new_table("offsets of log probabilities",
-                          "", "offset", f"tuned on {tuned.parts - 1} of {tuned.parts} parts")  # fmt: skip
-        for one in tuned.offsets:
-            table.add_row(escape(one.name), f"{one.value:+.3f}", f"{one.low:+.3f} to {one.high:+.3f}")
-        yield table
-    table = new_table(
-        f"{tuned.rows} photos of {tuned.people} people",
-        "", "plain", "own people", "other people", "gain on other people",
-    )  # fmt: skip
-    for change in tuned.changes:
-        values = (f"{value:.4f}" for value in (change.plain, change.in_sample, change.nested))
-        table.add_row(change.title, *values, interval(change.gain, signed=True))
-    if not tuned.offsets:
-        table.caption = f"temperature {tuned.decision.temperature:.3f}"
-    yield table
+        note_report(report)

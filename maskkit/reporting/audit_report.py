@@ -1,75 +1,114 @@
-"""The HTML page of `maskkit audit`."""
+"""The report of `maskkit audit`: how many findings of each kind there are, and each of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from maskkit.auditing.findings import KINDS, Finding, Severity
-from maskkit.reporting.old_pages import render
-
-MOST_OF_A_KIND = 200  # a page with more would be too large; JSON has all
-
-
-@dataclass(frozen=True)
-class FindingGroup:
-    """All findings of one kind.
-
-    Args:
-        kind: One of KINDS.
-        says: What that is.
-        severity: Of the most severe of them.
-        findings: The first of them.
-        count: How many there are.
-    """
-
-    kind: str
-    says: str
-    severity: Severity
-    findings: Sequence[Finding]
-    count: int
+from maskkit.artifacts.history import script
+from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit, Finding
+from maskkit.reporting.eda_report import REAL_PEOPLE
+from maskkit.reporting.report import (
+    PAGE,
+    PEOPLE,
+    PROGRAMS,
+    WIDE,
+    Column,
+    Item,
+    Note,
+    Photo,
+    Report,
+    Row,
+    Section,
+    Table,
+)
 
 
-def findings_page(
-    findings: Sequence[Finding],
-    paths: Mapping[int, str],
-    *,
-    title: str,
-    facts: Mapping[str, str],
-    history: str,
-    pictures: Mapping[str, Sequence[tuple[str, str]]],
-) -> str:
-    """Return the page as HTML: self-contained, and without photos unless pictures are given.
+def audit_report(found: Audit, *, photos: Sequence[tuple[Photo, ...]] = ()) -> Report:
+    """Lay out what is wrong.
 
     Args:
-        findings: The most severe first.
-        paths: Of the rows that they name.
-        title: Title of the page.
-        facts: What was audited, in the order to show.
-        history: The commands that made it, one per line; empty if unknown.
-        pictures: For findings by their `flag` and place (see `place`), names of photos and their data URIs.
+        found: What `maskkit audit` found.
+        photos: Those of the first findings, for a page.
     """
-    counts = Counter(one.kind for one in findings)
-    groups = [
-        FindingGroup(kind, KINDS[kind], of_kind[0].severity, of_kind[:MOST_OF_A_KIND], count)
-        for kind, count in counts.items()
-        for of_kind in [[one for one in findings if one.kind == kind]]
-    ]
-    return render(
-        "findings.html",
-        title=title,
-        facts=facts,
-        history=history,
-        groups=groups,
-        leaks=sum(one.is_leak for one in findings),
-        paths=paths,
-        place=place,
-        sheets=pictures,
-        pictures=bool(pictures),
+    kinds = dict.fromkeys(one.kind for one in found.findings)
+    manifest, checks = found.manifest, ", ".join(found.checks)
+    return Report(
+        title=f"Audit of {manifest.name}",
+        data=found.to_json(),
+        sections=(
+            Section("", tuple(_headline(found, has_photos=any(photos))), is_brief=True),
+            *(Section(kind, tuple(_kind(found, kind, photos)), is_brief=True) for kind in kinds),
+        ),
+        verdict=_verdict(found),
+        facts={"Photos": f"{len(manifest):,}", "Looked for": checks},
+        history=script(manifest.header.history, output=manifest.name),
+        header=WIDE,
     )
 
 
-def place(finding: Finding) -> str:
-    """Return what tells a finding from every other."""
-    return f"{finding.person}/{finding.row}/{finding.flag}"
+def _verdict(found: Audit) -> tuple[Note, ...]:
+    if not found.findings:
+        checks = ", ".join(found.checks)
+        return (Note(f"looked for {checks}: nothing is wrong with {len(found.manifest)} photos", "verdict"),)
+    count = len(found.leaks)
+    if not count:
+        return (Note("No leak was found", "verdict", on=PAGE),)
+    return (
+        Note(f"{count:,} {'leak was' if count == 1 else 'leaks were'} found", "verdict", on=PAGE),
+        Note(
+            "A photo or person on both sides of a split, or in the test set too, makes a score better than "
+            "it is",
+            on=PAGE,
+        ),
+    )
+
+
+def _headline(found: Audit, *, has_photos: bool) -> Iterator[Item]:
+    columns = tuple(Column(name, name) for name in FINDING_COLUMNS)
+    findings = found.to_json()["findings"]
+    yield Table.of(findings, columns, name="", head=Column("", ""), at=("findings",), on=PROGRAMS)
+    counts = Counter((one.severity, one.kind) for one in found.findings)
+    if counts:
+        columns = (
+            Column("", "severity", "tag"), Column("", "what it says", wraps=True),
+            Column("", "findings", "count", is_main=True),
+        )  # fmt: skip
+        rows = (Row(kind, (severity, KINDS[kind], count)) for (severity, kind), count in counts.items())
+        title = f"{len(found.findings):,} findings in {len(found.manifest):,} photos"
+        yield Table(columns, tuple(rows), title, head=Column("", "kind", wraps=True), on=PEOPLE)
+    if has_photos:
+        yield Note(REAL_PEOPLE, on=PAGE)
+
+
+def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Iterator[Item]:
+    """Show the findings of a kind; a terminal leaves out those of no kind but the slightest."""
+    places = [place for place, one in enumerate(found.findings) if one.kind == kind]
+    findings = [found.findings[place] for place in places]
+    proposes = any(one.proposal for one in findings)
+    yield Note(KINDS[kind].capitalize(), on=PAGE)
+    if proposes:
+        yield Note(
+            "A proposal is no verdict: confirm it, or strike it from the file that --corrections writes",
+            on=PAGE,
+        )
+    titles = ("photo", *(("given", "proposed") if proposes else ()), "evidence")
+    rows = []
+    for place, one in zip(places, findings, strict=True):
+        path = "all photos" if one.row is None else found.manifest.table["path"][one.row].as_py()
+        photo = path if one.other is None else f"{path}\n{one.other}"
+        cells = (photo, *(_proposal(one) if proposes else ()), one.evidence)
+        rows.append(Row(one.person or "-", cells, photos=photos[place] if place < len(photos) else ()))
+    yield Table(
+        tuple(Column("", title, is_main=title == "proposed", wraps=True) for title in titles),
+        tuple(rows),
+        head=Column("", "person", wraps=True),
+        most_shown=8,
+        most_on_page=200,
+        on=PAGE if all(one.severity == "low" for one in findings) else PEOPLE,
+    )
+
+
+def _proposal(one: Finding) -> tuple[str, str]:
+    fix = one.proposal
+    return ("", "") if fix is None else (f"{fix.column} {fix.old}", fix.value)

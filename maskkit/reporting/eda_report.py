@@ -1,123 +1,378 @@
-"""The HTML pages of `maskkit eda`: one set of photos, or two compared."""
+"""The report of `maskkit eda` on one set: who is in it, what is rare, what the photos are like."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from maskkit.describing.eda_results import Eda
-from maskkit.describing.photo_properties import Histogram
-from maskkit.describing.set_comparison import Comparison
-from maskkit.reporting.old_pages import render
-from maskkit.reporting.plots import Tick, ticks
+from maskkit.describing.eda_results import DuplicatePairs, Eda, Pictures, Twins
+from maskkit.describing.groups import BETA, Combination, Distribution, Rare
+from maskkit.describing.photo_properties import NEAR, QUANTILES, Ages, Histogram
+from maskkit.reporting.plots import BarChart, HeatCell, HeatMap, HeatRow
+from maskkit.reporting.report import (
+    FACTS,
+    PAGE,
+    PEOPLE,
+    PROGRAMS,
+    TERMINAL,
+    Column,
+    Item,
+    Items,
+    Note,
+    Photo,
+    PhotoSheet,
+    Report,
+    Row,
+    Section,
+    Table,
+)  # fmt: skip
+from maskkit.reporting.writing import decimal
 
-MOST_RARE = 60
-MOST_CLASSES = 400  # a page with more would be too large
-WIDTH, HEIGHT, BASE = 360, 150, 126  # of a drawing, in its units; bars stand on BASE
+MOST_SHOWN, MOST_ON_PAGE = 40, 400  # rows of a table; the JSON has all
+MOST_NAMED = 3  # pairs of duplicates of a kind
+REAL_PEOPLE = "Real people may be on these photos: do not publish this page unless they agree"
 
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar of a histogram: its place, and what it says when pointed at."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    says: str
-
-
-@dataclass(frozen=True)
-class Bars:
-    """A histogram laid out in a box of `width` by `height` units, y downwards.
-
-    Args:
-        title: What is counted.
-        bars: From left to right.
-        x_ticks: Places on the axis below the bars.
-        rules: Places of upright lines, such as the edges of age bands.
-        width, height, base: Of the box, and the line that bars stand on.
-    """
-
-    title: str
-    bars: tuple[Bar, ...]
-    x_ticks: tuple[Tick, ...]
-    rules: tuple[Tick, ...]
-    width: int = WIDTH
-    height: int = HEIGHT
-    base: int = BASE
+GROUP_COLUMNS = (
+    Column("people", "people", "count", has_bar=True, is_main=True),
+    Column("people_imbalance", "1 to", "decimal", digits=1),
+    Column("effective_people", "effective", "decimal", digits=0),
+    Column("photos", "photos", "count"),
+    Column("photo_imbalance", "1 to", "decimal", digits=1),
+    Column("effective_photos", "effective", "decimal", digits=0),
+)
 
 
-def eda_page(result: Eda, *, history: str, sheets: Mapping[str, Sequence[tuple[str, str]]]) -> str:
-    """Return the page of one set.
+def eda_report(
+    found: Eda, *, history: str = "", sheets: Mapping[str, Sequence[Photo]] | None = None
+) -> Report:
+    """Lay out what was found of a set.
 
     Args:
-        result: What to show.
+        found: What `maskkit eda` found.
         history: The commands that made the manifest; empty if none did.
-        sheets: Name and data URI of the photos of each contact sheet.
+        sheets: The photos of each contact sheet.
     """
-    facts = {"Photos": f"{result.photos:,}", "Labelled": f"{result.labelled:,}"}
-    if result.people is not None:
-        facts["People"] = f"{result.people:,}"
-    if result.alone:
-        facts["Photos without a person"] = f"{result.alone:,}"
-    spreads = () if result.pictures is None else result.pictures.look.spreads
-    return render(
-        "eda.html",
-        title=f"The data of {result.name}",
-        facts=facts,
+    ages = ", ".join(one.name for one in found.ages)
+    sections = [
+        Section("", tuple(_headline(found))),
+        Section("Classes", tuple(_classes(found))),
+        Section("Factors against each other", tuple(_factors(found))),
+        Section("Folds", tuple(_groups(found, found.folds, ("folds",)))),
+        Section(
+            ages.capitalize(), tuple(item for place in range(len(found.ages)) for item in _ages(found, place))
+        ),
+        Section("What is rare", tuple(_rare(found.rare))),
+        Section("Left out", tuple(_left_out(found))),
+        Section("Photos", tuple(_look(found.pictures))),
+        Section("Duplicates", tuple(_duplicates(found.pictures))),
+        Section("Contact sheets", tuple(_sheets(sheets or {}))),
+    ]
+    return Report(
+        title=f"The data of {found.name}",
+        data=found.to_json(),
+        sections=tuple(section for section in sections if section.items),
         history=history,
-        found=result,
-        most_rare=MOST_RARE,
-        most_classes=MOST_CLASSES,
-        ages=[(one, bars(one.people, f"people by {one.name}", rules=one.cuts)) for one in result.ages],
-        spreads=[(one, bars(one.histogram, one.name)) for one in spreads if not one.is_constant],
-        constant=[one for one in spreads if one.is_constant],
-        sheets=sheets,
-        pictures=bool(sheets),
+        header=FACTS,
     )
 
 
-def comparison_page(result: Comparison) -> str:
-    """Return the page of two sets."""
-    facts = dict(
-        zip(
-            ("First", "Second"),
-            (f"{name}, {count:,} photos" for name, count in zip(result.names, result.photos, strict=True)),
-            strict=True,
+def _headline(found: Eda) -> Iterator[Item]:
+    columns = (
+        Column("photos", "photos", "count"),
+        Column("labelled", "labelled", "count"),
+        Column("people", "people", "count"),
+        Column("photos_without_person", "photos without a person", "count", field="alone"),
+    )
+    yield Note(found.name, on=TERMINAL)
+    yield Table.of([found], columns, name="", scope="all", look="facts")
+    if found.alone:
+        yield Note("Where people are counted, a photo without a person counts as one")
+    if found.per_person:
+        yield Table.of(
+            found.per_person,
+            (Column("people", "people", "count", field="1", has_bar=True),),
+            name="0",
+            title="photos per person",
+            head=Column("photos", "photos"),
+            scope="photos per person",
+            at=("per_person",),
+            most_shown=10,
+        )
+
+
+def _classes(found: Eda) -> Iterator[Item]:
+    """Show each class, and each level of each factor."""
+    yield from _groups(found, found.classes, ("classes",))
+    for place, one in enumerate(found.factors):
+        yield from _groups(found, one, ("factors", place))
+    if found.classes or found.factors:
+        yield Note(
+            "1 to: how many times as large the largest is. effective: the effective number (Cui et al. "
+            f"2019, β = {BETA}), which counts what a further photo or person adds"
+        )
+
+
+def _groups(found: Eda, table: Distribution | None, at: tuple[str | int, ...]) -> Iterator[Item]:
+    if table is None:
+        return
+    under = found.rare.under if found.rare else 0
+    unknown = f"{table.name.capitalize()} is not known of {table.unknown_photos:,} photos"
+    yield Table.of(
+        table.groups,
+        GROUP_COLUMNS,
+        marked=[group.people < under for group in table.groups],
+        mark=("rare", f"fewer than {under} people: a score of it rests on a handful of them"),
+        title="" if at == ("folds",) else table.name,
+        head=Column("", table.name),
+        scope=table.name,
+        notes=(Note(unknown),) if table.unknown_photos else (),
+        at=(*at, "groups"),
+        most_shown=MOST_SHOWN,
+        most_on_page=MOST_ON_PAGE,
+    )
+
+
+def _factors(found: Eda) -> Iterator[Items]:
+    """Show each two factors; a terminal those that a person has one level of."""
+    maps = []
+    for place, table in enumerate(found.tables):
+        is_trait = not found.traits or all(name in found.traits for name in table.name.split(" x "))
+        maps.append(_heat_map(table, on=PEOPLE if is_trait else PAGE))
+        yield Table.of(
+            table.groups, GROUP_COLUMNS, scope=table.name, at=("tables", place, "groups"), on=PROGRAMS
+        )
+    if maps:
+        yield tuple(maps)
+
+
+def _heat_map(table: Distribution, *, on: tuple[str, ...]) -> HeatMap:
+    """Lay out people, and photos below them, coloured by the people."""
+    width = table.shape[-1]
+    largest = max(1, *(group.people for group in table.groups))
+    rows = [table.groups[start : start + width] for start in range(0, len(table.groups), width)]
+    return HeatMap(
+        f"people/photos, {table.name}",
+        tuple(
+            HeatRow(
+                row[0].name.split("/")[0],
+                sum(group.photos for group in row),
+                tuple(
+                    HeatCell(group.people, group.people / largest, below=f"{group.photos:,}") for group in row
+                ),
+            )
+            for row in rows
+        ),
+        tuple(group.name.split("/")[-1] for group in rows[0]),
+        corner="",
+        total="",
+        on=on,
+    )
+
+
+def _ages(found: Eda, place: int) -> Iterator[Item]:
+    one = found.ages[place]
+    bands = [*one.cuts, float("inf")]
+    rows = tuple(
+        Row(name, (people, photos), group=_band(one, next(cut for cut in bands if edge < cut)))
+        for name, edge, people, photos in zip(
+            _ranges(one.people), one.people.edges, one.people.counts, one.photos.counts, strict=False
         )
     )
-    return render(
-        "shift.html",
-        title=f"{result.names[0]} and {result.names[1]}",
-        facts=facts,
-        history="",
-        found=result,
-        most_classes=MOST_CLASSES,
+    columns = (Column("people", "people", "count", has_bar=True), Column("photos", "photos", "count"))
+    yield BarChart(
+        f"People by {one.name}; lines are the edges of its levels",
+        one.people.edges,
+        one.people.counts,
+        one.cuts,
+    )
+    yield Table(
+        columns, rows, f"people by {one.name}", head=Column("", one.name), scope=f"{one.name} histogram",
+        on=(*TERMINAL, *PROGRAMS),
+    )  # fmt: skip
+    for cut, (low, high) in zip(one.cuts, one.near, strict=True):
+        yield Note(
+            f"{one.name.capitalize()} {cut:g}: {low:,} people are less than {NEAR} below it, and {high:,} at "
+            f"it or less than {NEAR} above; their level is the least certain"
+        )
+
+
+def _band(one: Ages, end: float) -> str:
+    """Name the level that ends at a cut."""
+    place = [*one.cuts, float("inf")].index(end)
+    if not one.cuts:
+        return ""
+    if place == 0:
+        return f"below {end:g}"
+    return (
+        f"{one.cuts[place - 1]:g} and above" if end == float("inf") else f"{one.cuts[place - 1]:g} to {end:g}"
     )
 
 
-def bars(histogram: Histogram, title: str, *, rules: Sequence[float] = ()) -> Bars:
-    """Lay out a histogram of values that are not all alike; positions are rounded to a tenth of a unit."""
-    low, high = histogram.edges[0], histogram.edges[-1]
-    left, right, top = 14, WIDTH - 14, 12
-    most = max(*histogram.counts, 1)
+def _ranges(histogram: Histogram) -> list[str]:
+    edges = histogram.edges
+    whole = all(float(edge).is_integer() for edge in edges)
+    return [
+        f"{low:g}" if whole and high == low + 1 else f"{low:g}-{high - 1 if whole else high:g}"
+        for low, high in pairwise(edges)
+    ]
 
-    def across(value: float) -> float:
-        return round(left + (value - low) / (high - low) * (right - left), 1)
 
-    laid = []
-    for (start, end), count in zip(pairwise(histogram.edges), histogram.counts, strict=True):
-        height = round(max(count / most * (BASE - top), 1.0 if count else 0.0), 1)
-        width = round(max(across(end) - across(start) - 1, 0.5), 1)
-        laid.append(
-            Bar(across(start), round(BASE - height, 1), width, height, f"{start:g} to {end:g}: {count:,}")
+def _rare(rare: Rare | None) -> Iterator[Item]:
+    if rare is None:
+        return
+    if not rare.found:
+        yield Note(f"Every combination of factors has {rare.under} people or more")
+        return
+    absent = sum(one.people == 0 for one in rare.found)
+    columns = (Column("people", "people", "count", is_main=True), Column("", "photos", "count"))
+    yield Table(
+        columns,
+        tuple(Row(_combination(one), (one.people, one.photos)) for one in rare.found),
+        f"combinations that fewer than {rare.under} people have",
+        head=Column("", "combination"),
+        scope="rare",
+        at=("rare", "found"),
+        most_shown=15,
+        most_on_page=60,
+    )
+    if absent:
+        yield Note(f"{absent:,} of them are of nobody; what contains such a one is not listed again")
+
+
+def _combination(one: Combination) -> str:
+    return ", ".join(f"{factor} {level}" for factor, level in one.levels)
+
+
+def _left_out(found: Eda) -> Iterator[Item]:
+    if found.left_out:
+        yield Note("Photos that label found missing or broken; they are not counted anywhere here")
+        yield _faults(found.left_out, "photos left out", scope="left out", at=("left_out",))
+
+
+def _faults(faults: Sequence[tuple[str, str]], what: str, *, scope: str, at: tuple[str | int, ...]) -> Table:
+    return Table.of(
+        faults, (Column("why", "why", field="1"),), name="0", title=f"{len(faults):,} {what}",
+        head=Column("", "photo"), scope=scope, at=at, most_shown=MOST_SHOWN, most_on_page=100,
+    )  # fmt: skip
+
+
+def _look(pictures: Pictures | None) -> Iterator[Items]:
+    """Show the properties of the readable photos."""
+    if pictures is None:
+        return
+    look = pictures.look
+    titles = {0.0: "least", 0.01: "1 %", 0.5: "median", 0.99: "99 %", 1.0: "most"}
+    quantiles = [
+        Column(f"quantile_{share:g}", title, "short", field=f"quantiles.{QUANTILES.index(share)}")
+        for share, title in titles.items()
+    ]
+    columns = (
+        Column("mean", "mean", "short", is_main=True),
+        Column("std", "std", "short"),
+        *quantiles,
+        Column("", "spread", "spark", field="histogram.counts", on=TERMINAL),
+    )
+    at: tuple[str, ...] = ("pictures", "look")
+    yield Table.of(
+        look.spreads, columns, title=f"{look.photos:,} readable photos", head=Column("", "property"),
+        scope="property", at=(*at, "spreads"),
+    )  # fmt: skip
+    if pictures.half:
+        yield Note(
+            "JPEGs were decoded at half their size: sharpness is that of the half, and can only be "
+            "compared with other halves"
         )
-    marks = [mark for mark in ticks(low, high) if low <= mark <= high]
-    return Bars(
-        title,
-        tuple(laid),
-        tuple(Tick(across(mark), f"{mark:g}") for mark in marks),
-        tuple(Tick(across(rule), f"{rule:g}") for rule in rules if low < rule < high),
+    charts = (
+        BarChart(one.name, one.histogram.edges, one.histogram.counts)
+        for one in look.spreads
+        if not one.is_constant
+    )
+    yield tuple(charts)
+    yield Note(
+        "The outermost bars also count the half per cent of the photos beyond each end. Brightness and "
+        "contrast are the mean and the standard deviation of the luma, from 0 to 1; sharpness is the "
+        "variance of its Laplacian",
+        on=PAGE,
+    )
+    colours = (Column("mean", "mean"), Column("std", "std"))
+    yield Table.of([look], colours, name="", scope="colour", on=PROGRAMS)
+    yield Note("For maskkit train:")
+    yield Note(colour_option(look.mean, look.std), "code")
+    yield (
+        _most_frequent("size", look.sizes, (*at, "sizes")),
+        _most_frequent("format", look.formats, (*at, "formats")),
+    )
+    if pictures.faults:
+        yield _faults(pictures.faults, "unreadable photos", scope="unreadable", at=("pictures", "faults"))
+
+
+def _most_frequent(what: str, counts: Sequence[tuple[str, int]], at: tuple[str | int, ...]) -> Table:
+    return Table.of(
+        counts, (Column("photos", "photos", "count", field="1", has_bar=True),), name="0", title=f"{what}s",
+        head=Column("", what), scope=what, at=at, most_shown=3, most_on_page=8,
+    )  # fmt: skip
+
+
+def _duplicates(pictures: Pictures | None) -> Iterator[Item]:
+    if pictures is None:
+        return
+    twins: Twins = pictures.twins
+    yield Note(f"{twins.photos:,} photos are in {twins.groups:,} groups that look alike")
+    yield from duplicates(twins.kinds, at=("pictures", "twins", "kinds"))
+
+
+def duplicates(
+    kinds: Sequence[DuplicatePairs],
+    *,
+    scope: str = "duplicates",
+    suffix: str = "",
+    at: tuple[str | int, ...] = (),
+) -> Iterator[Item]:
+    """Show how many duplicates there are of each kind, and examples of the kinds that should not be.
+
+    Args:
+        kinds: Of one set, or those between two.
+        scope: In TSV, where kinds of one set are named.
+        suffix: Of the measures' names.
+        at: Where the kinds are in the JSON.
+    """
+    columns = (
+        Column(f"exact{suffix}", "exact", "count", field="exact"),
+        Column(f"near{suffix}", "near", "count", field="near"),
+        Column("", "for example", wraps=True),
+    )
+    rows = tuple(
+        Row(
+            one.name,
+            (one.exact, one.near, "" if one.name == "all" and len(kinds) > 1 else _examples(one)),
+            name="" if suffix else None,
+        )
+        for one in kinds
+    )
+    yield Table(
+        columns, rows, "pairs of duplicates", head=Column("", "pairs", wraps=True), scope=scope, at=at,
+    )  # fmt: skip
+    yield Note(
+        "= the same bytes, ~ nearly the same picture: at most 32 of 256 bits of a perceptual hash differ. "
+        "Mirrored and strongly cropped copies are not found"
+    )
+
+
+def _examples(kind: DuplicatePairs) -> str:
+    return "\n".join(
+        f"{pair.one} {'=' if pair.is_exact else '~'} {pair.other}" for pair in kind.named[:MOST_NAMED]
+    )
+
+
+def _sheets(sheets: Mapping[str, Sequence[Photo]]) -> Iterator[Item]:
+    if sheets:
+        yield Note(REAL_PEOPLE, on=PAGE)
+    for title, photos in sheets.items():
+        yield PhotoSheet(title, tuple(photos))
+
+
+def colour_option(mean: Sequence[float], std: Sequence[float]) -> str:
+    """Write the colour of photos as an option of `train`."""
+    return "--normalize " + "/".join(
+        ",".join(decimal(value, 4) for value in values) for values in (mean, std)
     )

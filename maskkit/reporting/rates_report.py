@@ -1,55 +1,113 @@
-"""The HTML page of `maskkit lr-find`: the loss at rising learning rates, and the rate that follows."""
+"""The report of `maskkit lr-find`: the loss at rising learning rates, and the rate that follows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from maskkit.reporting.old_pages import render
-from maskkit.reporting.plots import Chart, Mark, PlotLine, draw
-
-ROOM = (
-    0.25  # above the highest loss before the lowest, as a share of the fall: what blows up is not worth more
+from maskkit.reporting.plots import Chart, Mark, PlotLine
+from maskkit.reporting.report import (
+    PAGE,
+    PROGRAMS,
+    TERMINAL,
+    WIDE,
+    Column,
+    Note,
+    Report,
+    Row,
+    Section,
+    Table,
 )
 
+if TYPE_CHECKING:
+    from maskkit.training.range_test import Curve
 
-def rates_page(
-    rates: Sequence[float],
-    losses: Sequence[float],
-    smoothed: Sequence[float],
-    *,
-    suggestion: float,
-    rule: str,
-    stopped: str,
-    recipe: str,
-    title: str,
-    facts: Mapping[str, str],
-    history: str,
-) -> str:
-    """Return the page as HTML.
+# Above the highest loss before the lowest, as a share of the fall: what blows up is not worth more.
+ROOM = 0.25
+ROWS = 13  # of a terminal's table, and two more if need be
+
+
+def rates_report(
+    curve: Curve, *, data: Any, recipe: str, title: str, facts: Mapping[str, str], history: str
+) -> Report:
+    """Lay out a range test.
 
     Args:
-        rates: Of each step, rising.
-        losses: Before each step.
-        smoothed: Their moving average.
-        suggestion: The rate to train with.
-        rule: How it follows from the losses.
-        stopped: Why there are no more of them.
+        curve: The losses at all rates, and the suggestion.
+        data: What JSON has.
         recipe: What to paste.
         title: Title of the page.
         facts: What was tested, in the order to show.
         history: The commands that made it, one per line; empty if unknown.
     """
-    lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
-    before = max(*losses[: lowest + 1], *smoothed[: lowest + 1])
-    chart = Chart(
+    columns = tuple(Column(name, name) for name in ("rate", "loss", "smoothed"))
+    every = Table.of(data["curve"], columns, name="", head=Column("", ""), at=("curve",), on=PROGRAMS)
+    chart = (
+        _chart(curve),
+        Note(
+            "The loss of each batch before its step, the rate rising by the same factor at every step, and "
+            "its moving average. A line that leaves the frame at the top goes on above it",
+            on=PAGE,
+        ),
+    )
+    return Report(
+        title=title,
+        data=data,
+        sections=(
+            Section("Loss by learning rate", chart),
+            Section("Loss", (every, _some(curve)), is_brief=True),
+        ),
+        verdict=(
+            Note(f"Learning rate {curve.suggestion:g}: {curve.rule}"),
+            Note(f"The test ended because {curve.stopped}"),
+            Note("Another optimizer, batch size, model or loss needs another rate, so test again"),
+            Note("For a recipe:"),
+            Note(recipe, "code"),
+        ),
+        scores=(("suggested", curve.suggestion, Column("", "", "plain")),),
+        facts=facts,
+        history=history,
+        header=WIDE,
+    )
+
+
+def _chart(curve: Curve) -> Chart:
+    lowest = _lowest(curve)
+    before = max(*curve.losses[: lowest + 1], *curve.smoothed[: lowest + 1])
+    return Chart(
         "Training loss at a rising rate",
         "learning rate of the backbone",
-        (PlotLine("smoothed", rates, smoothed), PlotLine("of each batch", rates, losses, is_faint=True)),
-        marks=(Mark(suggestion, f"suggested {suggestion:g}", is_low=True), Mark(rates[lowest], "lowest")),
+        (
+            PlotLine("smoothed", curve.rates, curve.smoothed),
+            PlotLine("of each batch", curve.rates, curve.losses, is_faint=True),
+        ),
+        marks=(
+            Mark(curve.suggestion, f"suggested {curve.suggestion:g}", is_low=True),
+            Mark(curve.rates[lowest], "lowest"),
+        ),
         is_log=True,
-        highest=before + ROOM * (before - smoothed[lowest]),
+        highest=before + ROOM * (before - curve.smoothed[lowest]),
     )
-    return render(
-        "rates.html", title=title, facts=facts, history=history, suggestion=suggestion, rule=rule,
-        stopped=stopped, recipe=recipe, drawing=draw(chart),
+
+
+def _some(curve: Curve) -> Table:
+    """Show the loss at some of the rates, and at those that the suggestion comes from."""
+    last, lowest = len(curve.rates) - 1, _lowest(curve)
+    above = next(step for step, rate in enumerate(curve.rates) if rate >= curve.suggestion)
+    named = {above: "suggested", lowest: "lowest"}
+    full = max(*curve.smoothed[: lowest + 1], 1e-12)
+    rows = tuple(
+        Row(
+            f"{curve.rates[step]:.1e}",
+            (curve.losses[step], curve.smoothed[step], curve.smoothed[step] / full, named.get(step, "")),
+        )
+        for step in sorted({round(last * row / (ROWS - 1)) for row in range(ROWS)} | set(named))
+    )
+    columns = (
+        Column("", "loss", "short"), Column("", "smoothed", "short"), Column("", "", "bar"), Column("", ""),
     )  # fmt: skip
+    return Table(columns, rows, "training loss at a rising rate", head=Column("", "rate"), on=TERMINAL)
+
+
+def _lowest(curve: Curve) -> int:
+    return curve.smoothed.index(min(curve.smoothed))

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.auditing.data_faults import (
@@ -25,7 +23,7 @@ from maskkit.auditing.data_faults import (
     odd_photos,
     people_in_two_folds,
 )
-from maskkit.auditing.findings import Finding, flags, ranked, rows_by_person
+from maskkit.auditing.findings import Audit, flags, ranked, rows_by_person
 from maskkit.auditing.label_errors import SURENESS, suspect_labels
 from maskkit.errors import RefusedError
 from maskkit.imaging.duplicates import Duplicates, find_duplicates
@@ -33,55 +31,11 @@ from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Survey, joined, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import track
+from maskkit.reporting.report import Photo
 from maskkit.scoring.judged import Judged
 
 MOST_SHOWN = 300  # findings with their photos in a page
 CORRECTION_COLUMNS = ("path", "person_id", "column", "value", "from", "kind", "confidence", "evidence")
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What was found.
-
-    Args:
-        manifest: That was audited.
-        findings: The most severe first.
-        duplicates: Photos that are in it twice; None if no photo was looked at.
-        checks: What was looked for.
-    """
-
-    manifest: Manifest
-    findings: list[Finding]
-    duplicates: Duplicates | None
-    checks: tuple[str, ...]
-
-    @property
-    def leaks(self) -> list[Finding]:
-        """The findings that are leaks."""
-        return [one for one in self.findings if one.is_leak]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return all findings as plain values."""
-        kinds = [one.kind for one in self.findings]
-        return {
-            "images": len(self.manifest),
-            "checks": list(self.checks),
-            "leaks": len(self.leaks),
-            "counts": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
-            "findings": [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in self.rows()],
-        }
-
-    def rows(self) -> list[tuple[object, ...]]:
-        """Return a row per finding, of FINDING_COLUMNS."""
-        paths = self.manifest.table["path"]
-        found = []
-        for one in self.findings:
-            path = None if one.row is None else paths[one.row].as_py()
-            fix = one.proposal
-            proposed = (None, None, None) if fix is None else (fix.column, fix.old, fix.value)
-            place = (one.kind, one.severity, one.person, path, one.other)
-            found.append((*place, *proposed, round(one.confidence, 4), one.evidence))
-        return found
 
 
 KEEP_TOGETHER = (
@@ -94,10 +48,6 @@ FIXES = {
     "leak:people": KEEP_TOGETHER,
     "leak:against": "take the photo out of one of the sets",
 }
-
-FINDING_COLUMNS = (
-    "kind", "severity", "person_id", "path", "other", "column", "from", "value", "confidence", "evidence",
-)  # fmt: skip
 
 
 def audit(
@@ -210,38 +160,15 @@ def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.f
     return probs
 
 
-def report(result: Audit, *, photos: bool = False) -> str:
-    """Return a self-contained HTML page of the findings.
-
-    Args:
-        result: What to show.
-        photos: Show the photos that findings name; the page is then not to be passed on lightly.
-    """
-    from maskkit.reporting.audit_report import findings_page, place  # jinja2, which findings alone need not
-
+def pictures(result: Audit) -> list[tuple[Photo, ...]]:
+    """Make small pictures of the photos that the first findings name, (findings,)."""
     manifest = result.manifest
-    shown: dict[str, list[int]] = {}
-    if photos:
-        rows_of, rows = rows_by_person(manifest), {path: row for row, path in enumerate(manifest.paths)}
-        for one in result.findings[:MOST_SHOWN]:
-            own = rows_of(one.person).tolist() if one.row is None else [one.row]
-            shown[place(one)] = own + [rows[other] for other in [one.other] if other in rows]
-    named = {one.row for one in result.findings if one.row is not None}
-    return findings_page(
-        result.findings,
-        {row: manifest.table["path"][row].as_py() for row in named},
-        title=f"Audit of {manifest.name}",
-        facts={"Photos": f"{len(manifest):,}", "Looked for": ", ".join(result.checks)},
-        history=script(manifest.header.history, output=manifest.name),
-        pictures=_pictures(manifest, shown) if photos else {},
-    )
-
-
-def _pictures(manifest: Manifest, shown: dict[str, list[int]]) -> dict[str, list[tuple[str, str]]]:
+    rows_of, rows = rows_by_person(manifest), {path: row for row, path in enumerate(manifest.paths)}
+    shown = []
+    for one in result.findings[:MOST_SHOWN]:
+        own = rows_of(one.person).tolist() if one.row is None else [one.row]
+        shown.append(own + [rows[other] for other in [one.other] if other in rows])
     files = photo_files(manifest, tolerant=True)
-    wanted = sorted({row for rows in shown.values() for row in rows})
+    wanted = sorted({row for each in shown for row in each})
     small = {row: thumbnail(files[row]) for row in track(wanted, len(wanted), "thumbnails")}
-    return {
-        place: [(manifest.paths[row], picture) for row in rows if (picture := small[row]) is not None]
-        for place, rows in shown.items()
-    }
+    return [tuple(Photo(manifest.paths[row], small[row]) for row in each if small[row]) for each in shown]

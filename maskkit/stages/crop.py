@@ -32,9 +32,19 @@ class FaceCount:
     misplaced: int  # how many have something that cannot be a portrait's face
 
     @property
-    def share(self) -> float:
-        """The share of photos with a face."""
-        return self.found / self.photos if self.photos else 0.0
+    def share(self) -> float | None:
+        """The share of photos with a face; None if there are no photos."""
+        return self.found / self.photos if self.photos else None
+
+    @property
+    def none(self) -> int:
+        """Photos in which nothing was found."""
+        return self.photos - self.found - self.misplaced
+
+    @property
+    def title(self) -> str:
+        """Factor and level."""
+        return f"{self.factor} {self.level}".strip()
 
 
 @dataclass(frozen=True)

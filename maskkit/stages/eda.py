@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import factor_levels
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.eda_results import Eda, Pictures, Twins, duplicate_pairs
 from maskkit.describing.groups import (
@@ -27,6 +26,7 @@ from maskkit.imaging.survey import Survey, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
 from maskkit.progress import track
+from maskkit.reporting.report import Photo
 
 ON_A_SHEET = 14  # photos of a contact sheet
 MOST_SHEETS = 40
@@ -137,27 +137,15 @@ def _twins(manifest: Manifest, found: Duplicates) -> Twins:
     return Twins(tuple(kinds), int((members > 1).sum()), int(members[members > 1].sum()))
 
 
-def report(result: Eda, manifest: Manifest, *, photos: bool = False) -> str:
-    """Return a self-contained HTML page.
-
-    Args:
-        result: What to show.
-        manifest: What it is of.
-        photos: Show small pictures, some of each class and those that stand out.
-    """
-    from maskkit.reporting.eda_report import eda_page  # jinja2, which counting need not load
-
-    sheets: dict[str, list[tuple[str, str]]] = {}
-    if photos:
-        files = dict(zip(manifest.paths, photo_files(manifest, tolerant=True), strict=True))
-        wanted = list(_sheets(result, manifest).items())[:MOST_SHEETS]
-        for title, names in track(wanted, len(wanted), "contact sheets"):
-            pictures = ((name, thumbnail(files[name])) for name in names)
-            sheets[title] = [(name, picture) for name, picture in pictures if picture is not None]
-    history = script(manifest.header.history, output=manifest.name) if manifest.source is not None else ""
-    return eda_page(
-        result, history=history, sheets={title: sheet for title, sheet in sheets.items() if sheet}
-    )
+def contact_sheets(result: Eda, manifest: Manifest) -> dict[str, list[Photo]]:
+    """Make small pictures of some photos of each class, and of those that stand out, for a page."""
+    files = dict(zip(manifest.paths, photo_files(manifest, tolerant=True), strict=True))
+    wanted = list(_sheets(result, manifest).items())[:MOST_SHEETS]
+    sheets = {}
+    for title, names in track(wanted, len(wanted), "contact sheets"):
+        photos = [Photo(name, thumbnail(files[name])) for name in names]
+        sheets[title] = [photo for photo in photos if photo.uri is not None]
+    return {title: photos for title, photos in sheets.items() if photos}
 
 
 def _sheets(result: Eda, manifest: Manifest) -> Mapping[str, Sequence[str]]:

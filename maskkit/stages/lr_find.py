@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any
@@ -13,6 +13,8 @@ from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import script
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
+from maskkit.reporting.rates_report import rates_report
+from maskkit.reporting.report import Report
 from maskkit.training.fold_rows import FoldRows
 from maskkit.training.loop import train_step
 from maskkit.training.range_test import Curve, check_rates, range_test
@@ -20,7 +22,6 @@ from maskkit.training.setup import inputs_of, settled
 from maskkit.training.setup import start as start_training
 from maskkit.training.trainer import Trainer
 
-COLUMNS = ("rate", "loss", "smoothed")
 SHOWN = ("model", "optimizer", "batch_size", "loss")  # that a page names first: a rate depends on them
 
 
@@ -45,10 +46,6 @@ class SuggestedRate:
         """Lines of a recipe for `train`."""
         return f"[train]\nlearning-rate = {self.curve.suggestion:g}"
 
-    def rows(self) -> Iterator[tuple[float, float, float]]:
-        """Return the columns of each step."""
-        return zip(self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True)
-
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the suggestion first."""
         return {
@@ -56,7 +53,12 @@ class SuggestedRate:
             "rule": self.curve.rule,
             "stopped": self.curve.stopped,
             "photos": self.photos,
-            "curve": [dict(zip(COLUMNS, row, strict=True)) for row in self.rows()],
+            "curve": [
+                {"rate": rate, "loss": loss, "smoothed": smoothed}
+                for rate, loss, smoothed in zip(
+                    self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True
+                )
+            ],
             "made_by": self.record.to_json(),
         }
 
@@ -103,26 +105,20 @@ def lr_find(
     )
 
 
-def report(found: SuggestedRate, *, manifest: str, output: str | None = None) -> str:
-    """Return a self-contained HTML page with the losses by rate.
+def report(found: SuggestedRate, *, manifest: str, output: str | None = None) -> Report:
+    """Lay out the losses by rate.
 
     Args:
         found: What to show.
         manifest: Name of the manifest.
         output: Where the numbers are written.
     """
-    from maskkit.reporting.rates_report import rates_page  # jinja2, which the test itself need not
-
-    curve, options = found.curve, found.record.options
+    options = found.record.options
     facts = {"Manifest": manifest, "Held-out fold": str(options["fold"]), "Photos": f"{found.photos:,}"}
     facts |= {name.replace("_", " ").capitalize(): str(options[name]) for name in SHOWN}
-    return rates_page(
-        curve.rates,
-        curve.losses,
-        curve.smoothed,
-        suggestion=curve.suggestion,
-        rule=curve.rule,
-        stopped=curve.stopped,
+    return rates_report(
+        found.curve,
+        data=found.to_json(),
         recipe=found.recipe,
         title=f"Learning rate for {manifest}",
         facts=facts,

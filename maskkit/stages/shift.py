@@ -11,8 +11,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.eda_results import duplicate_pairs
 from maskkit.describing.photo_properties import features, photo_properties, properties
 from maskkit.describing.set_comparison import Comparison, Share, differences, shares
-from maskkit.describing.two_sample import Sample, TwoSample, two_sample
-from maskkit.errors import examples
+from maskkit.describing.two_sample import LEAST, Sample, TwoSample, two_sample
 from maskkit.imaging.duplicates import find_duplicates
 from maskkit.imaging.hashing import groups_of
 from maskkit.imaging.survey import joined, survey_of
@@ -117,7 +116,7 @@ def _tested(sample: Sample, seed: int) -> TwoSample | None:
     """Test the photos, or some of them, without dividing a group."""
     sample = sample.take(_some(sample, seed))
     counts, _ = _counts(sample.is_second, sample.group)
-    if (counts > 0).sum(axis=0).min() < FOLDS:
+    if (counts > 0).sum(axis=0).min() < LEAST:
         return None
 
     def deal(is_second: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -144,36 +143,3 @@ def _counts(
     counts = np.zeros((len(names), 2), np.int64)
     np.add.at(counts, (codes, is_second.astype(np.int64)), 1)
     return counts, codes
-
-
-def report(result: Comparison) -> str:
-    """Return a self-contained HTML page; no photo is in it."""
-    from maskkit.reporting.eda_report import comparison_page  # jinja2, which comparing need not load
-
-    return comparison_page(result)
-
-
-def verdict(result: Comparison) -> str:
-    """Say in a sentence or two what the comparison found."""
-    words = []
-    if result.people:
-        words.append(f"{len(result.people)} people are in both: {examples(result.people)}")
-    if result.duplicates.exact + result.duplicates.near:
-        words.append(
-            f"{result.duplicates.exact + result.duplicates.near} pairs of duplicates are between the sets"
-        )
-    test = result.two_sample
-    if test is None:
-        words.append(f"the sets are too small for a two-sample test: it takes {FOLDS} people or more of each")
-    elif test.is_apart:
-        most = ", ".join(name for name, loss in test.losses[:3] if loss > 0)
-        by = f", most by {most}" if most else ""
-        words.append(f"a classifier tells the sets apart with an AUC of {test.auc:.3f}{by}")
-    elif test.p is None:
-        words.append(
-            f"a classifier's AUC is {test.auc:.3f}, but with so few known people nobody can say whether it "
-            "tells the sets apart by who is on the photos"
-        )
-    else:
-        words.append(f"a classifier does not tell the sets apart: AUC {test.auc:.3f}")
-    return "; ".join(words)

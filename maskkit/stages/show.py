@@ -21,10 +21,10 @@ from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.auditing.findings import kind_of
+from maskkit.reporting.stage_reports import HELD_OUT
 from maskkit.splitting.quality import fold_quality
 
 Facts = dict[str, Any]
-HELD_OUT = "held out"  # of a manifest with folds: people and photos per class and fold
 
 
 def show(source: Source) -> Facts:

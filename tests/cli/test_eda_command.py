@@ -99,14 +99,14 @@ def test_the_page_is_written_once_and_replaced_by_force(train_csv: Path, tmp_pat
 
 
 def test_names_are_shown_to_the_letter(tmp_path: Path) -> None:
-    folder = tmp_path / "<b>[red]photos"
+    folder = tmp_path / "<script>[red]photos"
     folder.mkdir()
     Image.new("RGB", (20, 20)).save(folder / "[a].png")
     result = run("eda", str(folder), "--html", str(tmp_path / "page.html"), "--photos")
     assert result.exit_code == 0, result.stderr
     text = (tmp_path / "page.html").read_text()
-    assert "&lt;b&gt;[red]photos" in text
-    assert "<b>" not in text
+    assert "&lt;script&gt;[red]photos" in text
+    assert "<script>" not in text
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,24 @@ from typing import Any
 import pytest
 from pages import Page, plain
 from reports import terminal_of
+from test_audit_report import audited
+from test_blend_report import agreed, differing, tuned, weighted
 from test_comparison_report import found as compared
+from test_eda_report import compared_sets, described
 from test_evaluation_details import everything as evaluated
+from test_rates_report import rates
+from test_stage_reports import FACTS, faces, speeds
 
 from maskkit.cli.shell.show_report import tsv
+from maskkit.reporting.audit_report import audit_report
 from maskkit.reporting.comparison_report import comparison_report
+from maskkit.reporting.eda_report import eda_report
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page
 from maskkit.reporting.pictured import Pictured
 from maskkit.reporting.report import WIDE, Column, Note, Place, Report, Row, Table, Value, attribute
+from maskkit.reporting.shift_report import shift_report
+from maskkit.reporting.stage_reports import artifact_report, folds_report
 from maskkit.reporting.writing import written
 from maskkit.scoring.results import Estimate, FoldSpread
 
@@ -36,6 +45,18 @@ REPORTS: dict[str, Callable[[], Report]] = {
     "evaluate adjusted": lambda: evaluation_report(
         replace(evaluated(), adjusted=ADJUSTED), manifest="folds", predictions="oof"
     ),
+    "audit": lambda: audit_report(audited()),
+    "bench": speeds,
+    "eda": lambda: eda_report(described()),
+    "eda of two": lambda: shift_report(compared_sets()),
+    "lr-find": rates,
+    "show": lambda: artifact_report(FACTS),
+    "split": lambda: folds_report(FACTS["held out"]),
+    "crop": faces,
+    "ensemble": differing,
+    "ensemble without truth": agreed,
+    "ensemble with weights": weighted,
+    "evaluate --tune": tuned,
 }  # each report of a reporting command; those of a folder are made by its tests
 
 
@@ -78,7 +99,11 @@ def test_a_terminal_shows_every_cell_in_its_row_and_under_its_column(report: Rep
 
 def _terminal_row(row: Row, columns: list[tuple[int, Column]]) -> list[str]:
     title = plain(row.title + (" *" if row.is_marked else ""))
-    return [title, *(in_words(row.cells[at], column).split("\n")[0] for at, column in columns)]
+    return [title, *(_first_line(row.cells[at], column) for at, column in columns)]
+
+
+def _first_line(value: Value, column: Column) -> str:
+    return in_words(value.split("\n")[0] if isinstance(value, str) else value, column)
 
 
 def _in_order(rows: list[list[str]], lines: list[str]) -> bool:
@@ -88,7 +113,8 @@ def _in_order(rows: list[list[str]], lines: list[str]) -> bool:
 
 
 def _holds(line: str, row: list[str]) -> bool:
-    return plain(" ".join(row)) == plain("".join(one for one in line if one not in "█▏▎▍▌▋▊▉"))
+    drawn = str.maketrans("", "", "█▏▎▍▌▋▊▉")
+    return plain(" ".join(row).translate(drawn)) == plain(line.translate(drawn))
 
 
 def test_a_page_shows_every_cell_in_its_row_and_under_its_column(report: Report) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
-from maskkit.reporting.plots import Chart, Mark, PlotLine, decades, draw, heat_map, ticks
+from maskkit.reporting.plots import BarChart, Chart, Mark, PlotLine, decades, draw, draw_bars, heat_map, ticks
 
 NAN = float("nan")
 
@@ -86,3 +86,13 @@ def test_what_is_above_the_highest_leaves_the_frame_at_the_top() -> None:
     drawing = draw(Chart("loss", "epoch", (PlotLine("a", [0, 1, 2], [0, 2, 1000]),), highest=2))
     assert drawing.y_ticks[-1].label == "2"
     assert drawing.paths[0].endswith("L350.0 -85818.0")
+
+
+def test_bars_are_as_high_as_their_counts_and_rules_lie_within() -> None:
+    laid = draw_bars(BarChart("age", (10, 20, 30, 60), (5, 10, 0), rules=(30, 90)))
+    heights = [one.height for one in laid.bars]
+    assert heights[0] == pytest.approx(heights[1] / 2, abs=0.1)
+    assert heights[2] == 0
+    assert [one.y + one.height for one in laid.bars] == pytest.approx([laid.base] * 3, abs=0.1)
+    assert [rule.label for rule in laid.rules] == ["30"]
+    assert laid.bars[2].x - 1 < laid.rules[0].at < laid.bars[2].x + 1

@@ -14,10 +14,12 @@ from PIL import Image
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.eda_results import Eda
 from maskkit.errors import MaskkitError
-from maskkit.stages.eda import eda, report
+from maskkit.reporting.eda_report import eda_report
+from maskkit.reporting.html import page
+from maskkit.reporting.shift_report import shift_report, verdict
+from maskkit.stages.eda import contact_sheets, eda
 from maskkit.stages.label import label
-from maskkit.stages.shift import report as comparison_report
-from maskkit.stages.shift import shift, verdict
+from maskkit.stages.shift import shift
 
 
 def pairs_of(found: Eda) -> dict[str, tuple[int, int]]:
@@ -130,10 +132,10 @@ def test_a_column_without_a_value_is_left_out(few: Path) -> None:
 def test_the_page_holds_no_photo_unless_asked_for(few: Path) -> None:
     manifest = label(few)
     found = eda(manifest)
-    page = report(found, manifest)
-    assert "<img" not in page
-    assert "img-src" not in page
-    shown = report(found, manifest, photos=True)
+    plain = page(eda_report(found))
+    assert "<img" not in plain
+    assert "img-src" not in plain
+    shown = page(eda_report(found, sheets=contact_sheets(found, manifest)))
     assert shown.count("<img") > 20
     assert 'src="data:image/jpeg;base64,' in shown
     assert "img-src data:" in shown
@@ -144,14 +146,15 @@ def test_the_same_photos_give_the_same_page_and_json(few: Path) -> None:
     manifest = label(few)
     one, other = eda(manifest), eda(manifest)
     assert json.dumps(one.to_json()) == json.dumps(other.to_json())
-    assert report(one, manifest, photos=True) == report(other, manifest, photos=True)
+    pages = [page(eda_report(found, sheets=contact_sheets(found, manifest))) for found in (one, other)]
+    assert pages[0] == pages[1]
 
 
 def test_one_person_of_one_class_is_no_error(few: Path) -> None:
     manifest = label(few)
     single = manifest.select(np.arange(1))
     assert eda(single).people == 1
-    assert report(eda(single), single)
+    assert page(eda_report(eda(single)))
 
 
 def test_photos_in_both_sets_are_found(train_csv: Path, tmp_path: Path, labels: Manifest) -> None:
@@ -184,7 +187,7 @@ def test_a_darker_set_is_told_apart_by_its_light(labels: Manifest, tmp_path: Pat
     assert brightness.standardised is not None
     assert brightness.standardised < -1
     assert "tells the sets apart" in verdict(found)
-    assert "It tells the sets apart" in comparison_report(found)
+    assert "tells the sets apart" in page(shift_report(found))
 
 
 def test_sets_of_other_classes_are_compared_by_their_photos_alone(labels: Manifest, tmp_path: Path) -> None:
@@ -203,4 +206,4 @@ def test_what_label_left_out_is_told_later_too(few: Path, tmp_path: Path) -> Non
     made.write(tmp_path / "labels.parquet")
     found = eda(Manifest.read(tmp_path / "labels.parquet").located(root=str(made.root)))
     assert found.left_out == ((f"{broken.parent.name}/mask1.jpg", "empty"),)
-    assert "Left out" in report(found, made)
+    assert "Left out" in page(eda_report(found))

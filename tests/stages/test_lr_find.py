@@ -17,6 +17,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.progress import hidden, shown_by
+from maskkit.reporting.html import page
 from maskkit.stages import lr_find as module
 from maskkit.stages.lr_find import SuggestedRate, lr_find, report
 from maskkit.stages.split import split
@@ -256,7 +257,7 @@ def test_json_holds_the_suggestion_its_rule_the_curve_and_the_options(found: Sug
 
 
 def test_the_page_says_what_was_found_and_how(found: SuggestedRate) -> None:
-    html = report(found, manifest="folds.parquet")
+    html = page(report(found, manifest="folds.parquet"))
     for text in (f"{found.curve.suggestion:g}", found.curve.rule, found.curve.stopped, "maskkit lr-find"):
         assert text in html
     assert "maskkit split" in html

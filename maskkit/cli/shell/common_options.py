@@ -130,5 +130,12 @@ class ReportOptions:
 
         show_report(report, json=self.json, html=None if self.html is None else self.html.path, to=to)
 
+    def note(self, report: Report) -> None:
+        """Show a report to people alone, where standard output is for an artifact."""
+        from maskkit.cli.shell.show_report import note_report, write_page
+
+        write_page(report, None if self.html is None else self.html.path)
+        note_report(report)
+
 
 COMMON = {"force": Force, "recipe": Recipe, "dry_run": DryRun, "quiet": Quiet}

@@ -40,12 +40,7 @@ def show_report(
         html: The page's file.
         to: Where the JSON goes instead of standard output.
     """
-    if html is not None:
-        from maskkit.artifacts.files import write_whole
-        from maskkit.reporting.html import page
-
-        write_whole(html, page(report).encode())
-        terminal.note(f"the page is {html}")
+    write_page(report, html)
     if to is None and not json and stdout_is_terminal():
         for shown in renderables(report):
             terminal.show("")
@@ -62,8 +57,20 @@ def show_report(
     note_report(report, brief=True)
 
 
+def write_page(report: Report, html: Path | None) -> None:
+    """Write the page, if one is wanted."""
+    if html is not None:
+        from maskkit.artifacts.files import write_whole
+        from maskkit.reporting.html import page
+
+        write_whole(html, page(report).encode())
+        terminal.note(f"the page is {html}")
+
+
 def note_report(report: Report, *, brief: bool = False) -> None:
     """Show a report to people on standard error, unless quiet."""
+    if terminal.is_quiet():
+        return
     for shown in renderables(report, brief=brief):
         terminal.note(shown)
 
@@ -128,14 +135,15 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
         )
         if has_bars and column.has_bar:
             laid.add_column("", no_wrap=not wraps)
-    group = ""
+    group, above = "", None
     for row in table.shown("terminal"):
         if row.group != group:
             laid.add_section()
             laid.add_row(escape(row.group), style="bold")
             group = row.group
-        if row.is_foot:
+        if row.is_foot and not (above and above.is_foot):
             laid.add_section()
+        above = row
         laid.add_row(
             escape(row.title + (" *" if row.is_marked else "")), *_cells(table, row, columns, has_bars)
         )

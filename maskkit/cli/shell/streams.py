@@ -146,6 +146,8 @@ def print_tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return ",".join(map(_cell, value))
     return str(value).replace("\t", " ").replace("\n", " ")
 
 

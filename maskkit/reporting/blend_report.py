@@ -1,0 +1,139 @@
+"""Reports of what was fitted to predictions: the weights of a blend and what it gains, and tuned offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskkit.reporting.report import TERMINAL, Column, Note, Report, Row, Section, Table, Value
+from maskkit.scoring.results import Estimate
+
+if TYPE_CHECKING:  # a vote need not load SciPy
+    from maskkit.fitting.blend import Fitted
+    from maskkit.fitting.diversity import MemberPair
+    from maskkit.fitting.gain import Tuned
+
+
+def blend_report(
+    found: Fitted | None,
+    pairs: Sequence[MemberPair] | None,
+    agreement: NDArray[np.float64],
+    names: Sequence[str],
+    summary: str,
+) -> Report:
+    """Lay out what a blend is worth, and how differently its members answer.
+
+    Args:
+        found: The rule that was fitted, if one was.
+        pairs: How the members answer beside the truth, if that is known.
+        agreement: Share of photos on which two answer alike, (members, members).
+        names: Of the files that were blended.
+        summary: What was blended, and how.
+    """
+    items: list[Table | Note] = [] if found is None else [_fitted(found), *_judged(found)]
+    if found is not None or pairs is not None:
+        items.append(_pairs(pairs or (), found.names if found else names))
+    elif len(names) > 1:
+        items.append(_agreement(agreement, names))
+    return Report("", None, (Section("", tuple(items)),), verdict=(Note(summary),))
+
+
+def _fitted(found: Fitted) -> Table:
+    """Show the weights and the scores."""
+    columns = (
+        Column("", "macro-F1", "score", digits=4),
+        Column("", "weight", "decimal", digits=2),
+        Column("", "in the folds"),
+    )
+    blends = {
+        "blend, on people fitted to": Estimate(found.in_sample, None, None),
+        "blend, on other people": found.blend,
+        "best member, chosen likewise": found.best,
+        "all members alike": found.equal,
+    }
+    rows = [
+        Row(name, (found.own[place], *_weights(found, place))) for place, name in enumerate(found.names)
+    ] + [Row(name, (score, "", ""), is_foot=True) for name, score in blends.items()]
+    title = (
+        f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people"
+    )
+    return Table(columns, tuple(rows), title, head=Column("", ""), on=TERMINAL)
+
+
+def _weights(found: Fitted, place: int) -> tuple[Value, Value]:
+    """Return a member's weight, and the smallest and largest it has in the folds."""
+    if found.rule.weights is None:
+        return "", "per class"
+    shares = [rule.weights[place] / sum(rule.weights) for rule in found.nested.rules if rule.weights]
+    weight = found.rule.weights[place] / sum(found.rule.weights)
+    return weight, f"{min(shares):.2f}-{max(shares):.2f}"
+
+
+def _judged(found: Fitted) -> Iterator[Note]:
+    from maskkit.fitting.blend import verdicts
+
+    lines = [
+        *verdicts(found),
+        f"judged by {len(found.nested.rules)} folds of people, each by what was fitted to the others",
+    ]
+    if found.rule.stack is not None:
+        lines.append(f"inverse strength of the regularisation: {found.rule.stack.inverse_strength:g}")
+    yield Note("\n".join(lines))
+
+
+def _pairs(pairs: Sequence[MemberPair], names: Sequence[str]) -> Table:
+    """Show how differently each two members answer, the most alike first."""
+    columns = (
+        Column("", ""),
+        Column("", "disagree", "decimal", digits=4),
+        Column("", "both wrong", "decimal", digits=4),
+        Column("", "Q", "signed"),
+    )
+    rows = tuple(
+        Row(names[one.first], (names[one.second], one.disagreement, one.double_fault, one.q_statistic))
+        for one in sorted(pairs, key=lambda pair: pair.disagreement)
+    )
+    return Table(
+        columns, rows, "members beside each other", head=Column("", ""), on=TERMINAL, most_shown=15,
+        rest="which differ more: --report has all",
+    )  # fmt: skip
+
+
+def _agreement(agreement: NDArray[np.float64], names: Sequence[str]) -> Table:
+    """Show the share of photos on which two files answer alike."""
+    columns = tuple(Column("", str(place + 1), "decimal", digits=4) for place in range(len(names)))
+    rows = tuple(
+        Row(f"{place + 1} {name}", tuple(agreement[place].tolist())) for place, name in enumerate(names)
+    )
+    return Table(columns, rows, "answered alike", head=Column("", "file"), on=TERMINAL)
+
+
+def tuning_report(tuned: Tuned) -> Report:
+    """Lay out the offsets, and the measures with and without them."""
+    tables = []
+    if tuned.offsets:
+        title = f"offset, and those tuned on {tuned.parts - 1} of {tuned.parts} parts"
+        rows = (Row(one.name, (Estimate(one.value, one.low, one.high),)) for one in tuned.offsets)
+        tables.append(
+            Table(
+                (Column("", title, "difference"),), tuple(rows), "offsets of log probabilities",
+                head=Column("", ""), on=TERMINAL,
+            )
+        )  # fmt: skip
+    columns = (
+        Column("plain", "plain", "decimal", digits=4),
+        Column("in_sample", "own people", "decimal", digits=4),
+        Column("nested", "other people", "decimal", digits=4, is_main=True),
+        Column("gain", "gain on other people", "difference", digits=4),
+    )
+    temperature = f"temperature {tuned.decision.temperature:.3f}"
+    tables.append(
+        Table.of(
+            tuned.changes, columns, name="title", title=f"{tuned.rows:,} photos of {tuned.people:,} people",
+            head=Column("", ""), notes=() if tuned.offsets else (Note(temperature),), on=TERMINAL,
+        )
+    )  # fmt: skip
+    return Report("", None, (Section("", tuple(tables)),), verdict=(Note(tuned.sentence),))

@@ -1,0 +1,177 @@
+"""Short reports of what a stage did: folds, faces, pseudo labels, speeds, an artifact, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from maskkit.reporting.report import (
+    LONG,
+    PROGRAMS,
+    TERMINAL,
+    WIDE,
+    Column,
+    Note,
+    Report,
+    Row,
+    Section,
+    Table,
+    Value,
+    attribute,
+)
+from maskkit.reporting.writing import decimal
+
+if TYPE_CHECKING:
+    from maskkit.artifacts.predictions import Predictions
+    from maskkit.labels import LabelSpace
+
+HELD_OUT = "held out"  # of a manifest with folds: people and photos per class and fold
+MOST_PHOTOS = 50  # that a table of predictions names
+
+
+def folds_report(quality: Mapping[str, Any]) -> Report:
+    """Show people and photos of each class in each fold, as `FoldQuality.to_json` has them."""
+    return _report(_folds(quality))
+
+
+def _folds(quality: Mapping[str, Any]) -> Table:
+    folds = [Column("", f"fold {fold}", "pair") for fold in range(len(quality["images"]))]
+    rows = [Row(name, _fold_cells(row)) for name, row in quality["classes"].items()]
+    return Table(
+        (*folds, Column("", "off by", "share")),
+        (*rows, Row("all", _fold_cells(quality), is_foot=True)),
+        "people/photos held out per class and fold",
+        head=Column("", "class"),
+        on=TERMINAL,
+    )
+
+
+def _fold_cells(row: Mapping[str, Any]) -> tuple[Value, ...]:
+    pairs = zip(row["people"], row["images"], strict=True)
+    return (*pairs, max(map(abs, row["deviation"]), default=0.0))
+
+
+def faces_report(tallies: Sequence[object], milliseconds: float) -> Report:
+    """Show in how many photos a face was found, and why not in the others.
+
+    Args:
+        tallies: Of all photos first, then of each level of each factor.
+        milliseconds: Per photo.
+    """
+    columns = (
+        Column("photos", "photos", "count"),
+        Column("found", "found", "count"),
+        Column("share", "share", "share", digits=2),
+        Column("none", "none", "count"),
+        Column("misplaced", "misplaced", "count"),
+    )
+    table = Table.of(
+        tallies, columns, name="title", title="photos with a face", head=Column("", "level"), on=TERMINAL
+    )
+    return _report(table, verdict=f"{milliseconds:.1f} ms per photo")
+
+
+def pseudo_report(tallies: Sequence[object], folds: Sequence[int] | None) -> Report:
+    """Show how many photos of each class were added, how sure their labels are, and what they weigh.
+
+    Args:
+        tallies: Per class.
+        folds: Which may train on them; None for all.
+    """
+    columns = (
+        Column("labelled", "labelled", "count"),
+        Column("photos", "photos", "count"),
+        Column("chosen", "added", "count", is_main=True),
+        Column("least", "least", "decimal"),
+        Column("mean", "mean", "decimal"),
+        Column("weight", "weight", "decimal", digits=1),
+    )
+    title = "photos with pseudo labels, by class"
+    table = Table.of(tallies, columns, title=title, head=Column("", "class"), on=TERMINAL)
+    chosen, photos = (sum(attribute(one, name) for one in tallies) for name in ("chosen", "photos"))
+    whose = "any fold" if folds is None else f"fold {', '.join(map(str, folds))} alone"
+    if folds == (-1,):
+        whose = "no fold, unless with --allow-leak"
+    return _report(table, verdict=f"{chosen:,} of {photos:,} photos added, to train {whose}")
+
+
+def speeds_report(found: Mapping[str, Any], options: str) -> Report:
+    """Show photos per second of each part of training, and what limits it.
+
+    Args:
+        found: What `maskkit bench` found, as JSON has it.
+        options: To use for `maskkit train`.
+    """
+    columns = (Column("setting", ""), Column("photos_per_second", "photos per second", "short"))
+    table = Table.of(
+        found["speeds"], columns, name="part", title="photos per second, each part by itself",
+        head=Column("part", "part"), at=("speeds",),
+    )  # fmt: skip
+    return _report(table, data=found, verdict=f"{found['limit']}\nuse: {options}")
+
+
+def artifact_report(facts: Mapping[str, Any]) -> Report:
+    """Show what an artifact is, as `show` found it."""
+    every = tuple(Row(name, (value,)) for name, value in flat(facts))
+    plain = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
+    nested = {name: value for name, value in facts.items() if name not in plain and name != HELD_OUT}
+    tables = [
+        Table((Column("value", "value"),), every, head=Column("fact", "fact"), on=PROGRAMS),
+        Table((Column("", ""),), _rows(plain), look="facts", on=TERMINAL),
+        *(
+            Table((Column("", ""),), _rows(one), head=Column("", name), on=TERMINAL)
+            for name, one in nested.items()
+        ),
+    ]
+    return _report(*tables, *([_folds(facts[HELD_OUT])] if HELD_OUT in facts else []), data=facts)
+
+
+def _rows(facts: Mapping[str, object]) -> tuple[Row, ...]:
+    return tuple(
+        Row(name, (decimal(value, 4) if isinstance(value, float) else "-" if value is None else str(value),))
+        for name, value in facts.items()
+    )
+
+
+def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Flatten nested facts to `outer.inner` and value; a list is numbered from 0."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield from flat({str(index): item for index, item in enumerate(value)}, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def predictions_report(
+    predictions: Predictions, space: LabelSpace, *, top: int | None = None, rest: str = "-o FILE writes all"
+) -> Report:
+    """Show the level of each factor and the probability of the answer, or the `top` most likely classes.
+
+    Args:
+        predictions: With probabilities.
+        space: Their classes.
+        top: How many classes to show per photo.
+        rest: What is said of where those are that are not shown.
+    """
+    assert predictions.probs is not None
+    columns = [*(Column("", factor.name) for factor in space.factors), Column("", "confidence", "decimal")]
+    if top is not None:
+        columns = [Column("", str(place + 1)) for place in range(min(top, len(space)))]
+    rows = []
+    for path, row in zip(predictions.path[:MOST_PHOTOS].to_pylist(), predictions.probs, strict=False):
+        cells: tuple[Value, ...] = (*space.levels_of(int(row.argmax())), float(row.max()))
+        if top is not None:
+            best = (-row).argsort(kind="stable")[: len(columns)].tolist()
+            cells = tuple(f"{space.names[one]} {row[one]:.3f}" for one in best)
+        rows.append(Row(path, cells))
+    more = len(predictions) - MOST_PHOTOS
+    notes = (Note(f"... and {more:,} more: {rest}"),) if more > 0 else ()
+    return _report(Table(tuple(columns), tuple(rows), head=Column("", "file"), notes=notes, on=TERMINAL))
+
+
+def _report(*tables: Table, data: Any = None, verdict: str = "") -> Report:
+    notes = (Note(verdict),) if verdict else ()
+    header = LONG if data is None else WIDE
+    return Report("", data, (Section("", tables),), verdict=notes, header=header)
