@@ -10,7 +10,7 @@ import typer
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
-from maskkit.cli.shell.show_report import note_report, show_report
+from maskkit.cli.shell.show_report import note_report, show_tables
 from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between, HelpPanel, Refusing
@@ -150,7 +150,7 @@ def predict(
     )
     shows_table = output is None and not submission and stdout_is_terminal()
     if shows_table:
-        show_report(predictions_report(predictions, given.space, top=top))
+        show_tables(predictions_report(predictions, given.space, top=top))
     else:
         to = output or OutputTarget(None)
         to.write(predictions.encode(form))

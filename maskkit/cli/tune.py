@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from maskkit.cli.shell.parameters import SHELL_PANEL, Needs
-from maskkit.cli.shell.show_report import note_report, show_report
+from maskkit.cli.shell.show_report import note_report, show_tables
 from maskkit.cli.shell.streams import SideFile, stdout_is_terminal
 
 if TYPE_CHECKING:
@@ -54,6 +54,6 @@ def show_tuning(tuned: Tuned, *, json: bool) -> None:
 
     report = tuning_report(tuned)
     if stdout_is_terminal() and not json:
-        show_report(report)
+        show_tables(report)
     else:
         note_report(report)

@@ -42,9 +42,7 @@ def show_report(
     """
     write_page(report, html)
     if to is None and not json and stdout_is_terminal():
-        for shown in renderables(report):
-            terminal.show("")
-            terminal.show(escape(shown) if isinstance(shown, str) else shown)
+        show_tables(report)
         return
     if to is not None:
         to.write((dumps(report.data, indent=2, ensure_ascii=False) + "\n").encode())
@@ -55,6 +53,14 @@ def show_report(
     else:
         print_tsv(*tsv(report))
     note_report(report, brief=True)
+
+
+def show_tables(report: Report) -> None:
+    """Show a report to people on standard output, its parts a line apart."""
+    for number, shown in enumerate(renderables(report)):
+        if number:
+            terminal.show("")
+        terminal.show(escape(shown) if isinstance(shown, str) else shown)
 
 
 def write_page(report: Report, html: Path | None) -> None:

@@ -188,7 +188,7 @@ def test_on_a_terminal_a_report_is_a_table(work: Path) -> None:
     code, shown = _on_a_terminal("show", "labels.parquet")
     assert code == 0
     assert "\t" not in shown
-    assert re.search(r"people +24", _bare(shown))
+    assert re.search(r"people: 24", _bare(shown))
     narrow = _on_a_terminal("show", "labels.parquet", COLUMNS="40")[1]
     digest = hashlib.sha256(Path("labels.parquet").read_bytes()).hexdigest()
     assert digest in re.sub(r"\s", "", _bare(narrow))  # whole, to be copied
