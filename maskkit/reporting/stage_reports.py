@@ -134,7 +134,7 @@ def _rows(facts: Mapping[str, object]) -> tuple[Row, ...]:
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten nested facts to `outer.inner` and value; a list is numbered from 0."""
+    """Flatten nested facts to a name with dots and a value; a list is numbered from 0."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
