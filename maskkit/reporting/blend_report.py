@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.fitting.blend_facts import MemberPair, verdicts
 from maskkit.reporting.report import TERMINAL, Column, Note, Report, Row, Section, Table, Value
 from maskkit.scoring.results import Estimate
 
 if TYPE_CHECKING:  # a vote need not load SciPy
     from maskkit.fitting.blend import Fitted
-    from maskkit.fitting.diversity import MemberPair
     from maskkit.fitting.gain import Tuned
 
 
@@ -73,8 +73,6 @@ def _weights(found: Fitted, place: int) -> tuple[Value, Value]:
 
 
 def _judged(found: Fitted) -> Iterator[Note]:
-    from maskkit.fitting.blend import verdicts
-
     lines = [
         *verdicts(found),
         f"judged by {len(found.nested.rules)} folds of people, each by what was fitted to the others",
