@@ -7,15 +7,17 @@ a setting cannot be given to a technique that does not have it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from math import isfinite
+from typing import Any, TypeVar
 
 from maskkit.errors import MaskkitError
 
 Value = bool | int | float | str
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+Part = TypeVar("Part")  # a dataclass of settings
 _PLUS = re.compile(r"\+(?=[a-z])")  # between choices; that of 1e+3 stays
 
 
@@ -101,53 +103,74 @@ class Choice:
         """Return a setting that is a whole number."""
         return int(self.settings[setting])
 
+    def part(self, part: type[Part]) -> Part:
+        """Return those settings that a dataclass declares by `setting`, with their types."""
+        return part(**{name: self.settings[name] for name in settings(part)})
 
-def parse(
-    text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None
-) -> Choice:
+    def beside(self, *parts: type) -> dict[str, Any]:
+        """Return the settings that none of these dataclasses declares, for the function that takes them."""
+        others = {name for part in parts for name in settings(part)}
+        return {name: value for name, value in self.settings.items() if name not in others}
+
+
+def setting(
+    default: Any,
+    help: str,  # noqa: A002
+    minimum: float | None = None,
+    maximum: float | None = None,
+    **more: Any,
+) -> Any:
+    """Declare a setting as the field of a dataclass, of those that several choices share."""
+    return field(default=default, metadata={"setting": Setting(default, help, minimum, maximum, **more)})
+
+
+def settings(part: type) -> Settings:
+    """Return the settings that a dataclass declares, for a table."""
+    return {item.name: item.metadata["setting"] for item in fields(part)}
+
+
+def parse(text: str, table: Table, *, option: str, others: Settings | None = None) -> Choice:
     """Read one choice, such as `focal` or `focal:gamma=3`.
 
     Args:
         text: As given.
         table: The settings of each choice there is.
         option: For messages, such as `--loss`.
-        others: Returns the settings of a name that is not in the table, or None if there is no such choice.
+        others: The settings of any name that is not in the table; None if there is no such choice.
 
     Raises:
         MaskkitError: The name, a setting or a value is not one that is allowed.
     """
     name, _, given = text.strip().partition(":")
-    settings = table.get(name) if name in table or others is None else others(name)
-    if settings is None:
+    known = table.get(name, others)
+    if known is None:
         close = get_close_matches(name, table)
         raise MaskkitError(
             f"{option} cannot be {name!r}",
             why=f"it is one of {', '.join(table)}",
             fix=f"did you mean {close[0]}?" if close else "use one of these",
         )
-    values = {key: setting.default for key, setting in settings.items()}
+    values = {key: one.default for key, one in known.items()}
     for part in filter(None, given.split(",")):
         key, _, word = part.partition("=")
-        if key not in settings:
+        if key not in known:
             raise MaskkitError(
                 f"{option} {name} has no setting {key!r}",
-                why=f"it has {', '.join(settings) or 'none'}",
-                fix=f"write {option} {example(name, settings)}",
+                why=f"it has {', '.join(known) or 'none'}",
+                fix=f"write {option} {example(name, known)}",
             )
         try:
-            values[key] = settings[key].read(word)
+            values[key] = known[key].read(word)
         except ValueError as error:
             raise MaskkitError(
                 f"{option} {name} has {key}={word}",
-                why=f"{key} is {error}: {settings[key].help}",
-                fix=f"write {option} {example(name, settings)}",
+                why=f"{key} is {error}: {known[key].help}",
+                fix=f"write {option} {example(name, known)}",
             ) from error
     return Choice(name, values)
 
 
-def parse_sum(
-    text: str, table: Table, *, option: str, others: Callable[[str], Settings | None] | None = None
-) -> tuple[Choice, ...]:
+def parse_sum(text: str, table: Table, *, option: str, others: Settings | None = None) -> tuple[Choice, ...]:
     """Read one or more choices that belong together, such as `ce:smoothing=0.1+f1`.
 
     Raises:
@@ -161,16 +184,16 @@ def parse_sum(
     return choices
 
 
-def example(name: str, settings: Settings) -> str:
+def example(name: str, known: Settings) -> str:
     """Write a choice with all its settings."""
-    return str(Choice(name, {key: setting.default for key, setting in settings.items()}))
+    return str(Choice(name, {key: one.default for key, one in known.items()}))
 
 
 def summary(table: Table) -> str:
     """Write all choices of a table with their settings, for help texts, which are broken at spaces."""
     written = []
-    for name, settings in table.items():
-        parts = ", ".join(f"{key}={_text(setting.default)}" for key, setting in settings.items())
+    for name, known in table.items():
+        parts = ", ".join(f"{key}={_text(one.default)}" for key, one in known.items())
         written.append(f"{name} ({parts})" if parts else name)
     return ", ".join(written)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice
-from maskkit.options.techniques import AUXILIARY
+from maskkit.options.techniques import AUXILIARY, Stepping
 from maskkit.options.values import parse_normalize, parse_size
 
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
@@ -71,7 +71,7 @@ def _check_frozen(chosen: Chosen, augment_rare: str | None) -> None:
         "--mix": chosen["mix"][0].name != "none",
         "--augment-rare": augment_rare is not None,
         "--consistency": chosen["consistency"][0].name != "none",
-        "--optimizer with a layer_decay": chosen["optimizer"][0].number("layer_decay") != 1,
+        "--optimizer with a layer_decay": chosen["optimizer"][0].part(Stepping).layer_decay != 1,
     }
     for option, is_given in needs_photos.items():
         if is_given:

@@ -72,7 +72,7 @@ def choice(
     table: Table,
     *,
     several: bool = False,
-    others: Callable[[str], Settings | None] | None = None,
+    others: Settings | None = None,
 ) -> Any:
     """Declare a field that names one of a table's choices, or several as a sum, with their settings."""
 

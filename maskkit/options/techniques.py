@@ -1,14 +1,15 @@
 """Every technique of training that can be chosen, with its settings: what `--help` shows and options accept.
 
-What each does is beside its code, in a dict of the same names; tests hold the two equal.
+What each does is beside its code, in a dict of the same names; tests hold the names equal, and the settings
+to the parameters of what takes them. Settings that all of a kind share, and others read, are dataclasses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from maskkit.options.choices import Setting, Settings, Table
+from maskkit.options.choices import Setting, Settings, Table, setting, settings
 
 _SHARE = {"weight": Setting(1.0, "of the loss in a sum", 0.001, 1000)}
 _SMOOTHING = {"smoothing": Setting(0.0, "share of each target spread over all classes", 0, 0.9), **_SHARE}
@@ -107,13 +108,19 @@ MIXES: Final[Table] = {
     },
 }
 
-_STEPPING = {
-    "weight_decay": Setting(0.05, "of weights, not of biases and norms", 0, 10),
-    "layer_decay": Setting(1.0, "factor of the rate per layer, from the head down", 0.01, 1),
-    "head": Setting(2.0, "the head's rate, in rates of the backbone", 0, 1000),
-    "clip": Setting(1.0, "largest norm of the gradient, 0 for any", 0, 1000),
-    "accumulate": Setting(1, "parts in which a batch is computed", 1, 1024),
-}
+
+@dataclass(frozen=True)
+class Stepping:
+    """Settings of every optimizer, which the loop and the groups of parameters are made of."""
+
+    weight_decay: float = setting(0.05, "of weights, not of biases and norms", 0, 10)
+    layer_decay: float = setting(1.0, "factor of the rate per layer, from the head down", 0.01, 1)
+    head: float = setting(2.0, "the head's rate, in rates of the backbone", 0, 1000)
+    clip: float = setting(1.0, "largest norm of the gradient, 0 for any", 0, 1000)
+    accumulate: int = setting(1, "parts in which a batch is computed", 1, 1024)
+
+
+_STEPPING = settings(Stepping)
 ANY_OPTIMIZER: Final[Settings] = _STEPPING  # of timm, by name
 OPTIMIZERS: Final[Table] = {
     "adamw": _STEPPING,
@@ -124,7 +131,15 @@ OPTIMIZERS: Final[Table] = {
     },
 }
 
-_STOP = {"stop": Setting(0, "epochs without a better score that end the training, 0 for none", 0, 10000)}
+
+@dataclass(frozen=True)
+class Stopping:
+    """A setting of every schedule, by which the training may end early."""
+
+    stop: int = setting(0, "epochs without a better score that end the training, 0 for none", 0, 10000)
+
+
+_STOP = settings(Stopping)
 _WARMUP = {"warmup": Setting(1.0, "epochs of linear rise", 0, 1000)}
 
 SCHEDULES: Final[Table] = {
@@ -150,19 +165,28 @@ SCHEDULES: Final[Table] = {
     "constant": {**_WARMUP, **_STOP},
 }
 
-_UNLABELED = {
-    "weight": Setting(1.0, "of its loss", 0, 1000),
-    "ratio": Setting(1, "unlabelled photos per labelled one in a batch; FixMatch's paper has 7", 1, 64),
-}
-_STRONG = {
-    "strong": Setting(
+
+@dataclass(frozen=True)
+class UnlabeledShare:
+    """Settings of every consistency: what photos without labels count, and how many there are."""
+
+    weight: float = setting(1.0, "of its loss", 0, 1000)
+    ratio: int = setting(1, "unlabelled photos per labelled one in a batch; FixMatch's paper has 7", 1, 64)
+
+
+@dataclass(frozen=True)
+class StrongView:
+    """A setting of every consistency: how the strong view is varied."""
+
+    strong: str = setting(
         "randaugment",
         "what the strong view has beside --augment: choices of that, without settings",
         among=tuple(AUGMENTATIONS),
         several=True,
     )
-}
 
+
+_UNLABELED, _STRONG = settings(UnlabeledShare), settings(StrongView)
 ANNEALINGS: Final = ("none", "linear", "log", "exp")
 CONSISTENCIES: Final[Table] = {
     "none": {},
@@ -194,10 +218,22 @@ FREEZES: Final[Table] = {
 }
 
 POOLS: Final = ("default", "avg", "max", "gem")
-MODEL: Final[Mapping[str, Setting]] = {
-    "pool": Setting("default", "how features are pooled", among=POOLS),
-    "drop_path": Setting(0.0, "share of residual branches dropped, if the model can", 0, 0.95),
-}
-SIZE: Final[Mapping[str, Setting]] = {
-    "margin": Setting(0.3, "of the face box on each side, where `crop` has found faces", 0, 10)
-}
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Settings of every model."""
+
+    pool: str = setting("default", "how features are pooled", among=POOLS)
+    drop_path: float = setting(0.0, "share of residual branches dropped, if the model can", 0, 0.95)
+
+
+@dataclass(frozen=True)
+class SizeSettings:
+    """A setting of every size."""
+
+    margin: float = setting(0.3, "of the face box on each side, where `crop` has found faces", 0, 10)
+
+
+MODEL: Final = settings(ModelSettings)
+SIZE: Final = settings(SizeSettings)

@@ -59,7 +59,7 @@ class TrainOptions:
         "--model", "tf_efficientnet_lite0",
         "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` "
         "drops residual branches.",
-        MODEL_PANEL, {}, others=lambda _: MODEL,
+        MODEL_PANEL, {}, others=MODEL,
     )  # fmt: skip
     weights: str | None = option(
         None,
@@ -85,7 +85,7 @@ class TrainOptions:
         "--size", "128x96",
         "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box "
         "added on each side, where `crop` has found faces.",
-        DATA_PANEL, {}, others=lambda _: SIZE,
+        DATA_PANEL, {}, others=SIZE,
     )  # fmt: skip
     normalize: str | None = option(
         None,
@@ -149,7 +149,7 @@ class TrainOptions:
     learning_rate: float = option(2e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0, maximum=10)
     optimizer: str = choice(
         "--optimizer", "adamw", "Any optimizer of timm, by name; all have the settings of adamw.",
-        STEP_PANEL, OPTIMIZERS, others=lambda _: ANY_OPTIMIZER,
+        STEP_PANEL, OPTIMIZERS, others=ANY_OPTIMIZER,
     )  # fmt: skip
     schedule: str = choice(
         "--schedule", "cosine",

@@ -14,6 +14,7 @@ from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.interrupted import differences, refuse_to_lose
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import Photos
+from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions
 from maskkit.tracking.facts import RunFacts
 from maskkit.tracking.pictures import PicturedMistake, pictured
@@ -95,7 +96,7 @@ def _write_best(output: Path, ready: Start, trainer: Trainer, rows: FoldRows, re
     best, model = trainer.best_epoch, trainer.options.one("model")
     facts = CheckpointFacts(
         model=model.name,
-        pool=str(model.settings["pool"]),
+        pool=model.part(ModelSettings).pool,
         heads=[str(head) for head in trainer.options.chosen("head")],
         preprocess=ready.photos.preprocess,
         precision=trainer.precision,

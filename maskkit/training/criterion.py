@@ -19,6 +19,7 @@ from maskkit.modeling.losses.cross_entropy import smoothed
 from maskkit.modeling.losses.uda import annealed, annealing_threshold
 from maskkit.modeling.target import Target
 from maskkit.options.choices import Choice
+from maskkit.options.techniques import UnlabeledShare
 from maskkit.training.feed import Batch
 
 CONSISTENCY = "consistency"  # its name among the parts of the loss
@@ -153,7 +154,7 @@ class TwoViewConsistency(NoConsistency):
             name: choice.settings[name] for name in ("temperature", "threshold") if name in choice.settings
         }
         self.loss = partial(CONSISTENCIES[choice.name], **own)
-        self.weight = choice.number("weight")
+        self.weight = choice.part(UnlabeledShare).weight
         self._confident: list[Tensor] = []  # (photos,) each; on the device, so that no step waits for it
 
     def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:

@@ -19,11 +19,9 @@ from torch import nn
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import parameter_groups
 from maskkit.options.choices import Choice
+from maskkit.options.techniques import Stepping
 
 Groups = list[dict[str, Any]]
-
-GROUPED = ("weight_decay", "layer_decay", "head")  # settings that say how parameters are grouped
-OF_THE_LOOP = ("clip", "accumulate")  # settings that say when a step is made, and with which gradient
 
 
 def build_optimizer(model: nn.Module, choice: Choice, learning_rate: float) -> torch.optim.Optimizer:
@@ -39,12 +37,13 @@ def build_optimizer(model: nn.Module, choice: Choice, learning_rate: float) -> t
             that `layer_decay` asks for.
     """
     check_optimizer(choice.name)
+    how = choice.part(Stepping)
     groups = parameter_groups(
-        model, learning_rate=learning_rate, **{name: choice.number(name) for name in GROUPED}
-    )
-    own = {name: value for name, value in choice.settings.items() if name not in (*GROUPED, *OF_THE_LOOP)}
+        model, learning_rate=learning_rate, head=how.head, weight_decay=how.weight_decay,
+        layer_decay=how.layer_decay,
+    )  # fmt: skip
     build = OPTIMIZERS.get(choice.name) or partial(_of_timm, choice.name)
-    return build(groups, learning_rate, **own)
+    return build(groups, learning_rate, **choice.beside(Stepping))
 
 
 def check_optimizer(name: str) -> None:

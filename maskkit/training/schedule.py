@@ -10,6 +10,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from maskkit.options.choices import Choice
+from maskkit.options.techniques import Stopping
 
 
 def cosine(step: int, steps_per_epoch: int, epochs: int, *, warmup: float) -> float:
@@ -110,7 +111,7 @@ class Schedule:
 
     def __init__(self, optimizer: Optimizer, choice: Choice, *, steps_per_epoch: int, epochs: int) -> None:
         self.optimizer = optimizer
-        own: dict[str, Any] = {name: choice.settings[name] for name in choice.settings if name != "stop"}
+        own = choice.beside(Stopping)
         made = partial(SCHEDULES[choice.name], steps_per_epoch=steps_per_epoch, epochs=epochs, **own)
         self.plateau = made() if choice.name == "plateau" else None  # made once: it remembers scores
         self._factor_of: Callable[[int], float] = self.plateau or made

@@ -26,7 +26,14 @@ from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.precision_trial import Work, choose_precision
 from maskkit.modeling.weights import load_weights
 from maskkit.options.choices import parse_sum
-from maskkit.options.techniques import AUGMENTATIONS, AUXILIARY
+from maskkit.options.techniques import (
+    AUGMENTATIONS,
+    AUXILIARY,
+    ModelSettings,
+    SizeSettings,
+    StrongView,
+    UnlabeledShare,
+)
 from maskkit.options.train_options import HUB, PACKAGE, Device, Precision, TrainOptions
 from maskkit.options.values import parse_normalize, parse_size
 from maskkit.training.features import DrawnView, FeatureMaker
@@ -138,7 +145,7 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
 def _unlabeled(manifest: Manifest, preprocess: Preprocess, options: TrainOptions) -> Unlabeled:
     """Return photos without labels, prepared and weakly varied as those that are trained on."""
     how = options.one("consistency")
-    strong = parse_sum(str(how.settings["strong"]), AUGMENTATIONS, option="the strong view of --consistency")
+    strong = parse_sum(how.part(StrongView).strong, AUGMENTATIONS, option="the strong view of --consistency")
     smoothing = min(float(loss.settings.get("smoothing", 0.0)) for loss in options.chosen("loss"))
     highest = 1 - smoothing + smoothing / len(manifest.space)
     if how.number("threshold") >= highest:  # even a perfect model would be below: few photos would count
@@ -148,7 +155,7 @@ def _unlabeled(manifest: Manifest, preprocess: Preprocess, options: TrainOptions
             how.name, how.number("threshold"), options.loss, highest,
         )  # fmt: skip
     photos = open_photos(manifest, preprocess)
-    return Unlabeled(photos, TwoViews(options.chosen("augment"), strong), how.whole("ratio"))
+    return Unlabeled(photos, TwoViews(options.chosen("augment"), strong), how.part(UnlabeledShare).ratio)
 
 
 def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Preprocess]:
@@ -158,6 +165,7 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
         MaskkitError: There is no such model, it cannot take photos of that size, or weights do not fit it.
     """
     name, size = options.one("model"), options.one("size")
+    own = name.part(ModelSettings)
     height, width = parse_size(size.name)
     torch.manual_seed(options.seed)  # the first weights of what is not pretrained
     model = build(
@@ -165,15 +173,15 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
         classes=len(manifest.space),
         pretrained=options.weights == HUB,
         drop_rate=timm_dropout(options.chosen("head")),
-        drop_path=name.number("drop_path"),
-        pool=str(name.settings["pool"]),
+        drop_path=own.drop_path,
+        pool=own.pool,
     )
     begin_at_zero(model)
     _check_size(model, name.name, height, width)
     if options.weights not in (None, HUB):
         for message in load_weights(model, options.weights):
             log.info("%s", message)
-    crop = crop_to_train(manifest, size.number("margin"))
+    crop = crop_to_train(manifest, size.part(SizeSettings).margin)
     preprocess = Preprocess(height, width, **preprocessing_of(model), crop=crop)
     if options.normalize is not None:
         mean, std = parse_normalize(options.normalize)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.runtimes import classifier
-from maskkit.options.techniques import AUXILIARY
+from maskkit.options.techniques import AUXILIARY, Stepping, Stopping
 from maskkit.options.train_options import TrainOptions
 from maskkit.predicting.inference import Inference, probabilities
 from maskkit.scoring.metrics import confusion
@@ -57,6 +57,7 @@ class Trainer:
         self.feed = Feed(fold, options, self.device)
         # 4. The optimizer, the schedule that moves its rates at every step, and what they minimise.
         how, consistency = options.one("optimizer"), options.one("consistency")
+        stepping = how.part(Stepping)
         optimizer = build_optimizer(self.model, how, options.learning_rate)
         schedule = Schedule(
             optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
@@ -75,8 +76,8 @@ class Trainer:
             schedule=schedule,
             average=averaging(self.model, options.one("average")),
             precision=self.precision,
-            clip=how.number("clip"),
-            accumulate=how.whole("accumulate"),
+            clip=stepping.clip,
+            accumulate=stepping.accumulate,
         )
         # 5. What has been reached so far.
         self.history: list[Epoch] = []
@@ -103,7 +104,7 @@ class Trainer:
         """Whether all epochs ran, or so many were no better that the schedule stops."""
         if len(self.history) >= self.options.epochs:
             return True
-        stop = self.options.one("schedule").whole("stop")
+        stop = self.options.one("schedule").part(Stopping).stop
         return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
 
     def run_epoch(self) -> Epoch:

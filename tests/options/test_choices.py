@@ -1,10 +1,22 @@
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
 from maskkit.options import techniques
-from maskkit.options.choices import Choice, Setting, Settings, Table, example, parse, parse_sum, summary
+from maskkit.options.choices import (
+    Choice,
+    Setting,
+    Table,
+    example,
+    parse,
+    parse_sum,
+    setting,
+    settings,
+    summary,
+)
 
 TABLE: Table = {
     "plain": {},
@@ -77,14 +89,23 @@ def test_a_sum_names_each_choice_once() -> None:
         parse_sum("plain+curved+plain", TABLE, option="--shape")
 
 
-def test_other_names_may_be_taken_from_elsewhere() -> None:
-    def others(name: str) -> Settings | None:
-        return TABLE["curved"] if name == "lion" else None
+def test_names_that_are_not_in_the_table_may_have_settings_of_their_own() -> None:
+    choice = parse("lion:gamma=1", TABLE, option="--shape", others=TABLE["curved"])
+    assert choice.settings == {**parse("curved", TABLE, option="--shape").settings, "gamma": 1}
+    assert parse("plain", TABLE, option="--shape", others=TABLE["curved"]).settings == {}
 
-    choice = parse("lion:gamma=1", TABLE, option="--shape", others=others)
-    assert choice.settings["gamma"] == 1
-    with pytest.raises(MaskkitError, match="'tiger'"):
-        parse("tiger", TABLE, option="--shape", others=others)
+
+@dataclass(frozen=True)
+class Bent:
+    gamma: float = setting(2.0, "how far", 0, 9)
+    steps: int = setting(3, "how often", 1)
+
+
+def test_settings_of_a_part_are_read_with_their_names_and_the_others_are_left() -> None:
+    table = {"bent": {**settings(Bent), "is_up": Setting(True, "whether up")}}
+    choice = parse("bent:steps=5", table, option="--shape")
+    assert choice.part(Bent) == Bent(gamma=2.0, steps=5)
+    assert choice.beside(Bent) == {"is_up": True}
 
 
 def test_lists_every_choice_with_its_settings() -> None:
@@ -93,12 +114,12 @@ def test_lists_every_choice_with_its_settings() -> None:
 
 @pytest.mark.parametrize("table", [name for name in TABLES if name not in ("ANY_OPTIMIZER", "MODEL", "SIZE")])
 def test_every_technique_can_be_written_with_its_defaults(table: str) -> None:
-    for name, settings in TABLES[table].items():
-        choice = parse(example(name, settings), TABLES[table], option="--any")
+    for name, known in TABLES[table].items():
+        choice = parse(example(name, known), TABLES[table], option="--any")
         assert choice == parse(name, TABLES[table], option="--any")
-        for setting in settings.values():
-            assert setting.help
-            if not isinstance(setting.default, bool | str):
-                assert setting.minimum is not None
-                assert setting.minimum <= setting.default
-                assert setting.maximum is None or setting.default <= setting.maximum
+        for one in known.values():
+            assert one.help
+            if not isinstance(one.default, bool | str):
+                assert one.minimum is not None
+                assert one.minimum <= one.default
+                assert one.maximum is None or one.default <= one.maximum

@@ -29,7 +29,7 @@ from maskkit.options.train_options import (
 )
 from maskkit.predicting import averaging
 from maskkit.training.average import AVERAGES
-from maskkit.training.optimizers import GROUPED, OF_THE_LOOP, OPTIMIZERS
+from maskkit.training.optimizers import OPTIMIZERS
 from maskkit.training.schedule import SCHEDULES
 from maskkit.training.unfreezing import FREEZES
 
@@ -116,7 +116,7 @@ TECHNIQUES: list[tuple[choices.Table, Mapping[str, Any], set[str]]] = [
     (techniques.SAMPLERS, SAMPLERS, set()),
     (techniques.AUGMENTATIONS, AUGMENTATIONS, set()),
     (techniques.MIXES, MIXES, {"partner"}),
-    (techniques.OPTIMIZERS, OPTIMIZERS, {*GROUPED, *OF_THE_LOOP}),
+    (techniques.OPTIMIZERS, OPTIMIZERS, set(techniques.ANY_OPTIMIZER)),
     (techniques.SCHEDULES, SCHEDULES, {"stop"}),
     (techniques.CONSISTENCIES, {"none": None, **CONSISTENCIES}, {"weight", "ratio", "strong", "annealing"}),
     (techniques.AVERAGES, AVERAGES, set()),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.target import Target
+from maskkit.options.techniques import Stepping
 from maskkit.options.train_options import TrainOptions
 from maskkit.training.average import averaging
 from maskkit.training.criterion import Criterion, annealing_of, consistency_of
@@ -55,8 +56,8 @@ def learner(**options: Any) -> Learner:
         schedule=schedule,
         average=averaging(model, chosen.one("average")),
         precision="float32",
-        clip=how.number("clip"),
-        accumulate=how.whole("accumulate"),
+        clip=how.part(Stepping).clip,
+        accumulate=how.part(Stepping).accumulate,
     )
 
 

@@ -6,12 +6,12 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build, head_names, layer_numbers
 from maskkit.options import techniques
-from maskkit.options.choices import Choice
+from maskkit.options.choices import Choice, parse
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.unfreezing import FREEZES, Unfreezing
 
 MODELS = ["test_efficientnet", "test_resnet", "test_vit", "convnext_atto", "mobilenetv3_small_050"]
-ADAMW = {"weight_decay": 0.05, "layer_decay": 1.0, "head": 2.0}
+ADAMW = dict(parse("adamw", techniques.OPTIMIZERS, option="--optimizer").settings)
 OPTIMIZERS = ["adamw", "sgd", "adamp", "lamb", "madgradw", "lion", "muon", "adafactorbv"]
 
 
