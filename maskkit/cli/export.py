@@ -21,7 +21,7 @@ def export(
 ) -> None:
     """Write a model as ONNX, for programs that know neither maskkit nor torch.
 
-    It takes `images`, any number of them, to `logits`. Its metadata hold the classes, and how a photo
+    It takes `images`, any number of photos, to `logits`. Its metadata hold the classes, and how a photo
     becomes numbers. What it computes is compared with torch before it is written.
 
     Example: maskkit export run/fold0.safetensors -o model.onnx
