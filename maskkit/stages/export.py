@@ -1,4 +1,4 @@
-"""Write a trained model as ONNX, which says by itself how to use it."""
+"""Write a trained model as ONNX, with how to use it in its metadata."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from maskkit.training.fold_rows import FoldRows
 from maskkit.training.setup import settled, start
 
 PHOTOS = 48  # at most
-WORTH_NAMING = 0.005  # share of a class in a target that its caption tells
+WORTH_NAMING = 0.005  # share of a class in a target that its caption names
 
 
 def preview(rows: FoldRows, *, options: TrainOptions | None = None) -> bytes:

@@ -45,7 +45,7 @@ class Destination:
         Raises:
             MaskkitError: The kind or a setting is unknown, or there is no target.
         """
-        kind, colon, target = text.partition(":")
+        kind, _, rest = text.partition(":")
         if kind not in get_args(Kind):
             raise MaskkitError(
                 f"--track {text} names no tracker: {kind!r}",
@@ -53,16 +53,15 @@ class Destination:
                 fix=f"write {', '.join(f'{name}:{what}' for name, what in TARGETS.items())}",
             )
         known = cast(Kind, kind)
-        found = _SETTINGS.search(target)
-        if found is not None:
-            target = target[: found.start()]
-        if not colon or not target.strip():
+        found = _SETTINGS.search(rest)
+        target, settings = (rest, "") if found is None else (rest[: found.start()], found[0])
+        if not target.strip():
             raise MaskkitError(
                 f"--track {text} does not say where",
                 why=f"it is {known}:{TARGETS[known]}",
                 fix=f"write, for example, --track {EXAMPLES[known]}",
             )
-        return cls(known, target, _mistakes(text, found[0][1:].split(",") if found else []))
+        return cls(known, target, _mistakes(text, settings.split(",")[1:]))
 
 
 def _mistakes(text: str, settings: list[str]) -> int:
@@ -73,9 +72,7 @@ def _mistakes(text: str, settings: list[str]) -> int:
             why="the one setting there is, once, is mistakes: how many photos of the worst mistakes are sent",
             fix="leave the others out, or write ,mistakes=16",
         )
-    if not names:
-        return 0
-    number = settings[0].partition("=")[2]
+    number = settings[0].partition("=")[2] if settings else "0"
     if not re.fullmatch("[0-9]{1,3}", number) or int(number) > MOST_MISTAKES:
         raise MaskkitError(
             f"--track {text} asks for {number or 'no number of'} mistakes",

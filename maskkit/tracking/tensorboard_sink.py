@@ -28,7 +28,7 @@ class InTensorboard:
     A run's folder holds one for each part of a training that was gone on with. Records are tensorboard's own,
     but not its EventFileWriter, which torch's SummaryWriter uses too: that writes from a thread, which a full
     disk ends for good, after the call that caused it and with half a record written, and its file's name
-    tells the host. Here each call raises what went wrong, and leaves nothing of what it could not write, so
+    holds the host's. Here each call raises what went wrong, and leaves nothing of what it could not write, so
     that it can be made again.
 
     Args:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class InWandb:
     """A sink that fills a run whose id is the training's.
 
-    An offline run cannot be gone on with, says wandb, so each part of a resumed training then holds
+    wandb cannot go on with an offline run, so each part of a resumed training then holds
     all epochs since the first; `wandb sync` of the last part is the whole run.
 
     Args:

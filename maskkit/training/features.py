@@ -1,6 +1,6 @@
 """What a frozen backbone makes of each photo, computed once and shared by folds, heads and losses.
 
-In float32, so that a head is scored on what `predict` will answer.
+In float32, so that the scores of a head are those of what `predict` makes of it.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def build_optimizer(model: nn.Module, choice: Choice, learning_rate: float) -> t
         learning_rate: Highest rate of the backbone; the optimizer keeps it as `defaults["lr"]`.
 
     Raises:
-        MaskkitError: There is no such optimizer, it cannot work here, or the model does not tell the layers
-            that `layer_decay` asks for.
+        MaskkitError: There is no such optimizer, it cannot work here, or the model does not name the layers
+            that `layer_decay` needs.
     """
     check_optimizer(choice.name)
     how = choice.part(Stepping)

@@ -47,7 +47,7 @@ class Unfreezing:
         epochs: Epochs of the whole run.
 
     Raises:
-        MaskkitError: So few epochs that a part would never learn, or the model does not tell its stages.
+        MaskkitError: So few epochs that a part would never learn, or the model does not name its stages.
     """
 
     def __init__(self, model: nn.Module, choice: Choice, *, epochs: int) -> None:
