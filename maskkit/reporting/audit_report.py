@@ -50,7 +50,7 @@ def audit_report(found: Audit, *, photos: Sequence[tuple[Photo, ...]] = ()) -> R
 def _verdict(found: Audit) -> tuple[Note, ...]:
     if not found.findings:
         checks = ", ".join(found.checks)
-        return (Note(f"looked for {checks}: nothing is wrong with {len(found.manifest)} photos", "verdict"),)
+        return (Note(f"Looked for {checks}: nothing is wrong with {len(found.manifest)} photos", "verdict"),)
     count = len(found.leaks)
     if not count:
         return (Note("No leak was found", "verdict", on=PAGE),)

@@ -70,7 +70,8 @@ def verdict(found: Comparison) -> str:
         )
     else:
         words.append(f"a classifier does not tell the sets apart: AUC {test.auc:.3f}")
-    return "; ".join(words)
+    text = "; ".join(words)
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _headline(found: Comparison) -> Iterator[Item]:

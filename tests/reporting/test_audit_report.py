@@ -93,6 +93,6 @@ def test_photos_stand_below_the_finding_that_names_them() -> None:
 
 def test_nothing_found_is_said_with_what_was_looked_for() -> None:
     report = audit_report(audited(0, 0, 0))
-    assert "looked for people, photos: nothing is wrong with 20 photos" in terminal_of(report)
+    assert "Looked for people, photos: nothing is wrong with 20 photos" in terminal_of(report)
     assert "nothing is wrong with 20 photos" in words(page(report))
     assert json.dumps(report.data["findings"]) == "[]"
