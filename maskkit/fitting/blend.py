@@ -29,17 +29,12 @@ from maskkit.scoring.results import Estimate
 
 @dataclass(frozen=True)
 class Plan:
-    """How to find a rule.
-
-    Args:
-        vote: Any vote.
-        search: `greedy` for the highest macro-F1, `weights` for the smallest log loss; of no use to a stack.
-        most_members: At most so many members get a weight.
-    """
+    """How to find a rule."""
 
     vote: Vote
+    # `greedy` for the highest macro-F1, `weights` for the smallest log loss; of no use to a stack
     search: Search = "greedy"
-    most_members: int | None = None
+    most_members: int | None = None  # at most so many members get a weight
 
     def rule(self, panel: Panel, truth: Integers, fold: Integers) -> Rule:
         """Find the rule that does best on these photos, of which `fold` holds people together, (N,)."""
@@ -60,66 +55,37 @@ class Plan:
 
 @dataclass(frozen=True)
 class NestedBlend:
-    """Answers to each photo by what was fitted without its person.
+    """Answers to each photo by what was fitted without its person."""
 
-    Args:
-        rules: Of each fold.
-        best: The member that alone did best without each fold.
-        answer: Of the blends, (N,).
-        best_answer: Of those members, (N,).
-        probs: Of the blends, (N, C); None for a hard vote.
-        ties: Photos on which a hard vote had no single winner.
-    """
-
-    rules: tuple[Rule, ...]
-    best: tuple[int, ...]
-    answer: NDArray[np.int64]
-    best_answer: NDArray[np.int64]
-    probs: NDArray[np.float32] | None
-    ties: int
+    rules: tuple[Rule, ...]  # of each fold
+    best: tuple[int, ...]  # the member that alone did best without each fold
+    answer: NDArray[np.int64]  # of the blends, (N,)
+    best_answer: NDArray[np.int64]  # of those members, (N,)
+    probs: NDArray[np.float32] | None  # of the blends, (N, C); None for a hard vote
+    ties: int  # photos on which a hard vote had no single winner
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A rule, and what it is worth.
+    """A rule, and what it is worth."""
 
-    Args:
-        plan: How it was found.
-        names: Of the members it was fitted to.
-        rule: Fitted to all people.
-        nested: The answers it is judged by.
-        own: Macro-F1 of each member alone.
-        in_sample: Macro-F1 of the rule on the people it was fitted to.
-        blend: Macro-F1 of the nested answers.
-        best: The same of the best member, chosen as the blend was.
-        equal: The same of the vote in which all members count alike; for a stack, of their mean.
-        over_best: How much better the blend is than the best member.
-        over_equal: How much better it is than the equal vote.
-        pairs: How differently each two members answer.
-        rows: Photos.
-        people: People, a photo without a person counting as a person of its own.
-        confidence: Of each interval of a score.
-        confidence_of_gain: Of the two of a gain, with which both hold together.
-        seed: Of folds and bootstrap.
-    """
-
-    plan: Plan
-    names: tuple[str, ...]
-    rule: Rule
-    nested: NestedBlend
-    own: tuple[Estimate, ...]
-    in_sample: float
-    blend: Estimate
-    best: Estimate
-    equal: Estimate
-    over_best: Estimate
-    over_equal: Estimate
-    pairs: tuple[MemberPair, ...]
-    rows: int
-    people: int
-    confidence: float
-    confidence_of_gain: float
-    seed: int
+    plan: Plan  # how it was found
+    names: tuple[str, ...]  # of the members it was fitted to
+    rule: Rule  # fitted to all people
+    nested: NestedBlend  # the answers it is judged by
+    own: tuple[Estimate, ...]  # macro-F1 of each member alone
+    in_sample: float  # macro-F1 of the rule on the people it was fitted to
+    blend: Estimate  # macro-F1 of the nested answers
+    best: Estimate  # the same of the best member, chosen as the blend was
+    equal: Estimate  # the same of the vote in which all members count alike; for a stack, of their mean
+    over_best: Estimate  # how much better the blend is than the best member
+    over_equal: Estimate  # how much better it is than the equal vote
+    pairs: tuple[MemberPair, ...]  # how differently each two members answer
+    rows: int  # photos
+    people: int  # people, a photo without a person counting as a person of its own
+    confidence: float  # of each interval of a score
+    confidence_of_gain: float  # of the two of a gain, with which both hold together
+    seed: int  # of folds and bootstrap
 
 
 def fitted(judged: Judged, plan: Plan, fold: Integers, draws: Bootstrap = DRAWS) -> Fitted:

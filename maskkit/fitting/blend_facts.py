@@ -23,21 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MemberPair:
-    """Two members beside each other.
+    """Two members beside each other."""
 
-    Args:
-        first: Index of one.
-        second: Index of the other.
-        disagreement: Share of photos on which their answers differ.
-        double_fault: Share of photos that both have wrong; None without truth.
-        q_statistic: From -1, where they are wrong on different photos, over 0, where one's mistakes
-            have nothing to do with the other's, to 1; None without truth, or where it is 0/0.
-    """
-
-    first: int
-    second: int
-    disagreement: float
-    double_fault: float | None = None
+    first: int  # index of one
+    second: int  # index of the other
+    disagreement: float  # share of photos on which their answers differ
+    double_fault: float | None = None  # share of photos that both have wrong; None without truth
+    # From -1, where they are wrong on different photos, over 0, where one's mistakes have nothing to do with
+    # the other's, to 1; None without truth, or where it is 0/0
     q_statistic: float | None = None
 
 

@@ -32,21 +32,13 @@ TITLES = {MACRO_F1: "macro-F1", ACCURACY: "accuracy", LOG_LOSS: "cross entropy",
 
 @dataclass(frozen=True)
 class Change:
-    """One measure, without and with a decision.
+    """One measure, without and with a decision."""
 
-    Args:
-        measure: Its name.
-        plain: Without.
-        in_sample: With it, on the people it was tuned on: what tuning promises.
-        nested: With it, on people it was not tuned on: what tuning keeps.
-        gain: `nested` better than `plain` by so much, on the same people drawn for both.
-    """
-
-    measure: str
-    plain: float
-    in_sample: float
-    nested: float
-    gain: Estimate
+    measure: str  # its name
+    plain: float  # without
+    in_sample: float  # with it, on the people it was tuned on: what tuning promises
+    nested: float  # with it, on people it was not tuned on: what tuning keeps
+    gain: Estimate  # `nested` better than `plain` by so much, on the same people drawn for both
 
     @property
     def title(self) -> str:
@@ -62,40 +54,24 @@ class Change:
 
 @dataclass(frozen=True)
 class Offset:
-    """The offset of one term.
+    """The offset of one term."""
 
-    Args:
-        name: Of a class, or of a factor and its level.
-        value: Tuned on all people.
-        low: The lowest of those tuned without a part of the people.
-        high: The highest of those.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
+    name: str  # of a class, or of a factor and its level
+    value: float  # tuned on all people
+    low: float  # the lowest of those tuned without a part of the people
+    high: float  # the highest of those
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A decision, and what it was seen to bring.
+    """A decision, and what it was seen to bring."""
 
-    Args:
-        decision: Tuned on all people.
-        changes: Measures, the one that was tuned for first.
-        offsets: By term; none for a temperature.
-        rows: Photos it was tuned on.
-        people: People on them.
-        parts: Into which the people were divided to tune on the others.
-    """
-
-    decision: Decision
-    changes: tuple[Change, ...]
-    offsets: tuple[Offset, ...]
-    rows: int
-    people: int
-    parts: int
+    decision: Decision  # tuned on all people
+    changes: tuple[Change, ...]  # measures, the one that was tuned for first
+    offsets: tuple[Offset, ...]  # by term; none for a temperature
+    rows: int  # photos it was tuned on
+    people: int  # people on them
+    parts: int  # into which the people were divided to tune on the others
 
     @property
     def sentence(self) -> str:

@@ -23,15 +23,10 @@ _NARROWEST = 1e-5  # a shift closer than this to where a photo changes would dep
 
 @dataclass(frozen=True)
 class Staircase:
-    """Macro-F1 as a function of one shift: a staircase.
+    """Macro-F1 as a function of one shift: a staircase."""
 
-    Args:
-        ends: Where the steps begin and end, ascending, (steps + 1,).
-        heights: Macro-F1 on each step, (steps,).
-    """
-
-    ends: Floats
-    heights: Floats
+    ends: Floats  # where the steps begin and end, ascending, (steps + 1,)
+    heights: Floats  # macro-F1 on each step, (steps,)
 
     def at(self, shift: float) -> float:
         """Return the macro-F1 of a shift."""

@@ -42,28 +42,18 @@ _MOST_SWEEPS = 50  # a few are enough
 
 @dataclass(frozen=True)
 class Term:
-    """What has one offset: a class, or all classes with one level of a factor.
+    """What has one offset: a class, or all classes with one level of a factor."""
 
-    Args:
-        name: Of the class, or factor and level.
-        classes: Which they are, (C,).
-    """
-
-    name: str
-    classes: NDArray[np.bool_]
+    name: str  # of the class, or factor and level
+    classes: NDArray[np.bool_]  # which they are, (C,)
 
 
 @dataclass(frozen=True)
 class NestedDecisions:
-    """What tuning does to people it has not seen.
+    """What tuning does to people it has not seen."""
 
-    Args:
-        probs: Of each photo, decided as tuned on the other parts, (N, C).
-        decisions: Those of each part.
-    """
-
-    probs: NDArray[np.float32]
-    decisions: tuple[Decision, ...]
+    probs: NDArray[np.float32]  # of each photo, decided as tuned on the other parts, (N, C)
+    decisions: tuple[Decision, ...]  # those of each part
 
 
 def terms(space: LabelSpace, method: str) -> tuple[Term, ...]:

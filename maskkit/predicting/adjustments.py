@@ -150,19 +150,13 @@ def _changed(predictions: Predictions, probs: NDArray[np.float32], name: str, fa
 
 @dataclass(frozen=True)
 class Afterwards:
-    """Adjustments, in the order in which they are made.
+    """Adjustments, in the order in which they are made."""
 
-    Args:
-        consensus: Whose photos agree on what they share; None for nobody's.
-        calibrate: Out-of-fold predictions that a temperature is fitted on; not together with `decide`.
-        on: Holds their truth; None for the manifest that is predicted.
-        decide: How probabilities become answers.
-    """
-
-    consensus: Literal["person"] | None = None
+    consensus: Literal["person"] | None = None  # whose photos agree on what they share; None for nobody's
+    # Out-of-fold predictions that a temperature is fitted on; not together with `decide`
     calibrate: Predictions | None = None
-    on: Manifest | None = None
-    decide: Decision | None = None
+    on: Manifest | None = None  # holds their truth; None for the manifest that is predicted
+    decide: Decision | None = None  # how probabilities become answers
 
     def check(self, manifest: Manifest) -> None:
         """Make sure that all of this can be done to the manifest: better now than after a million photos.

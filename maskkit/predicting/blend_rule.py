@@ -23,17 +23,11 @@ _BLOCK = 16_384  # photos at a time
 
 @dataclass(frozen=True)
 class Stack:
-    """A fitted second level.
+    """A fitted second level."""
 
-    Args:
-        model: A LogisticRegression of scikit-learn, over the members' log-probabilities side by side.
-        classes: Number of classes C; those that no photo was of have probability 0.
-        inverse_strength: Inverse strength of the regularisation, scikit-learn's C.
-    """
-
-    model: Any
-    classes: int
-    inverse_strength: float
+    model: Any  # A LogisticRegression of scikit-learn, over the members' log-probabilities side by side
+    classes: int  # number of classes C; those that no photo was of have probability 0
+    inverse_strength: float  # inverse strength of the regularisation, scikit-learn's C
 
     def probabilities(self, probs: Sequence[Probabilities]) -> NDArray[np.float32]:
         """Return class probabilities, (N, C), from those of each member, (N, C) each."""
@@ -57,32 +51,21 @@ def features_of(probs: Sequence[Probabilities]) -> Floats:
 
 @dataclass(frozen=True)
 class Blended:
-    """What a rule makes of a panel.
+    """What a rule makes of a panel."""
 
-    Args:
-        answer: The class answered, (N,).
-        probs: Class probabilities or degrees, (N, C); None for a hard vote.
-        ties: Photos on which a hard vote had no single winner.
-    """
-
-    answer: NDArray[np.int64]
-    probs: NDArray[np.float32] | None
-    ties: int = 0
+    answer: NDArray[np.int64]  # the class answered, (N,)
+    probs: NDArray[np.float32] | None  # class probabilities or degrees, (N, C); None for a hard vote
+    ties: int = 0  # photos on which a hard vote had no single winner
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How one answer is made.
+    """How one answer is made."""
 
-    Args:
-        vote: One of the votes.
-        weights: Of each member; None if all count alike, or if a stack weighs each class of each.
-        stack: Of the vote `stacking`.
-    """
-
-    vote: Vote
+    vote: Vote  # one of the votes
+    # Of each member; None if all count alike, or if a stack weighs each class of each
     weights: tuple[float, ...] | None = None
-    stack: Stack | None = None
+    stack: Stack | None = None  # of the vote `stacking`
 
     def blended(self, panel: Panel) -> Blended:
         """Return one answer per photo.

@@ -44,15 +44,10 @@ def paths_under(manifest: Manifest, photos: Manifest) -> pa.ChunkedArray:
 
 @dataclass(frozen=True)
 class Growing:
-    """A manifest's table while photos join it.
+    """A manifest's table while photos join it."""
 
-    Args:
-        table: Its rows, then those of photos that it had not.
-        rows: Those of the photos that join, (photos,).
-    """
-
-    table: pa.Table
-    rows: Integers
+    table: pa.Table  # its rows, then those of photos that it had not
+    rows: Integers  # those of the photos that join, (photos,)
 
     def set(self, name: str, values: pa.Array) -> Growing:
         """Return it with values of a column at the rows that join, (photos,); null elsewhere in a new one."""

@@ -52,17 +52,11 @@ def thresholds(rules: Sequence[tuple[str, float]], space: LabelSpace) -> Floats:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which predictions are trained on as labels: those that are sure, or the surest share.
+    """Which predictions are trained on as labels: those that are sure, or the surest share."""
 
-    Args:
-        threshold: Least confidence, for all, by level or by class: `0.9,age=60plus:0.6`.
-        share: Instead, the share of the photos to take, the most confident first.
-        balance: With `share`, as in `most_confident`.
-    """
-
-    threshold: str = f"{THRESHOLD:g}"
-    share: float | None = None
-    balance: Balance = "labels"
+    threshold: str = f"{THRESHOLD:g}"  # least confidence, for all, by level or by class: `0.9,age=60plus:0.6`
+    share: float | None = None  # instead, the share of the photos to take, the most confident first
+    balance: Balance = "labels"  # with `share`, as in `most_confident`
 
     def options(self) -> dict[str, object]:
         """Return what is recorded of it."""
@@ -161,25 +155,15 @@ def weights(confidence: Floats, rule: tuple[bool, float]) -> Floats:
 
 @dataclass(frozen=True)
 class ClassTally:
-    """What came of the photos that models answer with one class.
+    """What came of the photos that models answer with one class."""
 
-    Args:
-        name: Of the class.
-        labelled: Photos trained on with a label of their own.
-        photos: Those answered with the class.
-        chosen: Those of them that were added.
-        least: The least confidence among the added; None if there are none.
-        mean: Their mean confidence.
-        weight: The sum of their weights.
-    """
-
-    name: str
-    labelled: int
-    photos: int
-    chosen: int
-    least: float | None
-    mean: float | None
-    weight: float
+    name: str  # of the class
+    labelled: int  # photos trained on with a label of their own
+    photos: int  # those answered with the class
+    chosen: int  # those of them that were added
+    least: float | None  # the least confidence among the added; None if there are none
+    mean: float | None  # their mean confidence
+    weight: float  # the sum of their weights
 
 
 def tally(

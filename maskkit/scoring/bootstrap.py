@@ -26,18 +26,12 @@ class Kinds:
     Two people whose photos count in the same cells are interchangeable in a replicate, so only
     the number of people of each kind has to be drawn. Kinds are in an order of their own, which
     makes the interval independent of the order of rows and of the people's numbers.
-
-    Args:
-        people: People of each kind, (K,).
-        cell: Cell of the flattened confusion matrix, ascending, (P,).
-        kind: The kind that has photos in that cell, (P,).
-        photos: How many each person of that kind has there, (P,).
     """
 
-    people: Counts
-    cell: Counts
-    kind: Counts
-    photos: Counts
+    people: Counts  # people of each kind, (K,)
+    cell: Counts  # cell of the flattened confusion matrix, ascending, (P,)
+    kind: Counts  # the kind that has photos in that cell, (P,)
+    photos: Counts  # how many each person of that kind has there, (P,)
 
 
 def number_people(person: Integers | None, *, rows: int) -> Counts:
@@ -87,18 +81,13 @@ def kinds_of_people(cell: Counts, person: Counts) -> Kinds:
 class Bootstrap:
     """How people are drawn anew.
 
-    Args:
-        replicates: How many groups of people are drawn, each as large as the whole.
-        seed: The same seed draws the same people.
-        confidence: Share of the replicates inside each interval, between 0 and 1.
-
     Raises:
         MaskkitError: There are no replicates, or the confidence is no share.
     """
 
-    replicates: int = 1000
-    seed: int = 0
-    confidence: float = 0.95
+    replicates: int = 1000  # how many groups of people are drawn, each as large as the whole
+    seed: int = 0  # the same seed draws the same people
+    confidence: float = 0.95  # share of the replicates inside each interval, between 0 and 1
 
     def __post_init__(self) -> None:
         if self.replicates < 1:

@@ -22,40 +22,24 @@ MOST_PRECISE = 100  # whole numbers within this distance, such as years of age, 
 
 @dataclass(frozen=True)
 class Step:
-    """Photos whose number is about as far from the cut.
+    """Photos whose number is about as far from the cut."""
 
-    Args:
-        distance: From the cut to the lower end of the step, negative below the cut.
-        label: As people read it: `-1`, `+0` for the cut itself, `≤-10` and `≥+10` at the ends.
-        rows: Photos.
-        people: People on them.
-        error: Share of photos whose level of the factor was answered wrongly.
-    """
-
-    distance: float
-    label: str
-    rows: int
-    people: int
-    error: Estimate
+    distance: float  # from the cut to the lower end of the step, negative below the cut
+    label: str  # as people read it: `-1`, `+0` for the cut itself, `≤-10` and `≥+10` at the ends
+    rows: int  # photos
+    people: int  # people on them
+    error: Estimate  # share of photos whose level of the factor was answered wrongly
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """A factor's errors beside one cut, or beside whichever is nearest.
+    """A factor's errors beside one cut, or beside whichever is nearest."""
 
-    Args:
-        factor: Its name.
-        cut: Of the photos nearest to it; None for the photos of all cuts.
-        width: Of a step, in units of the number.
-        steps: From far below to far above; those without a photo are left out.
-        unknown: Photos whose number is not known.
-    """
-
-    factor: str
-    cut: float | None
-    width: float
-    steps: tuple[Step, ...]
-    unknown: int
+    factor: str  # its name
+    cut: float | None  # of the photos nearest to it; None for the photos of all cuts
+    width: float  # of a step, in units of the number
+    steps: tuple[Step, ...]  # from far below to far above; those without a photo are left out
+    unknown: int  # photos whose number is not known
 
 
 def signed_distances(numbers: Floats, cuts: Sequence[float]) -> tuple[Floats, Counts]:

@@ -26,46 +26,27 @@ BINS = 15  # as Guo et al. 2017
 
 @dataclass(frozen=True)
 class Bin:
-    """Photos answered with a probability above `low`, up to and with `high`.
+    """Photos answered with a probability above `low`, up to and with `high`."""
 
-    Args:
-        low: Lower end.
-        high: Upper end.
-        count: Photos N of the bin.
-        confidence: Mean probability of their answers; None in an empty bin.
-        accuracy: Share of right answers; None in an empty bin.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float | None
-    accuracy: float | None
+    low: float  # lower end
+    high: float  # upper end
+    count: int  # photos N of the bin
+    confidence: float | None  # mean probability of their answers; None in an empty bin
+    accuracy: float | None  # share of right answers; None in an empty bin
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far probabilities are from what they promise; each measure is lower the better.
+    """How far probabilities are from what they promise; each measure is lower the better."""
 
-    Args:
-        rows: Photos N.
-        confidence: Mean probability of the answers; above `accuracy`, the model is too sure of itself.
-        accuracy: Share of right answers.
-        ece: Expected calibration error, from 0 to 1.
-        max_error: Maximum calibration error, from 0 to 1; a small bin can make it.
-        brier: Mean over photos of the squared distance to the truth, summed over classes, from 0 to 2.
-        log_loss: Mean cross entropy, in nats.
-        bins: Of equal width, from 0 to 1.
-    """
-
-    rows: int
-    confidence: float
-    accuracy: float
-    ece: float
-    max_error: float
-    brier: float
-    log_loss: float
-    bins: tuple[Bin, ...]
+    rows: int  # photos N
+    confidence: float  # mean probability of the answers; above `accuracy`, the model is too sure of itself
+    accuracy: float  # share of right answers
+    ece: float  # expected calibration error, from 0 to 1
+    max_error: float  # maximum calibration error, from 0 to 1; a small bin can make it
+    brier: float  # mean over photos of the squared distance to the truth, summed over classes, from 0 to 2
+    log_loss: float  # mean cross entropy, in nats
+    bins: tuple[Bin, ...]  # of equal width, from 0 to 1
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, floats unrounded."""

@@ -21,52 +21,31 @@ MOST_CHANGED = 1000  # photos that are named
 
 @dataclass(frozen=True)
 class Changed:
-    """A photo that one of the two has right and the other wrong.
+    """A photo that one of the two has right and the other wrong."""
 
-    Args:
-        path: Of the photo.
-        person: Who is on it; None if nobody is named.
-        truth: Name of its class.
-        answer: Of these predictions.
-        other: Of the others.
-        is_right: Whether these are right.
-    """
-
-    path: str
-    person: str | None
-    truth: str
-    answer: str
-    other: str
-    is_right: bool
+    path: str  # of the photo
+    person: str | None  # who is on it; None if nobody is named
+    truth: str  # name of its class
+    answer: str  # of these predictions
+    other: str  # of the others
+    is_right: bool  # whether these are right
 
 
 @dataclass(frozen=True)
 class Against:
-    """Predictions compared with others on the photos that both answer for.
+    """Predictions compared with others on the photos that both answer for."""
 
-    Args:
-        name: Of the others.
-        versus: The difference, these less the others, its intervals, and who is right where they disagree.
-        own: Measures of these predictions on those photos, by name.
-        other: The same of the others.
-        rows: Photos.
-        people: People on them.
-        answers_changed: Photos that the two answer differently.
-        changed: Those of them of which one has the truth, the first MOST_CHANGED.
-        replicates: Bootstrap replicates drawn.
-        notes: What limits the comparison.
-    """
-
-    name: str
+    name: str  # of the others
+    # The difference, these less the others, its intervals, and who is right where they disagree
     versus: Versus
-    own: dict[str, Estimate]
-    other: dict[str, Estimate]
-    rows: int
-    people: int
-    answers_changed: int
-    changed: tuple[Changed, ...]
-    replicates: int
-    notes: tuple[str, ...]
+    own: dict[str, Estimate]  # measures of these predictions on those photos, by name
+    other: dict[str, Estimate]  # the same of the others
+    rows: int  # photos
+    people: int  # people on them
+    answers_changed: int  # photos that the two answer differently
+    changed: tuple[Changed, ...]  # those of them of which one has the truth, the first MOST_CHANGED
+    replicates: int  # bootstrap replicates drawn
+    notes: tuple[str, ...]  # what limits the comparison
 
     @property
     def sentence(self) -> str:

@@ -18,31 +18,21 @@ from maskkit.scoring.slice_scores import Slicing
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and what they are scores of.
+    """Scores, and what they are scores of."""
 
-    Args:
-        scores: Measures with their intervals.
-        log_loss: Mean cross entropy of the probabilities; None for answers without them.
-        history: Every stage run that led to these scores.
-        adjusted: How answers were changed after inference, as `Predictions.adjusted` has it.
-        calibration: Of the probabilities; None for answers without them.
-        boundaries: Errors of each numeric factor by the distance from its cuts.
-        mistakes: Wrong answers, the worst first; none for answers without probabilities.
-        slices: Scores of parts of the photos, in the order of `--by`.
-        folds_noise: Why the best fold must not be called better than the second; None if it may.
-        against: How other predictions compare, if there are others.
-    """
-
-    scores: Scores
-    log_loss: float | None
-    history: tuple[Record, ...]
+    scores: Scores  # measures with their intervals
+    log_loss: float | None  # mean cross entropy of the probabilities; None for answers without them
+    history: tuple[Record, ...]  # every stage run that led to these scores
+    # How answers were changed after inference, as `Predictions.adjusted` has it
     adjusted: dict[str, Any] = field(default_factory=dict)
-    calibration: Calibration | None = None
-    boundaries: tuple[Boundary, ...] = ()
+    calibration: Calibration | None = None  # of the probabilities; None for answers without them
+    boundaries: tuple[Boundary, ...] = ()  # errors of each numeric factor by the distance from its cuts
+    # Wrong answers, the worst first; none for answers without probabilities
     mistakes: tuple[WrongAnswer, ...] = ()
-    slices: tuple[Slicing, ...] = ()
+    slices: tuple[Slicing, ...] = ()  # scores of parts of the photos, in the order of `--by`
+    # Why the best fold must not be called better than the second; None if it may
     folds_noise: Noise | None = None
-    against: Against | None = None
+    against: Against | None = None  # how other predictions compare, if there are others
 
     @property
     def warnings(self) -> list[str]:

@@ -35,19 +35,12 @@ Photos = Literal["whole folds", "common", "same", "labelled", "any", "all"]
 
 @dataclass(frozen=True)
 class Judged:
-    """Photos of a manifest, and one or more predictions of each of them.
+    """Photos of a manifest, and one or more predictions of each of them."""
 
-    Args:
-        manifest: Names the photos, their people and, where it is known, their class.
-        given: The predictions, P of them.
-        found: Which row of each of them is of each photo of the manifest, (P, rows); -1 if none is.
-        rows: Of the photos in the manifest, (N,).
-    """
-
-    manifest: Manifest
-    given: tuple[Predictions, ...]
-    found: Rows
-    rows: Rows
+    manifest: Manifest  # names the photos, their people and, where it is known, their class
+    given: tuple[Predictions, ...]  # the predictions, P of them
+    found: Rows  # which row of each of them is of each photo of the manifest, (P, rows); -1 if none is
+    rows: Rows  # of the photos in the manifest, (N,)
 
     @classmethod
     def of(

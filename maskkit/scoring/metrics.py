@@ -26,19 +26,12 @@ Probabilities = NDArray[np.floating[Any]]  # (N, C), rows sum to 1
 
 @dataclass(frozen=True)
 class ClassMeasures:
-    """Measures of each class, each (..., C).
+    """Measures of each class, each (..., C)."""
 
-    Args:
-        precision: Share of the answers of a class that are right; NaN if it was never answered.
-        recall: Share of the photos of a class that were found; NaN if it has none.
-        f1: Their harmonic mean; NaN if the class is in neither truth nor answers.
-        support: Photos whose truth is the class.
-    """
-
-    precision: Floats
-    recall: Floats
-    f1: Floats
-    support: Counts
+    precision: Floats  # share of the answers of a class that are right; NaN if it was never answered
+    recall: Floats  # share of the photos of a class that were found; NaN if it has none
+    f1: Floats  # their harmonic mean; NaN if the class is in neither truth nor answers
+    support: Counts  # photos whose truth is the class
 
 
 def cells(truth: Integers, answer: Integers, *, classes: int) -> Counts:

@@ -15,33 +15,19 @@ from maskkit.scoring.metrics import Integers, Probabilities
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """One photo that was taken for something else.
+    """One photo that was taken for something else."""
 
-    Args:
-        path: Of the photo.
-        person: Who is on it; None if nobody is named.
-        fold: The fold it was held out in; None if it was in none.
-        truth: Name of its class.
-        answer: Name of the class it was taken for.
-        confidence: Probability of the answer.
-        truth_probability: Probability of the truth.
-        loss: Cross entropy in nats.
-        differs: Factors in which the answer is wrong.
-        numbers: The number behind each numeric factor, where it is known.
-        distances: How far each of these is from the nearest cut, negative below it.
-    """
-
-    path: str
-    person: str | None
-    fold: int | None
-    truth: str
-    answer: str
-    confidence: float
-    truth_probability: float
-    loss: float
-    differs: tuple[str, ...]
-    numbers: dict[str, float]
-    distances: dict[str, float]
+    path: str  # of the photo
+    person: str | None  # who is on it; None if nobody is named
+    fold: int | None  # the fold it was held out in; None if it was in none
+    truth: str  # name of its class
+    answer: str  # name of the class it was taken for
+    confidence: float  # probability of the answer
+    truth_probability: float  # probability of the truth
+    loss: float  # cross entropy in nats
+    differs: tuple[str, ...]  # factors in which the answer is wrong
+    numbers: dict[str, float]  # the number behind each numeric factor, where it is known
+    distances: dict[str, float]  # how far each of these is from the nearest cut, negative below it
 
     @property
     def taken_for(self) -> str:

@@ -24,19 +24,12 @@ SMALLEST = 0.0005  # differences are shown with three decimals
 
 @dataclass(frozen=True)
 class Noise:
-    """The best two of several scores, which cannot be told apart.
+    """The best two of several scores, which cannot be told apart."""
 
-    Args:
-        best: Name of the one with the highest score.
-        second: Name of the next.
-        difference: The best's score less the other's, and its interval, which contains 0.
-        below: What two of the scores have to differ by to be told apart, in the middle of all pairs.
-    """
-
-    best: str
-    second: str
-    difference: Estimate
-    below: float
+    best: str  # name of the one with the highest score
+    second: str  # name of the next
+    difference: Estimate  # the best's score less the other's, and its interval, which contains 0
+    below: float  # what two of the scores have to differ by to be told apart, in the middle of all pairs
 
     @property
     def sentence(self) -> str:

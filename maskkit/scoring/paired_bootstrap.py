@@ -26,23 +26,14 @@ from maskkit.scoring.results import Estimate
 
 @dataclass(frozen=True)
 class OnlyOne:
-    """Who is right where two models disagree (the counts of McNemar's test), by photo and by person.
+    """Who is right where two models disagree (the counts of McNemar's test), by photo and by person."""
 
-    Args:
-        both: Photos that both have right.
-        first: Photos that the first alone has right.
-        second: Photos that the second alone has right.
-        neither: Photos that both have wrong.
-        people_first: People of whom the first has more photos right.
-        people_second: People of whom the second has more photos right.
-    """
-
-    both: int
-    first: int
-    second: int
-    neither: int
-    people_first: int
-    people_second: int
+    both: int  # photos that both have right
+    first: int  # photos that the first alone has right
+    second: int  # photos that the second alone has right
+    neither: int  # photos that both have wrong
+    people_first: int  # people of whom the first has more photos right
+    people_second: int  # people of whom the second has more photos right
 
     @property
     def p_photos(self) -> float:
@@ -57,27 +48,17 @@ class OnlyOne:
 
 @dataclass(frozen=True)
 class Paired:
-    """Several models scored on the same photos.
+    """Several models scored on the same photos."""
 
-    Args:
-        rows: Photos scored.
-        people: People scored, a photo without a person counting as a person of its own.
-        own: Measures of each model by name: macro_f1, accuracy, and each factor's accuracy.
-        difference: Of each model but the first: its measures less the first's.
-        only: Of each model but the first: who is right where they disagree.
-        confidence: Share of the replicates inside the interval of `own`.
-        confidence_of_difference: The same of each `difference`, with which all hold together.
-        replicates: Bootstrap replicates drawn.
-    """
-
-    rows: int
-    people: int
+    rows: int  # photos scored
+    people: int  # people scored, a photo without a person counting as a person of its own
+    # Measures of each model by name: macro_f1, accuracy, and each factor's accuracy
     own: tuple[dict[str, Estimate], ...]
-    difference: tuple[dict[str, Estimate], ...]
-    only: tuple[OnlyOne, ...]
-    confidence: float
-    confidence_of_difference: float
-    replicates: int
+    difference: tuple[dict[str, Estimate], ...]  # of each model but the first: its measures less the first's
+    only: tuple[OnlyOne, ...]  # of each model but the first: who is right where they disagree
+    confidence: float  # share of the replicates inside the interval of `own`
+    confidence_of_difference: float  # the same of each `difference`, with which all hold together
+    replicates: int  # bootstrap replicates drawn
 
 
 def paired(

@@ -23,17 +23,12 @@ Rows = NDArray[np.int64] | slice  # a slice is a view, where an index would copy
 
 @dataclass(frozen=True)
 class Panel:
-    """What the members predict, row n of each being of the same photo.
+    """What the members predict, row n of each being of the same photo."""
 
-    Args:
-        answers: The class that each answers, (N,) per member.
-        probs: Class probabilities, (N, C) per member; None unless every member has them.
-        classes: Number of classes C.
-    """
-
-    answers: Sequence[Integers]
+    answers: Sequence[Integers]  # the class that each answers, (N,) per member
+    # Class probabilities, (N, C) per member; None unless every member has them
     probs: Sequence[Probabilities] | None
-    classes: int
+    classes: int  # number of classes C
 
     @classmethod
     def of(cls, members: Sequence[Predictions], place: Sequence[Rows], *, classes: int) -> Panel:

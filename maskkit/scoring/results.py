@@ -31,23 +31,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class, or one level of a factor.
+    """One class, or one level of a factor."""
 
-    Args:
-        name: Its name.
-        rows: Photos that are of it in truth (its support).
-        people: People who have such a photo.
-        precision: Share of its answers that are right; None if it was never answered.
-        recall: Share of its photos that were found; None if it has none.
-        f1: Their harmonic mean; undefined if it is in neither truth nor answers.
-    """
-
-    name: str
-    rows: int
-    people: int
-    precision: float | None
-    recall: float | None
-    f1: Estimate
+    name: str  # its name
+    rows: int  # photos that are of it in truth (its support)
+    people: int  # people who have such a photo
+    precision: float | None  # share of its answers that are right; None if it was never answered
+    recall: float | None  # share of its photos that were found; None if it has none
+    f1: Estimate  # their harmonic mean; undefined if it is in neither truth nor answers
 
 
 @dataclass(frozen=True)
@@ -91,35 +82,20 @@ class FoldScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """What an evaluation found.
+    """What an evaluation found."""
 
-    Args:
-        rows: Photos scored.
-        people: People scored, a photo without a person counting as a person of its own.
-        rows_without_person: Photos whose person is not known.
-        macro_f1: The headline: mean F1 over the classes that occur.
-        accuracy: Share of right answers.
-        classes: Every class in class order.
-        factors: Every factor in the label space's order.
-        confusion: Joint confusion, (C, C); rows are truth, columns answers.
-        folds: Scores per held-out fold; None if no folds were given.
-        confidence: Share of the replicates inside each interval.
-        replicates: Bootstrap replicates drawn.
-        seed: The seed they were drawn with.
-    """
-
-    rows: int
-    people: int
-    rows_without_person: int
-    macro_f1: Estimate
-    accuracy: Estimate
-    classes: tuple[ClassScore, ...]
-    factors: tuple[FactorScore, ...]
-    confusion: Matrix
-    folds: FoldScores | None
-    confidence: float
-    replicates: int
-    seed: int
+    rows: int  # photos scored
+    people: int  # people scored, a photo without a person counting as a person of its own
+    rows_without_person: int  # photos whose person is not known
+    macro_f1: Estimate  # the headline: mean F1 over the classes that occur
+    accuracy: Estimate  # share of right answers
+    classes: tuple[ClassScore, ...]  # every class in class order
+    factors: tuple[FactorScore, ...]  # every factor in the label space's order
+    confusion: Matrix  # joint confusion, (C, C); rows are truth, columns answers
+    folds: FoldScores | None  # scores per held-out fold; None if no folds were given
+    confidence: float  # share of the replicates inside each interval
+    replicates: int  # bootstrap replicates drawn
+    seed: int  # the seed they were drawn with
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and tuples in the order of the fields, floats unrounded."""

@@ -19,16 +19,11 @@ Basis = Literal["predictions", "training"]
 
 @dataclass(frozen=True)
 class DifferingOption:
-    """An option that is not the same in all runs.
+    """An option that is not the same in all runs."""
 
-    Args:
-        stage: The command it belongs to.
-        name: Of the option; `version` for maskkit's, `input` for a file that no stage made.
-        values: Of each run; None where the run has no such option, or how it was made is not known.
-    """
-
-    stage: str
-    name: str
+    stage: str  # the command it belongs to
+    name: str  # of the option; `version` for maskkit's, `input` for a file that no stage made
+    # Of each run; None where the run has no such option, or how it was made is not known
     values: tuple[str | None, ...]
 
 
@@ -43,56 +38,38 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class RunScores:
-    """One run's scores.
+    """One run's scores."""
 
-    Args:
-        name: As given.
-        label: The part of the name in which the runs differ.
-        basis: Whether folds were scored from the predictions, or by the training itself, which chose its
-            best epoch by that score.
-        folds: Each fold's scores, by number; empty if none are known.
-        macro_f1: Mean and spread over the folds that all runs have; None if there are none.
-        accuracy: The same.
-        own: Measures over all photos in common, by name; None without predictions and truth.
-        curve: Macro-F1 on the people held out after each epoch, the mean of the folds; empty if unknown.
-    """
-
-    name: str
-    label: str
+    name: str  # as given
+    label: str  # the part of the name in which the runs differ
+    # Whether folds were scored from the predictions, or by the training itself, which chose its best epoch by
+    # that score
     basis: Basis
-    folds: tuple[FoldResult, ...]
+    folds: tuple[FoldResult, ...]  # each fold's scores, by number; empty if none are known
+    # Mean and spread over the folds that all runs have; None if there are none
     macro_f1: FoldSpread | None = None
-    accuracy: FoldSpread | None = None
+    accuracy: FoldSpread | None = None  # the same
+    # Measures over all photos in common, by name; None without predictions and truth
     own: Mapping[str, Estimate] | None = None
+    # Macro-F1 on the people held out after each epoch, the mean of the folds; empty if unknown
     curve: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Versus:
-    """One run against the first.
+    """One run against the first."""
 
-    Args:
-        label: Of the run.
-        first: Label of the first run.
-        confidence: Of the intervals, widened where there are several comparisons.
-        difference: The run's measures less the first's, by name, on the same photos; None without
-            predictions and truth.
-        only: Who is right where the two disagree; None without predictions and truth.
-        by_fold: Mean difference of macro-F1 and accuracy over the folds; None where no fold is common.
-        folds: How many folds both have.
-        folds_better: In how many of them the run has the higher macro-F1.
-        limit: Why there is no interval; empty if there is one.
-    """
-
-    label: str
-    first: str
-    confidence: float
+    label: str  # of the run
+    first: str  # label of the first run
+    confidence: float  # of the intervals, widened where there are several comparisons
+    # The run's measures less the first's, by name, on the same photos; None without predictions and truth
     difference: Mapping[str, Estimate] | None
-    only: OnlyOne | None
+    only: OnlyOne | None  # who is right where the two disagree; None without predictions and truth
+    # Mean difference of macro-F1 and accuracy over the folds; None where no fold is common
     by_fold: Mapping[str, Estimate] | None
-    folds: int
-    folds_better: int
-    limit: str
+    folds: int  # how many folds both have
+    folds_better: int  # in how many of them the run has the higher macro-F1
+    limit: str  # why there is no interval; empty if there is one
 
     @property
     def decisive(self) -> Estimate | None:
@@ -174,31 +151,18 @@ def _three(value: float) -> str:
 
 @dataclass(frozen=True)
 class Compared:
-    """All runs compared with the first.
+    """All runs compared with the first."""
 
-    Args:
-        runs: In the order given.
-        settings: Options in which they differ.
-        versus: Each run but the first.
-        same_folds: Whether all are known to have held out the same people in each fold.
-        seed: Of the bootstrap.
-        notes: What limits the comparison, as sentences.
-        rows: Photos that all predictions answer for; 0 without predictions and truth.
-        people: People on them.
-        rows_without_person: Photos on which nobody is named.
-        replicates: Bootstrap replicates drawn; 0 if none were.
-    """
-
-    runs: tuple[RunScores, ...]
-    settings: tuple[DifferingOption, ...]
-    versus: tuple[Versus, ...]
-    same_folds: bool
-    seed: int
-    notes: tuple[str, ...]
-    rows: int = 0
-    people: int = 0
-    rows_without_person: int = 0
-    replicates: int = 0
+    runs: tuple[RunScores, ...]  # in the order given
+    settings: tuple[DifferingOption, ...]  # options in which they differ
+    versus: tuple[Versus, ...]  # each run but the first
+    same_folds: bool  # whether all are known to have held out the same people in each fold
+    seed: int  # of the bootstrap
+    notes: tuple[str, ...]  # what limits the comparison, as sentences
+    rows: int = 0  # photos that all predictions answer for; 0 without predictions and truth
+    people: int = 0  # people on them
+    rows_without_person: int = 0  # photos on which nobody is named
+    replicates: int = 0  # bootstrap replicates drawn; 0 if none were
 
     @property
     def measures(self) -> list[str]:

@@ -27,17 +27,11 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class SliceColumn:
-    """One column, and how its numbers are divided.
+    """One column, and how its numbers are divided."""
 
-    Args:
-        column: Its name.
-        step: Width of each band; None if values are taken as they are.
-        quantiles: Number of slices of equally many photos; None likewise.
-    """
-
-    column: str
-    step: float | None = None
-    quantiles: int | None = None
+    column: str  # its name
+    step: float | None = None  # width of each band; None if values are taken as they are
+    quantiles: int | None = None  # number of slices of equally many photos; None likewise
 
 
 @dataclass(frozen=True)

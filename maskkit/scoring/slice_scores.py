@@ -23,25 +23,15 @@ FEW_PEOPLE = 10  # of a slice of fewer little can be read off, and its interval 
 
 @dataclass(frozen=True)
 class Slice:
-    """The scores of some of the photos.
+    """The scores of some of the photos."""
 
-    Args:
-        name: What they have in common.
-        rows: Photos.
-        people: People, a photo without a person counting as a person of its own.
-        share: Of all photos scored.
-        macro_f1: Mean F1 over the classes that the slice has in truth.
-        accuracy: Share of right answers.
-        factors: Share of right answers of each of several factors, by its name.
-    """
-
-    name: str
-    rows: int
-    people: int
-    share: float
-    macro_f1: Estimate
-    accuracy: Estimate
-    factors: dict[str, Estimate]
+    name: str  # what they have in common
+    rows: int  # photos
+    people: int  # people, a photo without a person counting as a person of its own
+    share: float  # of all photos scored
+    macro_f1: Estimate  # mean F1 over the classes that the slice has in truth
+    accuracy: Estimate  # share of right answers
+    factors: dict[str, Estimate]  # share of right answers of each of several factors, by its name
 
     @property
     def is_few(self) -> bool:
@@ -51,17 +41,12 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slicing:
-    """All slices of one kind.
+    """All slices of one kind."""
 
-    Args:
-        by: As `--by` names it.
-        slices: In the order of levels and numbers.
-        noise: Why the best slice must not be called better than the second in accuracy; None if it may.
-            Macro-F1 cannot be compared where slices have other classes. Slices of few people are left out.
-    """
-
-    by: str
-    slices: tuple[Slice, ...]
+    by: str  # as `--by` names it
+    slices: tuple[Slice, ...]  # in the order of levels and numbers
+    # Why the best slice must not be called better than the second in accuracy; None if it may. Macro-F1
+    # cannot be compared where slices have other classes. Slices of few people are left out
     noise: Noise | None
 
     @classmethod

@@ -41,52 +41,35 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fit:
-    """How to find the weights of a vote.
+    """How to find the weights of a vote."""
 
-    Args:
-        members: Out-of-fold predictions of the members, in the members' order.
-        on: Holds the truth of these, and names the people.
-        search: `greedy` for the highest macro-F1, `weights` for the smallest log loss of the mean.
-        max_members: At most so many members get a weight.
-        draws: How people are drawn anew; its seed is that of the folds by which the blend is judged, too.
-    """
-
-    members: Sequence[Predictions]
-    on: Manifest
+    members: Sequence[Predictions]  # out-of-fold predictions of the members, in the members' order
+    on: Manifest  # holds the truth of these, and names the people
+    # `greedy` for the highest macro-F1, `weights` for the smallest log loss of the mean
     search: Search = "greedy"
-    max_members: int | None = None
+    max_members: int | None = None  # at most so many members get a weight
+    # How people are drawn anew; its seed is that of the folds by which the blend is judged, too
     draws: Bootstrap = DRAWS
 
 
 @dataclass(frozen=True)
 class AfterVote:
-    """What is done to a blend; the scores of a fit are of the blend before that.
+    """What is done to a blend; the scores of a fit are of the blend before that."""
 
-    Args:
-        consensus: Names the people whose photos agree on the factors they share; None to leave that out.
-        decision: Changes the answers; None to leave that out.
-    """
-
+    # Names the people whose photos agree on the factors they share; None to leave that out
     consensus: Manifest | None = None
-    decision: Decision | None = None
+    decision: Decision | None = None  # changes the answers; None to leave that out
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What came of a vote.
+    """What came of a vote."""
 
-    Args:
-        predictions: The blend.
-        ties: Photos on which a hard vote had no single winner; 0 for any other.
-        agreement: Share of photos on which two members answer alike, (members, members).
-        fitted: The rule that was found and what it is worth; None without a fit.
-        pairs: How differently each two members answer, beside the truth; None if nobody knows that.
-    """
-
-    predictions: Predictions
-    ties: int
-    agreement: NDArray[np.float64]
-    fitted: Fitted | None = None
+    predictions: Predictions  # the blend
+    ties: int  # photos on which a hard vote had no single winner; 0 for any other
+    agreement: NDArray[np.float64]  # share of photos on which two members answer alike, (members, members)
+    fitted: Fitted | None = None  # the rule that was found and what it is worth; None without a fit
+    # How differently each two members answer, beside the truth; None if nobody knows that
     pairs: Sequence[MemberPair] | None = None
 
 

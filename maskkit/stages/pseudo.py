@@ -34,17 +34,11 @@ LOOKED_AT = 5  # photos whose files are looked for
 
 @dataclass(frozen=True)
 class Pseudo:
-    """The manifest with pseudo-labelled photos, and how many of each class.
+    """The manifest with pseudo-labelled photos, and how many of each class."""
 
-    Args:
-        manifest: With rows of origin `pseudo`.
-        tallies: Per class.
-        folds: Which may train on them; None for all.
-    """
-
-    manifest: Manifest
-    tallies: tuple[ClassTally, ...]
-    folds: tuple[int, ...] | None
+    manifest: Manifest  # with rows of origin `pseudo`
+    tallies: tuple[ClassTally, ...]  # per class
+    folds: tuple[int, ...] | None  # which may train on them; None for all
 
 
 def pseudo(
