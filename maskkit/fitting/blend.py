@@ -89,14 +89,7 @@ class Fitted:
 
 
 def fitted(judged: Judged, plan: Plan, fold: Integers, draws: Bootstrap = DRAWS) -> Fitted:
-    """Fit a blend to all people, and judge it by folds.
-
-    Args:
-        judged: Out-of-fold predictions of each member, and the truth.
-        plan: How the blend is found.
-        fold: Of each photo, all photos of a person in one, three folds or more, (N,).
-        draws: How people are drawn anew.
-    """
+    """Fit a blend to all people, and judge it by three folds or more, all photos of a person in one, (N,)."""
     panel, truth = judged.panel, judged.truth
     rule = plan.rule(panel, truth, fold)
     nested = nested_answers(panel, truth, fold, plan)

@@ -75,11 +75,8 @@ def ensemble_json(
 ) -> dict[str, Any]:
     """Return what is known of an ensemble, as plain dicts and lists.
 
-    Args:
-        found: The rule that was fitted, if one was.
-        pairs: How the members answer beside the truth, if that is known.
-        agreement: Share of photos on which two answer alike, (members, members).
-        names: Of the files that were blended.
+    Without a fit it is how differently members answer: beside the truth, if `pairs` are known, or else by the
+    share of photos on which two answer alike, (members, members).
     """
     facts: dict[str, Any] = {"blended": list(names)}
     if found is not None:

@@ -98,15 +98,7 @@ def changes_of_answers(
     person: Integers,
     draws: Bootstrap,
 ) -> tuple[Change, ...]:
-    """Return macro-F1 and accuracy with and without a decision.
-
-    Args:
-        truth: Class of each photo, (N,).
-        answers: `plain`, `in_sample` and `nested`, each (N,).
-        space: The classes.
-        person: A code per person, negative where unknown, (N,).
-        draws: How people are drawn anew.
-    """
+    """Return macro-F1 and accuracy of answers `plain`, `in_sample` and `nested`, (N,), by a decision or not."""
     both = paired(truth, [answers["plain"], answers["nested"]], space=space, person=person, draws=draws)
     tables = {name: confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
     return tuple(
@@ -124,11 +116,7 @@ def changes_of_probabilities(
 ) -> tuple[Change, ...]:
     """Return cross entropy and calibration error with and without a temperature; the lower the better.
 
-    Args:
-        truth: Class of each photo, (N,).
-        probs: `plain`, `in_sample` and `nested`, each (N, C).
-        person: A code per person, negative where unknown, (N,).
-        draws: How people are drawn anew.
+    The probabilities are `plain`, `in_sample` and `nested`, (N, C) each.
     """
     rows = np.arange(len(truth))
     losses = {name: log_loss(truth, one, rows) for name, one in probs.items()}
@@ -141,12 +129,7 @@ def changes_of_probabilities(
 
 
 def measured(tuned: Tuned, *, consensus: bool) -> dict[str, Any]:
-    """Return what a decision keeps of how it was tuned, as plain values.
-
-    Args:
-        tuned: The decision and its changes.
-        consensus: Whether the photos of a person had agreed before.
-    """
+    """Return what a decision keeps of how it was tuned, on photos that had agreed by `consensus` or not."""
     return {
         "sentence": tuned.sentence,
         "people": tuned.people,

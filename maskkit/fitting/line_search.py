@@ -73,14 +73,9 @@ def line(scores: Floats, moved: NDArray[np.bool_], shares: Floats, *, bound: flo
 
 
 def _along(shares: Floats, *, rows: Integers, before: Integers, after: Integers, first: Integers) -> Floats:
-    """Return the macro-F1 of the first answers, and then after each change of one, (K + 1,).
+    """Return the macro-F1 of the first answers, (N,), and then after each change of one, (K + 1,).
 
-    Args:
-        shares: How likely each class is the truth, (N, C).
-        rows: The photos that change their answer, in that order, (K,).
-        before: Their answers until then, (K,).
-        after: Their answers from then on, (K,).
-        first: The first answer of every photo, (N,).
+    The photos `rows` change their answer in that order from `before` to `after`, (K,) each.
     """
     classes = shares.shape[1]
     photos = shares.sum(axis=0)  # (C,)

@@ -117,15 +117,7 @@ def tune(truth: Integers, probs: NDArray[np.floating[Any]], space: LabelSpace, m
 def nested(
     truth: Integers, probs: NDArray[np.floating[Any]], part: Integers, space: LabelSpace, method: str
 ) -> NestedDecisions:
-    """Tune on all parts but one, decide that one, in turn.
-
-    Args:
-        truth: Class of each photo, (N,).
-        probs: Class probabilities, (N, C).
-        part: A number per photo, the same for all photos of a person, (N,).
-        space: The C classes.
-        method: As in `tune`.
-    """
+    """Tune on all parts but one, decide that one, in turn; all photos of a person are in one part, (N,)."""
     decided = np.empty(probs.shape, np.float32)
     decisions = []
     for one in np.unique(part):
@@ -138,10 +130,7 @@ def nested(
 def ascend(logs: Floats, shares: Floats, chosen: Sequence[Term]) -> Floats:
     """Return the offset of each term, each the best while the others stay, (terms,).
 
-    Args:
-        logs: Log probabilities, (N, C).
-        shares: How likely each class is the truth, (N, C), rows sum to 1.
-        chosen: What has an offset.
+    Log probabilities and how likely each class is the truth are (N, C).
     """
     found = np.zeros(len(chosen))
     scores = logs.copy()
@@ -160,13 +149,7 @@ def ascend(logs: Floats, shares: Floats, chosen: Sequence[Term]) -> Floats:
 
 
 def calibrated(truth: Integers, logs: Floats, chosen: Sequence[Term]) -> Floats:
-    """Return probabilities that agree with how often what has an offset occurs, (N, C).
-
-    Args:
-        truth: Class of each photo, (N,).
-        logs: Log probabilities, (N, C).
-        chosen: What has an offset.
-    """
+    """Return probabilities that agree with how often what has an offset occurs, (N, C), as `logs` are."""
     from scipy.optimize import minimize
 
     design = np.stack([term.classes for term in chosen]).astype(np.float64)  # (terms, C)

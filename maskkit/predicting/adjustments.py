@@ -180,14 +180,7 @@ class Afterwards:
     def applied(
         self, predictions: Predictions, manifest: Manifest, rows: Integers, decision: Decision | None
     ) -> Predictions:
-        """Return the predictions adjusted.
-
-        Args:
-            predictions: As the models made them, (N,).
-            manifest: Whose photos they are.
-            rows: Which rows of it, (N,).
-            decision: That is given, or was fitted on `calibrate`.
-        """
+        """Return the predictions of these rows, (N,), adjusted; by the decision given, or fitted."""
         if self.consensus is not None:
             predictions = with_consensus(predictions, manifest.known_people[rows], manifest.space)
         return predictions if decision is None else with_decision(predictions, decision)

@@ -75,13 +75,8 @@ class Growing:
 def grown(manifest: Manifest, photos: Manifest, paths: pa.ChunkedArray, which: Integers) -> Growing:
     """Return the manifest's table with rows for photos that it lacks.
 
-    All that is known of them is where they are, who is on them, and where the face is.
-
-    Args:
-        manifest: That they join.
-        photos: They come from; it may be the same.
-        paths: Of those that join, as the manifest names them, (photos,).
-        which: Their rows in `photos`, (photos,).
+    All that is known of them is where they are, who is on them, and where the face is: `paths` as the
+    manifest names them, and their rows in `photos`, which may be the same manifest, (photos,) each.
     """
     found = pc.index_in(paths, value_set=manifest.table["path"])
     place = pc.fill_null(found, -1).to_numpy().astype(np.int64)

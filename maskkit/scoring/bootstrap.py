@@ -35,14 +35,10 @@ class Kinds:
 
 
 def number_people(person: Integers | None, *, rows: int) -> Counts:
-    """Number the people 0, 1, ... and make each row without a person a person of its own.
+    """Number the people 0, 1, ... and make each row without a person a person of its own, (N,).
 
-    Args:
-        person: Any code per person, negative where unknown, (N,); None if nobody is known.
-        rows: Number of rows N.
-
-    Returns:
-        Person of each row, every number in use, (N,).
+    Every number is in use. `person` has any code per person, negative where unknown, (N,); it is None if
+    nobody is known.
     """
     if person is None:
         return np.arange(rows, dtype=np.int64)
@@ -55,12 +51,7 @@ def number_people(person: Integers | None, *, rows: int) -> Counts:
 
 
 def kinds_of_people(cell: Counts, person: Counts) -> Kinds:
-    """Group people by the cells of the confusion matrix that their photos count in.
-
-    Args:
-        cell: Cell of each row, (N,), as `metrics.cells` returns it.
-        person: Person of each row, (N,), as `number_people` returns it.
-    """
+    """Group people by the cells of the confusion matrix that their photos count in, (N,) each."""
     in_order = cell[np.lexsort((cell, person))]
     photos = np.bincount(person)  # (people,)
     first = np.cumsum(photos) - photos
@@ -130,10 +121,7 @@ class Bootstrap:
     def redrawn(self, kinds: Kinds, cells: int, *, room: int = 0) -> Iterator[Counts]:
         """Yield how many photos of each redrawn group of people are in each cell, (R, cells), R at a time.
 
-        Args:
-            kinds: The people, by the cells of their photos.
-            cells: Number of cells.
-            room: Numbers that the caller makes of each replicate, so that fewer come at a time.
+        So few come at a time that `room` numbers, which the caller makes of each, have room too.
         """
         generator = np.random.default_rng(self.seed)
         people = int(kinds.people.sum())
@@ -157,14 +145,10 @@ class Bootstrap:
         return np.concatenate(means)
 
     def interval(self, values: Floats) -> Floats:
-        """Return the bounds between which the middle `confidence` of the replicates lie, (2, M).
+        """Return the bounds between which the middle `confidence` of the replicates lie, (2, M), from (R, M).
 
-        Args:
-            values: One measure per column, (R, M). NaN, where a replicate leaves a measure undefined
-                (nobody of a rare class was drawn), is passed over.
-
-        Returns:
-            Low and high; NaN where no replicate defines the measure.
+        NaN, where a replicate leaves a measure undefined (nobody of a rare class was drawn), is passed over;
+        where none defines it, the bounds are NaN.
         """
         bounds = np.full((2, values.shape[1]), np.nan)
         outside = (1 - self.confidence) / 2

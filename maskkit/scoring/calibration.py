@@ -96,13 +96,7 @@ def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int 
 
 
 def of_factor(probs: NDArray[np.floating[Any]], space: LabelSpace, factor: int) -> Floats:
-    """Return the probabilities of one factor's levels, the classes summed over the others, (N, L).
-
-    Args:
-        probs: Class probabilities, (N, C).
-        space: The C classes.
-        factor: Position of the factor in `space.factors`.
-    """
+    """Return the probabilities of a factor's levels, (N, L): of the classes, (N, C), summed over the others."""
     others = tuple(1 + axis for axis in range(len(space.shape)) if axis != factor)
     return np.asarray(probs.reshape(-1, *space.shape).sum(axis=others, dtype=np.float64))
 

@@ -37,13 +37,8 @@ class ClassMeasures:
 def cells(truth: Integers, answer: Integers, *, classes: int) -> Counts:
     """Return the cell of the flattened confusion matrix that each row counts in, (N,).
 
-    Args:
-        truth: Class indices 0 to `classes - 1`, (N,).
-        answer: Class indices 0 to `classes - 1`, (N,).
-        classes: Number of classes.
-
     Raises:
-        MaskkitError: If the two differ in length, or hold anything but class indices.
+        MaskkitError: If the two, (N,) each, differ in length, or hold anything but class indices.
     """
     if truth.shape != answer.shape or truth.ndim != 1:
         raise MaskkitError(
@@ -78,34 +73,17 @@ def check_classes(values: Integers, *, name: str, classes: int) -> None:
 
 
 def confusion(truth: Integers, answer: Integers, *, classes: int) -> Counts:
-    """Count the photos of each class (rows) that were taken for each class (columns).
-
-    Args:
-        truth: Class indices, (N,).
-        answer: Class indices, (N,).
-        classes: Number of classes C.
-
-    Returns:
-        Counts (C, C).
+    """Count the photos of each class (rows) that were taken for each class (columns), (C, C).
 
     Raises:
-        MaskkitError: If the two differ in length, or hold anything but class indices.
+        MaskkitError: If the two, (N,) each, differ in length, or hold anything but class indices.
     """
     counts = np.bincount(cells(truth, answer, classes=classes), minlength=classes**2)
     return counts.astype(np.int64, copy=False).reshape(classes, classes)
 
 
 def factor_confusion(confusion: Counts, space: LabelSpace, factor: int) -> Counts:
-    """Reduce the joint confusion to one factor by summing over all others.
-
-    Args:
-        confusion: Joint counts (..., C, C).
-        space: The label space of C classes.
-        factor: Position of the factor in `space.factors`.
-
-    Returns:
-        Counts (..., L, L) for the L levels of the factor.
-    """
+    """Reduce joint counts, (..., C, C), to those of a factor's L levels, (..., L, L): sums over the others."""
     lead = confusion.shape[:-2]
     apart = confusion.reshape(*lead, *space.shape, *space.shape)
     others = [axis for axis in range(len(space.shape)) if axis != factor]

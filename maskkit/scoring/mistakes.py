@@ -88,12 +88,8 @@ def losses(label: Integers, probs: Probabilities) -> NDArray[np.float64]:
 def worst_mistakes(label: Integers, probs: Probabilities, k: int) -> NDArray[np.int64]:
     """Return the `k` wrongly answered rows of the highest loss, worst first and equals in order of rows.
 
-    A right answer is none, however unsure: among many classes it may have a high loss.
-
-    Args:
-        label: Truth, (rows,).
-        probs: Class probabilities, (rows, classes).
-        k: How many rows at most.
+    A right answer is none, however unsure: among many classes it may have a high loss. Truth is (rows,),
+    probabilities are (rows, classes).
     """
     wrong = np.flatnonzero(probs.argmax(1) != label)
     order = np.argsort(-losses(label, probs)[wrong], kind="stable")

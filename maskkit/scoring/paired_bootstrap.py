@@ -125,11 +125,8 @@ def paired(
 def _redrawn(kinds: Kinds, patterns: Counts, space: LabelSpace, draws: Bootstrap) -> Floats:
     """Return the measures of each model over the same redrawn people, (M, R, measures).
 
-    Args:
-        kinds: People by the patterns of answers to their photos.
-        patterns: The cell of each model's confusion matrix that each pattern counts in, (M, P).
-        space: The label space.
-        draws: Of R replicates.
+    People are grouped by the patterns of answers to their photos; `patterns` has the cell of each model's
+    confusion matrix that each pattern counts in, (M, P).
     """
     from scipy.sparse import csr_array
 

@@ -102,15 +102,7 @@ class Versus:
 def against_first(
     scores: Sequence[RunScores], index: int, judged: Paired | None, *, place: int | None, same_folds: bool
 ) -> Versus:
-    """Compare one run with the first.
-
-    Args:
-        scores: Of all runs.
-        index: Which run.
-        judged: Runs scored on the same photos; None if there are none.
-        place: Which of its differences is this run's; None if it is not among them.
-        same_folds: Whether all runs are known to have held out the same people in each fold.
-    """
+    """Compare one run with the first; `place` is that of its differences among the judged, if it has any."""
     first, second = scores[0], scores[index]
     confidence = held_together(DRAWS.confidence, len(scores) - 1)
     is_fair = same_folds or first.basis == second.basis == "predictions"

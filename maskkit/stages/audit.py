@@ -95,13 +95,7 @@ def flagged(
     """Return the manifest with `flags`, and with `duplicate_group` if photos were looked at.
 
     The latter is for `split --keep-with`. A group is named by the path of its first photo; photos that
-    are there once have none.
-
-    Args:
-        result: Of `audit`.
-        predictions: As given to `audit`; kept in history.
-        against: Likewise.
-        options: Likewise.
+    are there once have none. What was given to `audit` is kept in history.
     """
     columns: dict[str, pa.Array] = {"flags": flags(result.findings, result.manifest)}
     if result.duplicates is not None:
