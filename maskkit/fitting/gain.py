@@ -98,7 +98,7 @@ def changes_of_answers(
     person: Integers,
     draws: Bootstrap,
 ) -> tuple[Change, ...]:
-    """Return macro-F1 and accuracy of answers `plain`, `in_sample` and `nested`, (N,), by a decision or not."""
+    """Return macro-F1 and accuracy of answers `plain`, and decided `in_sample` and `nested`, (N,) each."""
     both = paired(truth, [answers["plain"], answers["nested"]], space=space, person=person, draws=draws)
     tables = {name: confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
     return tuple(

@@ -96,7 +96,7 @@ def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int 
 
 
 def of_factor(probs: NDArray[np.floating[Any]], space: LabelSpace, factor: int) -> Floats:
-    """Return the probabilities of a factor's levels, (N, L): of the classes, (N, C), summed over the others."""
+    """Return the probabilities of a factor's levels, (N, L): sums over the others, of (N, C)."""
     others = tuple(1 + axis for axis in range(len(space.shape)) if axis != factor)
     return np.asarray(probs.reshape(-1, *space.shape).sum(axis=others, dtype=np.float64))
 

@@ -83,7 +83,7 @@ def confusion(truth: Integers, answer: Integers, *, classes: int) -> Counts:
 
 
 def factor_confusion(confusion: Counts, space: LabelSpace, factor: int) -> Counts:
-    """Reduce joint counts, (..., C, C), to those of a factor's L levels, (..., L, L): sums over the others."""
+    """Reduce joint counts, (..., C, C), to one factor's, (..., L, L), by summing over the others."""
     lead = confusion.shape[:-2]
     apart = confusion.reshape(*lead, *space.shape, *space.shape)
     others = [axis for axis in range(len(space.shape)) if axis != factor]
