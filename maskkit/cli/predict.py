@@ -13,14 +13,12 @@ from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifes
 from maskkit.cli.shell.show_report import note_report, show_tables
 from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
-from maskkit.options.fields import Between, HelpPanel, Refusing
-from maskkit.options.train_options import MACHINE_PANEL, Blend, Device, Precision, Runtime
-from maskkit.options.values import parse_tta
+from maskkit.options.fields import Between
+from maskkit.options.inference_options import INFERENCE_PANEL, Inference
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
 
-INFERENCE_PANEL = HelpPanel("Inference")
 NAMED = 20  # how many bad photos are named
 
 
@@ -50,18 +48,7 @@ def predict(
         "Out-of-fold: each photo by models that have not seen its person.",
         INFERENCE_PANEL,
     ] = False,
-    tta: Annotated[
-        str,
-        "Views of each photo to average beside itself: `none`, or a list of `hflip`, `scale:FACTOR` and "
-        "`shift` or `shift:SHARE`, which is four; hflip doubles them all.",
-        Refusing(parse_tta),
-        INFERENCE_PANEL,
-    ] = "none",
-    blend: Annotated[
-        Blend,
-        "Mean of the views' and models' probabilities: arithmetic, geometric, or of their log-odds.",
-        INFERENCE_PANEL,
-    ] = "mean",
+    inference: Inference,
     calibrate: Annotated[
         Predictions | None,
         "Out-of-fold predictions, on which a temperature is fitted that makes probabilities honest and "
@@ -81,24 +68,6 @@ def predict(
         "Show so many classes per photo in the table on a terminal.",
         Between(1),
     ] = None,
-    device: Annotated[Device, "Where to compute.", MACHINE_PANEL] = "auto",
-    batch_size: Annotated[int, "Photos per step.", Between(1), MACHINE_PANEL] = 64,
-    workers: Annotated[
-        int,
-        "Threads that prepare photos; 0 prepares them between the steps.",
-        Between(0),
-        MACHINE_PANEL,
-    ] = 2,
-    runtime: Annotated[
-        Runtime,
-        "What computes the models; `auto` is OpenVINO on a CPU, if installed.",
-        MACHINE_PANEL,
-    ] = "auto",
-    precision: Annotated[
-        Precision,
-        "bfloat16 where the processor has it, or float32.",
-        MACHINE_PANEL,
-    ] = "auto",
     photos: common_options.CachedPhotoOptions,
     allow_leak: common_options.AllowLeak = False,
     resume: common_options.Resume = False,
@@ -121,7 +90,6 @@ def predict(
     """
     from maskkit.artifacts.interrupted import refuse_to_lose
     from maskkit.predicting.adjustments import Afterwards
-    from maskkit.predicting.inference import Inference
     from maskkit.reporting.stage_reports import predictions_report
     from maskkit.stages.predict import folder_of_photos
     from maskkit.stages.predict import predict as stage
@@ -142,7 +110,7 @@ def predict(
         given,
         checkpoints,
         oof=oof,
-        inference=Inference(device, batch_size, workers, runtime, precision, tta, blend),
+        inference=inference,
         afterwards=Afterwards(consensus=consensus, calibrate=calibrate, on=on, decide=decide),
         allow_leak=allow_leak,
         progress_file=progress_file,
@@ -158,7 +126,8 @@ def predict(
             rest = f"all are in {to.path}"
             note_report(predictions_report(predictions, given.space, top=top, rest=rest))
     models = "1 model" if len(checkpoints) == 1 else f"{len(checkpoints)} models"
-    terminal.note(f"{len(predictions)} photos by {models}{'' if tta == 'none' else f', {tta}'}")
+    views = "" if inference.tta == "none" else f", {inference.tta}"
+    terminal.note(f"{len(predictions)} photos by {models}{views}")
     if faults:
         raise _unread(faults, len(predictions) + len(faults), progress_file)
     if progress_file is not None:

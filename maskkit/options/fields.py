@@ -54,14 +54,12 @@ def option(
     default: Any,
     help: str,  # noqa: A002 - the word that typer uses
     panel: HelpPanel,
-    *,
+    *notes: Any,
     minimum: float | None = None,
     maximum: float | None = None,
-    is_file: bool = False,
 ) -> Any:
     """Declare one field of an options dataclass."""
-    notes = (help, panel, Between(minimum, maximum), *[FILE] * is_file)
-    return field(default=default, metadata={"notes": notes})
+    return field(default=default, metadata={"notes": (help, panel, Between(minimum, maximum), *notes)})
 
 
 def choice(

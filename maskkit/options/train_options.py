@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.contradictions import check
-from maskkit.options.fields import HelpPanel, Refusing, choice, note, option
+from maskkit.options.fields import FILE, HelpPanel, Refusing, choice, note, option
 from maskkit.options.techniques import (
     ANY_OPTIMIZER,
     AUGMENTATIONS,
@@ -66,7 +66,7 @@ class TrainOptions:
         "Start from a timm state dict (.safetensors, .pth); from `package`, the ImageNet weights that the "
         "extra `weights` installs; or from `hub`, those that timm fetches.",
         MODEL_PANEL,
-        is_file=True,
+        FILE,
     )
     head: str = choice(
         "--head", "joint",
@@ -134,7 +134,7 @@ class TrainOptions:
         "A manifest of more photos, such as those to be predicted, to learn from as --consistency says; "
         "their labels are never read.",
         LOSS_PANEL,
-        is_file=True,
+        FILE,
     )
     consistency: str = choice(
         "--consistency", "none",

@@ -19,7 +19,8 @@ from maskkit.imaging.tensors import View, views_of
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.runtimes import Classifier, Resolved, classifier, predicting_precision, resolve_runtime
-from maskkit.options.train_options import Blend, Device, Precision, Runtime
+from maskkit.options.inference_options import Inference
+from maskkit.options.train_options import Blend, Device
 from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
 from maskkit.predicting.progress_file import ProgressFile
@@ -28,29 +29,6 @@ from maskkit.progress import track
 Blendable = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
 Rows = NDArray[np.int64]
 Sums = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How models predict. But for `tta` and `blend`, nothing of it changes what is predicted beyond rounding.
-
-    Args:
-        device: Where the models are.
-        batch_size: Photos at a time, at most.
-        workers: Threads that prepare the next photos.
-        runtime: What computes the models.
-        precision: In which numbers.
-        tta: Views of each photo that are averaged: `none`, or such as `hflip,scale:0.9,shift`.
-        blend: How views and models are averaged: `mean`, `geometric` or `logit`.
-    """
-
-    device: Device = "auto"
-    batch_size: int = 64
-    workers: int = 2
-    runtime: Runtime = "auto"
-    precision: Precision = "auto"
-    tta: str = "none"
-    blend: Blend = "mean"
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_files
+from maskkit.options.inference_options import Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.adjustments import Afterwards
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
-from maskkit.predicting.inference import Inference, Members
+from maskkit.predicting.inference import Members
 from maskkit.predicting.progress_file import ProgressFile
 from maskkit.sources.manifest_columns import unlabelled_folder
 

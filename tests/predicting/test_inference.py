@@ -16,9 +16,10 @@ from maskkit.imaging.photos import open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
 from maskkit.modeling.runtimes import Classifier, classifier
+from maskkit.options.inference_options import Inference
 from maskkit.options.train_options import Blend
 from maskkit.predicting.averaging import from_average
-from maskkit.predicting.inference import Inference, MemberGroup, predict_batches, probabilities
+from maskkit.predicting.inference import MemberGroup, predict_batches, probabilities
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
 CPU = torch.device("cpu")
