@@ -26,16 +26,11 @@ FACTS = ("model", "heads", "preprocess", "precision", "fold", "epoch", "scores",
 
 @dataclass(frozen=True)
 class Crop:
-    """How photos are cut to the face in them.
+    """How photos are cut to the face in them."""
 
-    Args:
-        margin: Share of the face box's width and height that is added on each side, before the box
-            is widened to the shape of the model's input.
-        fallback: Box for photos without one: x0, y0, x1, y1 as fractions of width and height.
-    """
-
+    # Share of the face box added on each side, before the box is widened to the shape of the model's input.
     margin: float
-    fallback: tuple[float, float, float, float]
+    fallback: tuple[float, float, float, float]  # box for photos without one, as fractions of the photo
 
 
 @dataclass(frozen=True)

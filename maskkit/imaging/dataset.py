@@ -64,7 +64,7 @@ class Augment(Protocol):
 
 @dataclass(frozen=True)
 class Order:
-    """Which photos come when, and how each is varied.
+    """Which photos come when, and how each is varied; scoring and prediction see photos as they are.
 
     What is drawn depends neither on the number of threads nor on whether the run was interrupted.
     """
@@ -93,11 +93,6 @@ def shuffled(rows: Rows, *, seed: int, epoch: int, augment: Augment | None = Non
     """Return every row once, in random order, varied anew in each epoch."""
     random = np.random.default_rng((seed, epoch))
     return varied(random.permutation(rows), augment, random)
-
-
-def in_order(rows: Rows) -> Order:
-    """Return every row once, as given and as it is: so scoring and prediction see photos."""
-    return Order(rows)
 
 
 def batches(

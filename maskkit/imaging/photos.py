@@ -36,23 +36,15 @@ PIECE = 16  # photos a thread decodes before it takes the next
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos, and how they are prepared.
+    """Photos, and how they are prepared."""
 
-    Args:
-        files: One per row.
-        preprocess: Preprocessing of the model.
-        boxes: Boxes of the faces that they are cut to, (rows, 4); None if the model sees whole photos.
-        cache: Where what is computed of them is kept, if it is.
-        cached: Their pixels, if they were decoded before; else each is decoded whenever it is wanted.
-        faults: Where it is noted what is wrong with a row that cannot be decoded, which then is black.
-            None if that is an error.
-    """
-
-    files: Sequence[Path]
-    preprocess: Preprocess
-    boxes: Boxes | None = None
-    cache: Cache | None = None
+    files: Sequence[Path]  # one per row
+    preprocess: Preprocess  # that of the model
+    boxes: Boxes | None = None  # of the faces that they are cut to; None if the model sees whole photos
+    cache: Cache | None = None  # where what is computed of them is kept, if it is
+    # Their pixels, if they were decoded before; else each is decoded whenever it is wanted.
     cached: Records | None = None
+    # What is wrong with rows that cannot be decoded, which then are black; None if that is an error.
     faults: dict[int, str] | None = None
 
     @classmethod

@@ -54,7 +54,7 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Tracing computes two photos: threads would cost four times what they save (1.8 s against 0.4)."""
+    """Tracing computes two photos: with two threads, predicting 315 takes 2.4 times the processor time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

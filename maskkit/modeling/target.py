@@ -14,16 +14,10 @@ from maskkit.labels import LabelSpace
 
 @dataclass(frozen=True)
 class Target:
-    """What each example of a batch is trained towards.
+    """What each example of a batch is trained towards."""
 
-    Args:
-        classes: Class probabilities, float (N, C); rows sum to 1.
-        numbers: The raw numbers of the label space's numeric factors, in their order, float (N, M), in the
-            units of the manifest (years of age); NaN where unknown.
-    """
-
-    classes: Tensor
-    numbers: Tensor
+    classes: Tensor  # class probabilities, float (N, C); rows sum to 1
+    numbers: Tensor  # of the numeric factors in their order, such as years of age, float (N, M), or NaN
 
     @classmethod
     def of_labels(cls, label: Tensor, numbers: Tensor, *, classes: int) -> Target:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
-from maskkit.imaging.dataset import Inputs, batches, even_parts, in_order
+from maskkit.imaging.dataset import Inputs, Order, batches, even_parts
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.tensors import View, views_of
 from maskkit.modeling.backbone import restore
@@ -146,7 +146,7 @@ def predict_batches(
     views = views_of(parse_tta(inference.tta))
     loaders = [
         batches(
-            group.inputs, in_order(rows), batch_size=inference.batch_size, workers=inference.workers,
+            group.inputs, Order(rows), batch_size=inference.batch_size, workers=inference.workers,
             pin_memory=inference.device == "cuda", parts=parts,
         )
         for group in groups

@@ -15,7 +15,7 @@ from torch import nn
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.dataset import Inputs, batches, in_order, shuffled
+from maskkit.imaging.dataset import Inputs, Order, batches, shuffled
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.labels import LabelSpace
 from maskkit.options.train_options import TrainOptions
@@ -106,7 +106,7 @@ class _Measure:
         """Return photos per second into batches that nobody uses."""
         rows = np.resize(np.arange(len(inputs)), ROWS)
         augment = augmentation(self.options.chosen("augment")) if vary else None
-        order = in_order(rows) if augment is None else shuffled(rows, seed=0, epoch=0, augment=augment)
+        order = Order(rows) if augment is None else shuffled(rows, seed=0, epoch=0, augment=augment)
         watch = _Watch(self.seconds)
         size = self.options.batch_size
         for _ in watch(batches(inputs, order, batch_size=size, workers=workers), 0, ""):

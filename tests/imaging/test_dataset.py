@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.dataset import Augment, batch_count, batches, in_order, shuffled
+from maskkit.imaging.dataset import Augment, Order, batch_count, batches, shuffled
 from maskkit.imaging.decode import load
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.options.choices import parse_sum
@@ -52,7 +52,7 @@ def rows_of(found: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> list[int]:
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_shows_each_photo_as_decoded_with_its_row(paths: list[Path], workers: int) -> None:
     photos = Photos(paths, PREPROCESS)
-    found = list(batches(photos, in_order(ROWS[::-1].copy()), batch_size=4, workers=workers))
+    found = list(batches(photos, Order(ROWS[::-1].copy()), batch_size=4, workers=workers))
     assert rows_of(found) == ROWS[::-1].tolist()
     for rows, pixels in found:
         assert pixels.shape == (len(rows), 24, 16, 3)
@@ -84,7 +84,7 @@ def test_loading_draws_nothing_from_the_models_randomness(paths: list[Path]) -> 
 
 @given(rows=st.integers(0, 300), size=st.integers(1, 70))
 def test_batches_hold_every_row_once_and_differ_by_at_most_one(rows: int, size: int) -> None:
-    found = list(batches(Blank([], PREPROCESS), in_order(np.arange(rows)), batch_size=size, workers=0))
+    found = list(batches(Blank([], PREPROCESS), Order(np.arange(rows)), batch_size=size, workers=0))
     assert rows_of(found) == list(range(rows))
     sizes = {len(row) for row, _ in found}
     assert len(found) == batch_count(rows, size)
@@ -100,7 +100,7 @@ def test_a_photo_that_cannot_be_decoded_is_named_as_well_from_a_worker(
     with pytest.raises(MaskkitError) as caught:
         list(
             batches(
-                Photos([*paths, missing], PREPROCESS), in_order(np.arange(12)), batch_size=3, workers=workers
+                Photos([*paths, missing], PREPROCESS), Order(np.arange(12)), batch_size=3, workers=workers
             )
         )
     assert caught.value.what == f"cannot read the photo {missing}"
@@ -109,7 +109,7 @@ def test_a_photo_that_cannot_be_decoded_is_named_as_well_from_a_worker(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_no_rows_make_no_batches(workers: int) -> None:
-    assert list(batches(Blank([], PREPROCESS), in_order(ROWS[:0]), batch_size=4, workers=workers)) == []
+    assert list(batches(Blank([], PREPROCESS), Order(ROWS[:0]), batch_size=4, workers=workers)) == []
 
 
 def test_threads_run_only_a_few_batches_ahead_and_end_with_whoever_asks() -> None:
@@ -121,7 +121,7 @@ def test_threads_run_only_a_few_batches_ahead_and_end_with_whoever_asks() -> Non
             return super().take(rows)
 
     before = threading.active_count()
-    loader = batches(Counted([], PREPROCESS), in_order(np.arange(1000)), batch_size=1, workers=2)
+    loader = batches(Counted([], PREPROCESS), Order(np.arange(1000)), batch_size=1, workers=2)
     next(loader)
     time.sleep(0.2)
     assert len(asked) <= 6
