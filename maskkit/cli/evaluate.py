@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, Argument, Checkpoint, Manifest, Needs, Predictions
-from maskkit.cli.tune import DecisionOut, Tune, show_tuning, tuned
+from maskkit.cli.shell.parameters import (
+    OMITTED,
+    SHELL_PANEL,
+    Argument,
+    Checkpoint,
+    Manifest,
+    Needs,
+    Predictions,
+)
+from maskkit.cli.shell.streams import SideFile, stdout_is_terminal
 from maskkit.errors import RefusedError
 from maskkit.options.fields import FILE, Between, Metavar, Refusing
 
 if TYPE_CHECKING:
+    from maskkit.fitting.gain import Tuned
     from maskkit.reporting.pictured import Pictured
     from maskkit.reporting.plots import Chart
     from maskkit.scoring.evaluated import Evaluation
@@ -67,8 +76,18 @@ def evaluate(
         FILE,
         Needs("html", "curves are drawn in the page of --html"),
     ] = OMITTED,
-    tune: Tune = None,
-    decision: DecisionOut = None,
+    tune: Annotated[
+        str | None,
+        "Choose how probabilities become answers: an offset per class (classes) or level of each factor "
+        "(factors), or of one factor, by its name, such as age, whose threshold it moves; all for "
+        "macro-F1. Or a temperature, which changes no answer.",
+    ] = None,
+    decision: Annotated[
+        SideFile | None,
+        "Write what --tune chose, for --decide of predict and ensemble.",
+        SHELL_PANEL,
+        Needs("tune", "say what to tune, such as --tune factors"),
+    ] = None,
     replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
     seed: common_options.Seed = 0,
     photos: common_options.PhotoOptions,
@@ -95,14 +114,20 @@ def evaluate(
     result = stage(
         truth, predictions, by=by, against=against, worst=worst, draws=draws, allow_leak=allow_leak
     )
-    deciding = tuned(truth, predictions, tune, decision, draws=draws, allow_leak=allow_leak)
+    tuned = None
+    if tune is not None:
+        from maskkit.stages.tune import tune as fit
+
+        tuned = fit(truth, predictions, method=tune, draws=draws, allow_leak=allow_leak)
+        if decision is not None:
+            decision.write(tuned.decision.to_bytes(), "the decision is")
     report = evaluation_report(
         result, manifest=truth.name, predictions=predictions.name, curves=_curves(curves),
         pictures=_pictures(result, truth, explain) if shown.photos else {},
     )  # fmt: skip
     shown.show(report, to=output)
-    if deciding is not None:
-        show_tuning(deciding, json=shown.json)
+    if tuned is not None:
+        _show_tuning(tuned, json=shown.json)
     _refuse_low(result, fail_under)
 
 
@@ -114,6 +139,18 @@ def _refuse_low(result: Evaluation, fail_under: float | None) -> None:
             why=f"--fail-under asks for {fail_under} or more",
             fix="train better, or ask for less",
         )
+
+
+def _show_tuning(tuned: Tuned, *, json: bool) -> None:
+    """Show what tuning found and brought; in a pipe people still see it, on standard error."""
+    from maskkit.cli.shell.show_report import note_report, show_tables
+    from maskkit.reporting.blend_report import tuning_report
+
+    report = tuning_report(tuned)
+    if stdout_is_terminal() and not json:
+        show_tables(report)
+    else:
+        note_report(report)
 
 
 def _curves(histories: list[Path]) -> list[Chart]:
