@@ -35,7 +35,7 @@ def terminal_table(report: Report, *heads: str) -> dict[str, dict[str, str]]:
         cells = [cell for cell in line if not INTERVAL.fullmatch(cell)]
         if len(cells) != len(lines[start]):
             break
-        rows[cells[0].removesuffix(" *")] = dict(zip(lines[start][1:], cells[1:], strict=True))
+        rows[cells[0].removesuffix("*")] = dict(zip(lines[start][1:], cells[1:], strict=True))
     return rows
 
 

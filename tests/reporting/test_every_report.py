@@ -98,7 +98,7 @@ def test_a_terminal_shows_every_cell_in_its_row_and_under_its_column(report: Rep
 
 
 def _terminal_row(row: Row, columns: list[tuple[int, Column]]) -> list[str]:
-    title = plain(row.title + (" *" if row.is_marked else ""))
+    title = plain(row.title + ("*" if row.is_marked else ""))
     return [title, *(_first_line(row.cells[at], column) for at, column in columns)]
 
 

@@ -151,7 +151,7 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
             laid.add_section()
         above = row
         laid.add_row(
-            escape(row.title + (" *" if row.is_marked else "")), *_cells(table, row, columns, has_bars)
+            escape(row.title + ("*" if row.is_marked else "")), *_cells(table, row, columns, has_bars)
         )
     if more := table.more("terminal"):
         laid.add_row(more)
