@@ -29,18 +29,18 @@ def comparison_report(result: Compared) -> Report:
     """Lay out a comparison."""
     facts = {f"Run {number}": run.name for number, run in enumerate(result.runs, 1)}
     facts["Run 1"] += " (what the others are compared with)"
-    sections = [
+    sections = (
         Section("", tuple(_headline(result))),
         Section("What differs", tuple(_settings(result))),
         Section("Scores", tuple(_scores(result))),
         Section("Where they disagree", tuple(disagreement(result.versus, result.runs[0].label))),
         Section("Folds", tuple(_folds(result))),
         Section("Curves", tuple(_curves(result))),
-    ]
+    )
     return Report(
         title=_title([run.label for run in result.runs]),
         data=result.to_json(),
-        sections=tuple(section for section in sections if section.items),
+        sections=sections,
         verdict=(
             *(Note(one.sentence, "verdict") for one in result.versus),
             *(Note(note, on=TERMINAL) for note in _remark(result)),

@@ -19,7 +19,7 @@ from maskkit.reporting.evaluation_details import (
     verdict,
     worst_mistakes,
 )
-from maskkit.reporting.plots import Chart, heat_map
+from maskkit.reporting.plots import Chart
 from maskkit.reporting.report import (
     PAGE,
     PROGRAMS,
@@ -34,7 +34,7 @@ from maskkit.reporting.report import (
 )
 from maskkit.reporting.writing import decimal
 from maskkit.scoring.evaluated import Evaluation
-from maskkit.scoring.results import ClassScore, Scores
+from maskkit.scoring.results import ClassScore, Matrix, Scores
 
 if TYPE_CHECKING:
     from maskkit.reporting.pictured import Pictured  # which opens photos
@@ -70,7 +70,7 @@ def evaluation_report(
         pictures: Pictures of the worst mistakes, by path.
     """
     scores = found.scores
-    sections = [
+    sections = (
         Section("", (*_headline(scores), _counts(found)), is_brief=True),
         Section("Scores", (_scores(found),), is_brief=True),
         Section("Comparison", tuple(comparison(found.against)), is_brief=True),
@@ -84,14 +84,14 @@ def evaluation_report(
         Section("Calibration", tuple(calibrated(found.calibration))),
         Section("Worst mistakes", tuple(worst_mistakes(found.mistakes, pictures or {}))),
         Section("Curves", (tuple(curves),) if curves else ()),
-    ]
+    )
     large = Column("", f"{100 * scores.confidence:g} % interval", "score", has_bar=True)
     output = "-" if predictions == STANDARD_INPUT else predictions
     facts = {"Manifest": manifest, "Predictions": predictions}
     return Report(
         title=f"Evaluation of {predictions}",
         data=found.to_json(),
-        sections=tuple(section for section in sections if section.items),
+        sections=sections,
         warnings=tuple(
             Note(line, "warning", key="sentence", scope="adjusted", name=line.partition(":")[0])
             for line in found.warnings
@@ -196,7 +196,7 @@ def _factors(scores: Scores) -> Iterator[Item | tuple[Item, ...]]:
             on=("terminal", "tsv", "page") if several else PROGRAMS,
         )
         names = [level.name for level in factor.levels]
-        yield (table, heat_map(factor.confusion, names)) if several else table
+        yield (table, _heat_map(factor.confusion, names)) if several else table
 
 
 def _confusion(scores: Scores) -> Iterator[Item]:
@@ -206,7 +206,7 @@ def _confusion(scores: Scores) -> Iterator[Item]:
         "share of the row: blue what is right, orange what is mistaken."
     )
     if len(names) <= WIDEST_MATRIX:
-        yield heat_map(scores.confusion, names)
+        yield _heat_map(scores.confusion, names)
     else:
         matrix = f"The matrix of {len(names):,} classes"
         yield page_note(f"{matrix} is too wide for a page; it is in the JSON output")
@@ -217,6 +217,18 @@ def _confusion(scores: Scores) -> Iterator[Item]:
     )
     if rows := tuple(largest_mistakes(scores)):
         yield Table(columns, rows, "Largest mistakes", head=Column("truth", "truth"), on=PAGE)
+
+
+def _heat_map(confusion: Matrix, names: Sequence[str]) -> Table:
+    columns = (*(Column("", name, "count") for name in names), Column("", "photos", "total"))
+    rows = tuple(Row(name, (*counts, sum(counts))) for name, counts in zip(names, confusion, strict=True))
+    return Table(
+        columns,
+        rows,
+        head=Column("", "truth \N{DOWNWARDS ARROW} answer \N{RIGHTWARDS ARROW}"),
+        look="heat",
+        on=PAGE,
+    )
 
 
 def largest_mistakes(scores: Scores, *, most: int = 10) -> list[Row]:

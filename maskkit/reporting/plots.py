@@ -7,7 +7,7 @@ theme, stay sharp and selectable, and are the same bytes on every machine.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, floor, isfinite, log10, sqrt
+from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
 from maskkit.errors import MaskkitError
@@ -57,42 +57,6 @@ class BarChart:
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     rules: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class HeatCell:
-    """A count, the share that colours it, whether it is of right answers, what is written below."""
-
-    count: int
-    share: float
-    right: bool = True
-    below: str = ""
-
-    @property
-    def depth(self) -> float:
-        """Depth of colour from 0 to 1: the root of the share, so that 1 in 100 can still be seen."""
-        return round(sqrt(self.share), 3)
-
-
-@dataclass(frozen=True)
-class HeatRow:
-    """The photos of one class, by what they were taken for."""
-
-    name: str
-    total: int
-    cells: tuple[HeatCell, ...]
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """Counts in rows and columns, coloured by their share."""
-
-    title: str
-    rows: tuple[HeatRow, ...]
-    columns: tuple[str, ...]
-    corner: str = "truth \u2193 answer \u2192"  # what rows and columns are
-    total: str = "photos"  # above the totals of the rows; empty for none
-    on: tuple[str, ...] = ("page",)
 
 
 class Tick(NamedTuple):
@@ -149,19 +113,6 @@ class Bars:
     width: int = 360
     height: int = 150
     base: int = 126
-
-
-def heat_map(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> HeatMap:
-    """Lay out a confusion matrix, rows truth and columns answers; an empty row has shares of 0."""
-    rows = []
-    for truth, (name, counts) in enumerate(zip(names, confusion, strict=True)):
-        total = sum(counts)
-        cells = (
-            HeatCell(count, count / total if total else 0.0, right=answer == truth)
-            for answer, count in enumerate(counts)
-        )
-        rows.append(HeatRow(name, total, tuple(cells)))
-    return HeatMap("", tuple(rows), tuple(names))
 
 
 def draw_bars(chart: BarChart) -> Bars:

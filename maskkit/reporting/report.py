@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Literal
 
-from maskkit.reporting.plots import BarChart, Chart, HeatMap
+from maskkit.reporting.plots import BarChart, Chart
 from maskkit.scoring.results import Estimate, FoldSpread
 
 Place = Literal["terminal", "tsv", "page"]
@@ -41,6 +41,7 @@ Kind = Literal[
     "tag",  # str of few letters, such as a severity
     "flag",  # bool
     "count",  # int
+    "total",  # int, of a row
     "share",  # float from 0 to 1, in per cent
     "decimal",  # float, with `digits` decimals
     "signed",  # the same with its sign
@@ -56,6 +57,8 @@ Kind = Literal[
 ]
 LEFT = ("text", "tag", "bar", "spark")  # kinds that are not set to the right, as numbers are
 
+# A page may show a table as a heat map, or as one card per row with its photos; facts are a few figures.
+Look = Literal["table", "heat", "cards", "facts"]
 Value = str | int | float | bool | None | Estimate | FoldSpread | tuple[int, ...]
 
 
@@ -151,9 +154,7 @@ class Table:
     title: str = ""  # a terminal shows the section's if there is none
     head: Column = Column("name", "")  # of the rows' titles; its key is for wide TSV
     scope: str = ""  # in TSV
-    look: Literal["table", "facts", "cards"] = (
-        "table"  # facts: a few figures; cards: one per row, with photos
-    )
+    look: Look = "table"
     notes: tuple[Note, ...] = ()  # below it
     mark: tuple[str, str] = ("", "")  # a word behind the titles of marked rows, and what it means
     most_shown: int = 0  # rows on a terminal; 0 for all; programs get all of them
@@ -213,6 +214,20 @@ class Table:
             value = 0.0 if row.is_foot else _number(value) / most
         return min(1.0, max(0.0, _number(value)))
 
+    def heat(self, row: Row, at: int) -> tuple[float, bool]:
+        """Return the share that colours a cell of a heat map, and whether it counts what is right.
+
+        A count's share is that of its row, and right is the column of the row's name; a pair's share is
+        the first number's part of the largest.
+        """
+        value = row.cells[at]
+        if isinstance(value, tuple):
+            largest = max(one[0] for each in self.rows for one in each.cells if isinstance(one, tuple))
+            return value[0] / max(1, largest), True
+        cells = zip(self.columns, row.cells, strict=True)
+        total = sum(_number(one) for column, one in cells if column.kind == "count")
+        return _number(value) / max(1.0, total), self.columns[at].title == row.title
+
 
 @dataclass(frozen=True)
 class PhotoSheet:
@@ -222,7 +237,7 @@ class PhotoSheet:
     photos: tuple[Photo, ...]
 
 
-Item = Note | Table | Chart | BarChart | HeatMap | PhotoSheet
+Item = Note | Table | Chart | BarChart | PhotoSheet
 Items = Item | tuple[Item, ...]  # of which a page that is wide enough shows those of a tuple side by side
 
 
@@ -256,10 +271,10 @@ class Report:
 
 
 def is_on(item: Item, place: Place) -> bool:
-    """Whether something is shown there: a note in TSV if it has a key, most figures in a page alone."""
+    """Whether something is shown there: a note in TSV if it has a key, figures in a page alone."""
     if isinstance(item, Note) and place == "tsv":
         return bool(item.key)
-    return place in (item.on if isinstance(item, Note | Table | HeatMap) else PAGE)
+    return place in (item.on if isinstance(item, Note | Table) else PAGE)
 
 
 def attribute(record: object, path: str) -> Any:

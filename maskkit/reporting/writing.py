@@ -32,6 +32,7 @@ def written(value: Value, column: Column) -> tuple[str, str]:
 
 _WRITE: dict[Kind, Callable[[Any, int], str]] = {
     "count": lambda value, _: f"{value:,}",
+    "total": lambda value, _: f"{value:,}",
     "flag": lambda value, _: "yes" if value else "no",
     "share": lambda value, digits: percent(value, digits=digits),
     "decimal": lambda value, digits: decimal(value, digits=digits),

@@ -123,7 +123,7 @@ def test_a_page_shows_every_cell_in_its_row_and_under_its_column(report: Report)
     heat_maps_too = iter(found.tables)
     for table in tables_of(report, "page"):
         columns = table.columns_on("page")
-        if table.look != "table":
+        if table.look in ("facts", "cards"):
             text = ascii_dashes(plain(found.text))
             for row in table.shown("page"):
                 before = f"{row.title} " if table.look == "facts" else ""
@@ -138,7 +138,10 @@ def test_a_page_shows_every_cell_in_its_row_and_under_its_column(report: Report)
         for row, cells in zip(table.shown("page"), rows, strict=True):
             assert cells[0].startswith(plain(row.title))
             for (at, column), cell in zip(columns, cells[1:], strict=True):
-                assert ascii_dashes(cell) == in_words(row.cells[at], column), (row.title, column.title)
+                seen, text = ascii_dashes(cell), in_words(row.cells[at], column)
+                if table.look == "heat":
+                    seen, text = seen.split()[0], text.split("/")[0]
+                assert seen == text, (row.title, column.title)
 
 
 def _titles(table: Table) -> list[str]:

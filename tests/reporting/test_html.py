@@ -6,7 +6,7 @@ import pytest
 from pages import Page, words
 
 from maskkit.reporting.html import page
-from maskkit.reporting.plots import BarChart, Chart, HeatCell, HeatMap, HeatRow, PlotLine
+from maskkit.reporting.plots import BarChart, Chart, PlotLine
 from maskkit.reporting.report import (
     Column,
     Item,
@@ -46,11 +46,9 @@ def test_every_name_is_escaped() -> None:
         Note(HOSTILE, "note", HOSTILE), Note(HOSTILE, "noise"), Note(HOSTILE, "verdict"),
         Note(HOSTILE, "code"),
         whole, replace(whole, look="facts"), replace(whole, look="cards"),
+        Table((Column("", HOSTILE, "count"),), (Row(HOSTILE, (1,)),), HOSTILE, column, look="heat"),
         Chart(HOSTILE, HOSTILE, (PlotLine(HOSTILE, [0, 1], [0, 1]),)),
         BarChart(HOSTILE, (0, 1, 2), (1, 2)),
-        HeatMap(
-            HOSTILE, (HeatRow(HOSTILE, 1, (HeatCell(1, 1, below=HOSTILE),)),), (HOSTILE,), HOSTILE, HOSTILE
-        ),
         PhotoSheet(HOSTILE, (photo,)),
     )  # fmt: skip
     html = page(
@@ -118,3 +116,18 @@ def test_names_what_it_leaves_out_and_links_to_each_section() -> None:
     anchors = ["#" + str(value) for name, value in Page(html).attributes if name == "id"]
     assert links == anchors
     assert len(set(anchors)) == 3
+
+
+def test_heat_maps_show_shares_of_the_row_and_what_is_right() -> None:
+    columns = (Column("", "a", "count"), Column("", "b", "count"), Column("", "photos", "total"))
+    counts = Table(columns, (Row("a", (3, 1, 4)), Row("b", (0, 0, 0))), look="heat")
+    html = page(of(counts))
+    assert re.findall(r'<td class="(.*?)"', html) == ["hit", "miss", "total", "zero", "zero right", "total"]
+    assert re.findall(r"--depth:([\d.]+)", html) == ["0.866", "0.500"]
+    assert Page(html).tables[0][1] == ["a", "3 75%", "1 25%", "4"]
+    pairs = Table(
+        (Column("", "a", "pair"), Column("", "b", "pair")), (Row("a", ((4, 9), (1, 2))),), look="heat"
+    )
+    html = page(of(pairs))
+    assert re.findall(r"--depth:([\d.]+)", html) == ["1.000", "0.500"]
+    assert Page(html).tables[0][1] == ["a", "4 9", "1 2"]

@@ -6,20 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskkit.errors import MaskkitError
-from maskkit.reporting.plots import BarChart, Chart, Mark, PlotLine, decades, draw, draw_bars, heat_map, ticks
+from maskkit.reporting.plots import BarChart, Chart, Mark, PlotLine, decades, draw, draw_bars, ticks
 
 NAN = float("nan")
-
-
-def test_lays_out_counts_and_shares_of_each_row() -> None:
-    first, empty = heat_map(((3, 1), (0, 0)), ["a", "b"]).rows
-    assert (first.name, first.total) == ("a", 4)
-    assert [(cell.count, cell.share, cell.right) for cell in first.cells] == [
-        (3, 0.75, True),
-        (1, 0.25, False),
-    ]
-    assert first.cells[1].depth == 0.5
-    assert [cell.share for cell in empty.cells] == [0, 0]
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6).filter(lambda size: size == 0 or size > 1e-3))

@@ -17,8 +17,6 @@ from maskkit.scoring.results import Estimate, FoldSpread
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-    from maskkit.reporting.plots import HeatMap
-
 BAR = 10  # characters
 WIDTH = 80  # columns of a terminal that bars are left out for
 TAGS = {"high": "red", "medium": "yellow"}
@@ -100,8 +98,6 @@ def _section(section: Section) -> Iterator[RichTable | str]:
             yield "\n".join(_facts(item))
         elif isinstance(item, Table):
             yield _table(item, item.title or section.title)
-        else:
-            yield _heat_map(item)  # type: ignore[arg-type]  # the only figure that a terminal shows
 
 
 def _line(note: Note) -> str:
@@ -180,16 +176,6 @@ def _widths(table: Table, at: int) -> tuple[int, int]:
     """Return how wide the values of a column are and its intervals, so that each are below each other."""
     texts = [written(row.cells[at], table.columns[at]) for row in table.rows]
     return max((len(text) for text, _ in texts), default=0), max((len(end) for _, end in texts), default=0)
-
-
-def _heat_map(heat: HeatMap) -> RichTable:
-    laid = _new_table(heat.title, "", *heat.columns)
-    for row in heat.rows:
-        laid.add_row(
-            escape(row.name),
-            *(f"{cell.count:,}{'/' if cell.below else ''}{cell.below}" for cell in row.cells),
-        )
-    return laid
 
 
 def _new_table(title: str, *columns: str) -> RichTable:
