@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from maskkit.artifacts.history import script
 from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit, Finding
-from maskkit.reporting.eda_report import REAL_PEOPLE
 from maskkit.reporting.report import (
     PAGE,
     PEOPLE,
+    PRIVATE,
     PROGRAMS,
     WIDE,
     Column,
@@ -78,7 +78,7 @@ def _headline(found: Audit, *, has_photos: bool) -> Iterator[Item]:
         title = f"{len(found.findings):,} findings in {len(found.manifest):,} photos"
         yield Table(columns, tuple(rows), title, head=Column("", "kind", wraps=True), on=PEOPLE)
     if has_photos:
-        yield Note(REAL_PEOPLE, on=PAGE)
+        yield PRIVATE
 
 
 def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Iterator[Item]:

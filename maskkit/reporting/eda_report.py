@@ -8,11 +8,12 @@ from itertools import pairwise
 from maskkit.describing.eda_results import DuplicatePairs, Eda, Pictures, Twins
 from maskkit.describing.groups import BETA, Combination, Distribution, Rare
 from maskkit.describing.photo_properties import NEAR, QUANTILES, Ages, Histogram
-from maskkit.reporting.plots import BarChart, HeatCell, HeatMap, HeatRow
+from maskkit.reporting.plots import BarChart
 from maskkit.reporting.report import (
     FACTS,
     PAGE,
     PEOPLE,
+    PRIVATE,
     PROGRAMS,
     TERMINAL,
     Column,
@@ -21,6 +22,7 @@ from maskkit.reporting.report import (
     Note,
     Photo,
     PhotoSheet,
+    Place,
     Report,
     Row,
     Section,
@@ -30,7 +32,6 @@ from maskkit.reporting.writing import decimal
 
 MOST_SHOWN, MOST_ON_PAGE = 40, 400  # rows of a table; the JSON has all
 MOST_NAMED = 3  # pairs of duplicates of a kind
-REAL_PEOPLE = "Real people may be on these photos: do not publish this page unless they agree"
 
 GROUP_COLUMNS = (
     Column("people", "people", "count", has_bar=True, is_main=True),
@@ -53,7 +54,7 @@ def eda_report(
         sheets: The photos of each contact sheet.
     """
     ages = ", ".join(one.name for one in found.ages)
-    sections = [
+    sections = (
         Section("", tuple(_headline(found))),
         Section("Classes", tuple(_classes(found))),
         Section("Factors against each other", tuple(_factors(found))),
@@ -66,11 +67,11 @@ def eda_report(
         Section("Photos", tuple(_look(found.pictures))),
         Section("Duplicates", tuple(_duplicates(found.pictures))),
         Section("Contact sheets", tuple(_sheets(sheets or {}))),
-    ]
+    )
     return Report(
         title=f"The data of {found.name}",
         data=found.to_json(),
-        sections=tuple(section for section in sections if section.items),
+        sections=sections,
         history=history,
         header=FACTS,
     )
@@ -145,26 +146,18 @@ def _factors(found: Eda) -> Iterator[Items]:
         yield tuple(maps)
 
 
-def _heat_map(table: Distribution, *, on: tuple[str, ...]) -> HeatMap:
-    """Lay out people, and photos below them, coloured by the people."""
+def _heat_map(table: Distribution, *, on: tuple[Place, ...]) -> Table:
+    """Lay out people and photos, coloured by the people."""
     width = table.shape[-1]
-    largest = max(1, *(group.people for group in table.groups))
     rows = [table.groups[start : start + width] for start in range(0, len(table.groups), width)]
-    return HeatMap(
-        f"people/photos, {table.name}",
+    return Table(
+        tuple(Column("", group.name.split("/")[-1], "pair") for group in rows[0]),
         tuple(
-            HeatRow(
-                row[0].name.split("/")[0],
-                sum(group.photos for group in row),
-                tuple(
-                    HeatCell(group.people, group.people / largest, below=f"{group.photos:,}") for group in row
-                ),
-            )
+            Row(row[0].name.split("/")[0], tuple((group.people, group.photos) for group in row))
             for row in rows
         ),
-        tuple(group.name.split("/")[-1] for group in rows[0]),
-        corner="",
-        total="",
+        f"people/photos, {table.name}",
+        look="heat",
         on=on,
     )
 
@@ -366,7 +359,7 @@ def _examples(kind: DuplicatePairs) -> str:
 
 def _sheets(sheets: Mapping[str, Sequence[Photo]]) -> Iterator[Item]:
     if sheets:
-        yield Note(REAL_PEOPLE, on=PAGE)
+        yield PRIVATE
     for title, photos in sheets.items():
         yield PhotoSheet(title, tuple(photos))
 

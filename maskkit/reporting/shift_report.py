@@ -33,16 +33,16 @@ def shift_report(found: Comparison) -> Report:
     """Lay out how two sets differ."""
     test = found.two_sample
     auc = Column("", "95 % interval", "score", has_bar=True)
-    sections = [
+    sections = (
         Section("", tuple(_headline(found))),
         Section("Property by property", tuple(_properties(found))),
         Section("In both sets", tuple(_shared(found))),
         Section("What tells them apart", tuple(_losses(test))),
-    ]
+    )
     return Report(
         title=" and ".join(found.names),
         data=found.to_json(),
-        sections=tuple(section for section in sections if section.items),
+        sections=sections,
         verdict=(Note(verdict(found), "verdict"),),
         scores=(("AUC", Estimate(test.auc, test.low, test.high), auc),) if test else (),
         header=FACTS,
