@@ -13,7 +13,20 @@ import pyarrow as pa
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 
-HEAVY = ["torch", "timm", "pandas", "pyarrow", "sklearn", "albumentations", "cv2", "PIL", "numpy", "jinja2"]
+HEAVY = [
+    "maskkit.reporting",
+    "maskkit.stages",
+    "torch",
+    "timm",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "albumentations",
+    "cv2",
+    "PIL",
+    "numpy",
+    "jinja2",
+]
 PROBE = """
 import contextlib, io, json, sys
 import typer.main

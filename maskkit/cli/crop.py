@@ -7,7 +7,6 @@ from typing import Annotated
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED
-from maskkit.cli.shell.show_report import note_report
 from maskkit.options.fields import FILE, Between
 
 
@@ -33,6 +32,7 @@ def crop(
 
     Example: maskkit crop labels.parquet -o cropped.parquet
     """
+    from maskkit.cli.shell.show_report import note_report
     from maskkit.reporting.stage_reports import faces_report
     from maskkit.stages.crop import crop as stage
 

@@ -19,7 +19,6 @@ from maskkit.cli.shell.parameters import (
     Needs,
     Predictions,
 )
-from maskkit.cli.shell.show_report import note_report
 from maskkit.cli.shell.streams import OutputTarget, SideFile, refuse_terminal
 from maskkit.options.fields import Between, HelpPanel, Metavar
 from maskkit.options.train_options import Search, Vote
@@ -45,9 +44,13 @@ def _check_members(predictions: list[str] | None, fit: list[str] | None) -> None
 
 
 def _check_vote(
-    vote: Vote, weights: str | None, fit: list[str] | None, search: str | None, max_members: int | None,
+    vote: Vote,
+    weights: str | None,
+    fit: list[str] | None,
+    search: str | None,
+    max_members: int | None,
     decide: str | None,
-) -> None:  # fmt: skip
+) -> None:
     if weights is not None:
         _numbers(weights)
     if vote == "stacking" and not fit:
@@ -137,7 +140,7 @@ def ensemble(
     seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,
     checks: Checks,
-) -> None:  # fmt: skip
+) -> None:
     """Blend predictions of the same photos, matched by id and never by position.
 
     Ties of a hard vote go to the class with the larger sum of probabilities if every file has them,
@@ -199,6 +202,7 @@ def _report(result: Ensemble, names: list[str]) -> bytes:
 
 
 def _note_result(result: Ensemble, names: list[str], vote: Vote) -> None:
+    from maskkit.cli.shell.show_report import note_report
     from maskkit.reporting.blend_report import blend_report
 
     ties = f", {result.ties} ties" if vote == "hard" else ""

@@ -10,7 +10,6 @@ import typer
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
-from maskkit.cli.shell.show_report import note_report, show_tables
 from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
@@ -73,7 +72,7 @@ def predict(
     resume: common_options.Resume = False,
     force: common_options.Force = False,
     checks: Checks,
-) -> None:  # fmt: skip
+) -> None:
     """Predict each photo's class with one model or the average of several.
 
     Writes Parquet, or CSV if -o ends in .csv; without -o, a terminal shows a table. Photos are prepared
@@ -89,6 +88,7 @@ def predict(
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
     from maskkit.artifacts.interrupted import refuse_to_lose
+    from maskkit.cli.shell.show_report import note_report, show_tables
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.reporting.stage_reports import predictions_report
     from maskkit.stages.predict import folder_of_photos

@@ -9,7 +9,6 @@ import typer
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Shown
-from maskkit.cli.shell.show_report import note_report
 from maskkit.options.fields import Between, Metavar, Refusing
 from maskkit.options.train_options import Balance, Targets
 from maskkit.options.values import parse_pseudo_weight, parse_thresholds
@@ -60,7 +59,7 @@ def pseudo(
         Refusing(parse_pseudo_weight),
     ] = "1",
     allow_leak: common_options.AllowLeak = False,
-) -> None:  # fmt: skip
+) -> None:
     """Add photos without labels, with the labels that models are sure of, to be trained on.
 
     Labels of fold 0's model are for fold 0's training alone: the other folds hold out people whom that
@@ -69,6 +68,7 @@ def pseudo(
 
     Example: maskkit pseudo folds.parquet test-fold0.parquet --unlabeled test.parquet -o pseudo0.parquet
     """
+    from maskkit.cli.shell.show_report import note_report
     from maskkit.pseudo_labelling.selection import Selection
     from maskkit.reporting.stage_reports import pseudo_report
     from maskkit.stages.pseudo import pseudo as stage

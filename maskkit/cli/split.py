@@ -16,7 +16,6 @@ from maskkit.cli.shell.parameters import (
     Manifest,
     Named,
 )
-from maskkit.cli.shell.show_report import note_report
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json
 from maskkit.options.fields import Between, Metavar
 
@@ -92,7 +91,7 @@ def split(
         "a list. Goes with --check too.",
         SHELL_PANEL,
     ] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Assign photos to folds, keeping each person in one fold, balanced by class and age.
 
     A table of people and photos per class and fold goes to standard error; `maskkit show` prints it again.
@@ -131,6 +130,7 @@ def _check(manifest: Manifest, keep_with: list[str], *, json: bool) -> None:
 
 def _quality(manifest: Manifest) -> dict[str, Any]:
     """Show how even the folds are on standard error; return it for JSON."""
+    from maskkit.cli.shell.show_report import note_report
     from maskkit.reporting.stage_reports import folds_report
     from maskkit.splitting.quality import fold_quality
 

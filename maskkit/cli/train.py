@@ -69,7 +69,7 @@ def train(
     force: common_options.Force = False,
     training: TrainOptions,
     checks: Checks,
-) -> None:  # fmt: skip
+) -> None:
     """Train a model on all folds but one, and keep the weights that score best on that one.
 
     Best is the highest macro-F1 over all of the held-out photos. Beside the checkpoint, a history.csv
