@@ -25,17 +25,16 @@ def terminal_of(report: Report) -> str:
 
 def terminal_table(report: Report, *heads: str) -> dict[str, dict[str, str]]:
     """Return the rows of the table whose headings begin so by their titles, values without intervals."""
-    lines = [
-        re.split(r"\s{2,}", re.sub("[█▏▎▍▌▋▊▉]", "", line).strip())
-        for line in terminal_of(report).splitlines()
-    ]
-    start = next(at for at, line in enumerate(lines) if tuple(line[: len(heads)]) == heads)
+    lines = [re.sub("[█▏▎▍▌▋▊▉]", "", line).rstrip() for line in terminal_of(report).splitlines()]
+    cut = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    start = next(at for at, cells in enumerate(cut) if tuple(cells[: len(heads)]) == heads)
     rows = {}
-    for line in lines[start + 2 :]:
-        cells = [cell for cell in line if not INTERVAL.fullmatch(cell)]
-        if len(cells) != len(lines[start]):
+    for line, found in zip(lines[start + 2 :], cut[start + 2 :], strict=True):
+        cells = [cell for cell in found if not INTERVAL.fullmatch(cell)]
+        if not 1 < len(cells) <= len(cut[start]) and not line.startswith(" "):
             break
-        rows[cells[0].removesuffix("*")] = dict(zip(lines[start][1:], cells[1:], strict=True))
+        if not line.startswith(" "):  # the rest of a long cell
+            rows[cells[0].removesuffix("*")] = dict(zip(cut[start][1:], cells[1:], strict=False))
     return rows
 
 
