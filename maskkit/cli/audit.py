@@ -19,9 +19,7 @@ def audit(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(divided=True)] = OMITTED,
     predictions: Annotated[
-        Predictions | None,
-        "Out-of-fold probabilities, by which labels are doubted.",
-        Argument(),
+        Predictions | None, "Out-of-fold probabilities, by which labels are doubted.", Argument()
     ] = None,
     output: common_options.OptionalOutput = None,
     against: Annotated[

@@ -21,15 +21,13 @@ def compare(
         Argument("RUN"),
     ],
     on: Annotated[
-        Manifest | None,
-        "A manifest with the truth: scores the predictions of the runs on the same photos.",
+        Manifest | None, "A manifest with the truth: scores the predictions of the runs on the same photos."
     ] = None,
     replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
     seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,
     allow_different_folds: Annotated[
-        bool,
-        "Show scores of trainings beside each other although their folds held out different people.",
+        bool, "Show scores of trainings beside each other although their folds held out different people."
     ] = False,
     shown: Annotated[common_options.ReportOptions, Only("json", "html")],
     checks: Checks,

@@ -36,15 +36,11 @@ def eda(
         Reading(what="manifest, or folder or table of photos"),
     ] = OMITTED,
     other: Annotated[
-        Source | str | None,
-        "A second set, such as the test photos, to compare with.",
-        Argument(),
+        Source | str | None, "A second set, such as the test photos, to compare with.", Argument()
     ] = None,
     place: common_options.PhotoOptions,
     other_root: Annotated[
-        str | None,
-        "The same for the second set.",
-        Needs("other", "there is no second set"),
+        str | None, "The same for the second set.", Needs("other", "there is no second set")
     ] = None,
     task: common_options.Task = None,
     half: Annotated[

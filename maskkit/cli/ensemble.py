@@ -124,9 +124,7 @@ def ensemble(
         Needs("fit", "it is of no use without --fit"),
     ] = None,
     report: Annotated[
-        SideFile | None,
-        "Write what was found, and how members differ, as JSON.",
-        SHELL_PANEL,
+        SideFile | None, "Write what was found, and how members differ, as JSON.", SHELL_PANEL
     ] = None,
     consensus: common_options.Consensus = None,
     who: Annotated[

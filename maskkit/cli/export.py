@@ -13,9 +13,7 @@ from maskkit.cli.shell.parameters import OMITTED, Argument, Checkpoint
 def export(
     *,
     checkpoint: Annotated[
-        Checkpoint,
-        "A model, from `maskkit train`; `-` reads standard input.",
-        Argument(),
+        Checkpoint, "A model, from `maskkit train`; `-` reads standard input.", Argument()
     ] = OMITTED,
     output: common_options.Output = OMITTED,
 ) -> None:

@@ -34,8 +34,7 @@ def label(
     ] = None,
     task: common_options.Task = None,
     unlabelled: Annotated[
-        bool,
-        "Take a folder's photos that are in no class folder too, without a label.",
+        bool, "Take a folder's photos that are in no class folder too, without a label."
     ] = False,
     print_task: Annotated[
         bool,
@@ -53,13 +52,11 @@ def label(
         Metavar("FACTOR=VALUE,..."),
     ] = OMITTED,
     corrections: Annotated[
-        Source | None,
-        "CSV of corrected labels: path or person_id, column, value; and from, if it is known.",
+        Source | None, "CSV of corrected labels: path or person_id, column, value; and from, if it is known."
     ] = None,
     skip_bad: Annotated[bool, "Leave out photos that are missing or cannot be decoded."] = False,
     no_check: Annotated[
-        bool,
-        "Do not open the photos, only list and label them; the record then holds no digest of them.",
+        bool, "Do not open the photos, only list and label them; the record then holds no digest of them."
     ] = False,
 ) -> None:
     """List photos, look at each, and give each its class.

@@ -32,20 +32,14 @@ def _check_resume(resume: bool, output: str | None) -> None:
 def predict(
     *,
     manifest: Annotated[
-        Manifest | Path,
-        "Photos to predict, or a folder of them; `-` reads standard input.",
-        Argument(),
+        Manifest | Path, "Photos to predict, or a folder of them; `-` reads standard input.", Argument()
     ],
     checkpoints: Annotated[
-        list[Checkpoint],
-        "Models to average, from `maskkit train`.",
-        Argument("CHECKPOINT"),
+        list[Checkpoint], "Models to average, from `maskkit train`.", Argument("CHECKPOINT")
     ],
     output: common_options.OptionalOutput = None,
     oof: Annotated[
-        bool,
-        "Out-of-fold: each photo by models that have not seen its person.",
-        INFERENCE_PANEL,
+        bool, "Out-of-fold: each photo by models that have not seen its person.", INFERENCE_PANEL
     ] = False,
     inference: Inference,
     calibrate: Annotated[
@@ -63,9 +57,7 @@ def predict(
     consensus: common_options.Consensus = None,
     submission: Annotated[bool, "Write the competition's ImageID,ans."] = False,
     top: Annotated[
-        int | None,
-        "Show so many classes per photo in the table on a terminal.",
-        Between(1),
+        int | None, "Show so many classes per photo in the table on a terminal.", Between(1)
     ] = None,
     photos: common_options.CachedPhotoOptions,
     allow_leak: common_options.AllowLeak = False,

@@ -8,14 +8,7 @@ import typer
 
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import (
-    OMITTED,
-    SHELL_PANEL,
-    Excludes,
-    Flags,
-    Manifest,
-    Named,
-)
+from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Flags, Manifest, Named
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json
 from maskkit.options.fields import Between, Metavar
 
@@ -57,9 +50,7 @@ def split(
     by: Annotated[str, "What must not be divided: person, image, or a column."] = "person",
     folds: Annotated[int, "Number of folds.", Between(2)] = 5,
     holdout: Annotated[
-        float | None,
-        "Hold out this share as fold 0 instead of making folds.",
-        Between(0, 1),
+        float | None, "Hold out this share as fold 0 instead of making folds.", Between(0, 1)
     ] = None,
     stratify: Annotated[
         list[str],

@@ -45,10 +45,7 @@ def train(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,
     output: Annotated[
-        str | None,
-        "Checkpoint to write; `{fold}` stands for the fold.",
-        Flags("-o", "--output"),
-        SHELL_PANEL,
+        str | None, "Checkpoint to write; `{fold}` stands for the fold.", Flags("-o", "--output"), SHELL_PANEL
     ] = None,
     fold: Annotated[str, "The fold to hold out, or `all` for each in turn."] = "0",
     photos: common_options.CachedPhotoOptions,

@@ -76,10 +76,7 @@ def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
         )
 
 
-STEP_COLUMNS = (
-    Column("error", "wrong", "score", has_bar=True, is_main=True),
-    *COUNTS,
-)
+STEP_COLUMNS = (Column("error", "wrong", "score", has_bar=True, is_main=True), *COUNTS)
 
 
 def beside_cuts(found: Sequence[Boundary]) -> Iterator[Item | tuple[Item, ...]]:

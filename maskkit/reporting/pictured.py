@@ -41,10 +41,7 @@ class Pictured:
 
 
 def pictures_of(
-    mistakes: Sequence[WrongAnswer],
-    manifest: Manifest,
-    *,
-    explain: Sequence[Checkpoint] = (),
+    mistakes: Sequence[WrongAnswer], manifest: Manifest, *, explain: Sequence[Checkpoint] = ()
 ) -> Mapping[str, Pictured]:
     """Return the pictures of each mistake by its path.
 
@@ -118,10 +115,7 @@ def _heated(
     photos = open_photos(manifest, model.preprocess)
     pixels = photos.take(np.arange(len(manifest)))  # (n, height, width, 3)
     names = manifest.space.names
-    classes = [
-        [names.index(one.answer) for one in mistakes],
-        [names.index(one.truth) for one in mistakes],
-    ]
+    classes = [[names.index(one.answer) for one in mistakes], [names.index(one.truth) for one in mistakes]]
     heat = heats(restore(model), pixels, photos.prepare, classes, name=model.model)
     for one, photo, *each in zip(mistakes, pixels, *heat, strict=True):
         labels = (f"for {one.taken_for}", f"for {one.truth_there}")

@@ -6,18 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from maskkit.reporting.plots import Chart, Mark, PlotLine
-from maskkit.reporting.report import (
-    PAGE,
-    PROGRAMS,
-    TERMINAL,
-    WIDE,
-    Column,
-    Note,
-    Report,
-    Row,
-    Section,
-    Table,
-)
+from maskkit.reporting.report import PAGE, PROGRAMS, TERMINAL, WIDE, Column, Note, Report, Row, Section, Table
 
 if TYPE_CHECKING:
     from maskkit.training.range_test import Curve

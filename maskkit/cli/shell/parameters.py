@@ -14,17 +14,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    Self,
-    Union,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Annotated, Any, Self, Union, cast, get_args, get_origin, get_type_hints
 
 import typer
 
