@@ -14,9 +14,9 @@ from maskkit.reporting.report import Report
 INTERVAL = re.compile(r"[+-]?\d[\d.]*(-| to )[+-]?\d[\d.]*|± [\d.]+")
 
 
-def terminal_of(report: Report) -> str:
-    """Return all that a terminal shows which is wide enough."""
-    console = Console(file=StringIO(), width=2000, no_color=True, highlight=False)
+def terminal_of(report: Report, *, width: int = 2000) -> str:
+    """Return all that a terminal shows, by default one which is wide enough."""
+    console = Console(file=StringIO(), width=width, no_color=True, highlight=False)
     for shown in renderables(report):
         console.print(shown, markup=not isinstance(shown, str))
     assert isinstance(console.file, StringIO)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from maskkit.reporting.plots import draw, draw_bars, ticks
 from maskkit.reporting.report import Column, PhotoSheet, Report, Section, Table, Value, is_on
-from maskkit.reporting.writing import percent, written
+from maskkit.reporting.writing import percent, widths, written
 from maskkit.scoring.results import Estimate
 
 DASH = "\N{EN DASH}"
@@ -53,7 +53,7 @@ def page(report: Report) -> str:
             draw=draw,
             draw_bars=draw_bars,
             widest_shares=WIDEST_SHARES,
-            room=_room,
+            room=widths,
         )
         .lstrip()
     )
@@ -94,12 +94,6 @@ def _reach(report: Report) -> float:
 def _ends(value: Value) -> Iterator[float | None]:
     if isinstance(value, Estimate):
         yield from (value.value, value.low, value.high)
-
-
-def _room(table: Table, at: int) -> tuple[int, int]:
-    """Return how many characters a column's values take, and its intervals, so that both stay in line."""
-    texts = [_written(row.cells[at], table.columns[at]) for row in table.rows]
-    return max((len(text) for text, _ in texts), default=0), max((len(end) for _, end in texts), default=0)
 
 
 def _written(value: Value, column: Column) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from maskkit.reporting.report import Column, Kind, Value
+from maskkit.reporting.report import Column, Kind, Table, Value
 from maskkit.scoring.results import Estimate, FoldSpread
 
 
@@ -43,6 +43,12 @@ _WRITE: dict[Kind, Callable[[Any, int], str]] = {
     "pair": lambda value, _: f"{value[0]:,}/{value[1]:,}",
     "spark": lambda value, _: spark(value),
 }
+
+
+def widths(table: Table, at: int) -> tuple[int, int]:
+    """Return how many characters a column's values take, and its intervals, so that both stay in line."""
+    texts = [written(row.cells[at], table.columns[at]) for row in table.rows]
+    return max((len(text) for text, _ in texts), default=0), max((len(end) for _, end in texts), default=0)
 
 
 def decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:

@@ -81,6 +81,11 @@ def test_what_has_no_room_is_counted() -> None:
     assert "and 3 more, in the JSON output" in words(page(report))
 
 
+def test_what_has_no_room_is_counted_below_the_table_and_not_in_a_narrow_column() -> None:
+    lines = terminal_of(audit_report(audited(leaks=9)), width=60).splitlines()
+    assert "and 1 more, in the JSON output" in map(str.strip, lines)
+
+
 def test_photos_stand_below_the_finding_that_names_them() -> None:
     photos = [(Photo("a.jpg", "data:image/jpeg;base64,AA"),), (Photo("b.jpg", "data:image/jpeg;base64,BB"),)]
     html = page(audit_report(audited(), photos=photos))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.streams import OutputTarget, print_json, print_tsv, stdout_is_terminal
 from maskkit.cli.shell.terminal import escape
 from maskkit.reporting.report import WIDE, Column, Note, Report, Row, Section, Table
-from maskkit.reporting.writing import written
+from maskkit.reporting.writing import widths, written
 from maskkit.scoring.results import Estimate, FoldSpread
 
 if TYPE_CHECKING:
@@ -117,24 +117,32 @@ def _facts(table: Table) -> Iterator[str]:
 
 def _table(table: Table, title: str) -> RichTable:
     """Lay a table out, with bars if it then fits."""
+    from rich.console import Console
+
     drawn = _laid_out(table, title, has_bars=True)
-    if any(column.has_bar for column in table.columns) and _width(drawn) > WIDTH:
-        return _laid_out(table, title, has_bars=False)
-    return drawn
+    if Console(width=terminal.WIDEST).measure(drawn).maximum <= WIDTH:
+        return drawn
+    return _laid_out(table, title, has_bars=False)
 
 
 def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+
     columns = table.columns_on("terminal")
-    laid = _new_table(title, table.head.title)
-    laid.columns[0].no_wrap = not table.head.wraps
+    lines = [table.more("terminal"), *(_line(note) for note in table.notes if "terminal" in note.on)]
+    if any(row.is_marked for row in table.rows):
+        lines.append(f"* {table.mark[1]}")
+    laid = RichTable(
+        title=escape(title), title_justify="left", caption_justify="left",
+        caption=escape("\n".join(filter(None, lines))) or None,
+        box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False,
+    )  # fmt: skip
+    laid.add_column(escape(table.head.title), no_wrap=not table.head.wraps)
     wraps = any(column.wraps for column in (table.head, *table.columns))
     for at, column in columns:
-        laid.add_column(
-            escape(column.title),
-            justify="left" if column.is_left or _widths(table, at)[1] else "right",
-            no_wrap=not wraps,
-            overflow="fold",
-        )
+        justify: Literal["left", "right"] = "left" if column.is_left or widths(table, at)[1] else "right"
+        laid.add_column(escape(column.title), justify=justify, no_wrap=not wraps, overflow="fold")
         if has_bars and column.has_bar:
             laid.add_column("", no_wrap=not wraps)
     group, above = "", None
@@ -146,15 +154,8 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
         if row.is_foot and not (above and above.is_foot):
             laid.add_section()
         above = row
-        laid.add_row(
-            escape(row.title + ("*" if row.is_marked else "")), *_cells(table, row, columns, has_bars)
-        )
-    if more := table.more("terminal"):
-        laid.add_row(more)
-    lines = [escape(_line(note)) for note in table.notes if "terminal" in note.on]
-    if any(row.is_marked for row in table.rows):
-        lines.append(escape(f"* {table.mark[1]}"))
-    laid.caption = "\n".join(lines) or None
+        name = escape(row.title + ("*" if row.is_marked else ""))
+        laid.add_row(name, *_cells(table, row, columns, has_bars))
     return laid
 
 
@@ -166,36 +167,10 @@ def _cells(table: Table, row: Row, columns: list[tuple[int, Column]], has_bars: 
         elif column.kind == "tag" and value in TAGS:
             yield f"[{TAGS[value]}]{value}[/]"
         else:
-            wide, wider = _widths(table, at)
+            wide, wider = widths(table, at)
             yield escape(f"{value:>{wide}}  {interval:>{wider}}".rstrip() if wider else value)
         if has_bars and column.has_bar:
             yield bar(table.bar(row, at))
-
-
-def _widths(table: Table, at: int) -> tuple[int, int]:
-    """Return how wide the values of a column are and its intervals, so that each are below each other."""
-    texts = [written(row.cells[at], table.columns[at]) for row in table.rows]
-    return max((len(text) for text, _ in texts), default=0), max((len(end) for _, end in texts), default=0)
-
-
-def _new_table(title: str, *columns: str) -> RichTable:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table as RichTable
-
-    table = RichTable(
-        title=escape(title), title_justify="left", caption_justify="left",
-        box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False,
-    )  # fmt: skip
-    for index, column in enumerate(columns):
-        table.add_column(escape(column), justify="left" if index == 0 else "right", no_wrap=True)
-    return table
-
-
-def _width(table: RichTable) -> int:
-    from rich.console import Console
-
-    console = Console(width=terminal.WIDEST)
-    return console.measure(table).maximum
 
 
 def bar(share: float) -> str:
