@@ -19,23 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """One training of one fold.
+    """One training of one fold."""
 
-    Args:
-        id: 16 hexadecimal digits, the same whenever this training is gone on with or repeated.
-        group: The checkpoint's folder, which the folds of one experiment share.
-        name: The checkpoint's name.
-        options: All options, which are the run's hyperparameters.
-        space: The classes.
-        history: The epochs that earlier parts of the run have done; empty for one that starts anew.
-    """
-
-    id: str
-    group: str
-    name: str
-    options: Mapping[str, Any]
+    id: str  # 16 hexadecimal digits, the same whenever this training is gone on with or repeated
+    group: str  # the checkpoint's folder, which the folds of one experiment share
+    name: str  # the checkpoint's name
+    options: Mapping[str, Any]  # all of them, which are the run's hyperparameters
     space: LabelSpace
-    history: tuple[Epoch, ...] = ()
+    history: tuple[Epoch, ...] = ()  # epochs that earlier parts of the run have done
 
     @classmethod
     def of(

@@ -52,17 +52,26 @@ class InMlflow:
 
     def begin(self, facts: RunFacts) -> int:
         """Open a run, or go on with the newest one of the same training."""
-        experiment = self._experiment()
-        earlier = self._earlier(experiment, facts.id) if facts.history else None
-        if earlier is not None:
-            self.client.update_run(earlier, status="RUNNING")
-            self.run_id = earlier
-            known = self.client.get_metric_history(earlier, "train/loss")
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+        found = self.client.get_experiment_by_name(name)
+        experiment = str(self.client.create_experiment(name) if found is None else found.experiment_id)
+        where, newest = f"tags.`{TAG}` = '{facts.id}'", ["attributes.start_time DESC"]
+        if facts.history and (
+            earlier := self.client.search_runs([experiment], where, order_by=newest, max_results=1)
+        ):
+            run_id = str(earlier[0].info.run_id)
+            self.client.update_run(run_id, status="RUNNING")
+            self.run_id = run_id
+            known = self.client.get_metric_history(self.run_id, "train/loss")
             return max((point.step for point in known), default=0)
         if self.run_id is None:  # else an attempt before this one got as far
             tags = {TAG: facts.id}
             self.run_id = self.client.create_run(experiment, tags=tags, run_name=facts.title).info.run_id
-        self._keep_params(plain(facts.options))
+        from mlflow.entities import Param
+
+        params = [Param(name, str(value)) for name, value in plain(facts.options).items()]
+        for start in range(0, len(params), MOST_PARAMS):
+            self.client.log_batch(self.run_id, params=params[start : start + MOST_PARAMS])
         return 0
 
     def numbers(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -86,21 +95,3 @@ class InMlflow:
         """End the run as finished or as killed."""
         if self.run_id is not None:
             self.client.set_terminated(self.run_id, status="FINISHED" if finished else "KILLED")
-
-    def _experiment(self) -> str:
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-        found = self.client.get_experiment_by_name(name)
-        return str(self.client.create_experiment(name) if found is None else found.experiment_id)
-
-    def _earlier(self, experiment: str, run: str) -> str | None:
-        found = self.client.search_runs(
-            [experiment], f"tags.`{TAG}` = '{run}'", order_by=["attributes.start_time DESC"], max_results=1
-        )
-        return str(found[0].info.run_id) if found else None
-
-    def _keep_params(self, options: Mapping[str, object]) -> None:
-        from mlflow.entities import Param
-
-        params = [Param(name, str(value)) for name, value in options.items()]
-        for start in range(0, len(params), MOST_PARAMS):
-            self.client.log_batch(self.run_id, params=params[start : start + MOST_PARAMS])

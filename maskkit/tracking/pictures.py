@@ -30,12 +30,8 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], *, title:
     """Draw counts: a row per truth, a column per answer, as deep as the root of a count's share of its row.
 
     The root lets 1 in 100 be seen. Beside each row stands how many photos it has and how many of 100
-    were answered right. Names are numbered, for those whose letters the font lacks.
-
-    Args:
-        confusion: Counts (C, C), C at most MOST_CLASSES.
-        names: Names of the classes.
-        title: One line above.
+    were answered right. Names are numbered, for those whose letters the font lacks. `confusion` holds counts
+    (C, C), C at most MOST_CLASSES.
     """
     classes = len(names)
     cell = max(LEAST_CELL, min(MOST_CELL, SIDE // classes))
@@ -94,19 +90,12 @@ def shade(count: int, total: int, *, right: bool) -> Colour:
 
 @dataclass(frozen=True)
 class PicturedMistake:
-    """One photo taken for something else.
+    """One photo taken for something else."""
 
-    Args:
-        truth: Its class's name.
-        answer: The name of the class it was taken for.
-        loss: Cross entropy in nats.
-        pixels: The photo as the model sees it, uint8 (height, width, 3).
-    """
-
-    truth: str
-    answer: str
-    loss: float
-    pixels: NDArray[np.uint8]
+    truth: str  # its class's name
+    answer: str  # the name of the class it was taken for
+    loss: float  # cross entropy in nats
+    pixels: NDArray[np.uint8]  # the photo as the model sees it, (height, width, 3)
 
 
 def pictured(
@@ -118,7 +107,7 @@ def pictured(
     space: LabelSpace,
     most: int,
 ) -> list[PicturedMistake]:
-    """Return the worst mistakes with their photos, worst first.
+    """Return the worst mistakes among these rows of `photos`, with their photos, worst first.
 
     Args:
         photos: All photos.

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
 from maskkit.errors import MaskkitError
-from maskkit.labels import LabelSpace
-from maskkit.tracking.destination import Destination, Kind
 from maskkit.tracking.facts import RunFacts, final_measures, measures
 from maskkit.tracking.mlflow_sink import InMlflow
 from maskkit.tracking.pictures import MOST_CLASSES, PicturedMistake, draw_confusion, draw_mistakes
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
     from maskkit.training.epochs import Epoch
 
 log = logging.getLogger(__name__)
+
+Kind = Literal["tensorboard", "wandb", "mlflow"]
+
+TARGETS: dict[Kind, str] = {"tensorboard": "DIR", "wandb": "PROJECT", "mlflow": "URI"}
+EXAMPLES: dict[Kind, str] = {
+    "tensorboard": "tensorboard:runs",
+    "wandb": "wandb:masks",
+    "mlflow": "mlflow:sqlite:///mlflow.db",
+}
+MOST_MISTAKES = 100
+_SETTINGS = re.compile(r"(?:,\w+=[^,]*)+$")  # at the end only: folders and addresses may hold commas
 
 Mistakes = Callable[[int], Sequence[PicturedMistake]]  # how many are wanted -> the worst, with their photos
 
@@ -51,73 +62,57 @@ class Sink(Protocol):
         """Close the run, as finished or as interrupted."""
 
 
+Action = Callable[[Sink], None]  # what waits until the sink takes it
+
+
 class Tracker:
-    """What a training is logged to: nothing. Use it as a context: an interrupted run is closed as one."""
-
-    def begin(self, facts: RunFacts) -> None:
-        """Open the run, or go on with it if it has a history."""
-
-    def epoch(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
-        """Log an epoch and its held-out confusion, (C, C), rows truth.
-
-        Call it before the state is saved that resuming starts from: a kill in between then repeats
-        the epoch, which is logged once all the same; the other way round it would be missing.
-        """
-
-    def end(self, best: Epoch, mistakes: Mistakes) -> None:
-        """Log the epoch that is in the checkpoint, once it is written.
-
-        Args:
-            best: The epoch.
-            mistakes: Called only if the user wants photos of mistakes, with how many.
-        """
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-
-class Tracking(Tracker):
-    """A tracker that logs to a sink, and goes on without it if it fails.
+    """What a training is logged to; it goes on without its sink if that fails, or if there is none.
 
     All that is logged waits in a queue until the sink has taken it. At the first failure one warning is
     given, and what follows only waits, since a server that is gone may cost minutes at each attempt. At
     the end the queue is tried once more, so that a server's short absence loses nothing.
 
+    Use it as a context: an interrupted run is closed as one.
+
     Args:
-        sink: The service.
+        sink: The service; None to log nothing.
         title: What warnings call it.
         mistakes: How many photos of the worst mistakes to send; 0 sends none.
     """
 
-    def __init__(self, sink: Sink, title: str, *, mistakes: int = 0) -> None:
+    def __init__(self, sink: Sink | None = None, title: str = "", *, mistakes: int = 0) -> None:
         self.sink, self.title, self.mistakes = sink, title, mistakes
-        self._queue: deque[Callable[[], None]] = deque()
+        self._queue: deque[Action] = deque()
         self._known = 0
         self._has_failed = self._is_closed = False
-        self._space: LabelSpace | None = None
+        self._names: list[str] = []
 
     def begin(self, facts: RunFacts) -> None:
-        """Open the run and log those epochs of its history that it lacks."""
-        self._space = facts.space
+        """Open the run, or go on with it, and log those epochs of its history that it lacks."""
+        self._names = facts.space.names
         self._log(partial(self._begin, facts))
         for epoch in facts.history:
             self._log(partial(self._numbers, epoch))
 
     def epoch(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
-        """Log an epoch; draw its confusion if it is the best so far: the last one drawn is the best's."""
+        """Log an epoch; draw its held-out confusion, (C, C), rows truth, if it is the best so far.
+
+        Call it before the state is saved that resuming starts from: a kill in between then repeats
+        the epoch, which is logged once all the same; the other way round it would be missing.
+        """
         self._log(partial(self._numbers, epoch))
-        if epoch.is_best and len(confusion) <= MOST_CLASSES:
+        if epoch.is_best and len(confusion) <= MOST_CLASSES:  # so the last one drawn is the best's
             self._log(partial(self._picture, epoch, confusion.copy()))
 
     def end(self, best: Epoch, mistakes: Mistakes) -> None:
-        """Log the final numbers and, if wanted, the mistakes; then close the run."""
-        self._queue.append(partial(self.sink.final, best.epoch, final_measures(best)))
+        """Log the epoch that is in the checkpoint, once it is written, and close the run.
+
+        `mistakes` is called only if the user wants photos of mistakes, with how many.
+        """
+        self._queue.append(lambda sink: sink.final(best.epoch, final_measures(best)))
         if self.mistakes:
             self._queue.append(partial(self._send_mistakes, best, mistakes))
-        self._queue.append(partial(self.sink.close, finished=True))
+        self._queue.append(lambda sink: sink.close(finished=True))
         self._is_closed = True
         had_failed = self._has_failed
         self._send()
@@ -130,37 +125,39 @@ class Tracking(Tracker):
     def __exit__(self, *_: object) -> None:
         """Close the run as interrupted, unless it has ended."""
         if not self._is_closed:
-            self._log(partial(self.sink.close, finished=False))
+            self._log(lambda sink: sink.close(finished=False))
 
-    def _begin(self, facts: RunFacts) -> None:
-        self._known = self.sink.begin(facts)
+    def _begin(self, facts: RunFacts, sink: Sink) -> None:
+        self._known = sink.begin(facts)
 
-    def _numbers(self, epoch: Epoch) -> None:
+    def _numbers(self, epoch: Epoch, sink: Sink) -> None:
         if epoch.epoch > self._known:
-            self.sink.numbers(epoch.epoch, measures(epoch))
+            sink.numbers(epoch.epoch, measures(epoch))
 
-    def _picture(self, epoch: Epoch, confusion: NDArray[np.int64]) -> None:
-        if epoch.epoch > self._known and self._space is not None:
+    def _picture(self, epoch: Epoch, confusion: NDArray[np.int64], sink: Sink) -> None:
+        if epoch.epoch > self._known:
             scores = f"macro-F1 {epoch.scores['macro_f1']:.4f}, accuracy {epoch.scores['accuracy']:.4f}"
             title = f"Held-out photos after epoch {epoch.epoch}: {scores}"
-            image = draw_confusion(confusion, self._space.names, title=title)
-            self.sink.picture(epoch.epoch, "held_out/confusion", image)
+            image = draw_confusion(confusion, self._names, title=title)
+            sink.picture(epoch.epoch, "held_out/confusion", image)
 
-    def _send_mistakes(self, best: Epoch, mistakes: Mistakes) -> None:
-        found = mistakes(self.mistakes)
-        if found:
-            self.sink.picture(best.epoch, "best/mistakes", draw_mistakes(found))
+    def _send_mistakes(self, best: Epoch, mistakes: Mistakes, sink: Sink) -> None:
+        if found := mistakes(self.mistakes):
+            sink.picture(best.epoch, "best/mistakes", draw_mistakes(found))
 
-    def _log(self, action: Callable[[], None]) -> None:
+    def _log(self, action: Action) -> None:
         self._queue.append(action)
         if not self._has_failed:
             self._send()
 
     def _send(self) -> None:
+        if self.sink is None:
+            self._queue.clear()
+            return
         try:
             with redirect_stdout(sys.stderr):  # MLflow prints there; it belongs to the command's results
                 while self._queue:
-                    self._queue[0]()
+                    self._queue[0](self.sink)
                     self._queue.popleft()
         except Exception as error:  # whatever a service's client raises, the training goes on
             if not self._has_failed:
@@ -171,6 +168,58 @@ class Tracking(Tracker):
                     self.title, why,
                 )  # fmt: skip
             self._has_failed = True
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A service and the place in it: the text of `--track`."""
+
+    kind: Kind  # the service
+    target: str  # a folder, a project (of a team: `TEAM/PROJECT`), or an address, which may hold colons
+    mistakes: int = 0  # how many photos of the worst mistakes are sent at the end; 0 sends no photo at all
+
+    @classmethod
+    def parse(cls, text: str) -> Destination:
+        """Read `KIND:TARGET` or `KIND:TARGET,mistakes=N`.
+
+        Raises:
+            MaskkitError: The kind or a setting is unknown, or there is no target.
+        """
+        kind, _, rest = text.partition(":")
+        if kind not in get_args(Kind):
+            raise MaskkitError(
+                f"--track {text} names no tracker: {kind!r}",
+                why=f"there are {', '.join(TARGETS)}",
+                fix=f"write {', '.join(f'{name}:{what}' for name, what in TARGETS.items())}",
+            )
+        known = cast(Kind, kind)
+        found = _SETTINGS.search(rest)
+        target, settings = (rest, "") if found is None else (rest[: found.start()], found[0])
+        if not target.strip():
+            raise MaskkitError(
+                f"--track {text} does not say where",
+                why=f"it is {known}:{TARGETS[known]}",
+                fix=f"write, for example, --track {EXAMPLES[known]}",
+            )
+        return cls(known, target, _mistakes(text, settings.split(",")[1:]))
+
+
+def _mistakes(text: str, settings: list[str]) -> int:
+    names = [setting.partition("=")[0] for setting in settings]
+    if names not in ([], ["mistakes"]):
+        raise MaskkitError(
+            f"--track {text} has the settings {', '.join(names)}",
+            why="the one setting there is, once, is mistakes: how many photos of the worst mistakes are sent",
+            fix="leave the others out, or write ,mistakes=16",
+        )
+    number = settings[0].partition("=")[2] if settings else "0"
+    if not re.fullmatch("[0-9]{1,3}", number) or int(number) > MOST_MISTAKES:
+        raise MaskkitError(
+            f"--track {text} asks for {number or 'no number of'} mistakes",
+            why=f"it is a number of photos from 0 to {MOST_MISTAKES}",
+            fix="write ,mistakes=16, or leave it out to send no photo",
+        )
+    return int(number)
 
 
 SINKS: dict[Kind, Callable[[str], Sink]] = {
@@ -199,4 +248,4 @@ def open_tracker(text: str | None) -> Tracker:
             fix=f"pip install 'maskkit[{place.kind}]'",
         )
     sink = SINKS[place.kind](place.target)
-    return Tracking(sink, f"tracking in {place.kind}:{place.target}", mistakes=place.mistakes)
+    return Tracker(sink, f"tracking in {place.kind}:{place.target}", mistakes=place.mistakes)
