@@ -39,8 +39,7 @@ from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import random_photos, restore
 from maskkit.modeling.folding import folded
 from maskkit.modeling.runtimes import NEEDS, classifier, resolve_runtime
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import Runtime
+from maskkit.options.train_options import Inference, Runtime
 from maskkit.options.values import parse_size
 from maskkit.stages.predict import predict
 

@@ -9,7 +9,7 @@ from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Reading, Source
 from maskkit.cli.shell.streams import print_line
 from maskkit.options.fields import Metavar
-from maskkit.options.rules import cuts_of, ignored_of
+from maskkit.options.values import cuts_of, ignored_of
 
 
 def _check_rules(train_cuts: list[str] | None, ignore: list[str] | None) -> None:

@@ -13,7 +13,7 @@ from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifes
 from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
-from maskkit.options.inference_options import INFERENCE_PANEL, Inference
+from maskkit.options.train_options import INFERENCE_PANEL, Inference
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form

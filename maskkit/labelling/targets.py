@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import Factor, LabelSpace
-from maskkit.options.rules import named_factor
+from maskkit.options.values import named_factor
 from maskkit.sources.manifest_columns import replaced
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, TypeVar
 
 from maskkit.errors import MaskkitError
@@ -23,23 +23,14 @@ _PLUS = re.compile(r"\+(?=[a-z])")  # between choices; that of 1e+3 stays
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a choice.
+    """One setting of a choice."""
 
-    Args:
-        default: Its value if it is not given; its type is that of every value.
-        help: What it does, in a few words.
-        minimum: Smallest number allowed.
-        maximum: Largest number allowed.
-        among: The texts allowed; none for any.
-        several: Whether several of these can be given, with + between them.
-    """
-
-    default: Value
-    help: str
-    minimum: float | None = None
-    maximum: float | None = None
-    among: tuple[str, ...] = ()
-    several: bool = False
+    default: Value  # if it is not given; its type is that of every value
+    help: str  # what it does, in a few words
+    minimum: float | None = None  # smallest number allowed
+    maximum: float | None = None  # largest number allowed
+    among: tuple[str, ...] = ()  # the texts allowed; none for any
+    several: bool = False  # whether several of these can be given, with + between them
 
     def read(self, text: str) -> Value:
         """Return the value that a text stands for.
@@ -68,7 +59,7 @@ class Setting:
             number: int | float = int(text) if is_whole else float(text)
         except ValueError:
             raise ValueError(wanted) from None
-        low, high = (-float("inf") if self.minimum is None else self.minimum), self.maximum
+        low, high = (-inf if self.minimum is None else self.minimum), self.maximum
         if not isfinite(number) or number < low or (high is not None and number > high):
             raise ValueError(wanted)
         return number
@@ -80,15 +71,10 @@ Table = Mapping[str, Settings]
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, with every setting it has.
+    """What was chosen, with every setting it has."""
 
-    Args:
-        name: In its table.
-        settings: By name; those not given have their defaults.
-    """
-
-    name: str
-    settings: Mapping[str, Value]
+    name: str  # in its table
+    settings: Mapping[str, Value]  # by name; those not given have their defaults
 
     def __str__(self) -> str:
         """Write it so that `parse` reads the same again."""
@@ -130,13 +116,9 @@ def settings(part: type) -> Settings:
 
 
 def parse(text: str, table: Table, *, option: str, others: Settings | None = None) -> Choice:
-    """Read one choice, such as `focal` or `focal:gamma=3`.
+    """Read one choice, such as `focal` or `focal:gamma=3`; `option` is for messages.
 
-    Args:
-        text: As given.
-        table: The settings of each choice there is.
-        option: For messages, such as `--loss`.
-        others: The settings of any name that is not in the table; None if there is no such choice.
+    `others` are the settings of any name that is not in the table; None if there is no such choice.
 
     Raises:
         MaskkitError: The name, a setting or a value is not one that is allowed.

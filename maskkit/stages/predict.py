@@ -19,7 +19,7 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_files
-from maskkit.options.inference_options import Inference
+from maskkit.options.train_options import Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.adjustments import Afterwards
 from maskkit.predicting.averaging import from_average

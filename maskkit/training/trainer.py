@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.runtimes import classifier
-from maskkit.options.inference_options import Inference
 from maskkit.options.techniques import AUXILIARY, Stepping, Stopping
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
 from maskkit.scoring.metrics import confusion
 from maskkit.training.average import averaging

@@ -15,8 +15,7 @@ from commandline import COMMANDS, DESCRIBED, MAKERS, REPORTERS, error_parts, run
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell.parameters import SHELL_PANEL
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.stages.label import label
 from maskkit.stages.predict import predict
 from maskkit.stages.split import split

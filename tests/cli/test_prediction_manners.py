@@ -19,7 +19,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.labels import Factor, LabelSpace
-from maskkit.options.inference_options import Inference
+from maskkit.options.train_options import Inference
 from maskkit.stages.label import label
 from maskkit.stages.predict import predict
 

@@ -10,7 +10,7 @@ from commandline import QUICK, error_parts, run
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
-from maskkit.options.inference_options import Inference
+from maskkit.options.train_options import Inference
 from maskkit.stages.label import label
 from maskkit.stages.predict import predict
 

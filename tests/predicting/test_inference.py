@@ -16,8 +16,7 @@ from maskkit.imaging.photos import open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
 from maskkit.modeling.runtimes import Classifier, classifier
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import Blend
+from maskkit.options.train_options import Blend, Inference
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.inference import MemberGroup, predict_batches, probabilities
 

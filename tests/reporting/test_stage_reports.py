@@ -16,7 +16,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell.show_report import tsv
 from maskkit.labels import HOME
-from maskkit.options.inference_options import Inference
+from maskkit.options.train_options import Inference
 from maskkit.pseudo_labelling.selection import Selection
 from maskkit.reporting.report import Report
 from maskkit.reporting.stage_reports import (

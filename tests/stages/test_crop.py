@@ -14,8 +14,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.stages.bench import bench
 from maskkit.stages.crop import crop
 from maskkit.stages.export import export

@@ -17,7 +17,7 @@ from maskkit.artifacts.predictions import Form, Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace
-from maskkit.options.inference_options import Inference
+from maskkit.options.train_options import Inference
 from maskkit.reporting.curves import training_curves
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page as page_of

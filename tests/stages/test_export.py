@@ -15,7 +15,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
-from maskkit.options.inference_options import Inference
+from maskkit.options.train_options import Inference
 from maskkit.stages import export as module
 from maskkit.stages.export import export
 from maskkit.stages.predict import predict

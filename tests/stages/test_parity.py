@@ -16,8 +16,7 @@ from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
 from maskkit.imaging.tensors import to_input
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import Precision, TrainOptions
+from maskkit.options.train_options import Inference, Precision, TrainOptions
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict

@@ -26,8 +26,7 @@ from maskkit.labelling.targets import TargetRules
 from maskkit.labels import Factor, LabelSpace
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import Blend, TrainOptions
+from maskkit.options.train_options import Blend, Inference, TrainOptions
 from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision
 from maskkit.stages.label import label
 from maskkit.stages.predict import folder_of_photos, predict

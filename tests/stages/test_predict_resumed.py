@@ -15,8 +15,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.progress import shown_by
 from maskkit.stages import predict as module
 from maskkit.stages.predict import predict

@@ -18,8 +18,7 @@ from maskkit.labelling.targets import TargetRules
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.modeling.precision_trial import Work
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import Precision, TrainOptions
+from maskkit.options.train_options import Inference, Precision, TrainOptions
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.label import label

@@ -13,8 +13,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict

@@ -20,8 +20,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import open_runs
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import LabelSpace
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.reporting.curves import training_curves
 from maskkit.stages import lr_find as of_rates
 from maskkit.stages import train as of_training

@@ -14,8 +14,7 @@ from maskkit.cache.records import Cache
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.frozen import backbone_digest, divide
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
 from maskkit.training.features import DrawnView, FeatureMaker, Features

@@ -19,8 +19,7 @@ from maskkit.modeling.device import compiled
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
-from maskkit.options.inference_options import Inference
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
 from maskkit.progress import Item, shown_by
 from maskkit.training.average import Ema
