@@ -90,7 +90,7 @@ def by_maskkit(manifest: Manifest, checkpoint: Checkpoint, runtime: Runtime) -> 
         manifest, [checkpoint], allow_leak=True, inference=Inference("cpu", BATCH, runtime=runtime)
     )
     with tempfile.TemporaryFile() as file:
-        file.write(predictions.to_submission())
+        file.write(predictions.encode("submission"))
     return predictions.answer
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from maskkit.artifacts.files import Source, write_whole
 from maskkit.artifacts.header import KEY, Header
@@ -72,55 +72,52 @@ class Preprocess:
         return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "crop": crop})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckpointFacts:
     """What a checkpoint's header says beside its label space and history."""
 
     model: str  # the timm model's name
+    pool: str = "default"  # how its features are pooled; timm's own way before there was a choice
+    heads: Sequence[str] = ("joint",)  # the parts of its head, as `str(choice)` writes them
     preprocess: Preprocess
-    precision: str  # in which it was trained and scored
+    precision: Precision  # in which it was trained and scored
     fold: int  # that was held out
     epoch: int  # that the weights are of
     scores: Mapping[str, float]  # on the held-out fold
     seen: Seen  # whom it was trained on
-    heads: Sequence[str] = ("joint",)  # the parts of its head, as `str(choice)` writes them
-    pool: str = "default"  # how its features are pooled
 
     def to_json(self) -> dict[str, Any]:
         """Return the form kept in headers."""
         return {
-            "model": self.model,
-            "pool": self.pool,
-            "heads": list(self.heads),
+            **{item.name: getattr(self, item.name) for item in fields(self)},
             "preprocess": asdict(self.preprocess),
-            "precision": self.precision,
-            "fold": self.fold,
-            "epoch": self.epoch,
-            "scores": dict(self.scores),
             "seen": self.seen.to_json(),
         }
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint's header, and where its weights are."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint(CheckpointFacts):
+    """A checkpoint: what its header says, and where its weights are."""
 
-    header: Header  # label space, history, and the facts below
+    header: Header  # label space, history, and the facts
     source: Source  # the file's bytes; the weights are read from them on demand
 
     @classmethod
     def read(cls, source: Source | Path | str) -> Checkpoint:
-        """Read a checkpoint's header; nothing in the file is ever executed or unpickled."""
+        """Read a checkpoint's header; nothing in the file is ever executed or unpickled.
+
+        Raises:
+            MaskkitError: It is none, lacks a fact, or prepares photos as this version does not.
+        """
         source = source if isinstance(source, Source) else Source.open(source)
-        header = checkpoint_header(source)
-        lacking = [name for name in FACTS if name not in header.facts]
-        if lacking:
-            raise MaskkitError(
-                f"{source.title} does not say its {', '.join(lacking)}",
-                why="without it, photos cannot be prepared and scored as in training",
-                fix="give a checkpoint as `maskkit train` wrote it",
-            )
-        return cls(header, source)
+        header = checkpoint_header(source, needed=FACTS)
+        facts: dict[str, Any] = {key: value for key, value in header.facts.items() if key in (*FACTS, "pool")}
+        facts |= {
+            "heads": tuple(facts["heads"]),
+            "preprocess": Preprocess.from_json(facts["preprocess"]),
+            "seen": Seen.from_json(facts["seen"]),
+        }
+        return cls(**facts, header=header, source=source)
 
     @property
     def name(self) -> str:
@@ -133,41 +130,6 @@ class Checkpoint:
         assert self.header.space is not None
         return self.header.space
 
-    @property
-    def model(self) -> str:
-        """The timm model's name."""
-        return str(self.header.facts["model"])
-
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """The parts of its head, each with its settings."""
-        return tuple(self.header.facts["heads"])
-
-    @property
-    def pool(self) -> str:
-        """How its features are pooled; timm's own way before there was a choice."""
-        return str(self.header.facts.get("pool", "default"))
-
-    @property
-    def fold(self) -> int:
-        """The fold that was held out."""
-        return int(self.header.facts["fold"])
-
-    @property
-    def precision(self) -> Precision:
-        """The precision it was trained and scored in."""
-        return cast(Precision, self.header.facts["precision"])
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """How photos become tensors."""
-        return Preprocess.from_json(self.header.facts["preprocess"])
-
-    @property
-    def seen(self) -> Seen:
-        """Whom the model was trained on."""
-        return Seen.from_json(self.header.facts["seen"])
-
     def weights(self) -> dict[str, Tensor]:
         """Return the state dict."""
         from safetensors.torch import load
@@ -175,8 +137,8 @@ class Checkpoint:
         return load(self.source.data.to_pybytes())
 
 
-def checkpoint_header(source: Source) -> Header:
-    """Read the header alone, also of a version that wrote fewer facts than predicting takes."""
+def checkpoint_header(source: Source, *, needed: Sequence[str] = ()) -> Header:
+    """Read the header alone, also of a version that wrote fewer facts, unless some are `needed`."""
     metadata = _metadata(source)
     if KEY not in metadata:
         raise MaskkitError(
@@ -184,7 +146,15 @@ def checkpoint_header(source: Source) -> Header:
             why="it is a safetensors file, but not one that `maskkit train` wrote",
             fix=f"to start training from it, use `maskkit train --weights {source.name}`",
         )
-    return Header.from_json(metadata[KEY], name=source.title, kind="checkpoint")
+    header = Header.from_json(metadata[KEY], name=source.title, kind="checkpoint")
+    lacking = [name for name in needed if name not in header.facts]
+    if lacking:
+        raise MaskkitError(
+            f"{source.title} does not say its {', '.join(lacking)}",
+            why="without it, photos cannot be prepared and scored as in training",
+            fix="give a checkpoint as `maskkit train` wrote it",
+        )
+    return header
 
 
 def has_header(source: Source) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ ADDED = ("pseudo", "extra")  # never held out, and perhaps from a folder beside 
 NO_FOLD = -1  # in `for_fold`: a pseudo label that no fold may train on
 NOT_RELATIVE = r"^/|(^|/)\.{0,2}(/|$)"  # absolute, or with an empty part, `.` or `..`
 BESIDE = r"^(\.\./)+"  # how a path to a folder beside the root begins
+
+Lists = NDArray[np.float32]  # (rows, width)
 
 
 def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) -> pa.Table:
@@ -238,10 +241,10 @@ def _check_values(table: pa.Table, *, name: str) -> None:
         fits = pc.fill_null(pc.greater_equal(table["for_fold"], NO_FOLD), True)
         rules["for_fold"] = (fits, "the only fold that may train on the row, -1 for none, or null for all")
     if "target_probs" in table.column_names:
-        fits = _are_probabilities(table["target_probs"])
+        fits = _all_fit(table["target_probs"], _are_probabilities)
         rules["target_probs"] = (fits, "a probability per class with a sum of 1, or null")
     if "box" in table.column_names:
-        fits = _are_boxes(table["box"])
+        fits = _all_fit(table["box"], _are_boxes)
         rules["box"] = (fits, "x0, y0, x1, y1 from 0 to 1 with x0 < x1 and y0 < y1, or null")
     for column, (fits, wanted) in rules.items():
         bad = pc.invert(pc.fill_null(fits, False))
@@ -255,20 +258,21 @@ def _check_values(table: pa.Table, *, name: str) -> None:
             )
 
 
-def _are_boxes(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    x0, y0, x1, y1 = (pc.list_element(column, edge) for edge in range(4))
-    inside = [pc.less_equal(0, low) for low in (x0, y0)] + [pc.less_equal(high, 1) for high in (x1, y1)]
-    fits = pc.and_(pc.less(x0, x1), pc.less(y0, y1))
-    for one in inside:
-        fits = pc.and_(fits, one)
-    return pc.fill_null(pc.or_(pc.is_null(column), fits), pc.is_null(column))
+def _all_fit(column: pa.ChunkedArray, rule: Callable[[Lists], NDArray[np.bool_]]) -> pa.Array:
+    """Return whether each list of a column is null or keeps the rule; a null in it comes to that as NaN."""
+    is_known = column.is_valid()
+    flat = column.filter(is_known).combine_chunks().flatten()
+    lists = pc.fill_null(flat, np.nan).to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+    fits = ~is_known.to_numpy()
+    fits[~fits] = rule(lists)
+    return pa.array(fits)
 
 
-def _are_probabilities(column: pa.ChunkedArray) -> pa.Array:
-    known = column.is_valid().to_numpy()
-    width = column.type.list_size
-    flat = column.filter(column.is_valid()).combine_chunks().flatten()
-    probs = pc.fill_null(flat, np.nan).to_numpy(zero_copy_only=False).reshape(-1, width)
-    fits = known.copy()
-    fits[known] = (np.abs(probs.sum(axis=1, dtype=np.float64) - 1) < SUM_ERROR) & (probs >= 0).all(axis=1)
-    return pa.array(fits | ~known)
+def _are_boxes(boxes: Lists) -> NDArray[np.bool_]:
+    are_inside = ((boxes >= 0) & (boxes <= 1)).all(axis=1)
+    return np.asarray(are_inside & (boxes[:, :2] < boxes[:, 2:]).all(axis=1))
+
+
+def _are_probabilities(probs: Lists) -> NDArray[np.bool_]:
+    is_whole = np.abs(probs.sum(axis=1, dtype=np.float64) - 1) < SUM_ERROR
+    return np.asarray(is_whole & (probs >= 0).all(axis=1))

@@ -103,13 +103,13 @@ class Predictions:
         return self.source or Source("-", self.encode("parquet" if self.classes else "submission"))
 
     def encode(self, form: Form) -> pa.Buffer:
-        """Return the bytes of one of the three forms.
+        """Return the bytes of one of the three forms; a submission is the CSV of `ImageID,ans`.
 
         Raises:
             MaskkitError: The form needs probabilities or a label space, and there are none.
         """
         if form == "submission":
-            return self.to_submission()
+            return _to_csv(["ImageID", ANSWER], [self.path, pa.array(self.answer)])
         if self.probs is None or (form == "parquet" and self.header.space is None):
             lacking = "probabilities" if self.probs is None else "label space"
             raise MaskkitError(
@@ -117,28 +117,17 @@ class Predictions:
                 why=f"they come from CSV files that carry no {lacking}",
                 fix="write a CSV" if self.probs is not None else "write a submission: -o FILE.csv",
             )
-        return self.to_parquet() if form == "parquet" else self.to_csv()
-
-    def to_parquet(self) -> pa.Buffer:
-        """Return the bytes of a Parquet file. Needs probabilities."""
-        assert self.probs is not None
+        if form == "csv":
+            assert self.classes is not None
+            return _to_csv(["path", *self.classes], [self.path, *map(pa.array, self.probs.T)])
         flat = pa.array(np.ascontiguousarray(self.probs, np.float32).ravel())
+        fold = np.full(len(self), -1) if self.fold is None else self.fold
         columns = {
             "path": self.path,
             "probs": pa.FixedSizeListArray.from_arrays(flat, self.probs.shape[1]),
-            "fold": _nullable_fold(self.fold, len(self)),
+            "fold": pa.array(fold.astype(np.int16), mask=fold < 0),
         }
         return to_parquet(pa.table(columns), self.header)
-
-    def to_submission(self) -> pa.Buffer:
-        """Return the competition's CSV of `ImageID,ans`."""
-        return _to_csv(["ImageID", ANSWER], [self.path, pa.array(self.answer)])
-
-    def to_csv(self) -> pa.Buffer:
-        """Return a CSV with one probability column per class. Needs probabilities and class names."""
-        assert self.probs is not None
-        assert self.classes is not None
-        return _to_csv(["path", *self.classes], [self.path, *(pa.array(column) for column in self.probs.T)])
 
 
 def _from_parquet(source: Source) -> Predictions:
@@ -236,11 +225,6 @@ def _check_probs(predictions: Predictions, name: str) -> None:
             why=f"{predictions.path[row]} sums to {total[row]:.6g}; a row sums to 1, with nothing negative",
             fix="save probabilities (after softmax), not logits",
         )
-
-
-def _nullable_fold(fold: Integers | None, rows: int) -> pa.Array:
-    values = np.full(rows, -1) if fold is None else fold
-    return pa.array(values.astype(np.int16), mask=values < 0)
 
 
 def _to_csv(names: list[str], columns: list[pa.Array | pa.ChunkedArray]) -> pa.Buffer:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.checkpoint import FACTS, checkpoint_header
 from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.exported import exported_header, is_onnx
@@ -38,7 +38,7 @@ def show(source: Source) -> Facts:
     if header.kind == "manifest":
         facts |= _manifest_facts(Manifest.read(source))
     elif header.kind == "checkpoint":
-        facts |= _model_facts(Checkpoint.read(source).header)
+        facts |= _model_facts(header)
     elif header.kind == "model":
         facts |= {"form": "ONNX"} | _model_facts(header)
     elif header.kind == "decision":
@@ -60,7 +60,7 @@ def header_of(source: Source) -> Header:
             raise wrong_kind(source.title, header.kind, "manifest or predictions")
         return header
     if bytes(memoryview(source.data)[8:9]) == b"{":  # safetensors: the header's length, then JSON
-        return Checkpoint.read(source).header
+        return checkpoint_header(source, needed=FACTS)
     if is_onnx(source):
         return exported_header(source)
     if source.starts_with(b"{"):

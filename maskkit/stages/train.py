@@ -8,16 +8,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, write_checkpoint
-from maskkit.artifacts.files import refuse_existing, write_whole
+from maskkit.artifacts.checkpoint import CheckpointFacts, checkpoint_header, write_checkpoint
+from maskkit.artifacts.files import Source, refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.interrupted import differences, refuse_to_lose
 from maskkit.errors import MaskkitError
-from maskkit.imaging.photos import Photos
 from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions
 from maskkit.tracking.facts import RunFacts
-from maskkit.tracking.pictures import PicturedMistake, pictured
+from maskkit.tracking.pictures import pictured
 from maskkit.tracking.tracker import Tracker
 from maskkit.training.epochs import Epoch, to_csv
 from maskkit.training.fold_rows import FoldRows
@@ -61,7 +60,8 @@ def train(
     options = _as_begun(
         settled(options or TrainOptions()), state_file if goes_on else output if is_finished else None
     )
-    record = _record(rows, options)
+    settings = {"fold": rows.fold, **options.to_json(), **rows.options}
+    record = Record("train", settings, inputs_of(rows, options))
     if is_finished:
         _check_finished(output, record)
         return output
@@ -86,7 +86,9 @@ def train(
             if on_epoch is not None:
                 on_epoch(epoch)
         _write_best(output, ready, trainer, rows, record)
-        log_to.end(trainer.best_epoch, partial(_mistakes, trainer, ready.photos))
+        fold = trainer.fold
+        wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.best_probs, fold.space)
+        log_to.end(trainer.best_epoch, wrong)
     state_file.unlink(missing_ok=True)
     return output
 
@@ -114,26 +116,19 @@ def _as_begun(options: TrainOptions, begun: Path | None) -> TrainOptions:
     """Take the precision of the run that left a file: a trial might choose otherwise."""
     if options.precision != "auto" or begun is None:
         return options
-    earlier = begun_with(begun) if begun.suffix == RESUME else Checkpoint.read(begun).header.history[-1]
+    earlier = begun_with(begun) if begun.suffix == RESUME else _trained(begun)
     return replace(options, precision=earlier.options.get("precision", options.precision))
 
 
-def _record(rows: FoldRows, options: TrainOptions) -> Record:
-    settings = {"fold": rows.fold, **options.to_json(), **rows.options}
-    return Record("train", settings, inputs_of(rows, options))
+def _trained(checkpoint: Path) -> Record:
+    return checkpoint_header(Source.open(checkpoint)).history[-1]
 
 
 def _check_finished(output: Path, record: Record) -> None:
-    changed = differences(Checkpoint.read(output).header.history[-1], record)
-    if changed:
+    if changed := differences(_trained(output), record):
         raise MaskkitError(
             f"{output} was trained with other settings: {'; '.join(changed)}",
             why="--resume goes on with the same training, and this one is finished",
             fix=f"see `maskkit show {output} --history`; use --force to train anew, or another -o",
         )
     log.info("%s is trained already", output)
-
-
-def _mistakes(trainer: Trainer, photos: Photos, most: int) -> list[PicturedMistake]:
-    fold = trainer.fold
-    return pictured(photos, fold.held_out, fold.truth, trainer.best_probs, space=fold.space, most=most)

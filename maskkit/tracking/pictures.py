@@ -103,7 +103,6 @@ def pictured(
     rows: NDArray[np.int64],
     label: NDArray[np.int64],
     probs: NDArray[np.float32],
-    *,
     space: LabelSpace,
     most: int,
 ) -> list[PicturedMistake]:

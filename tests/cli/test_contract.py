@@ -52,7 +52,9 @@ def inputs(
     unlabelled = label(info_csv)
     unlabelled.write(folder / "unlabelled")
     for name, some in {"test-fold0": models[:1], "test": models}.items():
-        (folder / f"{name}.parquet").write_bytes(predict(unlabelled, some, inference=inference).to_parquet())
+        (folder / f"{name}.parquet").write_bytes(
+            predict(unlabelled, some, inference=inference).encode("parquet")
+        )
     (folder / "labels.toml").write_text("[labels]\n")
     (folder / "detector").write_bytes(networks.centerface(width=12, height=16, bias=20))
     return folder

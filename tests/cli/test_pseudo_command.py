@@ -30,7 +30,7 @@ def made(
     for number, path in enumerate(checkpoints):
         (folder / f"fold{number}.safetensors").symlink_to(path)
         said = predict(test, [models[number]], inference=Inference("cpu", workers=0))
-        (folder / f"test-fold{number}.parquet").write_bytes(said.to_parquet())
+        (folder / f"test-fold{number}.parquet").write_bytes(said.encode("parquet"))
     return folder
 
 

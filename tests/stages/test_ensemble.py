@@ -245,7 +245,9 @@ def test_members_that_leak_are_refused_and_carried_on_if_allowed() -> None:
 
 
 def test_gives_the_same_bytes_twice() -> None:
-    first, second = (bytes(ensemble([FIRST, SECOND], vote="soft").predictions.to_parquet()) for _ in range(2))
+    first, second = (
+        bytes(ensemble([FIRST, SECOND], vote="soft").predictions.encode("parquet")) for _ in range(2)
+    )
     assert first == second
 
 

@@ -94,7 +94,7 @@ def test_log_loss_is_that_of_scikit_learn(
 
 
 def test_a_submission_has_no_log_loss(folds: Manifest, predictions: Predictions) -> None:
-    given = Predictions.read(Source("s.csv", pa.py_buffer(predictions.to_submission())))
+    given = Predictions.read(Source("s.csv", pa.py_buffer(predictions.encode("submission"))))
     assert evaluate(folds, given, draws=Bootstrap(2)).log_loss is None
 
 

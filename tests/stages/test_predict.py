@@ -104,13 +104,13 @@ def test_keeps_the_order_of_the_table(info_csv: Path, unlabelled: Manifest, mode
     predictions = predict(unlabelled, models, inference=HERE)
     ids = [line.split(",")[0] for line in info_csv.read_text().splitlines()[1:]]
     assert ids != sorted(ids)
-    submission = bytes(predictions.to_submission()).decode().splitlines()
+    submission = bytes(predictions.encode("submission")).decode().splitlines()
     assert [line.split(",")[0] for line in submission] == ["ImageID", *ids]
     assert predictions.answer.tolist() == probs_of(predictions).argmax(1).tolist()
 
 
 def test_gives_the_same_bytes_twice(unlabelled: Manifest, models: list[Checkpoint]) -> None:
-    first, second = (bytes(predict(unlabelled, models, inference=HERE).to_parquet()) for _ in range(2))
+    first, second = (bytes(predict(unlabelled, models, inference=HERE).encode("parquet")) for _ in range(2))
     assert first == second
 
 
@@ -299,7 +299,7 @@ def test_every_runtime_answers_alike_and_is_recorded(
     options = predictions.header.history[-1].options
     assert (options["runtime"], options["precision"]) == (runtime, "float32")
     again = predict(unlabelled, models, inference=replace(HERE, runtime=runtime))
-    assert bytes(again.to_parquet()) == bytes(predictions.to_parquet())
+    assert bytes(again.encode("parquet")) == bytes(predictions.encode("parquet"))
 
 
 def test_the_history_tells_what_auto_came_to(unlabelled: Manifest, models: list[Checkpoint]) -> None:
@@ -379,7 +379,7 @@ def test_the_history_holds_views_in_one_spelling(unlabelled: Manifest, models: l
     spelt = ["shift,scale:0.90,hflip", "hflip,scale:.9,shift:0.05"]
     one, two = (predict(unlabelled, models[:1], inference=replace(HERE, tta=text)) for text in spelt)
     assert one.header.history[-1].options["tta"] == "hflip,scale:0.9,shift:0.05"
-    assert bytes(one.to_parquet()) == bytes(two.to_parquet())
+    assert bytes(one.encode("parquet")) == bytes(two.encode("parquet"))
 
 
 @pytest.fixture

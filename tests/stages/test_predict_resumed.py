@@ -73,7 +73,7 @@ def _written_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def as_bytes(predictions: Predictions) -> bytes:
-    return bytes(predictions.to_parquet())
+    return bytes(predictions.encode("parquet"))
 
 
 @pytest.mark.parametrize(("batches", "torn"), [(1, 0), (3, 0), (4, 5), (11, 1)])

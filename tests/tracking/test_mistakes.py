@@ -15,7 +15,7 @@ def test_each_mistake_has_the_photo_and_the_names_of_its_row() -> None:
     probs = np.full((3, 18), 0.01, np.float32)
     probs[[0, 1, 2], [4, 7, 9]] = 0.83
     label = np.array([4, 0, 9])
-    (found,) = pictured(photos, rows, label, probs, space=HOME, most=5)
+    (found,) = pictured(photos, rows, label, probs, HOME, 5)
     assert (found.truth, found.answer) == (HOME.names[0], HOME.names[7])
     assert found.loss == pytest.approx(-np.log(0.01), rel=1e-6)
     assert (found.pixels == 5).all()
