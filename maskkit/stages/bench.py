@@ -32,36 +32,22 @@ ENOUGH = 0.95  # of the best rate: what is closer to the options given, or costs
 
 @dataclass(frozen=True)
 class Speed:
-    """How many photos per second a part of training takes, with no other part running.
+    """How many photos per second a part of training takes, with no other part running."""
 
-    Args:
-        part: `decode`, `augment`, `load`, `step`, or `train` for all of them.
-        setting: In words.
-        number: Threads that prepare photos, or photos per step: what the setting varies.
-        photos_per_second: By the clock.
-    """
-
-    part: str
-    setting: str
-    number: int
-    photos_per_second: float
+    part: str  # `decode`, `augment`, `load`, `step`, or `train` for all of them
+    setting: str  # in words
+    number: int  # threads that prepare photos, or photos per step: what the setting varies
+    photos_per_second: float  # by the clock
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured, and what follows.
+    """What was measured, and what follows."""
 
-    Args:
-        speeds: In the order of the pipeline.
-        limit: What limits training, in a sentence.
-        workers: Threads to use.
-        batch_size: Photos per step to use.
-    """
-
-    speeds: tuple[Speed, ...]
-    limit: str
-    workers: int
-    batch_size: int
+    speeds: tuple[Speed, ...]  # in the order of the pipeline
+    limit: str  # what limits training, in a sentence
+    workers: int  # threads to use
+    batch_size: int  # photos per step to use
 
     @property
     def options(self) -> str:
@@ -75,12 +61,10 @@ class Bench:
 
 
 def bench(manifest: Manifest, *, options: TrainOptions | None = None, seconds: float = 2.0) -> Bench:
-    """Measure each part of training by itself, then all together.
+    """Measure each part of training by itself, then all together, for `seconds` each.
 
-    Args:
-        manifest: The photos; the first few thousand are used, and need no labels.
-        options: The model, photo size, augmentation, batch size, device and precision.
-        seconds: How long each measurement takes.
+    The first few thousand photos are used, and need no labels; of the options, the model, photo size,
+    augmentation, batch size, device and precision.
     """
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
     options = settled(options or TrainOptions())
@@ -196,12 +180,10 @@ def _conclusion(speeds: list[Speed], options: TrainOptions) -> Bench:
     size = _preferred(by_part["step"], lambda number: abs(number - options.batch_size))
     load = max(one.photos_per_second for one in by_part["load"])
     step = next(one.photos_per_second for one in by_part["step"] if one.number == options.batch_size)
-    if step < load:
-        limit = f"the model limits training: photos could come {load / step:.1f} times as fast as it learns"
-    else:
-        limit = (
-            f"the photos limit training: the model could learn {step / load:.1f} times as fast as they come"
-        )
+    limit = f"the model limits training: photos could come {load / step:.1f} times as fast as it learns"
+    if step >= load:
+        times = f"{step / load:.1f} times"
+        limit = f"the photos limit training: the model could learn {times} as fast as they come"
     return Bench(tuple(speeds), limit, workers, size)
 
 

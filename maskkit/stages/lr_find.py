@@ -27,19 +27,12 @@ SHOWN = ("model", "optimizer", "batch_size", "loss")  # that a page names first:
 
 @dataclass(frozen=True)
 class SuggestedRate:
-    """A learning rate, and what it was found with.
+    """A learning rate, and what it was found with."""
 
-    Args:
-        curve: The losses at all rates, the suggestion, and its rule.
-        photos: That are trained on.
-        record: Of the test.
-        history: Of what is trained on.
-    """
-
-    curve: Curve
-    photos: int
-    record: Record
-    history: tuple[Record, ...]
+    curve: Curve  # the losses at all rates, the suggestion, and its rule
+    photos: int  # that are trained on
+    record: Record  # of the test
+    history: tuple[Record, ...]  # of what is trained on
 
     @property
     def recipe(self) -> str:
@@ -48,17 +41,13 @@ class SuggestedRate:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the suggestion first."""
+        points = zip(self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True)
         return {
             "suggestion": self.curve.suggestion,
             "rule": self.curve.rule,
             "stopped": self.curve.stopped,
             "photos": self.photos,
-            "curve": [
-                {"rate": rate, "loss": loss, "smoothed": smoothed}
-                for rate, loss, smoothed in zip(
-                    self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True
-                )
-            ],
+            "curve": [dict(zip(("rate", "loss", "smoothed"), point, strict=True)) for point in points],
             "made_by": self.record.to_json(),
         }
 
@@ -96,23 +85,15 @@ def lr_find(
     ready = start_training(rows, options)
     trainer = Trainer(ready.trainable, ready.fold, ready.options)
     curve = range_test(_step_of(trainer), start=start, end=end, steps=steps)
-    chosen = {
-        name: value for name, value in ready.options.to_json().items() if name not in OF_A_WHOLE_TRAINING
-    }
+    given = ready.options.to_json().items()
+    chosen = {name: value for name, value in given if name not in OF_A_WHOLE_TRAINING}
     settings = {"fold": rows.fold, **chosen, "start": start, "end": end, "steps": steps, **rows.options}
-    return SuggestedRate(
-        curve, len(rows.training), Record("lr-find", settings, inputs_of(rows, options)), rows.history
-    )
+    record = Record("lr-find", settings, inputs_of(rows, options))
+    return SuggestedRate(curve, len(rows.training), record, rows.history)
 
 
 def report(found: SuggestedRate, *, manifest: str, output: str | None = None) -> Report:
-    """Lay out the losses by rate.
-
-    Args:
-        found: What to show.
-        manifest: Name of the manifest.
-        output: Where the numbers are written.
-    """
+    """Lay out the losses by rate, for the manifest of this name; the numbers are written to `output`."""
     options = found.record.options
     facts = {"Manifest": manifest, "Held-out fold": str(options["fold"]), "Photos": f"{found.photos:,}"}
     facts |= {name.replace("_", " ").capitalize(): str(options[name]) for name in SHOWN}
@@ -150,8 +131,7 @@ def _step_of(trainer: Trainer) -> Callable[[float], float]:
     def step(rate: float) -> float:
         for group, ratio in zip(learner.optimizer.param_groups, learner.schedule.highest, strict=True):
             group["lr"] = ratio * rate
-        batch = next(batches)
-        parts = train_step(learner, batch, progress=0.0)
+        parts = train_step(learner, batch := next(batches), progress=0.0)
         return float(sum(parts.values()) / batch.weight.sum())
 
     return step

@@ -23,11 +23,8 @@ def preview(rows: FoldRows, *, options: TrainOptions | None = None) -> bytes:
     """Return a PNG of the first photos of the first epoch, as the network will get them.
 
     They come out of the very batches that `train` takes with the same options: sampled, varied, cut,
-    normalised (and set back, to be looked at) and mixed, with the target under each.
-
-    Args:
-        rows: What will be trained on; nothing that is held out or unlabelled is shown.
-        options: How will be trained.
+    normalised (and set back, to be looked at) and mixed, with the target under each. Nothing that is held
+    out or unlabelled is shown.
 
     Raises:
         MaskkitError: As `train`; or the network sees features, not photos.
@@ -54,11 +51,9 @@ def preview(rows: FoldRows, *, options: TrainOptions | None = None) -> bytes:
 def _captions(target: Target, space: LabelSpace) -> list[str]:
     """Write each target: the class, or the classes with their shares."""
     captions = []
-    for row in target.classes:
-        named = [
-            (float(share), space.names[index]) for index, share in enumerate(row) if share > WORTH_NAMING
-        ]
-        named.sort(reverse=True)
+    for row in target.classes.tolist():
+        shares = zip(row, space.names, strict=True)
+        named = sorted((pair for pair in shares if pair[0] > WORTH_NAMING), reverse=True)
         parts = [name if share > 1 - WORTH_NAMING else f"{share:.2f} {name}" for share, name in named]
         captions.append("\n".join(parts))
     return captions

@@ -80,27 +80,22 @@ def _manifest_facts(manifest: Manifest) -> Facts:
     counts = np.bincount(labels[labels >= 0], minlength=len(manifest.space))
     facts["images per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
     facts |= _target_facts(manifest)
-    if manifest.has("for_fold"):
-        facts["pseudo labels for fold"] = _for_folds(manifest)
+    if manifest.has("for_fold"):  # how many pseudo labels each fold may train on
+        is_pseudo = pc.equal(manifest.table["origin"].cast(pa.string()), "pseudo")
+        folds = Counter(manifest.table["for_fold"].filter(is_pseudo).to_pylist())
+        named = {None: "all", NO_FOLD: "none"}
+        facts["pseudo labels for fold"] = {
+            named.get(fold, str(fold)): folds[fold] for fold in sorted(folds, key=str)
+        }
     if manifest.has("flags"):
         facts["flags"] = dict(Counter(map(kind_of, pc.list_flatten(manifest.table["flags"]).to_pylist())))
     if manifest.has("fold"):
-        images = np.bincount(manifest.folds - NOT_IN_SPLIT)  # of the rows outside the folds first
+        images = np.bincount(manifest.folds - NOT_IN_SPLIT).tolist()  # of the rows outside the folds first
         names = ["not in the split", "never held out", *map(str, range(len(images)))]
-        facts["images per fold"] = {
-            name: int(count) for name, count in zip(names, images, strict=False) if count
-        }
+        facts["images per fold"] = {name: count for name, count in zip(names, images, strict=False) if count}
         if ((labels >= 0) & (manifest.folds >= 0)).any():
             facts[HELD_OUT] = fold_quality(manifest).to_json(manifest.space.names)
     return facts
-
-
-def _for_folds(manifest: Manifest) -> dict[str, int]:
-    """Return how many pseudo labels each fold may train on."""
-    is_pseudo = pc.equal(manifest.table["origin"].cast(pa.string()), "pseudo")
-    folds = manifest.table["for_fold"].filter(is_pseudo).to_pylist()
-    names = {None: "all", NO_FOLD: "none"}
-    return {names.get(fold, str(fold)): folds.count(fold) for fold in sorted(set(folds), key=str)}
 
 
 def _target_facts(manifest: Manifest) -> Facts:
@@ -109,18 +104,16 @@ def _target_facts(manifest: Manifest) -> Facts:
     origins = manifest.table["origin"].cast(pa.string()).value_counts().to_pylist()
     names = [*manifest.space.names, "unknown"]  # the last answers for -1
     differs = labels != target
-    pairs, counts = np.unique(
-        np.stack([labels[differs], target[differs]], axis=1), axis=0, return_counts=True
-    )  # (pairs, 2), (pairs,)
+    changed = Counter(zip(labels[differs].tolist(), target[differs].tolist(), strict=True))
     facts: Facts = {
         "origins": {item["values"]: item["counts"] for item in origins},
         "never trained on (weight 0)": int((manifest.table["weight"].to_numpy() == 0).sum()),
         "target differs from label": int(differs.sum()),
     }
-    if len(pairs):
+    if changed:
         facts["trained as"] = {
-            f"{names[truth]} > {names[trained]}": int(count)
-            for (truth, trained), count in zip(pairs.tolist(), counts.tolist(), strict=True)
+            f"{names[truth]} > {names[trained]}": changed[truth, trained]
+            for truth, trained in sorted(changed)
         }
     return facts
 

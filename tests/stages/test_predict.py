@@ -322,8 +322,7 @@ def test_models_trained_in_different_precisions_keep_theirs(
     unlabelled: Manifest, models: list[Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    header = replace(models[1].header, facts={**models[1].header.facts, "precision": "bfloat16"})
-    mixed = [models[0], replace(models[1], header=header)]
+    mixed = [models[0], replace(models[1], precision="bfloat16")]
     assert predict(unlabelled, mixed, inference=HERE).header.history[-1].options["precision"] == "auto"
 
 
