@@ -156,29 +156,23 @@ class LabelSpace:
         factors = data.get("factors")
         if not isinstance(factors, list) or set(data) != {"factors"}:
             raise _bad_task(f"it has the keys {sorted(data)}", "it holds [[factors]] tables and nothing else")
+        read = []
         for factor in factors:
             if not isinstance(factor, dict) or not {"name", "levels"} <= set(factor) <= allowed:
                 raise _bad_task(
                     f"a factor reads {factor}",
                     "each has a `name`, `levels`, for a number `cuts`, and `personal` if it is a person's",
                 )
-            if not isinstance(factor["name"], str) or not _all(factor["levels"], str):
+            name, levels = factor["name"], factor["levels"]
+            cuts, personal = factor.get("cuts", []), factor.get("personal", False)
+            if not isinstance(name, str) or not _all(levels, str):
                 raise _bad_task(f"a factor reads {factor}", "`name` is a text and `levels` a list of texts")
-            if not _all(factor.get("cuts", []), (int, float)):
+            if not _all(cuts, (int, float)):
                 raise _bad_task(f"a factor reads {factor}", "`cuts` is a list of numbers")
-            if not isinstance(factor.get("personal", False), bool):
+            if not isinstance(personal, bool):
                 raise _bad_task(f"a factor reads {factor}", "`personal` is true or false")
-        space = cls(
-            tuple(
-                Factor(
-                    factor["name"],
-                    tuple(factor["levels"]),
-                    tuple(factor.get("cuts", ())),
-                    factor.get("personal", False),
-                )
-                for factor in factors
-            )
-        )
+            read.append(Factor(name, tuple(levels), tuple(cuts), personal))
+        space = cls(tuple(read))
         return HOME if space == HOME else space  # artifacts from before `personal` do not name it
 
     @classmethod
@@ -192,7 +186,13 @@ class LabelSpace:
 
     def to_toml(self) -> str:
         """Return the task file that `from_toml` reads."""
-        return "\n".join(map(_factor_toml, self.factors))
+        lines = []
+        for factor in self.factors:
+            levels = ", ".join(map(_quoted, factor.levels))
+            lines += ["[[factors]]", f"name = {_quoted(factor.name)}", f"levels = [{levels}]"]
+            lines += [f"cuts = [{', '.join(map(repr, factor.cuts))}]"] if factor.is_numeric else []
+            lines += ["personal = true", ""] if factor.personal else [""]
+        return "\n".join(lines)
 
     def difference(self, other: LabelSpace) -> str | None:
         """Say the first thing in which `other` differs, or None if nothing does."""
@@ -207,28 +207,15 @@ class LabelSpace:
         return f"cuts of {mine.name}: {list(mine.cuts)} against {list(its.cuts)}"
 
 
-def _factor_toml(factor: Factor) -> str:
-    lines = [
-        "[[factors]]",
-        f"name = {_quoted(factor.name)}",
-        f"levels = [{', '.join(map(_quoted, factor.levels))}]",
-    ]
-    if factor.is_numeric:
-        lines.append(f"cuts = [{', '.join(map(repr, factor.cuts))}]")
-    if factor.personal:
-        lines.append("personal = true")
-    return "\n".join([*lines, ""])
-
-
 def _quoted(text: str) -> str:
     """Write a TOML string: JSON's, but for the one control character that JSON lets pass."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _all(values: object, kind: type | tuple[type, ...]) -> bool:
-    if not isinstance(values, list):
-        return False
-    return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
+    return isinstance(values, list) and all(
+        isinstance(value, kind) and not isinstance(value, bool) for value in values
+    )
 
 
 def _bad_task(what: str, why: str) -> MaskkitError:

@@ -80,9 +80,7 @@ def _root_of(names: pa.Array) -> str:
 def _read(files: Sequence[Path]) -> list[bytes]:
     blocks = [files[start : start + BLOCK] for start in range(0, len(files), BLOCK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(
-            chain.from_iterable(track(pool.map(_digest_block, blocks), len(blocks), "reading photos"))
-        )
+        return [*chain.from_iterable(track(pool.map(_digest_block, blocks), len(blocks), "reading photos"))]
 
 
 def _digest_block(files: Sequence[Path]) -> list[bytes]:
@@ -95,12 +93,11 @@ class _Book:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.table = BOOK.empty_table()
-        if path is None:
-            return
-        with suppress(
-            OSError, ValueError, NotImplementedError
-        ):  # none yet, or damaged: Arrow's are these too
-            self.table = pq.ParquetFile(path).read().cast(BOOK)
+        if path is not None:
+            with suppress(
+                OSError, ValueError, NotImplementedError
+            ):  # or damaged: Arrow's are these too
+                self.table = pq.ParquetFile(path).read().cast(BOOK)
 
     def recall(self, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:
         """Return remembered digests, (files, 32), and of which files they are still true, (files,)."""

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Container, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,17 +170,15 @@ class _Layout:
         ):
             data.truncate(stored * self.store.record_bytes)  # what an interrupted writer left behind
             index.truncate(stored * KEY_BYTES)
-            written: Future[None] | None = None
+            written = writer.submit(lambda: None)
             for start in track(starts, len(starts), what):
                 rows = absent[start : start + step]
                 made = make(rows)
                 good = np.array([row not in failed for row in rows.tolist()], np.bool_)
                 made, rows = np.ascontiguousarray(made[good], self.store.dtype), rows[good]
-                if written is not None:
-                    written.result()
-                written = writer.submit(_commit, data, made, index, keys[rows])
-            if written is not None:
                 written.result()
+                written = writer.submit(_commit, data, made, index, keys[rows])
+            written.result()
 
 
 def _commit(data: BinaryIO, made: NDArray[np.generic], index: BinaryIO, keys: Keys) -> None:

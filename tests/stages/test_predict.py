@@ -13,7 +13,7 @@ import torch
 from members import average
 from numpy.typing import NDArray
 
-from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.checkpoint import Checkpoint, Crop
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -478,9 +478,8 @@ def test_a_folder_is_predicted_as_its_manifest_is(
 def test_a_folder_for_models_of_cut_photos_is_refused_with_what_to_type(
     info_csv: Path, models: list[Checkpoint]
 ) -> None:
-    facts = dict(models[0].header.facts)
-    facts["preprocess"] = {**facts["preprocess"], "crop": {"margin": 0.25, "fallback": [0.2, 0.2, 0.8, 0.8]}}
-    cutting = replace(models[0], header=replace(models[0].header, facts=facts))
+    cut = replace(models[0].preprocess, crop=Crop(0.25, (0.2, 0.2, 0.8, 0.8)))
+    cutting = replace(models[0], preprocess=cut)
     with pytest.raises(MaskkitError, match="cut to the face") as caught:
         folder_of_photos(info_csv.parent, [models[1], cutting])
     assert "maskkit label" in caught.value.fix
