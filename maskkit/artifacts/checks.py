@@ -10,14 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import encoded, repeated
+from maskkit.artifacts.columns import are_probabilities, encoded, repeated
 from maskkit.artifacts.header import Header
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.labels import LabelSpace
 
 LEVEL = pa.dictionary(pa.int16(), pa.string())
 BOX = pa.list_(pa.float32(), 4)
-SUM_ERROR = 1e-3  # of probabilities, as in predictions
 COLUMNS = {
     "path": pa.string(),
     "person_id": pa.string(),
@@ -241,7 +240,7 @@ def _check_values(table: pa.Table, *, name: str) -> None:
         fits = pc.fill_null(pc.greater_equal(table["for_fold"], NO_FOLD), True)
         rules["for_fold"] = (fits, "the only fold that may train on the row, -1 for none, or null for all")
     if "target_probs" in table.column_names:
-        fits = _all_fit(table["target_probs"], _are_probabilities)
+        fits = _all_fit(table["target_probs"], are_probabilities)
         rules["target_probs"] = (fits, "a probability per class with a sum of 1, or null")
     if "box" in table.column_names:
         fits = _all_fit(table["box"], _are_boxes)
@@ -271,8 +270,3 @@ def _all_fit(column: pa.ChunkedArray, rule: Callable[[Lists], NDArray[np.bool_]]
 def _are_boxes(boxes: Lists) -> NDArray[np.bool_]:
     are_inside = ((boxes >= 0) & (boxes <= 1)).all(axis=1)
     return np.asarray(are_inside & (boxes[:, :2] < boxes[:, 2:]).all(axis=1))
-
-
-def _are_probabilities(probs: Lists) -> NDArray[np.bool_]:
-    is_whole = np.abs(probs.sum(axis=1, dtype=np.float64) - 1) < SUM_ERROR
-    return np.asarray(is_whole & (probs >= 0).all(axis=1))

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+SUM_ERROR = 1e-3  # of probabilities
 _BLOCK = 16_384  # texts at a time, which stay in cache
 _LONGEST = 1024  # bytes of a text; all of a block are padded to the longest
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2 to the power of 64, divided by the golden ratio, made odd (Knuth)
@@ -56,6 +57,12 @@ def repeated(column: pa.ChunkedArray | pa.Array) -> list[Any]:
         return []
     counts = column.value_counts()
     return counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()  # type: ignore[no-any-return]
+
+
+def are_probabilities(probs: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which rows of (rows, classes) sum to 1 with nothing negative, (rows,); none that holds NaN."""
+    is_whole = np.abs(probs.sum(axis=1, dtype=np.float64) - 1) < SUM_ERROR
+    return np.asarray(is_whole & (probs >= 0).all(axis=1))
 
 
 def surely_differ(column: pa.ChunkedArray | pa.Array) -> bool:

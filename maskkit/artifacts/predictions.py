@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import Integers, repeated, surely_differ
+from maskkit.artifacts.columns import Integers, are_probabilities, repeated, surely_differ
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, examples
+from maskkit.labels import MOST_CLASSES
 
 Form = Literal["parquet", "csv", "submission"]
 
 IDS = ("path", "ImageID")
 ANSWER = "ans"
-MOST_CLASSES = 2**15 - 1
 ADJUSTMENTS = ("consensus", "decision")  # facts of the header, see `predicting.adjustments`
 
 
@@ -216,13 +216,12 @@ def _check_ids(path: pa.ChunkedArray, name: str) -> None:
 
 def _check_probs(predictions: Predictions, name: str) -> None:
     assert predictions.probs is not None
-    total = predictions.probs.sum(axis=1, dtype=np.float64)
-    bad = ~(np.abs(total - 1) < 1e-3) | (predictions.probs < 0).any(axis=1)  # ~(<) also catches NaN
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
+    bad = np.flatnonzero(~are_probabilities(predictions.probs))
+    if len(bad):
+        total = predictions.probs[bad[0]].sum(dtype=np.float64)
         raise MaskkitError(
-            f"{name} holds {int(bad.sum())} rows that are not probabilities",
-            why=f"{predictions.path[row]} sums to {total[row]:.6g}; a row sums to 1, with nothing negative",
+            f"{name} holds {len(bad)} rows that are not probabilities",
+            why=f"{predictions.path[bad[0]]} sums to {total:.6g}; a row sums to 1, with nothing negative",
             fix="save probabilities (after softmax), not logits",
         )
 

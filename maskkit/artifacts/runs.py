@@ -18,15 +18,7 @@ from maskkit.artifacts.header import Record, merged, wrong_kind
 from maskkit.artifacts.history import key_of
 from maskkit.artifacts.parquet import is_artifact, read_header
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.trained import (
-    CHECKPOINT,
-    HISTORY,
-    Trained,
-    from_checkpoint,
-    from_history,
-    is_history,
-    stem_of,
-)
+from maskkit.artifacts.trained import CHECKPOINT, HISTORY, Trained, is_history, stem_of
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
 
@@ -57,9 +49,10 @@ class Run:
     @property
     def manifests(self) -> frozenset[str]:
         """Digests of the manifests it was trained on; empty if unknown."""
-        records = [record for record in self.history if record.stage == "train"]
-        read = [next((item for item in one.inputs if item.option is None), None) for one in records]
-        return frozenset(item.sha256 for item in read if item is not None)
+        read = [
+            [item.sha256 for item in one.inputs if item.option is None] for one in _trainings(self.history)
+        ]
+        return frozenset(digests[0] for digests in read if digests)
 
 
 def open_runs(given: Sequence[Source | Path]) -> list[Run]:
@@ -109,11 +102,8 @@ def _join_begun(runs: dict[Key, Run]) -> None:
     for key, run in list(runs.items()):
         if not run.trained or run.trained[0].history:
             continue
-        alike = [
-            other
-            for other in runs
-            if other[0] == key[0] and other != key and run.trained[0].stem in _stems(runs[other])
-        ]
+        beside = [other for other in runs if other[0] == key[0] and other != key]
+        alike = [other for other in beside if run.trained[0].stem in _stems(runs[other])]
         if len(alike) == 1:
             whole = runs[alike[0]]
             runs[alike[0]] = replace(whole, trained=(*whole.trained, *run.trained))
@@ -132,7 +122,11 @@ def _common(parts: Sequence[Sequence[str]]) -> int:
 
 def _of_file(source: Source, number: int) -> tuple[Key, Run]:
     """Read one file; `number` is a key of its own for predictions."""
-    trained = _trained(source)
+    trained = None
+    if bytes(memoryview(source.data)[8:9]) == b"{":  # safetensors: the header's length, then JSON
+        trained = Trained.from_checkpoint(source)
+    elif is_history(source):
+        trained = Trained.from_history(source)
     if trained is not None:
         return trained.key, Run(source.title, (trained,))
     if source.starts_with(b"PAR1"):
@@ -145,27 +139,19 @@ def _of_file(source: Source, number: int) -> tuple[Key, Run]:
             )
         if kind != "predictions":
             raise wrong_kind(source.title, kind, "run: a checkpoint, a history file or predictions")
-    same = "" if source.name == "-" else source.name
-    return (Path(source.name), f"predictions {same or number}"), Run(
-        source.title, (), Predictions.read(source)
-    )
-
-
-def _trained(source: Source) -> Trained | None:
-    if bytes(memoryview(source.data)[8:9]) == b"{":  # safetensors: the header's length, then JSON
-        return from_checkpoint(source)
-    return from_history(source) if is_history(source) else None
+    key = Path(source.name), f"predictions {number if source.name == '-' else source.name}"
+    return key, Run(source.title, (), Predictions.read(source))
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[Key, Run]]:
     trained = [
-        from_checkpoint(source)
+        Trained.from_checkpoint(source)
         for source in _sources(folder, CHECKPOINT)
         if has_header(source)  # weights to start from may lie there too
     ]
     stems = {stem_of(one.path) for one in trained}
     histories = [source for source in _sources(folder, HISTORY) if is_history(source)]
-    begun = [from_history(one) for one in histories if stem_of(Path(one.name)) not in stems]
+    begun = [Trained.from_history(one) for one in histories if stem_of(Path(one.name)) not in stems]
     groups: dict[Key, list[Trained]] = {}
     for one in [*trained, *begun]:
         groups.setdefault(one.key, []).append(one)

@@ -36,6 +36,50 @@ class Trained:
     # Macro-F1 on the people held out after each epoch; empty if there is no history file.
     curve: tuple[float, ...] = ()
 
+    @classmethod
+    def from_checkpoint(cls, source: Source) -> Trained:
+        """Read what a checkpoint's header says of its training, and the history file beside it, if any.
+
+        Raises:
+            MaskkitError: It is no checkpoint, or does not say how it scored on which fold.
+        """
+        header = checkpoint_header(source)
+        source.let_go()
+        facts = header.facts
+        try:
+            fold, scores, seen = int(facts["fold"]), dict(facts["scores"]), Seen.from_json(facts["seen"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise MaskkitError(
+                f"{source.title} does not say how it scored on the fold that it held out",
+                why=f"its header has no {error}",
+                fix="give a checkpoint as `maskkit train` wrote it",
+            ) from error
+        path = Path(source.name)
+        beside = path.with_name(stem_of(path) + HISTORY)
+        curve = _epochs(Source.open(beside))[1] if beside.exists() else ()
+        return cls(path, fold, scores, header.history, header.space, seen, curve)
+
+    @classmethod
+    def from_history(cls, source: Source) -> Trained:
+        """Read a history file: what it is of, its checkpoint says, or the number at the end of its name.
+
+        Raises:
+            MaskkitError: It is damaged, or it is not known which fold was held out.
+        """
+        path = Path(source.name)
+        checkpoint = path.with_name(stem_of(path) + CHECKPOINT)
+        if checkpoint.exists():
+            return cls.from_checkpoint(Source.open(checkpoint))
+        number = re.search(r"[0-9]+$", stem_of(path))
+        if number is None:
+            raise MaskkitError(
+                f"it is not known which fold {source.title} is of",
+                why=f"there is no {checkpoint.name} beside it, and its name does not end in a number",
+                fix=f"give the checkpoint, or name it like fold0{HISTORY}",
+            )
+        scores, curve = _epochs(source)
+        return cls(path, int(number[0]), scores, curve=curve)
+
     @property
     def record(self) -> Record | None:
         """How it was trained; None if unknown."""
@@ -58,54 +102,10 @@ def stem_of(path: Path) -> str:
     return path.name.removesuffix(HISTORY).removesuffix(CHECKPOINT)
 
 
-def from_checkpoint(source: Source) -> Trained:
-    """Read what a checkpoint's header says of its training, and the history file beside it, if there is one.
-
-    Raises:
-        MaskkitError: It is no checkpoint, or does not say how it scored on which fold.
-    """
-    header = checkpoint_header(source)
-    source.let_go()
-    facts = header.facts
-    try:
-        fold, scores, seen = int(facts["fold"]), dict(facts["scores"]), Seen.from_json(facts["seen"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise MaskkitError(
-            f"{source.title} does not say how it scored on the fold that it held out",
-            why=f"its header has no {error}",
-            fix="give a checkpoint as `maskkit train` wrote it",
-        ) from error
-    path = Path(source.name)
-    beside = path.with_name(stem_of(path) + HISTORY)
-    curve = _epochs(Source.open(beside))[1] if beside.exists() else ()
-    return Trained(path, fold, scores, header.history, header.space, seen, curve)
-
-
 def is_history(source: Source) -> bool:
     """Whether a file is the history of a training, by its first line."""
     first = bytes(memoryview(source.data)[:4096]).partition(b"\n")[0]
     return set(NEEDED) <= set(first.decode("utf-8", "replace").strip().split(","))
-
-
-def from_history(source: Source) -> Trained:
-    """Read a history file: what it is of, its checkpoint says, or the number at the end of its name.
-
-    Raises:
-        MaskkitError: It is damaged, or it is not known which fold was held out.
-    """
-    path = Path(source.name)
-    checkpoint = path.with_name(stem_of(path) + CHECKPOINT)
-    if checkpoint.exists():
-        return from_checkpoint(Source.open(checkpoint))
-    number = re.search(r"[0-9]+$", stem_of(path))
-    if number is None:
-        raise MaskkitError(
-            f"it is not known which fold {source.title} is of",
-            why=f"there is no {checkpoint.name} beside it, and its name does not end in a number",
-            fix=f"give the checkpoint, or name it like fold0{HISTORY}",
-        )
-    scores, curve = _epochs(source)
-    return Trained(path, int(number[0]), scores, curve=curve)
 
 
 def _epochs(source: Source) -> tuple[dict[str, float], tuple[float, ...]]:

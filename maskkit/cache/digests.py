@@ -94,9 +94,7 @@ class _Book:
         self.path = path
         self.table = BOOK.empty_table()
         if path is not None:
-            with suppress(
-                OSError, ValueError, NotImplementedError
-            ):  # or damaged: Arrow's are these too
+            with suppress(OSError, ValueError, NotImplementedError):  # or damaged: Arrow's are these too
                 self.table = pq.ParquetFile(path).read().cast(BOOK)
 
     def recall(self, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:
