@@ -123,7 +123,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp made it private
+            mask = os.umask(0o022)  # which cannot be read without setting it
+            os.umask(mask)
+            os.fchmod(file.fileno(), 0o666 & ~mask)  # mkstemp made it private
             Path(name).replace(place)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
@@ -156,12 +158,6 @@ def _clear_abandoned(folder: Path, prefix: str) -> None:
             with suppress(OSError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
                 path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _cannot_write(path: Path, error: OSError) -> MaskkitError:

@@ -39,24 +39,23 @@ def export(checkpoint: Checkpoint) -> bytes:
     size = (checkpoint.preprocess.height, checkpoint.preprocess.width)
     photos = random_photos(size, count=3)  # another number than the graph was traced with
     model = folded(restore(checkpoint), photos)
-    data = _described(to_onnx(model, size, name=checkpoint.model), _metadata(checkpoint))
+    import onnx
+
+    graph = onnx.load_model_from_string(to_onnx(model, size, name=checkpoint.model))
+    onnx.helper.set_model_props(graph, _metadata(checkpoint))
+    onnx.checker.check_model(graph, full_check=True)
+    data = bytes(graph.SerializeToString(deterministic=True))
     _check(data, model, photos)
     return data
 
 
-def _described(data: bytes, metadata: dict[str, str]) -> bytes:
-    import onnx
-
-    graph = onnx.load_model_from_string(data)
-    onnx.helper.set_model_props(graph, metadata)
-    onnx.checker.check_model(graph, full_check=True)
-    return bytes(graph.SerializeToString(deterministic=True))
-
-
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
     preprocess = checkpoint.preprocess
+    record = Record("export", {}, (checkpoint.header.input_from(checkpoint.source),))
+    facts = {**checkpoint.header.facts, "precision": "float32"}
+    header = Header("model", checkpoint.space, (*checkpoint.header.history, record), facts)
     return {
-        KEY: _header(checkpoint).to_json(),
+        KEY: header.to_json(),
         "classes": json.dumps(checkpoint.space.names),
         "size": f"{preprocess.height}x{preprocess.width}",
         "interpolation": f"{preprocess.interpolation}, antialiased",
@@ -66,12 +65,6 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "input": f"{INPUT}: float32, photos x RGB x height x width, (pixel / 255 - mean) / std",
         "output": f"{OUTPUT}: float32, photos x classes; their softmax are the probabilities",
     }
-
-
-def _header(checkpoint: Checkpoint) -> Header:
-    record = Record("export", {}, (checkpoint.header.input_from(checkpoint.source),))
-    facts = {**checkpoint.header.facts, "precision": "float32"}
-    return Header("model", checkpoint.space, (*checkpoint.header.history, record), facts)
 
 
 def _check(data: bytes, model: nn.Module, photos: Tensor) -> None:

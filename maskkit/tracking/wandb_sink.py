@@ -43,29 +43,25 @@ class InWandb:
             group=facts.group or None,
             config=dict(facts.options),
             resume="allow" if facts.history else None,
-            settings=self._settings(wandb),
+            # Nothing else is sent: no code, no list of packages, nothing of the machine.
+            settings=wandb.Settings(
+                console="off",
+                disable_code=True,
+                disable_git=True,
+                x_disable_meta=True,
+                x_disable_stats=True,
+                x_disable_machine_info=True,
+                x_save_requirements=False,
+                host="",
+                quiet=True,
+                silent=not log.isEnabledFor(logging.INFO),
+            ),
         )
         # Its table of runs shows the last value of whatever is logged, which is not the checkpoint's.
         for names in ("train/*", "held_out/*"):
             self.run.define_metric(names, summary="none")
         self._last = self.run.starting_step - 1 if self.run.resumed else 0
         return self._last
-
-    @staticmethod
-    def _settings(wandb: Any) -> Any:
-        """Let nothing else be sent: no code, no list of packages, nothing of the machine."""
-        return wandb.Settings(
-            console="off",
-            disable_code=True,
-            disable_git=True,
-            x_disable_meta=True,
-            x_disable_stats=True,
-            x_disable_machine_info=True,
-            x_save_requirements=False,
-            host="",
-            quiet=True,
-            silent=not log.isEnabledFor(logging.INFO),
-        )
 
     def numbers(self, epoch: int, values: Mapping[str, float]) -> None:
         """Log them as the step of the epoch."""
