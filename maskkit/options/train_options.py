@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -165,16 +165,12 @@ class TrainOptions:
         chosen = {name: self.chosen(name) for name in CHOSEN}
         for name, choices in chosen.items():
             object.__setattr__(self, name, "+".join(map(str, choices)))  # with every setting, for the record
-        check(
-            chosen, epochs=self.epochs, normalize=self.normalize, unlabeled=self.unlabeled,
-            augment_rare=self.augment_rare,
-        )  # fmt: skip
+        check(chosen, self)
         _ = self.levels  # which raises if one cannot be read
 
     def chosen(self, name: str) -> tuple[Choice, ...]:
         """Return the choices that an option names."""
-        chosen: tuple[Choice, ...] = CHOSEN[name](getattr(self, name))
-        return chosen
+        return CHOSEN[name](getattr(self, name))
 
     def one(self, name: str) -> Choice:
         """Return the choice that an option names."""
@@ -224,7 +220,7 @@ class TrainOptions:
 # What only a whole training has: a test of learning rates makes a few steps, at rates of its own.
 OF_A_WHOLE_TRAINING = ("epochs", "learning_rate", "schedule", "average")
 
-CHOSEN = {
+CHOSEN: Mapping[str, Callable[[str], tuple[Choice, ...]]] = {
     item.name: refusing.read
     for item in fields(TrainOptions)
     if (refusing := note(item.metadata["notes"], Refusing)) is not None
