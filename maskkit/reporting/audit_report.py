@@ -7,21 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from maskkit.artifacts.history import script
 from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit, Finding
-from maskkit.reporting.report import (
-    PAGE,
-    PEOPLE,
-    PRIVATE,
-    PROGRAMS,
-    WIDE,
-    Column,
-    Item,
-    Note,
-    Photo,
-    Report,
-    Row,
-    Section,
-    Table,
-)
+from maskkit.reporting.report import PRIVATE, Column, Item, Note, Photo, Report, Row, Section, Table
 
 
 def audit_report(found: Audit, *, photos: Sequence[tuple[Photo, ...]] = ()) -> Report:
@@ -43,7 +29,7 @@ def audit_report(found: Audit, *, photos: Sequence[tuple[Photo, ...]] = ()) -> R
         verdict=_verdict(found),
         facts={"Photos": f"{len(manifest):,}", "Looked for": checks},
         history=script(manifest.header.history, output=manifest.name),
-        header=WIDE,
+        header="wide",
     )
 
 
@@ -53,13 +39,13 @@ def _verdict(found: Audit) -> tuple[Note, ...]:
         return (Note(f"Looked for {checks}: nothing is wrong with {len(found.manifest)} photos", "verdict"),)
     count = len(found.leaks)
     if not count:
-        return (Note("No leak was found", "verdict", on=PAGE),)
+        return (Note("No leak was found", "verdict", on="page"),)
     return (
-        Note(f"{count:,} {'leak was' if count == 1 else 'leaks were'} found", "verdict", on=PAGE),
+        Note(f"{count:,} {'leak was' if count == 1 else 'leaks were'} found", "verdict", on="page"),
         Note(
             "A photo or person on both sides of a split, or in the test set too, makes a score better than "
             "it is",
-            on=PAGE,
+            on="page",
         ),
     )
 
@@ -67,7 +53,7 @@ def _verdict(found: Audit) -> tuple[Note, ...]:
 def _headline(found: Audit, *, has_photos: bool) -> Iterator[Item]:
     columns = tuple(Column(name, name) for name in FINDING_COLUMNS)
     findings = found.to_json()["findings"]
-    yield Table.of(findings, columns, name="", head=Column("", ""), at=("findings",), on=PROGRAMS)
+    yield Table.of(findings, columns, name="", head=Column("", ""), at=("findings",), on="programs")
     counts = Counter((one.severity, one.kind) for one in found.findings)
     if counts:
         columns = (
@@ -76,7 +62,7 @@ def _headline(found: Audit, *, has_photos: bool) -> Iterator[Item]:
         )  # fmt: skip
         rows = (Row(kind, (severity, KINDS[kind], count)) for (severity, kind), count in counts.items())
         title = f"{len(found.findings):,} findings in {len(found.manifest):,} photos"
-        yield Table(columns, tuple(rows), title, head=Column("", "kind", wraps=True), on=PEOPLE)
+        yield Table(columns, tuple(rows), title, head=Column("", "kind", wraps=True), on="people")
     if has_photos:
         yield PRIVATE
 
@@ -86,11 +72,11 @@ def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Itera
     places = [place for place, one in enumerate(found.findings) if one.kind == kind]
     findings = [found.findings[place] for place in places]
     proposes = any(one.proposal for one in findings)
-    yield Note(KINDS[kind].capitalize(), on=PAGE)
+    yield Note(KINDS[kind].capitalize(), on="page")
     if proposes:
         yield Note(
             "A proposal is no verdict: confirm it, or strike it from the file that --corrections writes",
-            on=PAGE,
+            on="page",
         )
     titles = ("photo", *(("given", "proposed") if proposes else ()), "evidence")
     rows = []
@@ -105,7 +91,7 @@ def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Itera
         head=Column("", "person", wraps=True),
         most_shown=8,
         most_on_page=200,
-        on=PAGE if all(one.severity == "low" for one in findings) else PEOPLE,
+        on="page" if all(one.severity == "low" for one in findings) else "people",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.fitting.blend_facts import MemberPair, verdicts
-from maskkit.reporting.report import TERMINAL, Column, Note, Report, Row, Section, Table, Value
+from maskkit.reporting.report import Column, Note, Report, Row, Section, Table, Value
 from maskkit.scoring.results import Estimate
 
 if TYPE_CHECKING:  # a vote need not load SciPy
@@ -60,7 +60,7 @@ def _fitted(found: Fitted) -> Table:
     title = (
         f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people"
     )
-    return Table(columns, tuple(rows), title, head=Column("", ""), on=TERMINAL)
+    return Table(columns, tuple(rows), title, head=Column("", ""), on="terminal")
 
 
 def _weights(found: Fitted, place: int) -> tuple[Value, Value]:
@@ -95,7 +95,7 @@ def _pairs(pairs: Sequence[MemberPair], names: Sequence[str]) -> Table:
         for one in sorted(pairs, key=lambda pair: pair.disagreement)
     )
     return Table(
-        columns, rows, "members beside each other", head=Column("", ""), on=TERMINAL, most_shown=15,
+        columns, rows, "members beside each other", head=Column("", ""), on="terminal", most_shown=15,
         rest="which differ more: --report has all",
     )  # fmt: skip
 
@@ -106,7 +106,7 @@ def _agreement(agreement: NDArray[np.float64], names: Sequence[str]) -> Table:
     rows = tuple(
         Row(f"{place + 1} {name}", tuple(agreement[place].tolist())) for place, name in enumerate(names)
     )
-    return Table(columns, rows, "answered alike", head=Column("", "file"), on=TERMINAL)
+    return Table(columns, rows, "answered alike", head=Column("", "file"), on="terminal")
 
 
 def tuning_report(tuned: Tuned) -> Report:
@@ -118,7 +118,7 @@ def tuning_report(tuned: Tuned) -> Report:
         tables.append(
             Table(
                 (Column("", title, "difference"),), tuple(rows), "offsets of log probabilities",
-                head=Column("", ""), on=TERMINAL,
+                head=Column("", ""), on="terminal",
             )
         )  # fmt: skip
     columns = (
@@ -131,7 +131,7 @@ def tuning_report(tuned: Tuned) -> Report:
     tables.append(
         Table.of(
             tuned.changes, columns, name="title", title=f"{tuned.rows:,} photos of {tuned.people:,} people",
-            head=Column("", ""), notes=() if tuned.offsets else (Note(temperature),), on=TERMINAL,
+            head=Column("", ""), notes=() if tuned.offsets else (Note(temperature),), on="terminal",
         )
     )  # fmt: skip
     return Report("", None, (Section("", tuple(tables)),), verdict=(Note(tuned.sentence),))

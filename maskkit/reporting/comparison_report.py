@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from maskkit.reporting.plots import Chart, PlotLine
-from maskkit.reporting.report import (
-    PAGE,
-    PEOPLE,
-    PROGRAMS,
-    RUNS,
-    TERMINAL,
-    Column,
-    Item,
-    Note,
-    Report,
-    Row,
-    Section,
-    Table,
-    page_note,
-)
+from maskkit.reporting.report import Audience, Column, Item, Note, Report, Row, Section, Table, page_note
 from maskkit.scoring.run_comparison import Compared, RunScores, Versus
 
 MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
@@ -43,10 +29,10 @@ def comparison_report(result: Compared) -> Report:
         sections=sections,
         verdict=(
             *(Note(one.sentence, "verdict") for one in result.versus),
-            *(Note(note, on=TERMINAL) for note in _remark(result)),
+            *(Note(note, on="terminal") for note in _remark(result)),
         ),
         facts=facts,
-        header=RUNS,
+        header="runs",
     )
 
 
@@ -64,11 +50,11 @@ def _headline(result: Compared) -> Iterator[Item]:
             "difference",
             field="decisive",
             is_main=True,
-            on=PEOPLE,
+            on="people",
         ),
         Column("is_noise", "inside the noise", "flag"),
     )
-    on = (*PAGE, *PROGRAMS) if len(result.versus) > 1 else PROGRAMS
+    on: Audience = "not on a terminal" if len(result.versus) > 1 else "programs"
     yield Table.of(result.versus, columns, name="label", scope="verdict", at=("versus",), on=on)
     share = f"{100 * result.versus[0].confidence:.4g} %"
     if result.rows:
@@ -91,7 +77,7 @@ def _headline(result: Compared) -> Iterator[Item]:
             f"For {result.rows_without_person:,} photos the person is not known, and each counts as a person "
             "of its own."
         )
-    yield from (Note(note, "noise", on=PAGE) for note in result.notes)  # a terminal was told at once
+    yield from (Note(note, "noise", on="page") for note in result.notes)  # a terminal was told at once
 
 
 def _remark(result: Compared) -> Iterator[str]:

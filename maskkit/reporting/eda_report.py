@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from maskkit.describing.eda_results import DuplicatePairs, Eda, Pictures, Twins
-from maskkit.describing.groups import BETA, Combination, Distribution, Rare
+from maskkit.describing.eda_results import DuplicatePairs, Eda, Pictures
+from maskkit.describing.groups import BETA, Distribution, Rare
 from maskkit.describing.photo_properties import NEAR, QUANTILES, Ages, Histogram
 from maskkit.reporting.plots import BarChart
 from maskkit.reporting.report import (
-    FACTS,
-    PAGE,
-    PEOPLE,
     PRIVATE,
-    PROGRAMS,
-    TERMINAL,
+    Audience,
     Column,
     Item,
     Items,
     Note,
     Photo,
     PhotoSheet,
-    Place,
     Report,
     Row,
     Section,
     Table,
-)  # fmt: skip
+)
 from maskkit.reporting.writing import decimal
 
 MOST_SHOWN, MOST_ON_PAGE = 40, 400  # rows of a table; the JSON has all
@@ -73,32 +69,25 @@ def eda_report(
         data=found.to_json(),
         sections=sections,
         history=history,
-        header=FACTS,
+        header="facts",
     )
 
 
 def _headline(found: Eda) -> Iterator[Item]:
     columns = (
-        Column("photos", "photos", "count"),
-        Column("labelled", "labelled", "count"),
-        Column("people", "people", "count"),
+        *(Column(name, name, "count") for name in ("photos", "labelled", "people")),
         Column("photos_without_person", "photos without a person", "count", field="alone"),
     )
-    yield Note(found.name, on=TERMINAL)
+    yield Note(found.name, on="terminal")
     yield Table.of([found], columns, name="", scope="all", look="facts")
     if found.alone:
         yield Note("Where people are counted, a photo without a person counts as one")
     if found.per_person:
+        people = (Column("people", "people", "count", field="1", has_bar=True),)
         yield Table.of(
-            found.per_person,
-            (Column("people", "people", "count", field="1", has_bar=True),),
-            name="0",
-            title="photos per person",
-            head=Column("photos", "photos"),
-            scope="photos per person",
-            at=("per_person",),
-            most_shown=10,
-        )
+            found.per_person, people, name="0", title="photos per person", head=Column("photos", "photos"),
+            scope="photos per person", at=("per_person",), most_shown=10,
+        )  # fmt: skip
 
 
 def _classes(found: Eda) -> Iterator[Item]:
@@ -138,15 +127,15 @@ def _factors(found: Eda) -> Iterator[Items]:
     maps = []
     for place, table in enumerate(found.tables):
         is_trait = not found.traits or all(name in found.traits for name in table.name.split(" x "))
-        maps.append(_heat_map(table, on=PEOPLE if is_trait else PAGE))
+        maps.append(_heat_map(table, on="people" if is_trait else "page"))
         yield Table.of(
-            table.groups, GROUP_COLUMNS, scope=table.name, at=("tables", place, "groups"), on=PROGRAMS
+            table.groups, GROUP_COLUMNS, scope=table.name, at=("tables", place, "groups"), on="programs"
         )
     if maps:
         yield tuple(maps)
 
 
-def _heat_map(table: Distribution, *, on: tuple[Place, ...]) -> Table:
+def _heat_map(table: Distribution, *, on: Audience) -> Table:
     """Lay out people and photos, coloured by the people."""
     width = table.shape[-1]
     rows = [table.groups[start : start + width] for start in range(0, len(table.groups), width)]
@@ -164,23 +153,18 @@ def _heat_map(table: Distribution, *, on: tuple[Place, ...]) -> Table:
 
 def _ages(found: Eda, place: int) -> Iterator[Item]:
     one = found.ages[place]
-    bands = [*one.cuts, float("inf")]
     rows = tuple(
-        Row(name, (people, photos), group=_band(one, next(cut for cut in bands if edge < cut)))
+        Row(name, (people, photos), group=_band(one, edge))
         for name, edge, people, photos in zip(
             _ranges(one.people), one.people.edges, one.people.counts, one.photos.counts, strict=False
         )
     )
     columns = (Column("people", "people", "count", has_bar=True), Column("photos", "photos", "count"))
-    yield BarChart(
-        f"People by {one.name}; lines are the edges of its levels",
-        one.people.edges,
-        one.people.counts,
-        one.cuts,
-    )
+    title = f"People by {one.name}; lines are the edges of its levels"
+    yield BarChart(title, one.people.edges, one.people.counts, one.cuts)
     yield Table(
         columns, rows, f"people by {one.name}", head=Column("", one.name), scope=f"{one.name} histogram",
-        on=(*TERMINAL, *PROGRAMS),
+        on="not on a page",
     )  # fmt: skip
     for cut, (low, high) in zip(one.cuts, one.near, strict=True):
         yield Note(
@@ -189,16 +173,15 @@ def _ages(found: Eda, place: int) -> Iterator[Item]:
         )
 
 
-def _band(one: Ages, end: float) -> str:
-    """Name the level that ends at a cut."""
-    place = [*one.cuts, float("inf")].index(end)
+def _band(one: Ages, edge: float) -> str:
+    """Name the level that a number is in."""
     if not one.cuts:
         return ""
+    place = bisect(one.cuts, edge)
     if place == 0:
-        return f"below {end:g}"
-    return (
-        f"{one.cuts[place - 1]:g} and above" if end == float("inf") else f"{one.cuts[place - 1]:g} to {end:g}"
-    )
+        return f"below {one.cuts[0]:g}"
+    end = "and above" if place == len(one.cuts) else f"to {one.cuts[place]:g}"
+    return f"{one.cuts[place - 1]:g} {end}"
 
 
 def _ranges(histogram: Histogram) -> list[str]:
@@ -220,7 +203,7 @@ def _rare(rare: Rare | None) -> Iterator[Item]:
     columns = (Column("people", "people", "count", is_main=True), Column("", "photos", "count"))
     yield Table(
         columns,
-        tuple(Row(_combination(one), (one.people, one.photos)) for one in rare.found),
+        tuple(Row(", ".join(map(" ".join, one.levels)), (one.people, one.photos)) for one in rare.found),
         f"combinations that fewer than {rare.under} people have",
         head=Column("", "combination"),
         scope="rare",
@@ -230,10 +213,6 @@ def _rare(rare: Rare | None) -> Iterator[Item]:
     )
     if absent:
         yield Note(f"{absent:,} of them are of nobody; what contains such a one is not listed again")
-
-
-def _combination(one: Combination) -> str:
-    return ", ".join(f"{factor} {level}" for factor, level in one.levels)
 
 
 def _left_out(found: Eda) -> Iterator[Item]:
@@ -255,15 +234,14 @@ def _look(pictures: Pictures | None) -> Iterator[Items]:
         return
     look = pictures.look
     titles = {0.0: "least", 0.01: "1 %", 0.5: "median", 0.99: "99 %", 1.0: "most"}
-    quantiles = [
-        Column(f"quantile_{share:g}", title, "short", field=f"quantiles.{QUANTILES.index(share)}")
-        for share, title in titles.items()
-    ]
     columns = (
         Column("mean", "mean", "short", is_main=True),
         Column("std", "std", "short"),
-        *quantiles,
-        Column("", "spread", "spark", field="histogram.counts", on=TERMINAL),
+        *(
+            Column(f"quantile_{share:g}", title, "short", field=f"quantiles.{QUANTILES.index(share)}")
+            for share, title in titles.items()
+        ),
+        Column("", "spread", "spark", field="histogram.counts", on="terminal"),
     )
     at: tuple[str, ...] = ("pictures", "look")
     yield Table.of(
@@ -275,22 +253,19 @@ def _look(pictures: Pictures | None) -> Iterator[Items]:
             "JPEGs were decoded at half their size: sharpness is that of the half, and can only be "
             "compared with other halves"
         )
-    charts = (
-        BarChart(one.name, one.histogram.edges, one.histogram.counts)
-        for one in look.spreads
-        if not one.is_constant
-    )
-    yield tuple(charts)
+    varied = (one for one in look.spreads if not one.is_constant)
+    yield tuple(BarChart(one.name, one.histogram.edges, one.histogram.counts) for one in varied)
     yield Note(
         "The outermost bars also count the half per cent of the photos beyond each end. Brightness and "
         "contrast are the mean and the standard deviation of the luma, from 0 to 1; sharpness is the "
         "variance of its Laplacian",
-        on=PAGE,
+        on="page",
     )
     colours = (Column("mean", "mean"), Column("std", "std"))
-    yield Table.of([look], colours, name="", scope="colour", on=PROGRAMS)
+    yield Table.of([look], colours, name="", scope="colour", on="programs")
     yield Note("For maskkit train:")
-    yield Note(colour_option(look.mean, look.std), "code")
+    mean, std = (",".join(decimal(value, 4) for value in values) for values in (look.mean, look.std))
+    yield Note(f"--normalize {mean}/{std}", "code")
     yield (
         _most_frequent("size", look.sizes, (*at, "sizes")),
         _most_frequent("format", look.formats, (*at, "formats")),
@@ -307,19 +282,14 @@ def _most_frequent(what: str, counts: Sequence[tuple[str, int]], at: tuple[str |
 
 
 def _duplicates(pictures: Pictures | None) -> Iterator[Item]:
-    if pictures is None:
-        return
-    twins: Twins = pictures.twins
-    yield Note(f"{twins.photos:,} photos are in {twins.groups:,} groups that look alike")
-    yield from duplicates(twins.kinds, at=("pictures", "twins", "kinds"))
+    if pictures is not None:
+        twins = pictures.twins
+        yield Note(f"{twins.photos:,} photos are in {twins.groups:,} groups that look alike")
+        yield from duplicates(twins.kinds, at=("pictures", "twins", "kinds"))
 
 
 def duplicates(
-    kinds: Sequence[DuplicatePairs],
-    *,
-    scope: str = "duplicates",
-    suffix: str = "",
-    at: tuple[str | int, ...] = (),
+    kinds: Sequence[DuplicatePairs], *, scope: str = "duplicates", suffix: str = "", at: tuple[str, ...] = ()
 ) -> Iterator[Item]:
     """Show how many duplicates there are of each kind, and examples of the kinds that should not be.
 
@@ -334,26 +304,16 @@ def duplicates(
         Column(f"near{suffix}", "near", "count", field="near"),
         Column("", "for example", wraps=True),
     )
-    rows = tuple(
-        Row(
-            one.name,
-            (one.exact, one.near, "" if one.name == "all" and len(kinds) > 1 else _examples(one)),
-            name="" if suffix else None,
-        )
-        for one in kinds
-    )
-    yield Table(
-        columns, rows, "pairs of duplicates", head=Column("", "pairs", wraps=True), scope=scope, at=at,
-    )  # fmt: skip
+    rows = []
+    for one in kinds:
+        named = () if one.name == "all" and len(kinds) > 1 else one.named[:MOST_NAMED]
+        examples = "\n".join(f"{pair.one} {'=' if pair.is_exact else '~'} {pair.other}" for pair in named)
+        rows.append(Row(one.name, (one.exact, one.near, examples), name="" if suffix else None))
+    head = Column("", "pairs", wraps=True)
+    yield Table(columns, tuple(rows), "pairs of duplicates", head=head, scope=scope, at=at)
     yield Note(
         "= the same bytes, ~ nearly the same picture: at most 32 of 256 bits of a perceptual hash differ. "
         "Mirrored and strongly cropped copies are not found"
-    )
-
-
-def _examples(kind: DuplicatePairs) -> str:
-    return "\n".join(
-        f"{pair.one} {'=' if pair.is_exact else '~'} {pair.other}" for pair in kind.named[:MOST_NAMED]
     )
 
 
@@ -362,10 +322,3 @@ def _sheets(sheets: Mapping[str, Sequence[Photo]]) -> Iterator[Item]:
         yield PRIVATE
     for title, photos in sheets.items():
         yield PhotoSheet(title, tuple(photos))
-
-
-def colour_option(mean: Sequence[float], std: Sequence[float]) -> str:
-    """Write the colour of photos as an option of `train`."""
-    return "--normalize " + "/".join(
-        ",".join(decimal(value, 4) for value in values) for values in (mean, std)
-    )

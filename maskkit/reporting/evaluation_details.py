@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING
 
 from maskkit.reporting.comparison_report import disagreement, measure_title
 from maskkit.reporting.plots import Chart, Mark, PlotLine
-from maskkit.reporting.report import (
-    PAGE,
-    PEOPLE,
-    PRIVATE,
-    PROGRAMS,
-    TERMINAL,
-    Column,
-    Item,
-    Note,
-    Photo,
-    Row,
-    Table,
-    page_note,
-)
+from maskkit.reporting.report import PRIVATE, Column, Item, Note, Photo, Row, Table, page_note
 from maskkit.reporting.writing import decimal
 from maskkit.scoring.boundary import Boundary, Step
 from maskkit.scoring.calibration import Calibration
@@ -94,7 +81,7 @@ def beside_cuts(found: Sequence[Boundary]) -> Iterator[Item | tuple[Item, ...]]:
             yield _errors_chart(one, each), _errors_table(one, each, at)
         else:
             scope = f"boundary {one.factor} {one.cut:g}"
-            yield Table.of(one.steps, STEP_COLUMNS, name="label", scope=scope, at=at, on=PROGRAMS)
+            yield Table.of(one.steps, STEP_COLUMNS, name="label", scope=scope, at=at, on="programs")
 
 
 def _errors_table(whole: Boundary, each: Sequence[Boundary], at: tuple[str | int, ...]) -> Table:
@@ -184,14 +171,14 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
         yield PRIVATE
     columns = (
         Column("truth", "truth"),
-        Column("answer", "answer", on=PROGRAMS),
+        Column("answer", "answer", on="programs"),
         Column("", "taken for", is_main=True),
         Column("confidence", "sure", "decimal"),
         Column("truth_probability", "of the truth", "decimal"),
-        Column("loss", "loss", "decimal", on=PROGRAMS),
+        Column("loss", "loss", "decimal", on="programs"),
         Column("", "from the cut"),
-        Column("", "person", on=PAGE),
-        Column("", "fold", on=PAGE),
+        Column("", "person", on="page"),
+        Column("", "fold", on="page"),
     )
     rows = tuple(
         Row(
@@ -242,9 +229,9 @@ def verdict(found: Against | None) -> Iterator[Note]:
             f"right where the other is wrong: {only.second:,} photos against {only.first:,}; more photos "
             f"right of {only.people_second:,} people against {only.people_first:,}: read the test over "
             "people, as photos of one person are right or wrong together",
-            on=TERMINAL,
+            on="terminal",
         )
-    yield from (Note(note, on=TERMINAL) for note in found.notes)
+    yield from (Note(note, on="terminal") for note in found.notes)
 
 
 def comparison(found: Against | None) -> Iterator[Item]:
@@ -253,7 +240,7 @@ def comparison(found: Against | None) -> Iterator[Item]:
         return
     versus = found.versus
     first, label, scope = versus.first, versus.label, f"less {versus.first}"
-    yield Note(found.sentence, key="sentence", scope=scope, on=PROGRAMS)
+    yield Note(found.sentence, key="sentence", scope=scope, on="programs")
     title = f"difference, {interval_words(versus.confidence)}"
     columns = (
         Column("difference", title, "difference", 4, is_main=True),
@@ -305,14 +292,14 @@ def changed(found: Against | None) -> Iterator[Item]:
         tuple(Row(one.path, (one.truth, one.other, one.answer, how[one.is_right])) for one in some),
         f"{found.answers_changed:,} answers differ; one of the two is right on {right:,}",
         head=Column("photo", "photo"),
-        on=PEOPLE,
+        on="people",
     )
     yield Table(
         (Column("answer", "answer"),),
         tuple(Row(one.path, (one.answer,), measure=how[one.is_right]) for one in found.changed),
         scope="changed",
         at=("against", "changed"),
-        on=PROGRAMS,
+        on="programs",
     )
 
 

@@ -20,18 +20,7 @@ from maskkit.reporting.evaluation_details import (
     worst_mistakes,
 )
 from maskkit.reporting.plots import Chart
-from maskkit.reporting.report import (
-    PAGE,
-    PROGRAMS,
-    Column,
-    Item,
-    Note,
-    Report,
-    Row,
-    Section,
-    Table,
-    page_note,
-)
+from maskkit.reporting.report import Column, Item, Note, Report, Row, Section, Table, page_note
 from maskkit.reporting.writing import decimal
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.results import ClassScore, Matrix, Scores
@@ -193,7 +182,7 @@ def _factors(scores: Scores) -> Iterator[Item | tuple[Item, ...]]:
             scope=f"factor {factor.name}",
             title=factor.name,
             at=("factors", place, "levels"),
-            on=("terminal", "tsv", "page") if several else PROGRAMS,
+            on="everywhere" if several else "programs",
         )
         names = [level.name for level in factor.levels]
         yield (table, _heat_map(factor.confusion, names)) if several else table
@@ -216,7 +205,7 @@ def _confusion(scores: Scores) -> Iterator[Item]:
         Column("", "share of truth", "share", 0),
     )
     if rows := tuple(largest_mistakes(scores)):
-        yield Table(columns, rows, "Largest mistakes", head=Column("truth", "truth"), on=PAGE)
+        yield Table(columns, rows, "Largest mistakes", head=Column("truth", "truth"), on="page")
 
 
 def _heat_map(confusion: Matrix, names: Sequence[str]) -> Table:
@@ -227,7 +216,7 @@ def _heat_map(confusion: Matrix, names: Sequence[str]) -> Table:
         rows,
         head=Column("", "truth \N{DOWNWARDS ARROW} answer \N{RIGHTWARDS ARROW}"),
         look="heat",
-        on=PAGE,
+        on="page",
     )
 
 

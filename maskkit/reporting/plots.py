@@ -109,7 +109,7 @@ class Bars:
 
     bars: tuple[Bar, ...]
     x_ticks: tuple[Tick, ...]
-    rules: tuple[Tick, ...]
+    rules: tuple[float, ...]
     width: int = 360
     height: int = 150
     base: int = 126
@@ -134,7 +134,7 @@ def draw_bars(chart: BarChart) -> Bars:
     return Bars(
         tuple(laid),
         tuple(Tick(across(mark), f"{mark:g}") for mark in marks),
-        tuple(Tick(across(rule), f"{rule:g}") for rule in chart.rules if low < rule < high),
+        tuple(across(rule) for rule in chart.rules if low < rule < high),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from maskkit.reporting.plots import Chart, Mark, PlotLine
-from maskkit.reporting.report import PAGE, PROGRAMS, TERMINAL, WIDE, Column, Note, Report, Row, Section, Table
+from maskkit.reporting.report import Column, Note, Report, Row, Section, Table
 
 if TYPE_CHECKING:
     from maskkit.training.range_test import Curve
@@ -30,13 +30,13 @@ def rates_report(
         history: The commands that made it, one per line; empty if unknown.
     """
     columns = tuple(Column(name, name) for name in ("rate", "loss", "smoothed"))
-    every = Table.of(data["curve"], columns, name="", head=Column("", ""), at=("curve",), on=PROGRAMS)
+    every = Table.of(data["curve"], columns, name="", head=Column("", ""), at=("curve",), on="programs")
     chart = (
         _chart(curve),
         Note(
             "The loss of each batch before its step, the rate rising by the same factor at every step, and "
             "its moving average. A line that leaves the frame at the top goes on above it",
-            on=PAGE,
+            on="page",
         ),
     )
     return Report(
@@ -56,7 +56,7 @@ def rates_report(
         scores=(("suggested", curve.suggestion, Column("", "", "plain")),),
         facts=facts,
         history=history,
-        header=WIDE,
+        header="wide",
     )
 
 
@@ -95,7 +95,7 @@ def _some(curve: Curve) -> Table:
     columns = (
         Column("", "loss", "short"), Column("", "smoothed", "short"), Column("", "", "bar"), Column("", ""),
     )  # fmt: skip
-    return Table(columns, rows, "training loss at a rising rate", head=Column("", "rate"), on=TERMINAL)
+    return Table(columns, rows, "training loss at a rising rate", head=Column("", "rate"), on="terminal")
 
 
 def _lowest(curve: Curve) -> int:

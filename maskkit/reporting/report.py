@@ -9,7 +9,7 @@ terminal, as TSV and as JSON, and `html.py` as a page. To write a builder:
   nothing to say (blank, and no row of TSV).
 - A row of the long TSV is one cell: scope, name and measure are the table's scope, the row's name and the
   column's key, unless row or column say otherwise. A column without a key is for people alone.
-- `on` says where a note, a table or a column is shown: EVERYWHERE, PEOPLE, PAGE, TERMINAL or PROGRAMS.
+- `on` says where a note, a table or a column is shown, an `Audience`.
 - `Report.data` is the JSON; `Table.at` is where the records of a table are in it, and `Column.field` where
   their cells are, so that a test can hold them against each other.
 """
@@ -25,16 +25,21 @@ from maskkit.reporting.plots import BarChart, Chart
 from maskkit.scoring.results import Estimate, FoldSpread
 
 Place = Literal["terminal", "tsv", "page"]
-EVERYWHERE: tuple[Place, ...] = ("terminal", "tsv", "page")
-PEOPLE: tuple[Place, ...] = ("terminal", "page")
-TERMINAL: tuple[Place, ...] = ("terminal",)
-PAGE: tuple[Place, ...] = ("page",)
-PROGRAMS: tuple[Place, ...] = ("tsv",)
-
-LONG = ("scope", "name", "measure", "value", "low", "high")
-FACTS = ("scope", "name", "measure", "value")
-RUNS = ("run", "scope", "measure", "value", "low", "high")
-WIDE: tuple[str, ...] = ()  # each table for programs as it is, its columns' keys above
+Audience = Literal[
+    "everywhere", "people", "terminal", "page", "programs", "not on a page", "not on a terminal"
+]
+PLACES: dict[Audience, tuple[Place, ...]] = {
+    "everywhere": ("terminal", "tsv", "page"),
+    "people": ("terminal", "page"),
+    "terminal": ("terminal",),
+    "page": ("page",),
+    "programs": ("tsv",),
+    "not on a page": ("terminal", "tsv"),
+    "not on a terminal": ("tsv", "page"),
+}
+# Of the TSV: long has a row per cell, facts the same without intervals, and runs begins with the run; wide
+# has each table for programs as it is, its columns' keys above.
+Header = Literal["long", "facts", "runs", "wide"]
 
 Kind = Literal[
     "text",  # str
@@ -76,7 +81,7 @@ class Column:
     has_bar: bool = False  # of a share, a score, or a count's part of the largest; on a terminal if it fits
     is_main: bool = False  # what a reader looks for
     wraps: bool = False
-    on: tuple[Place, ...] = EVERYWHERE
+    on: Audience = "everywhere"
 
     @property
     def places(self) -> int:
@@ -132,16 +137,16 @@ class Note:
     key: str = ""  # the measure in TSV; empty if the note is for people alone
     scope: str = ""  # in TSV, if it is not the table's
     name: str = ""
-    on: tuple[Place, ...] = PEOPLE
+    on: Audience = "people"
 
 
 def page_note(text: str, *, lead: str = "") -> Note:
     """Return a note that a page alone has room for."""
-    return Note(text, lead=lead, on=PAGE)
+    return Note(text, lead=lead, on="page")
 
 
 PRIVATE = Note(
-    "Real people may be on these photos: do not publish this page unless they agree", "noise", on=PAGE
+    "Real people may be on these photos: do not publish this page unless they agree", "noise", on="page"
 )
 
 
@@ -161,7 +166,7 @@ class Table:
     most_on_page: int = 0
     rest: str = "in the JSON output"  # where the others are
     at: tuple[str | int, ...] = ()  # where its records are in the JSON, one per row, if they are in one place
-    on: tuple[Place, ...] = EVERYWHERE
+    on: Audience = "everywhere"
 
     @classmethod
     def of(
@@ -203,7 +208,8 @@ class Table:
         return [
             (at, column)
             for at, column in enumerate(self.columns)
-            if place in column.on and (place == "tsv" or any(row.cells[at] != "" for row in self.rows))
+            if place in PLACES[column.on]
+            and (place == "tsv" or any(row.cells[at] != "" for row in self.rows))
         ]
 
     def bar(self, row: Row, at: int) -> float:
@@ -267,14 +273,14 @@ class Report:
     scores: tuple[tuple[str, Value, Column], ...] = ()  # large in a page, the first the largest
     facts: Mapping[str, str] = field(default_factory=dict)  # in the head of a page, such as names of files
     history: str = ""  # the commands that made it, one per line, if they are known
-    header: tuple[str, ...] = LONG  # of the TSV: LONG, FACTS, RUNS or WIDE
+    header: Header = "long"
 
 
 def is_on(item: Item, place: Place) -> bool:
     """Whether something is shown there: a note in TSV if it has a key, figures in a page alone."""
     if isinstance(item, Note) and place == "tsv":
         return bool(item.key)
-    return place in (item.on if isinstance(item, Note | Table) else PAGE)
+    return place in PLACES[item.on if isinstance(item, Note | Table) else "page"]
 
 
 def attribute(record: object, path: str) -> Any:

@@ -8,20 +8,7 @@ from maskkit.describing.set_comparison import Comparison
 from maskkit.describing.two_sample import LEAST, TwoSample
 from maskkit.errors import examples
 from maskkit.reporting.eda_report import MOST_ON_PAGE, MOST_SHOWN, duplicates
-from maskkit.reporting.report import (
-    FACTS,
-    PAGE,
-    PEOPLE,
-    PROGRAMS,
-    TERMINAL,
-    Column,
-    Item,
-    Note,
-    Report,
-    Row,
-    Section,
-    Table,
-)
+from maskkit.reporting.report import Column, Item, Note, Report, Row, Section, Table
 from maskkit.reporting.writing import decimal, percent
 from maskkit.scoring.results import Estimate
 
@@ -45,7 +32,7 @@ def shift_report(found: Comparison) -> Report:
         sections=sections,
         verdict=(Note(verdict(found), "verdict"),),
         scores=(("AUC", Estimate(test.auc, test.low, test.high), auc),) if test else (),
-        header=FACTS,
+        header="facts",
     )
 
 
@@ -86,9 +73,9 @@ def _headline(found: Comparison) -> Iterator[Item]:
             "A classifier looked at light, colour, sharpness and compression and guessed the set of each of "
             f"{test.photos:,} photos, after learning from others: of a photo of each set, it puts "
             f"{percent(test.auc)} in the right order, where 50% is guessing",
-            on=PAGE,
+            on="page",
         )
-        yield Note(_method(test), on=PAGE)
+        yield Note(_method(test), on="page")
     yield Table(columns, rows, head=Column("", "set"), scope="photos")
 
 
@@ -127,7 +114,7 @@ def _properties(found: Comparison) -> Iterator[Item]:
         Column("second", "second", "short"),
         Column("standardised", "d", "signed", digits=2, is_main=True),
         Column("auc", "AUC", "decimal"),
-        Column("", "from 0.5", "bar", on=PEOPLE),
+        Column("", "from 0.5", "bar", on="people"),
     )
     rows = tuple(
         Row(one.name, (one.first, one.second, one.standardised, one.auc, abs(2 * one.auc - 1)))
@@ -159,10 +146,8 @@ def _properties(found: Comparison) -> Iterator[Item]:
 
 
 def _shared(found: Comparison) -> Iterator[Item]:
-    people = Table(
-        (Column("people", "people", "count"),), (Row("", (len(found.people),)),), scope="in both", on=PROGRAMS
-    )
-    yield people
+    people = (Column("people", "people", "count"),)
+    yield Table(people, (Row("", (len(found.people),)),), scope="in both", on="programs")
     if found.people:
         more = len(found.people) - MOST_PEOPLE
         yield Note(
@@ -178,8 +163,8 @@ def _losses(test: TwoSample | None) -> Iterator[Item]:
     """Show the test, and what each feature is worth to the classifier."""
     if test is None:
         return
-    people = Column("", "AUC", "score", on=TERMINAL)
-    exact = [Column(name, name, "decimal", on=PROGRAMS) for name in ("auc", "low", "high")]
+    people = Column("", "AUC", "score", on="terminal")
+    exact = [Column(name, name, "decimal", on="programs") for name in ("auc", "low", "high")]
     chance = Column("p", "p", "chance")
     counts = (Column("photos", "photos", "count"), Column("groups", "groups (people, near-copies)", "count"))
     auc = Estimate(test.auc, test.low, test.high)
@@ -188,11 +173,11 @@ def _losses(test: TwoSample | None) -> Iterator[Item]:
         (Row("", (auc, test.auc, test.low, test.high, test.p, test.photos, test.groups)),),
         look="facts",
         scope="two-sample test",
-        notes=(Note(_chance(test), on=TERMINAL),) if test.same else (),
+        notes=(Note(_chance(test), on="terminal"),) if test.same else (),
     )
     columns = (
         Column("auc_lost_without", "AUC lost without it", "decimal", field="1", is_main=True),
-        Column("", "", "bar", on=PEOPLE),
+        Column("", "", "bar", on="people"),
     )
     rows = tuple(Row(name, (loss, max(0.0, 2 * loss))) for name, loss in test.losses)
     yield Table(
@@ -202,5 +187,5 @@ def _losses(test: TwoSample | None) -> Iterator[Item]:
     yield Note(
         "Features that say the same cover for each other here; the table of properties looks at each by "
         "itself",
-        on=PAGE,
+        on="page",
     )

@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from maskkit.reporting.report import (
-    LONG,
-    PROGRAMS,
-    TERMINAL,
-    WIDE,
-    Column,
-    Note,
-    Report,
-    Row,
-    Section,
-    Table,
-    Value,
-    attribute,
-)
+from maskkit.reporting.report import Column, Header, Note, Report, Row, Section, Table, Value, attribute
 from maskkit.reporting.writing import decimal
 
 if TYPE_CHECKING:
@@ -42,7 +29,7 @@ def _folds(quality: Mapping[str, Any]) -> Table:
         (*rows, Row("all", _fold_cells(quality), is_foot=True)),
         "people/photos held out per class and fold",
         head=Column("", "class"),
-        on=TERMINAL,
+        on="terminal",
     )
 
 
@@ -66,7 +53,7 @@ def faces_report(tallies: Sequence[object], milliseconds: float) -> Report:
         Column("misplaced", "misplaced", "count"),
     )
     table = Table.of(
-        tallies, columns, name="title", title="photos with a face", head=Column("", "level"), on=TERMINAL
+        tallies, columns, name="title", title="photos with a face", head=Column("", "level"), on="terminal"
     )
     return _report(table, verdict=f"{milliseconds:.1f} ms per photo")
 
@@ -87,7 +74,7 @@ def pseudo_report(tallies: Sequence[object], folds: Sequence[int] | None) -> Rep
         Column("weight", "weight", "decimal", digits=1),
     )
     title = "photos with pseudo labels, by class"
-    table = Table.of(tallies, columns, title=title, head=Column("", "class"), on=TERMINAL)
+    table = Table.of(tallies, columns, title=title, head=Column("", "class"), on="terminal")
     chosen, photos = (sum(attribute(one, name) for one in tallies) for name in ("chosen", "photos"))
     whose = "any fold" if folds is None else f"fold {', '.join(map(str, folds))} alone"
     if folds == (-1,):
@@ -116,10 +103,10 @@ def artifact_report(facts: Mapping[str, Any]) -> Report:
     plain = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
     nested = {name: value for name, value in facts.items() if name not in plain and name != HELD_OUT}
     tables = [
-        Table((Column("value", "value"),), every, head=Column("fact", "fact"), on=PROGRAMS),
-        Table((Column("", ""),), _rows(plain), look="facts", on=TERMINAL),
+        Table((Column("value", "value"),), every, head=Column("fact", "fact"), on="programs"),
+        Table((Column("", ""),), _rows(plain), look="facts", on="terminal"),
         *(
-            Table((Column("", ""),), _rows(one), head=Column("", name), on=TERMINAL)
+            Table((Column("", ""),), _rows(one), head=Column("", name), on="terminal")
             for name, one in nested.items()
         ),
     ]
@@ -168,10 +155,10 @@ def predictions_report(
         rows.append(Row(path, cells))
     more = len(predictions) - MOST_PHOTOS
     notes = (Note(f"... and {more:,} more: {rest}"),) if more > 0 else ()
-    return _report(Table(tuple(columns), tuple(rows), head=Column("", "file"), notes=notes, on=TERMINAL))
+    return _report(Table(tuple(columns), tuple(rows), head=Column("", "file"), notes=notes, on="terminal"))
 
 
 def _report(*tables: Table, data: Any = None, verdict: str = "") -> Report:
     notes = (Note(verdict),) if verdict else ()
-    header = LONG if data is None else WIDE
+    header: Header = "long" if data is None else "wide"
     return Report("", data, (Section("", tables),), verdict=notes, header=header)

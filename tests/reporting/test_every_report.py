@@ -25,7 +25,7 @@ from maskkit.reporting.eda_report import eda_report
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page
 from maskkit.reporting.pictured import Pictured
-from maskkit.reporting.report import WIDE, Column, Note, Place, Report, Row, Table, Value, attribute
+from maskkit.reporting.report import Column, Note, Place, Report, Row, Table, Value, attribute
 from maskkit.reporting.shift_report import shift_report
 from maskkit.reporting.stage_reports import artifact_report, folds_report
 from maskkit.reporting.writing import written
@@ -151,7 +151,7 @@ def _titles(table: Table) -> list[str]:
 def test_tsv_has_every_cell_and_nothing_else(report: Report) -> None:
     header, rows = tsv(report)
     left = [dict(zip(header, row, strict=True)) for row in rows]
-    if report.header == WIDE:
+    if report.header == "wide":
         values = [list(one.values()) for one in left]
         for table in tables_of(report, "tsv"):
             for row in table.rows:
@@ -243,9 +243,10 @@ def _same(data: Any, value: Value) -> bool:
 
 def test_what_every_reader_has_to_know_is_in_all_four() -> None:
     report = REPORTS["evaluate adjusted"]()
+    header, rows = tsv(report)
     assert [note.text.partition(":")[0] for note in report.warnings] == ["consensus", "decision"]
     for note in report.warnings:
         assert note.text in plain(terminal_of(report))
-        assert note.text in [row[report.header.index("value")] for row in tsv(report)[1]]
+        assert note.text in [row[header.index("value")] for row in rows]
         assert note.text in _leaves(report.data)
         assert note.text in Page(page(report)).text

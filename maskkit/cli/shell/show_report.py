@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.streams import OutputTarget, print_json, print_tsv, stdout_is_terminal
 from maskkit.cli.shell.terminal import escape
-from maskkit.reporting.report import WIDE, Column, Note, Report, Row, Section, Table
+from maskkit.reporting.report import Column, Note, Report, Row, Section, Table, is_on
 from maskkit.reporting.writing import widths, written
 from maskkit.scoring.results import Estimate, FoldSpread
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 BAR = 10  # characters
 WIDTH = 80  # columns of a terminal that bars are left out for
+LONG_HEADERS = {
+    "long": ("scope", "name", "measure", "value", "low", "high"),
+    "facts": ("scope", "name", "measure", "value"),
+    "runs": ("run", "scope", "measure", "value", "low", "high"),
+}
 TAGS = {"high": "red", "medium": "yellow"}
 
 Fact = dict[str, object]
@@ -86,7 +91,7 @@ def renderables(report: Report, *, brief: bool = False) -> Iterator[RichTable | 
     for section in report.sections:
         if section.is_brief or not brief:
             yield from _section(section)
-    if verdict := [_line(note) for note in report.verdict if "terminal" in note.on]:
+    if verdict := [_line(note) for note in report.verdict if is_on(note, "terminal")]:
         yield "\n".join(verdict)
 
 
@@ -112,7 +117,7 @@ def _facts(table: Table) -> Iterator[str]:
             if row.cells[at] not in ("", None)
         )
         yield f"{row.title + ': ' if row.title else ''}{', '.join(facts)}"
-    yield from (_line(note) for note in table.notes if "terminal" in note.on)
+    yield from (_line(note) for note in table.notes if is_on(note, "terminal"))
 
 
 def _table(table: Table, title: str) -> RichTable:
@@ -130,7 +135,7 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
     from rich.table import Table as RichTable
 
     columns = table.columns_on("terminal")
-    lines = [table.more("terminal"), *(_line(note) for note in table.notes if "terminal" in note.on)]
+    lines = [table.more("terminal"), *(_line(note) for note in table.notes if is_on(note, "terminal"))]
     if any(row.is_marked for row in table.rows):
         lines.append(f"* {table.mark[1]}")
     laid = RichTable(
@@ -181,9 +186,9 @@ def bar(share: float) -> str:
 
 def tsv(report: Report) -> tuple[tuple[str, ...], list[list[object]]]:
     """Return the header and the rows: of a wide report its tables', else one row per cell."""
-    if report.header != WIDE:
-        rows = [[fact.get(name) for name in report.header] for fact in long_rows(report)]
-        return report.header, rows
+    if report.header in LONG_HEADERS:
+        names = LONG_HEADERS[report.header]
+        return names, [[fact.get(name) for name in names] for fact in long_rows(report)]
     tables = [item for section in report.sections for item in section.on("tsv") if isinstance(item, Table)]
     columns = [column for _, column in tables[0].columns_on("tsv") if column.key]
     header = (*([tables[0].head.key] if tables[0].head.key else []), *(column.key for column in columns))
