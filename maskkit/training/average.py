@@ -12,11 +12,9 @@ from maskkit.options.choices import Choice
 
 
 class NoAverage:
-    """No average: the model itself is scored and saved. Averages override what they need.
+    """No average: the model itself, where it is trained, is scored and saved. Averages override methods."""
 
-    Args:
-        followed: The model, where it will be trained.
-    """
+    _average: AveragedModel | None = None  # that torch keeps
 
     def __init__(self, followed: nn.Module) -> None:
         self.followed = followed
@@ -30,45 +28,31 @@ class NoAverage:
         """Take note of a step of the optimizer."""
 
     def after_epoch(self, number: int, epochs: int, images: Iterable[Tensor]) -> None:
-        """Take note of the end of an epoch, before it is scored.
+        """Take note of the end of an epoch, counted from 1, before it is scored.
 
-        Args:
-            number: Number of the epoch, from 1.
-            epochs: Epochs of the whole run.
-            images: The training photos once more, (N, 3, H, W) each, on the model's device. They are iterated
-                over only where batch norm needs them; under autocast, call all of this under autocast.
+        `images` are the training photos once more, (N, 3, H, W) each, on the model's device. They are
+        iterated over only where batch norm needs them; under autocast, call all of this under autocast.
         """
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that changes, but for the model itself."""
-        return {}
+        return {} if self._average is None else self._average.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
+        if self._average is not None:
+            self._average.load_state_dict(state)
 
 
-class _Average(NoAverage):
-    """An average that torch keeps."""
-
-    _average: AveragedModel
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._average.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._average.load_state_dict(state)
-
-
-class Ema(_Average):
+class Ema(NoAverage):
     """An exponential moving average: a copy of a model that follows it, a little after each step.
 
-    Batch-norm statistics are averaged along with the weights: averaged weights behind the last
-    step's statistics would be a network that never existed.
-
-    Args:
-        followed: The model, where it will be trained; the copy starts from its weights.
-        decay: Share of the average that stays at each step, once it is warm.
+    `decay` is the share of it that stays at each step, once it is warm. Batch-norm statistics are averaged
+    along with the weights: averaged weights behind the last step's statistics would be a network that never
+    existed.
     """
+
+    _average: AveragedModel
 
     def __init__(self, followed: nn.Module, *, decay: float) -> None:
         super().__init__(followed)
@@ -95,18 +79,16 @@ class Ema(_Average):
                 copy.copy_(original)
 
 
-class Swa(_Average):
+class Swa(NoAverage):
     """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
 
     Izmailov et al. 2018, algorithm 1 with a cycle of one epoch, https://arxiv.org/abs/1803.05407. Until it
     begins, the model itself is scored. From then on, each epoch ends with a pass over the training photos,
-    which measures the statistics of batch norm for the averaged weights.
-
-    Args:
-        followed: The model, where it will be trained.
-        start: Share of the epochs after which the first weights are taken; 0.75 of 4 epochs is from the end
-            of the third on.
+    which measures the statistics of batch norm for the averaged weights. `start` is the share of the epochs
+    after which the first weights are taken; 0.75 of 4 epochs is from the end of the third on.
     """
+
+    _average: AveragedModel
 
     def __init__(self, followed: nn.Module, *, start: float) -> None:
         super().__init__(followed)
@@ -135,13 +117,10 @@ def warm_decay(decay: float, updates: int) -> float:
 
 
 def measure_batch_norm(model: nn.Module, images: Iterable[Tensor]) -> None:
-    """Set the statistics of batch norm to the mean of those of some batches; without batch norm, do nothing.
+    """Set the statistics of batch norm to the mean of those of batches, (N, 3, H, W); without it, do nothing.
 
-    What is measured is the network that will be scored: without dropout, and no random number is drawn.
-
-    Args:
-        model: It is left in evaluation mode.
-        images: Images of each batch, (N, 3, H, W).
+    What is measured is the network that will be scored: without dropout, and no random number is drawn. The
+    model is left in evaluation mode.
     """
     update_bn(images, _OnlyNormsTrain(model).eval())
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,27 +27,11 @@ CONSISTENCY = "consistency"  # its name among the parts of the loss
 Outputs = Tensor | Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
-class _Term:
-    """One loss of the sum: the function with its settings, the smoothing of its targets, and its weight."""
-
-    name: str
-    loss: Callable[..., Tensor]
-    smoothing: float
-    weight: float
-
-
 class Criterion:
-    """The losses of a batch, by the head that they come from.
+    """The losses of a batch, by the head that they come from: the sum of some of LOSSES.
 
-    All it knows of the classes is counted in the rows trained on.
-
-    Args:
-        counts: Photos per class among the rows trained on, (C,).
-        space: The classes.
-        losses: Of LOSSES, with their settings.
-        weighing: Of the classes, by a scheme of `class_weights`.
-        device: Where the model is.
+    All it knows of the classes is `counts`, photos per class among the rows trained on, (C,); `weighing` is a
+    scheme of `class_weights`.
     """
 
     def __init__(
@@ -60,7 +44,7 @@ class Criterion:
     ) -> None:
         self.start = float(weighing.settings.get("start", 0.0))
         beta = {"beta": weighing.number("beta")} if "beta" in weighing.settings else {}
-        self.terms = [_term(choice) for choice in losses]
+        self.losses = losses
         # By factor; None is the joint class.
         each: dict[int | None, NDArray[np.int64]] = {None: counts}
         each |= {index: factor_counts(counts, space, index) for index in range(len(space.factors))}
@@ -76,13 +60,10 @@ class Criterion:
     ) -> dict[str, Tensor]:
         """Return the loss of each example, (N,), for each part of the head, in its share of the whole.
 
-        Args:
-            heads: Of the model; None for timm's own classifier.
-            outputs: What it made of N examples while training.
-            target: What they are trained towards.
-            weight: Of each example, (N,); only losses of a whole batch need it, the mean is the caller's.
-            progress: Share of the epochs that are done, 0 to below 1: class weights may begin late
-                (deferred re-weighting, Cao et al. 2019, algorithm 1, https://arxiv.org/abs/1906.07413).
+        `outputs` are what the model, with `heads` or timm's own classifier (None), made of N examples while
+        training. Their weights, (N,), are needed by losses of a whole batch only, the mean is the caller's.
+        `progress` is the share of the epochs that are done, 0 to below 1: class weights may begin late
+        (deferred re-weighting, Cao et al. 2019, algorithm 1, https://arxiv.org/abs/1906.07413).
         """
         by_class = self.weights if progress >= self.start else self.even
         return part_losses(heads, outputs, target, partial(self._classify, by_class, weight))
@@ -98,18 +79,16 @@ class Criterion:
     ) -> Tensor:
         """Return the sum of losses, (N,), of logits (N, K) towards probabilities (N, K)."""
         total = torch.zeros((), device=logits.device)
-        for term in self.terms:
-            more: dict[str, object] = {}
-            if term.name in COUNTING:
-                more["counts"] = self.counts[factor]
-            if term.name in SCALED:
-                more["scale"] = scale
-            if term.name in BATCHWISE:
-                more["example_weight"] = weight
-            losses = term.loss(
-                logits, smoothed(target, smoothing=term.smoothing), weight=by_class[factor], **more
-            )
-            total = total + term.weight * losses
+        for choice in self.losses:
+            given: dict[str, Any] = {**choice.settings, "weight": by_class[factor]}
+            towards = smoothed(target, smoothing=float(given.pop("smoothing", 0.0)))
+            if choice.name in COUNTING:
+                given["counts"] = self.counts[factor]
+            if choice.name in SCALED:
+                given["scale"] = scale
+            if choice.name in BATCHWISE:
+                given["example_weight"] = weight
+            total = total + choice.number("weight") * LOSSES[choice.name](logits, towards, **given)
         return total
 
 
@@ -125,11 +104,8 @@ class NoConsistency:
     def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:  # noqa: ARG002
         """Return what is added to the sum of the labelled photos' weighted losses, by name.
 
-        Args:
-            heads: Of the model; None for timm's own classifier.
-            outputs: What it made of M weak and then M strong views while training; of a part of the batch,
-                if it is computed in parts.
-            whole: The batch.
+        `outputs` are what the model made of M weak and then M strong views while training: of a part of the
+        whole batch, if it is computed in parts.
         """
         return {}
 
@@ -143,10 +119,8 @@ class TwoViewConsistency(NoConsistency):
 
     It is the mean over all unlabelled photos of the batch, whether their answer counts or not (equation 1 of
     UDA, equation 4 of FixMatch). What the model predicts is the same as in evaluation, of all its heads
-    together and without margins, but with batch norm and dropout as they are in training.
-
-    Args:
-        choice: Of CONSISTENCIES, with its settings.
+    together and without margins, but with batch norm and dropout as they are in training. It is chosen of
+    CONSISTENCIES.
     """
 
     def __init__(self, choice: Choice) -> None:
@@ -176,12 +150,8 @@ class Annealed:
 
     The signal annealing of UDA: the loss of a photo whose class has a higher probability than the threshold
     is 0, and the mean is that of the others; of none, it is 0. If a batch is computed in parts, each has its
-    own mean, which counts by the part's share of the batch, as with losses of a whole batch.
-
-    Args:
-        criterion: Of labelled photos.
-        schedule: How the threshold rises; one of ANNEALINGS.
-        progress: Returns the share of the training's steps that are made.
+    own mean, which counts by the part's share of the batch, as with losses of a whole batch. `schedule` is
+    how the threshold rises, and `progress` returns the share of the training's steps that are made.
     """
 
     def __init__(self, criterion: Criterion, schedule: str, progress: Callable[[], float]) -> None:
@@ -209,9 +179,3 @@ def annealing_of(choice: Choice, criterion: Criterion, progress: Callable[[], fl
     """Return the criterion of labelled photos, annealed if that was chosen."""
     schedule = str(choice.settings.get("annealing", "none"))
     return criterion if schedule == "none" else Annealed(criterion, schedule, progress)
-
-
-def _term(choice: Choice) -> _Term:
-    own = {key: value for key, value in choice.settings.items() if key not in ("smoothing", "weight")}
-    smoothing = float(choice.settings.get("smoothing", 0.0))
-    return _Term(choice.name, partial(LOSSES[choice.name], **own), smoothing, choice.number("weight"))

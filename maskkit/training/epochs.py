@@ -17,33 +17,19 @@ from maskkit.scoring.metrics import accuracy, confusion, factor_confusion, macro
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of one fold.
+    """One epoch of one fold."""
 
-    Args:
-        epoch: Counted from 1.
-        train_loss: Mean of the training criterion over the epoch's (augmented) training photos.
-        held_out_loss: Mean cross entropy against the truth over all held-out photos, no smoothing.
-        scores: Exact `macro_f1` and `accuracy` over all held-out photos, and `<factor>_accuracy` and
-            `<factor>_macro_f1` for each factor.
-        learning_rate: The backbone's, at the end of the epoch.
-        images_per_second: Training photos only.
-        seconds: Training and scoring.
-        is_best: Whether its macro-F1 is the highest so far.
-        parts: What the training loss is the sum of, by name, where it has several.
-        confident_share: Share of the unlabelled photos whose weak view was answered surely enough to be
-            learnt from; None if there were none.
-    """
-
-    epoch: int
-    train_loss: float
-    held_out_loss: float
+    epoch: int  # counted from 1
+    train_loss: float  # mean of the criterion over the epoch's (augmented) training photos
+    held_out_loss: float  # mean cross entropy against the truth over all held-out photos, no smoothing
+    # Exact `macro_f1` and `accuracy` over all held-out photos, and `<factor>_accuracy`, `<factor>_macro_f1`.
     scores: Mapping[str, float]
-    learning_rate: float
-    images_per_second: float
-    seconds: float
-    is_best: bool
-    parts: Mapping[str, float] = field(default_factory=dict)
-    confident_share: float | None = None
+    learning_rate: float  # the backbone's, at the end of the epoch
+    images_per_second: float  # of training photos only
+    seconds: float  # of training and scoring
+    is_best: bool  # whether its macro-F1 is the highest so far
+    parts: Mapping[str, float] = field(default_factory=dict)  # of the training loss, where it has several
+    confident_share: float | None = None  # of unlabelled photos, sure enough to learn from; None without any
 
     def to_row(self) -> dict[str, Any]:
         """Return a flat row for the history file."""
@@ -65,13 +51,7 @@ class Epoch:
 def held_out_scores(
     label: NDArray[np.int64], probs: NDArray[np.float32], space: LabelSpace
 ) -> tuple[float, dict[str, float]]:
-    """Return the mean cross entropy and the exact scores over a whole held-out fold.
-
-    Args:
-        label: Truth, (rows,).
-        probs: Class probabilities, (rows, classes).
-        space: For the scores per factor.
-    """
+    """Return the mean cross entropy and the exact scores of a whole fold's probabilities, (rows, classes)."""
     chosen = probs[np.arange(len(label)), label].astype(np.float64)
     loss = float(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean())
     joint = confusion(label, probs.argmax(1), classes=len(space))

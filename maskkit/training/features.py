@@ -35,15 +35,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Features:
-    """Features in place of photos.
+    """Features in place of photos."""
 
-    Args:
-        kept: A record per photo, float32 (views, features) each; view 0 is the photo as it is.
-        made: Made-up features behind them, (M, features), the same in every view; None for none.
-    """
-
-    kept: Records
-    made: Floats | None = None
+    kept: Records  # one per photo, float32 (views, features) each; view 0 is the photo as it is
+    made: Floats | None = None  # made-up features behind them, (M, features), the same in every view
 
     def __len__(self) -> int:
         return len(self.kept) + (0 if self.made is None else len(self.made))
@@ -85,21 +80,13 @@ class DrawnView:
 
 @dataclass(frozen=True)
 class FeatureMaker:
-    """Shows photos to a frozen backbone.
+    """Shows photos to a frozen backbone."""
 
-    Args:
-        backbone: With the head that was cut off.
-        name: The model's, in timm.
-        weights: Digest of the backbone's.
-        device: Where it is.
-        augment: How photos are varied for all views but the first.
-    """
-
-    backbone: Backbone
-    name: str
-    weights: str
+    backbone: Backbone  # with the head that was cut off
+    name: str  # of the model, in timm
+    weights: str  # digest of the backbone's
     device: torch.device
-    augment: str
+    augment: str  # how photos are varied for all views but the first
 
     @classmethod
     def of(
@@ -121,9 +108,10 @@ class FeatureMaker:
 
     def features_of(self, photos: Photos) -> Features:
         """Compute each photo's features, or find them in the photos' cache."""
-        keys, shape = photos.keys(), (self.views, self.backbone.width)
+        keys = photos.keys()
         make = partial(self._make, photos, keys)
         if photos.cache is not None:
+            shape = (self.views, self.backbone.width)
             store = Store(self._store_name(photos), shape, np.dtype(np.float32))
             kept = photos.cache.records(store, keys, make, what="computing features")
             if kept is not None:

@@ -28,20 +28,12 @@ Views = tuple[Tensor, Tensor]  # a weak and a strong one of the same photos, (M,
 
 @dataclass(frozen=True)
 class Batch:
-    """Photos, or features of photos, on the device of the model that learns from them.
+    """Photos, or features of photos, on the device of the model that learns from them."""
 
-    Args:
-        images: As the network takes them, (N, 3, H, W) or (N, F).
-        target: Towards what.
-        weight: Weight of each example, (N,).
-        views: Views of other photos without labels, a weak and a strong one, (M, 3, H, W) each; M is a
-            multiple of N. None if there are none.
-    """
-
-    images: Tensor
+    images: Tensor  # as the network takes them, (N, 3, H, W) or (N, F)
     target: Target
-    weight: Tensor
-    views: Views | None = None
+    weight: Tensor  # (N,)
+    views: Views | None = None  # of other photos, without labels; M is a multiple of N
 
     @property
     def shown(self) -> Tensor:
@@ -54,29 +46,21 @@ class Batch:
 
     def parts(self, count: int) -> Iterator[Batch]:
         """Yield the batch in up to `count` parts of nearly the same size."""
-        size = len(self.weight)
-        bounds = [size * index // count for index in range(count + 1)]
-        for start, end in pairwise(bounds):
+        size, views = len(self.weight), self.views
+        for start, end in pairwise(size * index // count for index in range(count + 1)):
             if end > start:
                 part = slice(start, end)
-                yield Batch(self.images[part], self.target[part], self.weight[part], self._views(start, end))
-
-    def _views(self, start: int, end: int) -> Views | None:
-        if self.views is None:
-            return None
-        weak, strong = self.views
-        times = len(weak) // len(self.weight)
-        part = slice(start * times, end * times)
-        return weak[part], strong[part]
+                if self.views is not None:
+                    times = len(self.views[0]) // size
+                    weak, strong = (view[start * times : end * times] for view in self.views)
+                    views = weak, strong
+                yield Batch(self.images[part], self.target[part], self.weight[part], views)
 
 
 class Feed:
-    """The batches of each epoch; seed and number of the epoch decide everything about them.
+    """The batches of each epoch, on a device; seed and number of the epoch decide everything about them.
 
-    Args:
-        fold: The rows trained on, and their photos. Those held out are never touched.
-        options: How they are sampled, varied and mixed.
-        device: Where batches go.
+    Rows that the fold holds out are never touched.
     """
 
     def __init__(self, fold: Fold, options: TrainOptions, device: torch.device) -> None:

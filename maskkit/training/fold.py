@@ -21,51 +21,30 @@ from maskkit.training.fold_rows import FoldRows
 
 @dataclass(frozen=True)
 class Unlabeled:
-    """Photos of which two views are shown, and no label is known.
+    """Photos of which two views are shown, and no label is known."""
 
-    Args:
-        inputs: The photos, as the model will see them.
-        vary: Makes both views of each, (N, 2, ...).
-        ratio: How many come with each labelled photo of a batch.
-    """
-
-    inputs: Inputs
-    vary: Augment
-    ratio: int
+    inputs: Inputs  # as the model will see them
+    vary: Augment  # makes both views of each, (N, 2, ...)
+    ratio: int  # how many come with each labelled photo of a batch
 
 
 @dataclass(frozen=True)
 class Fold:
-    """What a model learns from and is judged by, and which rows of it are for what.
-
-    Args:
-        space: The classes.
-        inputs: Every photo, (rows,), as the model will see it, or its features.
-        target: The class to train on, (rows,); -1 where there is none.
-        numbers: What numeric factors are cut from, (rows, factors), such as years; NaN where unknown.
-        people: The person of each row, (rows,); -1 where nobody is named.
-        weight: Training weight, (rows,).
-        label: The truth, (rows,); used for scoring only.
-        training: Indices of the rows trained on.
-        held_out: Indices of the rows scored on.
-        soft: Class probabilities to train towards in place of the class, (rows, classes), NaN in rows that
-            have none; None if no row has.
-        vary: How the rows trained on are varied; None to show them as they are.
-        unlabeled: Other photos that are learnt from without labels, if there are any.
-    """
+    """What a model learns from and is judged by, and which rows of it are for what."""
 
     space: LabelSpace
-    inputs: Inputs
-    target: NDArray[np.int64]
-    numbers: NDArray[np.float32]
-    people: NDArray[np.int64]
-    weight: NDArray[np.float32]
-    label: NDArray[np.int64]
-    training: NDArray[np.int64]
-    held_out: NDArray[np.int64]
+    inputs: Inputs  # every photo, (rows,), as the model will see it, or its features
+    target: NDArray[np.int64]  # the class to train on, (rows,); -1 where there is none
+    numbers: NDArray[np.float32]  # what numeric factors are cut from, (rows, factors); NaN where unknown
+    people: NDArray[np.int64]  # the person of each row, (rows,); -1 where nobody is named
+    weight: NDArray[np.float32]  # in training, (rows,)
+    label: NDArray[np.int64]  # the truth, (rows,); used for scoring only
+    training: NDArray[np.int64]  # indices of the rows trained on
+    held_out: NDArray[np.int64]  # and of those scored on
+    # Probabilities to train towards in place of the class, (rows, classes), NaN in rows that have none.
     soft: NDArray[np.float32] | None = None
-    vary: Augment | None = None
-    unlabeled: Unlabeled | None = None
+    vary: Augment | None = None  # how the rows trained on are varied
+    unlabeled: Unlabeled | None = None  # other photos, learnt from without labels
 
     @classmethod
     def of(cls, rows: FoldRows, inputs: Inputs) -> Fold:

@@ -26,23 +26,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoldRows:
-    """A manifest, and which of its rows are for what.
-
-    Args:
-        manifest: With labels.
-        fold: That is held out.
-        training: Indices of the rows trained on.
-        held_out: Indices of the rows scored on, never trained on.
-        unlabeled: More photos, to learn from without labels; None for none.
-        allow_leak: Whether people may be on both sides.
-    """
+    """A manifest with labels, and which of its rows are for what."""
 
     manifest: Manifest
-    fold: int
-    training: NDArray[np.int64]
-    held_out: NDArray[np.int64]
-    unlabeled: Manifest | None = None
-    allow_leak: bool = False
+    fold: int  # that is held out
+    training: NDArray[np.int64]  # indices of the rows trained on
+    held_out: NDArray[np.int64]  # and of those scored on, never trained on
+    unlabeled: Manifest | None = None  # more photos, to learn from without labels
+    allow_leak: bool = False  # whether people may be on both sides
 
     @classmethod
     def of(

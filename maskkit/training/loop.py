@@ -21,44 +21,26 @@ CHECK_EVERY = 20  # steps between looks at the loss for NaN; each look makes a G
 
 @dataclass(frozen=True)
 class Learner:
-    """All that a step moves, and what it is moved by.
+    """All that a step moves, and what it is moved by."""
 
-    Args:
-        model: What learns, on its device; it carries the weights.
-        network: What computes a step: the model, or a compiled view of it.
-        heads: The model's; None for timm's own classifier.
-        criterion: The losses of labelled photos.
-        consistency: What photos without labels add.
-        optimizer: Optimizer of the model's parameters.
-        scaler: Scaler of gradients in float16; in other precisions it does nothing.
-        schedule: Schedule of the optimizer's rates.
-        average: Average of the weights.
-        precision: In which the network computes.
-        clip: Largest norm of the gradient; 0 for any.
-        accumulate: Parts in which a batch is computed, for less memory.
-    """
-
-    model: nn.Module
-    network: nn.Module
-    heads: Heads | None
-    criterion: Criterion | Annealed
-    consistency: NoConsistency
+    model: nn.Module  # what learns, on its device; it carries the weights
+    network: nn.Module  # what computes a step: the model, or a compiled view of it
+    heads: Heads | None  # the model's; None for timm's own classifier
+    criterion: Criterion | Annealed  # of labelled photos
+    consistency: NoConsistency  # what photos without labels add
     optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    schedule: Schedule
-    average: NoAverage
-    precision: str
-    clip: float
-    accumulate: int
+    scaler: torch.amp.GradScaler  # of gradients in float16; in other precisions it does nothing
+    schedule: Schedule  # of the optimizer's rates
+    average: NoAverage  # of the weights
+    precision: str  # in which the network computes
+    clip: float  # largest norm of the gradient; 0 for any
+    accumulate: int  # parts in which a batch is computed, for less memory
 
 
 def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) -> dict[str, float]:
     """Take a step per batch, and return the mean loss, by part of the head and of consistency.
 
-    Args:
-        learner: In training mode.
-        batches: On the model's device.
-        progress: Share of the epochs that are done, for losses that change on the way.
+    The learner is in training mode; `progress` is the share of the epochs that are done.
 
     Raises:
         MaskkitError: The loss is no longer finite.

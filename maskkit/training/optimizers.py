@@ -25,12 +25,10 @@ Groups = list[dict[str, Any]]
 
 
 def build_optimizer(model: nn.Module, choice: Choice, learning_rate: float) -> torch.optim.Optimizer:
-    """Build the chosen optimizer for the parameters of a model that require a gradient.
+    """Build the chosen optimizer for the parameters of a timm model that require a gradient.
 
-    Args:
-        model: A timm model, where and how it will be trained.
-        choice: The name of an optimizer, with its settings.
-        learning_rate: Highest rate of the backbone; the optimizer keeps it as `defaults["lr"]`.
+    The model is where and how it will be trained. `learning_rate` is the highest of the backbone; the
+    optimizer keeps it as `defaults["lr"]`.
 
     Raises:
         MaskkitError: There is no such optimizer, it cannot work here, or the model does not name the layers

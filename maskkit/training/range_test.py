@@ -23,23 +23,14 @@ RULE = (
 
 @dataclass(frozen=True)
 class Curve:
-    """What a range test saw, one value per step.
+    """What a range test saw, one value per step."""
 
-    Args:
-        rates: Rates of the steps, each a constant factor above the one before.
-        losses: Losses of the batch of each step, before the step.
-        smoothed: Their moving average.
-        suggestion: A highest rate for training, of two digits.
-        rule: How the suggestion follows from the curve, in words.
-        stopped: Why the test ended where it did, in words.
-    """
-
-    rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    smoothed: tuple[float, ...]
-    suggestion: float
-    rule: str
-    stopped: str
+    rates: tuple[float, ...]  # each a constant factor above the one before
+    losses: tuple[float, ...]  # of the batch of each step, before the step
+    smoothed: tuple[float, ...]  # their moving average
+    suggestion: float  # a highest rate for training, of two digits
+    rule: str  # how the suggestion follows from the curve, in words
+    stopped: str  # why the test ended where it did, in words
 
 
 def range_test(
@@ -50,13 +41,8 @@ def range_test(
     The rule is a tenth of the rate of the lowest loss, and not the rate of the steepest descent: that is the
     largest difference of neighbours, so noise chooses it, often at low rates where nothing is learnt yet.
     Eight tests of one small network with AdamW, each begun from other weights, suggested 0.0011 to 0.004 by
-    the former rule, and 0.000001 to 0.0009 by the latter.
-
-    Args:
-        step: Trains on one more batch at a rate, and returns its loss before the step.
-        start: The lowest rate.
-        end: The highest rate.
-        steps: From one to the other, if the loss does not run away.
+    the former rule, and 0.000001 to 0.0009 by the latter. `step` trains on one more batch at a rate, and
+    returns its loss before the step.
 
     Raises:
         MaskkitError: The rates do not rise, the loss is not finite from the start, or nothing was learnt at

@@ -100,13 +100,8 @@ class Schedule:
     """Moves the rates of an optimizer, each group's from the one that it has now, which is its highest.
 
     torch's LambdaLR gives the same rates to the last bit, but takes no score, and warns whenever float16
-    skips the first step; timm's schedules warm up from one rate for all groups.
-
-    Args:
-        optimizer: The rates of its first step are set at once.
-        choice: The name of a schedule, with its settings.
-        steps_per_epoch: The optimizer's steps, which are fewer than the batches if gradients are accumulated.
-        epochs: Of the whole run.
+    skips the first step; timm's schedules warm up from one rate for all groups. The rates of the first step
+    are set at once.
     """
 
     def __init__(self, optimizer: Optimizer, choice: Choice, *, steps_per_epoch: int, epochs: int) -> None:

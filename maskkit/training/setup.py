@@ -47,21 +47,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Start:
-    """A model and what it is to learn, ready for a `Trainer`.
+    """A model and what it is to learn, ready for a `Trainer`."""
 
-    Args:
-        model: The whole model.
-        trainable: What learns: the same, or only its head.
-        photos: All photos, as the whole model takes them.
-        fold: What is learnt from and scored.
-        options: With nothing left at `auto`.
-    """
-
-    model: nn.Module
-    trainable: nn.Module
-    photos: Photos
+    model: nn.Module  # the whole
+    trainable: nn.Module  # what learns: the same, or only its head
+    photos: Photos  # all, as the whole model takes them
     fold: Fold
-    options: TrainOptions
+    options: TrainOptions  # with nothing left at `auto`
 
 
 def settled(options: TrainOptions) -> TrainOptions:
@@ -96,11 +88,7 @@ def inputs_of(rows: FoldRows, options: TrainOptions) -> tuple[Input, ...]:
 
 
 def start(rows: FoldRows, options: TrainOptions) -> Start:
-    """Build the model, decode the photos, and put the fold together.
-
-    Args:
-        rows: To train on and to score.
-        options: As from `settled`.
+    """Build the model, decode the photos, and put the fold together, by options as from `settled`.
 
     Raises:
         MaskkitError: There is no such model, level or photo, or they do not fit each other; or unlabelled

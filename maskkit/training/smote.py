@@ -39,14 +39,8 @@ def smote(features: Floats, classes: Classes, *, neighbors: int = 5, seed: int =
     fewer rows has fewer neighbours, and a class of one row is repeated. A person's photos look alike:
     with few neighbours most lines join two photos of one person.
 
-    Args:
-        features: Features of the rows trained on, (N, F).
-        classes: Classes of each row, (N,).
-        neighbors: How many nearest neighbours there are to choose from.
-        seed: Decides which is chosen, and where on the line.
-
-    Returns:
-        Features, float32 (M, F), and their classes, (M,); none if all classes are equally frequent.
+    From features (N, F) and classes (N,) to those made up, float32 (M, F) and (M,); none if all classes are
+    equally frequent.
 
     Raises:
         MaskkitError: imbalanced-learn is not installed.

@@ -38,12 +38,8 @@ class Trainer:
     """A model, the fold that it learns, and how far it has come.
 
     It is advanced epoch by epoch with `run_epoch`. All randomness of an epoch follows from the seed
-    and the epoch's number, so a run continued from `state` equals one that was never interrupted.
-
-    Args:
-        model: What learns.
-        fold: What it learns from and is scored on.
-        options: With device and precision resolved.
+    and the epoch's number, so a run continued from `state` equals one that was never interrupted. Device and
+    precision of the options are resolved.
     """
 
     def __init__(self, model: nn.Module, fold: Fold, options: TrainOptions) -> None:

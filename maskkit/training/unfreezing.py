@@ -38,13 +38,9 @@ class Unfreezing:
     """Lets more of a model learn from epoch to epoch, as chosen.
 
     What is frozen gets no gradient, so that no optimizer moves it, neither by momentum nor by weight decay;
-    and it is in evaluation mode, so that its batch norm keeps its statistics and its dropout is off.
-
-    Args:
-        model: A timm model. Nothing is changed before the first epoch, and what does not require a gradient
-            by now never will.
-        choice: The name of a plan of `FREEZES`, with its settings.
-        epochs: Epochs of the whole run.
+    and it is in evaluation mode, so that its batch norm keeps its statistics and its dropout is off. Nothing
+    of the timm model is changed before the first epoch, and what requires no gradient by now never will. The
+    plan is one of `FREEZES`.
 
     Raises:
         MaskkitError: So few epochs that a part would never learn, or the model does not name its stages.
@@ -64,10 +60,7 @@ class Unfreezing:
             )
 
     def begin_epoch(self, number: int) -> None:
-        """Freeze and unfreeze for an epoch.
-
-        Args:
-            number: Number of the epoch, from 1; those before do not matter.
+        """Freeze and unfreeze for an epoch, counted from 1; those before do not matter.
 
         Call it after `model.train()`, since it puts what is frozen into evaluation mode again.
         """

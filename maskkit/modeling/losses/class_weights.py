@@ -1,7 +1,8 @@
 """Weights against class imbalance.
 
 "effective" is from Cui et al. 2019, https://arxiv.org/abs/1901.05555. "log" is from Paszke et al. 2016,
-https://arxiv.org/abs/1606.02147 (ENet): 1 / ln(1.02 + p), with the share p of the class.
+https://arxiv.org/abs/1606.02147 (ENet): 1 / ln(1.02 + p), with the share p of the class, so that it is
+bounded.
 """
 
 from collections.abc import Callable
@@ -27,14 +28,8 @@ def class_weights(counts: Tensor, *, scheme: str, beta: float = 0.9999) -> Tenso
     The mean weight over the counted examples is 1, so a learning rate keeps its meaning from one scheme to
     another. A class without examples has weight 0, in every scheme: nothing is known of it.
 
-    Args:
-        counts: Examples per class among the rows trained on, int (C,).
-        scheme: "none", "inverse" of the count, inverse "sqrt" of the count, inverse "log" of 1.02 + the share
-            of the class (bounded, however rare it is), or the inverse "effective" number of samples.
-        beta: For "effective", from 0, no weighting, to below 1, towards which it becomes "inverse".
-
-    Returns:
-        Factor per class, float32 (C,).
+    From examples per class among the rows trained on, int (C,), to factors, float32 (C,). `beta` is that of
+    "effective", from 0, no weighting, to below 1, towards which it becomes "inverse".
 
     Raises:
         MaskkitError: If `counts` has a negative value or no example at all.

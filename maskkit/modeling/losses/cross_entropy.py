@@ -1,4 +1,4 @@
-"""Cross entropy and label smoothing.
+"""Cross entropy and label smoothing, and what losses have in common.
 
 Label smoothing is from Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7.
 """
@@ -28,10 +28,24 @@ def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = Non
 def smoothed(target: Tensor, *, smoothing: float) -> Tensor:
     """Move a share of each target's probability from its classes to all classes alike.
 
-    With smoothing e, the probabilities t of C classes become (1 - e) t + e / C.
-
-    Args:
-        target: Class probabilities, float (N, C); rows sum to 1, as do those returned.
-        smoothing: The share e, from 0 (as they are) to below 1.
+    With smoothing e, from 0 to below 1, the probabilities t of C classes, float (N, C), become (1 - e) t + e
+    / C.
     """
     return target * (1 - smoothing) + smoothing / target.shape[1]
+
+
+def probabilities_of(target: Tensor, *, classes: int) -> Tensor:
+    """Return float32 (N, C) class probabilities of indices, int64 (N,), or of probabilities, float (N, C)."""
+    return target.float() if target.is_floating_point() else F.one_hot(target, classes).float()
+
+
+def expected(losses: Tensor, target: Tensor, *, weight: Tensor | None) -> Tensor:
+    """Reduce losses, float32 (N, C), each as if the target were this class, to those of the target, (N,).
+
+    For class probabilities that is their mean; `target` and `weight` are as in `cross_entropy`.
+    """
+    if weight is not None:
+        losses = losses * weight.float()
+    if target.is_floating_point():
+        return (losses * target.float()).sum(dim=1)
+    return losses.gather(1, target[:, None]).squeeze(1)

@@ -7,7 +7,7 @@ rest; the mean over classes makes it the macro-F1 that maskkit scores by.
 import torch
 from torch import Tensor
 
-from maskkit.modeling.losses.soft_targets import probabilities_of
+from maskkit.modeling.losses.cross_entropy import probabilities_of
 
 
 def f1(
@@ -27,14 +27,10 @@ def f1(
     few times (128 or more for the 18 of the home task), and accumulated steps do not make them larger. An
     error that the model is sure of hardly pulls, and alone this loss can stop there: add cross entropy to it.
 
-    Args:
-        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
-        target: Class indices, int64 (N,), or class probabilities, float (N, C).
-        weight: What each class's F1 counts in the mean, float (C,). Their common factor has no effect.
-        example_weight: How often each example counts, float (N,); scikit-learn's sample weight.
-
-    Returns:
-        The batch's loss, 0 to 1, repeated for each example; float32 (N,). It is its own mean.
+    Logits and target are as in `cross_entropy`. `weight`, float (C,), is what each class's F1 counts in the
+    mean: a common factor has no effect. `example_weight`, float (N,), is how often each example counts, as
+    scikit-learn's sample weight. Returned is the batch's loss, 0 to 1, repeated for each example, float32
+    (N,).
     """
     predicted = logits.float().softmax(dim=1)  # (N, C)
     truth = probabilities_of(target, classes=logits.shape[1])  # (N, C)

@@ -4,22 +4,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.modeling.losses.soft_targets import expected
+from maskkit.modeling.losses.cross_entropy import expected
 
 
 def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor | None = None) -> Tensor:
     """Cross entropy that fades as an example becomes easy (equation 4; with `weight`, equation 5).
 
-    For class probabilities, it is the mean of the loss of each class, weighted by its probability.
-
-    Args:
-        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
-        target: Class indices, int64 (N,), or class probabilities, float (N, C).
-        gamma: How fast easy examples fade, 0 or more; 0 is plain cross entropy.
-        weight: Factor per class, float (C,); the paper's alpha.
-
-    Returns:
-        One loss per example, float32 (N,), in nats. The caller takes the mean.
+    `gamma`, 0 or more, is how fast easy examples fade; 0 is plain cross entropy. The rest is as in
+    `cross_entropy`; `weight` is the paper's alpha. For class probabilities, it is the mean of the loss of
+    each class, weighted by its probability.
     """
     log_probability = F.log_softmax(logits.float(), dim=1)  # (N, C)
     # 1 - p without cancellation. The floor keeps the gradient of a fractional power finite at p = 1.

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.modeling.losses.soft_targets import expected
+from maskkit.modeling.losses.cross_entropy import expected
 
 
 def ldam(
@@ -21,17 +21,10 @@ def ldam(
     For class probabilities, it is the mean of the loss of each class, weighted by its probability. The
     paper begins `weight` late in training (deferred re-weighting, algorithm 1); that is up to the caller.
 
-    Args:
-        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
-        target: Class indices, int64 (N,), or class probabilities, float (N, C).
-        counts: Examples per class among the rows trained on, (C,); at least one is above 0.
-        margin: That of the rarest class, 0 or more; 0 is plain cross entropy.
-        scale: What the logits were multiplied by, and so the margins are: a cosine head's scale (the paper
-            uses 30 times a cosine), 1 for a linear head, whose margins are in nats.
-        weight: Factor per class, float (C,).
-
-    Returns:
-        One loss per example, float32 (N,), in nats. The caller takes the mean.
+    `counts` are the examples per class among the rows trained on, (C,), at least one of them above 0;
+    `margin`, 0 or more, is that of the rarest class: 0 is plain cross entropy. `scale` is what the logits
+    were multiplied by, and so the margins are: a cosine head's (the paper uses 30 times a cosine), or 1 for a
+    linear head, whose margins are in nats. The rest is as in `cross_entropy`.
     """
     margins = scale * ldam_margins(counts, largest=margin)  # (C,)
     # With r = log(sum of exp(z_j) over the others), equation 12 is softplus(margin - (z - r)); in terms of p,
@@ -43,15 +36,9 @@ def ldam(
 def ldam_margins(counts: Tensor, *, largest: float) -> Tensor:
     """Return the margin of each class, C / n^(1/4) (equation 13), C being such that the largest is `largest`.
 
-    A class without examples has the largest margin, as the rarest class that was seen; a margin by its own
-    count would be infinite, and would leave none for the others.
-
-    Args:
-        counts: Examples per class, (C,); at least one is above 0.
-        largest: The margin of the rarest class, 0 or more.
-
-    Returns:
-        Margin per class, float32 (C,).
+    From examples per class, (C,), to float32 (C,). A class without examples has the largest margin, as the
+    rarest class that was seen; a margin by its own count would be infinite, and would leave none for the
+    others.
     """
     count = counts.float()
     rarest = count.masked_fill(count <= 0, torch.inf).min()

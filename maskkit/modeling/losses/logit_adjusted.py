@@ -15,25 +15,13 @@ def logit_adjusted(
     predict as if all classes were equally frequent. That raises the recall of rare classes, at the cost of
     frequent ones. Class weights correct for the same; both together correct twice.
 
-    Args:
-        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
-        target: Class indices, int64 (N,), or class probabilities, float (N, C).
-        counts: Examples per class among the rows trained on, (C,); at least one is above 0.
-        tau: Share of the correction, 0 or more: 0 is plain cross entropy, 1 aims at the balanced error.
-        weight: Factor per class, float (C,).
-
-    Returns:
-        One loss per example, float32 (N,), in nats. The caller takes the mean.
+    `counts` are the examples per class among the rows trained on, (C,), at least one of them above 0. `tau`
+    is the share of the correction, 0 or more: 0 is plain cross entropy, 1 aims at the balanced error. The
+    rest is as in `cross_entropy`.
     """
-    return cross_entropy(logits.float() + tau * _log_prior(counts), target, weight=weight)
-
-
-def _log_prior(counts: Tensor) -> Tensor:
-    """Return the log share of each class, float32 (C,).
-
-    A class without examples, whose log share would be -inf, is held to be the most frequent one: its logit
-    is then pushed down as hard as any, and it is not predicted. Held to be rare it would be favoured, with
-    no example to say what it looks like.
-    """
+    # A class without examples, whose log share would be -inf, is held to be the most frequent one: its logit
+    # is then pushed down as hard as any. Held to be rare it would be favoured, with no example of what it
+    # looks like.
     count = counts.float()
-    return (torch.where(count > 0, count, count.max()) / count.sum()).log()
+    log_prior = (torch.where(count > 0, count, count.max()) / count.sum()).log()  # (C,)
+    return cross_entropy(logits.float() + tau * log_prior, target, weight=weight)

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskkit.modeling.losses.soft_targets import expected
+from maskkit.modeling.losses.cross_entropy import expected
 
 
 def poly(logits: Tensor, target: Tensor, *, epsilon: float = 1.0, weight: Tensor | None = None) -> Tensor:
@@ -12,16 +12,7 @@ def poly(logits: Tensor, target: Tensor, *, epsilon: float = 1.0, weight: Tensor
     Cross entropy is the sum of (1 - p)^j / j over j = 1, 2, ...; here the first term has the factor
     1 + epsilon. Above 0, examples that are nearly right keep pulling; below 0, they pull less. For class
     probabilities, it is the mean of the loss of each class, weighted by its probability, as in the paper's
-    code for smoothed labels.
-
-    Args:
-        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
-        target: Class indices, int64 (N,), or class probabilities, float (N, C).
-        epsilon: What is added to the first factor, -1 or more; 0 is plain cross entropy.
-        weight: Factor per class, float (C,).
-
-    Returns:
-        One loss per example, float32 (N,), in nats. The caller takes the mean.
+    code for smoothed labels. `epsilon` is -1 or more; all else is as in `cross_entropy`.
     """
     log_probability = F.log_softmax(logits.float(), dim=1)  # (N, C)
     losses = -log_probability - epsilon * log_probability.expm1()  # (N, C): were the target this class

@@ -18,15 +18,9 @@ def uda(
     writes a cross entropy, the authors' code the Kullback-Leibler divergence; they differ by the entropy of
     the target, and so not in the gradient.
 
-    Args:
-        weak: Logits of the weak view, float (M, C). The loss is computed in float32 whatever they are.
-        strong: Logits of the strong view of the same photos, float (M, C).
-        temperature: Temperature of the weak view's softmax; below 1 sharpens.
-        threshold: Probability above which an answer counts, 0 to 1.
-
-    Returns:
-        One loss per photo, float32 (M,), in nats and 0 where the answer does not count; and whether it does,
-        bool (M,). The mean is over all M.
+    Takes the logits of both views of the same photos, float (M, C) each, and computes in float32. Returns one
+    loss per photo, float32 (M,), in nats and 0 where the answer does not count; and whether it does, bool
+    (M,). The mean is over all M.
     """
     weak = weak.detach().float()
     confident = weak.softmax(dim=1).amax(dim=1) > threshold
@@ -42,11 +36,7 @@ def annealing_threshold(schedule: str, progress: float, *, classes: int) -> floa
     Training signal annealing: the threshold rises from 1 / C, so that few labelled photos are not learnt by
     heart while many unlabelled ones are still being understood. The `exp` schedule lets go last, for fewest
     labels; `log` first.
-
-    Args:
-        schedule: How it rises: `linear`, `log` or `exp`.
-        progress: Share of the training's steps that are made, t / T, 0 to 1.
-        classes: C, how many there are.
+    `progress` is the share of the training's steps that are made, t / T, 0 to 1.
     """
     shares = {"linear": progress, "log": 1 - exp(-5 * progress), "exp": exp(5 * (progress - 1))}
     return shares[schedule] * (1 - 1 / classes) + 1 / classes
@@ -55,10 +45,7 @@ def annealing_threshold(schedule: str, progress: float, *, classes: int) -> floa
 def annealed(logits: Tensor, target: Tensor, *, threshold: float) -> Tensor:
     """Return which labelled photos are still learnt from, bool (N,): those not known better than that.
 
-    Args:
-        logits: Unnormalised scores, float (N, C).
-        target: Class probabilities, float (N, C); of a mixed photo, what is compared is the mean.
-        threshold: As from `annealing_threshold`.
+    From logits and class probabilities, float (N, C) each; of a mixed photo, what is compared is the mean.
     """
     known = (logits.detach().float().softmax(dim=1) * target.float()).sum(dim=1)  # (N,)
     return known <= threshold
