@@ -36,18 +36,12 @@ def build(
     drop_path: float = 0.0,
     pool: str = DEFAULT,
 ) -> nn.Module:
-    """Build the timm model `name` with a new head.
+    """Build a timm model, such as "resnet18" or, with a weights tag, "resnet18.a1_in1k", with a new head.
 
-    Args:
-        name: Model name, with or without a weights tag: "resnet18", "resnet18.a1_in1k".
-        classes: Outputs of the head.
-        pretrained: Download timm's weights for it (kept in the hub's cache); the head stays new.
-        drop_rate: Share of features dropped before the head while training.
-        drop_path: Share of residual branches dropped at the deepest block while training.
-        pool: How features are pooled: timm's "default" for this model, "avg", "max" or "gem".
-
-    Returns:
-        The model, in training mode, taking images (N, 3, H, W) to logits (N, classes).
+    In training mode it takes images (N, 3, H, W) to logits (N, classes). `pretrained` weights are timm's, and
+    kept in the hub's cache. While training, `drop_rate` of the features are dropped before the head, and
+    `drop_path` of the residual branches at the deepest block. Pooling is one of `pooling.POOLS`, or timm's
+    "default".
 
     Raises:
         MaskkitError: If there is no such model or tag, if it has no pretrained weights or they cannot be
@@ -60,8 +54,9 @@ def build(
             why="its authors published none",
             fix="give your own with --weights FILE, or choose another model",
         )
-    options = {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
-    model = _create(name, pretrained, options)
+    model = _create(
+        name, pretrained, {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
+    )
     set_pool(model, pool)
     return model
 
@@ -111,22 +106,24 @@ def parameter_groups(
     https://arxiv.org/abs/1812.01187). Layer-wise rates are those of ELECTRA (Clark et al. 2020, section 3.1,
     https://arxiv.org/abs/2003.10555) and BEiT: the lower a layer, the more general what pretraining gave it.
 
+    Groups have `params`, `lr` and `weight_decay`; each parameter that requires a gradient is in exactly one.
+
     Args:
-        model: A timm model; parameters that do not require a gradient are left out.
+        model: A timm model.
         learning_rate: Of the backbone.
         head: The head's rate over the backbone's: it starts from noise and can take larger steps.
         weight_decay: Of everything but biases and one-dimensional parameters.
         layer_decay: The rate of each layer over that of the layer above it: `layer_decay ** depth`, where the
             depth is counted from the head, which has 0 as in timm; so has what follows the last block.
 
-    Returns:
-        Groups with `params`, `lr` and `weight_decay`, each trainable parameter in exactly one.
-
     Raises:
         MaskkitError: `layer_decay` is not 1, and the model does not tell its layers.
     """
     in_head = set(head_names(model))
-    depth = _depths(model) if layer_decay != 1 else dict.fromkeys(dict(model.named_parameters()), 0)
+    depth = dict.fromkeys(dict(model.named_parameters()), 0)
+    if layer_decay != 1:
+        number = layer_numbers(model, coarse=False, fix="leave layer_decay at 1, or choose another model")
+        depth = {name: max(number.values()) - layer for name, layer in number.items()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -159,12 +156,6 @@ def layer_numbers(model: nn.Module, *, coarse: bool, fix: str) -> dict[str, int]
             return numbers | dict.fromkeys(head_names(model), last)
         why = "its timm implementation puts all parameters into one"
     raise MaskkitError(f"the layers of {type(model).__name__} are not known", why=why, fix=fix)
-
-
-def _depths(model: nn.Module) -> dict[str, int]:
-    numbers = layer_numbers(model, coarse=False, fix="leave layer_decay at 1, or choose another model")
-    top = max(numbers.values())
-    return {name: top - number for name, number in numbers.items()}
 
 
 def begin_at_zero(model: nn.Module) -> None:
@@ -207,8 +198,7 @@ def _check_name(name: str) -> None:
 def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
     """Create through timm, leaving out a zero dropout that the model does not know."""
     try:
-        model: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
-        return model
+        return timm.create_model(name, pretrained=pretrained, **options)
     except TypeError as error:
         is_about = "unexpected keyword argument" in str(error)  # of Python's own, or of timm's in the plural
         unknown = [option for option in options if is_about and f"'{option}'" in str(error)]

@@ -34,9 +34,8 @@ def speed_up(model: nn.Module) -> None:
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and _is_slow(module):
-            train = _train if _is_plain(module) else _train_in_float32
             # A partial: unlike a closure, its deepcopy belongs to the copied module.
-            module.forward = partial(train, module)  # type: ignore[method-assign]
+            module.forward = partial(_forward, module)  # type: ignore[method-assign]
 
 
 def _is_slow(convolution: nn.Conv2d) -> bool:
@@ -56,10 +55,14 @@ def _is_plain(convolution: nn.Conv2d) -> bool:
     )
 
 
-def _train(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    if not _trains_in_bfloat16():
-        return type(convolution).forward(convolution, images)
+def _forward(convolution: nn.Conv2d, images: Tensor) -> Tensor:
+    forward = type(convolution).forward  # of the class, which may do more than convolve
+    if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")):
+        return forward(convolution, images)
     dtype = torch.get_autocast_dtype("cpu")
+    if not _is_plain(convolution):
+        with torch.autocast("cpu", enabled=False):
+            return forward(convolution, images.float()).to(dtype)
     images = images.to(dtype)
     if isinstance(convolution, Conv2dSame):
         images = pad_same(images, list(convolution.kernel_size), list(convolution.stride))
@@ -68,18 +71,6 @@ def _train(convolution: nn.Conv2d, images: Tensor) -> Tensor:
     if convolution.bias is not None:
         maps = maps + convolution.bias.to(dtype).view(-1, 1, 1)
     return cast(Tensor, maps)  # (N, C, H', W')
-
-
-def _train_in_float32(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    forward = type(convolution).forward  # of the class, which may do more than convolve
-    if not _trains_in_bfloat16():
-        return forward(convolution, images)
-    with torch.autocast("cpu", enabled=False):
-        return forward(convolution, images.float()).to(torch.get_autocast_dtype("cpu"))
-
-
-def _trains_in_bfloat16() -> bool:
-    return torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
 
 
 class _Depthwise(torch.autograd.Function):

@@ -1,6 +1,7 @@
 """Where to compute, in which number format and memory layout, and whether compiled."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, cast
 
 import torch
@@ -94,8 +95,9 @@ def compiled(model: nn.Module, device: torch.device, *, backend: str = "inductor
     """
     # Sizes differ by one photo; code for any size would be slower than code for these two.
     try:
-        probe = torch.compile(_probe, backend=backend, dynamic=False)
-        probe(torch.ones(8, device=device))  # finds out in seconds, before anything has been decoded
+        # A small function finds out in seconds, before anything has been decoded.
+        probe = torch.compile(lambda values: values.sin() + 1, backend=backend, dynamic=False)
+        probe(torch.ones(8, device=device))
     except Exception as error:  # torch has a class of its own for each of many ways to fail
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise MaskkitError(
@@ -107,8 +109,15 @@ def compiled(model: nn.Module, device: torch.device, *, backend: str = "inductor
     return cast(nn.Module, torch.compile(model, backend=backend, dynamic=False))
 
 
-def _probe(values: torch.Tensor) -> torch.Tensor:
-    return values.sin() + 1
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in a single thread meanwhile."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _computes_in_bfloat16(device: torch.device) -> bool:

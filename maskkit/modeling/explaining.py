@@ -44,12 +44,8 @@ def heats(
 ) -> list[NDArray[np.float32]]:
     """Return for each list of classes how much each place adds to them: heat from 0 to 1, (N, height, width).
 
-    Args:
-        model: A timm model, from images to logits (N, C).
-        pixels: The photos, (N, height, width, 3).
-        prepare: From a batch of pixels to what the model takes.
-        classes: Lists of a class per photo, (N,) each.
-        name: Name of the model, for error texts.
+    The photos are (N, height, width, 3), and are taken to what the timm model takes by `prepare`; each list
+    has a class per photo. Error texts name the model by `name`.
 
     Raises:
         MaskkitError: The model has no feature map that lies over the photo.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +29,7 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor | dict[str, Tensor]:
         """Return logits, (N, C) of (N, F); of `Heads` in training what they return then."""
-        logits: Tensor | dict[str, Tensor] = self.classifier(self.dropout(features))
-        return logits
+        return cast(Tensor | dict[str, Tensor], self.classifier(self.dropout(features)))
 
     def get_classifier(self) -> nn.Module:
         """Return the layer that gives the logits, as timm's models do."""
@@ -94,5 +94,4 @@ def _with_random_head(model: nn.Module) -> nn.Module:
 
 
 def _features(model: nn.Module, images: Tensor) -> Tensor:
-    features: Tensor = model.forward_head(model.forward_features(images), pre_logits=True)  # type: ignore[operator]
-    return features
+    return model.forward_head(model.forward_features(images), pre_logits=True)  # type: ignore[operator, no-any-return]

@@ -22,7 +22,7 @@ from maskkit import __version__
 from maskkit.artifacts.files import write_whole
 from maskkit.cache.records import cache_folder
 from maskkit.errors import MaskkitError
-from maskkit.modeling.device import ResolvedPrecision, autocast, prepare
+from maskkit.modeling.device import ResolvedPrecision, autocast, one_thread, prepare
 
 log = logging.getLogger(__name__)
 
@@ -87,18 +87,10 @@ def photos_per_second(model: nn.Module, work: Work) -> Rates:
     A model that cannot compute in bfloat16 has a rate of 0 there.
     """
     threads = torch.get_num_threads()
-    share = replace(work, batch_size=max(FEWEST, -(-work.batch_size // threads)))
-    torch.set_num_threads(1)
-    try:
-        return {precision: rate * threads for precision, rate in _rates(model, share).items()}
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _rates(model: nn.Module, work: Work) -> Rates:
+    work = replace(work, batch_size=max(FEWEST, -(-work.batch_size // threads)))
     best: dict[ResolvedPrecision, float] = {"float32": 0.0, "bfloat16": 0.0}
     begun = time.perf_counter()
-    with torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         steps = {precision: _step(model, work, precision) for precision in best}
         for number in range(ROUNDS + 1):
             for precision in list(steps):
@@ -111,7 +103,7 @@ def _rates(model: nn.Module, work: Work) -> Rates:
                     del steps[precision]
                     continue
                 if number:  # the first step of each plans its kernels
-                    rate = work.batch_size / (time.process_time() - started)
+                    rate = threads * work.batch_size / (time.process_time() - started)
                     best[precision] = max(best[precision], rate)
             if number and time.perf_counter() - begun > LONG_ENOUGH:
                 break

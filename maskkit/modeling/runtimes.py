@@ -26,10 +26,8 @@ Load = Literal["batches", "few"]
 Compile = Callable[[str, Load], Classifier]  # in a precision, for batches or for a few photos at a time
 
 NEEDS: dict[Resolved, tuple[str, ...]] = {
-    "torch": (),
-    "openvino": ("openvino", "onnx"),
-    "onnx": ("onnx", "onnxruntime"),
-}
+    "torch": (), "openvino": ("openvino", "onnx"), "onnx": ("onnx", "onnxruntime"),
+}  # fmt: skip
 PROBED = 8  # random photos
 TOLERANCE = 1e-3  # of the largest logit, between two runtimes in float32
 
@@ -81,14 +79,9 @@ def classifier(
 ) -> Classifier:  # fmt: skip
     """Return what takes normalised photos to the logits of `model`, in evaluation mode.
 
-    In bfloat16 the answers are those of float32 all the same (see `settled`).
-
-    Args:
-        model: A timm model; it is moved to `device`, its values are left as they are.
-        runtime: As from `resolve_runtime`.
-        precision: "float32" or "bfloat16". ONNX Runtime has no bfloat16 on processors and takes float32.
-        device: Where to compute.
-        size: Height and width of the photos; None for a head on features, which is computed as it is.
+    In bfloat16 the answers are those of float32 all the same (see `settled`). A timm model is moved to
+    `device`, its values are left as they are. ONNX Runtime has no bfloat16 on processors and takes float32.
+    `size` is height and width of the photos; None for a head on features, which is computed as it is.
     """
     if size is None:
         return model.to(device).eval()
@@ -99,8 +92,15 @@ def classifier(
     exact = compiled("float32", "batches" if is_exact else "few")
     with torch.inference_mode():
         wanted = fit(photos).float()  # (N, C)
-        if runtime != "torch":
-            _check_same(runtime, wanted, exact(photos))
+        error = (
+            0.0 if runtime == "torch" else float((wanted - exact(photos)).abs().max() / wanted.abs().max())
+        )
+        if not error <= TOLERANCE:
+            raise MaskkitError(
+                f"{runtime} computes this model otherwise than torch does",
+                why=f"on random photos its logits are off by {error:.1%} of the largest",
+                fix="use --runtime torch, and report the model's name",
+            )
         if is_exact:
             return exact
         fast = compiled("bfloat16", "batches")
@@ -247,13 +247,3 @@ RUNTIMES: dict[Resolved, Callable[[nn.Module, Tensor], Compile]] = {
 
 def _lacking(runtime: Resolved) -> list[str]:
     return [name for name in NEEDS[runtime] if find_spec(name) is None]
-
-
-def _check_same(runtime: str, wanted: Tensor, given: Tensor) -> None:
-    error = float((wanted - given).abs().max() / wanted.abs().max())
-    if not error <= TOLERANCE:
-        raise MaskkitError(
-            f"{runtime} computes this model otherwise than torch does",
-            why=f"on random photos its logits are off by {error:.1%} of the largest",
-            fix="use --runtime torch, and report the model's name",
-        )

@@ -47,14 +47,9 @@ class Target:
         return self.classes.reshape(-1, before, levels, after).sum(dim=(1, 3))
 
     def mixed(self, partner: Tensor, share: Tensor) -> Target:
-        """Return the target of examples of which a part was replaced by another of the batch.
+        """Return the target of examples that keep a share, float (N,), and of which partners are the rest.
 
-        Args:
-            partner: The other example's place in the batch, int64 (N,).
-            share: How much of each example stays, float (N,), between 0 and 1.
-
-        Returns:
-            Probabilities and numbers in these shares. A number is unknown if one that has a share in it is.
+        Partners are places in the batch, int64 (N,). A number is unknown if one that has a share in it is.
         """
         stays = share.to(self.classes.dtype)[:, None]  # (N, 1)
         return Target(

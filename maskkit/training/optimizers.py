@@ -84,8 +84,7 @@ def _sgd(
 
 def _of_timm(name: str, groups: Groups, learning_rate: float) -> torch.optim.Optimizer:
     try:
-        optimizer: torch.optim.Optimizer = create_optimizer_v2(groups, name, lr=learning_rate)
-        return optimizer
+        return create_optimizer_v2(groups, name, lr=learning_rate)
     except (ImportError, AssertionError) as error:  # asserted: that there is a CUDA device
         raise MaskkitError(
             f"the optimizer {name} cannot work here",

@@ -56,13 +56,10 @@ class Heads(nn.Module):
     ) -> None:
         super().__init__()
         _check(choices, space, numbers)
-        parts: dict[str, HeadPart] = {}
+        self.parts = nn.ModuleDict()
         for choice in choices:
-            if choice.name in MAIN:
-                parts[choice.name] = MAIN[choice.name](features, space, **choice.settings)
-            else:
-                parts[choice.name] = AUXILIARY[choice.name](features, numbers, **choice.settings)
-        self.parts = nn.ModuleDict(parts)
+            known = space if choice.name in MAIN else numbers
+            self.parts[choice.name] = HEADS[choice.name](features, known, **choice.settings)
         if numbers is not None and any(choice.name in AUXILIARY for choice in choices):
             self.register_buffer(NUMBERS, numbers.to_tensor())  # (4, M)
 

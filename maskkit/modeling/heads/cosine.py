@@ -23,14 +23,8 @@ class Cosine(Main):
     """Logits that are scaled cosines between a photo's features and each class's direction.
 
     While training, the angle to the target may be made larger by a margin; that of ArcFace needs targets of
-    one class each, and takes the most probable of others.
-
-    Args:
-        features: F.
-        space: The label space.
-        scale: Of the cosines: logits are between -scale and scale.
-        margin: Added to the angle between a photo and its class while training, in radians; 0 for none.
-        centers: Directions per class, of which the nearest counts.
+    one class each, and takes the most probable of others. Logits are between -scale and scale; the margin is
+    in radians. Of several `centers`, the directions of a class, the nearest counts.
     """
 
     def __init__(

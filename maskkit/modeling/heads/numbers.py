@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -107,8 +108,7 @@ class Regression(HeadPart):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return standardised numbers, (1, N, M)."""
-        outputs: Tensor = self.last(features)[None]
-        return outputs
+        return cast(Tensor, self.last(features)[None])
 
     def losses(self, outputs: Tensor, target: Target, classify: Classify) -> Tensor:  # noqa: ARG002 - no classes
         """Return the smooth L1 loss, the mean over the numbers, (N,); an unknown number costs nothing.

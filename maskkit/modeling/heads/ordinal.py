@@ -8,6 +8,7 @@ CORAL is Cao, Mirjalili and Raschka 2020, https://arxiv.org/abs/1901.07884; CORN
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -40,8 +41,7 @@ class Ordinal(HeadPart):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits, (1, N, thresholds)."""
-        logits: Tensor = self.layer(features)[None]
-        return logits
+        return cast(Tensor, self.layer(features)[None])
 
     def losses(self, outputs: Tensor, target: Target, classify: Classify) -> Tensor:  # noqa: ARG002 - no classes
         """Return the mean loss over the factors, (N,); an unknown number costs nothing."""
@@ -68,8 +68,7 @@ class SharedScore(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits, (N, thresholds)."""
-        scores: Tensor = self.score(features)  # (N, M)
-        return scores[:, self.factor] + self.bias
+        return cast(Tensor, self.score(features))[:, self.factor] + self.bias  # of (N, M) scores
 
 
 def coral(features: int, numbers: Numbers, *, weight: float = 0.1, step: float = 10.0) -> Ordinal:

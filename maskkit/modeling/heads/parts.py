@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,10 @@ class Classify(Protocol):
     """The criterion of classification, which the trainer makes from its options."""
 
     def __call__(self, logits: Tensor, target: Tensor, factor: int | None, scale: float, /) -> Tensor:
-        """Return one loss per example, float (N,).
+        """Return one loss per example, float (N,), of logits and probabilities of K classes, float (N, K).
 
-        Args:
-            logits: Float (N, K).
-            target: Probabilities of the K classes, float (N, K).
-            factor: Index of the factor whose levels these are; None for the joint classes.
-            scale: What one unit of margin is in these logits: that of the cosines, or 1.
+        These are the levels of the factor of this index, or if None the joint classes. `scale` is what one
+        unit of margin is in these logits: that of the cosines, or 1.
         """
 
 
@@ -70,8 +67,7 @@ class Layers(nn.Module):
         values: Tensor = self.hidden(features)[None]  # (1, N, H)
         if self.training:
             values = self.dropout(values.expand(self.samples, -1, -1))
-        outputs: Tensor = self.last(values)
-        return outputs
+        return cast(Tensor, self.last(values))
 
 
 class Joint(Main):
@@ -85,8 +81,7 @@ class Joint(Main):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits, (S, N, C)."""
-        logits: Tensor = self.layers(features)
-        return logits
+        return cast(Tensor, self.layers(features))
 
     def losses(self, outputs: Tensor, target: Target, classify: Classify) -> Tensor:
         """Return the mean loss over the draws, (N,)."""
