@@ -48,11 +48,14 @@ def load_weights(model: nn.Module, source: str | Path) -> list[str]:
     if str(source) == PACKAGE:
         given = _in_timm_names(given, model)
     given, parts = _without_our_head(model, given)
-    given, messages = _without_exponent(model, given)
-    head = head_names(model)
+    head, messages = head_names(model), []
     state, expected = given, model.state_dict()
-    if (exponent := exponent_name(model)) in expected and exponent not in given:
+    exponent = exponent_name(model)
+    if exponent in expected and exponent not in given:
         del expected[exponent]  # timm's weights know no GeM: it starts from its own exponent
+    elif exponent in given and exponent not in expected:
+        del given[exponent]
+        messages = [f"dropped the exponent of GeM pooling ({exponent})"]
     is_foreign = bool(parts) or _is_foreign_head(head, given, expected)
     if is_foreign:
         state, expected = _without(head, state), _without(head, expected)
@@ -73,14 +76,6 @@ def _without_our_head(model: nn.Module, given: dict[str, Tensor]) -> tuple[dict[
     parts = sorted({name[len(prefix) :].partition(".")[0] for name in given if name.startswith(prefix)})
     own = [name for name in given if name.startswith(prefix) or name == f"{classifier}.{NUMBERS}"]
     return (_without(own, given) if parts else given), parts
-
-
-def _without_exponent(model: nn.Module, given: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Take out the exponent of GeM pooling if this model pools otherwise."""
-    exponent = exponent_name(model)
-    if exponent is None or exponent not in given or exponent in model.state_dict():
-        return given, []
-    return _without([exponent], given), [f"dropped the exponent of GeM pooling ({exponent})"]
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

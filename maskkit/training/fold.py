@@ -107,10 +107,8 @@ def numbers_of(manifest: Manifest) -> NDArray[np.float32]:
 
 def _soft(manifest: Manifest) -> NDArray[np.float32] | None:
     """Return `target_probs`, (rows, classes), NaN where there are none; None if there are none at all."""
-    if not manifest.has("target_probs"):
-        return None
-    column = manifest.table["target_probs"]
-    if column.null_count == len(column):
+    column = manifest.table["target_probs"] if manifest.has("target_probs") else None
+    if column is None or column.null_count == len(column):
         return None
     places = range(len(manifest.space))
     each = [pc.fill_null(pc.list_element(column, place), np.nan).to_numpy() for place in places]

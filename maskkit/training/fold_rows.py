@@ -115,12 +115,11 @@ class FoldRows:
         people = self.manifest.people
         both = np.intersect1d(people.codes[self.training], people.codes[self.held_out])
         if len(both):
-            _refuse(
+            self._refuse(
                 f"{len(both)} people are on both sides of fold {self.fold}: "
                 + examples(people.names[code] for code in both),
                 why="the score would measure how well the model remembers faces",
                 fix="split with --by person",
-                allow_leak=self.allow_leak,
             )
 
     def _refuse_unlabeled(self, unlabeled: Manifest) -> None:
@@ -146,13 +145,18 @@ class FoldRows:
         same_photo = _of_content(unlabeled, [files[row] for row in self.held_out])
         leaked = np.flatnonzero(same_person | same_photo)
         if len(leaked):
-            _refuse(
+            self._refuse(
                 f"{len(leaked)} photos of {unlabeled.name} are of people whom fold {self.fold} holds out, or "
                 f"held out themselves: {examples(unlabeled.paths[row] for row in leaked)}",
                 why="the fold's score would be of photos that were trained on, though without their labels",
                 fix="give --unlabeled a manifest of other people",
-                allow_leak=self.allow_leak,
             )
+
+    def _refuse(self, leak: str, *, why: str, fix: str) -> None:
+        if not self.allow_leak:
+            fix = f"{fix}, or use --allow-leak to see by how much the score is inflated"
+            raise RefusedError(leak, why=why, fix=fix)
+        log.warning("%s; the held-out score is inflated", leak)
 
 
 def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool = False) -> None:
@@ -222,10 +226,3 @@ def _of_content(unlabeled: Manifest, others: list[Path]) -> NDArray[np.bool_]:
         ) from error
     held_out = {digest.tobytes() for digest in known}
     return np.array([digest.tobytes() in held_out for digest in digests], np.bool_)
-
-
-def _refuse(leak: str, *, why: str, fix: str, allow_leak: bool) -> None:
-    if not allow_leak:
-        fix = f"{fix}, or use --allow-leak to see by how much the score is inflated"
-        raise RefusedError(leak, why=why, fix=fix)
-    log.warning("%s; the held-out score is inflated", leak)

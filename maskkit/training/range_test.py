@@ -52,8 +52,7 @@ def range_test(
     rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []
-    stopped = ""
-    average = 0.0
+    stopped, average = "", 0.0
     for number in track(range(steps), steps, "learning rates"):
         rate = start * (end / start) ** (number / max(1, steps - 1))
         loss = step(rate)
@@ -67,12 +66,19 @@ def range_test(
         if smoothed[-1] > TOO_HIGH * min(smoothed) > 0:
             stopped = f"the smoothed loss was {TOO_HIGH:g} times its lowest at the rate {rate:.2g}"
             break
-    suggestion = _suggest(rates, smoothed)
-    if not stopped:
-        still = (
-            " while the loss still fell; a higher one may do better" if smoothed[-1] == min(smoothed) else ""
+    lowest = min(range(len(smoothed)), key=smoothed.__getitem__, default=0)
+    if lowest == 0:
+        rate_of_first = f"{rates[0]:.2g}" if rates else "the lowest rate"
+        raise MaskkitError(
+            "there is no learning rate to suggest",
+            why=f"the loss was never lower than at the first step, at {rate_of_first}: nothing was learnt",
+            fix="begin at a lower rate, make more steps, and see that the loss and the labels are right",
         )
-        stopped = f"the highest rate, {end:g}, was reached{still}"
+    if not stopped:
+        stopped = f"the highest rate, {end:g}, was reached"
+        if smoothed[-1] == min(smoothed):
+            stopped += " while the loss still fell; a higher one may do better"
+    suggestion = float(f"{rates[lowest] / 10:.2g}")
     return Curve(tuple(rates), tuple(losses), tuple(smoothed), suggestion, RULE, stopped)
 
 
@@ -84,15 +90,3 @@ def check_rates(start: float, end: float) -> None:
             why="it is multiplied with the same factor at every step",
             fix="use a --start above 0 and below --end",
         )
-
-
-def _suggest(rates: list[float], smoothed: list[float]) -> float:
-    lowest = min(range(len(smoothed)), key=smoothed.__getitem__, default=0)
-    if lowest == 0:
-        rate = f"{rates[0]:.2g}" if rates else "the lowest rate"
-        raise MaskkitError(
-            "there is no learning rate to suggest",
-            why=f"the loss was never lower than at the first step, at {rate}: nothing was learnt",
-            fix="begin at a lower rate, make more steps, and see that the loss and the labels are right",
-        )
-    return float(f"{rates[lowest] / 10:.2g}")
