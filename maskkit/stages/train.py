@@ -20,9 +20,8 @@ from maskkit.tracking.pictures import pictured
 from maskkit.tracking.tracker import Tracker
 from maskkit.training.epochs import Epoch, to_csv
 from maskkit.training.fold_rows import FoldRows
-from maskkit.training.resume import RESUME, begun_with, load_state, resume_path, save_state
 from maskkit.training.setup import Start, inputs_of, settled, start
-from maskkit.training.trainer import Trainer
+from maskkit.training.trainer import RESUME, Trainer, begun_with, load_state, resume_path, save_state
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from maskkit.progress import Item, shown_by
 from maskkit.stages.train import train
 from maskkit.training.epochs import Epoch
 from maskkit.training.fold_rows import FoldRows
-from maskkit.training.resume import resume_path
+from maskkit.training.trainer import resume_path
 
 EPOCHS = 3
 CUT_SHORT = """

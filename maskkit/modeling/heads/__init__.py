@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.modeling.heads.cosine import Cosine
-from maskkit.modeling.heads.numbers import Numbers, Regression, numeric_factors
-from maskkit.modeling.heads.ordinal import coral, corn
+from maskkit.modeling.heads.numbers import Numbers, Regression, coral, corn, numeric_factors
 from maskkit.modeling.heads.parts import Classify, Factors, HeadPart, Joint, Main
 from maskkit.modeling.target import Target
 from maskkit.options.choices import Choice

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from maskkit.labels import HOME
-from maskkit.modeling.heads.numbers import Numbers
-from maskkit.modeling.heads.ordinal import SharedScore, coral, coral_loss, corn, corn_loss
+from maskkit.modeling.heads.numbers import Numbers, SharedScore, coral, coral_loss, corn, corn_loss
 from maskkit.modeling.target import Target
 
 NAN = float("nan")
