@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,30 +65,23 @@ class Criterion:
         (deferred re-weighting, Cao et al. 2019, algorithm 1, https://arxiv.org/abs/1906.07413).
         """
         by_class = self.weights if progress >= self.start else self.even
-        return part_losses(heads, outputs, target, partial(self._classify, by_class, weight))
 
-    def _classify(
-        self,
-        by_class: dict[int | None, Tensor],
-        weight: Tensor,
-        logits: Tensor,
-        target: Tensor,
-        factor: int | None,
-        scale: float,
-    ) -> Tensor:
-        """Return the sum of losses, (N,), of logits (N, K) towards probabilities (N, K)."""
-        total = torch.zeros((), device=logits.device)
-        for choice in self.losses:
-            given: dict[str, Any] = {**choice.settings, "weight": by_class[factor]}
-            towards = smoothed(target, smoothing=float(given.pop("smoothing", 0.0)))
-            if choice.name in COUNTING:
-                given["counts"] = self.counts[factor]
-            if choice.name in SCALED:
-                given["scale"] = scale
-            if choice.name in BATCHWISE:
-                given["example_weight"] = weight
-            total = total + choice.number("weight") * LOSSES[choice.name](logits, towards, **given)
-        return total
+        def classify(logits: Tensor, truth: Tensor, factor: int | None, scale: float) -> Tensor:
+            """Return the sum of losses, (N,), of logits (N, K) towards probabilities (N, K)."""
+            total = torch.zeros((), device=logits.device)
+            for choice in self.losses:
+                given: dict[str, Any] = {**choice.settings, "weight": by_class[factor]}
+                towards = smoothed(truth, smoothing=float(given.pop("smoothing", 0.0)))
+                if choice.name in COUNTING:
+                    given["counts"] = self.counts[factor]
+                if choice.name in SCALED:
+                    given["scale"] = scale
+                if choice.name in BATCHWISE:
+                    given["example_weight"] = weight
+                total = total + choice.number("weight") * LOSSES[choice.name](logits, towards, **given)
+            return total
+
+        return part_losses(heads, outputs, target, classify)
 
 
 def factor_counts(counts: NDArray[np.int64], space: LabelSpace, index: int) -> NDArray[np.int64]:
@@ -98,49 +90,36 @@ def factor_counts(counts: NDArray[np.int64], space: LabelSpace, index: int) -> N
     return np.asarray(counts.reshape(space.shape).sum(axis=others), np.int64)
 
 
-class NoConsistency:
-    """What a step adds to the loss of labelled photos: nothing, where there are no others."""
-
-    def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return what is added to the sum of the labelled photos' weighted losses, by name.
-
-        `outputs` are what the model made of M weak and then M strong views while training: of a part of the
-        whole batch, if it is computed in parts.
-        """
-        return {}
-
-    def take_share(self) -> float | None:
-        """Return the share of photos whose answer has counted since the last call; None of no photos."""
-        return None
-
-
-class TwoViewConsistency(NoConsistency):
-    """A loss of two views' joint logits, in its weight.
+class Consistency:
+    """What unlabelled photos add to the loss: one of CONSISTENCIES of two views' joint logits, in its weight.
 
     It is the mean over all unlabelled photos of the batch, whether their answer counts or not (equation 1 of
     UDA, equation 4 of FixMatch). What the model predicts is the same as in evaluation, of all its heads
-    together and without margins, but with batch norm and dropout as they are in training. It is chosen of
-    CONSISTENCIES.
+    together and without margins, but with batch norm and dropout as they are in training.
     """
 
     def __init__(self, choice: Choice) -> None:
-        own = {
-            name: choice.settings[name] for name in ("temperature", "threshold") if name in choice.settings
-        }
-        self.loss = partial(CONSISTENCIES[choice.name], **own)
-        self.weight = choice.part(UnlabeledShare).weight
+        self.choice = choice
         self._confident: list[Tensor] = []  # (photos,) each; on the device, so that no step waits for it
 
     def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:
-        """Return the weighted loss, so that after division by the batch's weight it is a mean."""
-        assert whole.views is not None
+        """Return by name what is added to the sum of the labelled photos' weighted losses, if anything.
+
+        After division by the weight of the whole batch it is a mean. `outputs` are what the model made of M
+        weak and then M strong views while training: of a part of the batch, if it is computed in parts.
+        """
+        if whole.views is None:
+            return {}
+        given = self.choice.settings
+        own = {name: given[name] for name in ("temperature", "threshold") if name in given}
         weak, strong = joint_logits(heads, outputs).chunk(2)  # (M, C)
-        losses, confident = self.loss(weak, strong)
+        losses, confident = CONSISTENCIES[self.choice.name](weak, strong, **own)
         self._confident.append(confident)
-        return {CONSISTENCY: self.weight * losses.sum() / len(whole.views[0]) * whole.weight.sum()}
+        weight = self.choice.part(UnlabeledShare).weight
+        return {CONSISTENCY: weight * losses.sum() / len(whole.views[0]) * whole.weight.sum()}
 
     def take_share(self) -> float | None:
-        """Return the share of photos that were confident since the last call."""
+        """Return the share of photos whose answer has counted since the last call; None of no photos."""
         confident, self._confident = self._confident, []
         return float(torch.cat(confident).float().mean()) if confident else None
 
@@ -168,11 +147,6 @@ class Annealed:
         losses = self.criterion(heads, outputs, target, left, progress=progress)
         factor = stays * weight.sum() / left.sum().clamp_min(torch.finfo(left.dtype).tiny)
         return {name: values * factor for name, values in losses.items()}
-
-
-def consistency_of(choice: Choice) -> NoConsistency:
-    """Return what was chosen."""
-    return NoConsistency() if choice.name == "none" else TwoViewConsistency(choice)
 
 
 def annealing_of(choice: Choice, criterion: Criterion, progress: Callable[[], float]) -> Criterion | Annealed:

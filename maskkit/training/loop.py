@@ -12,7 +12,7 @@ from maskkit.errors import MaskkitError
 from maskkit.modeling.device import autocast
 from maskkit.modeling.heads import Heads, divided
 from maskkit.training.average import NoAverage
-from maskkit.training.criterion import Annealed, Criterion, NoConsistency
+from maskkit.training.criterion import Annealed, Consistency, Criterion
 from maskkit.training.feed import Batch
 from maskkit.training.schedule import Schedule
 
@@ -27,7 +27,7 @@ class Learner:
     network: nn.Module  # what computes a step: the model, or a compiled view of it
     heads: Heads | None  # the model's; None for timm's own classifier
     criterion: Criterion | Annealed  # of labelled photos
-    consistency: NoConsistency  # what photos without labels add
+    consistency: Consistency  # what photos without labels add
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler  # of gradients in float16; in other precisions it does nothing
     schedule: Schedule  # of the optimizer's rates

@@ -28,7 +28,7 @@ from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
 from maskkit.scoring.metrics import confusion
 from maskkit.training.average import averaging
-from maskkit.training.criterion import CONSISTENCY, Criterion, annealing_of, consistency_of
+from maskkit.training.criterion import CONSISTENCY, Consistency, Criterion, annealing_of
 from maskkit.training.epochs import Epoch, held_out_scores
 from maskkit.training.feed import Batch, Feed
 from maskkit.training.fold import Fold
@@ -74,7 +74,7 @@ class Trainer:
             network=compiled(self.model, self.device) if options.compile else self.model,
             heads=heads_of(self.model),
             criterion=annealing_of(consistency, criterion, lambda: schedule.progress),
-            consistency=consistency_of(consistency),
+            consistency=Consistency(consistency),
             optimizer=optimizer,
             scaler=torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16"),
             schedule=schedule,

@@ -16,14 +16,14 @@ from maskkit.options.choices import parse, parse_sum
 from maskkit.options.techniques import CONSISTENCIES as TABLE
 from maskkit.options.techniques import HEADS
 from maskkit.options.train_options import TrainOptions
-from maskkit.training.criterion import Annealed, Criterion, TwoViewConsistency, annealing_of, consistency_of
+from maskkit.training.criterion import Annealed, Consistency, Criterion, annealing_of
 from maskkit.training.feed import Batch
 
 CPU = torch.device("cpu")
 
 
-def chosen(text: str) -> TwoViewConsistency:
-    return TwoViewConsistency(parse(text, TABLE, option="--consistency"))
+def chosen(text: str) -> Consistency:
+    return Consistency(parse(text, TABLE, option="--consistency"))
 
 
 def batch(photos: int = 6, times: int = 2) -> Batch:
@@ -46,7 +46,7 @@ def test_is_the_weighted_mean_over_all_photos_whether_they_count_or_not(name: st
     logits = 2 * torch.randn(24, 18)
     own = {key: choice.settings[key] for key in ("temperature", "threshold") if key in choice.settings}
     losses, confident = CONSISTENCIES[choice.name](logits[:12], logits[12:], **own)
-    consistency = TwoViewConsistency(choice)
+    consistency = Consistency(choice)
     told = consistency(None, logits, whole=given)
     torch.testing.assert_close(told["consistency"] / given.weight.sum(), 3 * losses.sum() / 12)
     assert 0 < confident.sum() < 12
@@ -55,7 +55,7 @@ def test_is_the_weighted_mean_over_all_photos_whether_they_count_or_not(name: st
 
 
 def test_without_consistency_nothing_is_added_and_no_share_is_told() -> None:
-    nothing = consistency_of(parse("none", TABLE, option="--consistency"))
+    nothing = Consistency(parse("none", TABLE, option="--consistency"))
     assert nothing(None, torch.zeros(0, 18), whole=replace(batch(), views=None)) == {}
     assert nothing.take_share() is None
 

@@ -13,7 +13,7 @@ from maskkit.modeling.target import Target
 from maskkit.options.techniques import Stepping
 from maskkit.options.train_options import TrainOptions
 from maskkit.training.average import averaging
-from maskkit.training.criterion import Criterion, annealing_of, consistency_of
+from maskkit.training.criterion import Consistency, Criterion, annealing_of
 from maskkit.training.feed import Batch
 from maskkit.training.loop import Learner, train_epoch
 from maskkit.training.optimizers import build_optimizer
@@ -50,7 +50,7 @@ def learner(**options: Any) -> Learner:
         network=model,
         heads=None,
         criterion=annealing_of(consistency, criterion, lambda: schedule.progress),
-        consistency=consistency_of(consistency),
+        consistency=Consistency(consistency),
         optimizer=optimizer,
         scaler=torch.amp.GradScaler("cpu", enabled=False),
         schedule=schedule,
