@@ -42,10 +42,8 @@ class GeM(nn.Module):
 
 
 POOLS: dict[str, Callable[[bool, str], nn.Module]] = {
-    "avg": FastAdaptiveAvgPool,
-    "max": FastAdaptiveMaxPool,
-    "gem": GeM,
-}
+    "avg": FastAdaptiveAvgPool, "max": FastAdaptiveMaxPool, "gem": GeM,
+}  # fmt: skip
 
 
 def set_pool(model: nn.Module, pool: str) -> None:

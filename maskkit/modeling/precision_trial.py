@@ -55,7 +55,12 @@ def choose_precision(
     Trials are remembered in `folder`, or the cache folder. `measure` is `photos_per_second` if None. The
     model is left as it is, and so are torch's random numbers.
     """
-    path = _remembered_in(folder, work)
+    facts = {**asdict(work), "processor": _processor(), "threads": torch.get_num_threads()}
+    facts |= {"torch": torch.__version__, "maskkit": __version__}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    path: Path | None = None
+    with suppress(RuntimeError):  # there is no home folder
+        path = (folder or cache_folder()) / "precision" / f"{work.model}-{digest[:16]}.json"
     rates = _recall(path)
     is_new = rates is None
     if rates is None:
@@ -63,7 +68,7 @@ def choose_precision(
         if path is not None:
             # A cache that cannot be written costs a trial, not a training.
             with suppress(MaskkitError, OSError):
-                write_whole(path, json.dumps({**_circumstances(work), "rates": rates}, indent=1).encode())
+                write_whole(path, json.dumps({**facts, "rates": rates}, indent=1).encode())
     choice = fastest(rates)
     other: ResolvedPrecision = "float32" if choice == "bfloat16" else "bfloat16"
     when = "a trial" if is_new else "an earlier trial"
@@ -123,24 +128,6 @@ def _step(model: nn.Module, work: Work, precision: ResolvedPrecision) -> Callabl
         F.cross_entropy(logits.float(), logits.argmax(1)).backward()  # type: ignore[no-untyped-call]
 
     return step
-
-
-def _remembered_in(folder: Path | None, work: Work) -> Path | None:
-    key = json.dumps(_circumstances(work), sort_keys=True)
-    name = f"{work.model}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
-    with suppress(RuntimeError):  # there is no home folder
-        return (folder or cache_folder()) / "precision" / name
-    return None
-
-
-def _circumstances(work: Work) -> dict[str, object]:
-    return {
-        **asdict(work),
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "maskkit": __version__,
-    }
 
 
 def _processor() -> str:

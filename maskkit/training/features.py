@@ -117,9 +117,10 @@ class FeatureMaker:
             if kept is not None:
                 return Features(kept)
         rows = np.arange(len(photos))
-        parts = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-        made = [make(part) for part in track(parts, batch_count(len(rows), BATCH), "computing features")]
-        return Features(Records(np.concatenate(made), rows))
+        starts = track(range(0, len(rows), BATCH), batch_count(len(rows), BATCH), "computing features")
+        return Features(
+            Records(np.concatenate([make(rows[start : start + BATCH]) for start in starts]), rows)
+        )
 
     def _store_name(self, photos: Photos) -> str:
         """Name the store by all that features depend on beside the photo."""

@@ -22,11 +22,8 @@ NUMBERS = "numbers"
 
 # From the number of features and the label space to a part that names classes.
 MAIN: dict[str, Callable[..., Main]] = {
-    "joint": Joint,
-    "factors": Factors,
-    "cosine": Cosine,
-    "arcface": partial(Cosine, margin=0.3),
-}
+    "joint": Joint, "factors": Factors, "cosine": Cosine, "arcface": partial(Cosine, margin=0.3),
+}  # fmt: skip
 # From the number of features and the statistics of numbers to a part that learns numbers.
 AUXILIARY: dict[str, Callable[..., HeadPart]] = {"regression": Regression, "coral": coral, "corn": corn}
 HEADS: dict[str, Callable[..., HeadPart]] = {**MAIN, **AUXILIARY}
@@ -176,12 +173,8 @@ def attach(
 
 def stored_numbers(state: Mapping[str, Tensor]) -> Numbers | None:
     """Return the numbers that the state dict of a model with auxiliary parts holds; None of others."""
-    found = (
-        Numbers.from_tensor(tensor)
-        for name, tensor in state.items()
-        if name.rpartition(".")[2] == NUMBERS and tensor.ndim == 2
-    )
-    return next(found, None)
+    found = [tensor for name, tensor in state.items() if name.split(".")[-1] == NUMBERS and tensor.ndim == 2]
+    return Numbers.from_tensor(found[0]) if found else None
 
 
 def _linear_classifier(model: nn.Module) -> tuple[str, nn.Linear]:
