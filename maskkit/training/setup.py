@@ -157,13 +157,9 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
     height, width = parse_size(size.name)
     torch.manual_seed(options.seed)  # the first weights of what is not pretrained
     model = build(
-        name.name,
-        classes=len(manifest.space),
-        pretrained=options.weights == HUB,
-        drop_rate=timm_dropout(options.chosen("head")),
-        drop_path=own.drop_path,
-        pool=own.pool,
-    )
+        name.name, classes=len(manifest.space), pretrained=options.weights == HUB,
+        drop_rate=timm_dropout(options.chosen("head")), drop_path=own.drop_path, pool=own.pool,
+    )  # fmt: skip
     begin_at_zero(model)
     _check_size(model, name.name, height, width)
     if options.weights not in (None, HUB):
