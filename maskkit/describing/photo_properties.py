@@ -164,9 +164,7 @@ def features(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
 
 
 def photo_properties(
-    looks: NDArray[np.void],
-    names: Sequence[str],
-    colour: tuple[NDArray[np.float64], NDArray[np.float64]],
+    looks: NDArray[np.void], names: Sequence[str], colour: tuple[NDArray[np.float64], NDArray[np.float64]]
 ) -> PhotoProperties:
     """Describe one or more readable photos.
 

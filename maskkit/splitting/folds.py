@@ -11,32 +11,22 @@ from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
 from maskkit.splitting.leftovers import place_leftovers
-from maskkit.splitting.strata import joined, numbered
+from maskkit.splitting.strata import Ints, joined, numbered
 
 MOST_FOLDS = int(np.iinfo(np.int16).max)
 
 
-def class_counts(
-    group: NDArray[np.int64], label: NDArray[np.int64], *, groups: int, classes: int
-) -> NDArray[np.int64]:
+def class_counts(group: Ints, label: Ints, *, groups: int, classes: int) -> Ints:
     """Count the photos of each group per class, int64 (groups, classes), a class at a time in memory.
 
-    Args:
-        group: Group of each photo, 0 to `groups - 1`, (photos,).
-        label: Class of each photo, 0 to `classes - 1`, (photos,).
-        groups: Number of groups.
-        classes: Number of classes.
+    `group` and `label` are those of each photo, from 0, (photos,).
     """
     cell = label.astype(np.int64) * groups + group
     return np.bincount(cell, minlength=groups * classes).reshape(classes, groups).T
 
 
 def stratified_group_folds(
-    counts: NDArray[np.int64],
-    *,
-    stratum: NDArray[np.int64] | None = None,
-    folds: int = 5,
-    seed: int = 0,
+    counts: Ints, *, stratum: Ints | None = None, folds: int = 5, seed: int = 0
 ) -> NDArray[np.int16]:
     """Deal groups into folds that are alike in photos per class, in size and in strata.
 
@@ -46,10 +36,9 @@ def stratified_group_folds(
 
     Args:
         counts: Photos of each group per class, (groups, classes).
-        stratum: A finer stratum of each group, such as gender and five-year age band, (groups,), or
-            several, (groups, stratifiers); any numbers. Balanced too where the classes leave a
-            choice, each stratifier by itself. None if there is none.
-        folds: Number of folds, 2 up to the number of groups.
+        stratum: A finer stratum of each group, such as a five-year age band, (groups,), or several, (groups,
+            stratifiers); any numbers. Balanced where the classes leave a choice, each stratifier by itself.
+        folds: 2 up to the number of groups.
         seed: Another seed deals other folds.
 
     Returns:
@@ -77,20 +66,12 @@ def stratified_group_folds(
 
 
 def holdout_groups(
-    counts: NDArray[np.int64],
-    *,
-    stratum: NDArray[np.int64] | None = None,
-    share: float,
-    seed: int = 0,
+    counts: Ints, *, stratum: Ints | None = None, share: float, seed: int = 0
 ) -> NDArray[np.int16]:
     """Hold out groups with `share` of the photos of each class, of all, and of each stratum.
 
-    Args:
-        counts: Photos of each group per class, (groups, classes).
-        stratum: Finer strata of each group, as in `stratified_group_folds`.
-        share: Share of the photos to hold out, between 0 and 1, both excluded. At least one group
-            is held out and at least one is not, however small or large the share.
-        seed: Another seed holds out other groups.
+    Counts and strata are as in `stratified_group_folds`. At least one group is held out and at least one is
+    not, however small or large the share, which lies between 0 and 1.
 
     Returns:
         0 for each group held out and -1 for the others, (groups,).
@@ -119,29 +100,18 @@ def holdout_groups(
 
 
 def _assign(
-    counts: NDArray[np.int64],
-    stratum: NDArray[np.int64] | None,
-    shares: NDArray[np.float64],
-    random: np.random.Generator,
-) -> NDArray[np.int64]:
+    counts: Ints, stratum: Ints | None, shares: NDArray[np.float64], random: np.random.Generator
+) -> Ints:
     """Return the fold of each group, (groups,), when fold f aims at `shares[f]` of everything."""
-    strata = numbered_strata(stratum, len(counts))
+    strata = np.zeros((len(counts), 0), np.int64)  # codes without gaps, (groups, stratifiers)
+    if stratum is not None and stratum.size:
+        strata = np.column_stack([numbered(column) for column in stratum.reshape(len(counts), -1).T])
     kind = joined((*strata.T, *counts.T), len(counts))
     fold = _deal(kind, shares, random)
     return place_leftovers(fold, counts, strata=strata, kind=kind, shares=shares, random=random)
 
 
-def numbered_strata(stratum: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:
-    """Return each group's stratum by each stratifier as codes without gaps, (groups, stratifiers)."""
-    if stratum is None or not groups:
-        return np.zeros((groups, 0), np.int64)
-    columns = [numbered(column) for column in stratum.reshape(groups, -1).T]
-    return np.stack(columns, axis=1) if columns else np.zeros((groups, 0), np.int64)
-
-
-def _deal(
-    kind: NDArray[np.int64], shares: NDArray[np.float64], random: np.random.Generator
-) -> NDArray[np.int64]:
+def _deal(kind: Ints, shares: NDArray[np.float64], random: np.random.Generator) -> Ints:
     """Deal each fold the whole part of its share of each kind, at random; -1 marks the groups left over.
 
     Of each kind, fewer groups than folds are left over.

@@ -11,6 +11,8 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.splitting.strata import Ints
+
 # The weights of squared relative deviations; those of each class and of the fold size are 1.
 # A stratum holds fewer photos than a class, so one person weighs more in it: at full weight the
 # many small strata would outvote the classes, which every score is about.
@@ -27,28 +29,24 @@ LEAST_GAIN = 1e-12
 
 
 def place_leftovers(
-    fold: NDArray[np.int64],
-    counts: NDArray[np.int64],
+    fold: Ints,
+    counts: Ints,
     *,
-    strata: NDArray[np.int64],
-    kind: NDArray[np.int64],
+    strata: Ints,
+    kind: Ints,
     shares: NDArray[np.float64],
     random: np.random.Generator,
-) -> NDArray[np.int64]:
+) -> Ints:
     """Return `fold` with every -1 replaced by the fold that this group balances best.
 
     Args:
         fold: Fold of each group as dealt, -1 where it has none yet, (groups,).
         counts: Photos of each group per class, (groups, classes).
         strata: Stratum of each group by each stratifier, codes without gaps, (groups, stratifiers).
-        kind: Kind of each group, codes without gaps, (groups,): groups of one kind are equal in
-            counts and strata. No two of the groups to place that are of one kind
-            come into the same fold; there are at most as many as folds.
+        kind: Kind of each group, codes without gaps, (groups,): groups of one kind are equal in counts and
+            strata. No two to place of one kind come into one fold; there are at most as many as folds.
         shares: What each fold aims at, (folds,), summing to 1.
         random: Breaks ties, so that seeds differ.
-
-    Returns:
-        The fold of each group, (groups,).
     """
     rest = np.flatnonzero(fold < 0)
     # By kind, so that what follows does not depend on the order of the groups.
@@ -72,16 +70,16 @@ class _Leftovers:
 
     # Photos of each class, all photos, and 1, as shares of their totals, (groups, measures).
     features: NDArray[np.float64]
-    stratum: NDArray[np.int64]  # one number for each stratifier and stratum, (groups, stratifiers)
+    stratum: Ints  # one number for each stratifier and stratum, (groups, stratifiers)
     # Photos as a share of those of the stratum, (groups, stratifiers). As a column per stratum it would be
     # one number among many zeros.
     stratum_feature: NDArray[np.float64]
-    kind: NDArray[np.int64]  # (groups,). No two groups of a kind may share a fold.
+    kind: Ints  # (groups,). No two groups of a kind may share a fold.
 
     def __len__(self) -> int:
         return len(self.features)
 
-    def take(self, chosen: NDArray[np.int64]) -> "_Leftovers":
+    def take(self, chosen: Ints) -> "_Leftovers":
         """Return these groups only."""
         return _Leftovers(
             self.features[chosen], self.stratum[chosen], self.stratum_feature[chosen], self.kind[chosen]
@@ -113,25 +111,16 @@ class _Folds:
         strata = _dot(self.stratum_surplus[:, left.stratum[group]], left.stratum_feature[group])
         return np.asarray(_dot(self.surplus, left.features[group]) + strata)
 
-    def pressure_at(self, left: _Leftovers, fold: NDArray[np.int64]) -> NDArray[np.float64]:
+    def pressure_at(self, left: _Leftovers, fold: Ints) -> NDArray[np.float64]:
         """Return how much the fold of each group has of what the group brings, (groups,)."""
         strata = (self.stratum_surplus[fold[:, None], left.stratum] * left.stratum_feature).sum(axis=1)
         return np.asarray((left.features * self.surplus[fold]).sum(axis=1) + strata)
 
 
 def _measure(
-    rest: NDArray[np.int64],
-    fold: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    *,
-    strata: NDArray[np.int64],
-    kind: NDArray[np.int64],
-    shares: NDArray[np.float64],
+    rest: Ints, fold: Ints, counts: Ints, *, strata: Ints, kind: Ints, shares: NDArray[np.float64]
 ) -> tuple[_Leftovers, _Folds]:
-    """Measure the groups `rest`, and the folds as dealt so far.
-
-    What was dealt is summed by kind: a few kinds hold millions of groups.
-    """
+    """Measure the groups `rest`, and the folds as dealt, summed by kind: a few hold millions of groups."""
     kinds = int(kind.max(initial=-1)) + 1
     one = np.zeros(kinds, np.int64)  # any group of each kind, all being equal
     one[kind] = np.arange(len(kind))
@@ -165,18 +154,18 @@ def _measure(
     return left, _Folds(surplus * scale, stratum_surplus * stratum_scale, is_taken)
 
 
-def _amounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _amounts(counts: Ints) -> NDArray[np.float64]:
     """Return photos of each class, all photos, and 1, of each group, (groups, classes + 2)."""
     return np.column_stack([counts, counts.sum(axis=1), np.ones(len(counts))])
 
 
-def _in_strata(stratum: NDArray[np.int64], images: NDArray[np.float64], strata: int) -> NDArray[np.float64]:
+def _in_strata(stratum: Ints, images: NDArray[np.float64], strata: int) -> NDArray[np.float64]:
     """Sum photos, (groups,), over each stratum of (groups, stratifiers); return (strata,)."""
     weights = np.broadcast_to(images[:, None], stratum.shape)
     return np.bincount(stratum.ravel(), weights=weights.ravel(), minlength=strata).astype(np.float64)
 
 
-def _place(left: _Leftovers, folds: _Folds, random: np.random.Generator) -> NDArray[np.int64]:
+def _place(left: _Leftovers, folds: _Folds, random: np.random.Generator) -> Ints:
     """Put each leftover group where it is lacking most, the largest and rarest first; return its fold."""
     placed = np.empty(len(left), np.int64)
     # Blurred, so that seeds differ even where no two groups are alike.
@@ -189,13 +178,10 @@ def _place(left: _Leftovers, folds: _Folds, random: np.random.Generator) -> NDAr
     return placed
 
 
-def _exchange(left: _Leftovers, folds: _Folds, placed: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
-    """Move each group to another fold, or swap it with another group, where that helps most.
+def _exchange(left: _Leftovers, folds: _Folds, placed: Ints) -> tuple[Ints, bool]:
+    """Move each group to the fold, or swap it with the group, that helps most; say if anything improved.
 
     A move never empties one of several equal folds: it would make the objective worse.
-
-    Returns:
-        The fold of each group, (groups,), and whether anything improved.
     """
     placed, has_improved = placed.copy(), False
     square, own = left.square, folds.pressure_at(left, placed)  # (groups,)

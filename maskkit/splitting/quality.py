@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.columns import distinct
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.errors import MaskkitError
+from maskkit.splitting.strata import Ints
 
 TABLE = 16  # pairs of a group and a cell, per photo, up to which they are counted in a table
 
@@ -20,15 +21,15 @@ class FoldQuality:
 
     # People with a photo of the class held out in the fold, (classes, folds). A person counts once in each
     # class, so these do not add up over classes.
-    people: NDArray[np.int64]
-    images: NDArray[np.int64]  # photos of the class held out in the fold, (classes, folds)
-    people_per_fold: NDArray[np.int64]  # people held out in each fold, each counted once, (folds,)
+    people: Ints
+    images: Ints  # photos of the class held out in the fold, (classes, folds)
+    people_per_fold: Ints  # people held out in each fold, each counted once, (folds,)
     ideal: NDArray[np.float64]  # photos of each class that a fold would hold if all were alike, (classes,)
     deviation: NDArray[np.float64]  # `images / ideal - 1`, (classes, folds); 0 for a class without photos
     size_deviation: NDArray[np.float64]  # the same for all photos of the fold, (folds,)
 
     @property
-    def images_per_fold(self) -> NDArray[np.int64]:
+    def images_per_fold(self) -> Ints:
         """Photos held out in each fold, (folds,)."""
         return np.asarray(self.images.sum(axis=0))
 
@@ -79,34 +80,18 @@ def fold_quality(manifest: Manifest) -> FoldQuality:
             why="each has fold -1, never held out, or none",
             fix="run `maskkit split` first",
         )
-    return fold_table(
-        fold.astype(np.int16),
-        manifest.labels[rows].astype(np.int16),
-        manifest.people.codes[rows],
-        folds=folds,
-        classes=len(manifest.space),
-    )
+    labels, people = manifest.labels[rows], manifest.people.codes[rows]
+    return fold_table(fold, labels, people, folds=folds, classes=len(manifest.space))
 
 
 def fold_table(
-    fold: NDArray[np.int16],
-    label: NDArray[np.int16],
-    group: NDArray[np.int64],
-    *,
-    folds: int,
-    classes: int,
+    fold: NDArray[np.integer], label: NDArray[np.integer], group: Ints, *, folds: int, classes: int
 ) -> FoldQuality:
-    """Count people and photos of each class in each fold.
+    """Count people and photos of each class in each fold, given those of each photo, (photos,).
 
-    Photos in fold -1 are not counted as held out. With one fold (a hold-out) they are what it is
-    compared with: its ideal is its share of all photos, taken of each class.
-
-    Args:
-        fold: Fold of each photo, -1 for never held out, (photos,).
-        label: Class of each photo, (photos,).
-        group: Person of each photo, as a code from 0 without large gaps, (photos,).
-        folds: Number of folds; 1 for a hold-out.
-        classes: Number of classes.
+    Photos in fold -1 are not counted as held out. With one fold (a hold-out) they are what it is compared
+    with: its ideal is its share of all photos, taken of each class. A group is a person, as a code from 0
+    without large gaps.
     """
     is_held = fold >= 0
     held, person = fold[is_held].astype(np.int64), group[is_held].astype(np.int64)
@@ -120,17 +105,11 @@ def fold_table(
         ideal = np.bincount(label, minlength=classes) * is_held.mean() if len(fold) else np.zeros(classes)
     else:
         ideal = images.sum(axis=1) / folds
-    return FoldQuality(
-        people=people,
-        images=images,
-        people_per_fold=people_per_fold,
-        ideal=ideal,
-        deviation=_deviation(images, ideal[:, None]),
-        size_deviation=_deviation(images.sum(axis=0), ideal.sum(keepdims=True)),
-    )
+    of_sizes = _deviation(images.sum(axis=0), ideal.sum(keepdims=True))
+    return FoldQuality(people, images, people_per_fold, ideal, _deviation(images, ideal[:, None]), of_sizes)
 
 
-def _groups_per_cell(group: NDArray[np.int64], cell: NDArray[np.int64], *, cells: int) -> NDArray[np.int64]:
+def _groups_per_cell(group: Ints, cell: Ints, *, cells: int) -> Ints:
     """Count the groups with a photo in each cell, each once, (cells,)."""
     groups = int(group.max(initial=-1)) + 1
     pair = group * cells + cell
@@ -141,5 +120,5 @@ def _groups_per_cell(group: NDArray[np.int64], cell: NDArray[np.int64], *, cells
     return np.bincount(distinct(pair) % cells, minlength=cells)
 
 
-def _deviation(images: NDArray[np.int64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:
+def _deviation(images: Ints, ideal: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(ideal > 0, images / np.where(ideal > 0, ideal, 1) - 1, 0)

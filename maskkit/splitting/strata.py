@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.columns import distinct, encoded
 
 Value = TypeVar("Value", np.float64, np.int64)
+Ints = NDArray[np.int64]
 
 FINE_BINS = 64  # of a number; each value its own if there are no more, as of years of age
 NOTHING = -np.inf  # stands for null among numbers, below every bin
@@ -22,41 +23,23 @@ MOST = 2**62  # what a product of sizes may reach in 64 bits
 TABLE = 4  # entries per value up to which a table of all numbers between is faster than sorting
 
 
-def is_countable(column: pa.ChunkedArray) -> bool:
-    """Whether rows can be told apart by this column: it holds single values, not lists."""
-    return not pa.types.is_nested(column.type)
-
-
 def group_strata(
-    column: pa.ChunkedArray,
-    rows: NDArray[np.int64],
-    group: NDArray[np.int64],
-    *,
-    groups: int,
-    cuts: tuple[float, ...] = (),
-) -> tuple[NDArray[np.int64], int]:
+    column: pa.ChunkedArray, rows: Ints, group: Ints, *, groups: int, cuts: tuple[float, ...] = ()
+) -> tuple[Ints, int]:
     """Number each group's stratum by a column: numbers and times by fine bins, other values as they are.
 
-    Args:
-        column: Values of the whole table; null is a stratum of its own.
-        rows: The rows that take part, (photos,).
-        group: Group of each of them, 0 to `groups - 1`, each at least once, (photos,).
-        groups: Number of groups.
-        cuts: Where a bin of numbers ends in any case, such as those between the bands of age.
+    Of the whole column, in which null is a stratum of its own, only `rows` take part, (photos,), whose
+    groups `group` names, as `of_groups` has it. A bin of numbers also ends at the cuts.
 
     Returns:
         Codes, (groups,), and how many groups have several values; the most frequent one counts.
     """
-    if _is_numeric(column.type):
+    is_number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_temporal)
+    if any(is_one(column.type) for is_one in is_number):
         numbers, mixed = of_groups(_numbers(column)[rows], group, groups)
         return binned(numbers, cuts=cuts), mixed
     codes, mixed = of_groups(encoded(column)[0][rows].astype(np.int64), group, groups)
     return numbered(codes), mixed
-
-
-def _is_numeric(kind: pa.DataType) -> bool:
-    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_temporal)
-    return any(is_one(kind) for is_one in numbers)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -66,15 +49,11 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return np.where(np.isnan(numbers), NOTHING, numbers)
 
 
-def of_groups(values: NDArray[Value], group: NDArray[np.int64], groups: int) -> tuple[NDArray[Value], int]:
+def of_groups(values: NDArray[Value], group: Ints, groups: int) -> tuple[NDArray[Value], int]:
     """Return the most frequent value of each group, (groups,), and how many groups have several.
 
-    Of equally frequent ones it is the smallest, so that the order of rows does not matter.
-
-    Args:
-        values: Values of each photo, (photos,).
-        group: Group of each photo, 0 to `groups - 1`, each at least once, (photos,).
-        groups: Number of groups.
+    Of equally frequent ones it is the smallest, so that the order of rows does not matter. Each photo has
+    a value and a group, 0 to `groups - 1`, (photos,); each group has a photo.
     """
     of_group = np.empty(groups, values.dtype)
     of_group[group] = values
@@ -92,12 +71,10 @@ def of_groups(values: NDArray[Value], group: NDArray[np.int64], groups: int) -> 
     return of_group, int(is_mixed.sum())
 
 
-def binned(numbers: NDArray[np.float64], *, cuts: tuple[float, ...] = ()) -> NDArray[np.int64]:
+def binned(numbers: NDArray[np.float64], *, cuts: tuple[float, ...] = ()) -> Ints:
     """Number the bins that numbers fall into, (groups,): each value its own, or 64 alike in size.
 
-    Args:
-        numbers: One per group; `NOTHING` has a bin of its own.
-        cuts: Where a bin ends in any case, such as those between the bands of age.
+    `NOTHING` has a bin of its own, and a bin ends at each cut, such as those between the bands of age.
     """
     edges = distinct(numbers[numbers != NOTHING])
     if len(edges) > FINE_BINS:
@@ -106,15 +83,12 @@ def binned(numbers: NDArray[np.float64], *, cuts: tuple[float, ...] = ()) -> NDA
     return numbered(np.searchsorted(np.union1d(edges, cuts), numbers, side="right"))
 
 
-def tied_groups(group: NDArray[np.int64], ties: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+def tied_groups(group: Ints, ties: Sequence[Ints]) -> Ints:
     """Join groups that share a value of any tie, also by way of others.
 
     They are the connected components of the graph between groups and values, found in time linear in
-    the number of photos (Pearce 2005, as SciPy has it).
-
-    Args:
-        group: Group of each photo, any numbers, (photos,).
-        ties: Values of each photo, any numbers from 0 on, each (photos,); a negative one ties nothing.
+    the number of photos (Pearce 2005, as SciPy has it). Groups are any numbers, (photos,), and so are the
+    values of each tie, of which a negative one ties nothing.
 
     Returns:
         The component of each photo, 0 to components - 1, (photos,).
@@ -137,7 +111,7 @@ def tied_groups(group: NDArray[np.int64], ties: Sequence[NDArray[np.int64]]) -> 
     return numbered(connected_components(links, directed=False)[1][first].astype(np.int64))
 
 
-def numbered(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def numbered(values: Ints) -> Ints:
     """Number the distinct values from 0 in ascending order; return the number of each, int64 (values,)."""
     if not len(values):
         return np.zeros(0, np.int64)
@@ -150,19 +124,12 @@ def numbered(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray((np.cumsum(is_there) - 1)[place])
 
 
-def joined(columns: Iterable[NDArray[np.int64]], rows: int) -> NDArray[np.int64]:
-    """Number the distinct rows of a table in lexicographic order.
+def joined(columns: Iterable[Ints], rows: int) -> Ints:
+    """Number the distinct rows of a table, given by its columns from 0 on, in lexicographic order, (rows,).
 
     The columns become the digits of one 64-bit number, sorted once. Where they would not fit, what is
     there so far is numbered first, which makes it smaller than the number of rows. A row-wise
     `np.unique` would compare whole rows as bytes, and takes many times as long.
-
-    Args:
-        columns: Values from 0 on, each (rows,), the first one leading.
-        rows: Their length.
-
-    Returns:
-        The number of each row, (rows,).
     """
     key, room = np.zeros(rows, np.int64), 1
     for column in columns:

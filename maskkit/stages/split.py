@@ -15,7 +15,7 @@ from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.splitting.folds import class_counts, holdout_groups, stratified_group_folds
-from maskkit.splitting.strata import group_strata, is_countable, numbered, tied_groups
+from maskkit.splitting.strata import Ints, group_strata, numbered, tied_groups
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,13 @@ def split(
         stratify=list(stratify) or None, keep_with=list(keep_with) or None, seed=seed,
     )  # fmt: skip
     _look_for_divided_people(result, by)
-    _look_for_divided_ties(result, keep_with)
+    for column in keep_with:
+        if values := divided_values(result.table, column):
+            raise MaskkitError(
+                f"{len(values)} values of {column} are shared with added photos: {examples(values)}",
+                why="added photos (pseudo or extra) are in every training, so their like cannot be held out",
+                fix=f"drop the added photos that share a {column} with others",
+            )
     return result
 
 
@@ -104,16 +110,14 @@ def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
     manifest.need("fold")
     _need_columns(manifest, keep_with, option="--keep-with")
     keep_with = keep_with or kept_with(manifest)
-    people = divided_people(manifest.table)
-    if people:
+    if people := divided_people(manifest.table):
         raise RefusedError(
             f"{len(people)} people are in two folds: {examples(people)}",
             why="a score on photos of people the model has seen measures its memory of faces",
             fix="split again: maskkit split --by person",
         )
     for column in keep_with:
-        values = divided_values(manifest.table, column)
-        if values:
+        if values := divided_values(manifest.table, column):
             raise RefusedError(
                 f"{len(values)} values of {column} are in two folds: {examples(values)}",
                 why="their photos belong together, so a model is scored on what it has been trained on",
@@ -129,7 +133,7 @@ def kept_with(manifest: Manifest) -> list[str]:
 
 
 def _need_columns(manifest: Manifest, columns: Sequence[str], *, option: str) -> None:
-    usable = [name for name in manifest.table.column_names if is_countable(manifest.table[name])]
+    usable = [field.name for field in manifest.table.schema if not pa.types.is_nested(field.type)]
     for column in columns:
         if column not in usable:
             raise MaskkitError(
@@ -155,10 +159,7 @@ def _groups(manifest: Manifest, by: str) -> Groups:
     return manifest.grouped(by)
 
 
-def _tied(
-    manifest: Manifest, rows: NDArray[np.int64], group: NDArray[np.int64], keep_with: Sequence[str],
-    *, share: float,
-) -> NDArray[np.int64]:  # fmt: skip
+def _tied(manifest: Manifest, rows: Ints, group: Ints, keep_with: Sequence[str], *, share: float) -> Ints:
     """Return the group of each row, (rows,), after joining those that share a value; say what was joined."""
     ties = [encoded(manifest.table[column])[0][rows].astype(np.int64) for column in keep_with]
     tied = tied_groups(group, ties)
@@ -189,10 +190,7 @@ def _is_added(manifest: Manifest, origins: Sequence[str] = ADDED) -> NDArray[np.
     return found[codes]
 
 
-def _strata(
-    manifest: Manifest, rows: NDArray[np.int64], group: NDArray[np.int64], stratify: Sequence[str],
-    *, groups: int,
-) -> NDArray[np.int64]:  # fmt: skip
+def _strata(manifest: Manifest, rows: Ints, group: Ints, stratify: Sequence[str], *, groups: int) -> Ints:
     """Number each group's stratum by each numeric factor and each column, (groups, stratifiers)."""
     numeric = (one for one in manifest.space.factors if one.is_numeric and manifest.has(one.name))
     cuts = {factor.name: factor.cuts for factor in numeric}
@@ -204,17 +202,6 @@ def _strata(
         if mixed:
             log.info("%s differs within %d groups (people): each counts by its most frequent", column, mixed)
     return np.stack(strata, axis=1) if strata else np.zeros((groups, 0), np.int64)
-
-
-def _look_for_divided_ties(manifest: Manifest, keep_with: Sequence[str]) -> None:
-    for column in keep_with:
-        values = divided_values(manifest.table, column)
-        if values:
-            raise MaskkitError(
-                f"{len(values)} values of {column} are shared with added photos: {examples(values)}",
-                why="added photos (pseudo or extra) are in every training, so their like cannot be held out",
-                fix=f"drop the added photos that share a {column} with others",
-            )
 
 
 def _look_for_divided_people(manifest: Manifest, by: str) -> None:

@@ -14,7 +14,6 @@ from maskkit.splitting.strata import (
     NOTHING,
     binned,
     group_strata,
-    is_countable,
     joined,
     numbered,
     of_groups,
@@ -86,11 +85,6 @@ def test_a_cut_always_ends_a_bin_and_nothing_is_not_the_lowest_number() -> None:
     known, nothing = bins[:-1], bins[-1]
     assert known[many < 301].max() < known[many >= 301].min()
     assert nothing < known.min()
-
-
-def test_lists_are_no_strata() -> None:
-    assert not is_countable(pa.chunked_array([pa.array([["a"]])]))
-    assert is_countable(pa.chunked_array([pa.array(["a"])]))
 
 
 @given(VALUES)
