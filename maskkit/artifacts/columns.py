@@ -17,6 +17,9 @@ _BLOCK = 16_384  # texts at a time, which stay in cache
 _LONGEST = 1024  # bytes of a text; all of a block are padded to the longest
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2 to the power of 64, divided by the golden ratio, made odd (Knuth)
 
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Integers = NDArray[np.integer[Any]]
 Value = TypeVar("Value", np.float64, np.int64)
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import divided_people
-from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.columns import Bools, Floats, Ints, encoded
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.auditing.findings import Finding, Proposal, Severity, person_of, rows_by_person
-from maskkit.imaging.duplicates import Duplicates
-from maskkit.imaging.survey import Survey
+from maskkit.imaging.survey import Duplicates, Survey
 from maskkit.labels import Factor
 
 # Photos of one person in one scene are alike; of 256 bits, copies of a photo differ in fewer.
@@ -45,10 +43,6 @@ def duplicates_inside(manifest: Manifest, pairs: Duplicates) -> Iterator[Finding
 
     Two folds, or two people whom nothing keeps in one fold, are a leak. In one fold, two people with
     one photo are no leak any more, but one of them is not who they are said to be.
-
-    Args:
-        manifest: With `fold` or without.
-        pairs: Pairs of its rows.
     """
     pairs = pairs.take(pairs.differ(manifest.known_people) | (pairs.bits <= COPY_WITHIN))
     folds = manifest.folds if manifest.has("fold") else np.full(len(manifest), NOT_IN_SPLIT)
@@ -85,10 +79,7 @@ def duplicates_against(
 ) -> Iterator[Finding]:
     """Report photos that are also in other data sets, such as the test set.
 
-    Args:
-        manifest: Whose rows come first among the photos.
-        pairs: Pairs of all photos, those of each manifest following the ones before.
-        others: The other manifests, in their order.
+    The pairs are of all photos: those of the manifest, then those of each of the others.
     """
     starts = np.cumsum([len(manifest), *map(len, others)])
     between = pairs.take((pairs.one < len(manifest)) & (pairs.other >= len(manifest)))
@@ -178,14 +169,14 @@ def odd_numbers_of_photos(manifest: Manifest) -> Iterator[Finding]:
         yield Finding("inconsistent:photos", "medium", evidence, manifest.people.names[person])
 
 
-def _values(manifest: Manifest, factor: Factor) -> tuple[NDArray[np.int64], list[str]]:
+def _values(manifest: Manifest, factor: Factor) -> tuple[Ints, list[str]]:
     """Return each row's value as a code, (rows,), -1 for unknown, and the texts they stand for."""
     codes, values = encoded(manifest.table[factor.name])
     texts = [f"{value:g}" if factor.is_numeric else str(value) for value in values.to_pylist()]
     return codes.astype(np.int64), texts
 
 
-def _varies(manifest: Manifest, codes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _varies(manifest: Manifest, codes: Ints) -> tuple[Bools, Bools]:
     """Return whether each person has two different values, and whether they have several, (people,)."""
     part = (manifest.known_people >= 0) & (codes >= 0)
     person, people = manifest.known_people[part], len(manifest.people)
@@ -195,7 +186,7 @@ def _varies(manifest: Manifest, codes: NDArray[np.int64]) -> tuple[NDArray[np.bo
     return most > least, np.bincount(person, minlength=people) > 1
 
 
-def _combinations(manifest: Manifest, factors: list[Factor]) -> tuple[NDArray[np.int64], list[str]]:
+def _combinations(manifest: Manifest, factors: list[Factor]) -> tuple[Ints, list[str]]:
     """Number the combinations of these factors' levels; return each row's, (rows,), and their names.
 
     The last is for rows without a label.
@@ -210,7 +201,7 @@ def _combinations(manifest: Manifest, factors: list[Factor]) -> tuple[NDArray[np
     return np.where(known, code, len(names)), [name or "labelled" for name in names] + ["unlabelled"]
 
 
-def _counted(counts: NDArray[np.int64], names: list[str]) -> str:
+def _counted(counts: Ints, names: list[str]) -> str:
     kinds = ", ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True) if count)
     return f"{counts.sum()} photos ({kinds})"
 
@@ -226,7 +217,8 @@ def odd_photos(manifest: Manifest, survey: Survey) -> Iterator[Finding]:
     sharpness = _robust(np.log1p(survey["sharpness"][rows].astype(np.float64)))
     pixels = survey["width"][rows].astype(np.int64) * survey["height"][rows]
     small = pixels / np.median(pixels)
-    outlying = _outlying(survey, rows)
+    cheap = [survey["brightness"], survey["contrast"], *survey["mean"].T, *survey["std"].T]
+    outlying = np.max([np.abs(_robust(values[rows].astype(np.float64))) for values in cheap], axis=0)
     checks = [
         ("photo:dark", brightness < DARK, brightness, "brightness {:.3f} of 1"),
         ("photo:blurred", sharpness < -SPREADS, sharpness, "sharpness {:.1f} spreads from the median"),
@@ -249,14 +241,7 @@ def faceless(manifest: Manifest) -> Iterator[Finding]:
         yield Finding("photo:faceless", "low", "no face was found", person_of(manifest, row), row)
 
 
-def _outlying(survey: Survey, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how many spreads the furthest of light and colours is from its median, (rows,)."""
-    cheap = [survey["brightness"], survey["contrast"], *survey["mean"].T, *survey["std"].T]
-    each = [np.abs(_robust(values[rows].astype(np.float64))) for values in cheap]
-    return np.asarray(np.max(each, axis=0))
-
-
-def _robust(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _robust(values: Floats) -> Floats:
     """Return how many spreads each value is from the median, (n,), by the median absolute deviation."""
     from_median = values - np.median(values)
     spread = NORMAL * float(np.median(np.abs(from_median)))

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Ints
 from maskkit.artifacts.manifest import Manifest
-from maskkit.imaging.duplicates import Duplicates
+from maskkit.imaging.survey import Duplicates
 
 Severity = Literal["high", "medium", "low"]
 SEVERITIES: Sequence[Severity] = ("high", "medium", "low")
@@ -82,19 +82,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """What was found."""
 
-    Args:
-        manifest: That was audited.
-        findings: The most severe first.
-        duplicates: Photos that are in it twice; None if no photo was looked at.
-        checks: What was looked for.
-    """
-
-    manifest: Manifest
-    findings: list[Finding]
-    duplicates: Duplicates | None
-    checks: tuple[str, ...]
+    manifest: Manifest  # that was audited
+    findings: list[Finding]  # the most severe first
+    duplicates: Duplicates | None  # photos that are in it twice; None if no photo was looked at
+    checks: tuple[str, ...]  # what was looked for
 
     @property
     def leaks(self) -> list[Finding]:
@@ -129,8 +122,7 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings with the most severe first, of each kind the surest first."""
     kinds = list(KINDS)
     return sorted(
-        findings,
-        key=lambda one: (SEVERITIES.index(one.severity), kinds.index(one.kind), -one.confidence),
+        findings, key=lambda one: (SEVERITIES.index(one.severity), kinds.index(one.kind), -one.confidence)
     )
 
 
@@ -150,13 +142,13 @@ def flags(findings: Iterable[Finding], manifest: Manifest) -> pa.Array:
     return pa.array([rows.get(row) for row in range(len(manifest))], pa.list_(pa.string()))
 
 
-def rows_by_person(manifest: Manifest) -> Callable[[str | None], NDArray[np.int64]]:
+def rows_by_person(manifest: Manifest) -> Callable[[str | None], Ints]:
     """Return a function from a person to the rows of their photos."""
     codes = manifest.known_people
     order = np.argsort(codes, kind="stable")
     place = {name: code for code, name in enumerate(manifest.people.names)}
 
-    def rows_of(person: str | None) -> NDArray[np.int64]:
+    def rows_of(person: str | None) -> Ints:
         if person not in place:
             return np.zeros(0, np.int64)
         low, high = np.searchsorted(codes, [place[person], place[person] + 1], sorter=order)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Bools, Floats, Ints
 from maskkit.artifacts.manifest import Manifest
 from maskkit.auditing.data_faults import personal_factors
 from maskkit.auditing.findings import Finding, Proposal, Severity, person_of
@@ -29,18 +30,18 @@ FAR = 1.0
 class ConfidentLearning:
     """Labels beside the probabilities of models that have not seen the examples."""
 
-    given: NDArray[np.int64]  # the label, (n,), -1 where unknown
-    likely: NDArray[np.int64]  # the most probable class, (n,)
-    own: NDArray[np.float64]  # probability of the given label, (n,), NaN where unknown
-    other: NDArray[np.float64]  # probability of the likely class, (n,)
+    given: Ints  # the label, (n,), -1 where unknown
+    likely: Ints  # the most probable class, (n,)
+    own: Floats  # probability of the given label, (n,), NaN where unknown
+    other: Floats  # probability of the likely class, (n,)
     # The same as a share of the mean probability of that class among those labelled with it, (n,); NaN if
     # there are none.
-    sureness: NDArray[np.float64]
+    sureness: Floats
     # How far the probable classes are from the given one on average, (n,), in steps; for classes without an
     # order, the probability of any other.
-    distance: NDArray[np.float64]
+    distance: Floats
 
-    def suspect(self, least: float) -> NDArray[np.bool_]:
+    def suspect(self, least: float) -> Bools:
         """Return whether another class is likely, with this sureness at least, (n,).
 
         With 1, the paper's threshold, these are the examples off the diagonal of the confident joint. As
@@ -49,19 +50,13 @@ class ConfidentLearning:
         return np.asarray((self.given >= 0) & (self.likely != self.given) & (self.sureness >= least))
 
 
-def confident_learning(
-    probs: NDArray[np.floating], given: NDArray[np.int64], *, is_ordered: bool
-) -> ConfidentLearning:
+def confident_learning(probs: NDArray[np.floating], given: Ints, *, is_ordered: bool) -> ConfidentLearning:
     """Compare labels with out-of-fold probabilities.
 
     How sure models are of class j is measured by the mean probability of j among those labelled j (the
     paper's threshold t_j, equation 2), so that classes on which they are unsure, such as rare ones,
-    are not suspected wholesale.
-
-    Args:
-        probs: Probabilities of models that have not seen the example, (n, classes), rows sum to 1.
-        given: The labels, (n,), -1 where unknown.
-        is_ordered: Whether class 2 is further from 0 than 1 is.
+    are not suspected wholesale. Probabilities are (n, classes), labels (n,), -1 where unknown; of ordered
+    classes, 2 is further from 0 than 1 is.
     """
     known = given >= 0
     classes = probs.shape[1]
@@ -77,15 +72,11 @@ def confident_learning(
     return ConfidentLearning(given, likely, own, other, other / usual[likely], distance)
 
 
-def of_person(probs: NDArray[np.floating], person: NDArray[np.int64], people: int) -> NDArray[np.float64]:
+def of_person(probs: NDArray[np.floating], person: Ints, people: int) -> Floats:
     """Return the class probabilities of each person, (people, classes): the geometric mean over their photos.
 
-    A person without photos gets equal probabilities.
-
-    Args:
-        probs: Probabilities of each photo, (photos, classes).
-        person: Whose photo it is, (photos,), -1 if nobody's.
-        people: Number of people.
+    A person without photos gets equal probabilities. `probs` are those of each photo, (photos, classes), and
+    `person` says whose it is, (photos,), -1 if nobody's.
     """
     part = person >= 0
     count = np.bincount(person[part], minlength=people)
@@ -95,7 +86,7 @@ def of_person(probs: NDArray[np.floating], person: NDArray[np.int64], people: in
     return np.asarray(mean / mean.sum(axis=1, keepdims=True))
 
 
-def of_factor(probs: NDArray[np.floating], shape: tuple[int, ...], factor: int) -> NDArray[np.float64]:
+def of_factor(probs: NDArray[np.floating], shape: tuple[int, ...], factor: int) -> Floats:
     """Return probabilities of a factor's levels, (n, levels), from those of the classes, (n, classes)."""
     others = tuple(axis + 1 for axis in range(len(shape)) if axis != factor)
     return np.asarray(probs.reshape(len(probs), *shape).sum(axis=others, dtype=np.float64))
@@ -107,10 +98,10 @@ class FactorPredictions:
 
     manifest: Manifest  # with the labels
     factor: Factor  # one of the label space
-    probs: NDArray[np.float64]  # of its levels, (rows, levels)
-    given: NDArray[np.int64]  # its level in each row, (rows,), -1 where it is unknown or was not predicted
+    probs: Floats  # of its levels, (rows, levels)
+    given: Ints  # its level in each row, (rows,), -1 where it is unknown or was not predicted
     # Whether the joint class of each row is suspect, (rows,), which makes a finding severe.
-    joint: NDArray[np.bool_]
+    joint: Bools
     sureness: float  # from which on a label is suspect
 
     def odds(self, found: ConfidentLearning, one: int) -> str:
@@ -142,7 +133,7 @@ def suspect_labels(
 
     Args:
         manifest: With labels.
-        probs: Out-of-fold probabilities of each row, (rows, classes), NaN where there are none.
+        probs: Out-of-fold, (rows, classes), NaN where there are none.
         sureness: How sure models must be of another level, as a share of how sure they usually are of it.
     """
     has_probs = np.asarray(np.isfinite(probs).all(axis=1))
@@ -207,14 +198,12 @@ def _suspect_photos(predicted: FactorPredictions) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _worst_first(found: ConfidentLearning, chosen: NDArray[np.bool_]) -> list[int]:
+def _worst_first(found: ConfidentLearning, chosen: Bools) -> list[int]:
     rows = np.flatnonzero(chosen)
     return rows[np.argsort(-found.distance[rows], kind="stable")].tolist()  # type: ignore[no-any-return]
 
 
-def _is_far(
-    predicted: FactorPredictions, row: NDArray[np.int64], likely: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _is_far(predicted: FactorPredictions, row: Ints, likely: Ints) -> Bools:
     """Return whether the number of each of these rows is far from its likely band, (n,); others are.
 
     Someone of 58 who looks 60 is no error of labelling, and no photo shows it.
@@ -230,7 +219,7 @@ def _is_far(
     return np.asarray(~is_known | (away >= FAR * spread))
 
 
-def _exchanged(rows: list[int], person: NDArray[np.int64], found: ConfidentLearning) -> dict[int, int]:
+def _exchanged(rows: list[int], person: Ints, found: ConfidentLearning) -> dict[int, int]:
     """Pair suspects of one person of whom each is likely what the other is labelled."""
     waiting: dict[tuple[int, int, int], int] = {}
     partner: dict[int, int] = {}

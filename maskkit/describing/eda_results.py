@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Bools, Ints
 from maskkit.describing.groups import Distribution, Rare
 from maskkit.describing.photo_properties import Ages, PhotoProperties
 
@@ -86,12 +86,7 @@ class Eda:
 
 
 def duplicate_pairs(
-    name: str,
-    chosen: NDArray[np.bool_],
-    pairs: NDArray[np.int64],
-    is_exact: NDArray[np.bool_],
-    bits: NDArray[np.int64],
-    names: Sequence[str],
+    name: str, chosen: Bools, pairs: Ints, is_exact: Bools, bits: Ints, names: Sequence[str]
 ) -> DuplicatePairs:
     """Describe the chosen pairs, (pairs,), given the rows of both photos, (pairs, 2), and all paths."""
     rows = np.flatnonzero(chosen)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import log, prod
 
 import numpy as np
-from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import distinct
+from maskkit.artifacts.columns import Ints, distinct
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, UNKNOWN, Manifest
 from maskkit.labels import LabelSpace
 
@@ -64,21 +63,11 @@ class Rare:
 
 
 def distribution(
-    name: str,
-    names: Sequence[str],
-    code: NDArray[np.int64],
-    person: NDArray[np.int64],
-    *,
-    shape: Sequence[int],
+    name: str, names: Sequence[str], code: Ints, person: Ints, *, shape: Sequence[int]
 ) -> Distribution:
-    """Count photos and people of each group.
+    """Count photos and people of each group, given the names of the groups.
 
-    Args:
-        name: What the groups are of.
-        names: Names of the groups.
-        code: The group of each photo, below 0 if unknown, (photos,).
-        person: The person of each photo, as a code from 0, (photos,).
-        shape: Number of levels of each factor that the groups are made of.
+    Each photo has the code of its group, below 0 if unknown, and that of its person, from 0, (photos,).
     """
     known = code >= 0
     both = [counts.tolist() for counts in _counts(code[known], person[known], len(names))]
@@ -99,15 +88,10 @@ def effective_number(count: int, *, beta: float = BETA) -> float:
     return float(np.expm1(count * log(beta)) / (beta - 1))
 
 
-def joint_code(
-    levels: NDArray[np.int64], space: LabelSpace, chosen: Sequence[int]
-) -> tuple[NDArray[np.int64], list[str], list[int]]:
-    """Number the combinations of some factors.
+def joint_code(levels: Ints, space: LabelSpace, chosen: Sequence[int]) -> tuple[Ints, list[str], list[int]]:
+    """Number the combinations of some factors, chosen by index.
 
-    Args:
-        levels: Level of each photo by factor, below 0 if unknown, (photos, factors).
-        space: Names the levels.
-        chosen: Which factors, by index.
+    Given is the level of each photo by factor, below 0 if unknown, (photos, factors).
 
     Returns:
         The combination of each photo, -1 if a level is unknown, (photos,); the combinations' names; and
@@ -121,7 +105,7 @@ def joint_code(
     return np.where(unknown, -1, code), part.names, list(part.shape)
 
 
-def traits(levels: NDArray[np.int64], person: NDArray[np.int64]) -> list[int]:
+def traits(levels: Ints, person: Ints) -> list[int]:
     """Return the factors, by index, that do not vary within people: of each, a person has one level."""
     found = []
     for index in range(levels.shape[1]):
@@ -132,18 +116,11 @@ def traits(levels: NDArray[np.int64], person: NDArray[np.int64]) -> list[int]:
     return found
 
 
-def rare_combinations(
-    levels: NDArray[np.int64], person: NDArray[np.int64], space: LabelSpace, *, under: int
-) -> Rare:
+def rare_combinations(levels: Ints, person: Ints, space: LabelSpace, *, under: int) -> Rare:
     """Find every combination of levels, of one factor or more, that fewer than `under` people have.
 
-    A combination that contains one that nobody has is left out: nobody has it either.
-
-    Args:
-        levels: Level of each photo by factor, below 0 if unknown, (photos, factors).
-        person: The person of each photo, as a code from 0, (photos,).
-        space: Names the levels.
-        under: How many people are enough.
+    A combination that contains one that nobody has is left out: nobody has it either. Given are the level
+    of each photo by factor, below 0 if unknown, (photos, factors), and the person of each, from 0, (photos,).
     """
     found: list[Combination] = []
     absent: set[frozenset[tuple[int, int]]] = set()
@@ -172,26 +149,20 @@ def _sizes(space: LabelSpace) -> list[int]:
     """Return 1, 2, ... up to the number of factors, as long as there are not too many combinations."""
     sizes, cells = [1], sum(space.shape)
     for size in range(2, len(space.factors) + 1):
-        cells += sum(_cells(space, size))
+        cells += sum(prod(shape) for shape in combinations(space.shape, size))
         if cells > MOST_CELLS:
             break
         sizes.append(size)
     return sizes
 
 
-def _cells(space: LabelSpace, size: int) -> Iterator[int]:
-    return (prod(shape) for shape in combinations(space.shape, size))
-
-
-def _counts(
-    code: NDArray[np.int64], person: NDArray[np.int64], groups: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counts(code: Ints, person: Ints, groups: int) -> tuple[Ints, Ints]:
     """Return photos and people of each group, (groups,) both."""
     each = distinct(person * groups + code) % groups
     return np.bincount(code, minlength=groups), np.bincount(each, minlength=groups)
 
 
-def fold_codes(manifest: Manifest) -> NDArray[np.int64]:
+def fold_codes(manifest: Manifest) -> Ints:
     """Return the fold of each photo as a code, (photos,): 0 never held out, 1 fold 0, ...; -1 outside."""
     if not manifest.has("fold"):
         return np.full(len(manifest), UNKNOWN)

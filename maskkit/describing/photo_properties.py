@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
 import numpy as np
 from numpy.typing import NDArray
+
+from maskkit.artifacts.columns import Floats, Ints
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 MOST_BARS = 24
@@ -64,7 +66,7 @@ class Ages:
     near: tuple[tuple[int, int], ...]
 
 
-def spread(name: str, values: NDArray[np.float64]) -> Spread:
+def spread(name: str, values: Floats) -> Spread:
     """Describe one property of one or more photos, (photos,)."""
     low, high = np.quantile(values, [TAIL, 1 - TAIL])
     if low == high:  # nearly all are alike, and the others are what there is to see
@@ -76,25 +78,16 @@ def spread(name: str, values: NDArray[np.float64]) -> Spread:
     return Spread(name, mean, std, tuple(quantiles.tolist()), histogram(values, edges))
 
 
-def histogram(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Histogram:
+def histogram(values: Floats, edges: Floats) -> Histogram:
     """Count values, (values,), between edges, (bars + 1,); those beyond count in the last bar."""
     bars = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     return Histogram(tuple(edges.tolist()), tuple(np.bincount(bars, minlength=len(edges) - 1).tolist()))
 
 
-def ages(
-    name: str, numbers: NDArray[np.float64], person: NDArray[np.int64], cuts: Sequence[float]
-) -> Ages | None:
-    """Describe a numeric factor.
+def ages(name: str, numbers: Floats, person: Ints, cuts: Sequence[float]) -> Ages | None:
+    """Describe a numeric factor, or return None if no number is known.
 
-    Args:
-        name: Name of the factor.
-        numbers: Numbers of each photo, NaN if unknown, (photos,).
-        person: The person of each photo, as a code from 0, (photos,).
-        cuts: Where its levels but the first begin.
-
-    Returns:
-        None if no number is known.
+    Each photo has a number, NaN if unknown, and a person, as a code from 0, (photos,) both.
     """
     known = ~np.isnan(numbers)
     if not known.any():
@@ -109,7 +102,7 @@ def ages(
     return Ages(name, tuple(cuts), histogram(each, edges), histogram(numbers[known], edges), near)
 
 
-def even_edges(low: float, high: float, cuts: Sequence[float]) -> NDArray[np.float64]:
+def even_edges(low: float, high: float, cuts: Sequence[float]) -> Floats:
     """Return round edges from at or below `low` to above `high`, of which each cut between is one."""
     rough = max((high - low) / MOST_BARS, 1e-9)
     power = 10.0 ** floor(log10(rough))
@@ -137,21 +130,15 @@ class PhotoProperties:
     extremes: dict[str, tuple[str, ...]]
 
 
-def properties(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
+def properties(looks: NDArray[np.void]) -> dict[str, Floats]:
     """Return the properties of readable photos as `maskkit.imaging.survey` finds them, (photos,) each."""
     width, height = looks["width"].astype(np.float64), looks["height"].astype(np.float64)
     plain = {name: looks[name].astype(np.float64) for name in ("brightness", "contrast", "sharpness")}
-    return {
-        "width": width,
-        "height": height,
-        "aspect": width / height,
-        "kilobytes": looks["bytes"] / 1000,
-        "bytes per pixel": looks["bytes"] / (width * height),
-        **plain,
-    }
+    found = {"width": width, "height": height, "aspect": width / height, "kilobytes": looks["bytes"] / 1000}
+    return {**found, "bytes per pixel": looks["bytes"] / (width * height), **plain}
 
 
-def features(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
+def features(looks: NDArray[np.void]) -> dict[str, Floats]:
     """Return what a classifier of sets may use, (photos,) each: light, colour, compression, not size."""
     values = properties(looks)
     chosen = {name: values[name] for name in ("aspect", "brightness", "contrast")}
@@ -164,39 +151,28 @@ def features(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
 
 
 def photo_properties(
-    looks: NDArray[np.void], names: Sequence[str], colour: tuple[NDArray[np.float64], NDArray[np.float64]]
+    looks: NDArray[np.void], names: Sequence[str], colour: tuple[Floats, Floats]
 ) -> PhotoProperties:
-    """Describe one or more readable photos.
+    """Describe one or more readable photos, as `maskkit.imaging.survey` finds them, (photos,).
 
-    Args:
-        looks: As `maskkit.imaging.survey` finds them, (photos,).
-        names: Path of each photo.
-        colour: Mean and standard deviation per channel, (3,) each.
+    The colour is mean and standard deviation per channel, (3,) each.
     """
     values = properties(looks)
+    sizes = Counter(f"{one}x{other}" for one, other in zip(looks["width"], looks["height"], strict=True))
+    kinds = zip(looks["format"], looks["mode"], strict=True)
+    formats = Counter(f"{one.decode()} {other.decode()}" for one, other in kinds)
+    extremes = {}
+    for name, (low, high) in EXTREMES.items():
+        order = np.argsort(values[name], kind="stable")
+        extremes[low] = tuple(names[row] for row in order[:MOST_EXTREME])
+        if high:
+            extremes[high] = tuple(names[row] for row in order[::-1][:MOST_EXTREME])
     return PhotoProperties(
         len(looks),
         tuple(spread(name, column) for name, column in values.items()),
         mean=tuple(colour[0].tolist()),
         std=tuple(colour[1].tolist()),
-        sizes=_frequent(f"{one}x{other}" for one, other in zip(looks["width"], looks["height"], strict=True)),
-        formats=_frequent(
-            f"{one.decode()} {other.decode()}"
-            for one, other in zip(looks["format"], looks["mode"], strict=True)
-        ),
-        extremes=_extremes(values, names),
+        sizes=tuple(sizes.most_common()),
+        formats=tuple(formats.most_common()),
+        extremes=extremes,
     )
-
-
-def _frequent(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(Counter(names).most_common())
-
-
-def _extremes(values: dict[str, NDArray[np.float64]], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    found = {}
-    for name, (low, high) in EXTREMES.items():
-        order = np.argsort(values[name], kind="stable")
-        found[low] = tuple(names[row] for row in order[:MOST_EXTREME])
-        if high:
-            found[high] = tuple(names[row] for row in order[::-1][:MOST_EXTREME])
-    return found

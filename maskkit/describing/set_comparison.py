@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Floats
 from maskkit.describing.eda_results import DuplicatePairs
 from maskkit.describing.two_sample import TwoSample, auc_of
 
@@ -58,9 +58,7 @@ class Comparison:
         return asdict(self)
 
 
-def differences(
-    first: Mapping[str, NDArray[np.float64]], second: Mapping[str, NDArray[np.float64]]
-) -> list[Difference]:
+def differences(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> list[Difference]:
     """Compare each property of two sets of one or more photos, (photos,) each."""
     found = []
     for name, one in first.items():

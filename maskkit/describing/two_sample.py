@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from maskkit.artifacts.columns import Bools, Floats, Ints
 from maskkit.progress import track
 
 Z = 1.959964  # of a 95 % interval
@@ -71,13 +72,13 @@ class TwoSample:
 class Sample:
     """Photos of two sets."""
 
-    features: Mapping[str, NDArray[np.float64]]  # of each photo, (photos,) each
-    is_second: NDArray[np.bool_]  # whether it is of the second set, (photos,)
-    group: NDArray[np.int64]  # photos that belong together, people and near-copies, as codes, (photos,)
-    twins: NDArray[np.int64]  # the same of near-copies alone, (photos,)
-    person: NDArray[np.int64]  # of each photo as a code, -1 if unknown, (photos,)
+    features: Mapping[str, Floats]  # of each photo, (photos,) each
+    is_second: Bools  # whether it is of the second set, (photos,)
+    group: Ints  # photos that belong together, people and near-copies, as codes, (photos,)
+    twins: Ints  # the same of near-copies alone, (photos,)
+    person: Ints  # of each photo as a code, -1 if unknown, (photos,)
 
-    def take(self, rows: NDArray[np.int64]) -> Sample:
+    def take(self, rows: Ints) -> Sample:
         """Return these photos."""
         features = {name: values[rows] for name, values in self.features.items()}
         is_second, group = self.is_second[rows], self.group[rows]
@@ -85,18 +86,13 @@ class Sample:
 
 
 # Which set each photo is of and its group, to folds that divide no group.
-Deal = Callable[[NDArray[np.bool_], NDArray[np.int64]], NDArray[np.int64]]
+Deal = Callable[[Bools, Ints], Ints]
 
 
 def two_sample(sample: Sample, deal: Deal, *, divisions: int = DIVISIONS, seed: int = 0) -> TwoSample:
-    """Cross-validate a classifier of the sets, boosted trees on histograms.
+    """Cross-validate a classifier of the sets, boosted trees on histograms, in folds as dealt.
 
-    Args:
-        sample: Photos of both sets.
-        deal: Makes folds.
-        divisions: How often to see what the AUC is without a difference; a p can be no smaller than one in
-            one more than that.
-        seed: Seed of every random choice.
+    So many divisions show what the AUC is without a difference; p can be no smaller than one in one more.
     """
     random = np.random.default_rng(seed)
     second, group = sample.is_second, sample.group
@@ -113,28 +109,20 @@ def two_sample(sample: Sample, deal: Deal, *, divisions: int = DIVISIONS, seed: 
     auc, error = clustered_auc(score, second, group)
     losses = {name: auc - auc_of(shuffled[column], second) for column, name in enumerate(sample.features)}
     is_known = [bool((sample.person[one] >= 0).all()) for one in (~second, second)]
-    if not all(is_known):
-        error = None  # photos of one person would count as several
+    low = high = p = same = None
+    if error is not None and all(is_known):  # else photos of one person would count as several
+        low, high = max(0.0, auc - Z * error), min(1.0, auc + Z * error)
     found = _without_difference(sample, table, deal, is_known, divisions, seed)
-    same = None
     if found:
+        p = (1 + sum(one >= auc for one in found)) / (1 + len(found))
         same = NoDifference(float(np.mean(found)), max(found), len(found), is_of_one_set=not all(is_known))
-    return TwoSample(
-        auc,
-        None if error is None else max(0.0, auc - Z * error),
-        None if error is None else min(1.0, auc + Z * error),
-        (1 + sum(one >= auc for one in found)) / (1 + len(found)) if found else None,
-        same,
-        len(table),
-        len(np.unique(group)),
-        len(np.unique(fold)),
-        tuple(sorted(losses.items(), key=lambda one: -one[1])),
-    )
+    sizes = len(table), len(np.unique(group)), len(np.unique(fold))
+    return TwoSample(auc, low, high, p, same, *sizes, tuple(sorted(losses.items(), key=lambda one: -one[1])))
 
 
 def _models(
-    table: NDArray[np.float64], is_second: NDArray[np.bool_], fold: NDArray[np.int64], seed: int
-) -> Iterator[tuple[NDArray[np.bool_], Callable[[NDArray[np.float64]], NDArray[np.float64]]]]:
+    table: Floats, is_second: Bools, fold: Ints, seed: int
+) -> Iterator[tuple[Bools, Callable[[Floats], Floats]]]:
     """Yield each fold, and what scores photos after learning from the others."""
     # It takes a second to load, which counting alone need not take.
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -150,17 +138,12 @@ def _models(
         yield test, partial(_scores, model, odds)
 
 
-def _scores(model: Any, odds: float, photos: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scores(model: Any, odds: float, photos: Floats) -> Floats:
     return np.asarray(model.decision_function(photos) - odds)
 
 
 def _without_difference(
-    sample: Sample,
-    table: NDArray[np.float64],
-    deal: Deal,
-    is_known: Sequence[bool],
-    divisions: int,
-    seed: int,
+    sample: Sample, table: Floats, deal: Deal, is_known: Sequence[bool], divisions: int, seed: int
 ) -> list[float]:
     """Return AUCs of divisions of people that are of one source; none if no set's people are known."""
     if not any(is_known):
@@ -190,25 +173,18 @@ def _without_difference(
     return found
 
 
-def auc_of(score: NDArray[np.float64], is_second: NDArray[np.bool_]) -> float:
+def auc_of(score: Floats, is_second: Bools) -> float:
     """Return the share of pairs, one of each set, in which the second's score is higher; ties count half."""
     second, first = int(is_second.sum()), int((~is_second).sum())
     ranks = rankdata(score)[is_second].sum()
     return float((ranks - second * (second + 1) / 2) / (first * second))
 
 
-def clustered_auc(
-    score: NDArray[np.float64], is_second: NDArray[np.bool_], group: NDArray[np.int64]
-) -> tuple[float, float | None]:
+def clustered_auc(score: Floats, is_second: Bools, group: Ints) -> tuple[float, float | None]:
     """Return the AUC and its standard error, by groups (Obuchowski 1997, https://doi.org/10.2307/2533958).
 
-    Args:
-        score: Higher for the second set, (photos,).
-        is_second: (photos,).
-        group: Photos that belong together, as codes, (photos,).
-
-    Returns:
-        The AUC; and its error, None if a set is of one group.
+    Of each photo, (photos,), the score is higher for the second set, and the group says as a code what
+    belongs together. The error is None if a set is of one group.
     """
     auc = auc_of(score, is_second)
     codes = np.unique(group, return_inverse=True)[1]
@@ -223,13 +199,9 @@ def clustered_auc(
         right = placed if mine is is_second else 1 - placed
         counts.append(np.bincount(codes[mine], minlength=groups))
         sums.append(np.bincount(codes[mine], weights=right, minlength=groups))
-    return auc, _error(auc, counts, sums, groups)
-
-
-def _error(auc: float, counts: list[NDArray[Any]], sums: list[NDArray[Any]], groups: int) -> float | None:
     having = [int((count > 0).sum()) for count in counts]
     if min(having) < 2:
-        return None
+        return auc, None
     totals = [count.sum() for count in counts]
     parts = [total - count * auc for total, count in zip(sums, counts, strict=True)]
     own = sum(
@@ -237,4 +209,4 @@ def _error(auc: float, counts: list[NDArray[Any]], sums: list[NDArray[Any]], gro
         for have, part, total in zip(having, parts, totals, strict=True)
     )
     both = 2 * groups / (groups - 1) * (parts[0] * parts[1]).sum() / (totals[0] * totals[1])
-    return float(sqrt(max(0.0, own + both)))
+    return auc, sqrt(max(0.0, own + both))

@@ -115,11 +115,7 @@ def soften(values: Array, sigma: float) -> Array:
 
 
 def smooth(points: Points, *, closed: bool = False, rounds: int = 3) -> NDArray[np.float64]:
-    """Round a polygon or an open line by cutting its corners (Chaikin 1974).
-
-    Returns:
-        Points, float64 (n, 2).
-    """
+    """Round a polygon or an open line by cutting its corners (Chaikin 1974); return float64 (n, 2)."""
     line = np.asarray(points, np.float64)
     for _ in range(rounds):
         after = np.roll(line, -1, axis=0) if closed else line[1:]
@@ -211,10 +207,7 @@ def grain(random: np.random.Generator, size: float | tuple[float, float]) -> Arr
 def shade(canvas: Canvas, *, light: tuple[float, float], ambient: float) -> Array:
     """Light the canvas from one side, and return its colours, float32 (3, 512, 384), unclipped.
 
-    Args:
-        canvas: What was painted.
-        light: Where the light stands, to the right and down, as slopes (-1 to 1).
-        ambient: Share of the light that comes from everywhere, 0 to 1.
+    The light stands to the right and down, as slopes (-1 to 1); the share `ambient` comes from everywhere.
     """
     height = canvas.height
     # Steeper slopes, at the outlines, would draw a dark rim around everything.

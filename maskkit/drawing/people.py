@@ -197,13 +197,9 @@ class Person:
 
 
 def population(people: int, *, seed: int, first: int = 1, at_least: int = 0) -> list[Person]:
-    """Make up people with the competition's shares of genders and ages, in random order.
+    """Make up people with the competition's shares of genders and ages, in random order, numbered from first.
 
-    Args:
-        people: How many.
-        seed: The same seed gives the same people.
-        first: The first person's number.
-        at_least: So many people per gender are 60 or older, as long as they stay under a sixth of all.
+    At least so many per gender are 60 or older, as long as they stay under a sixth of all.
     """
     random = np.random.default_rng([seed, first])
     cells = [cell for cell, count in _counts(people, at_least).items() for _ in range(count)]

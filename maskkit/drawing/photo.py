@@ -55,15 +55,9 @@ def _draw_wall(canvas: Canvas, look: Appearance) -> None:
 
 
 def take_photo(portrait: Portrait, *, mask: str, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Take one photo, with its own light, crop, sharpness and noise.
+    """Take one photo, with its own light, crop, sharpness and noise, RGB as uint8 (512, 384, 3).
 
-    Args:
-        portrait: Who is photographed.
-        mask: `wear` covers the nose, `incorrect` is under it or on the chin, `none` is no mask.
-        random: Source of everything that differs between two photos of one person.
-
-    Returns:
-        Red, green, blue, uint8 (512, 384, 3).
+    The mask `wear` covers the nose, `incorrect` is under it or on the chin, `none` is no mask.
     """
     canvas = portrait.canvas.copy()
     worn_well = _WORN_WELL[mask]

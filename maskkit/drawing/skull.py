@@ -36,16 +36,8 @@ class Skull:
     def of(cls, look: Appearance) -> Skull:
         """Return the measures of somebody who looks so."""
         nose = 68 * look.nose_length
-        return cls(
-            half=108 * look.width,
-            up=134,
-            down=150 * look.length,
-            jaw=look.jaw,
-            sag=look.sag,
-            eye=43 * look.eye_gap,
-            nose=nose,
-            mouth=82 + 0.3 * nose,
-        )
+        half, down, eye, mouth = 108 * look.width, 150 * look.length, 43 * look.eye_gap, 82 + 0.3 * nose
+        return cls(half, 134, down, look.jaw, look.sag, eye, nose, mouth)
 
     def at(self, points: Points) -> NDArray[np.float64]:
         """Turn face coordinates into pixels, float64 (points, 2)."""

@@ -50,14 +50,9 @@ _BEAK = ((0.94, 0.94, 0.93), (0.94, 0.94, 0.93), (0.14, 0.14, 0.15), (0.60, 0.61
 def put_on_mask(
     canvas: Canvas, skull: Skull, *, hair: Array, worn_well: bool, random: np.random.Generator
 ) -> None:
-    """Draw a mask of random cut and colour.
+    """Draw a mask of random cut and colour on the finished face, below hair, float32 (512, 384).
 
-    Args:
-        canvas: The finished face, painted on.
-        skull: Its measures.
-        hair: Cover of the hair that hangs over mask and straps, float32 (512, 384).
-        worn_well: Whether it covers the nose; else its upper edge is under the nose or on the chin.
-        random: Source of cut, colour and fit.
+    If not worn well, it does not cover the nose: its upper edge is under the nose or on the chin.
     """
     cuts: tuple[Cut, ...] = ("surgical", "cloth", "beak")
     cut = cuts[random.choice(3, p=[0.5, 0.32, 0.18])]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Bools
 from maskkit.imaging.automatic import randaugment, trivial
 from maskkit.imaging.dataset import Augment, Drawn, Rows
 from maskkit.imaging.light import Light
@@ -56,15 +56,11 @@ class Sum(_Several):
 class ByClass:
     """One way to vary the photos of a rare level, which are shown often, and another for all others.
 
-    Photos that are not of the level are varied exactly as they were without this.
-
-    Args:
-        usual: The way of the others; None to show them as they are.
-        rare: That of the level's photos.
-        is_rare: The rows of the level, (rows of the manifest,).
+    Photos that are not of the level are varied exactly as they were without this. `is_rare` are the rows of
+    the level, (rows of the manifest,); None instead of a way shows photos as they are.
     """
 
-    def __init__(self, usual: Augment | None, rare: Augment | None, is_rare: NDArray[np.bool_]) -> None:
+    def __init__(self, usual: Augment | None, rare: Augment | None, is_rare: Bools) -> None:
         self.ways = [usual or _Same(), rare or _Same()]
         self.is_rare = is_rare
 

@@ -78,12 +78,8 @@ OPERATIONS: dict[str, Operation] = {
 class Automatic:
     """Some operations per photo, each as likely, after half of the photos were mirrored.
 
-    Mirroring is not one of the operations; the experiments of both papers do it before.
-
-    Args:
-        ops: Operations per photo; the same may come again.
-        extent: How far they go at most.
-        magnitude: How far they go, of STRENGTHS; None to draw it, from 0 on, for each.
+    Mirroring is not one of the operations; the experiments of both papers do it before. The same operation
+    may come again. `magnitude` is how far they go, of STRENGTHS; None to draw it, from 0 on, for each.
     """
 
     def __init__(self, *, ops: int, extent: Extent, magnitude: int | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -29,9 +28,9 @@ def check_photos(root: Path, names: pa.ChunkedArray) -> tuple[dict[str, str], st
     faults: dict[str, str] = {}
     digest = hashlib.sha256()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
+        blocks = (names.slice(start, BLOCK).to_pylist() for start in range(0, len(names), BLOCK))
         found = chain.from_iterable(
-            zip(block, pool.map(_look, (root / name for name in block)), strict=True)
-            for block in _blocks(names)
+            zip(block, pool.map(_look, (root / name for name in block)), strict=True) for block in blocks
         )
         for name, (why, sha256) in track(found, len(names), "photos"):
             digest.update(f"{sha256} {name}\n".encode())
@@ -47,11 +46,6 @@ def unchecked(names: pa.ChunkedArray) -> str:
         lines = pc.binary_join_element_wise("- ", batch.column(0), "\n", "")
         digest.update(pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer())
     return digest.hexdigest()
-
-
-def _blocks(names: pa.ChunkedArray) -> Iterator[list[str]]:
-    for start in range(0, len(names), BLOCK):
-        yield names.slice(start, BLOCK).to_pylist()
 
 
 def _look(file: Path) -> tuple[str | None, str]:

@@ -106,15 +106,9 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield rows, int64 (N,), and their values: of photos pixels, uint8 (N, height, width, 3).
 
-    Batches differ by at most one photo, so that no rump batch upsets batch norm or is worth dropping.
-
-    Args:
-        inputs: The photos.
-        order: Which, and how they are varied.
-        batch_size: At most.
-        workers: Threads that prepare the next batches; with 0 each is prepared when it is wanted.
-        pin_memory: Make batches ready for an asynchronous copy to a GPU.
-        parts: Only these batches, of those that `even_parts` names; None for all.
+    Batches differ by at most one photo, so that no rump batch upsets batch norm or is worth dropping. So many
+    threads prepare the next ones; with 0 each is prepared when it is wanted. Pinned memory is ready for an
+    asynchronous copy to a GPU. With `parts`, of those that `even_parts` names, only these are made.
     """
 
     def make(part: slice) -> Batch:

@@ -39,9 +39,7 @@ Photo = NDArray[np.uint8]  # RGB, (height, width, 3)
 class Face:
     """A face in a photo."""
 
-    box: tuple[
-        float, float, float, float
-    ]  # x0, y0, x1, y1 as fractions of width and height, inside the photo
+    box: tuple[float, float, float, float]  # x0, y0, x1, y1, fractions of width and height inside the photo
     score: float  # how sure the detector is, from 0 to 1
 
     @property

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskkit.artifacts.columns import Floats, Ints
 from maskkit.options.choices import Choice
 
 Mask = NDArray[np.bool_]
@@ -136,9 +137,7 @@ def mixing(choice: Choice) -> Mix | None:
     return MIXES[choice.name](**settings)
 
 
-def _partners(
-    count: int, random: np.random.Generator, candidates: Mask | None, *, p: float
-) -> NDArray[np.int64]:
+def _partners(count: int, random: np.random.Generator, candidates: Mask | None, *, p: float) -> Ints:
     """Draw another photo for each, every candidate as likely; its own place if it is not mixed, (count,)."""
     own = np.arange(count)
     chosen = own if candidates is None else np.flatnonzero(candidates)
@@ -153,12 +152,12 @@ def _partners(
     return np.where(is_mixed, chosen[(start + step) % len(chosen)], own)
 
 
-def _is_mixed(partner: NDArray[np.int64]) -> Mask:
+def _is_mixed(partner: Ints) -> Mask:
     is_mixed: Mask = partner != np.arange(len(partner))
     return is_mixed
 
 
-def _between(length: int, share: NDArray[np.float64], middle: NDArray[np.float64]) -> Mask:
+def _between(length: int, share: Floats, middle: Floats) -> Mask:
     """Return the pixels of a line that are in a part of it, as far as that is on the line, (N, length)."""
     size = np.rint(length * share).astype(np.int64)
     start = np.floor(length * middle).astype(np.int64) - size // 2

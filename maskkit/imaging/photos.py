@@ -110,9 +110,8 @@ class Photos:
         found = cache.records(store, keys, decoder, failed=decoder.faults, what="decoding photos")
         if found is None:
             return None
-        reasons = {
-            keys[row].tobytes(): why for row, why in decoder.faults.items()
-        }  # of all with this content
+        # Of all photos with this content.
+        reasons = {keys[row].tobytes(): why for row, why in decoder.faults.items()}
         for row in np.flatnonzero(found.place < 0):
             faults[int(there[row])] = reasons[keys[row].tobytes()]
         place = np.full(len(self), -1)
@@ -150,11 +149,8 @@ def open_photos(
 ) -> Photos:
     """Return the photos of a manifest, from the cache if there is one, decoding there what it lacks.
 
-    Args:
-        manifest: Names them.
-        preprocess: Preprocessing of the model.
-        faults: Where to note, by row, what is wrong with photos that cannot be decoded, now or when
-            they are wanted. None to raise, which with a cache names all of them.
+    What is wrong with photos that cannot be decoded, now or when they are wanted, is noted by row in
+    `faults`; without it, it is raised, which with a cache names all of them.
 
     Raises:
         MaskkitError: Photos are not under the root or cannot be decoded, or the model saw photos cut

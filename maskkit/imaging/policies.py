@@ -22,15 +22,13 @@ Change = Any  # a transform of albumentations, which has no types
 
 
 class Policy:
-    """Changes that albumentations makes to each photo, one after the other.
+    """Changes that albumentations makes to each photo, one after the other, each with its own chance.
 
-    Args:
-        changes: Makes them, each with its own chance; called once per thread, for a policy keeps its
-            randomness in itself.
+    They are made once per thread, for a policy keeps its randomness in itself.
     """
 
-    def __init__(self, changes: Callable[[Any], list[Change]]) -> None:
-        self._changes = changes
+    def __init__(self, changes: Callable[..., list[Change]], **settings: Any) -> None:
+        self._changes = partial(changes, **settings)
         self._of_thread = threading.local()
 
     def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
@@ -112,10 +110,7 @@ def _strong(A: Any) -> list[Change]:
             ],
             p=0.5,
         ),
-        A.OneOf(
-            [A.ImageCompression(quality_range=(20, 80)), A.Downscale(scale_range=(0.4, 0.75))],
-            p=0.3,
-        ),
+        A.OneOf([A.ImageCompression(quality_range=(20, 80)), A.Downscale(scale_range=(0.4, 0.75))], p=0.3),
         A.OneOf(
             [
                 A.CoarseDropout(num_holes_range=(2, 4), **holes),
@@ -124,10 +119,6 @@ def _strong(A: Any) -> list[Change]:
             p=0.6,
         ),
     ]
-
-
-def _policy(changes: Callable[..., list[Change]]) -> Callable[..., Policy]:
-    return lambda **settings: Policy(partial(changes, **settings))
 
 
 HOLES = {"num_holes_range": (1, 3), "hole_height_range": (0.1, 0.3), "hole_width_range": (0.1, 0.3)}
@@ -146,4 +137,4 @@ CHANGES: dict[str, Callable[..., list[Change]]] = {
     "jpeg": lambda A, *, p: [A.ImageCompression(quality_range=(20, 90), p=p)],
     "affine": lambda A, *, p: [_moved(A, scale=(0.85, 1.2), degrees=12, shear=4, shift=0.08, p=p)],
 }  # fmt: skip
-POLICIES = {name: _policy(changes) for name, changes in CHANGES.items()}
+POLICIES = {name: partial(Policy, changes) for name, changes in CHANGES.items()}

@@ -56,11 +56,8 @@ def draw_sheet(photos: Pixels, captions: Sequence[str], *, columns: int = COLUMN
 
 def pixels_of(images: Tensor, preprocess: Preprocess) -> Pixels:
     """Undo the normalisation of photos, (N, 3, H, W); return uint8 (N, H, W, 3)."""
-    mean, std = (
-        torch.tensor(values, dtype=torch.float32)[:, None, None]
-        for values in (preprocess.mean, preprocess.std)
-    )
-    colours = images.detach().float().cpu() * std + mean
+    mean, std = torch.tensor([preprocess.mean, preprocess.std], dtype=torch.float32)[..., None, None]
+    colours: Tensor = images.detach().float().cpu() * std + mean
     return (colours * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
 

@@ -22,7 +22,11 @@ def photo_files(manifest: Manifest, *, tolerant: bool = False) -> list[Path]:
         MaskkitError: The first photos are not under the root; better now than after an epoch.
     """
     folder = Path(manifest.photos.root or os.environ.get(VARIABLE) or manifest.root)
-    files = [_file(folder, path) for path in manifest.paths]
+    # `..` steps back over the words of the root, not to where a link leads.
+    files = [
+        Path(os.path.normpath(folder / path)) if path.startswith("../") else folder / path
+        for path in manifest.paths
+    ]
     first = files[:LOOKED_AT]
     missing = [file for file in first if not file.is_file()]
     if missing and not (tolerant and len(missing) < len(first)):
@@ -32,10 +36,3 @@ def photo_files(manifest: Manifest, *, tolerant: bool = False) -> list[Path]:
             fix=f"run this from the folder in which `maskkit label` ran, or give --root or {VARIABLE}",
         )
     return files
-
-
-def _file(folder: Path, path: str) -> Path:
-    """Return a photo's file; `..` steps back over the words of the root, not to where a link leads."""
-    if path.startswith("../"):
-        return Path(os.path.normpath(folder / path))
-    return folder / path

@@ -112,21 +112,15 @@ class Undersample:
         """Return the rows, (N,) each once, without what a person has too many of, drawn anew by each call.
 
         How many are returned does not depend on the draw: `keep` of a person's rows of the level, or all
-        if there are fewer. They stay in the order given.
-
-        Args:
-            rows: Those that may be shown.
-            random: Decides which are kept.
-            people: The person of every row of the manifest, as a number; where it is negative nobody is
-                named, and the row is a person of its own.
+        if there are fewer. They stay in the order given. `people` is the person of every row of the manifest,
+        as a number; where it is negative nobody is named, and the row is a person of its own.
         """
         concerned = np.flatnonzero(self.is_level[rows])  # places in `rows`
         person = people[rows[concerned]]
         person = np.where(person < 0, -1 - np.arange(len(person)), person)
         mixed = random.permutation(len(concerned))
-        by_person = mixed[
-            np.argsort(person[mixed], kind="stable")
-        ]  # a person's rows together, in random order
+        # A person's rows together, in random order.
+        by_person = mixed[np.argsort(person[mixed], kind="stable")]
         sorted_person = person[by_person]
         rank = np.arange(len(by_person)) - np.searchsorted(sorted_person, sorted_person)
         is_kept = np.ones(len(rows), np.bool_)
@@ -158,17 +152,9 @@ def epoch_rows(
 ) -> Rows:
     """Return the rows that an epoch trains on, (epoch_length,), in the order in which they are shown.
 
-    First some are left out, then some repeated, then the sampler draws from what is left, knowing
-    the counts of that. By default that is every row once, in random order.
-
-    Args:
-        rows: All that may be trained on, (N,), each once.
-        random: Random numbers of the epoch.
-        classes: The class of every row of the manifest.
-        people: The person of every row of the manifest; needed by undersampling only.
-        undersampled: What is left out, one after the other.
-        oversampled: What is repeated.
-        sampler: Draws the epoch.
+    First some are left out, then some repeated, then the sampler draws from what is left, knowing the counts
+    of that: by default every row once, in random order. `rows` are all that may be trained on, (N,), each
+    once; classes and people are those of every row of the manifest, people for undersampling alone.
     """
     for fewer in undersampled:
         if people is None:

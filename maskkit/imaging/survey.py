@@ -1,12 +1,12 @@
-"""Look at every photo once: size, light, colour, sharpness, and what its duplicates are found by."""
+"""Look at every photo once: size, light, colour, sharpness, and which are there twice."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Bools, Floats, Ints
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.decode import fault, opened
-from maskkit.imaging.hashing import FINE_WORDS, hash_of
+from maskkit.imaging.hashing import FINE_WORDS, groups_of, hash_of, near_pairs
 from maskkit.imaging.roots import photo_files
 from maskkit.progress import track
 
-PIECE = 16  # photos that a thread properties at before it takes the next
+PIECE = 16  # photos that a thread looks at before it takes the next
 
 # One photo. Light and colour are shares of the largest value: 0 is black, 1 is white.
 PROPERTIES = np.dtype(
@@ -59,11 +60,11 @@ class Survey:
         return np.asarray(self.properties[name])
 
     @property
-    def readable(self) -> NDArray[np.bool_]:
+    def readable(self) -> Bools:
         """Whether each photo could be read, (photos,)."""
         return self["width"] > 0
 
-    def colour(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def colour(self) -> tuple[Floats, Floats]:
         """Return mean and standard deviation per channel over all pixels, (3,) each.
 
         Every photo counts the same, as it does once resized for a model.
@@ -98,12 +99,8 @@ def survey_of(manifest: Manifest, *, half: bool = False) -> Survey:
 
 def joined(surveys: Sequence[Survey]) -> Survey:
     """Return several surveys of one scale as one, in their order."""
-    starts = np.cumsum([0, *map(len, surveys)]).tolist()
-    faults = {
-        start + row: why
-        for start, one in zip(starts, surveys, strict=False)
-        for row, why in one.faults.items()
-    }
+    starts = zip(np.cumsum([0, *map(len, surveys[:-1])]).tolist(), surveys, strict=True)
+    faults = {start + row: why for start, one in starts for row, why in one.faults.items()}
     return Survey(np.concatenate([one.properties for one in surveys]), faults, surveys[0].scale)
 
 
@@ -130,7 +127,7 @@ def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
     pieces = [range(start, min(start + PIECE, len(files))) for start in range(0, len(files), PIECE)]
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        done: Iterator[range] = pool.map(measured, pieces)
+        done = pool.map(measured, pieces)
         for _ in track((row for piece in done for row in piece), len(files), "photos"):
             pass
     finally:
@@ -150,9 +147,7 @@ def measure(file: Path, entry: np.void, *, scale: int = 1) -> None:
     facts, pixels = opened(data, name=str(file), scale=scale)
     luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     # One channel at a time: OpenCV has fast code for it, and none for three.
-    channels = (
-        np.array([cv2.meanStdDev(channel) for channel in cv2.split(pixels)])[:, :, 0, 0] / 255
-    )  # (3, 2)
+    channels = np.array([cv2.meanStdDev(one) for one in cv2.split(pixels)])[:, :, 0, 0] / 255  # (3, 2)
     brightness, contrast = cv2.meanStdDev(luma)
     edges = cv2.Laplacian(luma, cv2.CV_16S)
     entry["mean"], entry["std"] = channels[::-1].T
@@ -171,3 +166,52 @@ def keep_freed_memory() -> None:
     twelfth of the processor time of `eda` of 4,550 photos, imports included.
     """
     np.empty(31 * 2**20, np.uint8)
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Pairs of the same files or nearly the same pictures, as rows of a survey.
+
+    Of several equal photos, each is paired with the first only.
+    """
+
+    one: Ints  # the first of each pair, (pairs,)
+    other: Ints  # the second, of a higher row
+    is_exact: Bools  # whether both files hold the same bytes
+    bits: Ints  # in how many of 256 bits the pictures' hashes differ
+    photos: int  # how many there are
+
+    def __len__(self) -> int:
+        return len(self.one)
+
+    def take(self, chosen: Bools) -> Duplicates:
+        """Return some of the pairs."""
+        return Duplicates(
+            self.one[chosen], self.other[chosen], self.is_exact[chosen], self.bits[chosen], self.photos
+        )
+
+    def inside(self, photos: int) -> Duplicates:
+        """Return the pairs among the first so many photos."""
+        return replace(self.take(self.other < photos), photos=photos)
+
+    def differ(self, codes: Ints) -> Bools:
+        """Return whether the codes, (photos,), of each pair differ and are known: 0 or more, (pairs,)."""
+        one, other = codes[self.one], codes[self.other]
+        return np.asarray((one >= 0) & (other >= 0) & (one != other))
+
+    def groups(self) -> Ints:
+        """Return the first photo of the group of each photo, (photos,); most are a group by themselves."""
+        return groups_of(np.column_stack([self.one, self.other]), self.photos)
+
+
+def find_duplicates(survey: Survey) -> Duplicates:
+    """Find exact duplicates among a survey's readable photos, and near ones by `maskkit.imaging.hashing`.
+
+    Mirrored and strongly cropped copies are not found.
+    """
+    rows = np.flatnonzero(survey.readable)
+    pairs, bits = near_pairs(survey["coarse"][rows], survey["fine"][rows])
+    one, other = rows[pairs[:, 0]], rows[pairs[:, 1]]
+    content = survey["content"]
+    is_exact = (content[one] == content[other]).all(axis=1)
+    return Duplicates(one, other, is_exact, bits, len(survey))

@@ -25,12 +25,10 @@ def to_input(pixels: Tensor, preprocess: Preprocess, device: torch.device) -> Te
         float32 (N, 3, height, width) in channels-last memory order, which costs no copy.
     """
     batch, height, width, channels = pixels.shape
-    mean, std = (
-        torch.tensor(each, dtype=torch.float64) for each in (preprocess.mean, preprocess.std)
-    )  # (3,)
+    mean, std = torch.tensor([preprocess.mean, preprocess.std], dtype=torch.float64)  # (3,) each
     # (x / 255 - mean) / std as one multiplication and addition along whole rows, which is several times
     # faster than along the three channels.
-    factor, offset = ((each.float().repeat(width)).to(device) for each in (1 / (255 * std), -mean / std))
+    factor, offset = (each.float().repeat(width).to(device) for each in (1 / (255 * std), -mean / std))
     rows = pixels.to(device, non_blocking=True).view(batch, height, width * channels).float()
     return rows.mul_(factor).add_(offset).view(batch, height, width, channels).permute(0, 3, 1, 2)
 
@@ -40,17 +38,13 @@ def views_of(tta: Tta) -> tuple[View, ...]:
 
     All are made of the prepared photo and have its size, which compiled models need.
     """
-    views: list[View] = [_unchanged, *(partial(_moved, zoom=1 / scale) for scale in tta.scales)]
+    views: list[View] = [lambda images: images, *(partial(_moved, zoom=1 / scale) for scale in tta.scales)]
     if tta.shift:
         steps = [(tta.shift * right, tta.shift * down) for right, down in DIRECTIONS]
         views += [partial(_moved, right=right, down=down) for right, down in steps]
     if tta.hflip:
         views = [view for each in views for view in (each, partial(_mirrored, each))]
     return tuple(views)
-
-
-def _unchanged(images: Tensor) -> Tensor:
-    return images
 
 
 def _mirrored(view: View, images: Tensor) -> Tensor:

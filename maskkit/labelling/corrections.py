@@ -16,10 +16,9 @@ from math import isfinite, nan
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import LEVEL, ORIGINS, factor_levels
-from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.columns import Ints, encoded
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import Factor, LabelSpace
@@ -51,12 +50,8 @@ def corrected(table: pa.Table, space: LabelSpace, source: Source) -> pa.Table:
     """Return the table with its factors, `label`, `target` and `origin` as the corrections say.
 
     A line for a path overrides one for a person. A level of a numeric factor makes the number unknown,
-    unless the number is in that level already. What changes nothing leaves a row as it is.
-
-    Args:
-        table: Table of a manifest that is being made: `path`, `person_id`, each factor, `label`, ...
-        space: The label space.
-        source: The CSV.
+    unless the number is in that level already. What changes nothing leaves a row as it is. The table is that
+    of a manifest that is being made: `path`, `person_id`, each factor, `label`, ...
 
     Raises:
         MaskkitError: A line names no photo, factor or value, contradicts another, or expects another value
@@ -235,10 +230,7 @@ def _matched(column: pa.ChunkedArray, wanted: set[str]) -> dict[str, list[int]]:
 
 
 def _cells(
-    rows: Mapping[Correction, list[int]],
-    new: Mapping[Correction, Value],
-    space: LabelSpace,
-    source: Source,
+    rows: Mapping[Correction, list[int]], new: Mapping[Correction, Value], space: LabelSpace, source: Source
 ) -> dict[Cell, list[Correction]]:
     """Return the lines that correct each cell, which agree; a path's line overrides a person's."""
     names = [factor.name for factor in space.factors]
@@ -257,9 +249,7 @@ def _cells(
     return cells
 
 
-def _values(
-    table: pa.Table, label: NDArray[np.int64], rows: NDArray[np.int64], space: LabelSpace
-) -> dict[Cell, Value]:
+def _values(table: pa.Table, label: Ints, rows: Ints, space: LabelSpace) -> dict[Cell, Value]:
     """Return the values that each factor has in some rows; a label names more than the columns may hold."""
     part = table.select([factor.name for factor in space.factors]).take(pa.array(rows))
     level = factor_levels(part, label[rows], space, name="the table")  # (rows, factors)
@@ -272,11 +262,7 @@ def _values(
 
 
 def _changed(
-    table: pa.Table,
-    space: LabelSpace,
-    changed: Mapping[Cell, Value],
-    rows: NDArray[np.int64],
-    label: NDArray[np.int64],
+    table: pa.Table, space: LabelSpace, changed: Mapping[Cell, Value], rows: Ints, label: Ints
 ) -> pa.Table:
     """Return the table with cells changed, and with the label, target and origin of their rows."""
     for at, factor in enumerate(space.factors):

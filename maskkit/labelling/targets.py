@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Bools, Floats, Ints
 from maskkit.errors import MaskkitError
 from maskkit.labels import Factor, LabelSpace
 from maskkit.options.values import named_factor
@@ -35,14 +35,10 @@ class TargetRules:
     ignore: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def applied(self, table: pa.Table, space: LabelSpace) -> pa.Table:
-        """Return the table with other targets and weights.
+        """Return a table of `target`, `weight` and a column per factor with other targets and weights.
 
         A row whose number is not known, or that has no label, keeps its target. A value to ignore that no
         row has is warned of: it may be mistyped.
-
-        Args:
-            table: With `target`, `weight` and a column per factor.
-            space: The label space, whose own cuts the labels are made of.
 
         Raises:
             MaskkitError: A factor is not there, cuts do not fit its levels, or a value is neither a level nor
@@ -64,7 +60,7 @@ class TargetRules:
             "ignore": {factor: list(values) for factor, values in self.ignore.items()},
         }
 
-    def _target(self, table: pa.Table, space: LabelSpace) -> NDArray[np.int64]:
+    def _target(self, table: pa.Table, space: LabelSpace) -> Ints:
         target = np.array(pc.fill_null(table["target"], -1).to_numpy(), np.int64)  # (rows,)
         for name, given in self.train_cuts.items():
             truth = named_factor(name, space, option="--train-cuts")
@@ -76,7 +72,7 @@ class TargetRules:
             target[known] += (level - target[known] // stride % len(factor.levels)) * stride
         return target
 
-    def _ignored(self, table: pa.Table, space: LabelSpace) -> NDArray[np.bool_]:
+    def _ignored(self, table: pa.Table, space: LabelSpace) -> Bools:
         ignored = np.zeros(len(table), np.bool_)
         for name, values in self.ignore.items():
             factor = named_factor(name, space, option="--ignore")
@@ -110,7 +106,7 @@ def _recut(factor: Factor, cuts: Sequence[float]) -> Factor:
     return Factor(factor.name, factor.levels, tuple(cuts))
 
 
-def _in_ranges(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -> list[NDArray[np.bool_]]:
+def _in_ranges(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -> list[Bools]:
     number = _numbers(column)
     found = []
     for value in values:
@@ -126,7 +122,7 @@ def _in_ranges(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -
     return found
 
 
-def _of_levels(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -> list[NDArray[np.bool_]]:
+def _of_levels(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -> list[Bools]:
     unknown = [value for value in values if value not in factor.levels]
     if unknown:
         raise MaskkitError(
@@ -138,6 +134,6 @@ def _of_levels(column: pa.ChunkedArray, factor: Factor, values: Sequence[str]) -
     return [np.asarray(pc.fill_null(pc.equal(texts, value), False).to_numpy(), np.bool_) for value in values]
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _numbers(column: pa.ChunkedArray) -> Floats:
     """Return numbers, (rows,); NaN where there is none."""
     return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)

@@ -18,8 +18,8 @@ from pathlib import Path, PurePath
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Ints
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import HOME, LabelSpace
 from maskkit.options.train_options import PHOTO_SUFFIXES
@@ -156,14 +156,11 @@ def _photos_by_state(names: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def _joined(
-    folders: pa.ChunkedArray, layout_of: NDArray[np.int64], photos: Sequence[Mapping[str, Sequence[str]]]
+    folders: pa.ChunkedArray, layout_of: Ints, photos: Sequence[Mapping[str, Sequence[str]]]
 ) -> tuple[pa.ChunkedArray, pa.Array, pa.Array]:
     """Return the path of every photo, the row of its person, and the code of its state.
 
-    Args:
-        folders: Folder of each person, (people,).
-        layout_of: Which of the layouts each folder has, (people,).
-        photos: File names per state, of each layout; a state without just one has no photo.
+    Each person has a folder and its layout, (people,); a state without just one file has no photo.
     """
     there = [
         [(code, names[0]) for code, names in enumerate(layout.values()) if len(names) == 1]
@@ -185,7 +182,7 @@ def _joined(
 
 
 def _missing(
-    folders: pa.ChunkedArray, layout_of: NDArray[np.int64], photos: Sequence[Mapping[str, Sequence[str]]]
+    folders: pa.ChunkedArray, layout_of: Ints, photos: Sequence[Mapping[str, Sequence[str]]]
 ) -> dict[str, str]:
     """Say what is wrong with each state of which a folder does not have one photo."""
     incomplete = [any(len(names) != 1 for names in layout.values()) for layout in photos]
@@ -277,7 +274,7 @@ def _walk(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         yield place, [entry.name for entry in photos if not entry.is_dir()]
 
 
-def _factor_columns(labels: NDArray[np.int64], space: LabelSpace) -> dict[str, pa.ChunkedArray]:
+def _factor_columns(labels: Ints, space: LabelSpace) -> dict[str, pa.ChunkedArray]:
     """Return the label and the level names; a folder does not name a numeric factor's own number."""
     columns = {"label": pa.chunked_array([pa.array(labels, mask=labels < 0)])}
     levels = np.unravel_index(np.maximum(labels, 0), space.shape)

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import COLUMNS, LEVEL, NOT_RELATIVE, check, labels_from_factors
-from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.columns import Floats, Ints, encoded
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
@@ -42,15 +41,18 @@ def unlabelled_folder(folder: Path, space: LabelSpace) -> Manifest:
 def listed(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
     """Return the columns of a manifest for what a source lists, before they are checked.
 
-    Args:
-        listing: Photos as the source names them.
-        space: The classes.
-        name: Name of the source, for error texts.
+    The name of the source is for error texts.
     """
     rows, given = len(listing), listing.columns
     unknown = pa.chunked_array([pa.nulls(rows, pa.string())])
+    if given["path"].null_count:
+        raise MaskkitError(
+            f"{name} has no path in row {pc.index(given['path'].is_null(), True).as_py() + 1}",
+            why="the path names the photo",
+            fix="correct the table",
+        )
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
-        "path": _paths(given["path"], name=name),
+        "path": short_paths(given["path"]),
         "person_id": pc.utf8_trim_whitespace(text(given.get("person_id", unknown), "person_id")),
     }
     for factor in space.factors:
@@ -72,17 +74,6 @@ def listed(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
         log.warning("left out the columns %s of %s: later stages make them", ", ".join(own), name)
     others = {column: values for column, values in given.items() if column not in {*columns, *COLUMNS}}
     return pa.table({**columns, **others})
-
-
-def _paths(values: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
-    """Return paths in one spelling, after making sure that there are some."""
-    if values.null_count:
-        raise MaskkitError(
-            f"{name} has no path in row {pc.index(values.is_null(), True).as_py() + 1}",
-            why="the path names the photo",
-            fix="correct the table",
-        )
-    return short_paths(values)
 
 
 def replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -121,7 +112,7 @@ def short_paths(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_with_mask(paths, odd.combine_chunks(), pa.array(plain, pa.string()))
 
 
-def classes(column: pa.ChunkedArray, space: LabelSpace) -> NDArray[np.int64]:
+def classes(column: pa.ChunkedArray, space: LabelSpace) -> Ints:
     """Return class numbers of numbers or names, (rows,); -1 where there is none."""
     codes, values = encoded(pc.utf8_trim_whitespace(text(column, "label")))
     numbers = {name: index for index, name in enumerate(space.names)}
@@ -167,7 +158,7 @@ def numbers(factor: Factor, column: pa.ChunkedArray) -> pa.Array:
     return pa.array(kept.astype(np.int16) if whole else kept, mask=~known)
 
 
-def _floats(factor: Factor, column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _floats(factor: Factor, column: pa.ChunkedArray) -> Floats:
     """Return numbers, (rows,); NaN where there is none."""
     try:
         found = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()

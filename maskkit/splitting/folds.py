@@ -9,9 +9,10 @@ other, as greedy splitters do, and leaves the even part even.
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Floats, Ints
 from maskkit.errors import MaskkitError
 from maskkit.splitting.leftovers import place_leftovers
-from maskkit.splitting.strata import Ints, joined, numbered
+from maskkit.splitting.strata import joined, numbered
 
 MOST_FOLDS = int(np.iinfo(np.int16).max)
 
@@ -99,9 +100,7 @@ def holdout_groups(
     return np.negative(side).astype(np.int16)
 
 
-def _assign(
-    counts: Ints, stratum: Ints | None, shares: NDArray[np.float64], random: np.random.Generator
-) -> Ints:
+def _assign(counts: Ints, stratum: Ints | None, shares: Floats, random: np.random.Generator) -> Ints:
     """Return the fold of each group, (groups,), when fold f aims at `shares[f]` of everything."""
     strata = np.zeros((len(counts), 0), np.int64)  # codes without gaps, (groups, stratifiers)
     if stratum is not None and stratum.size:
@@ -111,7 +110,7 @@ def _assign(
     return place_leftovers(fold, counts, strata=strata, kind=kind, shares=shares, random=random)
 
 
-def _deal(kind: Ints, shares: NDArray[np.float64], random: np.random.Generator) -> Ints:
+def _deal(kind: Ints, shares: Floats, random: np.random.Generator) -> Ints:
     """Deal each fold the whole part of its share of each kind, at random; -1 marks the groups left over.
 
     Of each kind, fewer groups than folds are left over.

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-from maskkit.splitting.strata import Ints
+from maskkit.artifacts.columns import Bools, Floats, Ints
 
 # The weights of squared relative deviations; those of each class and of the fold size are 1.
 # A stratum holds fewer photos than a class, so one person weighs more in it: at full weight the
@@ -29,13 +28,7 @@ LEAST_GAIN = 1e-12
 
 
 def place_leftovers(
-    fold: Ints,
-    counts: Ints,
-    *,
-    strata: Ints,
-    kind: Ints,
-    shares: NDArray[np.float64],
-    random: np.random.Generator,
+    fold: Ints, counts: Ints, *, strata: Ints, kind: Ints, shares: Floats, random: np.random.Generator
 ) -> Ints:
     """Return `fold` with every -1 replaced by the fold that this group balances best.
 
@@ -69,11 +62,11 @@ class _Leftovers:
     """Groups yet to be placed, in measures scaled so that the objective is a plain sum of squares."""
 
     # Photos of each class, all photos, and 1, as shares of their totals, (groups, measures).
-    features: NDArray[np.float64]
+    features: Floats
     stratum: Ints  # one number for each stratifier and stratum, (groups, stratifiers)
     # Photos as a share of those of the stratum, (groups, stratifiers). As a column per stratum it would be
     # one number among many zeros.
-    stratum_feature: NDArray[np.float64]
+    stratum_feature: Floats
     kind: Ints  # (groups,). No two groups of a kind may share a fold.
 
     def __len__(self) -> int:
@@ -86,7 +79,7 @@ class _Leftovers:
         )
 
     @property
-    def square(self) -> NDArray[np.float64]:
+    def square(self) -> Floats:
         """Squared length of each group, (groups,): large for large groups and rare classes."""
         return np.asarray(np.square(self.features).sum(axis=1) + np.square(self.stratum_feature).sum(axis=1))
 
@@ -96,9 +89,9 @@ class _Folds:
     """What each fold has beyond its share so far, updated in place."""
 
     # In the measures of `_Leftovers`, (folds, measures); negative where a fold lacks.
-    surplus: NDArray[np.float64]
-    stratum_surplus: NDArray[np.float64]  # the same for strata, (folds, strata)
-    is_taken: NDArray[np.bool_]  # whether a fold has a leftover group of a kind, (kinds, folds)
+    surplus: Floats
+    stratum_surplus: Floats  # the same for strata, (folds, strata)
+    is_taken: Bools  # whether a fold has a leftover group of a kind, (kinds, folds)
 
     def put(self, left: _Leftovers, group: int, fold: int, *, times: int = 1) -> None:
         """Add a group to a fold, or with `times=-1` take it out."""
@@ -106,19 +99,19 @@ class _Folds:
         self.stratum_surplus[fold, left.stratum[group]] += times * left.stratum_feature[group]
         self.is_taken[left.kind[group], fold] = times > 0
 
-    def pressure(self, left: _Leftovers, group: int) -> NDArray[np.float64]:
+    def pressure(self, left: _Leftovers, group: int) -> Floats:
         """Return how much each fold has of what this group brings, (folds,)."""
         strata = _dot(self.stratum_surplus[:, left.stratum[group]], left.stratum_feature[group])
         return np.asarray(_dot(self.surplus, left.features[group]) + strata)
 
-    def pressure_at(self, left: _Leftovers, fold: Ints) -> NDArray[np.float64]:
+    def pressure_at(self, left: _Leftovers, fold: Ints) -> Floats:
         """Return how much the fold of each group has of what the group brings, (groups,)."""
         strata = (self.stratum_surplus[fold[:, None], left.stratum] * left.stratum_feature).sum(axis=1)
         return np.asarray((left.features * self.surplus[fold]).sum(axis=1) + strata)
 
 
 def _measure(
-    rest: Ints, fold: Ints, counts: Ints, *, strata: Ints, kind: Ints, shares: NDArray[np.float64]
+    rest: Ints, fold: Ints, counts: Ints, *, strata: Ints, kind: Ints, shares: Floats
 ) -> tuple[_Leftovers, _Folds]:
     """Measure the groups `rest`, and the folds as dealt, summed by kind: a few hold millions of groups."""
     kinds = int(kind.max(initial=-1)) + 1
@@ -154,12 +147,12 @@ def _measure(
     return left, _Folds(surplus * scale, stratum_surplus * stratum_scale, is_taken)
 
 
-def _amounts(counts: Ints) -> NDArray[np.float64]:
+def _amounts(counts: Ints) -> Floats:
     """Return photos of each class, all photos, and 1, of each group, (groups, classes + 2)."""
     return np.column_stack([counts, counts.sum(axis=1), np.ones(len(counts))])
 
 
-def _in_strata(stratum: Ints, images: NDArray[np.float64], strata: int) -> NDArray[np.float64]:
+def _in_strata(stratum: Ints, images: Floats, strata: int) -> Floats:
     """Sum photos, (groups,), over each stratum of (groups, stratifiers); return (strata,)."""
     weights = np.broadcast_to(images[:, None], stratum.shape)
     return np.bincount(stratum.ravel(), weights=weights.ravel(), minlength=strata).astype(np.float64)
@@ -211,7 +204,7 @@ def _exchange(left: _Leftovers, folds: _Folds, placed: Ints) -> tuple[Ints, bool
     return placed, has_improved
 
 
-def _dot(rows: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
+def _dot(rows: Floats, vector: Floats) -> Floats:
     """Return the product of each row with the vector, (rows,).
 
     `@` may round otherwise with another number of threads, and ties would fall otherwise.

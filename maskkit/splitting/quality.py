@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import distinct
+from maskkit.artifacts.columns import Floats, Ints, distinct
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.errors import MaskkitError
-from maskkit.splitting.strata import Ints
 
 TABLE = 16  # pairs of a group and a cell, per photo, up to which they are counted in a table
 
@@ -24,9 +23,9 @@ class FoldQuality:
     people: Ints
     images: Ints  # photos of the class held out in the fold, (classes, folds)
     people_per_fold: Ints  # people held out in each fold, each counted once, (folds,)
-    ideal: NDArray[np.float64]  # photos of each class that a fold would hold if all were alike, (classes,)
-    deviation: NDArray[np.float64]  # `images / ideal - 1`, (classes, folds); 0 for a class without photos
-    size_deviation: NDArray[np.float64]  # the same for all photos of the fold, (folds,)
+    ideal: Floats  # photos of each class that a fold would hold if all were alike, (classes,)
+    deviation: Floats  # `images / ideal - 1`, (classes, folds); 0 for a class without photos
+    size_deviation: Floats  # the same for all photos of the fold, (folds,)
 
     @property
     def images_per_fold(self) -> Ints:
@@ -120,5 +119,5 @@ def _groups_per_cell(group: Ints, cell: Ints, *, cells: int) -> Ints:
     return np.bincount(distinct(pair) % cells, minlength=cells)
 
 
-def _deviation(images: Ints, ideal: NDArray[np.float64]) -> NDArray[np.float64]:
+def _deviation(images: Ints, ideal: Floats) -> Floats:
     return np.where(ideal > 0, images / np.where(ideal > 0, ideal, 1) - 1, 0)

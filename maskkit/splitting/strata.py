@@ -12,10 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import distinct, encoded
+from maskkit.artifacts.columns import Floats, Ints, distinct, encoded
 
 Value = TypeVar("Value", np.float64, np.int64)
-Ints = NDArray[np.int64]
 
 FINE_BINS = 64  # of a number; each value its own if there are no more, as of years of age
 NOTHING = -np.inf  # stands for null among numbers, below every bin
@@ -42,7 +41,7 @@ def group_strata(
     return numbered(codes), mixed
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _numbers(column: pa.ChunkedArray) -> Floats:
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
     numbers = column.cast(pa.float64(), safe=False).to_numpy()
@@ -71,7 +70,7 @@ def of_groups(values: NDArray[Value], group: Ints, groups: int) -> tuple[NDArray
     return of_group, int(is_mixed.sum())
 
 
-def binned(numbers: NDArray[np.float64], *, cuts: tuple[float, ...] = ()) -> Ints:
+def binned(numbers: Floats, *, cuts: tuple[float, ...] = ()) -> Ints:
     """Number the bins that numbers fall into, (groups,): each value its own, or 64 alike in size.
 
     `NOTHING` has a bin of its own, and a bin ends at each cut, such as those between the bands of age.

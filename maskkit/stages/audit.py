@@ -26,9 +26,8 @@ from maskkit.auditing.data_faults import (
 from maskkit.auditing.findings import Audit, flags, ranked, rows_by_person
 from maskkit.auditing.label_errors import SURENESS, suspect_labels
 from maskkit.errors import RefusedError
-from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Survey, joined, survey_of
+from maskkit.imaging.survey import Duplicates, Survey, find_duplicates, joined, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import track
 from maskkit.reporting.report import Photo

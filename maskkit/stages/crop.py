@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import BOX
+from maskkit.artifacts.columns import Bools
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.face_detectors import CENTERFACE, open_model
@@ -90,7 +90,7 @@ def _column(found: FoundFaces) -> pa.Array:
 
 
 def _counts(manifest: Manifest, found: FoundFaces) -> Iterator[FaceCount]:
-    def count(factor: str, level: str, rows: NDArray[np.bool_]) -> FaceCount:
+    def count(factor: str, level: str, rows: Bools) -> FaceCount:
         is_found, misplaced = found.is_found[rows], found.misplaced[rows]
         return FaceCount(factor, level, int(rows.sum()), int(is_found.sum()), int(misplaced.sum()))
 

@@ -38,12 +38,7 @@ class Drawn:
 
 
 def demo(
-    directory: Path,
-    *,
-    people: int = 150,
-    test_people: int = 40,
-    seed: int = 0,
-    force: bool = False,
+    directory: Path, *, people: int = 150, test_people: int = 40, seed: int = 0, force: bool = False
 ) -> Drawn:
     """Write `train/` with labelled people and `eval/` with others, seven photos each, and the answers.
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import factor_levels
+from maskkit.artifacts.columns import Bools, Ints
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.eda_results import Eda, Pictures, Twins, duplicate_pairs
 from maskkit.describing.groups import (
@@ -20,9 +20,8 @@ from maskkit.describing.groups import (
     traits,
 )
 from maskkit.describing.photo_properties import ages, photo_properties
-from maskkit.imaging.duplicates import Duplicates, find_duplicates
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Survey, survey_of
+from maskkit.imaging.survey import Duplicates, Survey, find_duplicates, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
 from maskkit.progress import track
@@ -88,9 +87,7 @@ def _classes(manifest: Manifest) -> Distribution | None:
     return distribution("class", space.names, manifest.labels, manifest.people.codes, shape=space.shape)
 
 
-def _table(
-    levels: NDArray[np.int64], space: LabelSpace, person: NDArray[np.int64], chosen: Sequence[int]
-) -> Distribution:
+def _table(levels: Ints, space: LabelSpace, person: Ints, chosen: Sequence[int]) -> Distribution:
     code, names, shape = joint_code(levels, space, chosen)
     name = " x ".join(space.factors[index].name for index in chosen)
     return distribution(name, names, code, person, shape=shape)
@@ -119,7 +116,7 @@ def _twins(manifest: Manifest, found: Duplicates) -> Twins:
     person, fold = manifest.known_people, fold_codes(manifest)
     pairs = np.column_stack([found.one, found.other])
     is_known = (person[found.one] >= 0) & (person[found.other] >= 0)
-    chosen: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(found), np.bool_)}
+    chosen: dict[str, Bools] = {"all": np.ones(len(found), np.bool_)}
     if (person >= 0).any():
         chosen["inside one person"] = is_known & ~found.differ(person)
         chosen["across people"] = found.differ(person)

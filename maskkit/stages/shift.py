@@ -6,15 +6,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.columns import Bools, Floats, Ints, encoded
 from maskkit.artifacts.manifest import Manifest
 from maskkit.describing.eda_results import duplicate_pairs
 from maskkit.describing.photo_properties import features, photo_properties, properties
 from maskkit.describing.set_comparison import Comparison, Share, differences, shares
 from maskkit.describing.two_sample import LEAST, Sample, TwoSample, two_sample
-from maskkit.imaging.duplicates import find_duplicates
 from maskkit.imaging.hashing import groups_of
-from maskkit.imaging.survey import joined, survey_of
+from maskkit.imaging.survey import find_duplicates, joined, survey_of
 from maskkit.splitting.folds import stratified_group_folds
 
 FOLDS = 5
@@ -29,14 +28,9 @@ def shift(
     seed: int = 0,
     names: tuple[str, str] | None = None,
 ) -> Comparison:
-    """Look at the photos of both sets, and compare.
+    """Look at the photos of both sets, such as training and test, and compare; at JPEGs of `half` their size.
 
-    Args:
-        first: Such as the training set.
-        second: Such as the test set. Label spaces may differ; then classes are not compared.
-        half: Decode JPEGs at half their size.
-        seed: Seed of the cross-validation.
-        names: What to call the sets.
+    Label spaces may differ; then classes are not compared. The seed is that of the cross-validation.
 
     Raises:
         MaskkitError: No photo of a set can be read.
@@ -74,7 +68,7 @@ def shift(
     )
 
 
-def _compared(looks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
+def _compared(looks: NDArray[np.void]) -> dict[str, Floats]:
     return {
         **properties(looks),
         **{name: values for name, values in features(looks).items() if " mean" in name or " std" in name},
@@ -86,7 +80,7 @@ def _shared_people(first: Manifest, second: Manifest) -> tuple[str, ...]:
     return tuple(sorted((ours & theirs) - {None}))
 
 
-def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
+def _people(first: Manifest, second: Manifest) -> Ints:
     """Return the person of each photo of both sets as a code, (photos,); -1 if unknown."""
     columns = (manifest.table["person_id"] for manifest in (first, second))
     codes, _ = encoded(
@@ -95,7 +89,7 @@ def _people(first: Manifest, second: Manifest) -> NDArray[np.int64]:
     return codes.astype(np.int64)
 
 
-def _same_person(person: NDArray[np.int64]) -> NDArray[np.int64]:
+def _same_person(person: Ints) -> Ints:
     """Pair each photo of a known person with the person's first, (pairs, 2)."""
     rows = np.flatnonzero(person >= 0)
     _, first, code = np.unique(person[rows], return_index=True, return_inverse=True)
@@ -119,14 +113,14 @@ def _tested(sample: Sample, seed: int) -> TwoSample | None:
     if (counts > 0).sum(axis=0).min() < LEAST:
         return None
 
-    def deal(is_second: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.int64]:
+    def deal(is_second: Bools, group: Ints) -> Ints:
         counts, codes = _counts(is_second, group)
         return stratified_group_folds(counts, folds=FOLDS, seed=seed)[codes].astype(np.int64)
 
     return two_sample(sample, deal, seed=seed)
 
 
-def _some(sample: Sample, seed: int) -> NDArray[np.int64]:
+def _some(sample: Sample, seed: int) -> Ints:
     """Return at most MOST_TESTED photos of each set, by index: all of some groups."""
     codes = np.unique(sample.group, return_inverse=True)[1]
     order = np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes]
@@ -135,9 +129,7 @@ def _some(sample: Sample, seed: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([ranked[second == one][:MOST_TESTED] for one in (False, True)]))
 
 
-def _counts(
-    is_second: NDArray[np.bool_], group: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counts(is_second: Bools, group: Ints) -> tuple[Ints, Ints]:
     """Return photos of each set by group, (groups, 2), and the number of each photo's group, (photos,)."""
     names, codes = np.unique(group, return_inverse=True)
     counts = np.zeros((len(names), 2), np.int64)

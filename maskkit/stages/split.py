@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import ADDED, NO_FOLD, divided_people, divided_values
-from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.columns import Bools, Ints, encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.splitting.folds import class_counts, holdout_groups, stratified_group_folds
-from maskkit.splitting.strata import Ints, group_strata, numbered, tied_groups
+from maskkit.splitting.strata import group_strata, numbered, tied_groups
 
 log = logging.getLogger(__name__)
 
@@ -179,14 +178,14 @@ def _tied(manifest: Manifest, rows: Ints, group: Ints, keep_with: Sequence[str],
     return tied
 
 
-def _takes_part(manifest: Manifest) -> NDArray[np.bool_]:
+def _takes_part(manifest: Manifest) -> Bools:
     """Whether a row may be held out: pseudo-labelled and extra photos never are."""
     return (manifest.labels >= 0) & ~_is_added(manifest)
 
 
-def _is_added(manifest: Manifest, origins: Sequence[str] = ADDED) -> NDArray[np.bool_]:
+def _is_added(manifest: Manifest, origins: Sequence[str] = ADDED) -> Bools:
     codes, names = encoded(manifest.table["origin"])
-    found: NDArray[np.bool_] = pc.is_in(names, value_set=pa.array(origins)).to_numpy(zero_copy_only=False)
+    found: Bools = pc.is_in(names, value_set=pa.array(origins)).to_numpy(zero_copy_only=False)
     return found[codes]
 
 

@@ -17,8 +17,7 @@ from maskkit.auditing.data_faults import (
     personal_factors,
 )
 from maskkit.auditing.findings import Proposal
-from maskkit.imaging.duplicates import Duplicates
-from maskkit.imaging.survey import PROPERTIES, Survey
+from maskkit.imaging.survey import PROPERTIES, Duplicates, Survey
 
 
 def pair(one: int, other: int, *, photos: int, bits: int = 0, is_exact: bool = True) -> Duplicates:

@@ -9,8 +9,7 @@ import pytest
 from conftest import draw_photo
 from PIL import Image
 
-from maskkit.imaging.duplicates import find_duplicates
-from maskkit.imaging.survey import joined, survey
+from maskkit.imaging.survey import find_duplicates, joined, survey
 
 
 @pytest.fixture
