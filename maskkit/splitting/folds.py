@@ -6,6 +6,8 @@ kind then make up the difference (`leftovers`). That is faster than placing one 
 other, as greedy splitters do, and leaves the even part even.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from maskkit.splitting.strata import joined, numbered
 MOST_FOLDS = int(np.iinfo(np.int16).max)
 
 
-def class_counts(group: Ints, label: Ints, *, groups: int, classes: int) -> Ints:
+def class_counts(group: Ints, label: NDArray[Any], *, groups: int, classes: int) -> Ints:
     """Count the photos of each group per class, int64 (groups, classes), a class at a time in memory.
 
     `group` and `label` are those of each photo, from 0, (photos,).

@@ -27,7 +27,7 @@ from maskkit.auditing.findings import Audit, flags, ranked, rows_by_person
 from maskkit.auditing.label_errors import SURENESS, suspect_labels
 from maskkit.errors import RefusedError
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Duplicates, Survey, find_duplicates, joined, survey_of
+from maskkit.imaging.survey import Duplicates, find_duplicates, joined, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import track
 from maskkit.reporting.report import Photo
@@ -79,9 +79,11 @@ def audit(
         checks.append("labels")
     own: Duplicates | None = None
     if not no_photos:
-        looks, pairs = _looked_at(manifest, against)
+        # Half the size shows blur as well as the whole, in two thirds of the time.
+        surveys = [survey_of(one, half=True) for one in (manifest, *against)]
+        pairs = find_duplicates(joined(surveys))
         own = pairs.inside(len(manifest))
-        findings += odd_photos(manifest, looks)
+        findings += odd_photos(manifest, surveys[0])
         findings += duplicates_inside(manifest, own)
         findings += duplicates_against(manifest, pairs, against)
         checks.append("photos")
@@ -135,14 +137,6 @@ def refuse_leaks(result: Audit) -> None:
             why="a photo on both sides of a split, or in the test set, makes a score better than it is",
             fix="; ".join(dict.fromkeys(fix for kind, fix in FIXES.items() if kind in kinds)),
         )
-
-
-def _looked_at(manifest: Manifest, against: Sequence[Manifest]) -> tuple[Survey, Duplicates]:
-    """Survey all manifests; return the first one's, and the duplicates among all, in their order."""
-    # Half the size shows blur as well as the whole, in two thirds of the time.
-    surveys = [survey_of(manifest, half=True)]
-    surveys += [survey_of(other, half=True) for other in against]
-    return surveys[0], find_duplicates(joined(surveys))
 
 
 def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.float32]:

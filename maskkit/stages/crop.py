@@ -80,13 +80,10 @@ def crop(manifest: Manifest, *, detector: str = CENTERFACE, score: float = 0.35)
         log.warning("no face was found in any of %d photos", len(files))
     given = Input(detector, model.source.sha256, option="detector")
     options = {"detector": detector, "score": score, "root": manifest.photos.root}
-    result = manifest.then("crop", {"box": _column(found)}, inputs=(given,), **options)
+    edges, is_lacking = pa.array(found.boxes.ravel()), pa.array(~found.is_found)
+    boxes = pa.FixedSizeListArray.from_arrays(edges, type=BOX, mask=is_lacking)
+    result = manifest.then("crop", {"box": boxes}, inputs=(given,), **options)
     return Cropped(result, tuple(_counts(manifest, found)), 1000 * passed / max(1, len(files)))
-
-
-def _column(found: FoundFaces) -> pa.Array:
-    edges = pa.array(found.boxes.ravel())
-    return pa.FixedSizeListArray.from_arrays(edges, type=BOX, mask=pa.array(~found.is_found))
 
 
 def _counts(manifest: Manifest, found: FoundFaces) -> Iterator[FaceCount]:

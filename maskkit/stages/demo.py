@@ -55,7 +55,13 @@ def demo(
     Raises:
         MaskkitError: The folder holds something else or cannot be written, or a number is too small.
     """
-    _check_numbers(people=people, test_people=test_people, seed=seed)
+    for name, number, least in (("people", people, 1), ("test people", test_people, 0), ("seed", seed, 0)):
+        if number < least:
+            raise MaskkitError(
+                f"the number of {name} is {number}" if name != "seed" else f"the seed is {number}",
+                why=f"the least is {least}",
+                fix=f"give {least} or more",
+            )
     directory = directory.resolve()
     _refuse_occupied(directory, force=force)
     known = {person: _train_paths(person) for person in population(people, seed=seed, at_least=OLDEST)}
@@ -65,16 +71,6 @@ def demo(
         _write_tables(partial, known, hidden)
         _draw(partial, known | hidden, seed=seed)
     return Drawn(people, people * len(STATES), test_people, test_people * len(STATES))
-
-
-def _check_numbers(*, people: int, test_people: int, seed: int) -> None:
-    for name, number, least in (("people", people, 1), ("test people", test_people, 0), ("seed", seed, 0)):
-        if number < least:
-            raise MaskkitError(
-                f"the number of {name} is {number}" if name != "seed" else f"the seed is {number}",
-                why=f"the least is {least}",
-                fix=f"give {least} or more",
-            )
 
 
 def _folder(person: Person) -> str:

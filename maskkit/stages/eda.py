@@ -21,7 +21,7 @@ from maskkit.describing.groups import (
 )
 from maskkit.describing.photo_properties import ages, photo_properties
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Duplicates, Survey, find_duplicates, survey_of
+from maskkit.imaging.survey import Duplicates, find_duplicates, survey_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
 from maskkit.progress import track
@@ -51,9 +51,7 @@ def eda(
     Raises:
         MaskkitError: No photo can be read.
     """
-    pictures = None
-    if not counts_only:
-        pictures = _pictures(manifest, survey_of(manifest, half=half), half)
+    pictures = None if counts_only else _pictures(manifest, half)
     person, known, space = manifest.people.codes, manifest.known_people, manifest.space
     levels = factor_levels(manifest.table, manifest.labels, space, name=manifest.name)
     seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
@@ -61,6 +59,9 @@ def eda(
     counts = np.bincount(np.bincount(known[known >= 0]))
     numeric = [factor for factor in space.factors if factor.is_numeric]
     spreads = (ages(one.name, manifest.numbers(one.name), person, one.cuts) for one in numeric)
+    classes = None
+    if (manifest.labels >= 0).any():
+        classes = distribution("class", space.names, manifest.labels, person, shape=space.shape)
     return Eda(
         name=name or manifest.name,
         photos=len(manifest),
@@ -68,7 +69,7 @@ def eda(
         people=len(np.unique(known[known >= 0])) if (known >= 0).any() else None,
         alone=int((known < 0).sum()),
         per_person=tuple((size, int(people)) for size, people in enumerate(counts) if size and people),
-        classes=_classes(manifest),
+        classes=classes,
         factors=tuple(_table(levels, space, person, [index]) for index in seen),
         tables=tuple(_table(levels, space, person, pair) for pair in combinations(seen, 2)),
         traits=tuple(space.factors[one].name for one in traits(levels, person) if (known >= 0).any()),
@@ -78,13 +79,6 @@ def eda(
         folds=_folds(manifest),
         pictures=pictures,
     )
-
-
-def _classes(manifest: Manifest) -> Distribution | None:
-    if not (manifest.labels >= 0).any():
-        return None
-    space = manifest.space
-    return distribution("class", space.names, manifest.labels, manifest.people.codes, shape=space.shape)
 
 
 def _table(levels: Ints, space: LabelSpace, person: Ints, chosen: Sequence[int]) -> Distribution:
@@ -102,7 +96,8 @@ def _folds(manifest: Manifest) -> Distribution | None:
     return distribution("fold", names, fold - first, manifest.people.codes, shape=[len(names)])
 
 
-def _pictures(manifest: Manifest, survey: Survey, half: bool) -> Pictures:
+def _pictures(manifest: Manifest, half: bool) -> Pictures:
+    survey = survey_of(manifest, half=half)
     rows, paths = np.flatnonzero(survey.readable), manifest.paths
     return Pictures(
         photo_properties(survey.properties[rows], [paths[row] for row in rows], survey.colour()),

@@ -14,7 +14,7 @@ from maskkit.describing.set_comparison import Comparison, Share, differences, sh
 from maskkit.describing.two_sample import LEAST, Sample, TwoSample, two_sample
 from maskkit.imaging.hashing import groups_of
 from maskkit.imaging.survey import find_duplicates, joined, survey_of
-from maskkit.splitting.folds import stratified_group_folds
+from maskkit.splitting.folds import class_counts, stratified_group_folds
 
 FOLDS = 5
 MOST_TESTED = 10_000  # photos of a set: more change the AUC by less than its interval
@@ -52,13 +52,13 @@ def shift(
         photo_properties(part, [""] * len(part), survey.colour())
         for part, survey in zip(looks, surveys, strict=True)
     ]
-    titles = names or (first.name, second.name)
+    ours, theirs = (set(manifest.table["person_id"].unique().to_pylist()) for manifest in (first, second))
     return Comparison(
-        titles,
+        names or (first.name, second.name),
         (len(first), len(second)),
         (len(surveys[0].faults), len(surveys[1].faults)),
-        _shared_people(first, second),
-        tuple(differences(_compared(looks[0]), _compared(looks[1]))),
+        tuple(sorted((ours & theirs) - {None})),
+        tuple(differences(*map(_compared, looks))),
         tuple(shares(plain[0].sizes, plain[1].sizes)),
         tuple(shares(plain[0].formats, plain[1].formats)),
         tuple(_classes(first, second)),
@@ -69,24 +69,14 @@ def shift(
 
 
 def _compared(looks: NDArray[np.void]) -> dict[str, Floats]:
-    return {
-        **properties(looks),
-        **{name: values for name, values in features(looks).items() if " mean" in name or " std" in name},
-    }
-
-
-def _shared_people(first: Manifest, second: Manifest) -> tuple[str, ...]:
-    ours, theirs = (set(manifest.table["person_id"].unique().to_pylist()) for manifest in (first, second))
-    return tuple(sorted((ours & theirs) - {None}))
+    colours = {name: values for name, values in features(looks).items() if " mean" in name or " std" in name}
+    return {**properties(looks), **colours}
 
 
 def _people(first: Manifest, second: Manifest) -> Ints:
     """Return the person of each photo of both sets as a code, (photos,); -1 if unknown."""
-    columns = (manifest.table["person_id"] for manifest in (first, second))
-    codes, _ = encoded(
-        pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
-    )
-    return codes.astype(np.int64)
+    chunks = [chunk for manifest in (first, second) for chunk in manifest.table["person_id"].chunks]
+    return encoded(pa.chunked_array(chunks, pa.string()))[0].astype(np.int64)
 
 
 def _same_person(person: Ints) -> Ints:
@@ -132,6 +122,4 @@ def _some(sample: Sample, seed: int) -> Ints:
 def _counts(is_second: Bools, group: Ints) -> tuple[Ints, Ints]:
     """Return photos of each set by group, (groups, 2), and the number of each photo's group, (photos,)."""
     names, codes = np.unique(group, return_inverse=True)
-    counts = np.zeros((len(names), 2), np.int64)
-    np.add.at(counts, (codes, is_second.astype(np.int64)), 1)
-    return counts, codes
+    return class_counts(codes, is_second, groups=len(names), classes=2), codes
