@@ -97,13 +97,9 @@ class Cache:
 
         Processes that want them at the same time wait for each other, so that each record is made once.
 
-        Args:
-            store: Its kind.
-            keys: A digest per record, (records, 16); equal keys share a record.
-            make: Returns new records for indices into `keys`, a chunk at a time.
-            failed: Indices that `make` could not make, which it may add to; what it returns for them is
-                thrown away, and their place is -1.
-            what: Names the work.
+        Equal keys, (records, 16), share a record. `make` returns new records for indices into them, a chunk
+        at a time; it may add to `failed` the indices of those that it could not make: what it returns for
+        them is thrown away, and their place is -1. `what` names the work.
 
         Returns:
             None if they cannot be kept: there is no room, or the folder cannot be written. That is logged.

@@ -64,14 +64,9 @@ def lr_find(
     """Train for a few steps at rising rates, and suggest the highest rate for a training.
 
     Model, photos, loss and steps are those of `train` with the same options in its first epoch; the rate of
-    each group of parameters keeps its ratio to the backbone's. Nothing is scored, and nothing kept.
-
-    Args:
-        rows: What will be trained on; nothing is learnt from what is held out.
-        options: How will be trained; what only a whole training has does not matter.
-        start: The lowest rate of the backbone.
-        end: The highest.
-        steps: From one to the other; photos are gone through again if there are too few.
+    each group of parameters keeps its ratio to the backbone's, which goes from `start` to `end`. Photos are
+    gone through again if there are too few for so many steps; nothing is learnt from what is held out.
+    Nothing is scored, and nothing kept.
 
     Raises:
         MaskkitError: As `train`; or rates do not rise, the model is to learn in phases, or nothing is learnt.

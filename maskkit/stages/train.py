@@ -36,19 +36,12 @@ def train(
     tracker: Tracker | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Path:
-    """Train on every fold but one and write the best checkpoint to `output`.
+    """Train on every fold but one and write the best checkpoint to `output`, a `.safetensors` file.
 
     Beside it, `<name>.history.csv` grows by a row per epoch, and `<name>.resume` holds what is needed
-    to go on after an interruption; the latter is removed when the checkpoint is written.
-
-    Args:
-        rows: What is trained on, and what is scored after every epoch.
-        output: The checkpoint, a `.safetensors` file.
-        options: How to train.
-        resume: Go on from an interrupted run of the same options and inputs, if there is one.
-        force: Replace an existing checkpoint or interrupted run.
-        tracker: Logs the numbers of each epoch; the history file is written in any case.
-        on_epoch: Called after each epoch.
+    to go on after an interruption; the latter is removed when the checkpoint is written. With `resume`, an
+    interrupted run of the same options and inputs is gone on with, if there is one; with `force`, it or an
+    existing checkpoint is replaced. `on_epoch` is called after each epoch.
 
     Raises:
         MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.

@@ -25,10 +25,7 @@ MANNERS = {
 
 
 class InMlflow:
-    """A sink that fills a run, which it finds again by a tag.
-
-    Args:
-        target: MLflow's tracking URI.
+    """A sink that fills a run, which it finds again by a tag; the target is MLflow's tracking URI.
 
     Raises:
         MaskkitError: MLflow cannot do anything with the URI.

@@ -106,15 +106,9 @@ def pictured(
     space: LabelSpace,
     most: int,
 ) -> list[PicturedMistake]:
-    """Return the worst mistakes among these rows of `photos`, with their photos, worst first.
+    """Return the worst mistakes among some photos with their photos, worst first, at most so many.
 
-    Args:
-        photos: All photos.
-        rows: Those that were predicted, (rows,).
-        label: Their truth, (rows,).
-        probs: Their class probabilities, (rows, classes).
-        space: The classes.
-        most: How many mistakes at most.
+    The truth (rows,) and the probabilities (rows, classes) are those of `rows` (rows,) of all photos.
 
     Raises:
         MaskkitError: A photo cannot be decoded.

@@ -23,7 +23,7 @@ NAME = "events.out.tfevents"  # by the last word TensorBoard knows its files; it
 
 
 class InTensorboard:
-    """A sink that writes event files; see them with `tensorboard --logdir DIR`.
+    """A sink that writes event files into a folder of all runs; see them with `tensorboard --logdir DIR`.
 
     A run's folder holds one for each part of a training that was gone on with. Records are tensorboard's own,
     but not its EventFileWriter, which torch's SummaryWriter uses too: that writes from a thread, which a full
@@ -31,11 +31,8 @@ class InTensorboard:
     holds the host's. Here each call raises what went wrong, and leaves nothing of what it could not write, so
     that it can be made again.
 
-    Args:
-        target: The folder of all runs.
-
     Raises:
-        MaskkitError: It is none, or may not be written to.
+        MaskkitError: The target is no folder, or may not be written to.
     """
 
     def __init__(self, target: str) -> None:

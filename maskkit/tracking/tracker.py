@@ -72,12 +72,8 @@ class Tracker:
     given, and what follows only waits, since a server that is gone may cost minutes at each attempt. At
     the end the queue is tried once more, so that a server's short absence loses nothing.
 
-    Use it as a context: an interrupted run is closed as one.
-
-    Args:
-        sink: The service; None to log nothing.
-        title: What warnings call it.
-        mistakes: How many photos of the worst mistakes to send; 0 sends none.
+    Use it as a context: an interrupted run is closed as one. The title is for warnings; photos of the worst
+    mistakes are sent only if `mistakes` says how many.
     """
 
     def __init__(self, sink: Sink | None = None, title: str = "", *, mistakes: int = 0) -> None:

@@ -18,10 +18,8 @@ class InWandb:
     """A sink that fills a run whose id is the training's.
 
     wandb cannot go on with an offline run, so each part of a resumed training then holds
-    all epochs since the first; `wandb sync` of the last part is the whole run.
-
-    Args:
-        target: The project, or `TEAM/PROJECT`.
+    all epochs since the first; `wandb sync` of the last part is the whole run. The target is the project,
+    or `TEAM/PROJECT`.
     """
 
     def __init__(self, target: str) -> None:
