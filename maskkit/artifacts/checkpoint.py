@@ -54,17 +54,16 @@ class Preprocess:
         Raises:
             MaskkitError: Photos were prepared in a way that this version does not have.
         """
-        if data.get("reduction") != REDUCTION:
-            raise MaskkitError(
-                f"the checkpoint's photos were reduced by {data.get('reduction', 'Pillow alone')}",
-                why=f"this version reduces them by {REDUCTION}, and the model has seen no such photos",
-                fix="train it again, or predict with the version that trained it",
-            )
         crop = data.get("crop") or None  # false, before there was a margin
-        if crop is True:
+        differs = None
+        if data.get("reduction") != REDUCTION:
+            differs = f"reduced by {data.get('reduction', 'Pillow alone')}", f"reduces them by {REDUCTION}"
+        elif crop is True:
+            differs = "cut to the face without a margin", "adds one and keeps the shape"
+        if differs:
             raise MaskkitError(
-                "the checkpoint's photos were cut to the face without a margin",
-                why="this version adds one and keeps the shape, and the model has seen no such photos",
+                f"the checkpoint's photos were {differs[0]}",
+                why=f"this version {differs[1]}, and the model has seen no such photos",
                 fix="train it again, or predict with the version that trained it",
             )
         if crop is not None:

@@ -45,18 +45,13 @@ class Record:
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
-    def seed(self) -> int | None:
-        """The seed of the run's randomness, if it had any."""
-        return self.options.get("seed")
-
     def to_json(self) -> dict[str, Any]:
         """Return the form kept in headers."""
         return {
             "stage": self.stage,
             "maskkit": self.version,
             "options": dict(self.options),
-            "seed": self.seed,
+            "seed": self.options.get("seed"),  # of the run's randomness, if it had any
             "inputs": [asdict(item) for item in self.inputs],
             **({"found": dict(self.found)} if self.found else {}),
         }

@@ -30,7 +30,7 @@ def test_a_header_comes_back_as_it_went() -> None:
     assert again.to_json() == HEADER.to_json()
     assert (again.kind, again.space, again.facts) == ("manifest", HOME, {"note": [1, 2.5, None]})
     assert [record.id for record in again.history] == [LABEL.id, SPLIT.id]
-    assert [record.seed for record in again.history] == [None, 3]
+    assert [record.to_json()["seed"] for record in again.history] == [None, 3]
 
 
 def test_the_bytes_of_a_header_are_fixed() -> None:
