@@ -16,10 +16,10 @@ from maskkit.scoring.calibration import calibration
 from maskkit.scoring.metrics import (
     ACCURACY,
     MACRO_F1,
-    Floats,
     Integers,
     accuracy,
     confusion,
+    cross_entropies,
     log_loss,
     macro_f1,
 )
@@ -118,11 +118,10 @@ def changes_of_probabilities(
 
     The probabilities are `plain`, `in_sample` and `nested`, (N, C) each.
     """
-    rows = np.arange(len(truth))
-    losses = {name: log_loss(truth, one, rows) for name, one in probs.items()}
+    losses = {name: log_loss(truth, one) for name, one in probs.items()}
     errors = {name: calibration(truth, one).ece for name, one in probs.items()}
     people = number_people(person, rows=len(truth))
-    fewer = _surprise(truth, probs["plain"]) - _surprise(truth, probs["nested"])  # (N,), nats
+    fewer = cross_entropies(truth, probs["plain"]) - cross_entropies(truth, probs["nested"])  # (N,), nats
     (gain,) = draws.around(np.array([fewer.mean()]), draws.redrawn_means(fewer[:, None], people), people)
     unknown = Estimate(errors["plain"] - errors["nested"], None, None)
     return (Change(LOG_LOSS, **losses, gain=gain), Change(ECE, **errors, gain=unknown))
@@ -139,13 +138,6 @@ def measured(tuned: Tuned, *, consensus: bool) -> dict[str, Any]:
         "changes": [asdict(one) for one in tuned.changes],
         "offsets": [asdict(one) for one in tuned.offsets],
     }
-
-
-def _surprise(truth: Integers, probs: NDArray[np.float32]) -> Floats:
-    """Return the cross entropy of each photo, in nats, (N,); as `metrics.log_loss`, which is its mean."""
-    smallest = np.finfo(np.float64).eps
-    own = probs[np.arange(len(truth)), truth] / probs.sum(axis=1, dtype=np.float64)
-    return np.asarray(-np.log(own.clip(smallest, 1 - smallest)))
 
 
 def _signed(value: float) -> str:

@@ -10,12 +10,11 @@ https://arxiv.org/abs/1402.1892), here for classes that compete for each photo.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.scoring.metrics import Floats, Integers
+from maskkit.scoring.metrics import Floats, Integers, ratio_of
 
 EQUAL = 1e-5  # of macro-F1: less than one photo in a thousand of a class, which is not worth an offset
 _NARROWEST = 1e-5  # a shift closer than this to where a photo changes would depend on rounding
@@ -88,7 +87,8 @@ def _along(shares: Floats, *, rows: Integers, before: Integers, after: Integers,
     begins = np.flatnonzero(np.diff(name, prepend=-1))
     answered_then = answered[name] + _running(sign, begins)
     right_then = right[name] + _running(sign * shares[rows[change], name], begins)
-    f1, start = _f1(right_then, photos[name] + answered_then), _f1(right, photos + answered)
+    f1 = np.nan_to_num(ratio_of(2 * right_then, photos[name] + answered_then))
+    start = np.nan_to_num(ratio_of(2 * right, photos + answered))
     gain = np.diff(f1, prepend=0.0)
     gain[begins] = f1[begins] - start[name[begins]]
     steps = np.bincount(change, gain, minlength=len(rows))
@@ -100,9 +100,3 @@ def _running(values: NDArray[np.int64] | Floats, begins: NDArray[np.int64]) -> F
     total = np.cumsum(values)
     before = np.concatenate([[0], total[begins[1:] - 1]]) if len(begins) else total
     return np.asarray(total - np.repeat(before, np.diff(begins, append=len(values))), np.float64)
-
-
-def _f1(right: NDArray[Any], both: NDArray[Any]) -> Floats:
-    f1 = np.zeros(both.shape)
-    np.divide(2 * right, both, out=f1, where=both > 0)
-    return f1

@@ -60,7 +60,7 @@ def _losses(
     for place, strength in enumerate(grid):
         model = _fit(model.set_params(C=strength), features[~is_held], truth[~is_held])
         found[:, model.classes_] = model.predict_proba(features[is_held])
-        losses[place] = metrics.log_loss(truth[is_held], found, np.arange(len(found))) * len(found)
+        losses[place] = metrics.log_loss(truth[is_held], found) * len(found)
     return losses
 
 

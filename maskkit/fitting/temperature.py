@@ -7,23 +7,24 @@ T. Probabilities are logits up to one number per photo, so the same is `p ** (1 
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from maskkit.artifacts.decision import SMALLEST, Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.scoring.judged import Judged
-from maskkit.scoring.metrics import Integers, check_pairs, log_loss
+from maskkit.scoring.metrics import Integers, Probabilities, check_pairs, log_loss
+
+log = logging.getLogger(__name__)
 
 LOWEST: Final = 0.05
 HIGHEST: Final = 20.0
 
 
-def fit_temperature(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
+def fit_temperature(truth: Integers, probs: Probabilities) -> float:
     """Return the temperature with which the truth is most likely, between 0.05 and 20.
 
     The log loss is convex in 1 / T, so there is one lowest point, and a search along a line finds it.
@@ -52,9 +53,6 @@ def fit_temperature(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
     return float(np.exp(found.x))
 
 
-log = logging.getLogger(__name__)
-
-
 def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decision:
     """Return the decision that is a temperature alone, fitted on photos whose class is known.
 
@@ -79,14 +77,10 @@ def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decisi
     truth, probs = judged.truth, judged.need_probs("a temperature is fitted on probabilities")
     temperature = fit_temperature(truth, probs)
     bare = Decision.make(manifest.space, (), method="temperature", temperature=temperature)
-    every = np.arange(len(truth))
-    before, after = (log_loss(truth, given, every) for given in (probs, bare.applied(probs)))
+    before, after = (log_loss(truth, given) for given in (probs, bare.applied(probs)))
     log.info(
         "temperature %.2f: log loss %.3f -> %.3f on %d out-of-fold photos",
-        temperature,
-        before,
-        after,
-        len(truth),
+        *(temperature, before, after, len(truth)),
     )
     measured = {"photos": len(truth), "log_loss": after, "log_loss_before": before}
     return Decision.make(

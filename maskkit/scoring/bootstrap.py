@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskkit.errors import MaskkitError
-from maskkit.scoring.metrics import Counts, Floats, Integers
+from maskkit.scoring.metrics import Counts, Floats, Integers, defined
 from maskkit.scoring.results import Estimate
 
 # Numbers held at a time, 8 bytes each: replicates are made in chunks of about 32 MB per array.
@@ -113,10 +113,7 @@ class Bootstrap:
         """Return measures, (M,), with the intervals of their replicates, (R, M)."""
         if people.max(initial=0) == 0:
             redrawn = np.full_like(redrawn, np.nan)  # the same person each time is no sample of people
-        plain = [
-            [None if np.isnan(one) else float(one) for one in row] for row in (value, *self.interval(redrawn))
-        ]
-        return [Estimate(*each) for each in zip(*plain, strict=True)]
+        return [Estimate(*map(defined, each)) for each in zip(value, *self.interval(redrawn), strict=True)]
 
     def redrawn(self, kinds: Kinds, cells: int, *, room: int = 0) -> Iterator[Counts]:
         """Yield how many photos of each redrawn group of people are in each cell, (R, cells), R at a time.

@@ -13,7 +13,7 @@ import numpy as np
 
 from maskkit.labels import Factor
 from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
-from maskkit.scoring.metrics import Counts, Floats, Integers
+from maskkit.scoring.metrics import Counts, Floats, Integers, ratio_of
 from maskkit.scoring.results import Estimate
 
 REACH = 10  # steps to either side; what is further is put together
@@ -95,7 +95,7 @@ def boundaries(
 def _steps(step: Counts, wrong: Integers, people: Counts, width: float, draws: Bootstrap) -> tuple[Step, ...]:
     numbers, code = np.unique(step, return_inverse=True)
     cell = code * 2 + (wrong != 0)  # (N,)
-    errors = draws.estimates(cell, people, cells=2 * len(numbers), measure=_rates)
+    errors = draws.estimates(cell, people, cells=2 * len(numbers), measure=_wrong_share)
     steps = []
     for place, (number, error) in enumerate(zip(numbers.tolist(), errors, strict=True)):
         rows = code == place
@@ -105,13 +105,10 @@ def _steps(step: Counts, wrong: Integers, people: Counts, width: float, draws: B
     return tuple(steps)
 
 
-def _rates(counts: Counts) -> Floats:
+def _wrong_share(counts: Counts) -> Floats:
     """Return the share of wrong answers, (..., steps), from counts of right and wrong, (..., 2 steps)."""
     pairs = counts.reshape(*counts.shape[:-1], -1, 2)
-    total = pairs.sum(axis=-1)
-    rates: Floats = np.full(total.shape, np.nan)
-    np.divide(pairs[..., 1], total, out=rates, where=total > 0)
-    return rates
+    return ratio_of(pairs[..., 1], pairs.sum(axis=-1))
 
 
 def _label(number: int, width: float) -> str:

@@ -11,15 +11,12 @@ off by several hundredths by chance alone.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
-from maskkit.labels import LabelSpace
-from maskkit.scoring.metrics import Floats, Integers, check_pairs, log_loss
+from maskkit.scoring.metrics import Integers, Probabilities, check_pairs, defined, log_loss, ratio_of
 
 BINS = 15  # as Guo et al. 2017
 
@@ -48,12 +45,8 @@ class Calibration:
     log_loss: float  # mean cross entropy, in nats
     bins: tuple[Bin, ...]  # of equal width, from 0 to 1
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values, floats unrounded."""
-        return asdict(self)
 
-
-def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int = BINS) -> Calibration:
+def calibration(truth: Integers, probs: Probabilities, *, bins: int = BINS) -> Calibration:
     """Compare the probability of each answer with how often such answers are right.
 
     Args:
@@ -67,15 +60,15 @@ def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int 
     check_pairs(truth, probs)
     if bins < 1:
         raise MaskkitError(f"cannot make {bins} bins", why="15 are usual", fix="use 1 or more")
-    rows = np.arange(len(truth))
     answer = probs.argmax(axis=1)
-    sure = probs[rows, answer].astype(np.float64)  # (N,)
+    sure = probs[np.arange(len(truth)), answer].astype(np.float64)  # (N,)
     right = answer == truth
     # Ends belong to the bin below, as in the papers; a row that sums to a little more than 1 stays inside.
     number = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
     count = np.bincount(number, minlength=bins)
-    sums = [np.bincount(number, values, minlength=bins) for values in (sure, right.astype(np.float64))]
-    confidence, accuracy = (_means(total, count) for total in sums)
+    confidence, accuracy = (
+        ratio_of(np.bincount(number, values, minlength=bins), count) for values in (sure, right)
+    )
     gap = np.abs(confidence - accuracy)  # (bins,)
     ends = np.linspace(0, 1, bins + 1)
     return Calibration(
@@ -85,9 +78,9 @@ def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int 
         ece=float(np.nansum(gap * count) / len(truth)),
         max_error=float(np.nanmax(gap)),
         brier=_brier(truth, probs),
-        log_loss=log_loss(truth, probs, rows),
+        log_loss=log_loss(truth, probs),
         bins=tuple(
-            Bin(float(low), float(high), int(photos), _defined(mean), _defined(true))
+            Bin(float(low), float(high), int(photos), defined(mean), defined(true))
             for low, high, photos, mean, true in zip(
                 ends[:-1], ends[1:], count, confidence, accuracy, strict=True
             )
@@ -95,24 +88,8 @@ def calibration(truth: Integers, probs: NDArray[np.floating[Any]], *, bins: int 
     )
 
 
-def of_factor(probs: NDArray[np.floating[Any]], space: LabelSpace, factor: int) -> Floats:
-    """Return the probabilities of a factor's levels, (N, L): sums over the others, of (N, C)."""
-    others = tuple(1 + axis for axis in range(len(space.shape)) if axis != factor)
-    return np.asarray(probs.reshape(-1, *space.shape).sum(axis=others, dtype=np.float64))
-
-
-def _brier(truth: Integers, probs: NDArray[np.floating[Any]]) -> float:
+def _brier(truth: Integers, probs: Probabilities) -> float:
     """Return the score of Brier 1950, https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
     own = probs[np.arange(len(truth)), truth].astype(np.float64)
     squares = np.einsum("nc,nc->n", probs, probs, dtype=np.float64)
     return float((squares - 2 * own + 1).mean())
-
-
-def _means(total: NDArray[Any], count: NDArray[np.int64]) -> Floats:
-    means: Floats = np.full(len(count), np.nan)
-    np.divide(total, count, out=means, where=count > 0)
-    return means
-
-
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -49,10 +49,10 @@ class Evaluation:
         compared = None if self.against is None else {**self.against.facts(), **asdict(self.against)}
         return {
             "log_loss": self.log_loss,
-            **self.scores.to_json(),
+            **asdict(self.scores),
             "adjusted": self.adjusted,
             "warnings": self.warnings,
-            "calibration": None if self.calibration is None else self.calibration.to_json(),
+            "calibration": None if self.calibration is None else asdict(self.calibration),
             "boundaries": [asdict(one) for one in self.boundaries],
             "mistakes": [asdict(one) for one in self.mistakes],
             "slices": [asdict(one) for one in self.slices],

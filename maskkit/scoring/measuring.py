@@ -131,8 +131,8 @@ def _class_scores(
             name=name,
             rows=int(measures.support[index]),
             people=int(persons[index]),
-            precision=_defined(measures.precision[index]),
-            recall=_defined(measures.recall[index]),
+            precision=metrics.defined(measures.precision[index]),
+            recall=metrics.defined(measures.recall[index]),
             f1=next(estimates),
         )
         for index, name in enumerate(names)
@@ -182,10 +182,6 @@ def _people_per(group: Integers, people: Counts, *, groups: int) -> Counts:
     pairs = np.sort(group.astype(np.int64) * (people.max() + 1) + people)
     different = pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique hashes, ten times slower here
     return np.bincount(different // (people.max() + 1), minlength=groups)
-
-
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _matrix(counts: Counts) -> Matrix:

@@ -16,7 +16,6 @@ from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 
 MACRO_F1, ACCURACY = "macro_f1", "accuracy"
-_BLOCK = 65_536  # rows of probabilities at a time: in float64 a million of 18 classes take 144 MB
 
 Integers = NDArray[np.integer[Any]]
 Counts = NDArray[np.int64]
@@ -97,9 +96,9 @@ def per_class(confusion: Counts) -> ClassMeasures:
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)
     support, answered = confusion.sum(axis=-1), confusion.sum(axis=-2)
     return ClassMeasures(
-        precision=_ratio(hits, answered),
-        recall=_ratio(hits, support),
-        f1=_ratio(2 * hits, support + answered),
+        precision=ratio_of(hits, answered),
+        recall=ratio_of(hits, support),
+        f1=ratio_of(2 * hits, support + answered),
         support=support,
     )
 
@@ -112,12 +111,12 @@ def macro_f1(confusion: Counts) -> Floats:
     """
     f1 = per_class(confusion).f1  # (..., C)
     occurs = ~np.isnan(f1)
-    return _ratio(f1.sum(axis=-1, where=occurs), occurs.sum(axis=-1))
+    return ratio_of(f1.sum(axis=-1, where=occurs), occurs.sum(axis=-1))
 
 
 def accuracy(confusion: Counts) -> Floats:
     """Return the share of right answers, (...) from (..., C, C); NaN without counts."""
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
+    return ratio_of(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
 
 
 def overall_names(space: LabelSpace) -> list[str]:
@@ -136,33 +135,35 @@ def overall(confusion: Counts, space: LabelSpace, macro_f1: Callable[[Counts], F
     return np.stack(measured, axis=-1)
 
 
-def log_loss(truth: Integers, probs: NDArray[np.floating[Any]], place: Integers) -> float:
-    """Return the mean cross entropy of probabilities, in nats, with each row scaled to sum to 1.
+def cross_entropies(truth: Integers, probs: Probabilities) -> Floats:
+    """Return the cross entropy of each photo, in nats, (N,), with its probabilities scaled to sum to 1.
 
     A probability of 0 for the true class counts as the smallest step from 0 to 1 that a float64
     can tell, 2.2e-16, as in scikit-learn: one sure mistake would otherwise make the mean infinite.
-
-    Args:
-        truth: Class of each photo, (N,).
-        probs: Class probabilities of rows in any order, (rows, C).
-        place: The row of each photo in `probs`, (N,).
     """
-    given = np.empty(len(truth))  # (N,)
-    for start in range(0, len(truth), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        rows = probs[place[block]].astype(np.float64)  # (block, C)
-        given[block] = rows[np.arange(len(rows)), truth[block]] / rows.sum(axis=1)
     smallest = np.finfo(np.float64).eps
-    return float(-np.log(given.clip(smallest, 1 - smallest)).mean())
+    own = probs[np.arange(len(truth)), truth] / probs.sum(axis=1, dtype=np.float64)
+    return np.asarray(-np.log(own.clip(smallest, 1 - smallest)))
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+def log_loss(truth: Integers, probs: Probabilities) -> float:
+    """Return the mean of `cross_entropies`."""
+    return float(cross_entropies(truth, probs).mean())
+
+
+def defined(value: float) -> float | None:
+    """Return a plain number; None for NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+def ratio_of(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    """Divide element by element; NaN where the whole is 0."""
     ratio: Floats = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=ratio, where=np.asarray(whole) > 0)
     return ratio
 
 
-def check_pairs(truth: Integers, probs: NDArray[np.floating[Any]]) -> None:
+def check_pairs(truth: Integers, probs: Probabilities) -> None:
     """Refuse probabilities and truths that do not belong together, and no photo at all.
 
     Raises:

@@ -1,7 +1,6 @@
 """Everything an evaluation reports, as one value that JSON, TSV, the terminal and HTML share."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 Matrix = tuple[tuple[int, ...], ...]
 
@@ -96,7 +95,3 @@ class Scores:
     confidence: float  # share of the replicates inside each interval
     replicates: int  # bootstrap replicates drawn
     seed: int  # the seed they were drawn with
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain dicts and tuples in the order of the fields, floats unrounded."""
-        return asdict(self)

@@ -61,7 +61,7 @@ def evaluate(
     probs = judged.probs
     return Evaluation(
         score(truth, answer, space=space, person=person, fold=judged.fold, draws=draws),
-        None if probs is None else log_loss(truth, probs, np.arange(len(truth))),
+        None if probs is None else log_loss(truth, probs),
         merged([predictions.header.history, manifest.header.history]),
         adjusted=predictions.adjusted,
         calibration=None if probs is None else calibration(truth, probs),

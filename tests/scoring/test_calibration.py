@@ -1,5 +1,7 @@
 """Calibration against numbers worked by hand, scikit-learn and torch."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from maskkit.errors import MaskkitError
-from maskkit.labels import HOME
-from maskkit.scoring.calibration import calibration, of_factor
+from maskkit.scoring.calibration import calibration
 
 
 def test_four_photos_by_hand() -> None:
@@ -63,16 +64,8 @@ def test_sure_and_right_is_calibrated() -> None:
     assert found.bins[-1].count == 3
 
 
-def test_a_factor_is_calibrated_by_its_own_levels() -> None:
-    probs = np.random.default_rng(0).dirichlet(np.ones(18), size=5)
-    age = of_factor(probs, HOME, 2)
-    assert age.shape == (5, 3)
-    assert age[:, 1] == pytest.approx(probs[:, 1::3].sum(axis=1))
-    assert age.sum(axis=1) == pytest.approx(1)
-
-
 def test_plain_values_say_all() -> None:
-    data = calibration(np.array([0, 1]), np.full((2, 2), 0.5), bins=2).to_json()
+    data = asdict(calibration(np.array([0, 1]), np.full((2, 2), 0.5), bins=2))
     assert data["bins"][0] == {"low": 0, "high": 0.5, "count": 2, "confidence": 0.5, "accuracy": 0.5}
 
 

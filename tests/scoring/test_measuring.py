@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_counts_photos_of_unknown_people_apart() -> None:
 def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
     truth, answer, person = some_answers(20)
     scores = score(truth, answer, space=HOME, person=person, fold=person % 2, draws=Bootstrap(50))
-    data = scores.to_json()
+    data = asdict(scores)
     assert json.loads(json.dumps(data, allow_nan=False))["macro_f1"] == data["macro_f1"]
     assert list(data)[:5] == ["rows", "people", "rows_without_person", "macro_f1", "accuracy"]
     assert data["macro_f1"]["value"] == scores.macro_f1.value
