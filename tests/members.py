@@ -58,7 +58,13 @@ def judged_of(
 ) -> Judged:
     """Return members beside the truth as if read from files member0, member1 and so on."""
     path = pa.chunked_array([pa.array([f"{row}.jpg" for row in range(len(truth))])])
-    table = pa.table({"path": path, "person_id": pa.array([str(one) for one in person]), "label": truth})
+    table = pa.table(
+        {
+            "path": path,
+            "person_id": pa.array([str(one) if one >= 0 else None for one in person]),
+            "label": truth,
+        }
+    )
     given = [
         Predictions(
             path,

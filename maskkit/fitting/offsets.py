@@ -48,14 +48,6 @@ class Term:
     classes: NDArray[np.bool_]  # which they are, (C,)
 
 
-@dataclass(frozen=True)
-class NestedDecisions:
-    """What tuning does to people it has not seen."""
-
-    probs: NDArray[np.float32]  # of each photo, decided as tuned on the other parts, (N, C)
-    decisions: tuple[Decision, ...]  # those of each part
-
-
 def terms(space: LabelSpace, method: str) -> tuple[Term, ...]:
     """Return what a method gives an offset; nothing for `temperature`.
 
@@ -105,26 +97,31 @@ def tune(truth: Integers, probs: NDArray[np.floating[Any]], space: LabelSpace, m
         return Decision.make(space, [], method=method, temperature=fit_temperature(truth, probs))
     logs = np.log(np.maximum(probs, SMALLEST, dtype=np.float64))  # (N, C)
     found = ascend(logs, calibrated(truth, logs, chosen), chosen)
+    offsets = sum(one * term.classes for one, term in zip(found, chosen, strict=True))  # (C,)
     return Decision.make(
         space,
         [],
         method=method,
-        offsets=_spread(found, chosen).tolist(),
+        offsets=np.asarray(offsets).tolist(),
         measured={"offsets": {term.name: float(one) for term, one in zip(chosen, found, strict=True)}},
     )
 
 
 def nested(
     truth: Integers, probs: NDArray[np.floating[Any]], part: Integers, space: LabelSpace, method: str
-) -> NestedDecisions:
-    """Tune on all parts but one, decide that one, in turn; all photos of a person are in one part, (N,)."""
+) -> tuple[NDArray[np.float32], list[Decision]]:
+    """Tune on all parts but one, decide that one, in turn; all photos of a person are in one part, (N,).
+
+    Returns:
+        Probabilities, each photo's decided as tuned on the other parts, (N, C), and the parts' decisions.
+    """
     decided = np.empty(probs.shape, np.float32)
     decisions = []
     for one in np.unique(part):
         own = part == one
         decisions.append(tune(truth[~own], probs[~own], space, method))
         decided[own] = decisions[-1].applied(probs[own])
-    return NestedDecisions(decided, tuple(decisions))
+    return decided, decisions
 
 
 def ascend(logs: Floats, shares: Floats, chosen: Sequence[Term]) -> Floats:
@@ -172,8 +169,3 @@ def calibrated(truth: Integers, logs: Floats, chosen: Sequence[Term]) -> Floats:
     start = np.concatenate([[1.0], np.zeros(len(chosen))])
     bounds = [(1 / HIGHEST, 1 / LOWEST), *[(-BOUND, BOUND)] * len(chosen)]
     return powers(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)[0]
-
-
-def _spread(offsets: Floats, chosen: Sequence[Term]) -> Floats:
-    """Return the offset of each class, the sum of its terms', (C,)."""
-    return np.asarray(sum(one * term.classes for one, term in zip(offsets, chosen, strict=True)))

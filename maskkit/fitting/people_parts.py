@@ -7,31 +7,22 @@ from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
 from maskkit.scoring.bootstrap import number_people
-from maskkit.scoring.metrics import Integers
+from maskkit.scoring.judged import Judged
 from maskkit.splitting.folds import class_counts, stratified_group_folds
 
 PARTS = 5
 
 
-def parts_of_people(
-    truth: Integers, person: Integers, *, classes: int, seed: int, fewest: int = PARTS
-) -> NDArray[np.int64]:
+def parts_of_people(judged: Judged, *, seed: int, fewest: int = PARTS) -> NDArray[np.int64]:
     """Deal the people into five parts alike in classes, or into as many as there are people if fewer.
-
-    Args:
-        truth: Class of each photo, (N,).
-        person: A code per person, negative where unknown, (N,); such a photo is a person of its own.
-        classes: Number of classes.
-        seed: Another seed deals other parts.
-        fewest: People that are needed.
 
     Returns:
         The part of each photo, that of all photos of its person, (N,).
 
     Raises:
-        MaskkitError: There are fewer people.
+        MaskkitError: There are fewer people than `fewest`.
     """
-    number = number_people(person, rows=len(truth))
+    number = number_people(judged.person, rows=len(judged.rows))
     people = int(number.max(initial=-1)) + 1
     if people < fewest:
         raise MaskkitError(
@@ -39,5 +30,5 @@ def parts_of_people(
             why=f"what is fitted to some is judged on others, for which {fewest} are needed",
             fix="give predictions of more people",
         )
-    counts = class_counts(number, truth.astype(np.int64), groups=people, classes=classes)
+    counts = class_counts(number, judged.truth, groups=people, classes=len(judged.space))
     return stratified_group_folds(counts, folds=min(PARTS, people), seed=seed)[number].astype(np.int64)

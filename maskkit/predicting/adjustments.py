@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.decision import SMALLEST, Decision
-from maskkit.artifacts.header import Header, Input, same_space
+from maskkit.artifacts.header import Input, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
@@ -93,12 +93,7 @@ def with_consensus(predictions: Predictions, person: Integers, space: LabelSpace
     """
     probs = predictions.need_probs("photos agree by their probabilities")
     _refuse_twice(predictions, "consensus", "--consensus")
-    if not (person >= 0).any():
-        raise MaskkitError(
-            "--consensus person needs to know who is on the photos",
-            why="the manifest names no person",
-            fix="leave it out, or give `maskkit label` a table that names the people",
-        )
+    _refuse_nobody(person, "the manifest")
     people, photos = len(np.unique(person[person >= 0])), int((person >= 0).sum())
     factors = [space.factors[axis].name for axis in personal_axes(space)]
     log.warning(
@@ -134,6 +129,15 @@ def _warn_of_consensus(predictions: Predictions, decision: Decision) -> None:
         )  # fmt: skip
 
 
+def _refuse_nobody(person: Integers, name: str) -> None:
+    if not (person >= 0).any():
+        raise MaskkitError(
+            "--consensus person needs to know who is on the photos",
+            why=f"{name} names no person",
+            fix="leave it out, or give `maskkit label` a table that names the people",
+        )
+
+
 def _refuse_twice(predictions: Predictions, name: str, option: str) -> None:
     if name in predictions.adjusted:
         raise MaskkitError(
@@ -166,12 +170,7 @@ class Afterwards:
         """
         if self.consensus is not None:
             personal_axes(manifest.space)
-            if not (manifest.known_people >= 0).any():
-                raise MaskkitError(
-                    "--consensus person needs to know who is on the photos",
-                    why=f"{manifest.name} names no person",
-                    fix="leave it out, or give `maskkit label` a table that names the people",
-                )
+            _refuse_nobody(manifest.known_people, manifest.name)
         truth = self.on or manifest
         same_space(manifest.space, truth.space, names=(manifest.name, truth.name))
         if self.decide is not None:
@@ -187,16 +186,13 @@ class Afterwards:
 
     def inputs(self) -> list[Input]:
         """Return the files that were read, each with its option."""
-        read = {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}
-        return [_input(item.header, item, option) for option, item in read.items() if item is not None]
+        given = [(option, item) for option, item in self._read().items() if item is not None]
+        return [replace(one.header.input_from(one.as_input()), option=option) for option, one in given]
 
     def options(self) -> dict[str, str | None]:
         """Return what is recorded of it."""
-        read = {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}
-        names = {option: None if item is None else item.as_input().name for option, item in read.items()}
+        names = {name: None if item is None else item.as_input().name for name, item in self._read().items()}
         return {"consensus": self.consensus, **names}
 
-
-def _input(header: Header, item: Predictions | Manifest | Decision, option: str) -> Input:
-    found = header.input_from(item.as_input())
-    return Input(found.path, found.sha256, found.made_by, option)
+    def _read(self) -> dict[str, Predictions | Manifest | Decision | None]:
+        return {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}

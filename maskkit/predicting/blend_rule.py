@@ -74,9 +74,7 @@ class Rule:
             MaskkitError: The weights do not fit the members.
         """
         if self.vote == "hard":
-            answer, tied = hard_vote(
-                panel.answers, classes=panel.classes, probs=panel.probs, weights=self.weights
-            )
+            answer, tied = hard_vote(panel.answers, probs=panel.probs, weights=self.weights)
             return Blended(answer, None, int(tied.sum()))
         assert panel.probs is not None  # the caller has checked
         if self.stack is not None:

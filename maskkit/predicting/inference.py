@@ -32,17 +32,11 @@ Sums = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Members:
-    """The models of a prediction.
+    """The models of a prediction."""
 
-    Args:
-        checkpoints: Checkpoints of one label space.
-        precisions: Precisions of each.
-        inference: With device and runtime resolved.
-    """
-
-    checkpoints: Sequence[Checkpoint]
-    precisions: Sequence[str]
-    inference: Inference
+    checkpoints: Sequence[Checkpoint]  # of one label space
+    precisions: Sequence[str]  # of each
+    inference: Inference  # with device and runtime resolved
 
     @classmethod
     def resolve(cls, checkpoints: Sequence[Checkpoint], inference: Inference) -> Members:
@@ -97,7 +91,10 @@ class Members:
             if done[rows].all():
                 continue
             groups = []
-            for preprocess, alike in self._by_preprocess(members).items():
+            by_preprocess: dict[Preprocess, list[int]] = {}  # each photo is decoded once for all of one
+            for index in members:
+                by_preprocess.setdefault(self.checkpoints[index].preprocess, []).append(index)
+            for preprocess, alike in by_preprocess.items():
                 if preprocess not in photos:
                     photos[preprocess] = open_photos(manifest, preprocess, faults=faults)
                 ready |= {index: self.restored(index) for index in alike if index not in ready}
@@ -111,13 +108,6 @@ class Members:
                 progress.add(rows[part][new], total[new])
         progress.write()
         return sums, done
-
-    def _by_preprocess(self, members: Sequence[int]) -> dict[Preprocess, list[int]]:
-        """Group models that take photos in the same way, so that each is decoded once for them."""
-        found: dict[Preprocess, list[int]] = {}
-        for index in members:
-            found.setdefault(self.checkpoints[index].preprocess, []).append(index)
-        return found
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,11 @@ class ProgressFile:
         self.file = file = _opened(self.path)
         first, end = file.readline(), 0
         if first.endswith(b"\n"):  # else stopped before the first row
-            self._check(self.path, first)
+            try:
+                theirs = Record.from_json(json.loads(first))
+            except (ValueError, LookupError, TypeError) as error:
+                raise damaged(self.path, error) from error
+            refuse_other_run(self.path, "prediction", theirs, self.record)
             end, width = file.tell(), 1 + sums.shape[1]  # numbers of a row
             for data in _blocks(file):
                 count = len(data) // (8 * width)
@@ -108,14 +112,6 @@ class ProgressFile:
         if self.file is not None:
             with suppress(OSError):  # of a full disk, which `write` has reported
                 self.file.close()
-
-    def _check(self, path: Path, line: bytes) -> None:
-        """Raise if the file is of another run."""
-        try:
-            theirs = Record.from_json(json.loads(line))
-        except (ValueError, LookupError, TypeError) as error:
-            raise damaged(path, error) from error
-        refuse_other_run(path, "prediction", theirs, self.record)
 
 
 def _opened(path: Path) -> BinaryIO:

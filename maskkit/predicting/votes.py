@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Vote
 from maskkit.predicting.averaging import from_average, to_average
-from maskkit.scoring.metrics import Floats, Integers, Probabilities, check_classes
+from maskkit.scoring.metrics import Floats, Integers, Probabilities
 
 # Two sums this close, as a share of the total weight, differ by rounding only: probabilities are
 # stored in float32, and 0.1 + 0.2 votes must tie with 0.3 whichever file comes first.
@@ -23,7 +23,6 @@ _BLOCK = 16_384  # rows blended at a time: float64 sums stay in cache, and never
 def hard_vote(
     answers: Sequence[Integers] | Integers,
     *,
-    classes: int,
     probs: Sequence[Probabilities] | Probabilities | None = None,
     weights: Sequence[float] | Floats | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -35,7 +34,6 @@ def hard_vote(
 
     Args:
         answers: Class index of each model for each row, (models, N) or one (N,) per model.
-        classes: Number of classes C.
         probs: Class probabilities, (models, N, C) or one (N, C) per model; read at tied rows only.
         weights: Votes of each model, (models,); one each if left out.
 
@@ -43,11 +41,9 @@ def hard_vote(
         The winning class, (N,), and whether two or more classes had the most votes, (N,).
 
     Raises:
-        MaskkitError: If an answer is no class, or the weights do not fit.
+        MaskkitError: The weights do not fit.
     """
     votes_of = _check_weights(weights, models=len(answers))
-    for given in answers:
-        check_classes(given, name="an answer", classes=classes)
     rows = len(answers[0])
     winner, tied = np.empty(rows, np.int64), np.empty(rows, np.bool_)
     for start in range(0, rows, _BLOCK):
@@ -70,7 +66,9 @@ def _vote(
     tied = (leads & (answers != winner)).any(axis=0)
     if probs is not None:
         rows = np.flatnonzero(tied)
-        support = _support(answers[:, rows], probs, rows, votes_of)  # (models, tied rows)
+        # The sum over the models of the probability of the class that each answered, (models, tied rows).
+        given = [part[rows[None], answers[:, rows]].astype(np.float64) for part in probs]
+        support = sum(vote * part for vote, part in zip(votes_of, given, strict=True))
         best = np.where(leads[:, rows], support, -np.inf).max(axis=0)
         winner[rows] = _earliest(answers[:, rows], leads[:, rows] & (support >= best - _ROUNDING))
     return winner, tied
@@ -156,16 +154,6 @@ def _earliest(answers: Integers, leads: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the answer of the first model that leads, (N,)."""
     first = leads.argmax(axis=0)
     return np.asarray(answers[first, np.arange(answers.shape[1])], dtype=np.int64)
-
-
-def _support(
-    answers: Integers, probs: Sequence[Probabilities] | Probabilities, rows: NDArray[np.int64], share: Floats
-) -> Floats:
-    """Sum over the models the probability of the class that each model answered, (models, rows)."""
-    support = np.zeros(answers.shape)
-    for weight, part in zip(share, probs, strict=True):
-        support += weight * part[rows[None], answers].astype(np.float64)
-    return support
 
 
 def _check_weights(weights: Sequence[float] | Floats | None, *, models: int) -> Floats:

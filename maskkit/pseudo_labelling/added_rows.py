@@ -49,27 +49,19 @@ class Growing:
     table: pa.Table  # its rows, then those of photos that it had not
     rows: Integers  # those of the photos that join, (photos,)
 
-    def set(self, name: str, values: pa.Array) -> Growing:
-        """Return it with values of a column at the rows that join, (photos,); null elsewhere in a new one."""
-        has = name in self.table.column_names
-        kind = self.table[name].type if has else values.type
-        before = self.table[name] if has else pa.chunked_array([pa.nulls(len(self.table), kind)])
-        source = np.arange(len(self.table))
-        source[self.rows] = len(self.table) + np.arange(len(self.rows))
-        both = pa.chunked_array([*before.chunks, values.cast(kind)], kind)
-        if pa.types.is_dictionary(kind):
-            both = both.unify_dictionaries()
-        column = both.take(pa.array(source))
-        if not has:
-            return replace(self, table=self.table.append_column(name, column))
-        return replace(self, table=self.table.set_column(self.table.column_names.index(name), name, column))
-
-    def set_all(self, columns: Mapping[str, pa.Array]) -> Growing:
-        """Return it with several columns set."""
-        grown = self
+    def set(self, columns: Mapping[str, pa.Array]) -> Growing:
+        """Return it with values of columns at the rows that join, (photos,); null elsewhere in new ones."""
+        table, source = self.table, np.arange(len(self.table))
+        source[self.rows] = len(table) + np.arange(len(self.rows))
         for name, values in columns.items():
-            grown = grown.set(name, values)
-        return grown
+            if name not in table.column_names:
+                table = table.append_column(name, pa.nulls(len(table), values.type))
+            place, kind = table.column_names.index(name), table[name].type
+            both = pa.chunked_array([*table[name].chunks, values.cast(kind)], kind)
+            if pa.types.is_dictionary(kind):
+                both = both.unify_dictionaries()
+            table = table.set_column(place, name, both.take(pa.array(source)))
+        return replace(self, table=table)
 
 
 def grown(manifest: Manifest, photos: Manifest, paths: pa.ChunkedArray, which: Integers) -> Growing:

@@ -16,7 +16,7 @@ from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import RefusedError, examples
-from maskkit.scoring.seen_people import are_seen, is_leaking
+from maskkit.scoring.panel import are_seen
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def folds_to_train(
     known = are_seen(manifest.people.names, predictions)
     if known is not None:
         return np.full(len(predictions), _common_fold(manifest, predictions, known, allow_leak=allow_leak))
-    if predictions.fold is not None and not is_leaking(predictions) and _is_of(manifest, predictions):
+    if predictions.fold is not None and not predictions.leaked and _is_of(manifest, predictions):
         fold = np.maximum(predictions.fold, NO_FOLD).astype(np.int64)
         several = int((fold < 0).sum())
         if several and not allow_leak:

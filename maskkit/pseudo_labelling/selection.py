@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +43,16 @@ def thresholds(rules: Sequence[tuple[str, float]], space: LabelSpace) -> Floats:
             place, index = space.place_of(factor, level)
             np.moveaxis(least, place, 0)[index] = number
         elif name:
-            least[np.unravel_index(_class(name, space), space.shape)] = number
+            if name not in space.names:
+                raise MaskkitError(
+                    f"there is no class {name!r}",
+                    why=f"the classes are {examples(space.names, most=len(space))}",
+                    fix="use one of them, or a level such as age=60plus",
+                )
+            least[np.unravel_index(space.names.index(name), space.shape)] = number
         else:
             least[:] = number
-    return least.reshape(prod(space.shape))
+    return least.ravel()
 
 
 @dataclass(frozen=True)
@@ -81,34 +86,30 @@ class Selection:
         if self.share is None:
             least = thresholds(parse_thresholds(self.threshold), space)
             is_chosen = np.asarray(confidence >= least[answer], np.bool_)
-            if not is_chosen.any():
-                raise MaskkitError(
-                    "no photo is confident enough",
-                    why=f"the most confident of {len(confidence)} photos has {confidence.max():.7g}",
-                    fix="use a lower --threshold, or --share",
-                )
-            return is_chosen
-        is_chosen = most_confident(confidence, answer, share=self.share, balance=self.balance, labels=labels)
-        if not is_chosen.any():
-            raise MaskkitError(
-                f"--share {self.share:g} of {len(confidence)} photos is none",
-                why="the share is rounded to whole photos of each class, and no class answered has a part "
-                "in it",
-                fix="use a larger --share, or --balance none",
+        else:
+            is_chosen = most_confident(
+                confidence, answer, share=self.share, balance=self.balance, labels=labels
             )
-        return is_chosen
+        if is_chosen.any():
+            return is_chosen
+        if self.share is None:
+            raise MaskkitError(
+                "no photo is confident enough",
+                why=f"the most confident of {len(confidence)} photos has {confidence.max():.7g}",
+                fix="use a lower --threshold, or --share",
+            )
+        raise MaskkitError(
+            f"--share {self.share:g} of {len(confidence)} photos is none",
+            why="the share is rounded to whole photos of each class, and no class answered has a part in it",
+            fix="use a larger --share, or --balance none",
+        )
 
 
 SURE = Selection()
 
 
 def most_confident(
-    confidence: Floats,
-    answer: Integers,
-    *,
-    share: float,
-    balance: Balance,
-    labels: Integers,
+    confidence: Floats, answer: Integers, *, share: float, balance: Balance, labels: Integers
 ) -> NDArray[np.bool_]:
     """Return which answers are among the most confident share, (rows,); ties go to the earlier row.
 
@@ -190,13 +191,3 @@ def answers(probs: Floats, *, name: str) -> tuple[Integers, Floats]:
         )
     answer = probs.argmax(axis=1)
     return answer, probs[np.arange(len(probs)), answer]
-
-
-def _class(name: str, space: LabelSpace) -> int:
-    if name not in space.names:
-        raise MaskkitError(
-            f"there is no class {name!r}",
-            why=f"the classes are {examples(space.names, most=len(space))}",
-            fix="use one of them, or a level such as age=60plus",
-        )
-    return space.names.index(name)

@@ -222,7 +222,7 @@ def verdict(found: Against | None) -> Iterator[Note]:
     """Say what the comparison with other predictions comes to."""
     if found is None:
         return
-    yield Note(found.sentence, "verdict")
+    yield Note(found.versus.sentence, "verdict")
     only = found.versus.only
     if only is not None:
         yield Note(
@@ -240,7 +240,7 @@ def comparison(found: Against | None) -> Iterator[Item]:
         return
     versus = found.versus
     first, label, scope = versus.first, versus.label, f"less {versus.first}"
-    yield Note(found.sentence, key="sentence", scope=scope, on="programs")
+    yield Note(found.versus.sentence, key="sentence", scope=scope, on="programs")
     title = f"difference, {interval_words(versus.confidence)}"
     columns = (
         Column("difference", title, "difference", 4, is_main=True),

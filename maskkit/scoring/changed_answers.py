@@ -47,17 +47,12 @@ class Against:
     replicates: int  # bootstrap replicates drawn
     notes: tuple[str, ...]  # what limits the comparison
 
-    @property
-    def sentence(self) -> str:
-        """Say what the comparison found."""
-        return self.versus.sentence
-
     def facts(self) -> dict[str, Any]:
         """Return what stands beside the numbers: the sentence, and both tests."""
         only = self.versus.only
         assert only is not None
         return {
-            "sentence": self.sentence,
+            "sentence": self.versus.sentence,
             "is_noise": self.versus.is_noise,
             "p_photos": only.p_photos,
             "p_people": only.p_people,
@@ -66,12 +61,11 @@ class Against:
 
 def against(judged: Judged, draws: Bootstrap = DRAWS) -> Against:
     """Compare the second of two predictions with the first, drawing the same people for both."""
-    other, predictions = judged.given
     theirs, ours = judged.panel.answers
     found = paired(judged.truth, [theirs, ours], space=judged.space, person=judged.person, draws=draws)
     second, first = labels_of(judged.names)
     return Against(
-        name=other.name,
+        name=judged.names[0],
         versus=Versus(
             label=first,
             first=second,
@@ -90,10 +84,7 @@ def against(judged: Judged, draws: Bootstrap = DRAWS) -> Against:
         answers_changed=int((ours != theirs).sum()),
         changed=_changed(judged),
         replicates=found.replicates,
-        notes=(
-            *judged.left_out((second, first)),
-            *_adjusted_otherwise((second, first), (other, predictions)),
-        ),
+        notes=(*judged.left_out((second, first)), *_adjusted_otherwise((second, first), judged.given)),
     )
 
 

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.scoring.metrics import Integers, Probabilities
-from maskkit.scoring.panel import Panel, check_same_classes
-from maskkit.scoring.seen_people import are_seen
+from maskkit.scoring.panel import Panel, are_seen, check_same_classes
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
@@ -72,11 +71,15 @@ class Judged:
         if photos not in ("any", "all"):
             is_judged &= manifest.labels >= 0
         judged = cls(manifest, tuple(given), found, np.flatnonzero(is_judged))
-        if photos in ("whole folds", "same", "all"):
-            judged._refuse_foreign(option)
-        elif photos != "common":
-            judged._warn_of_foreign()
-        judged._refuse_none(option)
+        if photos != "common":
+            judged._note_foreign(option, refused=photos in ("whole folds", "same", "all"))
+        if not len(judged.rows):
+            raise MaskkitError(
+                f"{examples(judged.names)} {'has' if len(given) == 1 else 'have'} no labelled photo of "
+                f"{manifest.name}{' in common' if len(given) > 1 else ''}",
+                why="predictions and truth are matched by path",
+                fix=f"give the manifest of these photos, with their truth: {option}",
+            )
         if photos == "whole folds":
             judged._refuse_halves()
         if photos == "same":
@@ -185,35 +188,20 @@ class Judged:
             log.warning("the models were trained on %s scored here: the scores are inflated", what)
         return self
 
-    def _refuse_none(self, option: str) -> None:
-        if len(self.rows):
-            return
-        of = examples(self.names)
-        raise MaskkitError(
-            f"{of} has no labelled photo of {self.manifest.name}"
-            if len(self.given) == 1
-            else f"{of} have no labelled photo of {self.manifest.name} in common",
-            why="predictions and truth are matched by path",
-            fix=f"give the manifest of these photos, with their truth: {option}",
-        )
-
-    def _refuse_foreign(self, option: str) -> None:
+    def _note_foreign(self, option: str, *, refused: bool) -> None:
         import pyarrow.compute as pc
 
+        name = self.manifest.name
         for one, foreign in zip(self.given, self.foreign, strict=True):
-            if foreign:
+            if foreign and refused:
                 is_foreign = pc.invert(pc.is_in(one.path, value_set=self.manifest.table["path"]))
-                named = examples(one.path.filter(is_foreign).to_pylist())
                 raise MaskkitError(
-                    f"{one.name} has {foreign} photos that are not in {self.manifest.name}: {named}",
+                    f"{one.name} has {foreign} photos that are not in {name}: "
+                    + examples(one.path.filter(is_foreign).to_pylist()),
                     why="nothing is known of these photos",
                     fix=f"give the manifest that was predicted: {option}",
                 )
-
-    def _warn_of_foreign(self) -> None:
-        for one, foreign in zip(self.given, self.foreign, strict=True):
             if foreign:
-                name = self.manifest.name
                 log.warning("%d photos of %s are not in %s: they are left out", foreign, one.name, name)
 
     def _refuse_halves(self) -> None:

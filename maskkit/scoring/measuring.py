@@ -1,10 +1,10 @@
 """Score answers against the truth: every measure, each with its interval over people."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
-from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.scoring import metrics
 from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
@@ -33,34 +33,26 @@ def score(
     """Score answers against the truth, with intervals from a bootstrap over people.
 
     Args:
-        truth: Class of each photo, (N,).
+        truth: Class of each photo, (N,), one photo or more.
         answer: Class that was answered, (N,).
-        space: The label space both are in.
+        space: The classes.
         person: A code per person, negative where unknown, (N,). Without it every photo counts as
             a person of its own, which makes intervals too narrow if people have several photos.
         fold: The fold each photo was held out in, (N,); negative rows are in no fold's score.
-        draws: How people are drawn anew.
-
-    Returns:
-        The scores. Intervals are undefined when there is only one person to draw.
+        draws: How people are drawn anew. Intervals of a single person are undefined.
 
     Raises:
-        MaskkitError: If there is nothing to score, the arrays differ in length, or a class is
-            not in the label space.
+        MaskkitError: Truth and answers differ in length, or a class is not in the label space.
     """
-    _check(truth, person=person, fold=fold)
     classes = len(space)
     cell = metrics.cells(truth, answer, classes=classes)  # (N,)
     people = number_people(person, rows=len(truth))  # (N,)
     joint = metrics.confusion(truth, answer, classes=classes)
-    estimates = iter(
-        draws.estimates(
-            cell,
-            people,
-            cells=classes**2,
-            measure=lambda counts: _measures(counts.reshape(-1, classes, classes), space),
-        )
-    )
+
+    def measure(counts: Counts) -> Floats:
+        return _measures(counts.reshape(-1, classes, classes), space)
+
+    estimates = iter(draws.estimates(cell, people, cells=classes**2, measure=measure))
     macro_f1, accuracy = next(estimates), next(estimates)
     each = _class_scores(space.names, joint, truth, people, estimates)
     return Scores(
@@ -77,22 +69,6 @@ def score(
         replicates=draws.replicates,
         seed=draws.seed,
     )
-
-
-def _check(truth: Integers, *, person: Integers | None, fold: Integers | None) -> None:
-    if truth.size == 0:
-        raise MaskkitError(
-            "there is nothing to score",
-            why="no row has both a truth and an answer",
-            fix="check that manifest and predictions name the same paths, and that `label` is known",
-        )
-    for name, values in (("person", person), ("fold", fold)):
-        if values is not None and values.shape != truth.shape:
-            raise MaskkitError(
-                f"{name} has shape {values.shape}, truth has {truth.shape}",
-                why="each row has one of each",
-                fix="join the tables on `path` first",
-            )
 
 
 def _measures(confusion: Counts, space: LabelSpace) -> Floats:
@@ -126,17 +102,11 @@ def _class_scores(
 ) -> tuple[ClassScore, ...]:
     measures = metrics.per_class(confusion)
     persons = _people_per(truth, people, groups=len(names))
-    return tuple(
-        ClassScore(
-            name=name,
-            rows=int(measures.support[index]),
-            people=int(persons[index]),
-            precision=metrics.defined(measures.precision[index]),
-            recall=metrics.defined(measures.recall[index]),
-            f1=next(estimates),
-        )
-        for index, name in enumerate(names)
-    )
+    precision, recall = (map(metrics.defined, each) for each in (measures.precision, measures.recall))
+    rows, several = measures.support.tolist(), persons.tolist()
+    f1 = islice(estimates, len(names))
+    each = zip(names, rows, several, precision, recall, f1, strict=True)
+    return tuple(ClassScore(*one) for one in each)
 
 
 def fold_scores(cell: Counts, people: Counts, fold: Integers, *, classes: int) -> FoldScores:
@@ -145,31 +115,20 @@ def fold_scores(cell: Counts, people: Counts, fold: Integers, *, classes: int) -
     Args:
         cell: Cell of each row, (N,), as `metrics.cells` returns it.
         people: Person of each row, (N,), as `bootstrap.number_people` returns it.
-        fold: The fold each row was held out in, (N,); negative rows are in no fold's score.
+        fold: The fold each row was held out in, (N,); negative rows, not all, are in no fold's score.
         classes: Number of classes.
-
-    Raises:
-        MaskkitError: No row was held out.
     """
     held_out = fold >= 0
     numbers, position = np.unique(fold[held_out], return_inverse=True)
-    if not numbers.size:
-        raise MaskkitError(
-            "no row was held out in a fold",
-            why="every fold is negative, which means trained on and never held out",
-            fix="score without folds, or use the manifest that `maskkit split` made",
-        )
     shape = (len(numbers), classes, classes)
     index = position * classes**2 + cell[held_out]
     confusions = np.bincount(index, minlength=len(numbers) * classes**2).reshape(shape)
     macro_f1, accuracy = metrics.macro_f1(confusions), metrics.accuracy(confusions)  # (folds,)
     persons = _people_per(position, people[held_out], groups=len(numbers))
     rows = confusions.sum(axis=(1, 2))
-    each = (
-        FoldScore(int(numbers[i]), int(rows[i]), int(persons[i]), float(macro_f1[i]), float(accuracy[i]))
-        for i in range(len(numbers))
-    )
-    return FoldScores(tuple(each), spread(macro_f1), spread(accuracy))
+    columns = (column.tolist() for column in (numbers, rows, persons, macro_f1, accuracy))
+    each = tuple(FoldScore(*one) for one in zip(*columns, strict=True))
+    return FoldScores(each, spread(macro_f1), spread(accuracy))
 
 
 def spread(values: Floats) -> FoldSpread:

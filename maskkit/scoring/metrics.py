@@ -127,12 +127,9 @@ def overall_names(space: LabelSpace) -> list[str]:
 
 def overall(confusion: Counts, space: LabelSpace, macro_f1: Callable[[Counts], Floats] = macro_f1) -> Floats:
     """Return what `overall_names` names, (..., M), from counts (..., C, C)."""
-    measured = [macro_f1(confusion), accuracy(confusion)]
-    if len(space.factors) > 1:
-        measured += [
-            accuracy(factor_confusion(confusion, space, factor)) for factor in range(len(space.factors))
-        ]
-    return np.stack(measured, axis=-1)
+    factors = range(len(space.factors)) if len(space.factors) > 1 else ()
+    of_factors = (accuracy(factor_confusion(confusion, space, factor)) for factor in factors)
+    return np.stack([macro_f1(confusion), accuracy(confusion), *of_factors], axis=-1)
 
 
 def cross_entropies(truth: Integers, probs: Probabilities) -> Floats:

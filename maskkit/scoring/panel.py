@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.header import same_space
 from maskkit.artifacts.predictions import Predictions
-from maskkit.errors import MaskkitError, examples
+from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.labels import LabelSpace
 from maskkit.scoring.metrics import Integers, Probabilities
 
@@ -84,9 +84,32 @@ def common_fold(members: Sequence[Predictions], place: Sequence[Rows]) -> NDArra
     return np.where(np.all([fold == folds[0] for fold in folds], axis=0), folds[0], -1).astype(np.int64)
 
 
-def adjustments_of(members: Sequence[Predictions]) -> dict[str, Any]:
-    """Return the adjustments of several predictions, for the header of what is made of them."""
-    return {name: fact for member in members for name, fact in member.adjusted.items()}
+def facts_of(members: Sequence[Predictions], **own: object) -> dict[str, Any]:
+    """Return a header's facts of what is made of predictions: who was seen, its own, and the adjustments."""
+    unique = {(one.salt, one.digests.tobytes()): one for each in members for one in each.trained_on}
+    seen = {"seen": [one.to_json() for one in unique.values()]} if unique else {}
+    adjusted = {name: fact for member in members for name, fact in member.adjusted.items()}
+    return {"leaked": max(one.leaked for one in members), **seen, **own, **adjusted}
+
+
+def are_seen(names: Sequence[str], predictions: Predictions) -> NDArray[np.bool_] | None:
+    """Return which people a model behind predictions was trained on, (people,).
+
+    None where the predictions record nobody: those made out-of-fold, and a CSV.
+    """
+    known = [one.contains(names) for one in predictions.trained_on]
+    return np.any(known, axis=0) if known else None
+
+
+def refuse_leaking(given: Sequence[Predictions]) -> None:
+    """Raise RefusedError if some are known to be of people whom their models have seen."""
+    leaking = [one.name for one in given if one.leaked]
+    if leaking:
+        raise RefusedError(
+            f"models have seen people they answer for in {examples(leaking)}",
+            why="their answers look better than they are",
+            fix="predict with --oof, or use --allow-leak",
+        )
 
 
 def check_counterparts(members: Sequence[Predictions], fitted: Sequence[Predictions]) -> None:

@@ -108,7 +108,14 @@ def against_first(
     is_fair = same_folds or first.basis == second.basis == "predictions"
     ours = {one.fold: one for one in first.folds}
     both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]
-    by_fold = {name: _by_fold(both, name, confidence, is_fair) for name in (MACRO_F1, ACCURACY)}
+    by_fold = {}
+    for name in (MACRO_F1, ACCURACY) if both else ():
+        own, other = (np.array([getattr(pair[side], name) for pair in both]) for side in (0, 1))
+        by_fold[name] = (
+            fold_difference(own, other, confidence=confidence)
+            if is_fair
+            else Estimate(float(other.mean() - own.mean()), None, None)
+        )
     limit = "" if len(both) > 1 and is_fair else "one fold only" if is_fair else "the folds hold other people"
     difference, only = None, None
     if judged is not None and place is not None:
@@ -120,20 +127,11 @@ def against_first(
         confidence=confidence,
         difference=difference,
         only=only,
-        by_fold=by_fold if both else None,
+        by_fold=by_fold or None,
         folds=len(both),
         folds_better=sum(other.macro_f1 > own.macro_f1 for own, other in both),
         limit=limit,
     )
-
-
-def _by_fold(
-    both: Sequence[tuple[FoldResult, FoldResult]], measure: str, confidence: float, is_fair: bool
-) -> Estimate:
-    first, second = (np.array([getattr(pair[side], measure) for pair in both]) for side in (0, 1))
-    if is_fair and both:
-        return fold_difference(first, second, confidence=confidence)
-    return Estimate(float(second.mean() - first.mean()) if both else None, None, None)
 
 
 def _three(value: float) -> str:
@@ -176,15 +174,9 @@ class Compared:
 
 
 def fold_difference(first: Floats, second: Floats, *, confidence: float = 0.95) -> Estimate:
-    """Return the mean of `second - first` over folds, with the interval of the corrected t-test.
+    """Return the mean of `second - first` over folds, (k,) each, with the interval of the corrected t-test.
 
-    Args:
-        first: A measure of each fold, (k,).
-        second: The same of the other training on the same folds, (k,).
-        confidence: How sure the interval is to hold the difference, between 0 and 1.
-
-    Returns:
-        The mean difference; without an interval if there is one fold only.
+    Without an interval, which holds the difference with that confidence, if there is one fold only.
     """
     differences = second - first
     folds = len(differences)

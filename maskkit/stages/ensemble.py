@@ -22,13 +22,13 @@ from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import (
     Panel,
-    adjustments_of,
     aligned,
     check_counterparts,
     check_same_classes,
     common_fold,
+    facts_of,
+    refuse_leaking,
 )
-from maskkit.scoring.seen_people import leak_facts, refuse_leaking
 
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
@@ -104,15 +104,10 @@ def ensemble(
         MaskkitError: Photos or classes of the members differ, or the vote lacks probabilities.
         RefusedError: A member was predicted by models that have seen the people in it.
     """
-    given = [*members, *(fit.members if fit else ())]
-    if not allow_leak:
-        refuse_leaking(given)
-    if vote != "hard":
-        _need_probabilities(given, vote)
+    _check(members, fit, vote, allow_leak=allow_leak)
     rule, found = Rule(vote, None if weights is None else tuple(weights)), None
     pairs: Sequence[MemberPair] | None = None
     if fit is not None:
-        _check_fit(members, fit)
         judged = Judged.of(fit.on, fit.members, "same").unseen(allow_leak=allow_leak)
         found = _fitted(judged, fit, vote)
         rule, pairs = found.rule, found.pairs
@@ -121,14 +116,18 @@ def ensemble(
 
         judged = Judged.of(truth, members, "same").unseen(allow_leak=allow_leak)
         pairs = tuple(pairs_of(judged.panel.answers, judged.truth))
-    header = _header(members or given, found)
+    own: dict[str, object] = {}
+    if found is not None:
+        from maskkit.fitting.blend_facts import fit_fact
+
+        own["blend"] = fit_fact(found)
+    header = Header("predictions", None, (), facts_of(members or (fit.members if fit else ()), **own))
     if history:
         shares = None if weights is None else list(weights)
         options: dict[str, object] = {"vote": vote, "weights": shares, "allow_leak": allow_leak}
         header = _with_history(header, members, options, fit, truth, after)
     if found is not None and not members:
-        answers = judged.panel.answers
-        result, ties = _nested(judged, found.nested, header), found.nested.ties
+        result, ties, answers = _nested(judged, found.nested, header), found.nested.ties, judged.panel.answers
     else:
         result, ties, answers = _voted(members, rule, header)
     if after is not None:
@@ -143,20 +142,20 @@ def ensemble(
     return Ensemble(result, ties, agreement(answers), found, pairs)
 
 
-def _need_probabilities(given: Sequence[Predictions], vote: Vote) -> None:
+def _check(members: Sequence[Predictions], fit: Fit | None, vote: Vote, *, allow_leak: bool) -> None:
+    given = [*members, *(fit.members if fit else ())]
+    if not allow_leak:
+        refuse_leaking(given)
     lacking = [member.name for member in given if member.probs is None]
-    if lacking:
+    if vote != "hard" and lacking:
         raise MaskkitError(
             f"there are no probabilities in {examples(lacking)}",
             why=f"a {vote} vote needs probabilities, and a submission holds answers only",
             fix="use --vote hard, or give the tables of probabilities",
         )
-
-
-def _check_fit(members: Sequence[Predictions], fit: Fit) -> None:
-    for member in members:
-        check_same_classes(member, fit.on.space, of=fit.on.name)
-    if members:
+    if fit is not None and members:
+        for member in members:
+            check_same_classes(member, fit.on.space, of=fit.on.name)
         check_counterparts(members, fit.members)
 
 
@@ -165,9 +164,7 @@ def _fitted(judged: Judged, fit: Fit, vote: Vote) -> Fitted:
     from maskkit.fitting.blend import Plan, fitted
     from maskkit.fitting.people_parts import parts_of_people
 
-    part = parts_of_people(
-        judged.truth, judged.person, classes=len(judged.space), seed=fit.draws.seed, fewest=3
-    )
+    part = parts_of_people(judged, seed=fit.draws.seed, fewest=3)
     return fitted(judged, Plan(vote, fit.search, fit.max_members), part, fit.draws)
 
 
@@ -184,30 +181,17 @@ def _voted(
     if degrees is None and classes:
         degrees = np.eye(count, dtype=np.float32)[blend.answer]  # a decision, not a degree
     fold = common_fold(members, place)
-    return (
-        Predictions(members[0].path, blend.answer, degrees, classes, fold, header),
-        blend.ties,
-        panel.answers,
-    )
+    result = Predictions(members[0].path, blend.answer, degrees, classes, fold, header)
+    return result, blend.ties, panel.answers
 
 
 def _nested(judged: Judged, nested: NestedBlend, header: Header) -> Predictions:
-    space, probs = judged.space, nested.probs
+    names, probs = judged.space.names, nested.probs
     if probs is None:
-        probs = np.eye(len(space), dtype=np.float32)[nested.answer]
+        probs = np.eye(len(names), dtype=np.float32)[nested.answer]
     path = judged.manifest.table["path"].take(pa.array(judged.rows))
     fold = common_fold(judged.given, judged.place)
-    return Predictions(path, nested.answer, probs, tuple(space.names), fold, header)
-
-
-def _header(members: Sequence[Predictions], found: Fitted | None) -> Header:
-    """Return what is known of the blend by its members, without history."""
-    facts = dict(leak_facts(members))
-    if found is not None:
-        from maskkit.fitting.blend_facts import fit_fact
-
-        facts["blend"] = fit_fact(found)
-    return Header("predictions", None, (), facts | adjustments_of(members))
+    return Predictions(path, nested.answer, probs, tuple(names), fold, header)
 
 
 def _with_history(
@@ -218,9 +202,9 @@ def _with_history(
     truth: Manifest | None,
     after: AfterVote | None,
 ) -> Header:
-    beside: dict[str, Sequence[Predictions | Manifest | Decision]] = {}
+    read: list[tuple[str, Predictions | Manifest | Decision | None]] = []  # option, and what it names
     if fit is not None:
-        beside["fit"] = fit.members
+        read += [("fit", one) for one in fit.members]
         options |= {"fit": [one.as_input().name for one in fit.members], "seed": fit.draws.seed}
         options |= {"search": None if options["vote"] == "stacking" else fit.search}
         options |= {"max_members": fit.max_members}
@@ -230,18 +214,11 @@ def _with_history(
         people = after.consensus if after.consensus is not on else None
         single |= {"who": people, "decide": after.decision}
         options |= {"consensus": "person"} if after.consensus is not None else {}
-    for name, one in single.items():
-        if one is not None:
-            beside[name] = [one]
-            options[name] = one.as_input().name
+    options |= {name: one.as_input().name for name, one in single.items() if one is not None}
+    beside = [(name, one) for name, one in (*read, *single.items()) if one is not None]
     inputs = [member.header.input_from(member.as_input()) for member in members]
-    inputs += [
-        replace(one.header.input_from(one.as_input()), option=name)
-        for name, several in beside.items()
-        for one in several
-    ]
-    sources = [*members, *(one for several in beside.values() for one in several)]
+    inputs += [replace(one.header.input_from(one.as_input()), option=name) for name, one in beside]
+    sources = [*members, *(one for _, one in beside)]
     space = next((one.header.space for one in sources if one.header.space), None)
     record = Record("ensemble", options, tuple(inputs))
-    history = (*merged(one.header.history for one in sources), record)
-    return replace(header, space=space, history=history)
+    return replace(header, space=space, history=(*merged(one.header.history for one in sources), record))

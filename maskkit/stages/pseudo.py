@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import NO_FOLD, check
-from maskkit.artifacts.header import Header, Input, Record, merged
+from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.imaging.cropping import same_boxes
@@ -87,8 +87,9 @@ def pseudo(
 
     columns = _columns(answer[is_chosen], weighed[is_chosen], for_fold[added])
     if targets == "soft":
-        columns["target_probs"] = _probs_column(probs[added])
-    growing = grown(manifest, home, paths.take(pa.array(added)), rows[added]).set_all(columns)
+        flat = pa.array(np.ascontiguousarray(probs[added], np.float32).ravel())
+        columns["target_probs"] = pa.FixedSizeListArray.from_arrays(flat, probs.shape[1])
+    growing = grown(manifest, home, paths.take(pa.array(added)), rows[added]).set(columns)
     options = {
         "unlabeled": None if photos is None else photos.as_input().name,
         **which.options(),
@@ -97,29 +98,21 @@ def pseudo(
         "allow_leak": allow_leak,
     }
     found = {"folds": model_folds(predictions), "for_fold": _named(for_fold)}
-    record = Record("pseudo", options, _inputs(manifest, predictions, photos), found=found)
-    result = Manifest(growing.table, _header(manifest, predictions, photos, record))
-    check(result.table, result.header, name="the result")
-    photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
-    return Pseudo(
-        result, _tallies(manifest, labelled, answer, confidence, is_chosen, weighed), _named(for_fold)
-    )
-
-
-def _header(manifest: Manifest, predictions: Predictions, photos: Manifest | None, record: Record) -> Header:
-    """Return the manifest's header with the history of all that was read, so that it can be made again."""
-    read = [item.header.history for item in (photos, predictions, manifest) if item is not None]
-    return replace(manifest.header, history=(*merged(read), record))
-
-
-def _inputs(manifest: Manifest, predictions: Predictions, photos: Manifest | None) -> tuple[Input, ...]:
-    inputs = [
-        manifest.header.input_from(manifest.as_input()),
-        predictions.header.input_from(predictions.as_input()),
-    ]
+    inputs = [one.header.input_from(one.as_input()) for one in (manifest, predictions)]
     if photos is not None:
         inputs.append(replace(photos.header.input_from(photos.as_input()), option="unlabeled"))
-    return tuple(inputs)
+    record = Record("pseudo", options, tuple(inputs), found=found)
+    # With the history of all that was read, so that it can be made again.
+    read = [item.header.history for item in (photos, predictions, manifest) if item is not None]
+    header = replace(manifest.header, history=(*merged(read), record))
+    result = Manifest(growing.table, header)
+    check(result.table, result.header, name="the result")
+    photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
+    tallies = tuple(
+        tally(name, int(count), *(values[answer == place] for values in (confidence, is_chosen, weighed)))
+        for place, (name, count) in enumerate(zip(manifest.space.names, labelled, strict=True))
+    )
+    return Pseudo(result, tallies, _named(for_fold))
 
 
 def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -164,23 +157,3 @@ def _columns(answer: Integers, weight: Floats, for_fold: Integers) -> dict[str, 
         "fold": pa.array(np.full(rows, NEVER_HELD_OUT, np.int16)),
         "for_fold": pa.array(for_fold.astype(np.int16), mask=for_fold == ALL_FOLDS),
     }
-
-
-def _probs_column(probs: Floats) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(probs, np.float32).ravel())
-    return pa.FixedSizeListArray.from_arrays(flat, probs.shape[1])
-
-
-def _tallies(
-    manifest: Manifest,
-    labelled: Integers,
-    answer: Integers,
-    confidence: Floats,
-    is_chosen: NDArray[np.bool_],
-    weight: Floats,
-) -> tuple[ClassTally, ...]:
-    each = [answer == index for index in range(len(manifest.space))]
-    return tuple(
-        tally(name, int(count), confidence[here], is_chosen[here], weight[here])
-        for name, count, here in zip(manifest.space.names, labelled, each, strict=True)
-    )

@@ -46,51 +46,40 @@ def tune(
         RefusedError: Models have seen people they answer for.
     """
     terms(manifest.space, method)
-    _check(predictions)
-    judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
-    truth, person, space = judged.truth, judged.person, judged.space
-    probs = judged.need_probs("probabilities are what is tuned")
-    part = parts_of_people(truth, person, classes=len(space), seed=draws.seed)
-    best = tune_on(truth, probs, space, method)
-    others = nested(truth, probs, part, space, method)
-    given = {"plain": probs, "in_sample": best.applied(probs), "nested": others.probs}
-    if method == TEMPERATURE:
-        changes = changes_of_probabilities(truth, given, person=person, draws=draws)
-    else:
-        answers = {name: one.argmax(axis=1) for name, one in given.items()}
-        changes = changes_of_answers(truth, answers, space=space, person=person, draws=draws)
-    found = best.measured.get("offsets", {})
-    ranges = {name: [one.measured["offsets"][name] for one in others.decisions] for name in found}
-    offsets = tuple(
-        Offset(name, value, min(ranges[name]), max(ranges[name])) for name, value in found.items()
-    )
-    people = int(number_people(person, rows=len(person)).max()) + 1
-    tuned = Tuned(best, changes, offsets, len(truth), people, len(others.decisions))
-    options = {"tune": method, "replicates": draws.replicates, "seed": draws.seed, "allow_leak": allow_leak}
-    return replace(tuned, decision=_with_history(tuned, judged, options))
-
-
-def _check(predictions: Predictions) -> None:
     if "decision" in predictions.adjusted:
         raise MaskkitError(
             f"{predictions.name} went through a decision before",
             why="what is tuned on them would have to follow that decision, and there can be one only",
             fix="tune on predictions that were made without --decide",
         )
-
-
-def _with_history(tuned: Tuned, judged: Judged, options: dict[str, object]) -> Decision:
-    manifest, (predictions,) = judged.manifest, judged.given
-    inputs = (
-        manifest.header.input_from(manifest.as_input()),
-        predictions.header.input_from(predictions.as_input()),
+    judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
+    truth, person, space = judged.truth, judged.person, judged.space
+    probs = judged.need_probs("probabilities are what is tuned")
+    part = parts_of_people(judged, seed=draws.seed)
+    best = tune_on(truth, probs, space, method)
+    decided, decisions = nested(truth, probs, part, space, method)
+    given = {"plain": probs, "in_sample": best.applied(probs), "nested": decided}
+    if method == TEMPERATURE:
+        changes = changes_of_probabilities(truth, given, person=person, draws=draws)
+    else:
+        answers = {name: one.argmax(axis=1) for name, one in given.items()}
+        changes = changes_of_answers(truth, answers, space=space, person=person, draws=draws)
+    found = best.measured.get("offsets", {})
+    ranges = {name: [one.measured["offsets"][name] for one in decisions] for name in found}
+    offsets = tuple(
+        Offset(name, value, min(ranges[name]), max(ranges[name])) for name, value in found.items()
     )
-    record = Record("evaluate", options, inputs)
-    return Decision.make(
-        judged.space,
-        (*merged([predictions.header.history, manifest.header.history]), record),
-        method=tuned.decision.method,
-        offsets=tuned.decision.offsets,
-        temperature=tuned.decision.temperature,
+    people = int(number_people(person, rows=len(person)).max()) + 1
+    tuned = Tuned(best, changes, offsets, len(truth), people, len(decisions))
+    options = {"tune": method, "replicates": draws.replicates, "seed": draws.seed, "allow_leak": allow_leak}
+    inputs = tuple(one.header.input_from(one.as_input()) for one in (manifest, predictions))
+    history = merged([predictions.header.history, manifest.header.history])
+    decision = Decision.make(
+        space,
+        (*history, Record("evaluate", options, inputs)),
+        method=best.method,
+        offsets=best.offsets,
+        temperature=best.temperature,
         measured=measured(tuned, consensus="consensus" in predictions.adjusted),
     )
+    return replace(tuned, decision=decision)

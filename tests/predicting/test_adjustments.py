@@ -15,7 +15,7 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.predicting.adjustments import agreed, with_consensus, with_decision
-from maskkit.scoring.panel import adjustments_of
+from maskkit.scoring.panel import facts_of
 
 PROBS = np.random.default_rng(0).dirichlet(np.ones(18), size=6).astype(np.float32)
 PERSON = np.array([0, 0, 0, 1, 1, -1])
@@ -43,7 +43,7 @@ def test_a_decision_changes_the_answers_and_the_header_names_it() -> None:
     result = with_decision(given(), decision)
     assert (result.answer == 0).all()
     assert result.adjusted == {"decision": {"method": "classes", "sha256": decision.as_input().sha256}}
-    assert adjustments_of([given(), result]) == result.adjusted
+    assert facts_of([given(), result]) == {"leaked": 0, **result.adjusted}
 
 
 @pytest.mark.parametrize("change", ["consensus", "decision"])

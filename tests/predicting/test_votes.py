@@ -17,21 +17,21 @@ from maskkit.scoring.metrics import Integers
 
 def test_gives_each_row_to_the_class_with_most_votes() -> None:
     answers = np.array([[0, 1, 2], [1, 1, 2], [1, 0, 2]])
-    winner, tied = hard_vote(answers, classes=3)
+    winner, tied = hard_vote(answers)
     assert winner.tolist() == [1, 1, 2]
     assert not tied.any()
 
 
 def test_breaks_a_tie_by_the_order_of_the_files_without_probabilities() -> None:
     answers = np.array([[2], [0], [1], [1], [2]])  # 1 and 2 have two votes each; file 1 said 2
-    winner, tied = hard_vote(answers, classes=3)
+    winner, tied = hard_vote(answers)
     assert (winner.tolist(), tied.tolist()) == ([2], [True])
-    assert hard_vote(answers[::-1][1:], classes=3)[0].tolist() == [1]
+    assert hard_vote(answers[::-1][1:])[0].tolist() == [1]
 
 
 def test_never_gives_a_tie_to_a_class_that_is_not_part_of_it() -> None:
     answers = np.array([[0], [1], [2], [1], [2]])  # the first file's own answer lost
-    winner, tied = hard_vote(answers, classes=3)
+    winner, tied = hard_vote(answers)
     assert (winner.tolist(), tied.tolist()) == ([1], [True])
 
 
@@ -40,32 +40,32 @@ def test_breaks_a_tie_by_the_sum_of_probabilities_and_then_by_the_order_of_the_f
     first = [[0.6, 0.4, 0.0], [0.5, 0.3, 0.2], [0.6, 0.4, 0.0]]
     second = [[0.1, 0.9, 0.0], [0.2, 0.4, 0.4], [0.4, 0.6, 0.0]]
     probs = np.array([first, second], dtype=np.float32)
-    winner, tied = hard_vote(answers, classes=3, probs=probs)
+    winner, tied = hard_vote(answers, probs=probs)
     assert winner.tolist() == [1, 0, 0]  # 0.7 < 1.3, 0.7 = 0.7 (file 1 said 0), 1 = 1
     assert tied.all()
 
 
 def test_weighs_votes_and_the_probabilities_that_break_ties() -> None:
     answers = np.array([[0, 0], [1, 1], [1, 0]])
-    assert hard_vote(answers, classes=2, weights=[3, 1, 1])[0].tolist() == [0, 0]
+    assert hard_vote(answers, weights=[3, 1, 1])[0].tolist() == [0, 0]
     probs = np.array([[[0.6, 0.4]], [[0.45, 0.55]], [[0.3, 0.7]]])
-    winner, tied = hard_vote(answers[:, :1], classes=2, probs=probs, weights=[2, 1, 1])
+    winner, tied = hard_vote(answers[:, :1], probs=probs, weights=[2, 1, 1])
     assert tied.all()
     assert winner.tolist() == [1]  # 2 * 0.6 + 0.45 + 0.3 = 1.95 < 2.05
-    assert hard_vote(answers[:, :1], classes=2, weights=[2, 1, 1])[0].tolist() == [0]
+    assert hard_vote(answers[:, :1], weights=[2, 1, 1])[0].tolist() == [0]
 
 
 def test_sees_a_tie_in_weights_that_differ_by_rounding_only() -> None:
     for order in permutations([(0.1, 0), (0.2, 0), (0.3, 1)]):
         weights, answers = zip(*order, strict=True)
-        winner, tied = hard_vote(np.array(answers)[:, None], classes=2, weights=weights)
+        winner, tied = hard_vote(np.array(answers)[:, None], weights=weights)
         assert tied.all()  # although 0.1 + 0.2 > 0.3 in floating point
         assert winner.tolist() == [answers[0]]
 
 
 def test_gives_a_file_of_weight_zero_no_say_in_a_tie() -> None:
     answers = np.array([[1], [0], [1]])
-    winner, tied = hard_vote(answers, classes=2, weights=[0, 1, 1])
+    winner, tied = hard_vote(answers, weights=[0, 1, 1])
     assert (winner.tolist(), tied.tolist()) == ([0], [True])
 
 
@@ -74,7 +74,7 @@ def test_gives_a_file_of_weight_zero_no_say_in_a_tie() -> None:
 )
 def test_agrees_with_a_vote_counted_row_by_row(answers: Integers, data: st.DataObject) -> None:
     probs = data.draw(arrays(np.float64, (*answers.shape, 4), elements=st.integers(0, 3)))
-    winner, tied = hard_vote(answers, classes=4, probs=probs)
+    winner, tied = hard_vote(answers, probs=probs)
     for row, cast in enumerate(answers.T.tolist()):
         votes = [cast.count(option) for option in range(4)]
         support = probs[:, row].sum(axis=0)
@@ -107,22 +107,20 @@ def test_measures_how_often_two_models_agree() -> None:
 def test_refuses_votes_that_cannot_be_counted() -> None:
     answers = np.zeros((2, 3), dtype=np.int64)
     with pytest.raises(MaskkitError, match="nothing to vote"):
-        hard_vote(answers[:0], classes=2)
-    with pytest.raises(MaskkitError, match="class 2"):
-        hard_vote(answers + 2, classes=2)
+        hard_vote(answers[:0])
     with pytest.raises(MaskkitError, match="cannot weigh 2 models"):
-        hard_vote(answers, classes=2, weights=[1])
+        hard_vote(answers, weights=[1])
     with pytest.raises(MaskkitError, match="cannot weigh 2 models"):
-        hard_vote(answers, classes=2, weights=[1, np.nan])
+        hard_vote(answers, weights=[1, np.nan])
 
 
 def test_long_files_are_voted_on_like_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     probs = random.dirichlet(np.ones(4), (3, 100)).astype(np.float32)
     answers = probs.argmax(2)
-    whole = [hard_vote(answers, classes=4), hard_vote(list(answers), classes=4, probs=list(probs))]
+    whole = [hard_vote(answers), hard_vote(list(answers), probs=list(probs))]
     monkeypatch.setattr("maskkit.predicting.votes._BLOCK", 7)
-    parts = [hard_vote(answers, classes=4), hard_vote(list(answers), classes=4, probs=list(probs))]
+    parts = [hard_vote(answers), hard_vote(list(answers), probs=list(probs))]
     for (winner, tied), (expected, expected_tied) in zip(parts, whole, strict=True):
         assert np.array_equal(winner, expected)
         assert np.array_equal(tied, expected_tied)

@@ -62,7 +62,7 @@ def test_new_photos_follow_and_known_ones_stay_where_they_are() -> None:
     paths = pa.chunked_array([["c.jpg", "a.jpg"]])
     growing = grown(given, others, paths, np.array([0, 1]))
     assert growing.rows.tolist() == [2, 0]
-    table = growing.set_all({"target": pa.array([7, 8]), "for_fold": pa.array([1, None], pa.int16())}).table
+    table = growing.set({"target": pa.array([7, 8]), "for_fold": pa.array([1, None], pa.int16())}).table
     assert table["path"].to_pylist() == ["a.jpg", "b.jpg", "c.jpg"]
     assert table["target"].to_pylist() == [8, None, 7]
     assert table["for_fold"].to_pylist() == [None, None, 1]

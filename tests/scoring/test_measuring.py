@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.measuring import score
@@ -118,24 +117,3 @@ def test_scores_the_competition_in_seconds() -> None:
     start = time.process_time()
     score(truth, answer, space=HOME, person=person, fold=person % 5)
     assert time.process_time() - start < 5  # 0.6 here
-
-
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ({"truth": [], "answer": []}, "nothing to score"),
-        ({"truth": [0, 1], "answer": [0, 1], "person": [1]}, "person has shape"),
-        ({"truth": [0, 1], "answer": [0, 1], "fold": [-1, -1]}, "no row was held out"),
-        ({"truth": [0, 1], "answer": [0, 4]}, "class 4"),
-    ],
-)
-def test_refuses_what_cannot_be_scored(rows: dict[str, list[int]], said: str) -> None:
-    columns = {name: np.array(values, dtype=np.int64) for name, values in rows.items()}
-    with pytest.raises(MaskkitError, match=said):
-        score(
-            columns["truth"],
-            columns["answer"],
-            space=SMALL,
-            person=columns.get("person"),
-            fold=columns.get("fold"),
-        )
