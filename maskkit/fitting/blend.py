@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.fitting.blend_facts import MemberPair, pairs
-from maskkit.fitting.greedy_selection import greedy
+from maskkit.fitting.member_weights import greedy, linear_pool_weights
 from maskkit.options.train_options import Search, Vote
 from maskkit.predicting.blend_rule import Rule
 from maskkit.scoring import metrics
@@ -44,8 +44,6 @@ class Plan:
             assert panel.probs is not None
             return Rule(self.vote, stack=fit_stack(truth, panel.probs, fold))
         if self.search == "weights":
-            from maskkit.fitting.linear_pool import linear_pool_weights
-
             assert panel.probs is not None
             shares = linear_pool_weights(truth, panel.probs, most_members=self.most_members)
             return Rule(self.vote, tuple(shares.tolist()))

@@ -13,7 +13,7 @@ from maskkit.scoring.boundary import Boundary, Step
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against, some_changed
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.noise import Noise
+from maskkit.scoring.results import Noise
 from maskkit.scoring.slice_scores import FEW_PEOPLE, Slicing
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from maskkit.scoring.boundary import Boundary
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.noise import Noise, noise
-from maskkit.scoring.results import Scores
+from maskkit.scoring.results import Noise, Scores, noise
 from maskkit.scoring.slice_scores import Slicing
 
 

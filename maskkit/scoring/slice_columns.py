@@ -41,11 +41,6 @@ class By:
     text: str
     parts: tuple[SliceColumn, ...]
 
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns."""
-        return [part.column for part in self.parts]
-
 
 @dataclass(frozen=True)
 class Cut:
@@ -100,11 +95,11 @@ def _unreadable(text: str, why: str) -> MaskkitError:
 
 
 def cut(manifest: Manifest, by: By, rows: NDArray[np.int64], computed: Mapping[str, Floats]) -> Cut:
-    """Put photos into slices.
+    """Put photos into slices by columns of the manifest.
 
     Args:
-        manifest: Has the columns.
-        by: Which of them.
+        manifest: Of the photos and more.
+        by: The columns.
         rows: Of the photos, all with a label, (N,).
         computed: Numbers of these photos that the manifest does not have, by name, (N,); NaN if unknown.
 
@@ -120,21 +115,17 @@ def cut(manifest: Manifest, by: By, rows: NDArray[np.int64], computed: Mapping[s
         one = _cut_by(manifest, part, rows, computed)
         seen, code = np.unique(code * len(one.names) + one.code, return_inverse=True)
         if len(seen) > MOST_SLICES:
-            raise _too_many(by, len(seen), part)
+            is_divided = part.step is not None or part.quantiles is not None
+            raise MaskkitError(
+                f"--by {by.text} makes {len(seen)} slices or more",
+                why=f"at most {MOST_SLICES} can be read, and each of many holds too few people for a score",
+                fix=f"take it in wider steps, such as {part.column}:q4"
+                if is_divided
+                else "cross fewer columns, or use another one",
+            )
         old, new = np.divmod(seen, len(one.names))
         names = ["/".join(filter(None, (names[a], one.names[b]))) for a, b in zip(old, new, strict=True)]
     return Cut(tuple(names), code)
-
-
-def _too_many(by: By, count: int, part: SliceColumn) -> MaskkitError:
-    is_divided = part.step is not None or part.quantiles is not None
-    return MaskkitError(
-        f"--by {by.text} makes {count} slices or more",
-        why=f"at most {MOST_SLICES} can be read, and each of many holds too few people for a score",
-        fix=f"take it in wider steps, such as {part.column}:q4"
-        if is_divided
-        else "cross fewer columns, or use another one",
-    )
 
 
 def _cut_by(
@@ -143,14 +134,11 @@ def _cut_by(
     if part.step is not None or part.quantiles is not None:
         values = _numbers(manifest, part.column, rows, computed)
         return _in_steps(values, part.step) if part.step else _in_quantiles(values, part.quantiles or 0)
-    factors = [factor.name for factor in manifest.space.factors]
     label = manifest.labels[rows]
-    if part.column in factors:
-        place = factors.index(part.column)
-        return Cut(
-            manifest.space.factors[place].levels,
-            np.asarray(np.unravel_index(label, manifest.space.shape)[place], np.int64),
-        )
+    levels = np.unravel_index(label, manifest.space.shape)  # one (N,) per factor
+    for factor, level in zip(manifest.space.factors, levels, strict=True):
+        if part.column == factor.name:
+            return Cut(factor.levels, np.asarray(level, np.int64))
     if part.column in (CLASS, "label") and not manifest.has(CLASS):
         return Cut(tuple(manifest.space.names), label)
     if part.column in computed:
@@ -213,16 +201,12 @@ def _need(manifest: Manifest, column: str) -> None:
 
 
 def _in_steps(values: Floats, step: float) -> Cut:
-    band = np.floor(values / step + 1e-9)
-    bands, code = _with_unknown(band)
+    bands, code = _with_unknown(np.floor(values / step + 1e-9))
     whole = float(step).is_integer() and bool((values[~np.isnan(values)] % 1 == 0).all())
-    return _named([_band(low * step, step, whole=whole) for low in bands.tolist()], code)
-
-
-def _band(low: float, step: float, *, whole: bool) -> str:
+    lows = [band * step for band in bands.tolist()]
     if whole:
-        return f"{low:.0f}" if step == 1 else f"{low:.0f}-{low + step - 1:.0f}"
-    return f"{low:g} to {low + step:g}"
+        return _named([f"{low:.0f}" + (f"-{low + step - 1:.0f}" if step > 1 else "") for low in lows], code)
+    return _named([f"{low:g} to {low + step:g}" for low in lows], code)
 
 
 def _in_quantiles(values: Floats, count: int) -> Cut:

@@ -14,8 +14,7 @@ from maskkit.labels import LabelSpace
 from maskkit.scoring import metrics
 from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
-from maskkit.scoring.noise import Noise, noise
-from maskkit.scoring.results import Estimate
+from maskkit.scoring.results import Estimate, Noise, noise
 from maskkit.scoring.slice_columns import Cut
 
 FEW_PEOPLE = 10  # of a slice of fewer little can be read off, and its interval is too narrow

@@ -17,8 +17,17 @@ from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.metrics import ACCURACY, MACRO_F1
 from maskkit.scoring.paired_bootstrap import paired
-from maskkit.scoring.run_comparison import Compared, DifferingOption, FoldResult, RunScores, against_first
-from maskkit.scoring.run_folds import averaged, held_out, results_by_fold, same_folds
+from maskkit.scoring.run_comparison import (
+    Compared,
+    DifferingOption,
+    FoldResult,
+    RunScores,
+    against_first,
+    averaged,
+    held_out,
+    results_by_fold,
+    same_folds,
+)
 
 log = logging.getLogger(__name__)
 

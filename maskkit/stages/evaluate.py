@@ -19,7 +19,7 @@ from maskkit.scoring.judged import Judged
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import log_loss, macro_f1
 from maskkit.scoring.mistakes import wrong_answers
-from maskkit.scoring.noise import Noise, noise
+from maskkit.scoring.results import Noise, noise
 from maskkit.scoring.slice_columns import FACE, LOOKS, By, Cut, cut, parse_by
 from maskkit.scoring.slice_scores import Slicing, score_slices
 
@@ -57,8 +57,8 @@ def evaluate(
         other = compared(both, draws)
     computed = _computed(manifest, judged.rows, cuts)
     groups = [cut(manifest, one, judged.rows, computed) for one in cuts]
-    truth, answer, space, person = judged.truth, judged.answer, judged.space, judged.person
-    probs = judged.probs
+    truth, answer, probs = judged.truth, judged.answer, judged.probs
+    space, person = judged.space, judged.person
     return Evaluation(
         score(truth, answer, space=space, person=person, fold=judged.fold, draws=draws),
         None if probs is None else log_loss(truth, probs),
@@ -112,7 +112,7 @@ def _computed(
     from maskkit.imaging.cropping import boxes_of  # OpenCV, which scores alone need not
     from maskkit.imaging.survey import survey_of
 
-    wanted = {column for one in cuts for column in one.columns if not manifest.has(column)}
+    wanted = {part.column for one in cuts for part in one.parts if not manifest.has(part.column)}
     found = {}
     if FACE in wanted:
         manifest.need("box")

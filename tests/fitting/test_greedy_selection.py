@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from members import drawn_panel, only
 from sklearn.metrics import f1_score
 
-from maskkit.fitting.greedy_selection import greedy
+from maskkit.fitting.member_weights import greedy
 from maskkit.options.train_options import Vote
 from maskkit.predicting.blend_rule import Rule
 from maskkit.scoring.metrics import Integers

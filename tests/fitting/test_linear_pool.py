@@ -6,7 +6,7 @@ from members import drawn_panel
 from scipy.optimize import minimize
 from sklearn.metrics import log_loss
 
-from maskkit.fitting.linear_pool import linear_pool_weights
+from maskkit.fitting.member_weights import linear_pool_weights
 from maskkit.scoring.metrics import Floats, Integers
 
 

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskkit.scoring.noise import difference, noise
-from maskkit.scoring.results import Estimate
+from maskkit.scoring.results import Estimate, difference, noise
 
 share = st.floats(0, 1)
 

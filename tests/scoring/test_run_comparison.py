@@ -11,7 +11,7 @@ from maskkit.artifacts.runs import Run
 from maskkit.artifacts.seen import Seen
 from maskkit.artifacts.trained import Trained
 from maskkit.scoring.judged import Judged
-from maskkit.scoring.run_folds import held_out, same_folds
+from maskkit.scoring.run_comparison import held_out, same_folds
 from maskkit.stages.split import split
 
 UNKNOWN: frozenset[str] = frozenset()
