@@ -25,7 +25,7 @@ Value = TypeVar("Value", np.float64, np.int64)
 
 
 def encoded(column: pa.ChunkedArray | pa.Array) -> tuple[Integers, pa.Array]:
-    """Number the values of a column, so that `values[codes[i]]` is what row `i` holds.
+    """Number the values of a column, so that `values[codes]` is what the rows hold.
 
     Returns:
         Codes (rows,), -1 for null, and the values they stand for, each once; a dictionary keeps its own

@@ -193,7 +193,7 @@ def _after(people: Manifest | None, decide: Decision | None) -> AfterVote | None
 def _report(result: Ensemble, names: list[str]) -> bytes:
     from json import dumps
 
-    from maskkit.fitting.blend_facts import ensemble_json
+    from maskkit.fitting.blend import ensemble_json
 
     pairs = ensemble_json(result.fitted, result.pairs, result.agreement, names)
     return (dumps(pairs, indent=2, ensure_ascii=False) + "\n").encode()

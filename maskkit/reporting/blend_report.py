@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.fitting.blend_facts import MemberPair, verdicts
+from maskkit.fitting.blend import MemberPair, verdicts
 from maskkit.reporting.report import Column, Note, Report, Row, Section, Table, Value
 from maskkit.scoring.results import Estimate
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 from maskkit.labels import LabelSpace
 from maskkit.scoring import metrics
@@ -142,6 +141,8 @@ def sign_test(first: int, second: int) -> float:
     The exact two-sided binomial test: of the two that disagree, McNemar's (McNemar 1947,
     https://doi.org/10.1007/BF02295996).
     """
+    from scipy.special import bdtr  # takes time to load, which a vote without a fit does without
+
     both = first + second
     return min(1.0, 2 * float(bdtr(min(first, second), both, 0.5))) if both else 1.0
 

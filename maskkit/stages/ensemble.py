@@ -33,8 +33,7 @@ from maskkit.scoring.panel import (
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
-    from maskkit.fitting.blend import Fitted, NestedBlend
-    from maskkit.fitting.blend_facts import MemberPair
+    from maskkit.fitting.blend import Fitted, MemberPair, NestedBlend
 
 log = logging.getLogger(__name__)
 
@@ -112,13 +111,13 @@ def ensemble(
         found = _fitted(judged, fit, vote)
         rule, pairs = found.rule, found.pairs
     elif truth is not None and truth.has("label") and (truth.labels >= 0).any():
-        from maskkit.fitting.blend_facts import pairs as pairs_of
+        from maskkit.fitting.blend import pairs as pairs_of
 
         judged = Judged.of(truth, members, "same").unseen(allow_leak=allow_leak)
         pairs = tuple(pairs_of(judged.panel.answers, judged.truth))
     own: dict[str, object] = {}
     if found is not None:
-        from maskkit.fitting.blend_facts import fit_fact
+        from maskkit.fitting.blend import fit_fact
 
         own["blend"] = fit_fact(found)
     header = Header("predictions", None, (), facts_of(members or (fit.members if fit else ()), **own))

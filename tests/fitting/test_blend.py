@@ -5,8 +5,7 @@ import pytest
 from members import drawn_panel, judged_of, only
 from sklearn.metrics import f1_score
 
-from maskkit.fitting.blend import Plan, equal_vote, fitted, nested_answers
-from maskkit.fitting.blend_facts import ensemble_json, verdicts
+from maskkit.fitting.blend import Plan, ensemble_json, equal_vote, fitted, nested_answers, verdicts
 from maskkit.labels import Factor, LabelSpace
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.judged import Judged

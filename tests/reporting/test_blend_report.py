@@ -9,8 +9,7 @@ from members import drawn_panel, judged_of
 from reports import terminal_of, terminal_table
 
 from maskkit.artifacts.decision import Decision
-from maskkit.fitting.blend import Fitted, Plan, fitted
-from maskkit.fitting.blend_facts import pairs, verdicts
+from maskkit.fitting.blend import Fitted, Plan, fitted, pairs, verdicts
 from maskkit.fitting.gain import Change, Offset, Tuned
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.reporting.blend_report import blend_report, tuning_report

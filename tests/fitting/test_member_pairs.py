@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maskkit.fitting.blend_facts import MemberPair, pairs
+from maskkit.fitting.blend import MemberPair, pairs
 
 TRUTH = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
 
