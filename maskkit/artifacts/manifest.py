@@ -33,7 +33,7 @@ NOT_IN_SPLIT = -2
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows grouped by a column: `values[codes[i]]` is the name of the group of row `i`."""
+    """Rows grouped by a column: `values[codes]` names the group of each row."""
 
     codes: NDArray[np.int64]  # (rows,)
     values: pa.ChunkedArray | pa.Array  # string, (groups,)
