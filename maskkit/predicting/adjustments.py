@@ -81,12 +81,7 @@ def agreed(probs: Probabilities, person: Integers, space: LabelSpace) -> Floats:
 
 
 def with_consensus(predictions: Predictions, person: Integers, space: LabelSpace) -> Predictions:
-    """Let the photos of each person agree on the personal factors; the header records it.
-
-    Args:
-        predictions: With probabilities.
-        person: A code per person in the order of the predictions, negative where unknown, (N,).
-        space: The classes.
+    """Let the photos of each person agree on the personal factors, as `agreed`; the header records it.
 
     Raises:
         MaskkitError: There are no probabilities, no people, no personal factors, or they agreed before.

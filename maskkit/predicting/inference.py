@@ -19,7 +19,7 @@ from maskkit.imaging.tensors import View, views_of
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.device import resolve_device
 from maskkit.modeling.runtimes import Classifier, Resolved, classifier, predicting_precision, resolve_runtime
-from maskkit.options.train_options import Blend, Device, Inference
+from maskkit.options.train_options import Device, Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
 from maskkit.predicting.progress_file import ProgressFile
@@ -157,16 +157,16 @@ def probabilities(
 
 @torch.inference_mode()
 def _predicted(group: MemberGroup, values: Tensor, views: Sequence[View], inference: Inference) -> Blendable:
-    images = group.inputs.prepare(values, torch.device(inference.device))  # (N, 3, H, W)
-    return np.stack([_over_views(model, images, views, inference.blend) for model in group.models])
-
-
-def _over_views(model: Classifier, images: Tensor, views: Sequence[View], blend: Blend) -> Blendable:
-    """Return the mean over the views of what is averaged, (N, C)."""
-    each = [model(view(images)).softmax(1) for view in views]
-    if blend == "mean":
-        return np.asarray(torch.stack(each).mean(0).cpu().numpy())
-    return np.asarray(np.mean([to_average(probs.cpu().numpy(), blend) for probs in each], axis=0))
+    """Return the mean over the views of what is averaged, (models, N, C)."""
+    images, blend = group.inputs.prepare(values, torch.device(inference.device)), inference.blend
+    found = []
+    for model in group.models:
+        each = [model(view(images)).softmax(1) for view in views]
+        if blend == "mean":
+            found.append(torch.stack(each).mean(0).cpu().numpy())
+        else:
+            found.append(np.mean([to_average(probs.cpu().numpy(), blend) for probs in each], axis=0))
+    return np.stack(found)
 
 
 def _by_members(eligible: NDArray[np.bool_]) -> Iterator[tuple[list[int], Rows]]:

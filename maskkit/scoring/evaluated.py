@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -36,7 +35,20 @@ class Evaluation:
     @property
     def warnings(self) -> list[str]:
         """What was done to the answers, in words, which every reader of the scores has to know."""
-        return adjustments_in_words(self.adjusted)
+        notes = []
+        if consensus := self.adjusted.get("consensus"):
+            factors = " and ".join(consensus.get("factors", [])) or "the personal factors"
+            notes.append(
+                f"consensus: the photos of each person agreed on {factors} before they were answered; these "
+                "are scores of people seen together, and say nothing of photos that come alone"
+            )
+        if decision := self.adjusted.get("decision"):
+            notes.append(
+                f"decision: answers were moved by a tuned decision ({decision.get('method', 'unknown')}, "
+                f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned "
+                "on, and probabilities are no longer those that the models gave"
+            )
+        return notes
 
     @property
     def classes_noise(self) -> Noise | None:
@@ -66,21 +78,3 @@ class Evaluation:
 
 def _plain(found: Noise | None) -> dict[str, Any] | None:
     return None if found is None else {"sentence": found.sentence, **asdict(found)}
-
-
-def adjustments_in_words(adjusted: Mapping[str, Any]) -> list[str]:
-    """Say what was done to predictions, by `Predictions.adjusted`, and what their score then means."""
-    notes = []
-    if consensus := adjusted.get("consensus"):
-        factors = " and ".join(consensus.get("factors", [])) or "the personal factors"
-        notes.append(
-            f"consensus: the photos of each person agreed on {factors} before they were answered; these are "
-            "scores of people seen together, and say nothing of photos that come alone"
-        )
-    if decision := adjusted.get("decision"):
-        notes.append(
-            f"decision: answers were moved by a tuned decision ({decision.get('method', 'unknown')}, "
-            f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned on, "
-            "and probabilities are no longer those that the models gave"
-        )
-    return notes

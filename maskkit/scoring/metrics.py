@@ -46,16 +46,12 @@ def cells(truth: Integers, answer: Integers, *, classes: int) -> Counts:
             fix="join the two on `path` first",
         )
     for name, values in (("truth", truth), ("answer", answer)):
-        check_classes(values, name=name, classes=classes)
+        _check_classes(values, name=name, classes=classes)
     return truth.astype(np.int64) * classes + answer  # int16 as stored would overflow
 
 
-def check_classes(values: Integers, *, name: str, classes: int) -> None:
-    """Refuse anything but class indices 0 to `classes - 1`.
-
-    Raises:
-        MaskkitError: Naming the first value that is none.
-    """
+def _check_classes(values: Integers, *, name: str, classes: int) -> None:
+    """Refuse anything but class indices 0 to `classes - 1`."""
     if not np.issubdtype(values.dtype, np.integer):
         raise MaskkitError(
             f"{name} holds {values.dtype} values",
@@ -72,23 +68,17 @@ def check_classes(values: Integers, *, name: str, classes: int) -> None:
 
 
 def confusion(truth: Integers, answer: Integers, *, classes: int) -> Counts:
-    """Count the photos of each class (rows) that were taken for each class (columns), (C, C).
-
-    Raises:
-        MaskkitError: If the two, (N,) each, differ in length, or hold anything but class indices.
-    """
+    """Count the photos of each class (rows) that were taken for each class (columns), (C, C); see `cells`."""
     counts = np.bincount(cells(truth, answer, classes=classes), minlength=classes**2)
     return counts.astype(np.int64, copy=False).reshape(classes, classes)
 
 
 def factor_confusion(confusion: Counts, space: LabelSpace, factor: int) -> Counts:
     """Reduce joint counts, (..., C, C), to one factor's, (..., L, L), by summing over the others."""
-    lead = confusion.shape[:-2]
-    apart = confusion.reshape(*lead, *space.shape, *space.shape)
-    others = [axis for axis in range(len(space.shape)) if axis != factor]
-    truth_axes = [len(lead) + axis for axis in others]
-    answer_axes = [axis + len(space.shape) for axis in truth_axes]
-    return np.asarray(apart.sum(axis=(*truth_axes, *answer_axes)), dtype=np.int64)
+    apart = confusion.reshape(*confusion.shape[:-2], *space.shape, *space.shape)
+    answers = [axis - len(space.shape) for axis in range(len(space.shape)) if axis != factor]
+    truths = [axis - len(space.shape) for axis in answers]
+    return np.asarray(apart.sum(axis=(*truths, *answers)), dtype=np.int64)
 
 
 def per_class(confusion: Counts) -> ClassMeasures:
@@ -161,15 +151,11 @@ def ratio_of(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
 
 
 def check_pairs(truth: Integers, probs: Probabilities) -> None:
-    """Refuse probabilities and truths that do not belong together, and no photo at all.
-
-    Raises:
-        MaskkitError: Naming the two shapes, or the first value that is no class.
-    """
+    """Raise MaskkitError if probabilities and truths do not belong together, or there is no photo."""
     if probs.ndim != 2 or truth.shape != probs.shape[:1] or not truth.size:
         raise MaskkitError(
             f"cannot compare truth of shape {truth.shape} with probabilities of shape {probs.shape}",
             why="each photo has one truth and a probability per class, and there is one photo at least",
             fix="join the two on `path` first",
         )
-    check_classes(truth, name="truth", classes=probs.shape[1])
+    _check_classes(truth, name="truth", classes=probs.shape[1])

@@ -146,14 +146,9 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def noise(names: Sequence[str], scores: Sequence[Estimate]) -> Noise | None:
-    """Look whether the best of several scores is more than noise above the second.
+    """Look whether the best of several scores, of which more is better, is more than noise above the second.
 
-    Args:
-        names: Of the scores.
-        scores: Measures of which more is better. Those without an interval are passed over.
-
-    Returns:
-        None if the best two are told apart, or there are not two scores.
+    None if the best two are told apart, or there are not two with an interval; others are passed over.
     """
     known = [
         (name, one)

@@ -75,26 +75,21 @@ def compare(
     found = None
     if judged is not None and 0 in places and len(places) > 1:
         found = paired(
-            judged.truth,
-            judged.panel.answers,
-            space=judged.space,
-            person=judged.person,
-            comparisons=len(runs) - 1,
-            draws=draws,
-        )
+            judged.truth, judged.panel.answers, space=judged.space, person=judged.person,
+            comparisons=len(runs) - 1, draws=draws,
+        )  # fmt: skip
         for index, own in zip(places, found.own, strict=True):
             scores[index] = replace(scores[index], own=own)
+    unknown = [label for run, label in zip(runs, labels, strict=True) if not run.history]
+    if unknown:
+        notes.append(f"how {examples(unknown)} came about is not known: a CSV carries no history")
+    options = differing([run.history for run in runs])
+    judged_at = [places.index(index) - 1 if index in places else None for index in range(len(runs))]
     return Compared(
         runs=tuple(scores),
-        settings=_settings(runs, labels, notes),
+        settings=tuple(DifferingOption(stage, name, values) for (stage, name), values in options),
         versus=tuple(
-            against_first(
-                scores,
-                index,
-                found,
-                place=places.index(index) - 1 if index in places else None,
-                same_folds=is_same,
-            )
+            against_first(scores, index, found, place=judged_at[index], same_folds=is_same)
             for index in range(1, len(runs))
         ),
         same_folds=is_same,
@@ -215,13 +210,3 @@ def _note_missing_folds(scores: Sequence[RunScores], notes: _Notes) -> None:
             if common
             else "no fold is in all runs: there are no means to compare"
         )
-
-
-def _settings(runs: Sequence[Run], labels: Sequence[str], notes: _Notes) -> tuple[DifferingOption, ...]:
-    unknown = [label for run, label in zip(runs, labels, strict=True) if not run.history]
-    if unknown:
-        notes.append(f"how {examples(unknown)} came about is not known: a CSV carries no history")
-    return tuple(
-        DifferingOption(stage, name, values)
-        for (stage, name), values in differing([run.history for run in runs])
-    )
