@@ -91,24 +91,16 @@ class Tuned:
 
 
 def changes_of_answers(
-    truth: Integers,
-    answers: Mapping[str, Integers],
-    *,
-    space: LabelSpace,
-    person: Integers,
-    draws: Bootstrap,
+    truth: Integers, answers: Mapping[str, Integers], *, space: LabelSpace, person: Integers, draws: Bootstrap
 ) -> tuple[Change, ...]:
     """Return macro-F1 and accuracy of answers `plain`, and decided `in_sample` and `nested`, (N,) each."""
     both = paired(truth, [answers["plain"], answers["nested"]], space=space, person=person, draws=draws)
     tables = {name: confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
-    return tuple(
-        Change(
-            measure,
-            **{name: float(measured(table)) for name, table in tables.items()},
-            gain=both.difference[0][measure],
-        )
-        for measure, measured in ((MACRO_F1, macro_f1), (ACCURACY, accuracy))
-    )
+    changes = []
+    for measure, measured in ((MACRO_F1, macro_f1), (ACCURACY, accuracy)):
+        scores = {name: float(measured(table)) for name, table in tables.items()}
+        changes.append(Change(measure, **scores, gain=both.difference[0][measure]))
+    return tuple(changes)
 
 
 def changes_of_probabilities(

@@ -21,18 +21,6 @@ def seen_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[
     return np.stack([item.seen.contains(people.names)[people.codes] for item in checkpoints])
 
 
-def _own_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
-    """Return which rows each model may predict out-of-fold, (models, rows).
-
-    No model has seen people of weight 0. An average of all models would flatter them beside everyone
-    else, so a model that was trained on these very folds predicts its own alone.
-    """
-    if not manifest.has("fold"):
-        return np.ones((len(checkpoints), len(manifest)), np.bool_)
-    here, folds = manifest.as_input().sha256, manifest.folds
-    return np.stack([(folds < 0) | (folds == item.fold) | (item.seen.salt != here) for item in checkpoints])
-
-
 def eligible_members(
     manifest: Manifest,
     checkpoints: Sequence[Checkpoint],
@@ -69,7 +57,13 @@ def eligible_members(
         eligible = np.stack([manifest.folds == item.fold for item in checkpoints])
         why = "no model held them out"
     else:
-        eligible, why = ~seen & _own_rows(manifest, checkpoints), "every model has seen their people"
+        eligible, why = ~seen, "every model has seen their people"
+        # No model has seen people of weight 0. An average of all models would flatter them beside everyone
+        # else, so a model that was trained on these very folds predicts its own alone.
+        if manifest.has("fold"):
+            here, folds = manifest.as_input().sha256, manifest.folds
+            own = [(folds < 0) | (folds == item.fold) | (item.seen.salt != here) for item in checkpoints]
+            eligible = eligible & np.stack(own)
     left_out = ~eligible.any(0)
     if left_out.all():
         raise RefusedError(

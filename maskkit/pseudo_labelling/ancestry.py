@@ -48,7 +48,11 @@ def folds_to_train(
     known = are_seen(manifest.people.names, predictions)
     if known is not None:
         return np.full(len(predictions), _common_fold(manifest, predictions, known, allow_leak=allow_leak))
-    if predictions.fold is not None and not predictions.leaked and _is_of(manifest, predictions):
+    # Folds mean those of this manifest if all models behind the predictions were trained on it.
+    records = [record for record in predictions.header.history if record.stage == "train"]
+    here = manifest.as_input().sha256
+    is_of_manifest = bool(records) and all(record.inputs[0].sha256 == here for record in records)
+    if predictions.fold is not None and not predictions.leaked and is_of_manifest:
         fold = np.maximum(predictions.fold, NO_FOLD).astype(np.int64)
         several = int((fold < 0).sum())
         if several and not allow_leak:
@@ -83,13 +87,6 @@ def _common_fold(
             *(examples(clean, most=20), clean[0]),
         )
     return int(clean[0])
-
-
-def _is_of(manifest: Manifest, predictions: Predictions) -> bool:
-    """Whether all models behind predictions were trained on this manifest, whose folds they then mean."""
-    records = [record for record in predictions.header.history if record.stage == "train"]
-    here = manifest.as_input().sha256
-    return bool(records) and all(record.inputs[0].sha256 == here for record in records)
 
 
 def _several(predictions: Predictions, what: str) -> RefusedError:

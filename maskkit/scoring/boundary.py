@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskkit.labels import Factor
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
+from maskkit.scoring.bootstrap import Bootstrap, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers, ratio_of
 from maskkit.scoring.results import Estimate
 
@@ -53,14 +53,11 @@ def signed_distances(numbers: Floats, cuts: Sequence[float]) -> tuple[Floats, Co
 
 
 def boundaries(
-    factor: Factor,
-    numbers: Floats,
-    wrong: Integers,
-    *,
-    person: Integers | None = None,
-    draws: Bootstrap = DRAWS,
+    factor: Factor, numbers: Floats, wrong: Integers, *, person: Integers | None = None, draws: Bootstrap
 ) -> list[Boundary]:
     """Return the errors by distance from the nearest cut: of all photos, then, if there are several, per cut.
+
+    Nothing if no number is known.
 
     Args:
         factor: A numeric one.
@@ -68,9 +65,6 @@ def boundaries(
         wrong: Whether the level was answered wrongly, (N,).
         person: A code per person, negative where unknown, (N,).
         draws: How people are drawn anew.
-
-    Returns:
-        Nothing if no number is known.
     """
     known = np.flatnonzero(~np.isnan(numbers))
     if not len(known):
@@ -112,10 +106,8 @@ def _wrong_share(counts: Counts) -> Floats:
 
 
 def _label(number: int, width: float) -> str:
-    text = f"{number * width:+g}"
-    return f"\N{LESS-THAN OR EQUAL TO}{text}" if number == -REACH else (
-        f"\N{GREATER-THAN OR EQUAL TO}{text}" if number == REACH else text
-    )  # fmt: skip
+    ends = {-REACH: "\N{LESS-THAN OR EQUAL TO}", REACH: "\N{GREATER-THAN OR EQUAL TO}"}
+    return f"{ends.get(number, '')}{number * width:+g}"
 
 
 def _width(numbers: Floats, distance: Floats) -> float:

@@ -118,12 +118,10 @@ def check_counterparts(members: Sequence[Predictions], fitted: Sequence[Predicti
     Raises:
         MaskkitError: The models behind the two are known and others, or one's answers were adjusted.
     """
-    trained = [_trained(one) for one in members]
-    before = [_trained(one) for one in fitted]
     for place, (one, other) in enumerate(zip(members, fitted, strict=True)):
-        ours, theirs = trained[place], before[place]
+        ours, theirs = _trained(one), _trained(other)
         if ours and theirs and not ours & theirs:
-            meant = [fit.name for fit, models in zip(fitted, before, strict=True) if ours & models]
+            meant = [fit.name for fit in fitted if ours & _trained(fit)]
             raise MaskkitError(
                 f"{one.name} and {other.name} come from other models",
                 why=f"number {place + 1} of --fit gives the weight of number {place + 1} of the predictions",

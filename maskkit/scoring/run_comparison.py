@@ -203,8 +203,8 @@ def results_by_fold(judged: Judged, answer: Integers) -> tuple[FoldResult, ...]:
     fold = judged.fold
     if not judged.manifest.has("fold"):
         folds = folds_of(judged.given, judged.place)
-        is_known = folds is not None and all((one == folds[0]).all() for one in folds)
-        fold = folds[0].astype(np.int64) if folds is not None and is_known else None
+        if folds is not None and all(np.array_equal(one, folds[0]) for one in folds):
+            fold = folds[0].astype(np.int64)
     if fold is None or not (fold >= 0).any():
         return ()
     classes = len(judged.space)
@@ -219,14 +219,11 @@ def averaged(scores: Sequence[RunScores]) -> list[RunScores]:
     common = set.intersection(*({fold.fold for fold in one.folds} for one in scores))
     if not common:
         return list(scores)
-    return [
-        replace(
-            one,
-            macro_f1=spread(np.array([fold.macro_f1 for fold in one.folds if fold.fold in common])),
-            accuracy=spread(np.array([fold.accuracy for fold in one.folds if fold.fold in common])),
-        )
-        for one in scores
-    ]
+    found = []
+    for one in scores:
+        pairs = np.array([(fold.macro_f1, fold.accuracy) for fold in one.folds if fold.fold in common])
+        found.append(replace(one, macro_f1=spread(pairs[:, 0]), accuracy=spread(pairs[:, 1])))
+    return found
 
 
 def held_out(run: Run, on: Manifest | None, judged: Judged | None = None) -> Mapping[int, NDArray[np.bool_]]:

@@ -52,7 +52,7 @@ def test_intervals_are_over_people() -> None:
 
 
 def test_a_factor_of_unknown_numbers_has_no_boundary() -> None:
-    assert boundaries(AGE, np.full(3, np.nan), np.array([0, 1, 0])) == []
+    assert boundaries(AGE, np.full(3, np.nan), np.array([0, 1, 0]), draws=Bootstrap(2)) == []
 
 
 def test_numbers_that_are_no_years_are_taken_in_round_steps() -> None:
