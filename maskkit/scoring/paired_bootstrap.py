@@ -154,11 +154,5 @@ def held_together(confidence: float, comparisons: int) -> float:
 
 def _only_one(first: NDArray[np.bool_], second: NDArray[np.bool_], people: Counts) -> OnlyOne:
     more = np.bincount(people, weights=second.astype(np.int64) - first)  # (people,), photos more right
-    return OnlyOne(
-        both=int((first & second).sum()),
-        first=int((first & ~second).sum()),
-        second=int((~first & second).sum()),
-        neither=int((~first & ~second).sum()),
-        people_first=int((more < 0).sum()),
-        people_second=int((more > 0).sum()),
-    )
+    photos = first & second, first & ~second, ~first & second, ~first & ~second
+    return OnlyOne(*(int(one.sum()) for one in (*photos, more < 0, more > 0)))
