@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.fitting.blend import MemberPair, verdicts
+from maskkit.fitting.blend import Fitted, MemberPair, verdicts
 from maskkit.reporting.report import Column, Note, Report, Row, Section, Table, Value
 from maskkit.scoring.results import Estimate
 
 if TYPE_CHECKING:  # a vote need not load SciPy
-    from maskkit.fitting.blend import Fitted
     from maskkit.fitting.gain import Tuned
 
 
