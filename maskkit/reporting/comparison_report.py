@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from maskkit.reporting.plots import Chart, PlotLine
 from maskkit.reporting.report import Audience, Column, Item, Note, Report, Row, Section, Table, page_note
-from maskkit.scoring.run_comparison import Compared, RunScores, Versus
+from maskkit.scoring.run_comparison import Compared, Versus
 
 MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
@@ -15,6 +15,7 @@ def comparison_report(result: Compared) -> Report:
     """Lay out a comparison."""
     facts = {f"Run {number}": run.name for number, run in enumerate(result.runs, 1)}
     facts["Run 1"] += " (what the others are compared with)"
+    others = result.runs[1].label if len(result.runs) == 2 else f"{len(result.runs) - 1} runs"
     sections = (
         Section("", tuple(_headline(result))),
         Section("What differs", tuple(_settings(result))),
@@ -24,7 +25,7 @@ def comparison_report(result: Compared) -> Report:
         Section("Curves", tuple(_curves(result))),
     )
     return Report(
-        title=_title([run.label for run in result.runs]),
+        title=f"{others} compared with {result.runs[0].label}",
         data=result.to_json(),
         sections=sections,
         verdict=(
@@ -43,15 +44,9 @@ def measure_title(name: str) -> str:
 
 def _headline(result: Compared) -> Iterator[Item]:
     """Show each run's decisive difference, and say what the intervals are."""
+    less = f"macro-F1 less {result.runs[0].label}"
     columns = (
-        Column(
-            "",
-            f"macro-F1 less {result.runs[0].label}",
-            "difference",
-            field="decisive",
-            is_main=True,
-            on="people",
-        ),
+        Column("", less, "difference", field="decisive", is_main=True, on="people"),
         Column("is_noise", "inside the noise", "flag"),
     )
     on: Audience = "not on a terminal" if len(result.versus) > 1 else "programs"
@@ -97,25 +92,16 @@ def _settings(result: Compared) -> Iterator[Item]:
         Column("value", run.label, field=f"values.{place}", name=run.label)
         for place, run in enumerate(result.runs)
     )
-    rows = tuple(
-        Row(
-            one.name.replace("_", "-"),
-            one.values,
-            scope=f"option {one.stage}",
-            measure=one.name,
-            group=one.stage,
-        )
-        for one in result.settings
+    rows = []
+    for one in result.settings:
+        title, scope = one.name.replace("_", "-"), f"option {one.stage}"
+        rows.append(Row(title, one.values, scope=scope, measure=one.name, group=one.stage))
+    note = page_note(
+        "Files count by their content: the digits are the first of their digest. A dash: no such option in "
+        "the version that ran, or the history is not known."
     )
-    yield Table(
-        columns, rows, head=Column("option", "option"), at=("settings",),
-        notes=(
-            page_note(
-                "Files count by their content: the digits are the first of their digest. A dash: no such "
-                "option in the version that ran, or the history is not known."
-            ),
-        ),
-    )  # fmt: skip
+    head = Column("option", "option")
+    yield Table(columns, tuple(rows), head=head, at=("settings",), notes=(note,))
 
 
 def _scores(result: Compared) -> Iterator[Item]:
@@ -128,28 +114,18 @@ def _scores(result: Compared) -> Iterator[Item]:
         Column("less", f"less {first}, {share} interval", "difference", scope=f"less {first}"),
     )
     differences = [None, *(one.difference for one in result.versus)]
-    rows = [
-        Row(
-            run.label,
-            (run.own[name], "" if difference is None else difference[name]),
-            measure=name,
-            group=measure_title(name),
-        )
-        for name in result.measures
-        for run, difference in zip(result.runs, differences, strict=True)
-        if run.own
-    ]
-    yield Table(
-        columns,
-        tuple(rows),
-        f"on the same {result.rows:,} photos of {result.people:,} people",
-        notes=(
-            page_note(
-                "The intervals of two runs overlap even where the difference is certain: the same people are "
-                "hard for all runs. Look at the difference."
-            ),
-        ),
+    rows = []
+    for name in result.measures:
+        for run, difference in zip(result.runs, differences, strict=True):
+            if run.own:
+                cells = (run.own[name], "" if difference is None else difference[name])
+                rows.append(Row(run.label, cells, measure=name, group=measure_title(name)))
+    title = f"on the same {result.rows:,} photos of {result.people:,} people"
+    note = page_note(
+        "The intervals of two runs overlap even where the difference is certain: the same people are hard "
+        "for all runs. Look at the difference."
     )
+    yield Table(columns, tuple(rows), title, notes=(note,))
 
 
 def disagreement(versus: Sequence[Versus], first: str, *, name: str | None = None) -> Iterator[Item]:
@@ -204,16 +180,9 @@ def _by_fold(result: Compared) -> Iterator[Item]:
 
 
 def _curves(result: Compared) -> Iterator[Item]:
-    lines = tuple(_line(run) for run in result.runs if run.curve)
+    lines = tuple(
+        PlotLine(run.label, range(1, len(run.curve) + 1), run.curve) for run in result.runs if run.curve
+    )
     if lines:
         yield Chart("Macro-F1 on the people held out", "epoch", lines)
         yield page_note("The mean of a run's folds after each epoch, as far as all of them go")
-
-
-def _line(run: RunScores) -> PlotLine:
-    return PlotLine(run.label, range(1, len(run.curve) + 1), run.curve)
-
-
-def _title(labels: Sequence[str]) -> str:
-    others = labels[1] if len(labels) == 2 else f"{len(labels) - 1} runs"
-    return f"{others} compared with {labels[0]}"

@@ -52,15 +52,11 @@ def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
             "that it has: compare it between slices of the same classes only"
         )
         yield Table.of(
-            slicing.slices,
-            columns,
+            slicing.slices, columns, title=f"by {slicing.by}", scope=f"slice {slicing.by}",
+            at=("slices", place, "slices"), notes=(*noise_note(slicing.noise), over),
             marked=[one.is_few for one in slicing.slices],
             mark=("few people", f"fewer than {FEW_PEOPLE} people: too few to read anything off"),
-            title=f"by {slicing.by}",
-            scope=f"slice {slicing.by}",
-            at=("slices", place, "slices"),
-            notes=(*noise_note(slicing.noise), over),
-        )
+        )  # fmt: skip
 
 
 STEP_COLUMNS = (Column("error", "wrong", "score", has_bar=True, is_main=True), *COUNTS)
@@ -90,21 +86,15 @@ def _errors_table(whole: Boundary, each: Sequence[Boundary], at: tuple[str | int
     rows = tuple(Row(row.title, (*row.cells, *(one.get(row.title) for one in errors))) for row in table.rows)
     unknown = Note(f"{whole.unknown:,} photos without a number are left out")
     return Table(
-        (*STEP_COLUMNS, *(Column("", f"cut {one.cut:g}", "decimal") for one in each)),
-        rows,
-        f"wrong {whole.factor}, by how far it is from the nearest cut",
-        head=Column("distance", "distance"),
-        scope=f"boundary {whole.factor}",
-        at=at,
-        notes=(unknown,) if whole.unknown else (),
-    )
+        (*STEP_COLUMNS, *(Column("", f"cut {one.cut:g}", "decimal") for one in each)), rows,
+        f"wrong {whole.factor}, by how far it is from the nearest cut", head=Column("distance", "distance"),
+        scope=f"boundary {whole.factor}", at=at, notes=(unknown,) if whole.unknown else (),
+    )  # fmt: skip
 
 
 def _errors_chart(whole: Boundary, each: Sequence[Boundary]) -> Chart:
-    intervals = [
-        None if step.error.low is None or step.error.high is None else (step.error.low, step.error.high)
-        for step in whole.steps
-    ]
+    ends = [(step.error.low, step.error.high) for step in whole.steps]
+    intervals = [None if low is None or high is None else (low, high) for low, high in ends]
     lines = [PlotLine("all cuts, with interval", *_points(whole.steps), intervals=intervals)]
     lines += [PlotLine(f"nearest to {one.cut:g}", *_points(one.steps)) for one in each]
     along = f"{whole.factor} less the nearest cut"
@@ -136,27 +126,22 @@ def calibrated(found: Calibration | None) -> Iterator[Item | tuple[Item, ...]]:
         Column("accuracy", "right", "decimal", is_main=True),
         Column("count", "photos", "count", has_bar=True),
     )
-    rows = [
-        Row(
-            f"{one.low:.2f}-{one.high:.2f}",
-            (one.confidence, one.accuracy, one.count),
-            name=f"{one.low:.4g}-{one.high:.4g}",
-        )
-        for one in found.bins
-        if one.count
-    ]
+    bins = [one for one in found.bins if one.count]
+    rows = []
+    for one in bins:
+        name = f"{one.low:.4g}-{one.high:.4g}"
+        cells = (one.confidence, one.accuracy, one.count)
+        rows.append(Row(f"{one.low:.2f}-{one.high:.2f}", cells, name=name))
     rows.append(Row("all", (found.confidence, found.accuracy, found.rows), is_foot=True))
+    said, right = ([_or_nan(getattr(one, name)) for one in bins] for name in ("confidence", "accuracy"))
+    lines = (
+        PlotLine("these predictions", said, right, intervals=[None] * len(bins)),
+        PlotLine("perfectly calibrated", [0, 1], [0, 1], is_faint=True),
+    )
     along = "probability of the answer"
     notes = (page_note("Bins of few photos are off by several hundredths by chance alone"),)
     table = Table(columns, tuple(rows), head=Column("bin", along), scope="calibration", notes=notes)
-    yield Chart("Share of right answers", along, _reliability(found)), table
-
-
-def _reliability(found: Calibration) -> tuple[PlotLine, PlotLine]:
-    bins = [one for one in found.bins if one.count]
-    said, right = ([_or_nan(getattr(one, name)) for one in bins] for name in ("confidence", "accuracy"))
-    model = PlotLine("these predictions", said, right, intervals=[None] * len(bins))
-    return model, PlotLine("perfectly calibrated", [0, 1], [0, 1], is_faint=True)
+    yield Chart("Share of right answers", along, lines), table
 
 
 def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictured]) -> Iterator[Item]:
@@ -201,15 +186,9 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
     named = Note(f"{len(mistakes)} photos of {people} people; in brackets: the distance from the nearest cut")
     has_heats = any(one.heats for one in pictures.values())
     yield Table(
-        columns,
-        rows,
-        head=Column("photo", "photo"),
-        scope="mistake",
-        look="cards" if pictures else "table",
-        notes=(named, seen) if has_heats else (named,),
-        most_shown=MOST_MISTAKES,
-        at=("mistakes",),
-    )
+        columns, rows, head=Column("photo", "photo"), scope="mistake", look="cards" if pictures else "table",
+        notes=(named, seen) if has_heats else (named,), most_shown=MOST_MISTAKES, at=("mistakes",),
+    )  # fmt: skip
 
 
 def _photos(path: str, pictured: Pictured | None) -> tuple[Photo, ...]:
@@ -248,15 +227,10 @@ def comparison(found: Against | None) -> Iterator[Item]:
         Column("", label, "decimal", 4),
         Column("", first, "decimal", 4),
     )
-    rows = tuple(
-        Row(
-            measure_title(name),
-            (one, "not told apart" if one.is_noise else "", found.own[name], found.other[name]),
-            name="",
-            measure=name,
-        )
-        for name, one in (versus.difference or {}).items()
-    )
+    rows = []
+    for name, one in (versus.difference or {}).items():
+        cells = (one, "not told apart" if one.is_noise else "", found.own[name], found.other[name])
+        rows.append(Row(measure_title(name), cells, name="", measure=name))
     how = page_note(
         f"Both are scored on the same {found.rows:,} photos of {found.people:,} people, who were drawn "
         f"anew {found.replicates:,} times, the same for both. Where an interval holds 0, the two are not "
@@ -264,7 +238,7 @@ def comparison(found: Against | None) -> Iterator[Item]:
     )
     notes = (how, *map(page_note, found.notes))
     title = f"{label} less {first}, on the same {found.rows:,} photos of {found.people:,} people"
-    yield Table(columns, rows, title, scope=scope, notes=notes)
+    yield Table(columns, tuple(rows), title, scope=scope, notes=notes)
     yield from disagreement([versus], first, name="")
     tests = (
         Column("p_people", "sign test over people", "chance"),

@@ -7,14 +7,13 @@ light or dark theme, prints, and is the same bytes for the same report. Every na
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from maskkit.reporting.plots import draw, draw_bars, ticks
-from maskkit.reporting.report import Column, PhotoSheet, Report, Section, Table, Value, is_on
+from maskkit.reporting.report import Column, Item, PhotoSheet, Report, Section, Table, Value, is_on
 from maskkit.reporting.writing import percent, widths, written
 from maskkit.scoring.results import Estimate
 
@@ -42,14 +41,15 @@ def page(report: Report) -> str:
     }  # fmt: skip
     environment.tests["interval"] = lambda one: isinstance(one, Estimate) and one.low is not None
     sections = [section for section in report.sections if any(True for _ in section.on("page"))]
+    items = [item for section in sections for item in section.on("page")]
     return (
         environment.get_template("report.html")
         .render(
             report=report,
             sections=list(zip(_anchors(sections), sections, strict=True)),
             style=Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8")),
-            pictures=any(_has_pictures(section) for section in sections),
-            reach=_reach(report),
+            pictures=any(map(_has_photos, items)),
+            reach=_reach(items),
             draw=draw,
             draw_bars=draw_bars,
             widest_shares=WIDEST_SHARES,
@@ -68,32 +68,24 @@ def _anchors(sections: list[Section]) -> list[str]:
     return found
 
 
-def _has_pictures(section: Section) -> bool:
-    return any(
-        isinstance(item, PhotoSheet) or (isinstance(item, Table) and any(row.photos for row in item.rows))
-        for item in section.on("page")
-    )
+def _has_photos(item: Item) -> bool:
+    return isinstance(item, PhotoSheet) or (isinstance(item, Table) and any(row.photos for row in item.rows))
 
 
-def _reach(report: Report) -> float:
-    """Return how far from 0 the axis of all differences of the report goes."""
-    ends = [
-        abs(end)
-        for section in report.sections
-        for item in section.on("page")
-        if isinstance(item, Table)
-        for row in item.rows
-        for at, column in item.columns_on("page")
-        if column.kind == "difference"
-        for end in _ends(row.cells[at])
-        if end
-    ]
+def _reach(items: list[Item]) -> float:
+    """Return how far from 0 the axis of all differences goes."""
+    ends = []
+    for table in (item for item in items if isinstance(item, Table)):
+        places = [at for at, column in table.columns_on("page") if column.kind == "difference"]
+        estimates = [row.cells[at] for row in table.rows for at in places]
+        ends += [
+            abs(end)
+            for one in estimates
+            if isinstance(one, Estimate)
+            for end in (one.value, one.low, one.high)
+            if end
+        ]
     return ticks(0, max(ends, default=0.01), about=4)[-1]
-
-
-def _ends(value: Value) -> Iterator[float | None]:
-    if isinstance(value, Estimate):
-        yield from (value.value, value.low, value.high)
 
 
 def _written(value: Value, column: Column) -> tuple[str, str]:

@@ -26,32 +26,20 @@ HEIGHT = 168  # pixels of a photo
 
 @dataclass(frozen=True)
 class Pictured:
-    """The pictures of one photo.
+    """The pictures of one photo."""
 
-    Args:
-        photo: A data URI; None if the photo cannot be read.
-        heats: What it was taken for and what it is, and a data URI of the photo under the heat of that class;
-            empty if nobody was asked.
-        by: The model that was asked.
-    """
-
-    photo: str | None
-    heats: tuple[tuple[str, str], ...] = ()
-    by: str = ""
+    photo: str | None  # a data URI; None if the photo cannot be read
+    heats: tuple[tuple[str, str], ...] = ()  # a class's label, and a data URI of the photo under its heat
+    by: str = ""  # the model that explains
 
 
 def pictures_of(
     mistakes: Sequence[WrongAnswer], manifest: Manifest, *, explain: Sequence[Checkpoint] = ()
 ) -> Mapping[str, Pictured]:
-    """Return the pictures of each mistake by its path.
-
-    Args:
-        mistakes: What is shown.
-        manifest: That they are in.
-        explain: Models to ask what they looked at.
+    """Return the pictures of each mistake by its path, with what the models of `explain` looked at.
 
     Raises:
-        MaskkitError: The photos are not under the root, a model is of other classes, or it cannot be asked.
+        MaskkitError: The photos are not under the root, or a model is of other classes or has no feature map.
     """
     from maskkit.imaging.roots import photo_files
     from maskkit.imaging.thumbnails import thumbnail
@@ -88,11 +76,8 @@ def _explained(
         same_faces(manifest, model)
     spoken = who_explains(manifest.select(rows), models)
     if (spoken < 0).any():
-        log.warning(
-            "%d of %d mistakes are not explained: every model has seen their people",
-            (spoken < 0).sum(),
-            len(rows),
-        )
+        text = "%d of %d mistakes are not explained: every model has seen their people"
+        log.warning(text, (spoken < 0).sum(), len(rows))
     found = {}
     for number in np.unique(spoken[spoken >= 0]).tolist():
         places = np.flatnonzero(spoken == number)

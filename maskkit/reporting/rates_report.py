@@ -85,17 +85,17 @@ def _some(curve: Curve) -> Table:
     above = next(step for step, rate in enumerate(curve.rates) if rate >= curve.suggestion)
     named = {above: "suggested", lowest: "lowest"}
     full = max(*curve.smoothed[: lowest + 1], 1e-12)
-    rows = tuple(
-        Row(
-            f"{curve.rates[step]:.1e}",
-            (curve.losses[step], curve.smoothed[step], curve.smoothed[step] / full, named.get(step, "")),
-        )
-        for step in sorted({round(last * row / (ROWS - 1)) for row in range(ROWS)} | set(named))
-    )
+    rows = []
+    for step in sorted({round(last * row / (ROWS - 1)) for row in range(ROWS)} | set(named)):
+        loss, smoothed = curve.losses[step], curve.smoothed[step]
+        cells = (loss, smoothed, smoothed / full, named.get(step, ""))
+        rows.append(Row(f"{curve.rates[step]:.1e}", cells))
     columns = (
         Column("", "loss", "short"), Column("", "smoothed", "short"), Column("", "", "bar"), Column("", ""),
     )  # fmt: skip
-    return Table(columns, rows, "training loss at a rising rate", head=Column("", "rate"), on="terminal")
+    return Table(
+        columns, tuple(rows), "training loss at a rising rate", head=Column("", "rate"), on="terminal"
+    )
 
 
 def _lowest(curve: Curve) -> int:

@@ -45,13 +45,10 @@ def faces_report(tallies: Sequence[object], milliseconds: float) -> Report:
         tallies: Of all photos first, then of each level of each factor.
         milliseconds: Per photo.
     """
-    columns = (
-        Column("photos", "photos", "count"),
-        Column("found", "found", "count"),
-        Column("share", "share", "share", digits=2),
-        Column("none", "none", "count"),
-        Column("misplaced", "misplaced", "count"),
+    photos, found, none, misplaced = (
+        Column(name, name, "count") for name in ("photos", "found", "none", "misplaced")
     )
+    columns = (photos, found, Column("share", "share", "share", digits=2), none, misplaced)
     table = Table.of(
         tallies, columns, name="title", title="photos with a face", head=Column("", "level"), on="terminal"
     )
@@ -114,10 +111,8 @@ def artifact_report(facts: Mapping[str, Any]) -> Report:
 
 
 def _rows(facts: Mapping[str, object]) -> tuple[Row, ...]:
-    return tuple(
-        Row(name, (decimal(value, 4) if isinstance(value, float) else "-" if value is None else str(value),))
-        for name, value in facts.items()
-    )
+    texts = {name: decimal(value, 4) if isinstance(value, float) else value for name, value in facts.items()}
+    return tuple(Row(name, ("-" if text is None else str(text),)) for name, text in texts.items())
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
