@@ -39,6 +39,7 @@ class Features:
 
     kept: Records  # one per photo, float32 (views, features) each; view 0 is the photo as it is
     made: Floats | None = None  # made-up features behind them, (M, features), the same in every view
+    size = None  # features have neither height nor width
 
     def __len__(self) -> int:
         return len(self.kept) + (0 if self.made is None else len(self.made))
@@ -52,11 +53,6 @@ class Features:
         values = np.empty((len(rows), *known.shape[1:]), np.float32)
         values[~is_made], values[is_made] = known, self.made[rows[is_made] - len(self.kept), None]
         return values
-
-    @property
-    def size(self) -> None:
-        """Features have neither height nor width."""
-        return
 
     def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
         """Return the features, (N, F), of the view that was drawn or else of the photo as it is."""

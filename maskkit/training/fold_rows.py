@@ -123,10 +123,7 @@ class FoldRows:
             )
 
     def _refuse_unlabeled(self, unlabeled: Manifest) -> None:
-        """Raise unless the photos fit, and show nobody who is held out.
-
-        Else the score would be of photos that the model has practised on, if without their labels.
-        """
+        """Raise unless the photos fit, and show nobody who is held out."""
         manifest = self.manifest
         same_space(manifest.space, unlabeled.space, names=(manifest.name, unlabeled.name))
         if not len(unlabeled):
