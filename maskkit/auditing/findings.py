@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -111,8 +111,7 @@ class Audit:
         found = []
         for one in self.findings:
             path = None if one.row is None else paths[one.row].as_py()
-            fix = one.proposal
-            proposed = (None, None, None) if fix is None else (fix.column, fix.old, fix.value)
+            proposed = (None, None, None) if one.proposal is None else astuple(one.proposal)
             place = (one.kind, one.severity, one.person, path, one.other)
             found.append((*place, *proposed, round(one.confidence, 4), one.evidence))
         return found

@@ -116,15 +116,10 @@ def window(
 ) -> tuple[float, float, float, float]:
     """Return the part of a photo to show, around a face, in the shape of a model's input.
 
-    The face box grows by the margin on every side, then in one direction until it has the shape, so that
-    nothing is squashed. What lies outside the photo is shifted into it, and what is larger than the
-    photo is shrunk around the face until it fits.
-
-    Args:
-        face: x0, y0, x1, y1 as fractions of width and height, as is what is returned.
-        margin: Share of the box's width and height that is added on each side.
-        shape: Height and width of the model's input, in pixels.
-        photo: Height and width of the photo, in pixels.
+    Boxes are x0, y0, x1, y1 as fractions of width and height. The face's grows by the margin, a share of its
+    width and height, on every side, then in one direction until it has the shape, so that nothing is
+    squashed. What lies outside the photo is shifted into it, and what is larger than the photo is shrunk
+    around the face until it fits. `shape` and `photo` are height and width in pixels.
     """
     ratio = shape[1] / shape[0] * photo[0] / photo[1]  # of a window's width to its height, as fractions
     x0, y0, x1, y1 = face

@@ -62,12 +62,9 @@ def decode(
 ) -> Image.Image:
     """Read a photo as upright RGB: EXIF orientation applied, other colour modes converted.
 
-    Args:
-        file: The photo, or its open file.
-        least: Returns the height and width that are enough, of a photo that is so high and wide. A JPEG
-            is then decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is no smaller,
-            which skips most of the work.
-        name: What errors call an open file.
+    `least` returns the height and width that are enough, of a photo that is so high and wide. A JPEG is then
+    decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is no smaller, which skips most of the
+    work. `name` is what errors call an open file.
 
     Raises:
         MaskkitError: The file is missing, empty, cut off, not a photo, or too large; it is named.
@@ -199,10 +196,6 @@ def fault(error: Exception) -> str:
 def _upright(image: Image.Image) -> Image.Image:
     image.load()
     ImageOps.exif_transpose(image, in_place=True)  # a copy costs as much as decoding
-    return _to_rgb(image)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):  # 16-bit grey: `convert` would clip all but the darkest to white
         image = image.point(lambda value: value / 256).convert("L")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:

@@ -65,9 +65,7 @@ class CenterFace:
         boxes = np.stack([x - wide / 2, y - tall / 2, wide, tall], axis=1)  # (faces, 4)
         height, width = heat.shape[2] * STRIDE, heat.shape[3] * STRIDE
         kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, OVERLAP), np.int64).ravel()
-        boxes[:, 2:] += boxes[:, :2]
-        shares = (boxes / (width, height, width, height)).clip(0, 1)
-        return [Face(tuple(shares[index].tolist()), float(scores[index])) for index in kept]
+        return _faces(boxes[kept], scores[kept], height, width)
 
     def _maps(self, photo: Photo) -> tuple[Map, Map, Map]:
         height, width = (max(1, round(side / MULTIPLE)) * MULTIPLE for side in photo.shape[:2])
@@ -95,12 +93,14 @@ class YuNet:
             return []
         # (faces, 15): left, top, width, height in pixels, then five landmarks and the score.
         boxes, scores = np.asarray(found, np.float64)[:, :4], np.asarray(found, np.float64)[:, 14]
-        boxes[:, 2:] += boxes[:, :2]
-        shares = (boxes / (width, height, width, height)).clip(0, 1)
-        return [
-            Face((x0, y0, x1, y1), score)
-            for (x0, y0, x1, y1), score in zip(shares.tolist(), scores.tolist(), strict=True)
-        ]
+        return _faces(boxes, scores, height, width)
+
+
+def _faces(boxes: NDArray[Any], scores: NDArray[Any], height: int, width: int) -> list[Face]:
+    """Return the faces in boxes of left, top, width and height in pixels, (faces, 4)."""
+    edges = np.concatenate([boxes[:, :2], boxes[:, 2:] + boxes[:, :2]], axis=1)
+    shares = (edges / (width, height, width, height)).clip(0, 1)
+    return [Face(tuple(box), score) for box, score in zip(shares.tolist(), scores.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,13 @@ def the_person(faces: Sequence[Face]) -> Face | None:
     in its corners; of equals the first. A portrait's subject is the largest face, unless that is in a
     corner or may be none.
     """
-    return max(faces, key=_prominence, default=None)
+
+    def prominence(face: Face) -> float:
+        across, down = face.centre
+        distance = hypot(across - 0.5, down - 0.5) / hypot(0.5, 0.5)
+        return face.score * face.size * (1 - distance)
+
+    return max(faces, key=prominence, default=None)
 
 
 def is_plausible(face: Face, *, height: int, width: int) -> bool:
@@ -77,12 +83,6 @@ def is_plausible(face: Face, *, height: int, width: int) -> bool:
     shape = (y1 - y0) * height / ((x1 - x0) * width)
     measured = ((face.size, SIZE), (shape, SHAPE), (across, ACROSS), (down, DOWN))
     return all(low <= value <= high for value, (low, high) in measured)
-
-
-def _prominence(face: Face) -> float:
-    across, down = face.centre
-    distance = hypot(across - 0.5, down - 0.5) / hypot(0.5, 0.5)
-    return face.score * face.size * (1 - distance)
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,15 @@ def find_faces(make_detector: Callable[[], Detector], files: Sequence[Path]) -> 
     of_thread = threading.local()
 
     def look(file: Path) -> tuple[Face | None, bool]:
+        """Return the person's face, and whether there are faces but none where a portrait's can be."""
         detector = getattr(of_thread, "detector", None)
         if detector is None:
             detector = of_thread.detector = make_detector()
-        return _look(file, detector)
+        photo = reduced(file)
+        faces = detector(photo)
+        height, width = photo.shape[:2]
+        person = the_person([face for face in faces if is_plausible(face, height=height, width=width)])
+        return person, bool(faces) and person is None
 
     boxes = np.full((len(files), 4), np.nan, np.float32)
     misplaced = np.zeros(len(files), np.bool_)
@@ -132,15 +137,6 @@ def reduced(file: Path) -> Photo:
     if image.size == (width, height):
         return np.asarray(image)
     return np.asarray(cv2.resize(np.asarray(image), (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _look(file: Path, detector: Detector) -> tuple[Face | None, bool]:
-    """Return the person's face, and whether there are faces but none where a portrait's can be."""
-    photo = reduced(file)
-    faces = detector(photo)
-    height, width = photo.shape[:2]
-    person = the_person([face for face in faces if is_plausible(face, height=height, width=width)])
-    return person, bool(faces) and person is None
 
 
 def _seen_size(height: int, width: int) -> tuple[int, int]:

@@ -91,7 +91,9 @@ def _candidates(coarse: Hashes, fine: Hashes) -> Iterator[Pairs]:
                 start = np.arange(1, len(ordered) + 1)
             for one, other in _expanded(start, np.maximum(end, start)):
                 pairs = np.column_stack([order[one], order[other]])
-                yield _confirmed(pairs, coarse, fine)
+                apart = np.bitwise_count(coarse[pairs[:, 0]] ^ coarse[pairs[:, 1]])
+                pairs = pairs[apart <= COARSE_WITHIN]
+                yield pairs[_bits_apart(fine[pairs[:, 0]], fine[pairs[:, 1]]) <= FINE_WITHIN]
 
 
 def _expanded(
@@ -105,12 +107,6 @@ def _expanded(
         row = np.repeat(np.arange(low, high), count)
         place = np.arange(len(row)) - np.repeat(total[low:high] - total[low], count) + start[row]
         yield row, place
-
-
-def _confirmed(pairs: Pairs, coarse: Hashes, fine: Hashes) -> Pairs:
-    near = np.bitwise_count(coarse[pairs[:, 0]] ^ coarse[pairs[:, 1]]) <= COARSE_WITHIN
-    pairs = pairs[near]
-    return pairs[_bits_apart(fine[pairs[:, 0]], fine[pairs[:, 1]]) <= FINE_WITHIN]
 
 
 def _bits_apart(one: Hashes, other: Hashes) -> NDArray[np.int64]:

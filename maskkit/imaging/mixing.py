@@ -36,13 +36,10 @@ class Mix(Protocol):
     def __call__(
         self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None, /
     ) -> Mixed:
-        """Mix a batch; the one given is left as it is.
+        """Mix a batch, (N, 3, H, W), normalised or not; the one given is left as it is.
 
-        Args:
-            images: (N, 3, H, W), normalised or not.
-            random: Decides all.
-            candidates: Which photos may be partners, (N,); None for all. A photo for which there is no other
-                is not mixed.
+        Candidates are the photos that may be partners, (N,); None for all. A photo for which there is no
+        other is not mixed.
         """
         ...
 

@@ -36,7 +36,9 @@ def contact_sheet(images: Tensor, captions: Sequence[str], preprocess: Preproces
 
 def draw_sheet(photos: Pixels, captions: Sequence[str], *, columns: int = COLUMNS) -> Image.Image:
     """Draw photos, uint8 (N, H, W, 3), in so many columns, with a caption under each."""
-    photos = _enlarged(photos)
+    # Pixels are repeated so that photos are wide enough to be looked at, and captions to be read.
+    times = max(1, -(-WIDTH // photos.shape[2]))
+    photos = photos.repeat(times, axis=1).repeat(times, axis=2)
     height, width = photos.shape[1:3]
     font = ImageFont.load_default(FONT)
     texts = [_wrapped(caption, font, width) for caption in captions]
@@ -59,12 +61,6 @@ def pixels_of(images: Tensor, preprocess: Preprocess) -> Pixels:
     mean, std = torch.tensor([preprocess.mean, preprocess.std], dtype=torch.float32)[..., None, None]
     colours: Tensor = images.detach().float().cpu() * std + mean
     return (colours * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-
-
-def _enlarged(photos: Pixels) -> Pixels:
-    """Repeat pixels so that photos are wide enough to be looked at, and captions to be read."""
-    times = max(1, -(-WIDTH // photos.shape[2]))
-    return photos.repeat(times, axis=1).repeat(times, axis=2)
 
 
 def _wrapped(caption: str, font: Font, width: int) -> list[str]:

@@ -21,18 +21,14 @@ QUALITY = 75
 def thumbnail(file: Path, *, height: int = HEIGHT) -> str | None:
     """Return a photo as a data URI of a small JPEG; None if it cannot be read."""
     try:
-        image = decode(file, least=lambda *_: (height, 1))
+        return as_uri(np.asarray(decode(file, least=lambda *_: (height, 1))), height=height)
     except MaskkitError:
         return None
-    return _small(image, height)
 
 
 def as_uri(pixels: NDArray[np.uint8], *, height: int = HEIGHT) -> str:
     """Return pixels, (height, width, 3), as a data URI of a small JPEG."""
-    return _small(Image.fromarray(pixels), height)
-
-
-def _small(image: Image.Image, height: int) -> str:
+    image = Image.fromarray(pixels)
     width = max(1, round(image.width * height / image.height))
     image = image.resize((width, height)).crop((0, 0, min(width, round(WIDEST * height)), height))
     data = io.BytesIO()

@@ -55,10 +55,8 @@ class TargetRules:
 
     def to_json(self) -> dict[str, Any]:
         """Return both as options for a manifest's history."""
-        return {
-            "train_cuts": {factor: list(cuts) for factor, cuts in self.train_cuts.items()},
-            "ignore": {factor: list(values) for factor, values in self.ignore.items()},
-        }
+        rules = {"train_cuts": self.train_cuts, "ignore": self.ignore}
+        return {name: {factor: list(each) for factor, each in rule.items()} for name, rule in rules.items()}
 
     def _target(self, table: pa.Table, space: LabelSpace) -> Ints:
         target = np.array(pc.fill_null(table["target"], -1).to_numpy(), np.int64)  # (rows,)

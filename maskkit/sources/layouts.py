@@ -80,14 +80,10 @@ class PhotoTable:
         """
         if self.is_training:
             return self._training(space)
-        names = self.table.column_names
-        if TEST_COLUMN in names and "path" not in names:
-            return Listing(self.root, {"path": self.table[TEST_COLUMN]})
-        return self._any(space)
-
-    def _any(self, space: LabelSpace) -> Listing:
-        """List the photos of a table with `path`, and with all factors or none; every column is kept."""
         names, given = [factor.name for factor in space.factors], self.table.column_names
+        if TEST_COLUMN in given and "path" not in given:
+            return Listing(self.root, {"path": self.table[TEST_COLUMN]})
+        # Any other table has `path`, and all factors or none; every column is kept.
         absent = [factor for factor in names if factor not in given]
         if "path" not in given or 0 < len(absent) < len(names):
             lacking = absent if "path" in given else ["path", *absent]

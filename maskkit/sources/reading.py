@@ -87,7 +87,14 @@ def _from_csv(source: Source) -> pa.Table:
     names, lines = _header_line(source)
     if names and len(set(names)) == len(names) and all(names):
         try:
-            table = _regular(source, names, lines)
+            table = pacsv.read_csv(
+                pa.BufferReader(source.data),
+                read_options=pacsv.ReadOptions(column_names=names, skip_rows=lines),
+                parse_options=pacsv.ParseOptions(newlines_in_values=True),
+                convert_options=pacsv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
+                ),
+            )
         except pa.ArrowInvalid:
             return _irregular(source)
         if not any(pc.any(pc.starts_with(column, " ")).as_py() for column in table.columns):
@@ -103,17 +110,6 @@ def _header_line(source: Source) -> tuple[list[str], int]:
         return names, reader.line_num
 
 
-def _regular(source: Source, names: list[str], lines: int) -> pa.Table:
-    return pacsv.read_csv(
-        pa.BufferReader(source.data),
-        read_options=pacsv.ReadOptions(column_names=names, skip_rows=lines),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
-        ),
-    )
-
-
 def _irregular(source: Source) -> pa.Table:
     import pandas as pd  # half a second, and only a table out of the ordinary needs it
 
@@ -121,13 +117,8 @@ def _irregular(source: Source) -> pa.Table:
         # Rows longer than the header would lose cells, or (by default) shift them all by a column.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         frame = pd.read_csv(
-            io.BytesIO(source.data.to_pybytes()),
-            dtype=str,
-            na_values=[""],
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            index_col=False,
-            skipinitialspace=True,
-        )
+            io.BytesIO(source.data.to_pybytes()), dtype=str, na_values=[""], keep_default_na=False,
+            encoding="utf-8-sig", index_col=False, skipinitialspace=True,
+        )  # fmt: skip
     cells = frame.astype(object).where(frame.notna(), None)
     return pa.table({str(name): pa.array(cells[name].tolist(), pa.string()) for name in frame.columns})

@@ -45,12 +45,9 @@ class FoldQuality:
 
     def to_json(self, names: Sequence[str]) -> dict[str, Any]:
         """Return people, photos and deviations per fold, and of each class by its name."""
+        measures = {"people": self.people, "images": self.images, "deviation": self.deviation}
         classes = {
-            name: {
-                "people": self.people[index].tolist(),
-                "images": self.images[index].tolist(),
-                "deviation": self.deviation[index].tolist(),
-            }
+            name: {measure: values[index].tolist() for measure, values in measures.items()}
             for index, name in enumerate(names)
         }
         return {

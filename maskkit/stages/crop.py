@@ -61,12 +61,8 @@ def crop(manifest: Manifest, *, detector: str = CENTERFACE, score: float = 0.35)
     """Add the column `box`: where the face of each photo is, null where none was found or it cannot be one.
 
     No photo is changed: `train` and `predict` cut them as they are loaded, those without a box to a
-    fallback that the checkpoint holds.
-
-    Args:
-        manifest: The photos; they need no label.
-        detector: `centerface`, or the path of a CenterFace or YuNet as ONNX.
-        score: Lowest score of a face, from 0 to 1.
+    fallback that the checkpoint holds. The photos need no label. The detector is `centerface`, or the path
+    of a CenterFace or YuNet as ONNX; the score is the lowest of a face, from 0 to 1.
 
     Raises:
         MaskkitError: There is no such detector, or photos are not found or cannot be decoded.

@@ -46,9 +46,9 @@ def demo(
     that no half data set looks complete.
 
     Args:
-        directory: Where to write; must be empty or not exist.
-        people: How many people to train on.
-        test_people: How many people to test on.
+        directory: Must be empty or not exist.
+        people: To train on.
+        test_people: To test on.
         seed: 0 or more; the same seed gives the same bytes.
         force: Replace a data set that `demo` wrote, provided that nothing was added to it.
 
@@ -64,7 +64,10 @@ def demo(
             )
     directory = directory.resolve()
     _refuse_occupied(directory, force=force)
-    known = {person: _train_paths(person) for person in population(people, seed=seed, at_least=OLDEST)}
+    known = {  # where their photos go, in the order of STATES
+        person: [Path("train", "images", _folder(person), f"{state}.jpg") for state in STATES]
+        for person in population(people, seed=seed, at_least=OLDEST)
+    }
     others = population(test_people, seed=seed, first=people + 1, at_least=OLDEST_TESTED)
     hidden = {person: _test_paths(person, seed=seed) for person in others}
     with _whole_folder(directory) as partial:
@@ -75,11 +78,6 @@ def demo(
 
 def _folder(person: Person) -> str:
     return f"{person.id}_{person.gender}_{RACE}_{person.age}"
-
-
-def _train_paths(person: Person) -> list[Path]:
-    """Return where the photos of a known person go, in the order of STATES."""
-    return [Path("train", "images", _folder(person), f"{state}.jpg") for state in STATES]
 
 
 def _test_paths(person: Person, *, seed: int) -> list[Path]:

@@ -39,14 +39,10 @@ def eda(
     rare: int = 30,
     name: str | None = None,
 ) -> Eda:
-    """Count people and photos, and look at every photo.
+    """Count people and photos, and unless `counts_only` look at every photo.
 
-    Args:
-        manifest: Lists the photos; labels, people and folds may be unknown.
-        half: Decode JPEGs at half their size.
-        counts_only: Open no photo.
-        rare: Fewer people than this are rare.
-        name: What to call the set.
+    Labels, people and folds may be unknown. If `half`, JPEGs are decoded at half their size. Fewer people
+    than `rare` are rare; `name` is that of the set.
 
     Raises:
         MaskkitError: No photo can be read.

@@ -28,9 +28,10 @@ def shift(
     seed: int = 0,
     names: tuple[str, str] | None = None,
 ) -> Comparison:
-    """Look at the photos of both sets, such as training and test, and compare; at JPEGs of `half` their size.
+    """Look at the photos of both sets, such as training and test, and compare.
 
-    Label spaces may differ; then classes are not compared. The seed is that of the cross-validation.
+    Label spaces may differ; then classes are not compared. If `half`, JPEGs are decoded at half their size.
+    The seed is that of the cross-validation.
 
     Raises:
         MaskkitError: No photo of a set can be read.
