@@ -53,8 +53,8 @@ class Cut:
 def parse_by(text: str) -> By:
     """Read what `--by` was given.
 
-    >>> parse_by("age:2,gender").parts
-    (Part(column='age', step=2.0, quantiles=None), Part(column='gender', step=None, quantiles=None))
+    >>> parse_by("age:2").parts
+    (SliceColumn(column='age', step=2.0, quantiles=None),)
 
     Raises:
         MaskkitError: It is written wrongly.

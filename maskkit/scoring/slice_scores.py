@@ -79,7 +79,11 @@ def score_slices(
     """
     cell = metrics.cells(truth, answer, classes=len(space))
     people = number_people(person, rows=len(truth))
-    measured = macro_f1 or _macro_f1_in_truth
+
+    def measure(counts: Counts) -> Floats:
+        confusion = counts.reshape(-1, len(space), len(space))
+        return metrics.overall(confusion, space, macro_f1 or _macro_f1_in_truth)
+
     order = np.argsort(into.code, kind="stable")
     starts = np.searchsorted(into.code[order], np.arange(len(into.names) + 1))
     found = []
@@ -88,21 +92,11 @@ def score_slices(
         if not len(rows):
             continue
         own = number_people(people[rows], rows=len(rows))
-        macro, accuracy, *factors = draws.estimates(
-            cell[rows],
-            own,
-            cells=len(space) ** 2,
-            measure=lambda counts: metrics.overall(
-                counts.reshape(-1, len(space), len(space)), space, measured
-            ),
-        )
+        macro, accuracy, *factors = draws.estimates(cell[rows], own, cells=len(space) ** 2, measure=measure)
         names = [factor.name for factor in space.factors] if factors else []
-        found.append(
-            Slice(
-                name, len(rows), int(own.max()) + 1, len(rows) / len(truth), macro, accuracy,
-                dict(zip(names, factors, strict=True)),
-            )
-        )  # fmt: skip
+        each = dict(zip(names, factors, strict=True))
+        people_there, share = int(own.max()) + 1, len(rows) / len(truth)
+        found.append(Slice(name, len(rows), people_there, share, macro, accuracy, each))
     return found
 
 

@@ -15,6 +15,8 @@ from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, examples
+from maskkit.fitting.blend import Fitted, MemberPair, NestedBlend, Plan, fit_fact, fitted
+from maskkit.fitting.blend import pairs as pairs_of
 from maskkit.options.train_options import Search, Vote
 from maskkit.predicting.blend_rule import Rule
 from maskkit.predicting.votes import agreement
@@ -33,7 +35,6 @@ from maskkit.scoring.panel import (
 if TYPE_CHECKING:
     from maskkit.artifacts.decision import Decision
     from maskkit.artifacts.manifest import Manifest
-    from maskkit.fitting.blend import Fitted, MemberPair, NestedBlend
 
 log = logging.getLogger(__name__)
 
@@ -111,15 +112,9 @@ def ensemble(
         found = _fitted(judged, fit, vote)
         rule, pairs = found.rule, found.pairs
     elif truth is not None and truth.has("label") and (truth.labels >= 0).any():
-        from maskkit.fitting.blend import pairs as pairs_of
-
         judged = Judged.of(truth, members, "same").unseen(allow_leak=allow_leak)
         pairs = tuple(pairs_of(judged.panel.answers, judged.truth))
-    own: dict[str, object] = {}
-    if found is not None:
-        from maskkit.fitting.blend import fit_fact
-
-        own["blend"] = fit_fact(found)
+    own = {} if found is None else {"blend": fit_fact(found)}
     header = Header("predictions", None, (), facts_of(members or (fit.members if fit else ()), **own))
     if history:
         shares = None if weights is None else list(weights)
@@ -160,7 +155,6 @@ def _check(members: Sequence[Predictions], fit: Fit | None, vote: Vote, *, allow
 
 def _fitted(judged: Judged, fit: Fit, vote: Vote) -> Fitted:
     """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
-    from maskkit.fitting.blend import Plan, fitted
     from maskkit.fitting.people_parts import parts_of_people
 
     part = parts_of_people(judged, seed=fit.draws.seed, fewest=3)
