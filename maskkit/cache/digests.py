@@ -50,13 +50,21 @@ def content_digests(files: Sequence[Path], memory: Path | None = None) -> Digest
     """
     names = pa.array([os.path.abspath(file) for file in files], pa.string())  # noqa: PTH100 - a tenth of the time
     states = np.array([_state(file) for file in files], np.int64).reshape(-1, 2)  # (files, 2)
-    book = _Book(None if memory is None else memory / f"digests-{_root_of(names)}.parquet")
-    digests, known = book.recall(names, states)
+    path = None if memory is None else memory / f"digests-{_root_of(names)}.parquet"
+    book = BOOK.empty_table()
+    if path is not None:
+        with suppress(OSError, ValueError, NotImplementedError):  # none, or damaged: Arrow's are so
+            book = pq.ParquetFile(path).read().cast(BOOK)
+    digests, known = _recall(book, names, states)
     stale = np.flatnonzero(~known).tolist()
     if len(stale):
         read = _read([files[row] for row in stale])
         digests[stale] = np.frombuffer(b"".join(read), np.uint8).reshape(-1, DIGEST_BYTES)
-        book.note(names, states, digests)
+        if path is not None:
+            sink = pa.BufferOutputStream()
+            pq.write_table(_noted(book, names, states, digests), sink, compression="zstd")
+            with suppress(MaskkitError):  # a memory that cannot be kept costs time only
+                write_whole(path, sink.getvalue())
     return digests
 
 
@@ -87,40 +95,26 @@ def _digest_block(files: Sequence[Path]) -> list[bytes]:
     return [digest_of(file.read_bytes()) for file in files]
 
 
-class _Book:
-    """A table of files' names, sizes, times of change and digests."""
+def _recall(book: pa.Table, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:
+    """Return remembered digests, (files, 32), and of which files they are still true, (files,)."""
+    digests = np.zeros((len(names), DIGEST_BYTES), np.uint8)
+    place = pc.fill_null(pc.index_in(names, value_set=book["name"]), -1).to_numpy()
+    then = np.stack([book["size"].to_numpy(), book["changed"].to_numpy()], axis=1)
+    known = place >= 0
+    known[known] = (then[place[known]] == states[known]).all(1)
+    flat = book["digest"].combine_chunks().flatten().to_numpy().reshape(-1, DIGEST_BYTES)
+    digests[known] = flat[place[known]]
+    return digests, known
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.table = BOOK.empty_table()
-        if path is not None:
-            with suppress(OSError, ValueError, NotImplementedError):  # or damaged: Arrow's are these too
-                self.table = pq.ParquetFile(path).read().cast(BOOK)
 
-    def recall(self, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:
-        """Return remembered digests, (files, 32), and of which files they are still true, (files,)."""
-        digests = np.zeros((len(names), DIGEST_BYTES), np.uint8)
-        place = pc.fill_null(pc.index_in(names, value_set=self.table["name"]), -1).to_numpy()
-        then = np.stack([self.table["size"].to_numpy(), self.table["changed"].to_numpy()], axis=1)
-        known = place >= 0
-        known[known] = (then[place[known]] == states[known]).all(1)
-        flat = self.table["digest"].combine_chunks().flatten().to_numpy().reshape(-1, DIGEST_BYTES)
-        digests[known] = flat[place[known]]
-        return digests, known
-
-    def note(self, names: pa.Array, states: NDArray[np.int64], digests: Digests) -> None:
-        """Remember these digests, and go on remembering those of other files."""
-        if self.path is None:
-            return
-        settled = np.flatnonzero(time.time_ns() - states[:, 1] > SETTLED)
-        values = [
-            names.take(pa.array(settled)),
-            pa.array(states[settled, 0]),
-            pa.array(states[settled, 1]),
-            pa.FixedSizeListArray.from_arrays(pa.array(digests[settled].ravel()), DIGEST_BYTES),
-        ]
-        others = self.table.filter(pc.invert(pc.is_in(self.table["name"], value_set=names)))
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.concat_tables([pa.table(values, schema=BOOK), others]), sink, compression="zstd")
-        with suppress(MaskkitError):  # a memory that cannot be kept costs time only
-            write_whole(self.path, sink.getvalue())
+def _noted(book: pa.Table, names: pa.Array, states: NDArray[np.int64], digests: Digests) -> pa.Table:
+    """Return the book with these digests, and with those that it has of other files."""
+    settled = np.flatnonzero(time.time_ns() - states[:, 1] > SETTLED)
+    values = [
+        names.take(pa.array(settled)),
+        pa.array(states[settled, 0]),
+        pa.array(states[settled, 1]),
+        pa.FixedSizeListArray.from_arrays(pa.array(digests[settled].ravel()), DIGEST_BYTES),
+    ]
+    others = book.filter(pc.invert(pc.is_in(book["name"], value_set=names)))
+    return pa.concat_tables([pa.table(values, schema=BOOK), others])

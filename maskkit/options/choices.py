@@ -99,15 +99,9 @@ class Choice:
         return {name: value for name, value in self.settings.items() if name not in others}
 
 
-def setting(
-    default: Any,
-    help: str,  # noqa: A002
-    minimum: float | None = None,
-    maximum: float | None = None,
-    **more: Any,
-) -> Any:
-    """Declare a setting as the field of a dataclass, of those that several choices share."""
-    return field(default=default, metadata={"setting": Setting(default, help, minimum, maximum, **more)})
+def setting(default: Any, help: str, *limits: Any, **more: Any) -> Any:  # noqa: A002
+    """Declare a setting that several choices share as a dataclass's field; its limits: smallest, largest."""
+    return field(default=default, metadata={"setting": Setting(default, help, *limits, **more)})
 
 
 def settings(part: type) -> Settings:

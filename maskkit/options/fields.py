@@ -50,16 +50,9 @@ def note(notes: Iterable[Any], kind: type[Note]) -> Note | None:
     return next((one for one in notes if type(one) is kind), None)
 
 
-def option(
-    default: Any,
-    help: str,  # noqa: A002 - the word that typer uses
-    panel: HelpPanel,
-    *notes: Any,
-    minimum: float | None = None,
-    maximum: float | None = None,
-) -> Any:
-    """Declare one field of an options dataclass."""
-    return field(default=default, metadata={"notes": (help, panel, Between(minimum, maximum), *notes)})
+def option(default: Any, help: str, panel: HelpPanel, *notes: Any, **limits: float) -> Any:  # noqa: A002 - typer's word
+    """Declare one field of an options dataclass; `minimum` and `maximum` are its limits."""
+    return field(default=default, metadata={"notes": (help, panel, Between(**limits), *notes)})
 
 
 def choice(

@@ -29,9 +29,7 @@ class RunFacts:
     history: tuple[Epoch, ...] = ()  # epochs that earlier parts of the run have done
 
     @classmethod
-    def of(
-        cls, output: Path, record: Record, space: LabelSpace, history: Sequence[Epoch] = ()
-    ) -> RunFacts:  # fmt: skip
+    def of(cls, output: Path, record: Record, space: LabelSpace, history: Sequence[Epoch] = ()) -> RunFacts:
         """Describe the training that will write `output`, as its record says it is done."""
         place, options = output.resolve(), dict(record.options)
         # No clock, and nothing that a resumed part may change.
