@@ -51,7 +51,9 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
     _check_paths(table, name=name)
     _check_labels(table, header.space, name=name)
     _check_values(table, name=name)
-    if "fold" in table.column_names and not divided and not divides_people(header):
+    split = next((record for record in header.lineage() if record.stage == "split"), None)
+    is_by_person = split is None or split.options.get("by", "person") == "person"
+    if "fold" in table.column_names and not divided and is_by_person:
         people = divided_people(table)
         if people:
             raise RefusedError(
@@ -60,12 +62,6 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
                 fix="split again: maskkit split --by person",
             )
     return table
-
-
-def divides_people(header: Header) -> bool:
-    """Whether the last split grouped by something else than the person."""
-    split = next((record for record in header.lineage() if record.stage == "split"), None)
-    return split is not None and split.options.get("by", "person") != "person"
 
 
 def divided_people(table: pa.Table) -> list[str]:

@@ -34,11 +34,6 @@ class SuggestedRate:
     record: Record  # of the test
     history: tuple[Record, ...]  # of what is trained on
 
-    @property
-    def recipe(self) -> str:
-        """Lines of a recipe for `train`."""
-        return f"[train]\nlearning-rate = {self.curve.suggestion:g}"
-
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the suggestion first."""
         points = zip(self.curve.rates, self.curve.losses, self.curve.smoothed, strict=True)
@@ -95,7 +90,7 @@ def report(found: SuggestedRate, *, manifest: str, output: str | None = None) ->
     return rates_report(
         found.curve,
         data=found.to_json(),
-        recipe=found.recipe,
+        recipe=f"[train]\nlearning-rate = {found.curve.suggestion:g}",
         title=f"Learning rate for {manifest}",
         facts=facts,
         history=script((*found.history, found.record), output=output or "rates.json"),
