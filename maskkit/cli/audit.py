@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Reading
 from maskkit.cli.shell.streams import SideFile
 from maskkit.options.fields import Between
-
-if TYPE_CHECKING:
-    pass
 
 
 @command()

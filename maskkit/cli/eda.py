@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from maskkit.cli.shell import common_options
@@ -23,6 +22,8 @@ from maskkit.options.fields import Between
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
     from maskkit.reporting.report import Report
+
+    _Named = tuple[Manifest, str]
 
 
 @command()
@@ -82,43 +83,34 @@ def eda(
     shown.show(report)
 
 
-def _described(one: _Set, *, half: bool, counts_only: bool, rare: int, photos: bool) -> Report:
+def _described(one: _Named, *, half: bool, counts_only: bool, rare: int, photos: bool) -> Report:
     from maskkit.artifacts.history import script
     from maskkit.reporting.eda_report import eda_report
     from maskkit.stages.eda import contact_sheets
     from maskkit.stages.eda import eda as stage
 
-    manifest = one.manifest
-    result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=one.name)
+    manifest, name = one
+    result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=name)
     history = "" if manifest.source is None else script(manifest.header.history, output=manifest.name)
     return eda_report(result, history=history, sheets=contact_sheets(result, manifest) if photos else {})
 
 
-def _compared(first: _Set, second: _Set, *, half: bool, seed: int) -> Report:
+def _compared(first: _Named, second: _Named, *, half: bool, seed: int) -> Report:
     from maskkit.reporting.shift_report import shift_report
     from maskkit.stages.shift import shift
 
-    names = (first.name, second.name)
-    return shift_report(shift(first.manifest, second.manifest, half=half, seed=seed, names=names))
+    return shift_report(shift(first[0], second[0], half=half, seed=seed, names=(first[1], second[1])))
 
 
-@dataclass(frozen=True)
-class _Set:
-    """A manifest, and what to call it."""
-
-    manifest: Manifest
-    name: str
-
-
-def _open(given: Source | str, place: common_options.PhotoOptions, task: Source | None) -> _Set:
-    """Read a manifest, or list the photos of anything else without opening them."""
+def _open(given: Source | str, place: common_options.PhotoOptions, task: Source | None) -> _Named:
+    """Read a manifest and its name, or list the photos of anything else without opening them."""
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.parquet import is_artifact
     from maskkit.stages.label import label
 
     if not isinstance(given, str) and is_artifact(given):
         manifest = place.located(Manifest.read(given))
-        return _Set(manifest, manifest.name)
+        return manifest, manifest.name
     manifest = label(given, root=place.root, task=task, skip_bad=True, no_check=True, unlabelled=True)
     manifest = common_options.PhotoOptions(str(manifest.root)).located(manifest)
-    return _Set(manifest, given if isinstance(given, str) else given.title)
+    return manifest, given if isinstance(given, str) else given.title

@@ -13,19 +13,18 @@ from maskkit.cli.shell.parameters import (
     SHELL_PANEL,
     Argument,
     Callback,
-    Decision,
     Excludes,
     Manifest,
     Needs,
     Predictions,
 )
-from maskkit.cli.shell.streams import OutputTarget, SideFile, refuse_terminal
+from maskkit.cli.shell.streams import OutputTarget, SideFile, as_json, refuse_terminal
 from maskkit.options.fields import Between, HelpPanel, Metavar
 from maskkit.options.train_options import Search, Vote
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
-    from maskkit.stages.ensemble import AfterVote, Ensemble
+    from maskkit.stages.ensemble import Ensemble
 
 FIT_PANEL = HelpPanel("Weights found on out-of-fold predictions")
 
@@ -152,7 +151,7 @@ def ensemble(
     folds.parquet -o blend.parquet
     """
     from maskkit.scoring.bootstrap import Bootstrap
-    from maskkit.stages.ensemble import Fit
+    from maskkit.stages.ensemble import AfterVote, Fit
     from maskkit.stages.ensemble import ensemble as stage
 
     form = _form(predictions or fit, output, submission=submission)
@@ -164,39 +163,26 @@ def ensemble(
     if fit and on is not None:
         draws = Bootstrap(seed=seed)
         found = Fit(fit, on, search=search or "greedy", max_members=max_members, draws=draws)
+    people = None if consensus is None else who or on
     result = stage(
         predictions,
         vote=vote,
         weights=None if weights is None else _numbers(weights),
         fit=found,
         truth=None if fit else on,
-        after=_after(None if consensus is None else who or on, decide),
+        after=None if people is None and decide is None else AfterVote(people, decide),
         allow_leak=allow_leak,
         history=form == "parquet",
     )
     (output or OutputTarget(None)).write(result.predictions.encode(form))
     names = [member.name for member in predictions or fit]
     if report is not None:
-        report.write(_report(result, names), "the report is")
+        from maskkit.fitting.blend import ensemble_json
+
+        pairs = ensemble_json(result.fitted, result.pairs, result.agreement, names)
+        report.write(as_json(pairs), "the report is")
     if not terminal.is_quiet():
         _note_result(result, names, vote)
-
-
-def _after(people: Manifest | None, decide: Decision | None) -> AfterVote | None:
-    if people is None and decide is None:
-        return None
-    from maskkit.stages.ensemble import AfterVote
-
-    return AfterVote(people, decide)
-
-
-def _report(result: Ensemble, names: list[str]) -> bytes:
-    from json import dumps
-
-    from maskkit.fitting.blend import ensemble_json
-
-    pairs = ensemble_json(result.fitted, result.pairs, result.agreement, names)
-    return (dumps(pairs, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _note_result(result: Ensemble, names: list[str], vote: Vote) -> None:

@@ -34,6 +34,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ from maskkit.cli.shell.parameters import (
     Predictions,
     Reading,
     Slot,
-    read_as,
+    Source,
 )
 from maskkit.cli.shell.recipes import as_recipe
 from maskkit.cli.shell.streams import (
@@ -239,7 +240,9 @@ def _read(item: Parameter, name: str | None, like: Predictions | None) -> Any:
     how: dict[str, Any] = {"divided": True} if reading.divided else {}
     if item.artifact is Predictions:
         how["like"] = like
-    artifact = read_as(item.artifact, source(name, what=reading.what or item.flag.lower()), **how)
+    artifact: Any = source(name, what=reading.what or item.flag.lower())
+    if item.artifact is not Source:
+        artifact = getattr(import_module(item.artifact.module), item.artifact.__name__).read(artifact, **how)
     if reading.columns:
         artifact.need(*reading.columns)
     return artifact

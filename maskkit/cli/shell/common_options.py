@@ -127,13 +127,13 @@ class ReportOptions:
         """Show a report; its JSON goes into `to` instead if that is given."""
         from maskkit.cli.shell.show_report import show_report
 
-        show_report(report, json=self.json, html=None if self.html is None else self.html.path, to=to)
+        show_report(report, json=self.json, html=self.html, to=to)
 
     def note(self, report: Report) -> None:
         """Show a report to people alone, where standard output is for an artifact."""
         from maskkit.cli.shell.show_report import note_report, write_page
 
-        write_page(report, None if self.html is None else self.html.path)
+        write_page(report, self.html)
         note_report(report)
 
 

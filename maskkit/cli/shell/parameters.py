@@ -11,7 +11,6 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, cached_property
-from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Self, Union, cast, get_args, get_origin, get_type_hints
@@ -98,17 +97,11 @@ class Excludes:
 
 @dataclass(frozen=True)
 class Reading:
-    """How an input is read.
+    """How an input is read."""
 
-    Args:
-        what: It is called so where it is missing; by default as its argument.
-        columns: What a manifest must have.
-        divided: Also read a manifest with a person in two folds.
-    """
-
-    what: str = ""
-    columns: tuple[str, ...] = ()
-    divided: bool = False
+    what: str = ""  # it is called so where it is missing; by default as its argument
+    columns: tuple[str, ...] = ()  # what a manifest must have
+    divided: bool = False  # also read a manifest with a person in two folds
 
 
 @dataclass(frozen=True)
@@ -260,13 +253,6 @@ def refusing(read: Callable[[str], object]) -> Callable[[Any], Any]:
         return value
 
     return check
-
-
-def read_as(kind: Any, source: Source, **how: Any) -> Any:
-    """Read an artifact; a source stays as it is."""
-    return (
-        source if kind is Source else getattr(import_module(kind.module), kind.__name__).read(source, **how)
-    )
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,14 @@ def _tables(context: typer.Context, path: Path) -> dict[str, Any]:
 
 def _checked(context: typer.Context, option: Any, value: object, path: Path) -> object:
     """Return a recipe's value as it would be typed, after checking it as if it had been typed."""
-    bad = partial(_bad_value, context, option, value, path)
+
+    def bad(why: str) -> MaskkitError:
+        return MaskkitError(
+            f"the recipe {path} sets {option.name.replace('_', '-')} to {value!r}",
+            why=why,
+            fix=f"correct it; `maskkit {context.info_name} --help` says what each option takes",
+        )
+
     if option.is_flag:
         if not isinstance(value, bool):
             raise bad(why="it is true or false")
@@ -73,14 +79,6 @@ def _checked(context: typer.Context, option: Any, value: object, path: Path) -> 
     except typer.BadParameter as error:
         raise bad(why=error.message.removeprefix("Value error, ").rstrip(".")) from error
     return typed
-
-
-def _bad_value(context: typer.Context, option: Any, value: object, path: Path, *, why: str) -> MaskkitError:
-    return MaskkitError(
-        f"the recipe {path} sets {option.name.replace('_', '-')} to {value!r}",
-        why=why,
-        fix=f"correct it; `maskkit {context.info_name} --help` says what each option takes",
-    )
 
 
 def as_recipe(command: str, options: Mapping[str, object]) -> str:

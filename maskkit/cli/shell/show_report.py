@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from maskkit.cli.shell import terminal
-from maskkit.cli.shell.streams import OutputTarget, print_json, print_tsv, stdout_is_terminal
+from maskkit.cli.shell.streams import (
+    OutputTarget,
+    SideFile,
+    as_json,
+    print_json,
+    print_tsv,
+    stdout_is_terminal,
+)
 from maskkit.cli.shell.terminal import escape
 from maskkit.reporting.report import Column, Note, Report, Row, Section, Table, is_on
 from maskkit.reporting.writing import widths, written
@@ -30,7 +35,7 @@ Fact = dict[str, object]
 
 
 def show_report(
-    report: Report, *, json: bool = False, html: Path | None = None, to: OutputTarget | None = None
+    report: Report, *, json: bool = False, html: SideFile | None = None, to: OutputTarget | None = None
 ) -> None:
     """Write the page, if one is wanted, and show the report to whoever reads standard output.
 
@@ -48,7 +53,7 @@ def show_report(
         show_tables(report)
         return
     if to is not None:
-        to.write((dumps(report.data, indent=2, ensure_ascii=False) + "\n").encode())
+        to.write(as_json(report.data))
     elif json:
         print_json(report.data)
         if stdout_is_terminal():
@@ -66,21 +71,17 @@ def show_tables(report: Report) -> None:
         terminal.show(escape(shown) if isinstance(shown, str) else shown)
 
 
-def write_page(report: Report, html: Path | None) -> None:
+def write_page(report: Report, html: SideFile | None) -> None:
     """Write the page, if one is wanted."""
     if html is not None:
-        from maskkit.artifacts.files import write_whole
         from maskkit.reporting.html import page
 
-        write_whole(html, page(report).encode())
-        terminal.note(f"the page is {html}")
+        html.write(page(report).encode(), "the page is")
 
 
 def note_report(report: Report, *, brief: bool = False) -> None:
     """Show a report to people on standard error, unless quiet."""
-    if terminal.is_quiet():
-        return
-    for shown in renderables(report, brief=brief):
+    for shown in () if terminal.is_quiet() else renderables(report, brief=brief):
         terminal.note(shown)
 
 

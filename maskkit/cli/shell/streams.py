@@ -132,9 +132,14 @@ def print_line(text: str) -> None:
     write_bytes(f"{text}\n".encode())
 
 
+def as_json(data: Any) -> bytes:
+    """Return data as JSON, and the end of its last line."""
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+
+
 def print_json(data: Any) -> None:
     """Print JSON on standard output."""
-    print_line(json.dumps(data, indent=2, ensure_ascii=False))
+    write_bytes(as_json(data))
 
 
 def print_tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
