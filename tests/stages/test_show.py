@@ -117,6 +117,12 @@ def test_a_checkpoint_tells_model_preprocessing_and_scores(tmp_path: Path) -> No
     assert shown["stages"] == "train"
 
 
+def test_a_checkpoint_that_lacks_a_fact_is_refused(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "c", {}, Header("checkpoint", HOME, (Record("train", {}),), {"model": "m"}))
+    with pytest.raises(MaskkitError, match="does not say its heads"):
+        show(Source.open(tmp_path / "c"))
+
+
 @pytest.mark.parametrize(
     "data",
     [

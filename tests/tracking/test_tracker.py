@@ -197,14 +197,17 @@ def test_tracking_draws_no_random_number() -> None:
     np.testing.assert_equal(np.random.get_state(), before[2])  # noqa: NPY002
 
 
-def test_without_the_option_nobody_is_told_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_option_nobody_is_told_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.chdir(tmp_path)
     with open_tracker(None) as tracker:
         tracker.begin(facts())
         tracker.epoch(epoch(1), CONFUSION)
         tracker.end(epoch(1), no_mistakes)
-    assert type(tracker) is Tracker
+    assert tracker.sink is None
     assert not list(tmp_path.iterdir())
+    assert not caplog.records
 
 
 def test_a_package_that_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
