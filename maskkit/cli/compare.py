@@ -48,10 +48,7 @@ def compare(
     given = open_runs(runs)
     checks.stop_if_dry()
     result = stage(
-        given,
-        on=on,
-        draws=Bootstrap(replicates, seed),
-        allow_leak=allow_leak,
+        given, on=on, draws=Bootstrap(replicates, seed), allow_leak=allow_leak,
         allow_different_folds=allow_different_folds,
-    )
+    )  # fmt: skip
     shown.show(comparison_report(result))

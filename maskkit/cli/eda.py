@@ -75,10 +75,10 @@ def eda(
     Example: maskkit eda folds.parquet --html data.html
     """
     first = _open(photos, place, task)
-    second = None if other is None else _open(other, common_options.PhotoOptions(other_root), task)
-    if second is None:
+    if other is None:
         report = _described(first, half=half, counts_only=counts_only, rare=rare, photos=show_photos)
     else:
+        second = _open(other, common_options.PhotoOptions(other_root), task)
         report = _compared(first, second, half=half, seed=seed)
     shown.show(report)
 

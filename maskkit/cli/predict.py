@@ -99,15 +99,10 @@ def predict(
         progress_file.unlink(missing_ok=True)
     faults: dict[str, str] = {}
     predictions = stage(
-        given,
-        checkpoints,
-        oof=oof,
-        inference=inference,
+        given, checkpoints, oof=oof, inference=inference, allow_leak=allow_leak, faults=faults,
         afterwards=Afterwards(consensus=consensus, calibrate=calibrate, on=on, decide=decide),
-        allow_leak=allow_leak,
         progress_file=progress_file,
-        faults=faults,
-    )
+    )  # fmt: skip
     shows_table = output is None and not submission and stdout_is_terminal()
     if shows_table:
         show_tables(predictions_report(predictions, given.space, top=top))

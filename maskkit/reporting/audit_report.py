@@ -6,17 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from maskkit.artifacts.history import script
-from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit, Finding
+from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit
 from maskkit.reporting.report import PRIVATE, Column, Item, Note, Photo, Report, Row, Section, Table
 
 
 def audit_report(found: Audit, *, photos: Sequence[tuple[Photo, ...]] = ()) -> Report:
-    """Lay out what is wrong.
-
-    Args:
-        found: What `maskkit audit` found.
-        photos: Those of the first findings, for a page.
-    """
+    """Lay out what is wrong; `photos` are those of the first findings, for a page."""
     kinds = dict.fromkeys(one.kind for one in found.findings)
     manifest, checks = found.manifest, ", ".join(found.checks)
     return Report(
@@ -83,7 +78,9 @@ def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Itera
     for place, one in zip(places, findings, strict=True):
         path = "all photos" if one.row is None else found.manifest.table["path"][one.row].as_py()
         photo = path if one.other is None else f"{path}\n{one.other}"
-        cells = (photo, *(_proposal(one) if proposes else ()), one.evidence)
+        fix = one.proposal
+        change = ("", "") if fix is None else (f"{fix.column} {fix.old}", fix.value)
+        cells = (photo, *(change if proposes else ()), one.evidence)
         rows.append(Row(one.person or "-", cells, photos=photos[place] if place < len(photos) else ()))
     yield Table(
         tuple(Column("", title, is_main=title == "proposed", wraps=True) for title in titles),
@@ -93,8 +90,3 @@ def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Itera
         most_on_page=200,
         on="page" if all(one.severity == "low" for one in findings) else "people",
     )
-
-
-def _proposal(one: Finding) -> tuple[str, str]:
-    fix = one.proposal
-    return ("", "") if fix is None else (f"{fix.column} {fix.old}", fix.value)

@@ -53,9 +53,8 @@ def _fitted(found: Fitted) -> Table:
         "best member, chosen likewise": found.best,
         "all members alike": found.equal,
     }
-    rows = [
-        Row(name, (found.own[place], *_weights(found, place))) for place, name in enumerate(found.names)
-    ] + [Row(name, (score, "", ""), is_foot=True) for name, score in blends.items()]
+    rows = [Row(name, (found.own[place], *_weights(found, place))) for place, name in enumerate(found.names)]
+    rows += [Row(name, (score, "", ""), is_foot=True) for name, score in blends.items()]
     title = (
         f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people"
     )

@@ -23,6 +23,7 @@ from maskkit.reporting.report import (
     Row,
     Section,
     Table,
+    page_note,
 )
 from maskkit.reporting.writing import decimal
 
@@ -108,18 +109,13 @@ def _groups(found: Eda, table: Distribution | None, at: tuple[str | int, ...]) -
     under = found.rare.under if found.rare else 0
     unknown = f"{table.name.capitalize()} is not known of {table.unknown_photos:,} photos"
     yield Table.of(
-        table.groups,
-        GROUP_COLUMNS,
+        table.groups, GROUP_COLUMNS, title="" if at == ("folds",) else table.name, scope=table.name,
+        notes=(Note(unknown),) if table.unknown_photos else (),
+        head=Column("", table.name), at=(*at, "groups"),
         marked=[group.people < under for group in table.groups],
         mark=("rare", f"fewer than {under} people: a score of it rests on a handful of them"),
-        title="" if at == ("folds",) else table.name,
-        head=Column("", table.name),
-        scope=table.name,
-        notes=(Note(unknown),) if table.unknown_photos else (),
-        at=(*at, "groups"),
-        most_shown=MOST_SHOWN,
-        most_on_page=MOST_ON_PAGE,
-    )
+        most_shown=MOST_SHOWN, most_on_page=MOST_ON_PAGE,
+    )  # fmt: skip
 
 
 def _factors(found: Eda) -> Iterator[Items]:
@@ -255,11 +251,10 @@ def _look(pictures: Pictures | None) -> Iterator[Items]:
         )
     varied = (one for one in look.spreads if not one.is_constant)
     yield tuple(BarChart(one.name, one.histogram.edges, one.histogram.counts) for one in varied)
-    yield Note(
+    yield page_note(
         "The outermost bars also count the half per cent of the photos beyond each end. Brightness and "
         "contrast are the mean and the standard deviation of the luma, from 0 to 1; sharpness is the "
-        "variance of its Laplacian",
-        on="page",
+        "variance of its Laplacian"
     )
     colours = (Column("mean", "mean"), Column("std", "std"))
     yield Table.of([look], colours, name="", scope="colour", on="programs")

@@ -144,26 +144,20 @@ def _scores(found: Evaluation) -> Table:
     rows = [Row("all classes", (scores.macro_f1, scores.accuracy), name="", scope="all")]
     rows += [Row(one.name, (one.macro_f1, one.accuracy), scope="factor") for one in scores.factors]
     after = f", after {' and '.join(found.adjusted)}" if found.adjusted else ""
-    return Table(
-        columns,
-        tuple(rows),
-        f"macro-F1 and accuracy, with {interval_words(scores.confidence)} over people{after}",
-        head=Column("scored", "scored"),
-        notes=(page_note("Each factor is scored alone, whatever the others were answered"),),
-    )
+    title = f"macro-F1 and accuracy, with {interval_words(scores.confidence)} over people{after}"
+    alone = page_note("Each factor is scored alone, whatever the others were answered")
+    return Table(columns, tuple(rows), title, head=Column("scored", "scored"), notes=(alone,))
 
 
 def _classes(found: Evaluation) -> Table:
-    notes = [
-        page_note(
-            "Macro-F1 is the mean of these F1, every class counting the same however few photos it has; a "
-            "class found in neither truth nor answers is left out"
-        ),
-        *noise_note(found.classes_noise),
-    ]
-    return _of_classes(
-        found.scores.classes, Column("class", "class"), scope="class", at=("classes",), notes=tuple(notes)
+    mean = page_note(
+        "Macro-F1 is the mean of these F1, every class counting the same however few photos it has; a class "
+        "found in neither truth nor answers is left out"
     )
+    return _of_classes(
+        found.scores.classes, Column("class", "class"), scope="class", at=("classes",),
+        notes=(mean, *noise_note(found.classes_noise)),
+    )  # fmt: skip
 
 
 def _of_classes(classes: Sequence[ClassScore], head: Column, **rest: Any) -> Table:
@@ -177,13 +171,9 @@ def _factors(scores: Scores) -> Iterator[Item | tuple[Item, ...]]:
     several = len(scores.factors) > 1
     for place, factor in enumerate(scores.factors):
         table = _of_classes(
-            factor.levels,
-            Column("level", factor.name),
-            scope=f"factor {factor.name}",
-            title=factor.name,
-            at=("factors", place, "levels"),
-            on="everywhere" if several else "programs",
-        )
+            factor.levels, Column("level", factor.name), scope=f"factor {factor.name}", title=factor.name,
+            at=("factors", place, "levels"), on="everywhere" if several else "programs",
+        )  # fmt: skip
         names = [level.name for level in factor.levels]
         yield (table, _heat_map(factor.confusion, names)) if several else table
 
@@ -211,13 +201,8 @@ def _confusion(scores: Scores) -> Iterator[Item]:
 def _heat_map(confusion: Matrix, names: Sequence[str]) -> Table:
     columns = (*(Column("", name, "count") for name in names), Column("", "photos", "total"))
     rows = tuple(Row(name, (*counts, sum(counts))) for name, counts in zip(names, confusion, strict=True))
-    return Table(
-        columns,
-        rows,
-        head=Column("", "truth \N{DOWNWARDS ARROW} answer \N{RIGHTWARDS ARROW}"),
-        look="heat",
-        on="page",
-    )
+    head = Column("", "truth \N{DOWNWARDS ARROW} answer \N{RIGHTWARDS ARROW}")
+    return Table(columns, rows, head=head, look="heat", on="page")
 
 
 def largest_mistakes(scores: Scores, *, most: int = 10) -> list[Row]:
@@ -242,17 +227,12 @@ def _folds(found: Evaluation) -> Iterator[Item]:
         *COUNTS,
     )
     table = Table.of(folds.each, columns, name="fold")
-    yield Table(
-        columns,
-        (*table.rows, Row("mean", (folds.macro_f1, folds.accuracy, "", ""), is_foot=True)),
-        head=Column("fold", "held-out fold"),
-        scope="fold",
-        at=("folds", "each"),
-        notes=(
-            page_note(
-                "Each fold scored by itself. The headline pools all photos instead, which is steadier for "
-                "classes of which a fold holds few."
-            ),
-            *noise_note(found.folds_noise),
-        ),
+    mean = Row("mean", (folds.macro_f1, folds.accuracy, "", ""), is_foot=True)
+    each = page_note(
+        "Each fold scored by itself. The headline pools all photos instead, which is steadier for classes of "
+        "which a fold holds few."
     )
+    yield Table(
+        columns, (*table.rows, mean), head=Column("fold", "held-out fold"), scope="fold",
+        at=("folds", "each"), notes=(each, *noise_note(found.folds_noise)),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from maskkit.describing.set_comparison import Comparison
 from maskkit.describing.two_sample import LEAST, TwoSample
 from maskkit.errors import examples
 from maskkit.reporting.eda_report import MOST_ON_PAGE, MOST_SHOWN, duplicates
-from maskkit.reporting.report import Column, Item, Note, Report, Row, Section, Table
+from maskkit.reporting.report import Column, Item, Note, Report, Row, Section, Table, page_note
 from maskkit.reporting.writing import decimal, percent
 from maskkit.scoring.results import Estimate
 
@@ -69,13 +69,12 @@ def _headline(found: Comparison) -> Iterator[Item]:
     rows = tuple(Row(place, each) for place, each in zip(PLACES, cells, strict=True))
     test = found.two_sample
     if test is not None:
-        yield Note(
+        yield page_note(
             "A classifier looked at light, colour, sharpness and compression and guessed the set of each of "
             f"{test.photos:,} photos, after learning from others: of a photo of each set, it puts "
-            f"{percent(test.auc)} in the right order, where 50% is guessing",
-            on="page",
+            f"{percent(test.auc)} in the right order, where 50% is guessing"
         )
-        yield Note(_method(test), on="page")
+        yield page_note(_method(test))
     yield Table(columns, rows, head=Column("", "set"), scope="photos")
 
 
@@ -134,15 +133,9 @@ def _properties(found: Comparison) -> Iterator[Item]:
         if one := getattr(found, name):
             scope = {"classes": "class"}.get(name, name[:-1])
             yield Table.of(
-                one,
-                shares,
-                title=f"{name}: share of each set",
-                head=Column("", scope),
-                scope=scope,
-                at=(name,),
-                most_shown=MOST_SHOWN,
-                most_on_page=MOST_ON_PAGE,
-            )
+                one, shares, title=f"{name}: share of each set", head=Column("", scope), scope=scope,
+                at=(name,), most_shown=MOST_SHOWN, most_on_page=MOST_ON_PAGE,
+            )  # fmt: skip
 
 
 def _shared(found: Comparison) -> Iterator[Item]:
@@ -184,8 +177,7 @@ def _losses(test: TwoSample | None) -> Iterator[Item]:
         columns, rows, "a classifier of the sets", head=Column("", "feature"), scope="two-sample test",
         at=("two_sample", "losses"),
     )  # fmt: skip
-    yield Note(
+    yield page_note(
         "Features that say the same cover for each other here; the table of properties looks at each by "
-        "itself",
-        on="page",
+        "itself"
     )

@@ -25,12 +25,9 @@ def _folds(quality: Mapping[str, Any]) -> Table:
     folds = [Column("", f"fold {fold}", "pair") for fold in range(len(quality["images"]))]
     rows = [Row(name, _fold_cells(row)) for name, row in quality["classes"].items()]
     return Table(
-        (*folds, Column("", "off by", "share")),
-        (*rows, Row("all", _fold_cells(quality), is_foot=True)),
-        "people/photos held out per class and fold",
-        head=Column("", "class"),
-        on="terminal",
-    )
+        (*folds, Column("", "off by", "share")), (*rows, Row("all", _fold_cells(quality), is_foot=True)),
+        "people/photos held out per class and fold", head=Column("", "class"), on="terminal",
+    )  # fmt: skip
 
 
 def _fold_cells(row: Mapping[str, Any]) -> tuple[Value, ...]:
