@@ -23,14 +23,10 @@ def blend_report(
     names: Sequence[str],
     summary: str,
 ) -> Report:
-    """Lay out what a blend is worth, and how differently its members answer.
+    """Lay out what a blend is worth if a rule was fitted, and how differently its members answer.
 
-    Args:
-        found: The rule that was fitted, if one was.
-        pairs: How the members answer beside the truth, if that is known.
-        agreement: Share of photos on which two answer alike, (members, members).
-        names: Of the files that were blended.
-        summary: What was blended, and how.
+    `pairs` compare the members by the truth, if it is known; `agreement` is the share of photos on which two
+    answer alike, (members, members); `summary` says what was blended, and how.
     """
     items: list[Table | Note] = [] if found is None else [_fitted(found), *_judged(found)]
     if found is not None or pairs is not None:

@@ -43,12 +43,9 @@ GROUP_COLUMNS = (
 def eda_report(
     found: Eda, *, history: str = "", sheets: Mapping[str, Sequence[Photo]] | None = None
 ) -> Report:
-    """Lay out what was found of a set.
+    """Lay out what was found of a set, with the photos of each contact sheet by its title.
 
-    Args:
-        found: What `maskkit eda` found.
-        history: The commands that made the manifest; empty if none did.
-        sheets: The photos of each contact sheet.
+    `history` are the commands that made the manifest, one per line, empty if none did.
     """
     ages = ", ".join(one.name for one in found.ages)
     sections = (
@@ -288,11 +285,8 @@ def duplicates(
 ) -> Iterator[Item]:
     """Show how many duplicates there are of each kind, and examples of the kinds that should not be.
 
-    Args:
-        kinds: Of one set, or those between two.
-        scope: In TSV, where kinds of one set are named.
-        suffix: Of the measures' names.
-        at: Where the kinds are in the JSON.
+    The kinds are of one set, or, with a suffix of the measures' names, those between two; `at` is where they
+    are in the JSON.
     """
     columns = (
         Column(f"exact{suffix}", "exact", "count", field="exact"),

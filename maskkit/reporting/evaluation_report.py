@@ -49,14 +49,10 @@ def evaluation_report(
     curves: Sequence[Chart] = (),
     pictures: Mapping[str, Pictured] | None = None,
 ) -> Report:
-    """Lay out an evaluation.
+    """Lay out an evaluation of predictions by a manifest, both by name.
 
-    Args:
-        found: What `maskkit evaluate` found.
-        manifest: Name of the manifest scored.
-        predictions: Name of the predictions scored.
-        curves: Charts to show, such as the score over epochs.
-        pictures: Pictures of the worst mistakes, by path.
+    `curves` are charts to show, such as the score over epochs, and `pictures` those of the worst mistakes, by
+    path.
     """
     scores = found.scores
     sections = (

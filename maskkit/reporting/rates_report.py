@@ -19,15 +19,9 @@ ROWS = 13  # of a terminal's table, and two more if need be
 def rates_report(
     curve: Curve, *, data: Any, recipe: str, title: str, facts: Mapping[str, str], history: str
 ) -> Report:
-    """Lay out a range test.
+    """Lay out a range test; `recipe` is to be pasted, and `facts` say what was tested, in their order.
 
-    Args:
-        curve: The losses at all rates, and the suggestion.
-        data: What JSON has.
-        recipe: What to paste.
-        title: Title of the page.
-        facts: What was tested, in the order to show.
-        history: The commands that made it, one per line; empty if unknown.
+    `data` is the JSON; `history` are the commands that made it, one per line, empty if unknown.
     """
     columns = tuple(Column(name, name) for name in ("rate", "loss", "smoothed"))
     every = Table.of(data["curve"], columns, name="", head=Column("", ""), at=("curve",), on="programs")

@@ -36,11 +36,9 @@ def _fold_cells(row: Mapping[str, Any]) -> tuple[Value, ...]:
 
 
 def faces_report(tallies: Sequence[object], milliseconds: float) -> Report:
-    """Show in how many photos a face was found, and why not in the others.
+    """Show in how many photos a face was found, why not in the others, and the milliseconds per photo.
 
-    Args:
-        tallies: Of all photos first, then of each level of each factor.
-        milliseconds: Per photo.
+    The first of the tallies is of all photos, the others are of each level of each factor.
     """
     photos, found, none, misplaced = (
         Column(name, name, "count") for name in ("photos", "found", "none", "misplaced")
@@ -55,9 +53,7 @@ def faces_report(tallies: Sequence[object], milliseconds: float) -> Report:
 def pseudo_report(tallies: Sequence[object], folds: Sequence[int] | None) -> Report:
     """Show how many photos of each class were added, how sure their labels are, and what they weigh.
 
-    Args:
-        tallies: Per class.
-        folds: Which may train on them; None for all.
+    The folds are those that may train on them; None for all.
     """
     columns = (
         Column("labelled", "labelled", "count"),
@@ -77,12 +73,7 @@ def pseudo_report(tallies: Sequence[object], folds: Sequence[int] | None) -> Rep
 
 
 def speeds_report(found: Mapping[str, Any], options: str) -> Report:
-    """Show photos per second of each part of training, and what limits it.
-
-    Args:
-        found: What `maskkit bench` found, as JSON has it.
-        options: To use for `maskkit train`.
-    """
+    """Show photos per second of each part of training, what limits it, and options to use for `train`."""
     columns = (Column("setting", ""), Column("photos_per_second", "photos per second", "short"))
     table = Table.of(
         found["speeds"], columns, name="part", title="photos per second, each part by itself",
@@ -128,11 +119,7 @@ def predictions_report(
 ) -> Report:
     """Show the level of each factor and the probability of the answer, or the `top` most likely classes.
 
-    Args:
-        predictions: With probabilities.
-        space: Their classes.
-        top: How many classes to show per photo.
-        rest: What is said of where those are that are not shown.
+    The predictions have probabilities; `rest` says where those are that are not shown.
     """
     assert predictions.probs is not None
     columns = [*(Column("", factor.name) for factor in space.factors), Column("", "confidence", "decimal")]
