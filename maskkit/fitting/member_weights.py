@@ -3,7 +3,7 @@
 Greedy selection with replacement, from Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection
 from libraries of models", https://doi.org/10.1145/1015330.1015432: begin with the best model; add, again and
 again, the one with which the vote scores best, the same one more than once if need be; keep the best of all
-votes on the way. How often a model was added is its weight. Of the paper's guards against overfitting this
+votes on the way. How often a model was added is its weight. From the paper's guards against overfitting this
 has the first two, replacement and a sorted start. The third, bagging of models, is for libraries of hundreds.
 
 Of a mean of probabilities, the members are the components of a mixture whose shares are sought. The log loss

@@ -110,7 +110,7 @@ def parameter_groups(
 
     Args:
         model: A timm model.
-        learning_rate: Of the backbone.
+        learning_rate: That of the backbone.
         head: The head's rate over the backbone's: it starts from noise and can take larger steps.
         weight_decay: Of everything but biases and one-dimensional parameters.
         layer_decay: The rate of each layer over that of the layer above it: `layer_decay ** depth`, where the

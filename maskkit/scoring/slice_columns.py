@@ -98,9 +98,9 @@ def cut(manifest: Manifest, by: By, rows: NDArray[np.int64], computed: Mapping[s
     """Put photos into slices by columns of the manifest.
 
     Args:
-        manifest: Of the photos and more.
+        manifest: Holds the photos, and may hold more.
         by: The columns.
-        rows: Of the photos, all with a label, (N,).
+        rows: Rows of the photos, all with a label, (N,).
         computed: Numbers of these photos that the manifest does not have, by name, (N,); NaN if unknown.
 
     Returns:

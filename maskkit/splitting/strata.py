@@ -27,7 +27,7 @@ def group_strata(
 ) -> tuple[Ints, int]:
     """Number each group's stratum by a column: numbers and times by fine bins, other values as they are.
 
-    Of the whole column, in which null is a stratum of its own, only `rows` take part, (photos,), whose
+    In the whole column, in which null is a stratum of its own, only `rows` take part, (photos,), whose
     groups `group` names, as `of_groups` has it. A bin of numbers also ends at the cuts.
 
     Returns:

@@ -61,7 +61,7 @@ def pseudo(
         manifest: Labelled, with folds.
         predictions: Of photos without labels, with probabilities.
         photos: The manifest of these photos; None if they are in `manifest` itself.
-        which: Of the photos are added.
+        which: Photos that are added.
         targets: `hard`: the class; `soft`: also the probabilities, as `target_probs`.
         weight: A number, `confidence`, or `confidence:0.5`.
         allow_leak: Take labels of models that have seen people of every fold, or are unknown.

@@ -72,7 +72,7 @@ def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, 
         losses = learner.criterion(learner.heads, labelled, part.target, part.weight, progress=progress)
         weighted = {name: (values * part.weight).sum() for name, values in losses.items()}
         weighted |= learner.consistency(learner.heads, views, whole=batch)
-        # Of the whole batch: parts of it add up to the gradient that the batch at once would have.
+        # For the whole batch: parts of it add up to the gradient that the batch at once would have.
         loss = torch.stack(list(weighted.values())).sum() / whole
         learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for name, value in weighted.items():
