@@ -37,8 +37,8 @@ PLACES: dict[Audience, tuple[Place, ...]] = {
     "not on a page": ("terminal", "tsv"),
     "not on a terminal": ("tsv", "page"),
 }
-# Headers of the TSV: long has a row per cell, facts the same without intervals, and runs begins with the run; wide
-# has each table for programs as it is, its columns' keys above.
+# Headers of the TSV: long has a row per cell, facts the same without intervals, and runs begins with the run;
+# wide has each table for programs as it is, its columns' keys above.
 Header = Literal["long", "facts", "runs", "wide"]
 
 Kind = Literal[
