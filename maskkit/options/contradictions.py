@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice
 from maskkit.options.techniques import AUXILIARY, Stepping
 from maskkit.options.values import parse_normalize, parse_size
 
-if TYPE_CHECKING:
-    from maskkit.options.train_options import TrainOptions
-
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
 Chosen = Mapping[str, Sequence[Choice]]  # by the option's name
 
 
-def check(chosen: Chosen, options: TrainOptions) -> None:
+def check(
+    chosen: Chosen, *, epochs: int, normalize: str | None, augment_rare: str | None, unlabeled: str | None
+) -> None:
     """Raise if options contradict each other, or a text cannot be read.
 
     Raises:
         MaskkitError: What contradicts what, and what to do instead.
     """
     parse_size(chosen["size"][0].name)
-    if options.normalize is not None:
-        parse_normalize(options.normalize)
+    if normalize is not None:
+        parse_normalize(normalize)
     _check_heads(chosen)
-    _check_frozen(chosen, options.augment_rare)
-    _check_unlabeled(chosen["consistency"][0].name, options.unlabeled)
+    _check_frozen(chosen, augment_rare)
+    _check_unlabeled(chosen["consistency"][0].name, unlabeled)
     (mix,), (freeze,) = chosen["mix"], chosen["freeze"]
     if mix.name == "half" and mix.number("low") > mix.number("high"):
         raise _refused("--mix half has a low above its high", "set low to at most high")
-    if freeze.name == "phase" and freeze.whole("epochs") >= options.epochs:
+    if freeze.name == "phase" and freeze.whole("epochs") >= epochs:
         raise _refused(
-            f"--freeze phase lasts {freeze.whole('epochs')} of {options.epochs} epochs",
+            f"--freeze phase lasts {freeze.whole('epochs')} of {epochs} epochs",
             "use --freeze all to train the head alone, or more --epochs",
         )
 

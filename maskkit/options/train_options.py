@@ -165,7 +165,10 @@ class TrainOptions:
         chosen = {name: self.chosen(name) for name in CHOSEN}
         for name, choices in chosen.items():
             object.__setattr__(self, name, "+".join(map(str, choices)))  # with every setting, for the record
-        check(chosen, self)
+        check(
+            chosen, epochs=self.epochs, normalize=self.normalize, augment_rare=self.augment_rare,
+            unlabeled=self.unlabeled,
+        )  # fmt: skip
         _ = self.levels  # which raises if one cannot be read
 
     def chosen(self, name: str) -> tuple[Choice, ...]:
