@@ -129,12 +129,8 @@ def suspect_labels(
 
     What does not change between photos of a person is judged on all of them together, and corrected for
     the person; what does, photo by photo. A finding is severe if confident learning on the joint
-    classes agrees that something is wrong.
-
-    Args:
-        manifest: With labels.
-        probs: Out-of-fold, (rows, classes), NaN where there are none.
-        sureness: How sure models must be of another level, as a share of how sure they usually are of it.
+    classes agrees that something is wrong. Probabilities are out-of-fold, (rows, classes), NaN where there
+    are none. Models must be so sure of another level, as a share of how sure they usually are of it.
     """
     has_probs = np.asarray(np.isfinite(probs).all(axis=1))
     labels = np.where(has_probs, manifest.labels, -1)

@@ -11,18 +11,10 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.decision import Decision
 from maskkit.labels import LabelSpace
+from maskkit.scoring import metrics
 from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.calibration import calibration
-from maskkit.scoring.metrics import (
-    ACCURACY,
-    MACRO_F1,
-    Integers,
-    accuracy,
-    confusion,
-    cross_entropies,
-    log_loss,
-    macro_f1,
-)
+from maskkit.scoring.metrics import ACCURACY, MACRO_F1, Integers, cross_entropies, log_loss
 from maskkit.scoring.paired_bootstrap import paired
 from maskkit.scoring.results import Estimate
 
@@ -95,9 +87,9 @@ def changes_of_answers(
 ) -> tuple[Change, ...]:
     """Return macro-F1 and accuracy of answers `plain`, and decided `in_sample` and `nested`, (N,) each."""
     both = paired(truth, [answers["plain"], answers["nested"]], space=space, person=person, draws=draws)
-    tables = {name: confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
+    tables = {name: metrics.confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
     changes = []
-    for measure, measured in ((MACRO_F1, macro_f1), (ACCURACY, accuracy)):
+    for measure, measured in ((MACRO_F1, metrics.macro_f1), (ACCURACY, metrics.accuracy)):
         scores = {name: float(measured(table)) for name, table in tables.items()}
         changes.append(Change(measure, **scores, gain=both.difference[0][measure]))
     return tuple(changes)

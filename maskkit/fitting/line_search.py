@@ -47,17 +47,12 @@ class Staircase:
 
 
 def line(scores: Floats, moved: NDArray[np.bool_], shares: Floats, *, bound: float) -> Staircase:
-    """Return the macro-F1 of each shift between -bound and bound.
+    """Return the macro-F1, over all classes, of each shift between -bound and bound.
 
-    Args:
-        scores: Of each class, without the shift, (N, C); the largest is the answer.
-        moved: The classes that the shift is added to, some but not all, (C,).
-        shares: How likely each class is the truth, (N, C), rows sum to 1. Where one is 1 and the others
-            are 0, the result is the macro-F1; otherwise that of the expected counts.
-        bound: Largest shift.
-
-    Returns:
-        The mean over all classes, a class in neither truth nor answers counting as 0.
+    A class in neither truth nor answers counts as 0.
+    The shift is added to the scores, (N, C), of the moved classes, some but not all, (C,); the largest score
+    is the answer. Shares are how likely each class is the truth, (N, C), rows sum to 1. Where one is 1 and
+    the others are 0, the result is the macro-F1; otherwise that of the expected counts.
     """
     rows = np.arange(len(scores))
     outer, inner = (

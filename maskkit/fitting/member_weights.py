@@ -39,14 +39,8 @@ def greedy(
     """Return how often each member was chosen for the highest macro-F1, (members,).
 
     Where two members would do as well, the earlier one is chosen; of two votes that do, the shorter one.
-    Photos on which all members agree are counted once, for no weights change them.
-
-    Args:
-        panel: What the members predict, with probabilities unless `vote` is `hard`.
-        truth: Class of each photo, (N,).
-        vote: Any but `stacking`.
-        most_members: At most so many different ones are chosen.
-        rounds: How many are added in all.
+    Photos on which all members agree are counted once, for no weights change them. The vote is any but
+    `stacking`; all but `hard` need probabilities. A round adds one; `most_members` different ones at most.
     """
     answers = np.stack(panel.answers)  # (M, N)
     is_open = (answers != answers[0]).any(axis=0)  # (N,)
@@ -117,10 +111,7 @@ def linear_pool_weights(
 ) -> Floats:
     """Return the shares, summing to 1, that minimise the log loss of the mean of probabilities, (members,).
 
-    Args:
-        truth: Class of each photo, (N,).
-        probs: Class probabilities of each member, (N, C).
-        most_members: So many members with the largest shares are kept, and weighed anew.
+    Truth is (N,), probabilities (N, C) per member; `most_members` of the largest shares are weighed anew.
     """
     rows = np.arange(len(truth))
     given = np.stack([part[rows, truth] for part in probs]).astype(np.float64)  # (M, N)

@@ -77,16 +77,10 @@ def terms(space: LabelSpace, method: str) -> tuple[Term, ...]:
 
 
 def tune(truth: Integers, probs: NDArray[np.floating[Any]], space: LabelSpace, method: str) -> Decision:
-    """Tune on photos that the models were not trained on.
+    """Tune on truths, (N,), and probabilities, (N, C), of photos that the models were not trained on.
 
-    Args:
-        truth: Class of each, (N,).
-        probs: Class probabilities, (N, C), rows sum to 1.
-        space: The C classes.
-        method: `classes`, `factors`, the name of a factor, or `temperature`.
-
-    Returns:
-        The decision, without history. What it measured are the `offsets` by term.
+    The method is `classes`, `factors`, the name of a factor, or `temperature`. The decision is without
+    history; what it measured are the `offsets` by term.
 
     Raises:
         MaskkitError: There is no such method, or no photo.

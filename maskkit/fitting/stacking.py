@@ -29,11 +29,8 @@ def fit_stack(
 ) -> Stack:
     """Fit the second level, as strongly regularised as does best on people it was not fitted to.
 
-    Args:
-        truth: Class of each photo, (N,).
-        probs: Class probabilities of each member, (N, C).
-        fold: Fold of each photo, photos of a person in one, (N,); what the strength is chosen by.
-        grid: Inverse strengths to choose from, ascending; of two that do as well, the stronger.
+    Truth is (N,), probabilities (N, C) per member. The strength is chosen by folds, (N,), photos of a person
+    in one, from a grid of inverse strengths, ascending; of two that do as well, the stronger.
 
     Raises:
         MaskkitError: All photos are of one class, or all in one fold.

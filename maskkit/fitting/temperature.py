@@ -25,13 +25,10 @@ HIGHEST: Final = 20.0
 
 
 def fit_temperature(truth: Integers, probs: Probabilities) -> float:
-    """Return the temperature with which the truth is most likely, between 0.05 and 20.
+    """Return the temperature with which the truth, (N,), is most likely, between 0.05 and 20.
 
-    The log loss is convex in 1 / T, so there is one lowest point, and a search along a line finds it.
-
-    Args:
-        truth: Class of each photo, (N,).
-        probs: Class probabilities of photos that the models were not trained on, (N, C), rows sum to 1.
+    The log loss is convex in 1 / T, so there is one lowest point, and a search along a line finds it. Class
+    probabilities are of photos that the models were not trained on, (N, C), rows sum to 1.
 
     Raises:
         MaskkitError: There is no photo, or the arrays do not belong together.
@@ -54,14 +51,10 @@ def fit_temperature(truth: Integers, probs: Probabilities) -> float:
 
 
 def temperature_decision(manifest: Manifest, predictions: Predictions) -> Decision:
-    """Return the decision that is a temperature alone, fitted on photos whose class is known.
+    """Return the decision that is a temperature alone, fitted on photos whose class the manifest has.
 
     It fits answers that were made alike. The mean of several models is softer than each of them, so a
     temperature of out-of-fold answers, of one model each, makes such a mean softer than it should be.
-
-    Args:
-        manifest: Holds the truth.
-        predictions: Predictions of all or some of its photos, out-of-fold.
 
     Raises:
         MaskkitError: They have no probabilities or were adjusted, or no photo has a label.

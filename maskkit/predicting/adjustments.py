@@ -47,16 +47,10 @@ def personal_axes(space: LabelSpace) -> tuple[int, ...]:
 
 
 def agreed(probs: Probabilities, person: Integers, space: LabelSpace) -> Floats:
-    """Return the probabilities after each person's photos have agreed on the personal factors.
+    """Return the probabilities, (N, C), after each person's photos have agreed on the personal factors.
 
-    Args:
-        probs: Class probabilities, (N, C), rows sum to 1.
-        person: A code per person, negative where unknown, (N,); such rows stay as they are.
-        space: The classes.
-
-    Returns:
-        Probabilities (N, C), rows sum to 1; of a person's photos all have the same marginal
-        probabilities of the personal factors together.
+    All photos of a person get the same marginal probabilities of these together. Rows sum to 1, before and
+    after; those whose person, (N,), is unknown, negative, stay as they are.
 
     Raises:
         MaskkitError: The task has no personal factor.
@@ -109,19 +103,14 @@ def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
     probs = predictions.need_probs("a decision moves probabilities")
     _refuse_twice(predictions, "decision", "--decide")
     check_same_classes(predictions, decision.space, of=decision.name)
-    _warn_of_consensus(predictions, decision)
-    fact = {"method": decision.method, "sha256": decision.as_input().sha256}
-    return _changed(predictions, decision.applied(probs), "decision", fact)
-
-
-def _warn_of_consensus(predictions: Predictions, decision: Decision) -> None:
-    """Warn if a decision was tuned on probabilities unlike these, as far as the two headers record it."""
     was, now = decision.measured.get("consensus"), "consensus" in predictions.adjusted
     if was is not None and was != now:
         log.warning(
             "%s was tuned %s consensus, and is applied %s: what it was measured to bring does not hold here",
             decision.name, "after a" if was else "without", "without" if was else "after one",
         )  # fmt: skip
+    fact = {"method": decision.method, "sha256": decision.as_input().sha256}
+    return _changed(predictions, decision.applied(probs), "decision", fact)
 
 
 def _refuse_nobody(person: Integers, name: str) -> None:

@@ -29,14 +29,10 @@ def eligible_members(
     oof: bool,
     allow_leak: bool,
 ) -> NDArray[np.bool_]:
-    """Return which model predicts which row, (models, rows).
+    """Return which model predicts which row, (models, rows), given `seen` as from `seen_rows`.
 
-    Args:
-        manifest: The photos.
-        checkpoints: The models.
-        seen: As from `seen_rows`, (models, rows).
-        oof: Out-of-fold: only models that have not seen the person.
-        allow_leak: All models; with `oof`, those that held the row out, whomever they have seen.
+    With `oof` (out-of-fold) these are the models that have not seen the person, with `allow_leak` all, with
+    both those that held the row out, whomever they have seen.
 
     Raises:
         RefusedError: Models have seen people whom they would predict, or no model is eligible.

@@ -76,12 +76,8 @@ class Members:
 
         A batch with a photo that was not finished before is predicted again as a whole, so that the same
         photos are always computed together: after an interruption the sums are the same to the last bit.
-
-        Args:
-            manifest: The photos.
-            eligible: Which model predicts which row, (models, rows); at least one for each.
-            progress: Rows that were finished before; those finished now are added.
-            faults: Takes what is wrong with rows that cannot be decoded; None to raise.
+        Of `eligible`, (models, rows), each row has a model at least. Rows finished now are added to the
+        progress. `faults` takes what is wrong with rows that cannot be decoded; None to raise.
         """
         sums = np.zeros((len(manifest), len(manifest.space)))
         done = progress.read(sums)
@@ -123,13 +119,8 @@ def predict_batches(
 ) -> Iterator[tuple[slice, list[Blendable]]]:
     """Yield batch by batch which of the rows it holds, and what each group's models predict for them.
 
-    Each photo is decoded once per group. Nothing is sampled, repeated or dropped.
-
-    Args:
-        groups: The models.
-        rows: Photos, (rows,); the same in the inputs of every group.
-        inference: With the device resolved.
-        parts: Only these batches, of those that `even_parts` names; None for all.
+    Each photo is decoded once per group. Nothing is sampled, repeated or dropped. Rows, (rows,), are the same
+    in the inputs of every group. The device is resolved. Parts are batches of `even_parts`; None for all.
     """
     parts = even_parts(len(rows), inference.batch_size) if parts is None else parts
     views = views_of(parse_tta(inference.tta))

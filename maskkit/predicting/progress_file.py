@@ -33,10 +33,7 @@ Sums = NDArray[np.float64]
 class ProgressFile:
     """The rows of a run that are finished, as far as its file knows them and as they come; a context.
 
-    Args:
-        path: The file; None to keep nothing.
-        record: Record of the run.
-        every: Rows that are gathered before they are written.
+    Once `every` rows are gathered, they are written; without a path nothing is kept.
     """
 
     def __init__(self, path: Path | None, record: Record, *, every: int) -> None:

@@ -30,12 +30,8 @@ def hard_vote(
 
     A tie goes to the class with the larger (weighted) sum of probabilities, if they are given.
     If those tie too, or are not given, it goes to whichever of the tied classes the earliest
-    file answered.
-
-    Args:
-        answers: Class index of each model for each row, (models, N) or one (N,) per model.
-        probs: Class probabilities, (models, N, C) or one (N, C) per model; read at tied rows only.
-        weights: Votes of each model, (models,); one each if left out.
+    file answered. Each model has answers, (N,), probabilities, (N, C), read at tied rows only, and a
+    weight, its votes; one if left out.
 
     Returns:
         The winning class, (N,), and whether two or more classes had the most votes, (N,).
@@ -80,15 +76,10 @@ def soft_vote(
     weights: Sequence[float] | Floats | None = None,
     how: str = "mean",
 ) -> NDArray[np.float32]:
-    """Return the (weighted) mean of the models' probabilities, or of what they are turned into.
+    """Return the (weighted) mean of the models' probabilities, (N, C), or of what they are turned into.
 
-    Args:
-        probs: Class probabilities whose rows sum to 1, (models, N, C) or one (N, C) per model.
-        weights: Weight of each model, (models,); equal if left out.
-        how: `mean`, `geometric` or `logit` (see `averaging`), or `rank` (see `borda`).
-
-    Returns:
-        Probabilities (N, C) whose rows sum to 1; of ranks they are degrees that only look like it.
+    That is by `mean`, `geometric` or `logit` (see `averaging`), or `rank` (see `borda`); weights, (models,),
+    are equal if left out. Rows sum to 1, before and after; of ranks they are degrees that only look like it.
 
     Raises:
         MaskkitError: If the weights do not fit.
@@ -124,17 +115,12 @@ def to_votes(probs: Probabilities, how: str) -> Floats:
 
 
 def borda(probs: Probabilities) -> Floats:
-    """Return each class's share of its row's Borda points (Ho, Hull and Srihari 1994).
+    """Return each class's share of its row's Borda points, (N, C) of both (Ho, Hull and Srihari 1994).
 
     A class has a point for each class of the photo that is less likely, and half a point for each that is
     as likely (https://doi.org/10.1109/34.273716), so how sure a model is counts for nothing. Ranks over
     photos, as of scores judged by AUC, would give every class as many photos and so undo its frequency.
-
-    Args:
-        probs: Class probabilities, (N, C), two classes or more.
-
-    Returns:
-        Degrees (N, C) whose rows sum to 1.
+    There are two classes or more, and rows sum to 1.
     """
     from scipy.stats import rankdata  # a third of a second to load, which other votes do without
 

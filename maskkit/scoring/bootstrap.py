@@ -99,11 +99,8 @@ class Bootstrap:
     ) -> list[Estimate]:
         """Measure photos, each measure with its interval; without one if there is a single person to draw.
 
-        Args:
-            cell: That each photo counts in, (N,).
-            people: Person of each photo, (N,), as `number_people` returns it.
-            cells: How many there are.
-            measure: From photos per cell, (R, cells), to measures, (R, M), NaN where undefined.
+        Each photo has a cell that it counts in, and a person as from `number_people`, (N,) both; `measure`
+        is from photos per cell, (R, cells), to measures, (R, M), NaN where undefined.
         """
         value = measure(np.bincount(cell, minlength=cells)[None])[0]
         redrawn = np.concatenate([measure(one) for one in self.redrawn(kinds_of_people(cell, people), cells)])

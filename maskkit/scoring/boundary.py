@@ -57,14 +57,8 @@ def boundaries(
 ) -> list[Boundary]:
     """Return the errors by distance from the nearest cut: of all photos, then, if there are several, per cut.
 
-    Nothing if no number is known.
-
-    Args:
-        factor: A numeric one.
-        numbers: Behind its level, of each photo, (N,); NaN where unknown.
-        wrong: Whether the level was answered wrongly, (N,).
-        person: A code per person, negative where unknown, (N,).
-        draws: How people are drawn anew.
+    Nothing if no number is known. Given is the number behind each photo's level, NaN where unknown, whether
+    the level was answered wrongly, and a code per person, negative where unknown, (N,) each.
     """
     known = np.flatnonzero(~np.isnan(numbers))
     if not len(known):

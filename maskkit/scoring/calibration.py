@@ -49,10 +49,7 @@ class Calibration:
 def calibration(truth: Integers, probs: Probabilities, *, bins: int = BINS) -> Calibration:
     """Compare the probability of each answer with how often such answers are right.
 
-    Args:
-        truth: Class of each photo, (N,).
-        probs: Class probabilities, (N, C), rows sum to 1.
-        bins: Number of bins of equal width.
+    Truth is (N,), probabilities are (N, C), rows sum to 1. The bins are of equal width.
 
     Raises:
         MaskkitError: There is no photo, no bin, or the arrays do not belong together.

@@ -45,19 +45,15 @@ class Judged:
     def of(
         cls, manifest: Manifest, given: Sequence[Predictions], photos: Photos, *, option: str = "MANIFEST"
     ) -> Judged:
-        """Match predictions with photos by path.
+        """Match predictions with photos by path; `option` names the manifest in error texts.
 
-        Args:
-            manifest: Has the photos.
-            given: Of its classes, in its order.
-            photos: Which are judged.
-                `whole folds`: labelled ones; each fold is predicted as a whole or not at all.
-                `same`: labelled ones, the same in all predictions.
-                `common`: labelled ones that are in all predictions; `left_out` names the others.
-                `labelled`: labelled ones that are in all predictions, whatever else there is.
-                `any`: all that are in all predictions, whatever else there is.
-                `all`: all that are predicted, in the order of the first of the predictions.
-            option: That names the manifest, for error texts.
+        Which photos are judged:
+            `whole folds`: labelled ones; each fold is predicted as a whole or not at all.
+            `same`: labelled ones, the same in all predictions.
+            `common`: labelled ones that are in all predictions; `left_out` names the others.
+            `labelled`: labelled ones that are in all predictions, whatever else there is.
+            `any`: all that are in all predictions, whatever else there is.
+            `all`: all that are predicted, in the order of the first of the predictions.
 
         Raises:
             MaskkitError: Classes are others, photos are missing or foreign, or none is left.
@@ -161,13 +157,9 @@ class Judged:
                 yield f"{label} predicts {foreign} photos that {self.manifest.name} does not have"
 
     def unseen(self, *, allow_leak: bool | None = None) -> Judged:
-        """Return it if no model was trained on people whom it predicts here.
+        """Return it if no model was trained on people whom it predicts here, or raise RefusedError.
 
-        Args:
-            allow_leak: Warn instead of refusing; None if the command has no such option.
-
-        Raises:
-            RefusedError: A model was.
+        With `allow_leak` it warns instead; None if the command has no such option.
         """
         people = self.manifest.people
         names = people.values.take(pa.array(np.unique(people.codes[self.rows]))).to_pylist()

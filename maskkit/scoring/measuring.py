@@ -30,16 +30,11 @@ def score(
     fold: Integers | None = None,
     draws: Bootstrap = DRAWS,
 ) -> Scores:
-    """Score answers against the truth, with intervals from a bootstrap over people.
+    """Score answers against the truth, (N,) each, with intervals from a bootstrap over people.
 
-    Args:
-        truth: Class of each photo, (N,), one photo or more.
-        answer: Class that was answered, (N,).
-        space: The classes.
-        person: A code per person, negative where unknown, (N,). Without it every photo counts as
-            a person of its own, which makes intervals too narrow if people have several photos.
-        fold: The fold each photo was held out in, (N,); negative rows are in no fold's score.
-        draws: How people are drawn anew. Intervals of a single person are undefined.
+    People are codes, negative where unknown, (N,). Without them every photo counts as a person of its own,
+    which makes intervals too narrow if people have several photos; those of a single person are undefined.
+    Photos whose fold, (N,), is negative are in no fold's score.
 
     Raises:
         MaskkitError: Truth and answers differ in length, or a class is not in the label space.
@@ -110,13 +105,9 @@ def _class_scores(
 
 
 def fold_scores(cell: Counts, people: Counts, fold: Integers, *, classes: int) -> FoldScores:
-    """Score each held-out fold by itself.
+    """Score each held-out fold by itself; rows in a negative one, (N,), not all, are in no fold's score.
 
-    Args:
-        cell: Cell of each row, (N,), as `metrics.cells` returns it.
-        people: Person of each row, (N,), as `bootstrap.number_people` returns it.
-        fold: The fold each row was held out in, (N,); negative rows, not all, are in no fold's score.
-        classes: Number of classes.
+    Cells are as from `metrics.cells`, (N,), and people as from `bootstrap.number_people`, (N,).
     """
     held_out = fold >= 0
     numbers, position = np.unique(fold[held_out], return_inverse=True)

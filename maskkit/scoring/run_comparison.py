@@ -230,12 +230,7 @@ def held_out(run: Run, on: Manifest | None, judged: Judged | None = None) -> Map
     """Return who was held out in each fold of a run, (people of `on`,); empty if that is not known.
 
     Checkpoints know whom they have seen. People whom no model of several has seen were left out of
-    training (weight 0) and are in no fold.
-
-    Args:
-        run: With checkpoints, or with predictions that are among the judged ones.
-        on: Names the people.
-        judged: Its photos that are in all predictions.
+    training (weight 0) and are in no fold. A run without checkpoints has predictions among the judged ones.
     """
     if on is None:
         return {}
@@ -262,11 +257,8 @@ def same_folds(
     """Whether runs are known to have held out the same people in the folds that they have in common.
 
     Known by the manifest that they were trained on, or by the people. In one run people may have been left
-    out of training that were not in the other; so one's held-out people may be some of the other's.
-
-    Args:
-        people: People of each run, as `held_out` returns it.
-        manifests: Digests of the manifests that each run was trained on.
+    out of training that were not in the other; so one's held-out people may be some of the other's. People
+    of each run are as from `held_out`, manifests are digests.
     """
     if all(manifests) and len(frozenset.union(*manifests)) == 1:
         return True

@@ -95,16 +95,10 @@ def _unreadable(text: str, why: str) -> MaskkitError:
 
 
 def cut(manifest: Manifest, by: By, rows: NDArray[np.int64], computed: Mapping[str, Floats]) -> Cut:
-    """Put photos into slices by columns of the manifest.
+    """Put the photos of these rows, (N,), all with a label, into slices by columns of the manifest.
 
-    Args:
-        manifest: Holds the photos, and may hold more.
-        by: The columns.
-        rows: Rows of the photos, all with a label, (N,).
-        computed: Numbers of these photos that the manifest does not have, by name, (N,); NaN if unknown.
-
-    Returns:
-        Slices that hold a photo, in the order of levels and numbers; what is not known comes last.
+    Numbers that it does not have are `computed`, by name, (N,); NaN if unknown. Slices hold a photo, in the
+    order of levels and numbers; what is not known comes last.
 
     Raises:
         MaskkitError: There is no such column, or it makes too many slices.

@@ -66,16 +66,9 @@ def score_slices(
     macro_f1: Callable[[Counts], Floats] | None = None,
     draws: Bootstrap = DRAWS,
 ) -> list[Slice]:
-    """Score each slice by itself.
+    """Score each slice by itself, given codes of truth, answer and person (negative: unknown), (N,) each.
 
-    Args:
-        truth: Class of each photo, (N,).
-        answer: Class that was answered, (N,).
-        into: Names of the slices, and which each photo is in.
-        space: The label space.
-        person: A code per person, negative where unknown, (N,).
-        macro_f1: From counts (..., C, C) to the macro-F1 (...); over the classes in truth if left out.
-        draws: How the people of each slice are drawn anew.
+    `macro_f1` is from counts (..., C, C) to the macro-F1 (...); over the classes in truth if left out.
     """
     cell = metrics.cells(truth, answer, classes=len(space))
     people = number_people(person, rows=len(truth))

@@ -37,12 +37,9 @@ def stratified_group_folds(
     one of them. No fold is empty. How many of each kind a fold gets does not depend on the order
     of the groups.
 
-    Args:
-        counts: Photos of each group per class, (groups, classes).
-        stratum: A finer stratum of each group, such as a five-year age band, (groups,), or several, (groups,
-            stratifiers); any numbers. Balanced where the classes leave a choice, each stratifier by itself.
-        folds: 2 up to the number of groups.
-        seed: Another seed deals other folds.
+    Counts are the photos of each group per class, (groups, classes). A finer stratum, such as a five-year
+    age band, (groups,), or several, (groups, stratifiers), any numbers, is balanced where the classes leave a
+    choice, each stratifier by itself.
 
     Returns:
         The fold of each group, 0 to `folds - 1`, (groups,).
