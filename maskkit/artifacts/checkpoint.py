@@ -49,11 +49,7 @@ class Preprocess:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Preprocess:
-        """Read the form that `dataclasses.asdict` returns, back from JSON.
-
-        Raises:
-            MaskkitError: Photos were prepared in a way that this version does not have.
-        """
+        """Read what `asdict` returned; raise a MaskkitError if this version prepares photos otherwise."""
         crop = data.get("crop") or None  # false, before there was a margin
         differs = None
         if data.get("reduction") != REDUCTION:

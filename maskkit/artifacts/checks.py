@@ -54,7 +54,7 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
     split = next((record for record in header.lineage() if record.stage == "split"), None)
     is_by_person = split is None or split.options.get("by", "person") == "person"
     if "fold" in table.column_names and not divided and is_by_person:
-        people = divided_people(table)
+        people = divided_values(table, "person_id")
         if people:
             raise RefusedError(
                 f"{name} has people in two folds: {examples(people)}",
@@ -62,11 +62,6 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
                 fix="split again: maskkit split --by person",
             )
     return table
-
-
-def divided_people(table: pa.Table) -> list[str]:
-    """Return the people found in two or more folds, in the order of their first photo."""
-    return divided_values(table, "person_id")
 
 
 def divided_values(table: pa.Table, column: str) -> list[Any]:

@@ -57,11 +57,7 @@ class Decision:
 
     @classmethod
     def read(cls, source: Source | Path | str) -> Decision:
-        """Read what `maskkit evaluate --tune` wrote.
-
-        Raises:
-            MaskkitError: It is something else, or damaged.
-        """
+        """Read what `maskkit evaluate --tune` wrote; raise a MaskkitError of anything else."""
         source = source if isinstance(source, Source) else Source.open(source)
         header = Header.from_json(bytes(source.data), name=source.title, kind="decision")
         facts = header.facts

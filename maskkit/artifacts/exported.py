@@ -25,11 +25,7 @@ def is_onnx(source: Source) -> bool:
 
 
 def exported_header(source: Source) -> Header:
-    """Read the header that `maskkit export` wrote.
-
-    Raises:
-        MaskkitError: The file comes from elsewhere.
-    """
+    """Read the header that `maskkit export` wrote; raise a MaskkitError of a file from elsewhere."""
     entries = dict(_entry(value) for number, value in _safely(source) if number == METADATA)
     if KEY not in entries:
         raise MaskkitError(

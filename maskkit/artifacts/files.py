@@ -142,7 +142,11 @@ def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
 
 def _locked_sibling(place: Path) -> tuple[int, str]:
     prefix = f".{place.name[:NAME_KEPT]}."
-    _clear_abandoned(place.parent, prefix)
+    for path in place.parent.iterdir():  # what was abandoned is cleared away
+        if path.name.startswith(prefix) and path.name.endswith(PARTIAL):
+            with suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+                path.unlink(missing_ok=True)
     while True:
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=place.parent)
         with suppress(OSError):  # some network file systems have no locks; nothing is cleared there
@@ -150,14 +154,6 @@ def _locked_sibling(place: Path) -> tuple[int, str]:
         if os.fstat(handle).st_nlink:
             return handle, name
         os.close(handle)  # another writer cleared it away before it was locked
-
-
-def _clear_abandoned(folder: Path, prefix: str) -> None:
-    for path in folder.iterdir():
-        if path.name.startswith(prefix) and path.name.endswith(PARTIAL):
-            with suppress(OSError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
-                path.unlink(missing_ok=True)
 
 
 def _cannot_write(path: Path, error: OSError) -> MaskkitError:

@@ -59,13 +59,8 @@ class Record:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
         """Read the form that `to_json` returns."""
-        return cls(
-            stage=data["stage"],
-            options=data["options"],
-            inputs=tuple(Input(**item) for item in data["inputs"]),
-            version=data["maskkit"],
-            found=data.get("found", {}),
-        )
+        inputs = tuple(Input(**item) for item in data["inputs"])
+        return cls(data["stage"], data["options"], inputs, data["maskkit"], data.get("found", {}))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""In which options several histories differ, files counting by their content and not by their place."""
+"""How histories differ, files counting by their content and not by their place, and what may be resumed."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from maskkit.artifacts.header import Input, Record
+from maskkit.errors import MaskkitError
 
 PER_FOLD = {"fold"}  # what the folds of one training differ in
 NO_MATTER = {"workers"}  # results do not depend on it: a training that is resumed may have another
@@ -148,3 +149,46 @@ def _joined(value: object) -> str:
 
 def _path(item: Input, names: Mapping[str, str]) -> str:
     return item.path if item.made_by is None else names[item.made_by]
+
+
+def refuse_to_lose(path: Path, run: str, *, resume: bool, force: bool) -> None:
+    """Raise a MaskkitError if an interrupted run, such as a "training", would be thrown away unwanted."""
+    if path.exists() and not (resume or force):
+        raise MaskkitError(
+            f"{path} holds an interrupted {run}",
+            why="starting anew would throw it away",
+            fix="use --resume to go on from it, or --force to start anew",
+        )
+
+
+def refuse_other_run(path: Path, run: str, theirs: Record, ours: Record) -> None:
+    """Raise a MaskkitError unless what a run left at `path` is of the same options and inputs."""
+    if changed := differences(theirs, ours):
+        raise MaskkitError(
+            f"cannot resume from {path}",
+            why=f"it belongs to a {run} with other settings: {'; '.join(changed)}",
+            fix="give the same options and inputs, or use --force to start anew",
+        )
+
+
+def damaged(path: Path, error: Exception) -> MaskkitError:
+    """Return the error of a file that no run can have left."""
+    return MaskkitError(
+        f"cannot resume from {path}",
+        why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
+        fix="use --force to start anew",
+    )
+
+
+def differences(theirs: Record, ours: Record) -> list[str]:
+    """Say in what two trainings differ that changes their weights; a file's name or place does not."""
+    found = [
+        f"{name} was {theirs.options.get(name)}, is {value}"
+        for name, value in ours.options.items()
+        if name not in NO_MATTER and theirs.options.get(name) != value
+    ]
+    if theirs.version != ours.version:
+        found.append(f"maskkit was {theirs.version}, is {ours.version}")
+    if [item.sha256 for item in theirs.inputs] != [item.sha256 for item in ours.inputs]:
+        found.append("an input file has other content")
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow.compute as pc
 
-from maskkit.artifacts.checks import divided_people
+from maskkit.artifacts.checks import divided_values
 from maskkit.artifacts.columns import Bools, Floats, Ints, encoded
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.auditing.findings import Finding, Proposal, Severity, person_of, rows_by_person
@@ -30,7 +30,7 @@ NORMAL = 1.4826  # median absolute deviation to standard deviation, of normal va
 
 def people_in_two_folds(manifest: Manifest) -> Iterator[Finding]:
     """Report people whom the folds divide."""
-    for person in divided_people(manifest.table) if manifest.has("fold") else ():
+    for person in divided_values(manifest.table, "person_id") if manifest.has("fold") else ():
         mask = pc.and_(pc.equal(manifest.table["person_id"], person), manifest.table["fold"].is_valid())
         folds = sorted(set(manifest.table["fold"].filter(mask).to_pylist()))
         yield Finding("leak:person", "high", f"in folds {', '.join(map(str, folds))}", person)

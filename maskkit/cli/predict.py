@@ -79,7 +79,7 @@ def predict(
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
-    from maskkit.artifacts.interrupted import refuse_to_lose
+    from maskkit.artifacts.history import refuse_to_lose
     from maskkit.cli.shell.show_report import note_report, show_tables
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.reporting.stage_reports import predictions_report

@@ -33,11 +33,7 @@ class Setting:
     several: bool = False  # whether several of these can be given, with + between them
 
     def read(self, text: str) -> Value:
-        """Return the value that a text stands for.
-
-        Raises:
-            ValueError: With what it has to be.
-        """
+        """Return the value that a text stands for; raise a ValueError with what it has to be."""
         if isinstance(self.default, bool):
             if text not in TRUTHS:
                 raise ValueError(f"one of {', '.join(TRUTHS)}")
@@ -147,11 +143,7 @@ def parse(text: str, table: Table, *, option: str, others: Settings | None = Non
 
 
 def parse_sum(text: str, table: Table, *, option: str, others: Settings | None = None) -> tuple[Choice, ...]:
-    """Read one or more choices that belong together, such as `ce:smoothing=0.1+f1`.
-
-    Raises:
-        MaskkitError: As `parse`; or one is named twice.
-    """
+    """Read a sum of choices, such as `ce:smoothing=0.1+f1`; raise as `parse`, or if one is named twice."""
     choices = tuple(parse(part, table, option=option, others=others) for part in _PLUS.split(text))
     names = [choice.name for choice in choices]
     twice = [name for name in names if names.count(name) > 1]

@@ -16,11 +16,7 @@ Chosen = Mapping[str, Sequence[Choice]]  # by the option's name
 def check(
     chosen: Chosen, *, epochs: int, normalize: str | None, augment_rare: str | None, unlabeled: str | None
 ) -> None:
-    """Raise if options contradict each other, or a text cannot be read.
-
-    Raises:
-        MaskkitError: What contradicts what, and what to do instead.
-    """
+    """Raise a MaskkitError if options contradict each other, or a text cannot be read."""
     parse_size(chosen["size"][0].name)
     if normalize is not None:
         parse_normalize(normalize)

@@ -25,11 +25,7 @@ class LevelValue:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Read a photo size, `128x96` as height x width or `224` for both.
-
-    Raises:
-        MaskkitError: It is neither, or no network could take it.
-    """
+    """Read a photo size, `128x96` (height x width) or `224` for both; raise a MaskkitError of any other."""
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdecimal() and 16 <= int(part) <= 4096 for part in parts):
         raise MaskkitError(
@@ -144,11 +140,7 @@ def _cut(word: str, factor: str) -> float:
 
 
 def parse_bytes(text: str) -> int:
-    """Read an amount of memory, such as `20GB` or `500 MB`, or 0.
-
-    Raises:
-        MaskkitError: It is not a number and a unit.
-    """
+    """Read an amount of memory, such as `20GB` or `500 MB`, or 0; raise a MaskkitError of anything else."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?B)", text.strip().upper())
     if text.strip() == "0":
         return 0

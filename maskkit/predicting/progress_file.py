@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.interrupted import damaged, refuse_other_run
+from maskkit.artifacts.history import damaged, refuse_other_run
 from maskkit.errors import MaskkitError
 
 HEAD = struct.Struct("<QI")  # bytes of a block, their checksum

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.artifacts.checks import ADDED, NO_FOLD, divided_people, divided_values
+from maskkit.artifacts.checks import ADDED, NO_FOLD, divided_values
 from maskkit.artifacts.columns import Bools, Ints, encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
 from maskkit.errors import MaskkitError, RefusedError, examples
@@ -109,7 +109,7 @@ def check_split(manifest: Manifest, *, keep_with: Sequence[str] = ()) -> None:
     manifest.need("fold")
     _need_columns(manifest, keep_with, option="--keep-with")
     keep_with = keep_with or kept_with(manifest)
-    if people := divided_people(manifest.table):
+    if people := divided_values(manifest.table, "person_id"):
         raise RefusedError(
             f"{len(people)} people are in two folds: {examples(people)}",
             why="a score on photos of people the model has seen measures its memory of faces",
@@ -205,7 +205,7 @@ def _strata(manifest: Manifest, rows: Ints, group: Ints, stratify: Sequence[str]
 
 def _look_for_divided_people(manifest: Manifest, by: str) -> None:
     cost = "held-out scores will be far too good: in this task 0.99 where a leaderboard said 0.6"
-    people = divided_people(manifest.table)
+    people = divided_values(manifest.table, "person_id")
     if people and by == "person":
         raise MaskkitError(
             f"{len(people)} people have photos of their own and added ones: {examples(people)}",

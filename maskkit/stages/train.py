@@ -11,7 +11,7 @@ from pathlib import Path
 from maskkit.artifacts.checkpoint import CheckpointFacts, checkpoint_header, write_checkpoint
 from maskkit.artifacts.files import Source, refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
-from maskkit.artifacts.interrupted import differences, refuse_to_lose
+from maskkit.artifacts.history import differences, refuse_to_lose
 from maskkit.errors import MaskkitError
 from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions

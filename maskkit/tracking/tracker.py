@@ -176,11 +176,7 @@ class Destination:
 
     @classmethod
     def parse(cls, text: str) -> Destination:
-        """Read `KIND:TARGET` or `KIND:TARGET,mistakes=N`.
-
-        Raises:
-            MaskkitError: The kind or a setting is unknown, or there is no target.
-        """
+        """Read `KIND:TARGET[,mistakes=N]`; raise a MaskkitError of what is unknown, or has no target."""
         kind, _, rest = text.partition(":")
         if kind not in get_args(Kind):
             raise MaskkitError(

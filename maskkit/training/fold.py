@@ -82,11 +82,7 @@ class Fold:
         return np.bincount(self.target[self.training], minlength=len(self.space)).astype(np.int64)
 
     def has_level(self, level: LevelValue) -> NDArray[np.bool_]:
-        """Return which rows are trained as a level of a factor, (rows,).
-
-        Raises:
-            MaskkitError: The label space has no such factor or level.
-        """
+        """Return which rows are trained as a level, (rows,); raise a MaskkitError if there is no such one."""
         factor, place = self.space.place_of(level.factor, level.level)
         shape = self.space.shape
         levels = self.target // prod(shape[factor + 1 :]) % shape[factor]
@@ -96,12 +92,7 @@ class Fold:
 def numbers_of(manifest: Manifest) -> NDArray[np.float32]:
     """Return what numeric factors are cut from, (rows, factors), NaN where it is unknown."""
     names = [factor.name for factor in manifest.space.factors if factor.is_numeric]
-    columns = [
-        manifest.table[name].to_numpy().astype(np.float32)
-        if manifest.has(name)
-        else np.full(len(manifest), np.nan, np.float32)
-        for name in names
-    ]
+    columns = [manifest.numbers(name).astype(np.float32) for name in names]
     return np.stack(columns, axis=1) if columns else np.empty((len(manifest), 0), np.float32)
 
 

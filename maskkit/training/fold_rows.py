@@ -157,11 +157,7 @@ class FoldRows:
 
 
 def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool = False) -> None:
-    """Raise if there are pseudo labels, and one of these folds may train on none of them.
-
-    Raises:
-        RefusedError: With the folds that they are for.
-    """
+    """Raise a RefusedError if there are pseudo labels, and one of these folds may train on none of them."""
     if not manifest.has("for_fold") or allow_leak:
         return
     pseudo = _usable(manifest) & _is_pseudo(manifest)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.interrupted import damaged, refuse_other_run
+from maskkit.artifacts.history import damaged, refuse_other_run
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.runtimes import classifier
@@ -40,6 +40,7 @@ from maskkit.training.unfreezing import Unfreezing
 log = logging.getLogger(__name__)
 
 RESUME = ".resume"  # what is kept beside a checkpoint while it is being trained, and only then
+CHANGING = ("model", "average", "optimizer", "scaler", "schedule")  # what a step changes of the learner
 
 
 class Trainer:
@@ -185,21 +186,10 @@ class Trainer:
         self.probs = probabilities(model, fold.inputs, fold.held_out, how, classes=len(fold.space))
         return held_out_scores(fold.truth, self.probs, fold.space)
 
-    @property
-    def _changing(self) -> dict[str, Any]:
-        learner = self.learner
-        return {
-            "model": self.model,
-            "average": learner.average,
-            "optimizer": learner.optimizer,
-            "scaler": learner.scaler,
-            "schedule": learner.schedule,
-        }
-
     def state(self) -> dict[str, Any]:
         """Return all that changes, as plain values and tensors."""
         return {
-            **{name: part.state_dict() for name, part in self._changing.items()},
+            **{name: getattr(self.learner, name).state_dict() for name in CHANGING},
             "history": [asdict(epoch) for epoch in self.history],
             "best": self.best,
             "best_probs": torch.from_numpy(self.best_probs),
@@ -207,8 +197,8 @@ class Trainer:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        for name, part in self._changing.items():
-            part.load_state_dict(state[name])
+        for name in CHANGING:
+            getattr(self.learner, name).load_state_dict(state[name])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         self.best, self.best_probs = state["best"], state["best_probs"].numpy()
 
@@ -226,22 +216,14 @@ def save_state(path: Path, record: Record, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path, record: Record) -> dict[str, Any]:
-    """Read a state that `save_state` wrote for the same options and inputs.
-
-    Raises:
-        MaskkitError: The file is damaged, or belongs to a training with other options or inputs.
-    """
+    """Read what `save_state` wrote; raise a MaskkitError if it is damaged, or of other options or inputs."""
     theirs, state = _read(path)
     refuse_other_run(path, "training", theirs, record)
     return state
 
 
 def begun_with(path: Path) -> Record:
-    """Return the record of the training that left a state.
-
-    Raises:
-        MaskkitError: The file is damaged.
-    """
+    """Return the record of the training that left a state; raise a MaskkitError if it is damaged."""
     return _read(path)[0]
 
 

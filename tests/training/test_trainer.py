@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.header import Input, Record
-from maskkit.artifacts.interrupted import differences
+from maskkit.artifacts.history import differences
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
