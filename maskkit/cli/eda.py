@@ -78,8 +78,12 @@ def eda(
     if other is None:
         report = _described(first, half=half, counts_only=counts_only, rare=rare, photos=show_photos)
     else:
+        from maskkit.reporting.shift_report import shift_report
+        from maskkit.stages.shift import shift
+
         second = _open(other, common_options.PhotoOptions(other_root), task)
-        report = _compared(first, second, half=half, seed=seed)
+        names = (first[1], second[1])
+        report = shift_report(shift(first[0], second[0], half=half, seed=seed, names=names))
     shown.show(report)
 
 
@@ -93,13 +97,6 @@ def _described(one: _Named, *, half: bool, counts_only: bool, rare: int, photos:
     result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=name)
     history = "" if manifest.source is None else script(manifest.header.history, output=manifest.name)
     return eda_report(result, history=history, sheets=contact_sheets(result, manifest) if photos else {})
-
-
-def _compared(first: _Named, second: _Named, *, half: bool, seed: int) -> Report:
-    from maskkit.reporting.shift_report import shift_report
-    from maskkit.stages.shift import shift
-
-    return shift_report(shift(first[0], second[0], half=half, seed=seed, names=(first[1], second[1])))
 
 
 def _open(given: Source | str, place: common_options.PhotoOptions, task: Source | None) -> _Named:

@@ -24,7 +24,6 @@ from maskkit.options.train_options import Search, Vote
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
-    from maskkit.stages.ensemble import Ensemble
 
 FIT_PANEL = HelpPanel("Weights found on out-of-fold predictions")
 
@@ -49,6 +48,9 @@ def _check_vote(
     search: str | None,
     max_members: int | None,
     decide: str | None,
+    consensus: str | None,
+    on: str | None,
+    who: str | None,
 ) -> None:
     if weights is not None:
         _numbers(weights)
@@ -65,14 +67,11 @@ def _check_vote(
         )
     if decide is not None and vote == "hard":
         raise typer.BadParameter("a hard vote leaves no probabilities to decide on", param_hint="--decide")
-
-
-def _check_people(consensus: str | None, on: str | None, who: str | None) -> None:
     if consensus is not None and on is None and who is None:
         raise typer.BadParameter("it needs to know the people: --who MANIFEST", param_hint="--consensus")
 
 
-@command(loads="tables", check=(_check_members, _check_vote, _check_people))
+@command(loads="tables", check=(_check_members, _check_vote))
 def ensemble(
     *,
     predictions: Annotated[
@@ -179,20 +178,16 @@ def ensemble(
     if report is not None:
         from maskkit.fitting.blend import ensemble_json
 
-        pairs = ensemble_json(result.fitted, result.pairs, result.agreement, names)
-        report.write(as_json(pairs), "the report is")
+        data = ensemble_json(result.fitted, result.pairs, result.agreement, names)
+        report.write(as_json(data), "the report is")
     if not terminal.is_quiet():
-        _note_result(result, names, vote)
+        from maskkit.cli.shell.show_report import note_report
+        from maskkit.reporting.blend_report import blend_report
 
-
-def _note_result(result: Ensemble, names: list[str], vote: Vote) -> None:
-    from maskkit.cli.shell.show_report import note_report
-    from maskkit.reporting.blend_report import blend_report
-
-    ties = f", {result.ties} ties" if vote == "hard" else ""
-    files = "1 file" if len(names) == 1 else f"{len(names)} files"
-    summary = f"{len(result.predictions)} photos, {files}, {vote} vote{ties}"
-    note_report(blend_report(result.fitted, result.pairs, result.agreement, names, summary))
+        ties = f", {result.ties} ties" if vote == "hard" else ""
+        files = "1 file" if len(names) == 1 else f"{len(names)} files"
+        summary = f"{len(result.predictions)} photos, {files}, {vote} vote{ties}"
+        note_report(blend_report(result.fitted, result.pairs, result.agreement, names, summary))
 
 
 def _numbers(text: str) -> list[float]:

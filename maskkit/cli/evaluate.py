@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,10 +22,8 @@ from maskkit.errors import RefusedError
 from maskkit.options.fields import FILE, Between, Metavar, Refusing
 
 if TYPE_CHECKING:
-    from maskkit.fitting.gain import Tuned
     from maskkit.reporting.pictured import Pictured
     from maskkit.reporting.plots import Chart
-    from maskkit.scoring.evaluated import Evaluation
 
 
 def _parse_by(text: str) -> None:
@@ -121,17 +119,26 @@ def evaluate(
         tuned = fit(truth, predictions, method=tune, draws=draws, allow_leak=allow_leak)
         if decision is not None:
             decision.write(tuned.decision.to_bytes(), "the decision is")
+    charts: Sequence[Chart] = ()
+    if curves:
+        from maskkit.reporting.curves import training_curves  # pandas, which scores alone need not
+
+        charts = training_curves(curves)
+    pictures: Mapping[str, Pictured] = {}
+    if shown.photos:
+        from maskkit.reporting.pictured import pictures_of  # Pillow, and torch for the models
+
+        pictures = pictures_of(result.mistakes, truth, explain=explain)
     report = evaluation_report(
-        result, manifest=truth.name, predictions=predictions.name, curves=_curves(curves),
-        pictures=_pictures(result, truth, explain) if shown.photos else {},
-    )  # fmt: skip
+        result, manifest=truth.name, predictions=predictions.name, curves=charts, pictures=pictures
+    )
     shown.show(report, to=output)
-    if tuned is not None:
-        _show_tuning(tuned, json=shown.json)
-    _refuse_low(result, fail_under)
+    if tuned is not None:  # in a pipe people still see it, on standard error
+        from maskkit.cli.shell.show_report import note_report, show_tables
+        from maskkit.reporting.blend_report import tuning_report
 
-
-def _refuse_low(result: Evaluation, fail_under: float | None) -> None:
+        show = show_tables if stdout_is_terminal() and not shown.json else note_report
+        show(tuning_report(tuned))
     headline = result.scores.macro_f1.value or 0.0
     if fail_under is not None and headline < fail_under:
         raise RefusedError(
@@ -139,29 +146,3 @@ def _refuse_low(result: Evaluation, fail_under: float | None) -> None:
             why=f"--fail-under asks for {fail_under} or more",
             fix="train better, or ask for less",
         )
-
-
-def _show_tuning(tuned: Tuned, *, json: bool) -> None:
-    """Show what tuning found and brought; in a pipe people still see it, on standard error."""
-    from maskkit.cli.shell.show_report import note_report, show_tables
-    from maskkit.reporting.blend_report import tuning_report
-
-    report = tuning_report(tuned)
-    if stdout_is_terminal() and not json:
-        show_tables(report)
-    else:
-        note_report(report)
-
-
-def _curves(histories: list[Path]) -> list[Chart]:
-    if not histories:
-        return []
-    from maskkit.reporting.curves import training_curves  # pandas, which scores alone need not
-
-    return training_curves(histories)
-
-
-def _pictures(result: Evaluation, truth: Manifest, models: list[Checkpoint]) -> Mapping[str, Pictured]:
-    from maskkit.reporting.pictured import pictures_of  # Pillow, and torch for the models
-
-    return pictures_of(result.mistakes, truth, explain=models)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +28,20 @@ def blend_report(
     `pairs` compare the members by the truth, if it is known; `agreement` is the share of photos on which two
     answer alike, (members, members); `summary` says what was blended, and how.
     """
-    items: list[Table | Note] = [] if found is None else [_fitted(found), *_judged(found)]
+    items: list[Table | Note] = []
+    if found is not None:
+        folds = f"judged by {len(found.nested.rules)} folds of people, each by what was fitted to the others"
+        lines = [*verdicts(found), folds]
+        if found.rule.stack is not None:
+            lines.append(f"inverse strength of the regularisation: {found.rule.stack.inverse_strength:g}")
+        items += [_fitted(found), Note("\n".join(lines))]
     if found is not None or pairs is not None:
         items.append(_pairs(pairs or (), found.names if found else names))
     elif len(names) > 1:
-        items.append(_agreement(agreement, names))
+        columns = tuple(Column("", str(place), "decimal", digits=4) for place in range(1, len(names) + 1))
+        shares = zip(names, agreement.tolist(), strict=True)
+        rows = tuple(Row(f"{place} {name}", tuple(row)) for place, (name, row) in enumerate(shares, 1))
+        items.append(Table(columns, rows, "answered alike", head=Column("", "file"), on="terminal"))
     return Report("", None, (Section("", tuple(items)),), verdict=(Note(summary),))
 
 
@@ -66,16 +75,6 @@ def _weights(found: Fitted, place: int) -> tuple[Value, Value]:
     return weight, f"{min(shares):.2f}-{max(shares):.2f}"
 
 
-def _judged(found: Fitted) -> Iterator[Note]:
-    lines = [
-        *verdicts(found),
-        f"judged by {len(found.nested.rules)} folds of people, each by what was fitted to the others",
-    ]
-    if found.rule.stack is not None:
-        lines.append(f"inverse strength of the regularisation: {found.rule.stack.inverse_strength:g}")
-    yield Note("\n".join(lines))
-
-
 def _pairs(pairs: Sequence[MemberPair], names: Sequence[str]) -> Table:
     """Show how differently each two members answer, the most alike first."""
     columns = (
@@ -92,15 +91,6 @@ def _pairs(pairs: Sequence[MemberPair], names: Sequence[str]) -> Table:
         columns, rows, "members beside each other", head=Column("", ""), on="terminal", most_shown=15,
         rest="which differ more: --report has all",
     )  # fmt: skip
-
-
-def _agreement(agreement: NDArray[np.float64], names: Sequence[str]) -> Table:
-    """Show the share of photos on which two files answer alike."""
-    columns = tuple(Column("", str(place + 1), "decimal", digits=4) for place in range(len(names)))
-    rows = tuple(
-        Row(f"{place + 1} {name}", tuple(agreement[place].tolist())) for place, name in enumerate(names)
-    )
-    return Table(columns, rows, "answered alike", head=Column("", "file"), on="terminal")
 
 
 def tuning_report(tuned: Tuned) -> Report:

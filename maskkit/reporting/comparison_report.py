@@ -160,23 +160,19 @@ def _folds(result: Compared) -> Iterator[Item]:
             scores = [own.get(number) for number in numbers]
             rows.append(Row(run.label, (*scores, over, *([run.basis] if len(bases) > 1 else []))))
         yield Table(tuple(columns), tuple(rows), f"{title} per fold, of {' or '.join(bases)}")
-    yield from _by_fold(result)
-
-
-def _by_fold(result: Compared) -> Iterator[Item]:
-    first = result.runs[0].label
-    columns = (
+    differences = (
         *(Column(name, title, "difference") for name, title in MEASURES.items()),
         Column("", "folds better", "plain"),
         Column("", "of", "plain"),
     )
-    rows = tuple(
+    compared = tuple(
         Row(one.label, (*(one.by_fold[name] for name in MEASURES), one.folds_better, one.folds))
         for one in result.versus
         if one.by_fold
     )
-    if rows:
-        yield Table(columns, rows, f"less {first}, over the folds", scope=f"less {first}, folds")
+    if compared:
+        less = f"less {result.runs[0].label}"
+        yield Table(differences, compared, f"{less}, over the folds", scope=f"{less}, folds")
 
 
 def _curves(result: Compared) -> Iterator[Item]:

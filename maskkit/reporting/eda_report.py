@@ -48,6 +48,7 @@ def eda_report(
     `history` are the commands that made the manifest, one per line, empty if none did.
     """
     ages = ", ".join(one.name for one in found.ages)
+    photos = [PhotoSheet(title, tuple(shown)) for title, shown in (sheets or {}).items()]
     sections = (
         Section("", tuple(_headline(found))),
         Section("Classes", tuple(_classes(found))),
@@ -60,7 +61,7 @@ def eda_report(
         Section("Left out", tuple(_left_out(found))),
         Section("Photos", tuple(_look(found.pictures))),
         Section("Duplicates", tuple(_duplicates(found.pictures))),
-        Section("Contact sheets", tuple(_sheets(sheets or {}))),
+        Section("Contact sheets", (PRIVATE, *photos) if photos else ()),
     )
     return Report(
         title=f"The data of {found.name}",
@@ -258,19 +259,16 @@ def _look(pictures: Pictures | None) -> Iterator[Items]:
     yield Note("For maskkit train:")
     mean, std = (",".join(decimal(value, 4) for value in values) for values in (look.mean, look.std))
     yield Note(f"--normalize {mean}/{std}", "code")
-    yield (
-        _most_frequent("size", look.sizes, (*at, "sizes")),
-        _most_frequent("format", look.formats, (*at, "formats")),
-    )
+    photos = (Column("photos", "photos", "count", field="1", has_bar=True),)
+    yield tuple(
+        Table.of(
+            counts, photos, name="0", title=f"{what}s", head=Column("", what), scope=what,
+            at=(*at, f"{what}s"), most_shown=3, most_on_page=8,
+        )
+        for what, counts in (("size", look.sizes), ("format", look.formats))
+    )  # fmt: skip
     if pictures.faults:
         yield _faults(pictures.faults, "unreadable photos", scope="unreadable", at=("pictures", "faults"))
-
-
-def _most_frequent(what: str, counts: Sequence[tuple[str, int]], at: tuple[str | int, ...]) -> Table:
-    return Table.of(
-        counts, (Column("photos", "photos", "count", field="1", has_bar=True),), name="0", title=f"{what}s",
-        head=Column("", what), scope=what, at=at, most_shown=3, most_on_page=8,
-    )  # fmt: skip
 
 
 def _duplicates(pictures: Pictures | None) -> Iterator[Item]:
@@ -304,10 +302,3 @@ def duplicates(
         "= the same bytes, ~ nearly the same picture: at most 32 of 256 bits of a perceptual hash differ. "
         "Mirrored and strongly cropped copies are not found"
     )
-
-
-def _sheets(sheets: Mapping[str, Sequence[Photo]]) -> Iterator[Item]:
-    if sheets:
-        yield PRIVATE
-    for title, photos in sheets.items():
-        yield PhotoSheet(title, tuple(photos))

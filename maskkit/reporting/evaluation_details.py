@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 MOST_MISTAKES = 20  # on a terminal
 MOST_CHANGED = 12  # photos that are named, half of them worse and half better; JSON has more
-
-
 COUNTS = (Column("photos", "photos", "count", field="rows"), Column("people", "people", "count"))
 
 

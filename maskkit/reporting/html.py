@@ -48,7 +48,11 @@ def page(report: Report) -> str:
             report=report,
             sections=list(zip(_anchors(sections), sections, strict=True)),
             style=Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8")),
-            pictures=any(map(_has_photos, items)),
+            pictures=any(
+                isinstance(one, PhotoSheet)
+                or (isinstance(one, Table) and any(row.photos for row in one.rows))
+                for one in items
+            ),
             reach=_reach(items),
             draw=draw,
             draw_bars=draw_bars,
@@ -68,23 +72,15 @@ def _anchors(sections: list[Section]) -> list[str]:
     return found
 
 
-def _has_photos(item: Item) -> bool:
-    return isinstance(item, PhotoSheet) or (isinstance(item, Table) and any(row.photos for row in item.rows))
-
-
 def _reach(items: list[Item]) -> float:
     """Return how far from 0 the axis of all differences goes."""
     ends = []
     for table in (item for item in items if isinstance(item, Table)):
         places = [at for at, column in table.columns_on("page") if column.kind == "difference"]
         estimates = [row.cells[at] for row in table.rows for at in places]
-        ends += [
-            abs(end)
-            for one in estimates
-            if isinstance(one, Estimate)
-            for end in (one.value, one.low, one.high)
-            if end
-        ]
+        for one in estimates:
+            if isinstance(one, Estimate):
+                ends += [abs(end) for end in (one.value, one.low, one.high) if end]
     return ticks(0, max(ends, default=0.01), about=4)[-1]
 
 

@@ -41,16 +41,7 @@ from typing import Any, Literal
 import typer
 
 from maskkit.cli.shell import common_options, startup
-from maskkit.cli.shell.parameters import (
-    Excludes,
-    Named,
-    Needs,
-    Parameter,
-    Predictions,
-    Reading,
-    Slot,
-    Source,
-)
+from maskkit.cli.shell.parameters import Excludes, Named, Needs, Parameter, Predictions, Reading, Slot, Source
 from maskkit.cli.shell.recipes import as_recipe
 from maskkit.cli.shell.streams import (
     STREAM,
@@ -70,11 +61,9 @@ PREPARE = {"tables": startup.prepare_for_tables, "torch": startup.prepare_for_to
 def command(
     *, loads: Literal["tables", "torch"] | None = None, check: tuple[Callable[..., None], ...] = ()
 ) -> Callable[[Body], Body]:
-    """Make a function a command of the command line.
+    """Make a function a command of the command line, and prepare the process for what it loads.
 
-    Args:
-        loads: What it works with, for which the process is prepared.
-        check: Raise if values, which they take as typed and by their names, mean nothing together.
+    Each `check` raises if values, which it takes as typed and by their names, mean nothing together.
     """
 
     def declare(body: Body) -> Body:
@@ -118,9 +107,7 @@ def _common(own: list[Parameter]) -> Iterator[Parameter]:
         names.insert(0, "force")
     for name in names:
         if all(item.name != name for item in own):
-            default = None if name == "recipe" else False
-            hint = common_options.COMMON[name]
-            yield Parameter.of(name, default, hint)
+            yield Parameter.of(name, None if name == "recipe" else False, common_options.COMMON[name])
 
 
 class Checks:

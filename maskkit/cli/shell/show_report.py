@@ -15,7 +15,7 @@ from maskkit.cli.shell.streams import (
     stdout_is_terminal,
 )
 from maskkit.cli.shell.terminal import escape
-from maskkit.reporting.report import Column, Note, Report, Row, Section, Table, is_on
+from maskkit.reporting.report import Column, Note, Report, Row, Table, is_on
 from maskkit.reporting.writing import widths, written
 from maskkit.scoring.results import Estimate, FoldSpread
 
@@ -40,13 +40,8 @@ def show_report(
     """Write the page, if one is wanted, and show the report to whoever reads standard output.
 
     Programs get the numbers and people the tables, which share a terminal but never a pipe: beside a pipe,
-    the brief parts go to standard error.
-
-    Args:
-        report: To show.
-        json: Whether programs are given JSON instead of tab-separated values, and a terminal too.
-        html: The page's file.
-        to: Where the JSON goes instead of standard output.
+    the brief parts go to standard error. With `json`, JSON goes to programs instead of tab-separated values,
+    and to a terminal too; `to` takes the JSON instead of standard output.
     """
     write_page(report, html)
     if to is None and not json and stdout_is_terminal():
@@ -91,19 +86,14 @@ def renderables(report: Report, *, brief: bool = False) -> Iterator[RichTable | 
         yield _line(note)
     for section in report.sections:
         if section.is_brief or not brief:
-            yield from _section(section)
+            for item in section.on("terminal"):
+                if isinstance(item, Note):
+                    yield _line(item)
+                elif isinstance(item, Table):
+                    title = item.title or section.title
+                    yield "\n".join(_facts(item)) if item.look == "facts" else _table(item, title)
     if verdict := [_line(note) for note in report.verdict if is_on(note, "terminal")]:
         yield "\n".join(verdict)
-
-
-def _section(section: Section) -> Iterator[RichTable | str]:
-    for item in section.on("terminal"):
-        if isinstance(item, Note):
-            yield _line(item)
-        elif isinstance(item, Table) and item.look == "facts":
-            yield "\n".join(_facts(item))
-        elif isinstance(item, Table):
-            yield _table(item, item.title or section.title)
 
 
 def _line(note: Note) -> str:
