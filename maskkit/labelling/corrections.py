@@ -287,6 +287,4 @@ def _column(factor: Factor, column: pa.ChunkedArray, own: Mapping[int, Value]) -
         return numbers(factor, pa.chunked_array([pa.array(number, mask=np.isnan(number))]))
     codes = encoded(pa.chunked_array([levels(factor, column)]))[0].astype(np.int16)
     codes[list(own)] = [level for level, _ in own.values()]
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, mask=codes < 0), pa.array(factor.levels, pa.string())
-    )
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), list(factor.levels))

@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import LEVEL, ORIGINS
+from maskkit.artifacts.columns import Ints
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
-
-Integers = NDArray[np.int64]
 
 
 def paths_under(manifest: Manifest, photos: Manifest) -> pa.ChunkedArray:
@@ -47,7 +45,7 @@ class Growing:
     """A manifest's table while photos join it."""
 
     table: pa.Table  # its rows, then those of photos that it had not
-    rows: Integers  # those of the photos that join, (photos,)
+    rows: Ints  # those of the photos that join, (photos,)
 
     def set(self, columns: Mapping[str, pa.Array]) -> Growing:
         """Return it with values of columns at the rows that join, (photos,); null elsewhere in new ones."""
@@ -64,7 +62,7 @@ class Growing:
         return replace(self, table=table)
 
 
-def grown(manifest: Manifest, photos: Manifest, paths: pa.ChunkedArray, which: Integers) -> Growing:
+def grown(manifest: Manifest, photos: Manifest, paths: pa.ChunkedArray, which: Ints) -> Growing:
     """Return the manifest's table with rows for photos that it lacks.
 
     All that is known of them is where they are, who is on them, and where the face is: `paths` as the

@@ -37,13 +37,8 @@ def folds_to_train(
     Who a model has seen is read from its digests, not from its fold's number. Out-of-fold predictions have
     no digests: there the fold counts, if the models were trained on this very manifest.
 
-    Args:
-        manifest: With folds.
-        predictions: Predictions of photos without labels.
-        allow_leak: Return -1 for what no fold may train on, instead of refusing it.
-
     Raises:
-        RefusedError: No fold may train on them, or it cannot be known.
+        RefusedError: No fold may train on them, or it cannot be known; unless `allow_leak`, which gives -1.
     """
     known = are_seen(manifest.people.names, predictions)
     if known is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import Bools, Ints
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import LabelSpace
 from maskkit.options.train_options import Balance
@@ -22,16 +23,13 @@ from maskkit.options.values import parse_thresholds
 THRESHOLD = 0.9
 
 Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
 
 
 def thresholds(rules: Sequence[tuple[str, float]], space: LabelSpace) -> Floats:
     """Return the least confidence of each class, (classes,).
 
-    Args:
-        rules: A number for each class, level (`age=60plus`) or, by an empty name, for all. A later rule
-            wins over an earlier one; what no rule names has 0.9.
-        space: The label space.
+    A rule is a number for a class, a level (`age=60plus`) or, by an empty name, for all. A later rule wins
+    over an earlier one; what no rule names has 0.9.
 
     Raises:
         MaskkitError: There is no such class or level.
@@ -69,16 +67,10 @@ class Selection:
             return {"threshold": self.threshold, "share": None, "balance": None}
         return {"threshold": None, "share": self.share, "balance": self.balance}
 
-    def of(
-        self, confidence: Floats, answer: Integers, *, space: LabelSpace, labels: Integers
-    ) -> NDArray[np.bool_]:
-        """Return which answers are chosen, (rows,).
+    def of(self, confidence: Floats, answer: Ints, *, space: LabelSpace, labels: Ints) -> Bools:
+        """Return which answers, classes with a confidence each, are chosen, (rows,).
 
-        Args:
-            confidence: Of each answer, (rows,).
-            answer: The class of each, (rows,).
-            space: The classes.
-            labels: Photos per class among those trained on, (classes,).
+        The labels are the photos per class among those trained on, (classes,).
 
         Raises:
             MaskkitError: There is no such class or level, or nothing is chosen.
@@ -109,8 +101,8 @@ SURE = Selection()
 
 
 def most_confident(
-    confidence: Floats, answer: Integers, *, share: float, balance: Balance, labels: Integers
-) -> NDArray[np.bool_]:
+    confidence: Floats, answer: Ints, *, share: float, balance: Balance, labels: Ints
+) -> Bools:
     """Return which answers are among the most confident share, (rows,); ties go to the earlier row.
 
     Args:
@@ -137,7 +129,7 @@ def most_confident(
     return np.asarray(rank < quota[answer], np.bool_)
 
 
-def apportioned(total: int, shares: Integers) -> Integers:
+def apportioned(total: int, shares: Ints) -> Ints:
     """Divide a whole number in these shares by largest remainders (Hamilton), ties to the first."""
     if not shares.sum():
         return np.zeros(len(shares), np.int64)
@@ -167,9 +159,7 @@ class ClassTally:
     weight: float  # the sum of their weights
 
 
-def tally(
-    name: str, labelled: int, confidence: Floats, is_chosen: NDArray[np.bool_], weight: Floats
-) -> ClassTally:
+def tally(name: str, labelled: int, confidence: Floats, is_chosen: Bools, weight: Floats) -> ClassTally:
     """Count what came of the photos that are answered with one class, each array (photos,)."""
     added = confidence[is_chosen]
     least, mean = (float(added.min()), float(added.mean(dtype=np.float64))) if len(added) else (None, None)
@@ -177,7 +167,7 @@ def tally(
     return ClassTally(name, labelled, len(confidence), len(added), least, mean, total)
 
 
-def answers(probs: Floats, *, name: str) -> tuple[Integers, Floats]:
+def answers(probs: Floats, *, name: str) -> tuple[Ints, Floats]:
     """Return each row's most probable class and its probability, (rows,) each.
 
     Raises:

@@ -144,9 +144,7 @@ def levels(factor: Factor, column: pa.ChunkedArray) -> pa.DictionaryArray:
                 fix="correct the table, or describe your own levels with --task",
             )
     level = np.append(pc.fill_null(place, 0).to_numpy(zero_copy_only=False), 0).astype(np.int16)[codes]
-    return pa.DictionaryArray.from_arrays(
-        pa.array(level, mask=codes < 0), pa.array(factor.levels, pa.string())
-    )
+    return pa.DictionaryArray.from_arrays(pa.array(level, mask=codes < 0), list(factor.levels))
 
 
 def numbers(factor: Factor, column: pa.ChunkedArray) -> pa.Array:

@@ -36,7 +36,6 @@ from maskkit.scoring.judged import Judged
 MOST_SHOWN = 300  # findings with their photos in a page
 CORRECTION_COLUMNS = ("path", "person_id", "column", "value", "from", "kind", "confidence", "evidence")
 
-
 KEEP_TOGETHER = (
     "find out whose photo it is, or keep both people together: maskkit audit -o flagged.parquet, "
     "then maskkit split flagged.parquet --keep-with duplicate_group"
@@ -59,12 +58,10 @@ def audit(
 ) -> Audit:
     """Look for leaks, people who contradict themselves, doubtful labels and odd photos.
 
-    Args:
-        manifest: Read with `divided=True`, so that people in two folds can be reported.
-        predictions: Out-of-fold probabilities; without them labels are not doubted.
-        against: Data sets that share no photo with this one, such as the test set.
-        no_photos: Open no photo: neither duplicates nor odd photos are looked for.
-        sureness: How sure models must be of another level, as a share of how sure they usually are of it.
+    The manifest is read with `divided=True`, so that people in two folds can be reported. Without
+    predictions (out-of-fold probabilities), labels are not doubted; with `no_photos`, neither duplicates nor
+    odd photos are looked for. The data sets of `against`, such as the test set, share no photo with it.
+    `sureness` is how sure models must be of another level, as a share of how sure they usually are of it.
 
     Raises:
         MaskkitError: Photos are not under the root, or predictions do not fit or hold no probabilities.

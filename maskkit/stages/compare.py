@@ -46,16 +46,12 @@ def compare(
     their difference comes from people drawn for both. Otherwise the scores that the trainings recorded are
     compared fold by fold, which means something only if each fold held out the same people in both.
 
-    Args:
-        runs: Two or more, from `open_runs`.
-        on: Holds the truth.
-        draws: How people are drawn anew, for each comparison.
-        allow_leak: Score although models have seen the people.
-        allow_different_folds: Show scores of folds that held out different people beside each other.
+    Runs are two or more, from `open_runs`; `on` holds the truth.
 
     Raises:
-        MaskkitError: Runs have different classes, or nothing that can be compared.
-        RefusedError: Models have seen people they are scored on.
+        MaskkitError: Runs have different classes, or nothing that can be compared; or their folds held out
+            different people, unless `allow_different_folds`.
+        RefusedError: Models have seen people they are scored on, unless `allow_leak`.
     """
     _check(runs, on)
     notes = _Notes()

@@ -45,12 +45,8 @@ def demo(
     Everything is built in `.<name>.partial` beside the folder, which takes its place at the end, so
     that no half data set looks complete.
 
-    Args:
-        directory: Must be empty or not exist.
-        people: To train on.
-        test_people: To test on.
-        seed: 0 or more; the same seed gives the same bytes.
-        force: Replace a data set that `demo` wrote, provided that nothing was added to it.
+    The same seed, 0 or more, gives the same bytes. The folder must be empty or not exist; with `force`, it
+    may be a data set that `demo` wrote, provided that nothing was added to it.
 
     Raises:
         MaskkitError: The folder holds something else or cannot be written, or a number is too small.

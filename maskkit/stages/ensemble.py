@@ -108,8 +108,11 @@ def ensemble(
     rule, found = Rule(vote, None if weights is None else tuple(weights)), None
     pairs: Sequence[MemberPair] | None = None
     if fit is not None:
+        from maskkit.fitting.people_parts import parts_of_people
+
         judged = Judged.of(fit.on, fit.members, "same").unseen(allow_leak=allow_leak)
-        found = _fitted(judged, fit, vote)
+        part = parts_of_people(judged, seed=fit.draws.seed, fewest=3)
+        found = fitted(judged, Plan(vote, fit.search, fit.max_members), part, fit.draws)
         rule, pairs = found.rule, found.pairs
     elif truth is not None and truth.has("label") and (truth.labels >= 0).any():
         judged = Judged.of(truth, members, "same").unseen(allow_leak=allow_leak)
@@ -151,14 +154,6 @@ def _check(members: Sequence[Predictions], fit: Fit | None, vote: Vote, *, allow
         for member in members:
             check_same_classes(member, fit.on.space, of=fit.on.name)
         check_counterparts(members, fit.members)
-
-
-def _fitted(judged: Judged, fit: Fit, vote: Vote) -> Fitted:
-    """Find a rule on out-of-fold predictions, and judge it on people it was not fitted to."""
-    from maskkit.fitting.people_parts import parts_of_people
-
-    part = parts_of_people(judged, seed=fit.draws.seed, fewest=3)
-    return fitted(judged, Plan(vote, fit.search, fit.max_members), part, fit.draws)
 
 
 def _voted(

@@ -36,18 +36,13 @@ def evaluate(
 ) -> Evaluation:
     """Score every labelled photo against `label`, the truth, whatever the training target was.
 
-    Args:
-        manifest: Holds the truth. Predictions may cover all of it, or whole folds.
-        predictions: Matched by path.
-        by: What to cut into slices by, such as `age:2`, `gender,mask` or `brightness:q4`.
-        against: Other predictions, to compare these with.
-        worst: How many of the worst mistakes to name.
-        draws: How people are drawn anew.
-        allow_leak: Score although models have seen the people.
+    Predictions are matched by path, and may cover all of the manifest, or whole folds; those of `against` are
+    compared with them. Slices are cut by such as `age:2`, `gender,mask` or `brightness:q4`; `worst` is how
+    many of the worst mistakes are named.
 
     Raises:
         MaskkitError: Photos or classes do not match; nothing is dropped silently.
-        RefusedError: The models have seen people they are scored on.
+        RefusedError: The models have seen people they are scored on, unless `allow_leak`.
     """
     cuts = [parse_by(text) for text in by]
     judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
@@ -78,16 +73,11 @@ def evaluate(
 
 def _noise_of_folds(judged: Judged, fold: NDArray[np.int64], draws: Bootstrap) -> Noise | None:
     """Look whether the best fold is more than noise above the second, by each fold's own people."""
-    held_out = judged.take(fold >= 0)
+    own = judged.take(fold >= 0)
     numbers, code = np.unique(fold[fold >= 0], return_inverse=True)
+    folds = Cut(tuple(f"fold {number}" for number in numbers), code)
     each = score_slices(
-        held_out.truth,
-        held_out.answer,
-        Cut(tuple(f"fold {number}" for number in numbers), code),
-        space=judged.space,
-        person=held_out.person,
-        macro_f1=macro_f1,
-        draws=draws,
+        own.truth, own.answer, folds, space=own.space, person=own.person, macro_f1=macro_f1, draws=draws
     )
     return noise([one.name for one in each], [one.macro_f1 for one in each])
 

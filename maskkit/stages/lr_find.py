@@ -68,7 +68,19 @@ def lr_find(
     """
     check_rates(start, end)
     options = options or TrainOptions()
-    _refuse_phases(options)
+    freeze = options.one("freeze").name
+    if freeze not in ("none", "all"):
+        raise MaskkitError(
+            f"cannot test learning rates with --freeze {freeze}",
+            why="a test has no epochs, in which more and more of the model would begin to learn",
+            fix="leave --freeze out: a rate at which the whole model learns is one for a part of it",
+        )
+    if options.one("consistency").settings.get("annealing", "none") != "none":
+        raise MaskkitError(
+            "cannot test learning rates with an annealing of --consistency uda",
+            why="a test has no epochs, in which more and more photos would be let in",
+            fix="leave the annealing out",
+        )
     # At a rate of 1, the rates of the optimizer's groups are their ratios to the backbone's. Of an average of
     # the weights nothing is scored.
     options = replace(settled(options), learning_rate=1.0, average="none")
@@ -95,22 +107,6 @@ def report(found: SuggestedRate, *, manifest: str, output: str | None = None) ->
         facts=facts,
         history=script((*found.history, found.record), output=output or "rates.json"),
     )
-
-
-def _refuse_phases(options: TrainOptions) -> None:
-    freeze = options.one("freeze")
-    if freeze.name not in ("none", "all"):
-        raise MaskkitError(
-            f"cannot test learning rates with --freeze {freeze.name}",
-            why="a test has no epochs, in which more and more of the model would begin to learn",
-            fix="leave --freeze out: a rate at which the whole model learns is one for a part of it",
-        )
-    if options.one("consistency").settings.get("annealing", "none") != "none":
-        raise MaskkitError(
-            "cannot test learning rates with an annealing of --consistency uda",
-            why="a test has no epochs, in which more and more photos would be let in",
-            fix="leave the annealing out",
-        )
 
 
 def _step_of(trainer: Trainer) -> Callable[[float], float]:

@@ -84,7 +84,10 @@ def predict(
     part = manifest if len(rows) == len(manifest) else manifest.select(rows)
     eligible, seen = eligible[:, rows], seen[:, rows]
     every = max(1, KEPT_EVERY // _passes(eligible, inference.tta))
-    with ProgressFile(progress_file, _with_machine(record, inference), every=every) as progress:
+    # With all that the last bit of a sum can depend on.
+    machine = {"device": inference.device, "batch_size": inference.batch_size}
+    begun = replace(record, options={**record.options, **machine})
+    with ProgressFile(progress_file, begun, every=every) as progress:
         sums, rows = _sums(part, members, eligible, progress, faults=faults)
     eligible, seen = eligible[:, rows], seen[:, rows]
     means = sums[rows] / eligible.sum(0)[:, None]
@@ -160,12 +163,6 @@ def _record(
     precision = members.precisions[0] if len(set(members.precisions)) == 1 else "auto"
     settings = {**options, "runtime": members.inference.runtime, "precision": precision}
     return Record("predict", settings, (*inputs, *afterwards.inputs()))
-
-
-def _with_machine(record: Record, inference: Inference) -> Record:
-    """Return the record with all that the last bit of a sum can depend on."""
-    own = {"device": inference.device, "batch_size": inference.batch_size}
-    return replace(record, options={**record.options, **own})
 
 
 def _header(manifest: Manifest, checkpoints: Sequence[Checkpoint], record: Record, *, leaked: int) -> Header:

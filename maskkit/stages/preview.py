@@ -8,8 +8,6 @@ import torch
 
 from maskkit.errors import MaskkitError
 from maskkit.imaging.preview_sheet import contact_sheet
-from maskkit.labels import LabelSpace
-from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
 from maskkit.training.feed import Feed
 from maskkit.training.fold_rows import FoldRows
@@ -39,21 +37,14 @@ def preview(rows: FoldRows, *, options: TrainOptions | None = None) -> bytes:
         )
     ready = start(replace(rows, unlabeled=None), options)
     feed = Feed(ready.fold, ready.options, torch.device("cpu"))
-    images, captions = [], []
+    images, captions = [], list[str]()
     for batch in feed.epoch(1, is_tracked=False):
         images.append(batch.images)
-        captions += _captions(batch.target, rows.manifest.space)
+        for row in batch.target.classes.tolist():  # the class, or several with their shares
+            shares = zip(row, rows.manifest.space.names, strict=True)
+            named = sorted((pair for pair in shares if pair[0] > WORTH_NAMING), reverse=True)
+            parts = [name if share > 1 - WORTH_NAMING else f"{share:.2f} {name}" for share, name in named]
+            captions.append("\n".join(parts))
         if len(captions) >= PHOTOS:
             break
     return contact_sheet(torch.cat(images)[:PHOTOS], captions[:PHOTOS], ready.photos.preprocess)
-
-
-def _captions(target: Target, space: LabelSpace) -> list[str]:
-    """Write each target: the class, or the classes with their shares."""
-    captions = []
-    for row in target.classes.tolist():
-        shares = zip(row, space.names, strict=True)
-        named = sorted((pair for pair in shares if pair[0] > WORTH_NAMING), reverse=True)
-        parts = [name if share > 1 - WORTH_NAMING else f"{share:.2f} {name}" for share, name in named]
-        captions.append("\n".join(parts))
-    return captions

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import NO_FOLD, check
+from maskkit.artifacts.columns import Bools, Ints
 from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -26,7 +27,6 @@ from maskkit.scoring.panel import check_same_classes
 
 log = logging.getLogger(__name__)
 
-Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 LOOKED_AT = 5  # photos whose files are looked for
@@ -57,18 +57,14 @@ def pseudo(
     because its model alone has not seen the people whom it holds out; it is null if no model behind them
     has seen anyone of any fold.
 
-    Args:
-        manifest: Labelled, with folds.
-        predictions: Of photos without labels, with probabilities.
-        photos: The manifest of these photos; None if they are in `manifest` itself.
-        which: Photos that are added.
-        targets: `hard`: the class; `soft`: also the probabilities, as `target_probs`.
-        weight: A number, `confidence`, or `confidence:0.5`.
-        allow_leak: Take labels of models that have seen people of every fold, or are unknown.
+    The predictions are of photos without labels, whose manifest is `photos`; None if they are in `manifest`
+    itself. With `soft` targets, the probabilities are kept as `target_probs`, too. The weight is a number,
+    `confidence`, or `confidence:0.5`.
 
     Raises:
         MaskkitError: Classes or photos do not fit, or no photo is confident enough.
-        RefusedError: No fold may train on them without its score being of labels that were known.
+        RefusedError: No fold may train on them without its score being of labels that were known, unless
+            `allow_leak`.
     """
     manifest.need("fold", "label", "target", "weight")
     rule, home = parse_pseudo_weight(weight), manifest if photos is None else photos
@@ -115,7 +111,7 @@ def pseudo(
     return Pseudo(result, tallies, _named(for_fold))
 
 
-def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> NDArray[np.bool_]:
+def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArray) -> Bools:
     """Whether a photo may be added, (rows,): it has no label, and nobody on it is ever held out."""
     place = pc.fill_null(pc.index_in(paths, value_set=manifest.table["path"]), -1).to_numpy()
     has_target = (manifest.integers("target") >= 0) | (manifest.table["weight"].to_numpy() == 0)
@@ -131,7 +127,7 @@ def _is_usable(manifest: Manifest, paths: pa.ChunkedArray, people: pa.ChunkedArr
     return np.asarray(~is_done & ~is_taken, np.bool_)
 
 
-def _labelled(manifest: Manifest, for_fold: Integers) -> Integers:
+def _labelled(manifest: Manifest, for_fold: Ints) -> Ints:
     """Count the labels of each class that the fold trains on, (classes,); what it holds out is not known."""
     folds = _named(for_fold)
     counted = (manifest.integers("target") >= 0) & (manifest.table["weight"].to_numpy() > 0)
@@ -142,13 +138,13 @@ def _labelled(manifest: Manifest, for_fold: Integers) -> Integers:
     return np.bincount(manifest.integers("target")[counted], minlength=len(manifest.space)).astype(np.int64)
 
 
-def _named(for_fold: Integers) -> tuple[int, ...] | None:
+def _named(for_fold: Ints) -> tuple[int, ...] | None:
     """Return the folds named, each once; None if all may train."""
     folds = np.unique(for_fold)
     return None if (folds == ALL_FOLDS).all() else tuple(folds.tolist())
 
 
-def _columns(answer: Integers, weight: Floats, for_fold: Integers) -> dict[str, pa.Array]:
+def _columns(answer: Ints, weight: Floats, for_fold: Ints) -> dict[str, pa.Array]:
     rows = len(answer)
     return {
         "target": pa.array(answer.astype(np.int16)),

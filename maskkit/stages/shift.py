@@ -43,7 +43,8 @@ def shift(
     is_second = np.arange(len(both)) >= len(first)
     pairs = np.column_stack([found.one, found.other])
     between = found.differ(is_second.astype(np.int64))
-    person = _people(first, second)
+    people = [chunk for manifest in (first, second) for chunk in manifest.table["person_id"].chunks]
+    person = encoded(pa.chunked_array(people, pa.string()))[0].astype(np.int64)  # (photos,); -1 if unknown
     rows = np.flatnonzero(both.readable)
     group = groups_of(np.concatenate([pairs, _same_person(person)]), len(both))
     sample = Sample(
@@ -72,12 +73,6 @@ def shift(
 def _compared(looks: NDArray[np.void]) -> dict[str, Floats]:
     colours = {name: values for name, values in features(looks).items() if " mean" in name or " std" in name}
     return {**properties(looks), **colours}
-
-
-def _people(first: Manifest, second: Manifest) -> Ints:
-    """Return the person of each photo of both sets as a code, (photos,); -1 if unknown."""
-    chunks = [chunk for manifest in (first, second) for chunk in manifest.table["person_id"].chunks]
-    return encoded(pa.chunked_array(chunks, pa.string()))[0].astype(np.int64)
 
 
 def _same_person(person: Ints) -> Ints:

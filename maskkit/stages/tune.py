@@ -34,16 +34,12 @@ def tune(
     happened to be tuned on: another seed divides them otherwise and gives another gain, so a gain of a few
     thousandths is to be seen with several seeds before it is believed.
 
-    Args:
-        manifest: Holds the truth.
-        predictions: With probabilities, by models that have not seen the people.
-        method: `classes`, `factors`, the name of a factor, or `temperature`.
-        draws: How people are drawn anew; its seed is that of the parts, too.
-        allow_leak: Go on although models have seen the people.
+    The method is `classes`, `factors`, the name of a factor, or `temperature`. The seed of the draws is that
+    of the parts, too.
 
     Raises:
         MaskkitError: There is no such method, no probabilities, or too few people; or it was decided before.
-        RefusedError: Models have seen people they answer for.
+        RefusedError: Models have seen people they answer for, unless `allow_leak`.
     """
     terms(manifest.space, method)
     if "decision" in predictions.adjusted:
