@@ -104,21 +104,16 @@ def _frayed(cover: Array, look: Appearance, random: np.random.Generator) -> Arra
     return frayed
 
 
-def _strands(look: Appearance, random: np.random.Generator) -> Array:
-    """Return noise drawn out along the hair, which falls from the crown in parabolas."""
+def _paint(canvas: Canvas, look: Appearance, cover: Array, random: np.random.Generator, base: Array) -> None:
+    """Cover `canvas` with hair whose strands and curls lie on the heights of `base`."""
+    # Noise drawn out along the hair, which falls from the crown in parabolas.
     below = np.maximum(Y - np.float32(EYES - 165), 0)
     strand = (X - np.float32(CENTRE + 45 * look.part)) / np.sqrt(below + 12)  # the same all along one
     wave = look.curl * 0.5 * np.sin(Y / 13 + 2 * grain(random, 60))
     noise = random.standard_normal((6, 420), np.float32)
     fine = cv2.resize(noise, (4 * 420, HEIGHT), interpolation=cv2.INTER_CUBIC)
     column = (strand + wave) * 26 + 2 * 420
-    drawn = cv2.remap(fine, column, Y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(drawn, np.float32)
-
-
-def _paint(canvas: Canvas, look: Appearance, cover: Array, random: np.random.Generator, base: Array) -> None:
-    """Cover `canvas` with hair whose strands and curls lie on the heights of `base`."""
-    strands = _strands(look, random)
+    strands = cv2.remap(fine, column, Y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     curls = look.curl**2 * grain(random, 8)
     silver = np.clip(look.grey + 0.14 * look.grey * (strands + 0.6 * grain(random, 40)), 0, 1)
     colour = planes(look.hair) * (1 - silver) + planes(_SILVER) * silver
@@ -132,20 +127,6 @@ def draw_beard(canvas: Canvas, look: Appearance, skull: Skull) -> None:
     if look.beard == "none":
         return
     random = np.random.default_rng([look.texture, 4])
-    cover = _bearded(look, skull)
-    if look.beard == "stubble":
-        dots = np.clip(0.5 + 0.25 * grain(random, (1.5, 2.5)), 0, 0.9)
-        canvas.tint(soften(cover, 5) * dots, (0.52, 0.50, 0.50))
-        return
-    rough = grain(random, (2, 6))
-    cover = soften(np.clip(cover * (1.6 + 0.3 * rough) - 0.25, 0, 0.94), 0.8)
-    colour = planes(mixed(look.hair, _SILVER, min(1, 1.2 * look.grey)))
-    canvas.paint(cover, np.clip(colour * (0.9 + 0.13 * rough), 0.02, 1))
-    canvas.height[...] += cover * (4 + 0.8 * rough)
-
-
-def _bearded(look: Appearance, skull: Skull) -> Array:
-    """Return where a beard of this kind grows, float32 (512, 384)."""
     side = 17 * (1 - 0.15 * look.smile)
     cover = np.maximum(*(disc(skull.spot(x, skull.mouth - 13), (23, 8), soft=4) for x in (-side, side)))
     if look.beard != "moustache":
@@ -155,5 +136,13 @@ def _bearded(look: Appearance, skull: Skull) -> Array:
             below = np.maximum(below, jaw * np.clip((Y - EYES - 10) / 50, 0, 1))
         lips = disc(skull.spot(0, skull.mouth + 3), (36 * look.mouth, 13 * look.lips + 2), soft=3)
         cover = np.maximum(cover, below * (1 - lips))
-    grown: Array = cover * np.clip((1.06 - skull.outline) * 20, 0, 1)
-    return grown
+    cover = cover * np.clip((1.06 - skull.outline) * 20, 0, 1)  # where such a beard grows
+    if look.beard == "stubble":
+        dots = np.clip(0.5 + 0.25 * grain(random, (1.5, 2.5)), 0, 0.9)
+        canvas.tint(soften(cover, 5) * dots, (0.52, 0.50, 0.50))
+        return
+    rough = grain(random, (2, 6))
+    cover = soften(np.clip(cover * (1.6 + 0.3 * rough) - 0.25, 0, 0.94), 0.8)
+    colour = planes(mixed(look.hair, _SILVER, min(1, 1.2 * look.grey)))
+    canvas.paint(cover, np.clip(colour * (0.9 + 0.13 * rough), 0.02, 1))
+    canvas.height[...] += cover * (4 + 0.8 * rough)

@@ -202,7 +202,19 @@ def population(people: int, *, seed: int, first: int = 1, at_least: int = 0) -> 
     At least so many per gender are 60 or older, as long as they stay under a sixth of all.
     """
     random = np.random.default_rng([seed, first])
-    cells = [cell for cell, count in _counts(people, at_least).items() for _ in range(count)]
+    wanted = {
+        (gender, band): people * SHARES[gender] * share
+        for gender in GENDERS
+        for band, share in enumerate(BAND_SHARES)
+    }
+    old = min(at_least, people // 12)
+    counts = {cell: max(int(number), old if cell[1] == 2 else 0) for cell, number in wanted.items()}
+    while sum(counts.values()) != people:  # largest remainders
+        step = 1 if sum(counts.values()) < people else -1
+        fixed = {cell for cell in wanted if step < 0 and cell[1] == 2}
+        missing = {cell: step * (wanted[cell] - counts[cell]) for cell in wanted if cell not in fixed}
+        counts[max(missing, key=lambda cell: missing[cell])] += step
+    cells = [cell for cell, count in counts.items() for _ in range(count)]
     made = []
     for number, cell in enumerate(random.permutation(len(cells)), start=first):
         gender, band = cells[cell]
@@ -213,20 +225,3 @@ def population(people: int, *, seed: int, first: int = 1, at_least: int = 0) -> 
         own = np.random.default_rng([seed, number, 0])
         made.append(Person(number, gender, age, appearance(own, gender=gender, age=age)))
     return made
-
-
-def _counts(people: int, at_least: int) -> dict[tuple[str, int], int]:
-    """Return how many people each gender and age band gets, by largest remainders."""
-    wanted = {
-        (gender, band): people * SHARES[gender] * share
-        for gender in GENDERS
-        for band, share in enumerate(BAND_SHARES)
-    }
-    old = min(at_least, people // 12)
-    counts = {cell: max(int(number), old if cell[1] == 2 else 0) for cell, number in wanted.items()}
-    while sum(counts.values()) != people:
-        step = 1 if sum(counts.values()) < people else -1
-        fixed = {cell for cell in wanted if step < 0 and cell[1] == 2}
-        missing = {cell: step * (wanted[cell] - counts[cell]) for cell in wanted if cell not in fixed}
-        counts[max(missing, key=lambda cell: missing[cell])] += step
-    return counts

@@ -86,12 +86,8 @@ def _outline(
     peak = {"surgical": 2, "cloth": 8, "beak": 6}[cut]
     half = [(14, top - peak + 2), (34, top + 4), (66, (top + side_y) / 2 + 4), (side_x, side_y)]
     upper = smooth([*[(-x, y) for x, y in reversed(half)], (0, top - peak), *half], rounds=2)
-    sides = [
-        (side_x + 1, side_y + 10),
-        (jaw_x, jaw_y),
-        (jaw_x * 0.62, bottom - 14),
-        (jaw_x * 0.28, bottom - 1),
-    ]
+    low_half = [(jaw_x, jaw_y), (jaw_x * 0.62, bottom - 14), (jaw_x * 0.28, bottom - 1)]
+    sides = [(side_x + 1, side_y + 10), *low_half]
     tip = 6 if cut == "beak" else 1
     lower = smooth([*sides, (0, bottom + tip), *[(-x, y) for x, y in reversed(sides)]], rounds=2)
     return upper, lower, [(side_x - 2, side_y + 2), (jaw_x - 2, jaw_y - 2)]
@@ -188,22 +184,16 @@ def draw_clothes(canvas: Canvas, look: Appearance, skull: Skull) -> None:
     canvas.paint(cover, planes(look.clothes) * weave)
     canvas.lay(cover, inflated(cover, 60, 26) + 22 + 1.5 * grain(random, (26, 50)))
     if look.collar == "shirt":
-        _flaps(canvas, look, skull)
+        flap = [(half + 4, base - 8), (half + 16, base + 14), (44, deep + 18), (2, deep - 2)]
+        for side in (-1, 1):
+            cover = filled(skull.at([(side * x, y) for x, y in flap]), soft=0.9)
+            canvas.tint(soften(np.roll(cover, 4, axis=0), 3), (0.8, 0.8, 0.8))
+            canvas.paint(cover, mixed(look.clothes, (1, 1, 1), 0.08))
+            canvas.height[...] += 4 * cover
     else:
         band = lines([(skull.at(neckline), 1)], thickness=7 if look.collar == "round" else 4, soft=1.2)
         canvas.height[...] += 3 * band
         canvas.tint(band, (0.92, 0.92, 0.92))
-
-
-def _flaps(canvas: Canvas, look: Appearance, skull: Skull) -> None:
-    """Draw the two flaps of a shirt's collar."""
-    half, base, deep = _NECKLINES[look.collar]
-    flap = [(half + 4, base - 8), (half + 16, base + 14), (44, deep + 18), (2, deep - 2)]
-    for side in (-1, 1):
-        cover = filled(skull.at([(side * x, y) for x, y in flap]), soft=0.9)
-        canvas.tint(soften(np.roll(cover, 4, axis=0), 3), (0.8, 0.8, 0.8))
-        canvas.paint(cover, mixed(look.clothes, (1, 1, 1), 0.08))
-        canvas.height[...] += 4 * cover
 
 
 def draw_earrings(canvas: Canvas, look: Appearance, skull: Skull) -> None:

@@ -33,15 +33,12 @@ class Inputs(Protocol):
     @property
     def size(self) -> tuple[int, int] | None:
         """Height and width of photos; None for features."""
-        ...
 
     def take(self, rows: Rows) -> Values:
         """Return these rows, (N, ...)."""
-        ...
 
     def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
         """Return a batch as the model takes it, on its device."""
-        ...
 
 
 Drawn = NDArray[Any]  # (photos, ...): what an augmentation drew for each
@@ -55,11 +52,9 @@ class Augment(Protocol):
 
     def draw(self, rows: Rows, random: np.random.Generator) -> Drawn:
         """Return the random numbers for the photos of these rows of the manifest, one row each."""
-        ...
 
     def __call__(self, values: Any, drawn: Drawn, /) -> Values:
         """Return the photos varied, (N, ...)."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,7 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
     8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
 }
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+FILTERS = {name: Image.Resampling[name.upper()] for name in ("nearest", "bilinear", "bicubic", "lanczos")}
 
 
 Box = NDArray[np.float32]  # (4,): x0, y0, x1, y1 as fractions of width and height
@@ -115,7 +110,11 @@ def load(
 
     image = decode(file, least=least, name=name)
     if preprocess.crop is not None:
-        image = _cut(image, shown((image.height, image.width)))
+        x0, y0, x1, y1 = shown((image.height, image.width))  # cut to whole pixels, at least one
+        left = min(round(x0 * image.width), image.width - 1)
+        top = min(round(y0 * image.height), image.height - 1)
+        right, bottom = round(x1 * image.width), round(y1 * image.height)
+        image = image.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
     if image.size == (width, height):
         return np.asarray(image)
     if image.width >= width and image.height >= height:  # each new pixel is the mean of those it covers
@@ -153,14 +152,6 @@ def _shown(preprocess: Preprocess, box: Box | None, photo: Size) -> tuple[float,
         return 0.0, 0.0, 1.0, 1.0
     face = crop.fallback if box is None else box.tolist()
     return window(face, margin=crop.margin, shape=(preprocess.height, preprocess.width), photo=photo)
-
-
-def _cut(image: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
-    """Cut an image to whole pixels, at least one."""
-    x0, y0, x1, y1 = part
-    left, top = min(round(x0 * image.width), image.width - 1), min(round(y0 * image.height), image.height - 1)
-    right, bottom = round(x1 * image.width), round(y1 * image.height)
-    return image.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
 
 
 def faulty(file: BinaryIO) -> str | None:

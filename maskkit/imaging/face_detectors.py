@@ -45,8 +45,6 @@ MOST = 5000  # boxes before that; OpenCV's default
 ERRORS = 2  # cv::utils::logging::LOG_LEVEL_ERROR
 OUTPUTS = {f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)}
 
-Map = NDArray[np.float32]  # (1, channels, height / 4, width / 4)
-
 
 class CenterFace:
     """A detector of faces of at least a score, by OpenCV's dnn: a network as `readNetFromONNX` returns it."""
@@ -57,21 +55,17 @@ class CenterFace:
 
     def __call__(self, photo: Photo) -> list[Face]:
         """Return the faces of a photo, the surest first."""
-        heat, scale, offset = self._maps(photo)
+        height, width = (max(1, round(side / MULTIPLE)) * MULTIPLE for side in photo.shape[:2])
+        self._network.setInput(cv2.dnn.blobFromImage(photo, size=(width, height)))  # RGB, 0 to 255
+        maps = self._network.forward(self._outputs)  # (1, channels, height / 4, width / 4) each
+        heat, scale, offset, _ = (np.asarray(one, np.float32) for one in maps)
         rows, columns = np.nonzero(heat[0, 0] >= self._score)
         tall, wide = np.exp(scale[0, :, rows, columns]).T * STRIDE  # (faces,)
         y, x = (offset[0, :, rows, columns].T + (rows, columns) + 0.5) * STRIDE
         scores = heat[0, 0, rows, columns]
         boxes = np.stack([x - wide / 2, y - tall / 2, wide, tall], axis=1)  # (faces, 4)
-        height, width = heat.shape[2] * STRIDE, heat.shape[3] * STRIDE
         kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, OVERLAP), np.int64).ravel()
         return _faces(boxes[kept], scores[kept], height, width)
-
-    def _maps(self, photo: Photo) -> tuple[Map, Map, Map]:
-        height, width = (max(1, round(side / MULTIPLE)) * MULTIPLE for side in photo.shape[:2])
-        self._network.setInput(cv2.dnn.blobFromImage(photo, size=(width, height)))  # RGB, 0 to 255
-        heat, scale, offset, _ = (np.asarray(one, np.float32) for one in self._network.forward(self._outputs))
-        return heat, scale, offset
 
 
 class YuNet:

@@ -74,7 +74,10 @@ class Light:
     def __call__(self, pixels: Pixels, drawn: Drawn) -> Pixels:
         """Vary the photos, uint8 (N, height, width, 3)."""
         height, width = pixels.shape[1:3]
-        matrices = _in_pixels(drawn, height, width)
+        middle = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
+        shift = drawn["shift"] * np.array([width, height], np.float32)
+        offset = middle + shift - drawn["warp"] @ middle
+        matrices = np.concatenate([drawn["warp"], offset[:, :, None]], axis=2)  # in pixels, (N, 2, 3)
         patches = np.rint(drawn["patch"] * (height, width)).astype(int)
         varied = np.empty_like(pixels)
         four, warped = (np.empty((height, width, 4), np.uint8) for _ in range(2))
@@ -127,14 +130,6 @@ def _colours(happens: dict[str, NDArray[np.bool_]], random: np.random.Generator)
     matrix = contrast * ((LUMA + saturation * (np.eye(3) - LUMA)) @ hue)
     offset = np.repeat(brightness, 3).reshape(count, 3, 1)
     return np.concatenate([matrix, offset], axis=2)
-
-
-def _in_pixels(drawn: Drawn, height: int, width: int) -> Floats:
-    """Return the matrices of the warp in pixels, float32 (N, 2, 3)."""
-    middle = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
-    shift = drawn["shift"] * np.array([width, height], np.float32)
-    offset = middle + shift - drawn["warp"] @ middle
-    return np.concatenate([drawn["warp"], offset[:, :, None]], axis=2)
 
 
 @cache

@@ -41,7 +41,6 @@ class Mix(Protocol):
         Candidates are the photos that may be partners, (N,); None for all. A photo for which there is no
         other is not mixed.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -150,8 +149,7 @@ def _partners(count: int, random: np.random.Generator, candidates: Mask | None, 
 
 
 def _is_mixed(partner: Ints) -> Mask:
-    is_mixed: Mask = partner != np.arange(len(partner))
-    return is_mixed
+    return np.asarray(partner != np.arange(len(partner)))
 
 
 def _between(length: int, share: Floats, middle: Floats) -> Mask:

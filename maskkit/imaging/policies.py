@@ -39,19 +39,15 @@ class Policy:
         """Vary the photos, uint8 (N, height, width, 3)."""
         policy = getattr(self._of_thread, "policy", None)
         if policy is None:
-            policy = self._of_thread.policy = _composed(self._changes)
+            os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for newer versions
+            import albumentations  # a second of imports, which the other augmentations do without
+
+            policy = self._of_thread.policy = albumentations.Compose(self._changes(albumentations))
         varied = np.empty_like(pixels)
         for photo, out, seed in zip(pixels, varied, drawn.tolist(), strict=True):
             policy.set_random_seed(seed)
             out[:] = policy(image=photo)["image"]
         return varied
-
-
-def _composed(changes: Callable[[Any], list[Change]]) -> Any:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for newer versions
-    import albumentations  # a second of imports, which the other augmentations do without
-
-    return albumentations.Compose(changes(albumentations))
 
 
 def _moved(

@@ -25,7 +25,6 @@ class Sampler(Protocol):
 
     def __call__(self, rows: Rows, classes: Classes, random: Random, /) -> Rows:
         """Return rows, (length,), of `rows`, (N,); each of SAMPLERS takes a `length` too, 0 for N."""
-        ...
 
 
 def shuffle(rows: Rows, classes: Classes, random: Random, *, length: int = 0) -> Rows:

@@ -33,14 +33,13 @@ def speed_up(model: nn.Module) -> None:
     What they compute without autocast, or without a backward to follow, stays as it is.
     """
     for module in model.modules():
-        if isinstance(module, nn.Conv2d) and _is_slow(module):
+        if (
+            isinstance(module, nn.Conv2d)
+            and 1 < module.groups == module.in_channels  # depthwise
+            and (max(module.stride) > 1 or max(module.kernel_size) > FAST_WIDTH)
+        ):
             # A partial: unlike a closure, its deepcopy belongs to the copied module.
             module.forward = partial(_forward, module)  # type: ignore[method-assign]
-
-
-def _is_slow(convolution: nn.Conv2d) -> bool:
-    is_depthwise = 1 < convolution.groups == convolution.in_channels
-    return is_depthwise and (max(convolution.stride) > 1 or max(convolution.kernel_size) > FAST_WIDTH)
 
 
 def _is_plain(convolution: nn.Conv2d) -> bool:

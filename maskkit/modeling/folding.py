@@ -32,7 +32,17 @@ def folded(model: nn.Module, images: Tensor) -> nn.Module:
         wanted = plain(images)
     copy = deepcopy(plain)
     for convolution, name in _pairs(copy, images):
-        _fold(copy, convolution, name)
+        norm = copy.get_submodule(name)
+        assert isinstance(norm, nn.BatchNorm2d)
+        tensors = (convolution.weight, convolution.bias, norm.running_mean, norm.running_var)
+        weight, bias, mean, variance = (None if one is None else one.double() for one in tensors)
+        fused = fuse_conv_bn_weights(weight, bias, mean, variance, norm.eps, norm.weight, norm.bias)  # type: ignore[arg-type]
+        dtype = convolution.weight.dtype
+        convolution.weight, convolution.bias = (
+            nn.Parameter(one.to(dtype), requires_grad=False) for one in fused
+        )
+        # timm's norm layers carry the activation with them.
+        copy.set_submodule(name, getattr(norm, "act", nn.Identity()))
     with torch.inference_mode():
         error = (copy(images) - wanted).abs().max()
     if bool(error <= TOLERANCE * wanted.abs().max()):
@@ -74,16 +84,3 @@ def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
 def _is_norm(module: nn.Module) -> bool:
     is_known = type(module) in (nn.BatchNorm2d, BatchNormAct2d)  # a subclass may do more
     return is_known and getattr(module, "running_var", None) is not None
-
-
-def _fold(model: nn.Module, convolution: nn.Conv2d, name: str) -> None:
-    norm = model.get_submodule(name)
-    assert isinstance(norm, nn.BatchNorm2d)
-    tensors = (convolution.weight, convolution.bias, norm.running_mean, norm.running_var)
-    weight, bias, mean, variance = (None if one is None else one.double() for one in tensors)
-    fused = fuse_conv_bn_weights(weight, bias, mean, variance, norm.eps, norm.weight, norm.bias)  # type: ignore[arg-type]
-    dtype = convolution.weight.dtype
-    convolution.weight, convolution.bias = (nn.Parameter(one.to(dtype), requires_grad=False) for one in fused)
-    parent, _, child = name.rpartition(".")
-    # timm's norm layers carry the activation with them.
-    setattr(model.get_submodule(parent), child, getattr(norm, "act", nn.Identity()))

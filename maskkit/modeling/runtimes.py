@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -141,17 +141,20 @@ def in_torch(model: nn.Module, photos: Tensor) -> Compile:
     float32 tensors of their own in between.
     """
 
+    def exact(images: Tensor) -> Tensor:
+        return cast(Tensor, model(images)).float()
+
     def by_autocast(images: Tensor) -> Tensor:
         with autocast(photos.device, "bfloat16"):
-            return _logits(model(images))
+            return exact(images)
 
     def compiled(precision: str, load: Load) -> Classifier:  # noqa: ARG001 - any number will do
         if precision == "float32":
-            return lambda images: _logits(model(images))
+            return exact
         half = deepcopy(model).to(torch.bfloat16)
 
         def converted(images: Tensor) -> Tensor:
-            return _logits(half(images.to(torch.bfloat16)))
+            return cast(Tensor, half(images.to(torch.bfloat16))).float()
 
         try:
             with torch.inference_mode():
@@ -161,10 +164,6 @@ def in_torch(model: nn.Module, photos: Tensor) -> Compile:
         return converted
 
     return compiled
-
-
-def _logits(made: Tensor) -> Tensor:
-    return made.float()
 
 
 def in_onnx(model: nn.Module, photos: Tensor) -> Compile:

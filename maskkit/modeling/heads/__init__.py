@@ -51,12 +51,27 @@ class Heads(nn.Module):
         self, features: int, choices: Sequence[Choice], space: LabelSpace, *, numbers: Numbers | None = None
     ) -> None:
         super().__init__()
-        _check(choices, space, numbers)
+        names = [choice.name for choice in choices]
+        auxiliary = [name for name in names if name in AUXILIARY]
+        if auxiliary == names:
+            raise MaskkitError(
+                f"--head {'+'.join(names)} cannot answer",
+                why="it learns numbers, and no classes",
+                fix=f"add one of {', '.join(MAIN)}: --head {'+'.join(['joint', *names])}",
+            )
+        if auxiliary and not numeric_factors(space):
+            raise MaskkitError(
+                f"--head {auxiliary[0]} has nothing to learn",
+                why="no factor of the label space is cut from a number",
+                fix="leave it out, or give a factor `cuts` in the task file",
+            )
+        if auxiliary and numbers is None:
+            raise ValueError(f"the head {auxiliary[0]} needs the numbers of the rows trained on")
         self.parts = nn.ModuleDict()
         for choice in choices:
             known = space if choice.name in MAIN else numbers
             self.parts[choice.name] = HEADS[choice.name](features, known, **choice.settings)
-        if numbers is not None and any(choice.name in AUXILIARY for choice in choices):
+        if numbers is not None and auxiliary:
             self.register_buffer(NUMBERS, numbers.to_tensor())  # (4, M)
 
     def forward(self, features: Tensor) -> Tensor | dict[str, Tensor]:
@@ -90,25 +105,6 @@ def _together(logits: Sequence[Tensor]) -> Tensor:
     if len(logits) == 1:
         return logits[0]
     return torch.stack([each.float().log_softmax(1) for each in logits]).mean(0)
-
-
-def _check(choices: Sequence[Choice], space: LabelSpace, numbers: Numbers | None) -> None:
-    names = [choice.name for choice in choices]
-    auxiliary = [name for name in names if name in AUXILIARY]
-    if auxiliary == names:
-        raise MaskkitError(
-            f"--head {'+'.join(names)} cannot answer",
-            why="it learns numbers, and no classes",
-            fix=f"add one of {', '.join(MAIN)}: --head {'+'.join(['joint', *names])}",
-        )
-    if auxiliary and not numeric_factors(space):
-        raise MaskkitError(
-            f"--head {auxiliary[0]} has nothing to learn",
-            why="no factor of the label space is cut from a number",
-            fix="leave it out, or give a factor `cuts` in the task file",
-        )
-    if auxiliary and numbers is None:
-        raise ValueError(f"the head {auxiliary[0]} needs the numbers of the rows trained on")
 
 
 def part_losses(
