@@ -39,8 +39,14 @@ def greedy(
     """Return how often each member was chosen for the highest macro-F1, (members,).
 
     Where two members would do as well, the earlier one is chosen; of two votes that do, the shorter one.
-    Photos on which all members agree are counted once, for no weights change them. The vote is any but
-    `stacking`; all but `hard` need probabilities. A round adds one; `most_members` different ones at most.
+    Photos on which all members agree are counted once, for no weights change them.
+
+    Args:
+        panel: What the members predict, with probabilities unless `vote` is `hard`.
+        truth: Class of each photo, (N,).
+        vote: Any but `stacking`.
+        most_members: At most so many different ones are chosen.
+        rounds: How many are added in all.
     """
     answers = np.stack(panel.answers)  # (M, N)
     is_open = (answers != answers[0]).any(axis=0)  # (N,)

@@ -107,9 +107,14 @@ def parameter_groups(
     https://arxiv.org/abs/2003.10555) and BEiT: the lower a layer, the more general what pretraining gave it.
 
     Groups have `params`, `lr` and `weight_decay`; each parameter that requires a gradient is in exactly one.
-    `head` is the head's rate over the backbone's: it starts from noise and can take larger steps. The rate of
-    each layer over that of the layer above it is `layer_decay`, counted from the head, which has depth 0 as
-    in timm; so has what follows the last block.
+
+    Args:
+        model: A timm model.
+        learning_rate: That of the backbone.
+        head: The head's rate over the backbone's: it starts from noise and can take larger steps.
+        weight_decay: Of everything but biases and one-dimensional parameters.
+        layer_decay: The rate of each layer over that of the layer above it: `layer_decay ** depth`, where the
+            depth is counted from the head, which has 0 as in timm; so has what follows the last block.
 
     Raises:
         MaskkitError: `layer_decay` is not 1, and the model does not tell its layers.

@@ -71,10 +71,14 @@ def paired(
 ) -> Paired:
     """Score models on the same photos, and each but the first against the first.
 
-    Truth, the answers of two models or more, and people, negative where unknown, are codes, (N,) each.
-    `comparisons` intervals hold together, if there are others beside these. So many replicates are drawn for
-    each comparison, so that the ends of widened intervals rest on as many. The confidence is that all
-    intervals of differences hold together, and that each own one holds.
+    Args:
+        truth: Class of each photo, (N,).
+        answers: Class that each model answered, two or more of (N,).
+        space: The classes.
+        person: A code per person, negative where unknown, (N,).
+        comparisons: How many intervals are to hold together, if there are others beside these.
+        draws: As many replicates for each comparison, so that the ends of widened intervals rest on as many.
+            The confidence is that all intervals of differences hold together, and that each own one holds.
 
     Raises:
         MaskkitError: The arrays differ in length, or a class is not in the label space.

@@ -30,11 +30,16 @@ LEAST_GAIN = 1e-12
 def place_leftovers(
     fold: Ints, counts: Ints, *, strata: Ints, kind: Ints, shares: Floats, random: np.random.Generator
 ) -> Ints:
-    """Return `fold`, (groups,), with every -1 replaced by the fold that this group balances best.
+    """Return `fold` with every -1 replaced by the fold that this group balances best.
 
-    Each group has photos per class, (groups, classes), strata, (groups, stratifiers), and a kind, (groups,),
-    both codes without gaps. Groups of one kind are equal in counts and strata: no two to place come into one
-    fold, and there are at most as many as folds. Folds aim at shares, (folds,), summing to 1.
+    Args:
+        fold: Fold of each group as dealt, -1 where it has none yet, (groups,).
+        counts: Photos of each group per class, (groups, classes).
+        strata: Stratum of each group by each stratifier, codes without gaps, (groups, stratifiers).
+        kind: Kind of each group, codes without gaps, (groups,): groups of one kind are equal in counts and
+            strata. No two to place of one kind come into one fold; there are at most as many as folds.
+        shares: What each fold aims at, (folds,), summing to 1.
+        random: Breaks ties, so that seeds differ.
     """
     rest = np.flatnonzero(fold < 0)
     # By kind, so that what follows does not depend on the order of the groups.

@@ -8,10 +8,15 @@ from torch import Tensor
 
 
 def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
-    """Return the negative log probability of the target per example, float32 (N,), in nats.
+    """Negative log probability of the target.
 
-    Logits are float (N, C), and taken to float32; the target is class indices, int64 (N,), or class
-    probabilities, float (N, C); `weight` is a factor per class, float (C,). The caller takes the mean.
+    Args:
+        logits: Unnormalised scores, float (N, C). The loss is computed in float32 whatever they are.
+        target: Class indices, int64 (N,), or class probabilities, float (N, C).
+        weight: Factor per class, float (C,).
+
+    Returns:
+        One loss per example, float32 (N,), in nats. The caller takes the mean.
     """
     if target.is_floating_point():
         target = target.float()
