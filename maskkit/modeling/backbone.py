@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.errors import MaskkitError, examples
+from maskkit.modeling.ending import head_names, last_layers
 from maskkit.modeling.heads import attach, stored_numbers
 from maskkit.modeling.pooling import DEFAULT, set_pool
 from maskkit.options.choices import parse_sum
@@ -44,8 +45,8 @@ def build(
     "default".
 
     Raises:
-        MaskkitError: If there is no such model or tag, if it has no pretrained weights or they cannot be
-            downloaded, or if it does not know that dropout or pooling.
+        MaskkitError: If there is no such model or tag, if it has no classifier, no pretrained weights or they
+            cannot be downloaded, or if it does not know that dropout or pooling.
     """
     _check_name(name)
     if pretrained and not timm.models.is_model_pretrained(name):
@@ -57,6 +58,12 @@ def build(
     model = _create(
         name, pretrained, {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
     )
+    if not last_layers(model):
+        raise MaskkitError(
+            f"{name} cannot name classes",
+            why="it is an encoder, of which timm knows no classifier",
+            fix="choose another --model",
+        )
     set_pool(model, pool)
     return model
 
@@ -75,21 +82,6 @@ def input_size_of(model: nn.Module) -> tuple[int, int]:
     """Return the height and width in pixels that the timm model `model` was, or would be, pretrained with."""
     _, height, width = resolve_model_data_config(model)["input_size"]  # type: ignore[no-untyped-call]
     return height, width
-
-
-def head_names(model: nn.Module) -> list[str]:
-    """Name the parameters of the layer, or layers, that give the logits."""
-    in_head = {id(parameter) for layer in _head_layers(model) for parameter in layer.parameters()}
-    return [name for name, parameter in model.named_parameters() if id(parameter) in in_head]
-
-
-def backbone_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the state dict without the layers that give the logits, and without their buffers."""
-    in_head = {
-        id(tensor) for layer in _head_layers(model) for tensor in layer.state_dict(keep_vars=True).values()
-    }
-    state = model.state_dict(keep_vars=True)
-    return {name: tensor.detach() for name, tensor in state.items() if id(tensor) not in in_head}
 
 
 def parameter_groups(
@@ -156,23 +148,6 @@ def layer_numbers(model: nn.Module, *, coarse: bool, fix: str) -> dict[str, int]
             return numbers | dict.fromkeys(head_names(model), last)
         why = "its timm implementation puts all parameters into one"
     raise MaskkitError(f"the layers of {type(model).__name__} are not known", why=why, fix=fix)
-
-
-def begin_at_zero(model: nn.Module) -> None:
-    """Set a new head to zeros, in place: all classes are equally likely at first.
-
-    As in BiT, Kolesnikov et al. 2020, https://arxiv.org/abs/1912.11370. timm's first weights suit 1,000
-    classes; for 18 some of its models begin with a loss of 4 to 10 nats instead of log(18) = 2.9, and what
-    flows back from there spoils the pretrained weights.
-    """
-    for layer in _head_layers(model):
-        for parameter in layer.parameters():
-            nn.init.zeros_(parameter)
-
-
-def _head_layers(model: nn.Module) -> tuple[nn.Module, ...]:
-    classifier = model.get_classifier()  # type: ignore[operator]  # timm adds it to nn.Module
-    return classifier if isinstance(classifier, tuple) else (classifier,)  # distilled models have two
 
 
 def _check_name(name: str) -> None:

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import backbone_state, head_names, random_photos
+from maskkit.modeling.backbone import random_photos
+from maskkit.modeling.ending import backbone_state, head_names, last_layers, model_name
 from maskkit.modeling.folding import folded
 
 
 class Head(nn.Module):
     """The last layer of a model, with dropout before it as by `drop_rate`, as a model of its own.
 
-    The classifier takes features (N, F) to logits (N, C); or it is `Heads`, which drop features themselves.
+    It takes features (N, F) to logits (N, C); or it is `Heads`, which drop features themselves.
     """
 
     def __init__(self, classifier: nn.Module, *, dropout: float) -> None:
@@ -29,7 +30,10 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor | dict[str, Tensor]:
         """Return logits, (N, C) of (N, F); of `Heads` in training what they return then."""
-        return cast(Tensor | dict[str, Tensor], self.classifier(self.dropout(features)))
+        features = self.dropout(features)
+        if isinstance(self.classifier, nn.Conv2d):
+            return cast(Tensor, self.classifier(features[:, :, None, None]).flatten(1))
+        return cast(Tensor | dict[str, Tensor], self.classifier(features))
 
     def get_classifier(self) -> nn.Module:
         """Return the layer that gives the logits, as timm's models do."""
@@ -48,29 +52,44 @@ class Backbone:
 def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbone:
     """Divide a timm model, left in evaluation mode, into what is before its last layer, and the last layer.
 
+    What is before is the model with nothing in the last layer's place, so that no family has to be known.
+
     Raises:
         MaskkitError: The model has another ending than one layer on pooled features.
     """
     model.eval()
+    ends = last_layers(model)
+    if len(ends) != 1:
+        raise _cannot(model, f"it has {len(ends)} classifiers" if ends else "it has no classifier")
+    ((name, layer),) = ends.items()
     images = random_photos(size, count=2).to(next(model.parameters()).device)
+    probe = _with_random_head(model)
+    bare = deepcopy(model)
+    bare.set_submodule(name, nn.Identity())
     with torch.inference_mode():
         try:
-            head = Head(model.get_classifier(), dropout=dropout).eval()  # type: ignore[operator]
-            probe = _with_random_head(model)
-            extract = partial(_features, folded(probe, images))
+            extract = partial(_flat, folded(bare, images))
             features = extract(images)
-            logits = Head(probe.get_classifier(), dropout=dropout).eval()(features)  # type: ignore[operator]
-            agrees = torch.allclose(logits, probe(images), rtol=1e-3, atol=1e-4)
+            logits = Head(probe.get_submodule(name), dropout=dropout).eval()(features)
+            agrees = torch.allclose(cast(Tensor, logits), probe(images), rtol=1e-3, atol=1e-4)
             why = "its last layer alone does not give its logits"
         except (AttributeError, TypeError, RuntimeError) as error:
             agrees, why = False, (str(error) or repr(error)).splitlines()[0]
     if not agrees:
-        raise MaskkitError(
-            f"the backbone of {type(model).__name__} cannot be frozen",
-            why=f"a frozen model is features and one layer on them, and {why}",
-            fix="train it without --freeze, or choose another --model",
-        )
-    return Backbone(extract, features.shape[1], head)
+        raise _cannot(model, why)
+    return Backbone(extract, features.shape[1], Head(layer, dropout=dropout).eval())
+
+
+def _cannot(model: nn.Module, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"the backbone of {model_name(model)} cannot be frozen",
+        why=f"a frozen model is features and one layer on them, and {why}",
+        fix="train it without --freeze all, or choose another --model",
+    )
+
+
+def _flat(bare: nn.Module, images: Tensor) -> Tensor:
+    return cast(Tensor, bare(images)).flatten(1)
 
 
 def backbone_digest(model: nn.Module) -> str:
@@ -91,7 +110,3 @@ def _with_random_head(model: nn.Module) -> nn.Module:
             if name in head:
                 parameter.copy_(torch.randn(parameter.shape, generator=random) / 10)
     return probe
-
-
-def _features(model: nn.Module, images: Tensor) -> Tensor:
-    return model.forward_head(model.forward_features(images), pre_logits=True)  # type: ignore[operator, no-any-return]

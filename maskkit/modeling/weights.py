@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, examples
-from maskkit.modeling.backbone import head_names
+from maskkit.modeling.ending import head_names
 from maskkit.modeling.heads import NUMBERS, PARTS
 from maskkit.modeling.pooling import exponent_name
 from maskkit.options.train_options import PACKAGE

@@ -19,8 +19,9 @@ from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.roots import photo_files
-from maskkit.modeling.backbone import begin_at_zero, build, input_size_of, preprocessing_of
+from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
 from maskkit.modeling.device import resolve_device, resolve_precision
+from maskkit.modeling.ending import begin_at_zero
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.precision_trial import Work, choose_precision

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from torch import nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import head_names, layer_numbers
+from maskkit.modeling.backbone import layer_numbers
+from maskkit.modeling.ending import head_names
 from maskkit.options.choices import Choice
 
 

@@ -8,15 +8,13 @@ from torch import nn
 
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import (
-    backbone_state,
-    begin_at_zero,
     build,
-    head_names,
     input_size_of,
     layer_numbers,
     parameter_groups,
     preprocessing_of,
 )
+from maskkit.modeling.ending import head_names
 
 MODELS = ["test_efficientnet", "test_resnet", "test_vit"]
 
@@ -82,19 +80,6 @@ def test_tells_the_preprocessing_of_pretrained_weights() -> None:
     assert preprocessing_of(lite) == {"mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bicubic"}
     assert input_size_of(lite) == (224, 224)
     assert preprocessing_of(build("efficientnet_lite0", classes=2))["mean"] == (0.485, 0.456, 0.406)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_every_parameter_is_in_the_head_or_in_the_backbone(name: str) -> None:
-    model = build(name, classes=7)
-    head = [model.get_parameter(name) for name in head_names(model)]
-    assert sorted([*head_names(model), *backbone_state(model)]) == sorted(model.state_dict())
-    assert sorted(tuple(parameter.shape)[:1] for parameter in head) == [(7,), (7,)]
-
-
-def test_both_heads_of_a_distilled_model_are_its_head() -> None:
-    model = build("deit_tiny_distilled_patch16_224", classes=2)
-    assert head_names(model) == ["head.weight", "head.bias", "head_dist.weight", "head_dist.bias"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -226,13 +211,3 @@ def test_the_optimizer_takes_the_groups() -> None:
     )
     optimizer = torch.optim.AdamW(groups)
     assert sorted({group["lr"] for group in optimizer.param_groups}) == [1e-3, 1e-2]
-
-
-@pytest.mark.parametrize("name", ["test_efficientnet", "test_vit", "resnet10t"])
-def test_a_head_of_zeros_finds_all_classes_equally_likely(name: str) -> None:
-    model = build(name, classes=18)
-    before = {key: tensor.clone() for key, tensor in backbone_state(model).items()}
-    begin_at_zero(model)
-    assert all(torch.equal(tensor, before[key]) for key, tensor in backbone_state(model).items())
-    probs = model.eval()(torch.randn(2, 3, *input_size_of(model))).softmax(1)
-    torch.testing.assert_close(probs, torch.full((2, 18), 1 / 18))

@@ -6,7 +6,8 @@ from torch import nn
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
-from maskkit.modeling.backbone import build, head_names, input_size_of
+from maskkit.modeling.backbone import build, input_size_of
+from maskkit.modeling.ending import head_names
 from maskkit.modeling.frozen import backbone_digest, divide
 from maskkit.modeling.heads import attach
 from maskkit.modeling.heads.numbers import Numbers

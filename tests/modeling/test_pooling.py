@@ -8,7 +8,8 @@ from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import build, head_names, parameter_groups
+from maskkit.modeling.backbone import build, parameter_groups
+from maskkit.modeling.ending import head_names
 from maskkit.modeling.pooling import GeM, exponent_name, set_pool
 
 

@@ -7,7 +7,8 @@ from timm.optim import list_optimizers  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import build, head_names
+from maskkit.modeling.backbone import build
+from maskkit.modeling.ending import head_names
 from maskkit.options.choices import Choice
 from maskkit.training.optimizers import build_optimizer, check_optimizer, optimizer_names
 

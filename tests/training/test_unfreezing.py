@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
-from maskkit.modeling.backbone import build, head_names, layer_numbers
+from maskkit.modeling.backbone import build, layer_numbers
+from maskkit.modeling.ending import head_names
 from maskkit.options import techniques
 from maskkit.options.choices import Choice, parse
 from maskkit.training.optimizers import build_optimizer

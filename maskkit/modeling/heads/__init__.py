@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
+from maskkit.modeling.ending import only_last_layer
 from maskkit.modeling.heads.cosine import Cosine
 from maskkit.modeling.heads.numbers import Numbers, Regression, coral, corn, numeric_factors
 from maskkit.modeling.heads.parts import Classify, Factors, HeadPart, Joint, Main
@@ -75,7 +76,8 @@ class Heads(nn.Module):
             self.register_buffer(NUMBERS, numbers.to_tensor())  # (4, M)
 
     def forward(self, features: Tensor) -> Tensor | dict[str, Tensor]:
-        """Return outputs by part while training, joint logits (N, C) in evaluation."""
+        """Return outputs by part while training, else joint logits (N, C), of (N, F) or (N, F, 1, 1)."""
+        features = features.flatten(1)
         if self.training:
             return {name: part(features) for name, part in self.parts.items()}
         return _together(
@@ -157,13 +159,16 @@ def attach(
     The model was built with `timm_dropout`, and has its weights; it is changed in place, and returned.
 
     Raises:
-        MaskkitError: The classifier is not one linear layer; or as `Heads`.
+        MaskkitError: The model does not end in one linear layer; or as `Heads`.
         ValueError: As `Heads`.
     """
     if not is_plain(choices):
-        path, classifier = _linear_classifier(model)
-        heads = Heads(classifier.in_features, choices, space, numbers=numbers)
-        model.set_submodule(path, heads.to(classifier.weight.device).train(model.training))
+        name, layer = only_last_layer(model)
+        heads = Heads(layer.weight.shape[1], choices, space, numbers=numbers)
+        model.set_submodule(name, heads.to(layer.weight.device).train(model.training))
+        if isinstance(layer, nn.Conv2d):  # what flattens its maps of one pixel has nothing to do any more
+            owner = model.get_submodule(name.rpartition(".")[0])
+            owner.flatten = nn.Identity()
     return model
 
 
@@ -171,22 +176,3 @@ def stored_numbers(state: Mapping[str, Tensor]) -> Numbers | None:
     """Return the numbers that the state dict of a model with auxiliary parts holds; None of others."""
     found = [tensor for name, tensor in state.items() if name.split(".")[-1] == NUMBERS and tensor.ndim == 2]
     return Numbers.from_tensor(found[0]) if found else None
-
-
-def _linear_classifier(model: nn.Module) -> tuple[str, nn.Linear]:
-    """Return the name and the layer of a classifier, if it is one linear layer."""
-    config = model.pretrained_cfg  # timm adds it to nn.Module
-    path = config.get("classifier")  # type: ignore[union-attr, operator]
-    found = model.get_classifier() if hasattr(model, "get_classifier") else None  # type: ignore[operator]
-    if isinstance(path, str) and not isinstance(found, tuple | nn.ModuleList):
-        classifier = model.get_submodule(path)
-        if isinstance(classifier, nn.Linear):
-            return path, classifier
-        why = f"its classifier is a {type(classifier).__name__}, not a linear layer on pooled features"
-    else:
-        why = "it has several classifiers" if path else "timm names no classifier of it"
-    raise MaskkitError(
-        f"{config['architecture']} cannot have another head",  # type: ignore[index]
-        why=why,
-        fix="use --head joint without `hidden` and `samples`, or choose another --model",
-    )
