@@ -122,17 +122,18 @@ def measure_batch_norm(model: nn.Module, images: Iterable[Tensor]) -> None:
     What is measured is the network that will be scored: without dropout, and no random number is drawn. The
     model is left in evaluation mode.
     """
-    update_bn(images, _OnlyNormsTrain(model).eval())
+    update_bn(images, OnlyNormsTrain(model).eval())
 
 
-class _OnlyNormsTrain(nn.Module):
-    """A network that `update_bn` puts into training mode, and in which nothing but batch norm takes it."""
+class OnlyNormsTrain(nn.Module):
+    """A network in which nothing but batch norm takes training mode, when `train` puts it there."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def train(self, mode: bool = True) -> Self:
+        """Let batch norm train or not, and all else evaluate."""
         super().train(False)
         for module in self.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -140,6 +141,7 @@ class _OnlyNormsTrain(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return what the model does."""
         return cast(Tensor, self.model(images))
 
 

@@ -14,6 +14,7 @@ from maskkit.modeling.heads import Heads, divided
 from maskkit.training.average import NoAverage
 from maskkit.training.criterion import Annealed, Consistency, Criterion
 from maskkit.training.feed import Batch
+from maskkit.training.first_steps import FirstSteps
 from maskkit.training.schedule import Schedule
 
 CHECK_EVERY = 20  # steps between looks at the loss for NaN; each look makes a GPU wait
@@ -35,6 +36,7 @@ class Learner:
     precision: str  # in which the network computes
     clip: float  # largest norm of the gradient; 0 for any
     accumulate: int  # parts in which a batch is computed, for less memory
+    first_steps: FirstSteps  # whether anything is learnt
 
 
 def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) -> dict[str, float]:
@@ -43,7 +45,7 @@ def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) 
     The learner is in training mode; `progress` is the share of the epochs that are done.
 
     Raises:
-        MaskkitError: The loss is no longer finite.
+        MaskkitError: The loss is no longer finite, or nothing is learnt.
     """
     totals: dict[str, Tensor] = {}
     seen = torch.zeros((), device=next(learner.model.parameters()).device)
@@ -61,7 +63,11 @@ def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) 
 
 
 def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, Tensor]:
-    """Move the weights by a batch, and return the sum of its weighted losses before, by part."""
+    """Move the weights by a batch, and return the sum of its weighted losses before, by part.
+
+    Raises:
+        MaskkitError: After the first steps it is seen that nothing is learnt.
+    """
     sums: dict[str, Tensor] = {}
     whole = batch.weight.sum()
     for part in batch.parts(learner.accumulate):
@@ -77,6 +83,7 @@ def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, 
         learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for name, value in weighted.items():
             sums[name] = sums.get(name, 0) + value.detach()
+    learner.first_steps.look(batch.images)
     learner.scaler.unscale_(learner.optimizer)
     if learner.clip:
         nn.utils.clip_grad_norm_(learner.model.parameters(), learner.clip)

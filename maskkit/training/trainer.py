@@ -31,6 +31,7 @@ from maskkit.training.average import averaging
 from maskkit.training.criterion import CONSISTENCY, Consistency, Criterion, annealing_of
 from maskkit.training.epochs import Epoch, held_out_scores
 from maskkit.training.feed import Batch, Feed
+from maskkit.training.first_steps import LOOK_AT, LOOK_AT_SCALED, FirstSteps
 from maskkit.training.fold import Fold
 from maskkit.training.loop import Learner, diverged, train_epoch
 from maskkit.training.optimizers import build_optimizer
@@ -83,11 +84,17 @@ class Trainer:
             precision=self.precision,
             clip=stepping.clip,
             accumulate=stepping.accumulate,
+            first_steps=FirstSteps(self.model, look_at=self._look_at()),
         )
         # 5. What has been reached so far.
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.probs = self.best_probs = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
+
+    def _look_at(self) -> int:
+        """Return the step after which it must be seen that something is learnt; no later than the last."""
+        first = LOOK_AT_SCALED if self.precision == "float16" else LOOK_AT
+        return max(2, min(first, self.feed.steps * self.options.epochs))
 
     @property
     def scored(self) -> nn.Module:

@@ -15,6 +15,7 @@ from maskkit.options.train_options import TrainOptions
 from maskkit.training.average import averaging
 from maskkit.training.criterion import Consistency, Criterion, annealing_of
 from maskkit.training.feed import Batch
+from maskkit.training.first_steps import LOOK_AT, FirstSteps
 from maskkit.training.loop import Learner, train_epoch
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.schedule import Schedule
@@ -58,6 +59,7 @@ def learner(**options: Any) -> Learner:
         precision="float32",
         clip=how.part(Stepping).clip,
         accumulate=how.part(Stepping).accumulate,
+        first_steps=FirstSteps(model, look_at=LOOK_AT),
     )
 
 

@@ -27,6 +27,7 @@ from maskkit.predicting.inference import probabilities
 from maskkit.progress import Item, shown_by
 from maskkit.training.average import Ema
 from maskkit.training.epochs import Epoch
+from maskkit.training.first_steps import LOOK_AT
 from maskkit.training.fold import Fold
 from maskkit.training.schedule import cosine
 from maskkit.training.trainer import Trainer, load_state, resume_path, save_state
@@ -241,6 +242,19 @@ def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: str, class_wei
     while not trainer.is_done and not (trainer.history and trainer.history[-1].scores["accuracy"] == 1):
         trainer.run_epoch()
     assert trainer.history[-1].scores["accuracy"] == 1
+
+
+@pytest.mark.parametrize(("epochs", "batch_size"), [(3, 1000), (1, 2), (9, 4)])
+def test_a_model_that_learns_but_a_constant_is_stopped_in_its_first_steps(
+    make: MakeTrainer, fold: Fold, epochs: int, batch_size: int
+) -> None:
+    trainer = make(epochs=epochs, batch_size=batch_size)
+    trainer.model.global_pool.register_forward_hook(lambda *given: given[2].detach())  # type: ignore[union-attr]
+    before = (LOOK_AT - 1) // trainer.feed.steps if epochs * trainer.feed.steps >= LOOK_AT else epochs - 1
+    for _ in range(before):
+        trainer.run_epoch()
+    with pytest.raises(MaskkitError, match="nothing of test_efficientnet but its last layer has learnt"):
+        trainer.run_epoch()
 
 
 @pytest.mark.parametrize("batch_size", [20, 1000])  # found by the training loss, or only in scoring
