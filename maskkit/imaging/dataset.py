@@ -125,8 +125,12 @@ def even_parts(rows: int, batch_size: int, *, times: int = 1) -> list[slice]:
 
 
 def batch_count(rows: int, batch_size: int) -> int:
-    """Return how many batches `rows` photos make."""
-    return -(-rows // batch_size)
+    """Return how many batches `rows` photos make, none of one photo if a batch may have more.
+
+    So an odd number of photos in batches of two has one of three.
+    """
+    count = -(-rows // batch_size)
+    return count - 1 if batch_size > 1 and rows < 2 * count and count > 1 else count
 
 
 def _ahead(make: Callable[[slice], Batch], parts: Sequence[slice], workers: int) -> Iterator[Batch]:

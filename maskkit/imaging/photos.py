@@ -144,23 +144,38 @@ class Photos:
         return there, content_digests([self.files[row] for row in there.tolist()], cache.folder)
 
 
+def find_photos(
+    manifest: Manifest, preprocess: Preprocess, *, faults: dict[int, str] | None = None
+) -> Photos:
+    """Return the photos of a manifest, of which none is decoded before it is wanted.
+
+    What is wrong with photos that cannot be is noted by row in `faults`; without it, it is raised.
+
+    Raises:
+        MaskkitError: Photos are not under the root, or the model saw photos cut to a box and the manifest
+            has none.
+    """
+    boxes = None if preprocess.crop is None else boxes_to_cut(manifest, preprocess.crop)
+    files = photo_files(manifest, tolerant=faults is not None)
+    return Photos(files, preprocess, boxes, manifest.photos.cache, faults=faults)
+
+
 def open_photos(
     manifest: Manifest, preprocess: Preprocess, *, faults: dict[int, str] | None = None
 ) -> Photos:
     """Return the photos of a manifest, from the cache if there is one, decoding there what it lacks.
 
-    What is wrong with photos that cannot be decoded, now or when they are wanted, is noted by row in
-    `faults`; without it, it is raised, which with a cache names all of them.
-
     Raises:
-        MaskkitError: Photos are not under the root or cannot be decoded, or the model saw photos cut
-            to a box and the manifest has none.
+        MaskkitError: As `find_photos`, or photos cannot be decoded: with a cache it names all of them.
     """
-    boxes = None if preprocess.crop is None else boxes_to_cut(manifest, preprocess.crop)
-    files = photo_files(manifest, tolerant=faults is not None)
-    photos = Photos(files, preprocess, boxes, manifest.photos.cache, faults=faults)
+    return opened(find_photos(manifest, preprocess, faults=faults))
+
+
+def opened(photos: Photos) -> Photos:
+    """Return photos from their cache, if they have one; see `open_photos`."""
     if photos.cache is None:
         return photos
+    faults, files = photos.faults, photos.files
     found = {} if faults is None else faults
     cached = photos.decoded(photos.cache, found)
     if found and faults is None:

@@ -16,11 +16,12 @@ from torch import nn
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, Order, batches, shuffled
-from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.photos import Photos, find_photos, opened
 from maskkit.labels import LabelSpace
 from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Item, shown_by, track
 from maskkit.training.fold import Fold
+from maskkit.training.lone_photos import refuse_lone_photos, takes_batches_of
 from maskkit.training.setup import pretrained, settled, tried
 from maskkit.training.trainer import Trainer
 
@@ -69,10 +70,11 @@ def bench(manifest: Manifest, *, options: TrainOptions | None = None, seconds: f
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
     options = settled(options or TrainOptions())
     model, preprocess = pretrained(part, options)
+    refuse_lone_photos(model, options, photos=ROWS, size=(preprocess.height, preprocess.width))
     if options.precision == "auto":
         options = replace(options, precision=tried(model, options, options.batch_size, part.photos.cache))
-    photos = open_photos(part.located(root=part.photos.root), preprocess)
-    kept = open_photos(part, preprocess)
+    photos = find_photos(part, preprocess)
+    kept = opened(photos)
     measure = _Measure(options, seconds, part.space, model)
     plan = [*_loading(measure, photos, kept), *_training(measure, kept)]
     speeds = [Speed(*what, number, rate()) for what, number, rate in track(plan, len(plan), "measurements")]
@@ -164,7 +166,8 @@ def _loading(measure: _Measure, photos: Photos, kept: Photos) -> Iterator[_Plann
 
 def _training(measure: _Measure, kept: Photos) -> Iterator[_Planned]:
     given, preprocess, random = measure.options.batch_size, kept.preprocess, np.random.default_rng(0)
-    for size in sorted({max(2, given // 2), given, given * 2}):
+    sizes = sorted({max(2, given // 2), given, given * 2})
+    for size in (size for size in sizes if takes_batches_of(measure.model, measure.options, size, kept.size)):
         pixels = random.integers(0, 256, (size, preprocess.height, preprocess.width, 3), np.uint8)
         in_memory = Photos.of_pixels(pixels, preprocess, count=PHOTOS)
         rate = partial(measure.training, in_memory, workers=0, batch_size=size, vary=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -57,6 +57,25 @@ class Batch:
                 yield Batch(self.images[part], self.target[part], self.weight[part], views)
 
 
+def drawing(fold: Fold, options: TrainOptions) -> Callable[[np.random.Generator], NDArray[np.int64]]:
+    """Return what draws the rows of an epoch in their order, (photos,), with repeats if sampled so."""
+    sampler = options.one("sampler")
+    return partial(
+        epoch_rows,
+        fold.training,
+        classes=fold.target,
+        people=fold.people,
+        undersampled=[Undersample(fold.has_level(level), count) for level, count in options.undersampled],
+        oversampled=[Oversample(fold.has_level(level), times) for level, times in options.oversampled],
+        sampler=partial(SAMPLERS[sampler.name], **sampler.settings),
+    )
+
+
+def photos_per_epoch(fold: Fold, options: TrainOptions) -> int:
+    """Return how many photos every epoch shows."""
+    return len(drawing(fold, options)(np.random.default_rng((options.seed, 1))))
+
+
 class Feed:
     """The batches of each epoch, on a device; seed and number of the epoch decide everything about them.
 
@@ -65,19 +84,10 @@ class Feed:
 
     def __init__(self, fold: Fold, options: TrainOptions, device: torch.device) -> None:
         self.fold, self.options, self.device = fold, options, device
-        sampler = options.one("sampler")
-        self._draw = partial(
-            epoch_rows,
-            fold.training,
-            classes=fold.target,
-            people=fold.people,
-            undersampled=[Undersample(fold.has_level(level), count) for level, count in options.undersampled],
-            oversampled=[Oversample(fold.has_level(level), times) for level, times in options.oversampled],
-            sampler=partial(SAMPLERS[sampler.name], **sampler.settings),
-        )
+        self._draw = drawing(fold, options)
         self.mix = mixing(options.one("mix"))
         self.partners = None if options.partner is None else fold.has_level(options.partner)
-        self.photos = len(self.rows(1))
+        self.photos = photos_per_epoch(fold, options)
         self.steps = batch_count(self.photos, options.batch_size)
         # Once: a copy per step would make a GPU wait.
         self._label = torch.from_numpy(fold.target.copy()).to(device)

@@ -7,12 +7,11 @@ Four photos are shown once more for it: 0.06 % of an epoch of 2,912 by tf_effici
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from maskkit.errors import MaskkitError
 from maskkit.modeling.ending import head_names, model_name
+from maskkit.modeling.trying import without_trace
 from maskkit.training.average import OnlyNormsTrain
 
 LOOK_AT = 4  # the step: the first moves a last layer of zeros alone, the next what is not behind other zeros
@@ -65,15 +64,9 @@ def _answers_all_alike(model: nn.Module, few: Tensor) -> bool:
     """Whether different photos have the same logits, without dropout and by their own batch's statistics."""
     if bool((few == few[:1]).all()):
         return False
-    modes = {module: module.training for module in model.modules()}
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    try:
+    with without_trace(model) as call:
         OnlyNormsTrain(model).train()
-        with torch.no_grad():
-            logits = functional_call(model, buffers, (few,)).float()  # (SHOWN, C)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+        logits = call(few).float()  # (SHOWN, C)
     spread = (logits - logits.mean(0)).abs().max()
     return bool(logits.isfinite().all() and spread <= SMALLEST * logits.abs().max())
 

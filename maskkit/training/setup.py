@@ -17,7 +17,7 @@ from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
-from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.photos import Photos, find_photos, open_photos, opened
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
 from maskkit.modeling.device import resolve_device, resolve_precision
@@ -38,8 +38,10 @@ from maskkit.options.techniques import (
 from maskkit.options.train_options import HUB, PACKAGE, Device, Precision, TrainOptions
 from maskkit.options.values import parse_normalize, parse_size
 from maskkit.training.features import DrawnView, FeatureMaker
+from maskkit.training.feed import photos_per_epoch
 from maskkit.training.fold import Fold, Unlabeled, numbers_of
 from maskkit.training.fold_rows import FoldRows
+from maskkit.training.lone_photos import refuse_lone_photos
 from maskkit.training.optimizers import check_optimizer
 from maskkit.training.smote import need_smote, with_synthetic
 
@@ -108,14 +110,18 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
         )
     photo_files(manifest)  # a wrong root is better found now than after weights were loaded
     model, preprocess = pretrained(manifest, options)
+    photos = find_photos(manifest, preprocess)
+    fold = Fold.of(rows, photos).varied(options.chosen("augment"), options.rare)
+    if options.one("freeze").name != "all":  # whose features are computed in evaluation mode
+        refuse_lone_photos(model, options, photos=photos_per_epoch(fold, options), size=photos.size)
     if options.precision == "auto":
         options = replace(options, precision=tried(model, options, len(rows.training), manifest.photos.cache))
     known = None
     if any(head.name in AUXILIARY for head in heads):
         known = Numbers.of(torch.from_numpy(numbers_of(manifest)[rows.training]), manifest.space)
     attach(model, heads, manifest.space, numbers=known)
-    photos = open_photos(manifest, preprocess)
-    fold = Fold.of(rows, photos).varied(options.chosen("augment"), options.rare)
+    photos = opened(photos)
+    fold = replace(fold, inputs=photos)
     if rows.unlabeled is not None:
         fold = replace(fold, unlabeled=_unlabeled(rows.unlabeled, preprocess, options))
     if options.one("freeze").name != "all":

@@ -8,6 +8,7 @@ import pytest
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
+from maskkit.errors import MaskkitError
 from maskkit.options.train_options import TrainOptions
 from maskkit.stages import bench as module
 from maskkit.stages.bench import Bench, Speed, bench
@@ -39,6 +40,18 @@ def test_without_a_cache_photos_come_from_files(labels: Manifest, quick: TrainOp
     speeds = bench(few, options=replace(quick, augment="none"), seconds=0.01).speeds
     settings = [speed.setting for speed in speeds if speed.part == "load"]
     assert all(setting.startswith("from files") for setting in settings)
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate", "sizes"), [(2, 1, [2, 4]), (4, 2, [4, 8])])
+def test_tries_no_batches_that_the_model_cannot_learn_from(
+    labels: Manifest, quick: TrainOptions, batch_size: int, accumulate: int, sizes: list[int]
+) -> None:
+    options = replace(quick, model="test_resnet", size="32x32", batch_size=batch_size)
+    options = replace(options, optimizer=f"adamw:accumulate={accumulate}")
+    found = bench(labels.select(np.arange(8)), options=options, seconds=0.01)
+    assert [speed.number for speed in found.speeds if speed.part == "step"] == sizes
+    with pytest.raises(MaskkitError, match="test_resnet cannot learn from one photo at a time"):
+        bench(labels, options=replace(options, batch_size=1), seconds=0.01)
 
 
 def speeds(**rates: dict[int, float]) -> list[Speed]:

@@ -250,6 +250,16 @@ def test_says_which_size_a_model_was_made_for(folds: Manifest, quick: TrainOptio
     assert "--size 160x160" in caught.value.fix
 
 
+def test_a_step_of_one_photo_is_refused_before_any_photo_is_decoded(
+    folds: Manifest, quick: TrainOptions, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskkit.training.setup.opened", None)
+    monkeypatch.setattr("maskkit.training.setup.tried", None)
+    options = replace(quick, model="test_resnet", size="32x32", batch_size=1, precision="auto")
+    with pytest.raises(MaskkitError, match="test_resnet cannot learn from one photo at a time"):
+        train(FoldRows.of(folds, 0), output, options=options)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_an_error(folds: Manifest, quick: TrainOptions, output: Path) -> None:
     with pytest.raises(MaskkitError, match="there is no cuda device") as caught:
