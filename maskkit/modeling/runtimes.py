@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from copy import deepcopy
@@ -19,6 +20,8 @@ from maskkit.modeling.device import autocast, prepare, resolve_precision
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
 from maskkit.options.train_options import Precision, Runtime
+
+log = logging.getLogger(__name__)
 
 Classifier = Callable[[Tensor], Tensor]  # images float32 (N, 3, H, W) -> logits float32 (N, C)
 Resolved = Literal["torch", "openvino", "onnx"]
@@ -73,6 +76,31 @@ def predicting_precision(choice: Precision, trained: Precision, device: torch.de
     return trained if trained == resolve_precision("auto", device) else "float32"
 
 
+def fitted_classifier(
+    model: nn.Module, *, runtime: Resolved, precision: str, device: torch.device, size: tuple[int, int],
+    name: str, or_torch: bool,
+) -> tuple[Classifier, Resolved]:  # fmt: skip
+    """Return what `classifier` does, and the runtime that computes it.
+
+    If the runtime cannot compute the model, which is called `name`, torch does `or_torch`, and it is said.
+
+    Raises:
+        MaskkitError: The runtime cannot compute it, and torch is not to.
+    """
+    how: dict[str, Any] = {"precision": precision, "device": device, "size": size}
+    try:
+        return classifier(model, runtime=runtime, **how), runtime
+    except RuntimeUnfitError as error:
+        if not or_torch:
+            raise MaskkitError(
+                f"the runtime {runtime} cannot compute {name}",
+                why=str(error),
+                fix="use --runtime torch, or auto, which finds that out by itself",
+            ) from error
+        log.info("torch computes %s, since %s cannot: %s", name, runtime, error)
+        return classifier(model, runtime="torch", **how), "torch"
+
+
 def classifier(
     model: nn.Module, *, runtime: Resolved, precision: str, device: torch.device,
     size: tuple[int, int] | None,
@@ -82,29 +110,45 @@ def classifier(
     In bfloat16 the answers are those of float32 all the same (see `settled`). A timm model is moved to
     `device`, its values are left as they are. ONNX Runtime has no bfloat16 on processors and takes float32.
     `size` is height and width of the photos; None for a head on features, which is computed as it is.
+
+    Raises:
+        RuntimeUnfitError: The runtime cannot compute the model, or computes other logits than torch.
     """
     if size is None:
         return model.to(device).eval()
     photos = random_photos(size, count=PROBED).to(device)
     fit = folded(prepare(model, "float32", device), photos[:2])
-    compiled = RUNTIMES[runtime](fit, photos)
     is_exact = precision == "float32" or runtime == "onnx"
-    exact = compiled("float32", "batches" if is_exact else "few")
     with torch.inference_mode():
         wanted = fit(photos).float()  # (N, C)
-        error = (
-            0.0 if runtime == "torch" else float((wanted - exact(photos)).abs().max() / wanted.abs().max())
-        )
-        if not error <= TOLERANCE:
-            raise MaskkitError(
-                f"{runtime} computes this model otherwise than torch does",
-                why=f"on random photos its logits are off by {error:.1%} of the largest",
-                fix="use --runtime torch, and report the model's name",
+        try:
+            compiled = RUNTIMES[runtime](fit, photos)
+            exact = compiled("float32", "batches" if is_exact else "few")
+            if runtime != "torch":
+                _compare(exact, photos, wanted)
+            if is_exact:
+                return exact
+            fast = compiled("bfloat16", "batches")
+            return settled(fast, exact, wanted=wanted, given=fast(photos))
+        except Exception as error:  # each runtime has errors of its own
+            if runtime == "torch":
+                raise
+            why = error.why if isinstance(error, MaskkitError) else str(error).strip() or repr(error)
+            raise RuntimeUnfitError(why.splitlines()[0]) from error
+
+
+class RuntimeUnfitError(Exception):
+    """A runtime cannot compute a model; the message is why."""
+
+
+def _compare(exact: Classifier, photos: Tensor, wanted: Tensor) -> None:
+    """Raise unless these photos have the logits wanted, also fewer: a graph may suit one number only."""
+    for count in (len(photos), len(photos) // 2 - 1):
+        error, largest = (wanted[:count] - exact(photos[:count])).abs().max(), wanted.abs().max()
+        if not error <= TOLERANCE * largest:
+            raise RuntimeUnfitError(
+                f"on random photos its logits are off by {float(error / largest):.1%} of the largest"
             )
-        if is_exact:
-            return exact
-        fast = compiled("bfloat16", "batches")
-        return settled(fast, exact, wanted=wanted, given=fast(photos))
 
 
 def settled(fast: Classifier, exact: Classifier, *, wanted: Tensor, given: Tensor) -> Classifier:

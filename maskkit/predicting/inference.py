@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -18,8 +18,14 @@ from maskkit.imaging.photos import Photos, open_photos
 from maskkit.imaging.tensors import View, views_of
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.device import resolve_device
-from maskkit.modeling.runtimes import Classifier, Resolved, classifier, predicting_precision, resolve_runtime
-from maskkit.options.train_options import Device, Inference
+from maskkit.modeling.runtimes import (
+    Classifier,
+    Resolved,
+    fitted_classifier,
+    predicting_precision,
+    resolve_runtime,
+)
+from maskkit.options.train_options import Device, Inference, Runtime
 from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
 from maskkit.predicting.progress_file import ProgressFile
@@ -37,6 +43,9 @@ class Members:
     checkpoints: Sequence[Checkpoint]  # of one label space
     precisions: Sequence[str]  # of each
     inference: Inference  # with device and runtime resolved
+    or_torch: bool = False  # whether torch computes what the runtime cannot
+    # Those made ready so far, and what computes each.
+    _ready: dict[int, tuple[Classifier, Resolved]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def resolve(cls, checkpoints: Sequence[Checkpoint], inference: Inference) -> Members:
@@ -51,18 +60,31 @@ class Members:
             checkpoints,
             [predicting_precision(inference.precision, item.precision, device) for item in checkpoints],
             replace(inference, device=cast(Device, device.type), runtime=runtime, tta=tta),
+            or_torch=inference.runtime == "auto",
         )
 
-    def restored(self, index: int) -> Classifier:
-        """Return one of the models, ready to predict."""
-        checkpoint = self.checkpoints[index]
-        return classifier(
-            restore(checkpoint),
-            runtime=cast(Resolved, self.inference.runtime),
-            precision=self.precisions[index],
-            device=torch.device(self.inference.device),
-            size=(checkpoint.preprocess.height, checkpoint.preprocess.width),
-        )
+    def ready(self, index: int) -> tuple[Classifier, Resolved]:
+        """Return one of the models, ready to predict, and what computes it."""
+        if index not in self._ready:
+            checkpoint = self.checkpoints[index]
+            self._ready[index] = fitted_classifier(
+                restore(checkpoint),
+                runtime=cast(Resolved, self.inference.runtime),
+                precision=self.precisions[index],
+                device=torch.device(self.inference.device),
+                size=(checkpoint.preprocess.height, checkpoint.preprocess.width),
+                name=checkpoint.model,
+                or_torch=self.or_torch,
+            )
+        return self._ready[index]
+
+    def runtime_of(self, eligible: NDArray[np.bool_]) -> Runtime:
+        """Return what computes the models needed; "auto" if several do, which decides the same again.
+
+        Eligible is (models, rows).
+        """
+        used = {self.ready(index)[1] for index in np.flatnonzero(eligible.any(1)).tolist()}
+        return used.pop() if len(used) == 1 else "auto"
 
     def sums(
         self,
@@ -82,7 +104,6 @@ class Members:
         sums = np.zeros((len(manifest), len(manifest.space)))
         done = progress.read(sums)
         photos: dict[Preprocess, Photos] = {}
-        ready: dict[int, Classifier] = {}
         for members, rows in _by_members(eligible):
             if done[rows].all():
                 continue
@@ -93,8 +114,7 @@ class Members:
             for preprocess, alike in by_preprocess.items():
                 if preprocess not in photos:
                     photos[preprocess] = open_photos(manifest, preprocess, faults=faults)
-                ready |= {index: self.restored(index) for index in alike if index not in ready}
-                groups.append(MemberGroup([ready[index] for index in alike], photos[preprocess]))
+                groups.append(MemberGroup([self.ready(index)[0] for index in alike], photos[preprocess]))
             parts = _unfinished(rows, done, faults or {}, self.inference.batch_size)
             for part, found in predict_batches(groups, rows, self.inference, parts=parts):
                 total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in found))  # (N, C)

@@ -78,6 +78,7 @@ def predict(
     eligible = eligible_members(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
     options = {"oof": oof, "tta": inference.tta, "blend": inference.blend, **afterwards.options()}
     options |= {"root": manifest.photos.root, "allow_leak": allow_leak}
+    options |= {"runtime": members.runtime_of(eligible)}
     record = _record(manifest, members, afterwards, options)
 
     rows = np.flatnonzero(eligible.any(0))
@@ -161,7 +162,7 @@ def _record(
     inputs += [item.header.input_from(item.source) for item in members.checkpoints]
     # "auto" if precisions differ, which then decides the same again.
     precision = members.precisions[0] if len(set(members.precisions)) == 1 else "auto"
-    settings = {**options, "runtime": members.inference.runtime, "precision": precision}
+    settings = {**options, "precision": precision}
     return Record("predict", settings, (*inputs, *afterwards.inputs()))
 
 

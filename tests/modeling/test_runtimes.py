@@ -19,6 +19,7 @@ from maskkit.modeling.runtimes import (
     NEEDS,
     RUNTIMES,
     classifier,
+    fitted_classifier,
     predicting_precision,
     resolve_runtime,
     settled,
@@ -133,11 +134,66 @@ class Deciding(nn.Module):
         return sums if len(images) == 2 else -sums
 
 
-@pytest.mark.parametrize("runtime", [name for name in HERE if name.values != ("torch",)])
-def test_a_conversion_that_changes_the_model_is_an_error(runtime: runtimes.Resolved) -> None:
-    with pytest.raises(MaskkitError, match="computes this model otherwise than torch") as caught:
-        classifier(Deciding(), runtime=runtime, precision="float32", device=CPU, size=(32, 32))
+class Mixing(nn.Module):
+    """Has the number of photos that it was traced with in its graph, which spoils odd numbers alone."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        is_traced = isinstance(images.shape[0], Tensor)
+        return images.mean((2, 3)).reshape(-1, 2 if is_traced else 1, 3).flatten(0, 1)
+
+
+class Unwritable(nn.Module):
+    """Has a step that ONNX does not know."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = torch.special.bessel_j0(images.mean((2, 3)))
+        return found
+
+
+OTHERS = [name for name in HERE if name.values != ("torch",)]
+UNFIT = [(Deciding, "off by"), (Unwritable, "bessel")]
+
+
+def fitted(
+    model: nn.Module, runtime: runtimes.Resolved, *, or_torch: bool
+) -> tuple[runtimes.Classifier, runtimes.Resolved]:
+    return fitted_classifier(
+        model, runtime=runtime, precision="float32", device=CPU, size=(48, 32), name="odd_net",
+        or_torch=or_torch,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("unfit", "why"), UNFIT)
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_what_a_runtime_cannot_compute_is_an_error_if_it_was_asked_for(
+    runtime: runtimes.Resolved, unfit: type[nn.Module], why: str
+) -> None:
+    with pytest.raises(MaskkitError, match=f"the runtime {runtime} cannot compute odd_net") as caught:
+        fitted(unfit(), runtime, or_torch=False)
+    assert why in caught.value.why
     assert "--runtime torch" in caught.value.fix
+
+
+@pytest.mark.parametrize(("unfit", "why"), UNFIT)
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_what_a_runtime_cannot_compute_is_left_to_torch_where_it_may_be(
+    runtime: runtimes.Resolved, unfit: type[nn.Module], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    model = unfit()
+    classify, used = fitted(model, runtime, or_torch=True)
+    assert used == "torch"
+    assert torch.equal(classify(photos(5)), model(photos(5)))
+    assert f"torch computes odd_net, since {runtime} cannot" in caplog.text
+    assert why in caplog.text
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_a_graph_that_suits_some_numbers_of_photos_alone_is_not_used(runtime: runtimes.Resolved) -> None:
+    model = Mixing()
+    classify, _ = fitted(model, runtime, or_torch=True)
+    for count in (1, 3, 5, 8):
+        torch.testing.assert_close(classify(photos(count)), model(photos(count)), rtol=1e-4, atol=1e-5)
 
 
 def test_auto_is_openvino_where_it_is_installed_and_torch_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

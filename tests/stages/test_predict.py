@@ -25,7 +25,7 @@ from maskkit.imaging.roots import photo_files
 from maskkit.labelling.targets import TargetRules
 from maskkit.labels import Factor, LabelSpace
 from maskkit.modeling.backbone import restore
-from maskkit.modeling.runtimes import NEEDS, Resolved, resolve_runtime
+from maskkit.modeling.runtimes import NEEDS, RUNTIMES, Resolved, resolve_runtime
 from maskkit.options.train_options import Blend, Inference, TrainOptions
 from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision
 from maskkit.stages.label import label
@@ -285,6 +285,34 @@ def test_a_photo_that_cannot_be_read_is_named(unlabelled: Manifest, models: list
 def test_a_device_that_is_not_there_is_an_error(unlabelled: Manifest, models: list[Checkpoint]) -> None:
     with pytest.raises(MaskkitError, match="there is no cuda device"):
         predict(unlabelled, models, inference=replace(HERE, device="cuda"))
+
+
+def test_what_auto_cannot_use_for_a_model_is_recorded_as_what_it_used(
+    unlabelled: Manifest,
+    models: list[Checkpoint],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wanted = probs_of(predict(unlabelled, models, inference=HERE))
+
+    def unable(model: torch.nn.Module, photos: torch.Tensor) -> None:
+        broken.append(model)
+        if len(broken) in unfit:
+            raise RuntimeError("no such operation")
+        return RUNTIMES["torch"](model, photos)  # type: ignore[return-value]
+
+    monkeypatch.setitem(RUNTIMES, "openvino", unable)
+    monkeypatch.setattr("maskkit.predicting.inference.resolve_runtime", lambda *_: "openvino")
+    caplog.set_level(logging.INFO)
+    for unfit, recorded in [({1}, "auto"), (set(range(1, len(models) + 1)), "torch"), (set(), "openvino")]:
+        broken: list[torch.nn.Module] = []
+        found = predict(unlabelled, models, inference=replace(HERE, runtime="auto"))
+        assert found.header is not None
+        assert found.header.history[-1].options["runtime"] == recorded
+        assert np.array_equal(probs_of(found), wanted)
+        said = f"torch computes {models[0].model}, since openvino cannot: no such operation"
+        assert caplog.text.count(said) == len(unfit)
+        caplog.clear()
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino", "onnx"])
