@@ -44,3 +44,20 @@ def examples(values: Iterable[object], *, most: int = 3) -> str:
     names = [str(value) for value in values]
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+MOST_OF_A_REASON = 240  # characters
+
+
+def reason(error: BaseException) -> str:
+    """Return what the error of another library says, for the `why` of ours: its first line, if need be cut.
+
+    >>> reason(ValueError("no such file"))
+    'no such file'
+    >>> reason(ValueError())
+    'ValueError()'
+    """
+    if isinstance(error, MaskkitError):
+        return error.why
+    line = (str(error).strip() or repr(error)).splitlines()[0]
+    return line if len(line) <= MOST_OF_A_REASON else f"{line[:MOST_OF_A_REASON].rpartition(' ')[0]} ..."

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.errors import MaskkitError, RefusedError, examples, reason
 
 
 def test_an_error_says_what_why_and_fix_on_three_lines() -> None:
@@ -27,3 +27,16 @@ def test_a_refusal_has_its_own_exit_code() -> None:
 )
 def test_examples_name_the_first_few_and_count_the_rest(values: list[int], text: str) -> None:
     assert examples(values) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("too long\nfor one line"), "too long"),
+        (ValueError(), "ValueError()"),
+        (MaskkitError("what", why="the reason", fix="how"), "the reason"),
+        (RuntimeError("word " * 100), ("word " * 48).strip() + " ..."),
+    ],
+)
+def test_the_reason_of_any_error_is_one_short_line(error: Exception, text: str) -> None:
+    assert reason(error) == text

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from maskkit.artifacts.header import Input, Record
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 
 PER_FOLD = {"fold"}  # what the folds of one training differ in
 NO_MATTER = {"workers"}  # results do not depend on it: a training that is resumed may have another
@@ -175,7 +175,7 @@ def damaged(path: Path, error: Exception) -> MaskkitError:
     """Return the error of a file that no run can have left."""
     return MaskkitError(
         f"cannot resume from {path}",
-        why=f"it is damaged or not a resume file: {(str(error) or repr(error)).splitlines()[0]}",
+        why=f"it is damaged or not a resume file: {reason(error)}",
         fix="use --force to start anew",
     )
 

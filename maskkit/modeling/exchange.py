@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.device import one_thread
 
 OPSET = 17  # of 2022: old enough for every runtime in use
+PRINTING = "_jit_onnx_log"
 INPUT, OUTPUT = "images", "logits"
 
 
@@ -30,8 +33,7 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
     images = random_photos(size, count=2).contiguous()
     try:
         # With two threads, tracing makes predicting 315 photos take 2.4 times the processor time.
-        with TemporaryDirectory() as folder, warnings.catch_warnings(), one_thread(), torch.no_grad():
-            warnings.simplefilter("ignore")  # sizes become constants, and so they should
+        with TemporaryDirectory() as folder, _quiet(), one_thread(), torch.no_grad():
             file = Path(folder) / "model.onnx"
             torch.onnx.export(
                 model, (images,), file, dynamo=False, opset_version=OPSET, input_names=[INPUT],
@@ -41,6 +43,22 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
     except Exception as error:  # torch has a dozen kinds for this
         raise MaskkitError(
             f"{name} cannot be written as ONNX",
-            why=(str(error) or repr(error)).splitlines()[0],
+            why=reason(error),
             fix="use --runtime torch to predict with it",
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from warning that sizes become constants, which they should, and from printing whole graphs.
+
+    Whatever its settings, it prints a graph that it cannot convert, thousands of lines, to standard output.
+    """
+    printing = getattr(torch._C, PRINTING, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        setattr(torch._C, PRINTING, lambda *_: None)
+        try:
+            yield
+        finally:
+            setattr(torch._C, PRINTING, printing)

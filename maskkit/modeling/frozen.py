@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.ending import backbone_state, head_names, last_layers, model_name
 from maskkit.modeling.folding import folded
@@ -74,7 +74,7 @@ def divide(model: nn.Module, *, size: tuple[int, int], dropout: float) -> Backbo
             agrees = torch.allclose(cast(Tensor, logits), probe(images), rtol=1e-3, atol=1e-4)
             why = "its last layer alone does not give its logits"
         except (AttributeError, TypeError, RuntimeError) as error:
-            agrees, why = False, (str(error) or repr(error)).splitlines()[0]
+            agrees, why = False, reason(error)
     if not agrees:
         raise _cannot(model, why)
     return Backbone(extract, features.shape[1], Head(layer, dropout=dropout).eval())

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.device import autocast, prepare, resolve_precision
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
@@ -133,8 +133,7 @@ def classifier(
         except Exception as error:  # each runtime has errors of its own
             if runtime == "torch":
                 raise
-            why = error.why if isinstance(error, MaskkitError) else str(error).strip() or repr(error)
-            raise RuntimeUnfitError(why.splitlines()[0]) from error
+            raise RuntimeUnfitError(reason(error)) from error
 
 
 class RuntimeUnfitError(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.tracking.facts import RunFacts, plain
 
 TAG = "maskkit.run"  # holds the training's id: MLflow gives ids of its own
@@ -41,7 +41,7 @@ class InMlflow:
         except Exception as error:  # mlflow's errors of this have no common type
             raise MaskkitError(
                 f"--track mlflow:{target} cannot be used",
-                why=(str(error).strip() or repr(error)).splitlines()[0],
+                why=reason(error),
                 fix="give an address that MLflow knows, such as mlflow:sqlite:///mlflow.db or "
                 "mlflow:http://localhost:5000",
             ) from error

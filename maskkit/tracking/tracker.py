@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.tracking.facts import RunFacts, final_measures, measures
 from maskkit.tracking.mlflow_sink import InMlflow
 from maskkit.tracking.pictures import MOST_CLASSES, PicturedMistake, draw_confusion, draw_mistakes
@@ -157,7 +157,7 @@ class Tracker:
                     self._queue.popleft()
         except Exception as error:  # whatever a service's client raises, the training goes on
             if not self._has_failed:
-                why = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+                why = reason(error).rstrip(".")
                 log.warning(
                     "%s failed: %s. The training goes on, and its history file has every epoch; "
                     "what is missing is sent once more at the end",

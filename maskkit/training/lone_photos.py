@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.imaging.dataset import batch_count
 from maskkit.modeling.ending import model_name
 from maskkit.modeling.trying import without_trace
@@ -68,5 +68,5 @@ def _fault_of_one(model: nn.Module, size: tuple[int, int]) -> str | None:
             model.train()
             call(torch.zeros(1, 3, *size, device=device))
     except (ValueError, RuntimeError) as error:
-        return (str(error) or repr(error)).splitlines()[0]
+        return reason(error)
     return None

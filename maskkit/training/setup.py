@@ -14,7 +14,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, find_photos, open_photos, opened
@@ -197,6 +197,6 @@ def _check_size(model: nn.Module, name: str, height: int, width: int) -> None:
     except Exception as error:  # each architecture has its own way to fail
         raise MaskkitError(
             f"{name} cannot take photos of {height}x{width}",
-            why=(str(error) or repr(error)).splitlines()[0],
+            why=reason(error),
             fix="use --size {}x{}, which it was made for".format(*input_size_of(model)),
         ) from error

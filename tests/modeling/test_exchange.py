@@ -44,7 +44,12 @@ class Unwritable(nn.Module):
         return given
 
 
-def test_a_step_that_onnx_does_not_know_is_an_error_that_names_the_model() -> None:
+def test_a_step_that_onnx_does_not_know_is_an_error_that_names_the_model(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    printing = torch._C._jit_onnx_log
     with pytest.raises(MaskkitError, match="odd_model cannot be written as ONNX") as caught:
         to_onnx(Unwritable(), (32, 32), name="odd_model")
     assert "--runtime torch" in caught.value.fix
+    assert capfd.readouterr() == ("", "")  # torch would print the whole graph to standard output
+    assert torch._C._jit_onnx_log is printing
