@@ -82,9 +82,17 @@ def _settings(history: Sequence[Record]) -> Mapping[Place, dict[str, str]]:
 def _value(record: Record, name: str, value: object) -> Value:
     files = [item for item in record.inputs if item.option == name]
     if files:
-        return _files(files)
+        identity, shown = _files(files)
+        word = _word(value, files[0])
+        return identity + word, shown + word
     text = json.dumps(value, sort_keys=True)
     return text, value if isinstance(value, str) else "none" if value is None else text
+
+
+def _word(value: object, file: Input) -> str:
+    """Return what an option says behind the path of its file, such as `:plain`."""
+    has_more = isinstance(value, str) and value.startswith(f"{file.path}:")
+    return str(value).removeprefix(file.path) if has_more else ""
 
 
 def _files(files: Iterable[Input]) -> Value:
@@ -130,14 +138,17 @@ def _command(record: Record, names: Mapping[str, str]) -> str:
         flag = f"--{name.replace('_', '-')}"
         if value is None or value is False:
             continue
-        files = [_path(item, names) for item in record.inputs if item.option == name]
+        inputs = [item for item in record.inputs if item.option == name]
+        files = [_path(item, names) for item in inputs]
         if isinstance(value, list) and files:
             words += [word for file in files for word in (flag, file)]
             continue
         if isinstance(value, Mapping):  # an option that is given once per name, such as age=30,58
             words += [word for key, items in value.items() for word in (flag, f"{key}={_joined(items)}")]
             continue
-        text = files[0] if files else _joined(value)
+        # Of a file that no stage made, the option can say more than the path, as --weights does.
+        is_whole = isinstance(value, str) and all(item.made_by is None for item in inputs)
+        text = files[0] if files and not is_whole else _joined(value)
         words += [flag] if value is True else [flag, text]
     words += ["--decision" if record.stage == "evaluate" else "-o", names[record.id]]
     return shlex.join(words)

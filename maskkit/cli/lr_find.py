@@ -7,6 +7,7 @@ from typing import Annotated
 
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
+from maskkit.cli.shell.listed_weights import list_weights
 from maskkit.cli.shell.parameters import OMITTED, Manifest, Only, Reading
 from maskkit.cli.shell.streams import STREAM
 from maskkit.options.fields import Between
@@ -15,7 +16,7 @@ from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 TESTED = [field.name for field in fields(TrainOptions) if field.name not in OF_A_WHOLE_TRAINING]
 
 
-@command(loads="torch")
+@command(loads="torch", instead=(list_weights,))
 def lr_find(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,

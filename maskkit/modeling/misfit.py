@@ -1,0 +1,89 @@
+"""Why weights do not fit a model, in groups, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import timm
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from maskkit.artifacts.header import KEY
+from maskkit.errors import MaskkitError, examples
+from maskkit.modeling.ending import model_name
+from maskkit.modeling.state_files import StateFile
+
+FEW = 3  # tensors that are named one by one
+MOST = 0.8  # of the names, with which weights are of that model or a variant of it
+NAMING = ("arch", "architecture", "model_name")  # keys under which files say what they are of
+
+
+def misfit(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, file: StateFile, model: nn.Module
+) -> MaskkitError | None:
+    """Return why weights do not fit: a tensor is missing, or too many, or of another shape or type."""
+    both = [name for name in expected if name in state]
+    misfits = {
+        "missing": [
+            name for name in expected if name not in state and not name.endswith("num_batches_tracked")
+        ],
+        "unexpected": [name for name in state if name not in expected],
+        "of another shape": [
+            f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
+            for name in both
+            if state[name].shape != expected[name].shape
+        ],
+        "of another type": [
+            f"{name} {str(state[name].dtype)[6:]} instead of {str(expected[name].dtype)[6:]}"
+            for name in both
+            if state[name].is_floating_point() != expected[name].is_floating_point()
+        ],
+    }
+    if not any(misfits.values()):
+        return None
+    why = "; ".join(f"{len(names)} {kind}: {_grouped(names)}" for kind, names in misfits.items() if names)
+    name, theirs = model_name(model), architecture_in(file)
+    if theirs is not None and theirs != name:
+        why += f"; the file names the architecture {theirs}"
+    return MaskkitError(
+        f"the weights {file.path} do not fit the model {name}",
+        why=why,
+        fix=_fix(name, theirs, misfits, share=len(both) / len(expected)),
+    )
+
+
+def _fix(name: str, theirs: str | None, misfits: Mapping[str, list[str]], *, share: float) -> str:
+    if theirs is not None and theirs != name and timm.is_model(theirs):
+        return f"use --model {theirs}"
+    if misfits["of another type"]:
+        return "give weights that are not quantised"
+    if theirs == name or share > MOST:
+        return f"save all of model.state_dict() of timm's {name}, or choose its --model if it is a variant"
+    if share:
+        return "choose the --model that they were saved from, which the file does not name"
+    return "choose the --model that they were saved from; or rename the tensors as timm names them"
+
+
+def architecture_in(file: StateFile) -> str | None:
+    """Return the architecture that a checkpoint names, timm's or maskkit's own, without a tag of weights."""
+    named: object = None
+    if file.kind == "safetensors":
+        with safe_open(file.path, "pt") as opened:
+            header = (opened.metadata() or {}).get(KEY)
+        named = None if header is None else json.loads(header).get("model")
+    elif isinstance(file.content, Mapping):
+        named = next((file.content[key] for key in NAMING if key in file.content), None)
+    return named.partition(".")[0] if isinstance(named, str) and named else None
+
+
+def _grouped(names: list[str]) -> str:
+    """Name a few tensors; count many by the first two parts of their names, or by the first one alone."""
+    if len(names) <= FEW:
+        return examples(names)
+    groups = Counter(".".join(name.split(" ")[0].split(".")[:-1][:2]) or name for name in names)
+    if len(groups) > 2 * FEW:
+        groups = Counter(name.split(".")[0] for name in names)
+    counted = [f"{group} ({count})" for group, count in groups.most_common()]
+    return f"{examples(counted)}, such as {names[0]}"
