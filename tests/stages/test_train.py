@@ -231,7 +231,7 @@ def test_refuses_an_existing_checkpoint_unless_forced(
         ({"model": "resnet_18"}, "unknown model: 'resnet_18'", "timm"),
         ({"size": "8x8"}, "'8x8' is not a photo size", "from 16 to 4096"),
         ({"model": "test_vit3", "size": "128x96"}, "test_vit3 cannot take photos of 128x96", ""),
-        ({"weights": "nowhere.pth"}, "cannot read nowhere.pth", "no such file"),
+        ({"weights": "nowhere.pth"}, "cannot read weights from nowhere.pth", "no such file"),
     ],
 )
 def test_finds_a_wrong_option_before_any_work(
