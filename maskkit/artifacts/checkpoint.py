@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
 LARGEST_HEADER = 1 << 30
 REDUCTION = "dct+area"
 FACTS = ("model", "heads", "preprocess", "precision", "fold", "epoch", "scores", "seen")
+LATER_FACTS = ("pool", "model_settings")  # that the first versions did not write
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class CheckpointFacts:
 
     model: str  # the timm model's name
     pool: str = "default"  # how its features are pooled; timm's own way before there was a choice
+    # What else its constructor was given, by name; sizes are lists. Nothing before there was a choice.
+    model_settings: Mapping[str, Any] = field(default_factory=dict)
     heads: Sequence[str] = ("joint",)  # the parts of its head, as `str(choice)` writes them
     preprocess: Preprocess
     precision: Precision  # in which it was trained and scored
@@ -106,7 +109,8 @@ class Checkpoint(CheckpointFacts):
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header = checkpoint_header(source, needed=FACTS)
-        facts: dict[str, Any] = {key: value for key, value in header.facts.items() if key in (*FACTS, "pool")}
+        known = (*FACTS, *LATER_FACTS)
+        facts: dict[str, Any] = {key: value for key, value in header.facts.items() if key in known}
         facts |= {
             "heads": tuple(facts["heads"]),
             "preprocess": Preprocess.from_json(facts["preprocess"]),

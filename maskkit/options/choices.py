@@ -7,7 +7,7 @@ a setting cannot be given to a technique that does not have it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from math import inf, isfinite
@@ -61,8 +61,27 @@ class Setting:
         return number
 
 
+@dataclass(frozen=True)
+class AnyValue(Setting):
+    """A setting whose type is not known yet."""
+
+    def read(self, text: str) -> Value:
+        """Return what the text says: true or false, a number, or else the text."""
+        if text in TRUTHS:
+            return TRUTHS[text]
+        for kind in (int, float):
+            try:
+                number = kind(text)
+            except ValueError:
+                continue
+            if isfinite(number):
+                return number
+        return text
+
+
 Settings = Mapping[str, Setting]
 Table = Mapping[str, Settings]
+More = Callable[[str], Setting]  # the setting of a name that is not declared
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,7 @@ class Choice:
 
     def __str__(self) -> str:
         """Write it so that `parse` reads the same again."""
-        settings = ",".join(f"{name}={_text(value)}" for name, value in self.settings.items())
+        settings = ",".join(f"{name}={text_of(value)}" for name, value in self.settings.items())
         return f"{self.name}:{settings}" if settings else self.name
 
     def number(self, setting: str) -> float:
@@ -105,10 +124,18 @@ def settings(part: type) -> Settings:
     return {item.name: item.metadata["setting"] for item in fields(part)}
 
 
-def parse(text: str, table: Table, *, option: str, others: Settings | None = None) -> Choice:
+def given_in(text: str) -> set[str]:
+    """Name the settings that the text of one choice gives."""
+    return {part.partition("=")[0] for part in text.partition(":")[2].split(",") if part}
+
+
+def parse(
+    text: str, table: Table, *, option: str, others: Settings | None = None, more: More | None = None
+) -> Choice:
     """Read one choice, such as `focal` or `focal:gamma=3`; `option` is for messages.
 
-    `others` are the settings of any name that is not in the table; None if there is no such choice.
+    `others` are the settings of any name that is not in the table; None if there is no such choice. `more`
+    gives those that are not declared; they stand behind the others, in alphabetical order.
 
     Raises:
         MaskkitError: The name, a setting or a value is not one that is allowed.
@@ -123,23 +150,28 @@ def parse(text: str, table: Table, *, option: str, others: Settings | None = Non
             fix=f"did you mean {close[0]}?" if close else "use one of these",
         )
     values = {key: one.default for key, one in known.items()}
+    undeclared: dict[str, Value] = {}
     for part in filter(None, given.split(",")):
-        key, _, word = part.partition("=")
-        if key not in known:
+        key, equals, word = part.partition("=")
+        if key in known:
+            one, into = known[key], values
+        elif more is not None and equals:
+            one, into = more(key), undeclared
+        else:
             raise MaskkitError(
                 f"{option} {name} has no setting {key!r}",
-                why=f"it has {', '.join(known) or 'none'}",
+                why=f"it has {', '.join(known) or 'none'}" + (", and others as name=value" if more else ""),
                 fix=f"write {option} {example(name, known)}",
             )
         try:
-            values[key] = known[key].read(word)
+            into[key] = one.read(word)
         except ValueError as error:
             raise MaskkitError(
                 f"{option} {name} has {key}={word}",
-                why=f"{key} is {error}: {known[key].help}",
-                fix=f"write {option} {example(name, known)}",
+                why=f"{key} is {error}: {one.help}",
+                fix=f"write {option} {example(name, {**known, key: one})}",
             ) from error
-    return Choice(name, values)
+    return Choice(name, values | dict(sorted(undeclared.items())))
 
 
 def parse_sum(text: str, table: Table, *, option: str, others: Settings | None = None) -> tuple[Choice, ...]:
@@ -161,12 +193,13 @@ def summary(table: Table) -> str:
     """Write all choices of a table with their settings, for help texts, which are broken at spaces."""
     written = []
     for name, known in table.items():
-        parts = ", ".join(f"{key}={_text(one.default)}" for key, one in known.items())
+        parts = ", ".join(f"{key}={text_of(one.default)}" for key, one in known.items())
         written.append(f"{name} ({parts})" if parts else name)
     return ", ".join(written)
 
 
-def _text(value: Value) -> str:
+def text_of(value: Value) -> str:
+    """Write a value so that its setting reads the same again."""
     if isinstance(value, bool):
         return str(value).lower()
     short = f"{value:g}" if isinstance(value, float) else str(value)

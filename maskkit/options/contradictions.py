@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice
-from maskkit.options.techniques import AUXILIARY, Stepping
+from maskkit.options.techniques import AUXILIARY, ModelSettings, Stepping
 from maskkit.options.values import parse_normalize, parse_size
 
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
@@ -20,6 +20,7 @@ def check(
     parse_size(chosen["size"][0].name)
     if normalize is not None:
         parse_normalize(normalize)
+    _check_pooling(chosen["model"][0])
     _check_heads(chosen)
     _check_frozen(chosen, augment_rare)
     _check_unlabeled(chosen["consistency"][0].name, unlabeled)
@@ -30,6 +31,15 @@ def check(
         raise _refused(
             f"--freeze phase lasts {freeze.whole('epochs')} of {epochs} epochs",
             "use --freeze all to train the head alone, or more --epochs",
+        )
+
+
+def _check_pooling(model: Choice) -> None:
+    pool, timms = model.part(ModelSettings).pool, model.settings.get("global_pool")
+    if timms is not None and pool != ModelSettings.pool:
+        raise _refused(
+            f"--model {model.name} has pool={pool} and global_pool={timms}, which is timm's word for it",
+            "leave one of them out",
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from maskkit.options.choices import Choice, Settings, Table, parse, parse_sum
+from maskkit.options.choices import Choice, More, Settings, Table, parse, parse_sum
 
 Note = TypeVar("Note")
 FILE = object()  # a note: it can name a file that the stage opens
@@ -64,13 +64,17 @@ def choice(
     *,
     several: bool = False,
     others: Settings | None = None,
+    more: More | None = None,
 ) -> Any:
-    """Declare a field that names one of a table's choices, or several as a sum, with their settings."""
+    """Declare a field that names one of a table's choices, or several as a sum, with their settings.
+
+    `others` and `more` are those of `parse`; a sum has declared settings only.
+    """
 
     def read(text: str) -> tuple[Choice, ...]:
         if several:
             return parse_sum(text, table, option=name, others=others)
-        return (parse(text, table, option=name, others=others),)
+        return (parse(text, table, option=name, others=others, more=more),)
 
     listed = (ChosenFrom(table), Metavar("<choice>")) if table else ()
     return field(default=default, metadata={"notes": (help, panel, Refusing(read), *listed)})

@@ -10,6 +10,7 @@ from maskkit.options import techniques
 from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.contradictions import check
 from maskkit.options.fields import FILE, HelpPanel, Refusing, choice, note, option
+from maskkit.options.model_settings import setting_of_any_model, with_models_dropout
 from maskkit.options.values import LevelValue, parse_counts, parse_level, parse_tta
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -47,8 +48,9 @@ class TrainOptions:
     model: str = choice(
         "--model", "tf_efficientnet_lite0",
         "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` "
-        "drops residual branches.",
-        MODEL_PANEL, {}, others=techniques.MODEL,
+        "drops residual branches, and what else its constructor takes is given alike: `:pad_type=same`, "
+        "`:img_size=128x96`, `:drop_rate=0.3`.",
+        MODEL_PANEL, {}, others=techniques.MODEL, more=setting_of_any_model,
     )  # fmt: skip
     weights: str | None = option(
         None,
@@ -165,6 +167,7 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         chosen = {name: self.chosen(name) for name in CHOSEN}
+        chosen["head"] = with_models_dropout(chosen["head"], self.head, chosen["model"][0])
         for name, choices in chosen.items():
             object.__setattr__(self, name, "+".join(map(str, choices)))  # with every setting, for the record
         check(

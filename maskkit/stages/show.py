@@ -21,6 +21,7 @@ from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.auditing.findings import kind_of
+from maskkit.options.model_settings import settings_text
 from maskkit.reporting.stage_reports import HELD_OUT
 from maskkit.splitting.quality import fold_quality
 
@@ -150,9 +151,11 @@ def _decision_facts(decision: Decision) -> Facts:
 
 def _model_facts(header: Header) -> Facts:
     facts = header.facts
+    settings = settings_text(facts.get("model_settings", {}))
     return {
         "model": facts["model"],
         "pool": facts.get("pool", "default"),
+        **({"settings": settings} if settings else {}),
         "heads": ", ".join(facts["heads"]),
         "preprocess": dict(facts["preprocess"]),
         "precision": facts["precision"],

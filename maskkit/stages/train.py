@@ -13,6 +13,8 @@ from maskkit.artifacts.files import Source, refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.history import differences, refuse_to_lose
 from maskkit.errors import MaskkitError
+from maskkit.modeling.constructor import typed
+from maskkit.options.model_settings import for_constructor
 from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions
 from maskkit.tracking.facts import RunFacts
@@ -91,6 +93,7 @@ def _write_best(output: Path, ready: Start, trainer: Trainer, rows: FoldRows, re
     facts = CheckpointFacts(
         model=model.name,
         pool=model.part(ModelSettings).pool,
+        model_settings=typed(model.name, for_constructor(model)),
         heads=[str(head) for head in trainer.options.chosen("head")],
         preprocess=ready.photos.preprocess,
         precision=trainer.precision,

@@ -23,7 +23,8 @@ from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.tensors import to_input
 from maskkit.modeling.device import prepare
 from maskkit.modeling.frozen import Backbone, backbone_digest, divide
-from maskkit.options.choices import parse_sum
+from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.model_settings import of_the_answers
 from maskkit.options.techniques import AUGMENTATIONS
 from maskkit.progress import track
 
@@ -83,19 +84,21 @@ class FeatureMaker:
     weights: str  # digest of the backbone's
     device: torch.device
     augment: str  # how photos are varied for all views but the first
+    settings: str = ""  # of the model, on which features depend beside its weights
 
     @classmethod
     def of(
-        cls, model: nn.Module, photos: Photos, *, name: str, device: torch.device, augment: str,
+        cls, model: nn.Module, photos: Photos, *, built: Choice, device: torch.device, augment: str,
         dropout: float,
     ) -> FeatureMaker:  # fmt: skip
-        """Divide a timm model, which is left as it is, in evaluation mode.
+        """Divide a timm model, `built` by this choice, which is left as it is, in evaluation mode.
 
         Raises:
             MaskkitError: The model is not made of features and one layer on them.
         """
         backbone = divide(prepare(model, "float32", device), size=photos.size, dropout=dropout)
-        return cls(backbone, name, backbone_digest(model), device, augment)
+        digest = backbone_digest(model)
+        return cls(backbone, built.name, digest, device, augment, of_the_answers(built))
 
     @property
     def views(self) -> int:
@@ -122,6 +125,7 @@ class FeatureMaker:
         """Name the store by all that features depend on beside the photo."""
         facts = {
             "weights": self.weights,
+            "settings": self.settings,
             "device": self.device.type,
             "augment": self.augment,
             "views": self.views,

@@ -14,20 +14,23 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
-from maskkit.errors import MaskkitError, reason
+from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, find_photos, open_photos, opened
 from maskkit.imaging.roots import photo_files
-from maskkit.modeling.backbone import build, input_size_of, preprocessing_of
+from maskkit.modeling.backbone import build, preprocessing_of
+from maskkit.modeling.constructor import typed
 from maskkit.modeling.device import resolve_device, resolve_precision
 from maskkit.modeling.ending import begin_at_zero
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.hub_layout import locate
+from maskkit.modeling.photo_size import check_size
 from maskkit.modeling.precision_trial import Work, choose_precision
 from maskkit.modeling.weights import load_weights, refuse_non_finite
 from maskkit.options.choices import parse_sum
+from maskkit.options.model_settings import DROP_RATE, for_constructor, of_the_answers
 from maskkit.options.techniques import (
     AUGMENTATIONS,
     AUXILIARY,
@@ -130,8 +133,8 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     if options.one("freeze").name != "all":
         return Start(model, model, photos, fold, options)
     maker = FeatureMaker.of(
-        model, photos, name=options.one("model").name, device=torch.device(options.device),
-        augment=options.augment, dropout=timm_dropout(heads),
+        model, photos, built=options.one("model"), device=torch.device(options.device),
+        augment=options.augment, dropout=_dropout(options),
     )  # fmt: skip
     fold = replace(fold, inputs=maker.features_of(photos), vary=DrawnView(maker.views))
     sampler = options.one("sampler")
@@ -163,15 +166,16 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
         MaskkitError: There is no such model, it cannot take photos of that size, or weights do not fit it.
     """
     name, size = options.one("model"), options.one("size")
-    own = name.part(ModelSettings)
+    own, settings = name.part(ModelSettings), typed(name.name, for_constructor(name))
     height, width = parse_size(size.name)
     torch.manual_seed(options.seed)  # the first weights of what is not pretrained
     model = build(
         name.name, classes=len(manifest.space), pretrained=options.weights == HUB,
-        drop_rate=timm_dropout(options.chosen("head")), drop_path=own.drop_path, pool=own.pool,
+        drop_rate=_dropout(options), drop_path=own.drop_path, pool=own.pool,
+        settings=settings,
     )  # fmt: skip
     begin_at_zero(model)
-    _check_size(model, name.name, height, width)
+    check_size(model, name, settings, (height, width), classes=len(manifest.space))
     crop = crop_to_train(manifest, size.part(SizeSettings).margin)
     timms = Preprocess(height, width, **preprocessing_of(model), crop=crop)
     if options.weights == HUB:
@@ -191,23 +195,19 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
     return model, preprocess
 
 
+def _dropout(options: TrainOptions) -> float:
+    """Return the share of features that timm drops before its classifier, or what stands in its place."""
+    rate = options.one("model").settings.get(DROP_RATE)
+    return timm_dropout(options.chosen("head")) if rate is None else float(rate)
+
+
 def tried(model: nn.Module, options: TrainOptions, photos: int, cache: Cache | None) -> Precision:
     """Return the precision that a short trial finds fastest, for batches of at most so many photos."""
     if options.one("freeze").name == "all":  # a single layer: there is nothing to gain
         return "float32"
     height, width = parse_size(options.one("size").name)
-    work = Work(options.one("model").name, height, width, min(options.batch_size, photos))
+    model_choice = options.one("model")
+    work = Work(
+        model_choice.name, height, width, min(options.batch_size, photos), of_the_answers(model_choice)
+    )
     return choose_precision(model, work, folder=None if cache is None else cache.folder.parent)
-
-
-def _check_size(model: nn.Module, name: str, height: int, width: int) -> None:
-    """Show the model one empty photo: many a transformer takes a single size."""
-    try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, height, width))
-    except Exception as error:  # each architecture has its own way to fail
-        raise MaskkitError(
-            f"{name} cannot take photos of {height}x{width}",
-            why=reason(error),
-            fix="use --size {}x{}, which it was made for".format(*input_size_of(model)),
-        ) from error

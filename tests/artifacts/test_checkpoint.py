@@ -11,7 +11,14 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, Crop, Preprocess, write_checkpoint
+from maskkit.artifacts.checkpoint import (
+    LATER_FACTS,
+    Checkpoint,
+    CheckpointFacts,
+    Crop,
+    Preprocess,
+    write_checkpoint,
+)
 from maskkit.artifacts.header import KEY, Header, Record
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError
@@ -147,7 +154,7 @@ def test_a_foreign_safetensors_file_is_sent_to_the_option_that_takes_it(
     assert "--weights" in caught.value.fix
 
 
-@pytest.mark.parametrize("fact", sorted(FACTS.keys() - {"pool"}))  # files from before it are read
+@pytest.mark.parametrize("fact", sorted(FACTS.keys() - set(LATER_FACTS)))  # files from before it are read
 def test_a_checkpoint_that_keeps_a_fact_to_itself_is_refused(tmp_path: Path, fact: str) -> None:
     facts = {name: value for name, value in FACTS.items() if name != fact}
     write_checkpoint(tmp_path / "x", weights(), Header("checkpoint", HOME, (), facts))

@@ -1,7 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
+import timm
 import torch
 from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined]
 from torch import nn
@@ -73,6 +75,40 @@ def test_a_failed_download_names_the_ways_without_a_network(
         build("test_efficientnet", classes=2, pretrained=True)
     assert "--weights FILE" in caught.value.fix
     assert "--weights package" in caught.value.fix
+
+
+def test_settings_are_tried_before_weights_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    create = timm.create_model
+
+    def watch(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
+        asked.append(pretrained)
+        return create(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", watch)
+    with pytest.raises(MaskkitError, match="timm cannot build test_efficientnet:stem_size=8"):
+        build("test_efficientnet", classes=2, pretrained=True, settings={"stem_size": 8})
+    assert asked == [False]
+    build("test_efficientnet", classes=2, pretrained=True, settings={"pad_type": "same"})
+    build("test_efficientnet", classes=2, pretrained=True)
+    assert asked == [False, False, True, True]
+
+
+def test_published_weights_that_do_not_fit_the_settings_are_not_called_a_failed_download(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create, fetched = timm.create_model, timm.create_model("test_resnet", num_classes=2).state_dict()
+
+    def offline(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
+        model = create(name, **options)
+        if pretrained:
+            model.load_state_dict(fetched)
+        return model
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    build("test_resnet", classes=2, pretrained=True, settings={"act_layer": "silu"})
+    with pytest.raises(MaskkitError, match="weights of test_resnet do not fit test_resnet:layers=2x1x1x1"):
+        build("test_resnet", classes=2, pretrained=True, settings={"layers": [2, 1, 1, 1]})
 
 
 def test_tells_the_preprocessing_of_pretrained_weights() -> None:

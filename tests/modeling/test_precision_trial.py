@@ -56,9 +56,13 @@ def test_remembers_a_trial_of_the_same_work_only(tmp_path: Path) -> None:
 
     assert [choose(WORK), choose(WORK)] == ["bfloat16", "bfloat16"]
     assert watch.asked == 1
-    for other in (replace(WORK, model="resnet18"), replace(WORK, width=48), replace(WORK, batch_size=8)):
+    others = (
+        replace(WORK, model="resnet18"), replace(WORK, width=48), replace(WORK, batch_size=8),
+        replace(WORK, settings="pad_type=same"),
+    )  # fmt: skip
+    for other in others:
         choose(other)
-    assert watch.asked == 4
+    assert watch.asked == 5
 
 
 def test_what_is_remembered_says_for_what_it_holds(tmp_path: Path) -> None:

@@ -82,11 +82,37 @@ def test_pooling_and_heads_come_back_from_the_file_alone(
         assert torch.equal(again.get_buffer(name), buffer), name
 
 
-def test_a_checkpoint_from_before_there_was_a_choice_of_pooling_is_read(checkpoint: Checkpoint) -> None:
-    facts = {name: fact for name, fact in checkpoint.header.facts.items() if name != "pool"}
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("test_vit", {"img_size": [64, 32], "class_token": False, "global_pool": "avg"}),
+        ("test_efficientnet", {"pad_type": "same", "bn_eps": 0.1}),
+        ("test_resnet", {"act_layer": "silu", "layers": [2, 1, 1, 1]}),
+        ("tf_efficientnet_lite0", {"pad_type": ""}),
+    ],
+)
+def test_a_model_made_by_settings_comes_back_from_the_file_alone(
+    checkpoint: Checkpoint, name: str, settings: dict[str, object]
+) -> None:
+    model = build(name, classes=18, settings=settings).eval()
+    weights = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    given = altered(checkpoint, weights, model=name, model_settings=settings)
+    again = restore(given).eval()
+    images = torch.rand(2, 3, 64, 32)
+    assert torch.equal(again(images), model(images))
+    assert given.model_settings == settings
+    if "pad_type" in settings:  # the very same weights, which nothing else would refuse
+        otherwise = restore(altered(checkpoint, weights, model=name)).eval()
+        assert not torch.allclose(otherwise(images), model(images), rtol=1e-3)
+
+
+@pytest.mark.parametrize("fact", ["pool", "model_settings"])
+def test_a_checkpoint_from_before_there_was_such_a_fact_is_read(checkpoint: Checkpoint, fact: str) -> None:
+    assert fact in checkpoint.header.facts
+    facts = {name: value for name, value in checkpoint.header.facts.items() if name != fact}
     data = save(checkpoint.weights(), metadata={KEY: replace(checkpoint.header, facts=facts).to_json()})
     old = Checkpoint.read(Source("fold0.safetensors", pa.py_buffer(data)))
-    assert old.pool == "default"
+    assert (old.pool, old.model_settings) == ("default", {})
     assert restore(old).state_dict().keys() == checkpoint.weights().keys()
 
 

@@ -296,12 +296,13 @@ def test_auto_tries_the_model_as_it_will_be_trained_and_records_what_it_chose(
 
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     monkeypatch.setattr("maskkit.training.setup.choose_precision", choose)
+    one_epoch = replace(one_epoch, model="test_efficientnet:pad_type=same,drop_path=0.1")
     auto = replace(one_epoch, precision="auto")
     outputs = [
         train(FoldRows.of(folds, 0), tmp_path / f"{options.precision}.safetensors", options=options)
         for options in (auto, one_epoch)
     ]
-    assert tried == [Work("test_efficientnet", 32, 32, 20)]
+    assert tried == [Work("test_efficientnet", 32, 32, 20, "pad_type=same")]
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 

@@ -233,6 +233,18 @@ def test_does_not_go_on_with_other_options_and_names_them(
     assert resume_path(output).read_bytes() == before
 
 
+def test_does_not_go_on_with_a_model_made_otherwise(
+    folds: Manifest, options: TrainOptions, output: Path
+) -> None:
+    interrupt(folds, output, replace(options, model="test_efficientnet:pad_type=same,bn_eps=1e-2"))
+    same = replace(options, model="test_efficientnet:bn_eps=0.01,pad_type=same")
+    with pytest.raises(
+        MaskkitError, match=r"model was test_efficientnet:.*pad_type=same, is test_efficientnet:"
+    ):
+        train(FoldRows.of(folds, 0), output, options=options, resume=True)
+    train(FoldRows.of(folds, 0), output, options=same, resume=True)
+
+
 def test_does_not_go_on_with_another_manifest(folds: Manifest, options: TrainOptions, output: Path) -> None:
     interrupt(folds, output, options)
     fewer = folds.select(np.arange(len(folds)) != 100)

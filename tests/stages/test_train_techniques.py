@@ -10,6 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.files import Source
 from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
@@ -17,9 +18,11 @@ from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
+from maskkit.stages.show import show
 from maskkit.stages.train import train
 from maskkit.tracking.tracker import open_tracker
 from maskkit.training.fold_rows import FoldRows
+from maskkit.training.setup import start
 
 CHOICES: list[dict[str, Any]] = [
     {"head": "factors+regression:weight=0.2", "loss": "focal", "class_weights": "sqrt"},
@@ -36,6 +39,8 @@ CHOICES: list[dict[str, Any]] = [
         "augment_rare": "age=60plus:trivial",
     },
     {"model": "test_efficientnet:pool=gem", "average": "swa:start=0.5", "schedule": "constant"},
+    {"model": "test_efficientnet:pad_type=same,bn_eps=0.01,drop_rate=0.4", "head": "joint"},
+    {"model": "test_vit:img_size=32,depth=2,class_token=false,global_pool=avg", "freeze": "all"},
     {"freeze": "phase", "optimizer": "sgd:layer_decay=0.8,accumulate=3", "schedule": "step:every=1"},
     {"freeze": "all", "sampler": "smote:neighbors=2", "loss": "ce+f1:weight=0.5"},
     {"undersample": "mask=wear:2", "average": "none", "schedule": "plateau", "optimizer": "lamb"},
@@ -132,3 +137,45 @@ def test_what_only_the_data_and_the_model_can_tell_is_found_out_before_the_first
         train(FoldRows.of(folds, 0), output, options=replace(quick, **chosen))
     assert says in str(caught.value)
     assert not output.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("freeze", "head", "dropout"),
+    [
+        ("none", "joint", 0.4),
+        ("all", "joint", 0.4),
+        ("all", "cosine", 0.4),
+        ("none", "joint:dropout=0.4", 0.4),
+    ],
+)
+def test_the_models_dropout_reaches_what_learns(
+    folds: Manifest, quick: TrainOptions, freeze: str, head: str, dropout: float
+) -> None:
+    options = replace(quick, model="test_efficientnet:drop_rate=0.4", freeze=freeze, head=head)
+    ready = start(FoldRows.of(folds, 0), options)
+    assert ready.model.drop_rate == dropout
+    if freeze == "all":
+        assert ready.trainable.dropout.p == dropout  # type: ignore[union-attr]
+
+
+def test_the_settings_of_a_model_are_in_the_checkpoint_typed(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path
+) -> None:
+    model = "test_vit:img_size=32x32,depth=1,init_values=1"
+    output = train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=replace(quick, model=model))
+    checkpoint = Checkpoint.read(output)
+    assert checkpoint.model_settings == {"img_size": [32, 32], "depth": 1, "init_values": 1.0}
+    assert checkpoint.header.history[-1].options["model"] == (
+        "test_vit:pool=default,drop_path=0,depth=1,img_size=32x32,init_values=1"
+    )
+    assert show(Source.open(output))["settings"] == "depth=1,img_size=32x32,init_values=1"
+
+
+def test_a_setting_that_the_model_does_not_take_is_found_out_before_any_photo_is_decoded(
+    folds: Manifest, quick: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskkit.training.setup.open_photos", None)
+    for settings in ("img_size=64", "bn_eps=small", "stem_size=8"):
+        options = replace(quick, model=f"test_efficientnet:{settings}")
+        with pytest.raises(MaskkitError, match=settings.partition("=")[0]):
+            train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=options)

@@ -13,7 +13,9 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
 from maskkit.imaging.photos import Photos, open_photos
 from maskkit.modeling.backbone import build
+from maskkit.modeling.constructor import typed
 from maskkit.modeling.frozen import backbone_digest, divide
+from maskkit.options.model_settings import for_constructor
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
@@ -42,6 +44,20 @@ def cache(tmp_path: Path) -> Cache:
 def maker(model: nn.Module, augment: str = "light") -> FeatureMaker:
     backbone = divide(model, size=(32, 32), dropout=0.0)
     return FeatureMaker(backbone, "test", backbone_digest(model), torch.device("cpu"), augment)
+
+
+def made_by(text: str, photos: Photos) -> FeatureMaker:
+    built = TrainOptions(model=text).one("model")
+    torch.manual_seed(0)
+    model = build(
+        built.name,
+        classes=18,
+        pool=str(built.settings["pool"]),
+        settings=typed(built.name, for_constructor(built)),
+    )
+    return FeatureMaker.of(
+        model, photos, built=built, device=torch.device("cpu"), augment="none", dropout=0.0
+    )
 
 
 def all_of(features: Features) -> np.ndarray:
@@ -137,3 +153,22 @@ def test_the_cache_does_not_change_a_frozen_training(
         for number, kept in enumerate([None, cache, cache])
     ]
     assert len({path.read_bytes() for path in paths}) == 1
+
+
+@pytest.mark.parametrize("settings", ["pad_type=same", "pool=max"])
+def test_the_same_weights_in_another_model_have_features_of_their_own(
+    photos: Photos, cache: Cache, settings: str
+) -> None:
+    cached = replace(photos, cache=cache)
+    plain, other = (made_by(f"test_efficientnet:{text}", photos) for text in ("pool=avg", settings))
+    assert plain.weights == other.weights
+    plain.features_of(cached)
+    assert np.array_equal(all_of(other.features_of(cached)), all_of(other.features_of(photos)))
+
+
+def test_what_is_drawn_in_training_alone_does_not_divide_the_features(photos: Photos) -> None:
+    plain, other = (
+        made_by(f"test_efficientnet:{text}", photos)
+        for text in ("drop_path=0", "drop_path=0.1,drop_rate=0.5")
+    )
+    assert plain._store_name(photos) == other._store_name(photos)

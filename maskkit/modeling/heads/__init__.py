@@ -17,6 +17,7 @@ from maskkit.modeling.heads.numbers import Numbers, Regression, coral, corn, num
 from maskkit.modeling.heads.parts import Classify, Factors, HeadPart, Joint, Main
 from maskkit.modeling.target import Target
 from maskkit.options.choices import Choice
+from maskkit.options.model_settings import is_plain
 
 PARTS = "parts"  # names in the state of `Heads`
 NUMBERS = "numbers"
@@ -137,13 +138,6 @@ def divided(outputs: Outputs, rows: int) -> tuple[Outputs, Outputs]:
 def heads_of(model: nn.Module) -> Heads | None:
     """Return the `Heads` in a model; None if it has timm's own classifier."""
     return next((module for module in model.modules() if isinstance(module, Heads)), None)
-
-
-def is_plain(choices: Sequence[Choice]) -> bool:
-    """Whether timm's own classifier is what was chosen: one layer, and dropout drawn once."""
-    if [choice.name for choice in choices] != ["joint"]:
-        return False
-    return choices[0].settings["hidden"] == 0 and choices[0].settings["samples"] == 1
 
 
 def timm_dropout(choices: Sequence[Choice]) -> float:

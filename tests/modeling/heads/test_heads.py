@@ -22,7 +22,6 @@ from maskkit.modeling.heads import (
     Heads,
     attach,
     heads_of,
-    is_plain,
     part_losses,
     stored_numbers,
     timm_dropout,
@@ -32,6 +31,7 @@ from maskkit.modeling.losses.cross_entropy import cross_entropy
 from maskkit.modeling.runtimes import Resolved, classifier
 from maskkit.modeling.target import Target
 from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.model_settings import is_plain
 from maskkit.options.techniques import AUXILIARY, HEADS
 
 SIZE = (32, 32)
