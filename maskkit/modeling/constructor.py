@@ -41,7 +41,7 @@ class ConstructorParameter:
 
     def read(self, value: Value) -> Typed:
         """Return the value in the first type that it fits; raise a ValueError with what it has to be."""
-        for kind in sorted(self.kinds, key=_rank):
+        for kind in self.kinds:
             with suppress(ValueError):
                 return _read(value, kind)
         raise ValueError(" or ".join(dict.fromkeys(map(_name, self.kinds))))
@@ -144,11 +144,6 @@ def _kinds(key: str, hint: Any, default: Any) -> tuple[Any, ...]:
         is_tuple = get_origin(hint) is tuple
         return (hint if is_tuple else GenericAlias(tuple, (parts[0], ...)),)
     return ()
-
-
-def _rank(kind: Any) -> int:
-    """Order types so that a text comes last: it fits anything."""
-    return _PLAIN.index(kind) if kind in _PLAIN[:-1] else len(_PLAIN) + (kind is str)
 
 
 def _read(value: Value, kind: Any) -> Typed:

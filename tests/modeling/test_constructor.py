@@ -26,6 +26,7 @@ from maskkit.options.model_settings import FOLLOWS
         ("test_efficientnet", {"pad_type": "", "bn_eps": 1}, {"pad_type": "", "bn_eps": 1.0}),
         ("test_resnet", {"layers": "1x1x1x1"}, {"layers": [1, 1, 1, 1]}),
         ("regnetx_002", {"se_ratio": 0.25, "linear_out": True}, {"se_ratio": 0.25, "linear_out": True}),
+        ("botnet26t_256", {"stem_chs": 24}, {"stem_chs": 24}),  # or several
         ("mixer_s32_224", {"mlp_ratio": 2}, {"mlp_ratio": 2.0}),
         ("mixer_s32_224", {"mlp_ratio": "0.5x4"}, {"mlp_ratio": [0.5, 4.0]}),
         ("inception_v3", {"act_layer": True}, {"act_layer": "true"}),  # a text that looks like something else
