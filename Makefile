@@ -12,12 +12,13 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 DEMO := demo
 DEMO_RUN := run/demo
 
-.PHONY: help install demo test test-all check format clean
+.PHONY: help install demo test test-all test-timm check format clean
 
 help:
 	@echo "make demo      draw photos and run the whole pipeline on them, to $(DEMO_RUN)/report.html"
 	@echo "make test      run the tests"
 	@echo "make test-all  also those that train for longer"
+	@echo "make test-timm what holds for two hundred models of timm, to docs/timm.md (hours)"
 	@echo "make check     formatting, lint, types and import rules"
 	@echo "make format    format the code"
 	@echo "make clean     remove the demo and caches, not the environment"
@@ -42,6 +43,9 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(PYTEST) -m ''
+
+test-timm: $(INSTALLED)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m sweep run/timm.jsonl docs/timm.md
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
