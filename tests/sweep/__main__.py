@@ -9,23 +9,19 @@ import json
 import os
 import platform
 import sys
-import time
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import timm
 import torch
 
 from maskkit import __version__
-from sweep.choosing import AT_LEAST, LARGEST, Candidate, candidates, chosen
-from sweep.properties import OK, PROPERTIES, REFUSED, TORCH, subject_of, tried
+from sweep.choosing import AT_LEAST, LARGEST, candidates, chosen
+from sweep.properties import OK, PROPERTIES, REFUSED, TORCH, Found, attempt
 
-Found = Mapping[str, Any]  # of a model: name, module, weights, size, seconds, and results by property
 ABOUT = {
     "not square": "takes photos that are not square",
     "learns": "whatever gets a gradient in timm's own model in four steps gets one in ours",
@@ -50,7 +46,7 @@ def main(log: Path, table: Path) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     workers = max(1, min(len(left), os.cpu_count() or 1))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=8) as pool:
-        for future in as_completed([pool.submit(attempt, one) for one in left]):
+        for future in as_completed([pool.submit(attempt, one.name, one.module) for one in left]):
             found = future.result()
             done[found["name"]] = found
             with log.open("a") as file:
@@ -63,23 +59,6 @@ def main(log: Path, table: Path) -> int:
     return sum(text.startswith("FAILED") for row in rows for text in row["results"].values())
 
 
-def attempt(one: Candidate) -> Found:
-    """Try every property on a model, by one thread."""
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    started = time.process_time()
-    subject = subject_of(one.name)
-    results = dict(tried(subject))
-    return {
-        "name": one.name,
-        "module": one.module,
-        "weights": one.weights,
-        "size": "x".join(map(str, subject.size)),
-        "seconds": round(time.process_time() - started, 1),
-        "results": results,
-    }
-
-
 def written(
     rows: Sequence[Found], *, refused: Mapping[str, str], too_large: Sequence[str], known: int
 ) -> str:
@@ -88,8 +67,8 @@ def written(
     seconds = sum(row["seconds"] for row in rows)
     head = (
         f"`make test-timm` tried {len(rows)} of the {known} models of timm {timm.__version__} that can name "
-        f"classes, with maskkit {__version__} and torch {torch.__version__}: of every module the smallest, and "
-        f"those whose layers are least like it, up to {LARGEST // 1_000_000} million weights, {AT_LEAST} in all "
+        f"classes, with maskkit {__version__} and torch {torch.__version__}: of every module the smallest, "
+        f"and those whose layers are least like it, up to {LARGEST // 1_000_000} million weights, {AT_LEAST} in all "
         "or more. Weights are random; photos have the smallest size that a model takes. It took "
         f"{seconds / 60:.0f} minutes of processor time, one thread per model, on {_processor()}."
     )

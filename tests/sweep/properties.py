@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, Preprocess, write_checkpoint
 from maskkit.artifacts.header import Header
 from maskkit.artifacts.seen import Seen
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build, parameter_groups, preprocessing_of, random_photos, restore
@@ -45,6 +47,7 @@ SQUARES = (32, 48, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448
 OTHERS = ((48, 32), (64, 48), (64, 32), (96, 64), (128, 96), (160, 128), (192, 160), (256, 192), (224, 192))
 RATES = (1e-3, 2e-4)
 LABELS = torch.arange(PHOTOS) * 5
+Found = Mapping[str, Any]  # of a model: name, module, size, seconds, and results by property
 OK, REFUSED, TORCH = "ok", "refused", "torch"  # what a property begins with
 
 
@@ -323,11 +326,17 @@ PROPERTIES: dict[str, Callable[[Subject], str]] = {
 }
 
 
-def tried(subject: Subject) -> Iterator[tuple[str, str]]:
-    """Try every property; yield its name and what came of it: ok, refused or torch with why, or a failure."""
+def attempt(name: str, module: str) -> Found:
+    """Try every property on a model by one thread; what came of each is ok, refused, torch, or a failure."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    started = time.process_time()
+    subject, results = subject_of(name), {}
     for title, holds in PROPERTIES.items():
         try:
-            yield title, holds(subject)
+            results[title] = holds(subject)
         except Exception as error:  # whatever breaks is what is looked for
-            text = (str(error).strip() or repr(error)).splitlines()[0]
-            yield title, f"FAILED: {type(error).__name__}: {text[:200]}"
+            results[title] = f"FAILED: {type(error).__name__}: {reason(error)}"
+    seconds = round(time.process_time() - started, 1)
+    size = "x".join(map(str, subject.size))
+    return {"name": name, "module": module, "size": size, "seconds": seconds, "results": results}
