@@ -68,9 +68,9 @@ def written(
     head = (
         f"`make test-timm` tried {len(rows)} of the {known} models of timm {timm.__version__} that can name "
         f"classes, with maskkit {__version__} and torch {torch.__version__}: of every module the smallest, "
-        f"and those whose layers are least like it, up to {LARGEST // 1_000_000} million weights, {AT_LEAST} in all "
-        "or more. Weights are random; photos have the smallest size that a model takes. It took "
-        f"{seconds / 60:.0f} minutes of processor time, one thread per model, on {_processor()}."
+        f"and those whose layers are least like it, of at most {LARGEST // 1_000_000} million weights and "
+        f"{AT_LEAST} in all or more. Weights are random; photos have the smallest size that a model takes. "
+        f"It took {seconds / 60:.0f} minutes of processor time, one thread per model, on {_processor()}."
     )
     lines = ["# timm's models, tried one by one", "", head, ""]
     lines += ["| property | what is asked | ok | refused | by torch | failed |", "|---|---|---|---|---|---|"]
