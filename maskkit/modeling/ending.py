@@ -7,6 +7,8 @@ that is as pretrained as the backbone is, and counts as part of it here.
 
 from __future__ import annotations
 
+import inspect
+
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
@@ -24,10 +26,12 @@ def last_layers(model: nn.Module) -> dict[str, nn.Module]:
     parts = tuple(part for part in parts if isinstance(part, nn.Module))
     named = (getattr(model, "pretrained_cfg", None) or {}).get("classifier") or ()
     names = [named] if isinstance(named, str) else list(named)
-    found = {name: model.get_submodule(name) for name in names} if parts else {}
+    modules = dict(model.named_modules()) if parts else {}
+    # The second of a model that was built without distillation is named, and not there.
+    found = {name: modules[name] for name in names if name in modules and [*modules[name].parameters()]}
     for part in parts:
         inside = {id(module) for module in part.modules()}
-        if not inside & {id(layer) for layer in found.values()}:  # some distilled models name one of two
+        if not inside & {id(layer) for layer in found.values()}:  # or the other way round
             layer = _last_linear(part) if names else part
             found[_place_of(model, layer)] = layer
     return found
@@ -51,8 +55,15 @@ def only_last_layer(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     raise MaskkitError(
         f"{model_name(model)} cannot have another head",
         why=why,
-        fix="use --head joint without `hidden` and `samples`, or choose another --model",
+        fix=f"use --head joint without `hidden` and `samples`, or {another_model(model)}",
     )
+
+
+def another_model(model: nn.Module) -> str:
+    """Say how to have a model that ends in one layer, for the `fix` of an error."""
+    if "distillation" in inspect.signature(type(model).__init__).parameters and len(last_layers(model)) > 1:
+        return f"leave its second classifier out: --model {model_name(model)}:distillation=false"
+    return "choose another --model"
 
 
 def head_names(model: nn.Module) -> list[str]:

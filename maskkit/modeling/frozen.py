@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
-from maskkit.modeling.ending import backbone_state, head_names, last_layers, model_name
+from maskkit.modeling.ending import another_model, backbone_state, head_names, last_layers, model_name
 from maskkit.modeling.folding import folded
 
 
@@ -84,7 +84,7 @@ def _cannot(model: nn.Module, why: str) -> MaskkitError:
     return MaskkitError(
         f"the backbone of {model_name(model)} cannot be frozen",
         why=f"a frozen model is features and one layer on them, and {why}",
-        fix="train it without --freeze all, or choose another --model",
+        fix=f"train it without --freeze all, or {another_model(model)}",
     )
 
 

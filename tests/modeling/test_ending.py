@@ -83,6 +83,16 @@ def test_a_model_with_several_classifiers_has_not_one_last_layer(name: str, why:
     assert why in caught.value.why
 
 
+def test_a_model_without_its_second_classifier_has_one_last_layer() -> None:
+    with pytest.raises(MaskkitError, match="cannot have another head") as caught:
+        only_last_layer(built("repvit_m0_9", classes=2))
+    assert "--model repvit_m0_9:distillation=false" in caught.value.fix
+    with torch.device("meta"):
+        model = build("repvit_m0_9", classes=2, settings={"distillation": False})
+    assert only_last_layer(model)[0] == "head.head.l"
+    assert list(last_layers(model)) == ["head.head.l"]
+
+
 def test_an_encoder_is_refused() -> None:
     with pytest.raises(MaskkitError, match="cannot name classes") as caught:
         built("gemma4_vit_167m_enc", classes=2)
