@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
@@ -33,19 +34,41 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
     images = random_photos(size, count=2).contiguous()
     try:
         # With two threads, tracing makes predicting 315 photos take 2.4 times the processor time.
-        with TemporaryDirectory() as folder, _quiet(), one_thread(), torch.no_grad():
-            file = Path(folder) / "model.onnx"
-            torch.onnx.export(
-                model, (images,), file, dynamo=False, opset_version=OPSET, input_names=[INPUT],
-                output_names=[OUTPUT], dynamic_axes={INPUT: {0: "photos"}, OUTPUT: {0: "photos"}},
-            )  # fmt: skip
-            return file.read_bytes()
-    except Exception as error:  # torch has a dozen kinds for this
+        with _quiet(), one_thread(), torch.no_grad():
+            try:
+                return _exported(model, images)
+            except Exception:  # torch has a dozen kinds for this
+                with _plain_attention(model):
+                    return _exported(model, images)
+    except Exception as error:
         raise MaskkitError(
             f"{name} cannot be written as ONNX",
             why=reason(error),
             fix="use --runtime torch to predict with it",
         ) from error
+
+
+def _exported(model: nn.Module, images: Tensor) -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "model.onnx"
+        torch.onnx.export(
+            model, (images,), file, dynamo=False, opset_version=OPSET, input_names=[INPUT],
+            output_names=[OUTPUT], dynamic_axes={INPUT: {0: "photos"}, OUTPUT: {0: "photos"}},
+        )  # fmt: skip
+        return file.read_bytes()
+
+
+@contextmanager
+def _plain_attention(model: nn.Module) -> Iterator[None]:
+    """Let timm's attention compute by single steps, where tracing stumbles over torch's function for all."""
+    fused: list[Any] = [module for module in model.modules() if getattr(module, "fused_attn", False) is True]
+    for module in fused:
+        module.fused_attn = False
+    try:
+        yield
+    finally:
+        for module in fused:
+            module.fused_attn = True
 
 
 @contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -53,3 +54,17 @@ def test_a_step_that_onnx_does_not_know_is_an_error_that_names_the_model(
     assert "--runtime torch" in caught.value.fix
     assert capfd.readouterr() == ("", "")  # torch would print the whole graph to standard output
     assert torch._C._jit_onnx_log is printing
+
+
+def test_attention_that_cannot_be_traced_as_a_whole_is_written_step_by_step() -> None:
+    if "vit_tiny_patch16_dinov3_qkvb" not in timm.list_models():
+        pytest.skip(f"timm {timm.__version__} does not have DINOv3 yet")
+    runtime = pytest.importorskip("onnxruntime", reason="needs maskkit[onnx]")
+    torch.manual_seed(0)
+    model = build("vit_tiny_patch16_dinov3_qkvb", classes=3).eval()
+    session = runtime.InferenceSession(to_onnx(model, (32, 32)))
+    images = random_photos((32, 32), count=3).contiguous()
+    (given,) = session.run([OUTPUT], {INPUT: images.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(given), model(images), rtol=1e-3, atol=1e-5)
+    assert all(module.fused_attn for module in model.modules() if hasattr(module, "fused_attn"))
