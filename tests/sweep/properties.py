@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from maskkit.errors import MaskkitError, reason
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build, parameter_groups, preprocessing_of, random_photos, restore
+from maskkit.modeling.constructor import IMG_SIZE, parameters
 from maskkit.modeling.device import autocast, prepare
 from maskkit.modeling.ending import backbone_state, begin_at_zero
 from maskkit.modeling.frozen import divide
@@ -43,9 +45,10 @@ from maskkit.training.trainer import Trainer
 CPU = torch.device("cpu")
 CLASSES = len(HOME)
 PHOTOS = 4
-SQUARES = (32, 48, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)
+SQUARES = (32, 48, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512, 600, 800)
+SMALL = 96  # pixels: up to here nothing is gained by making a model for less
 OTHERS = ((48, 32), (64, 48), (64, 32), (96, 64), (128, 96), (160, 128), (192, 160), (256, 192), (224, 192))
-RATES = (1e-3, 2e-4)
+RATES, STEPS = (1e-3, 2e-4), 40
 LABELS = torch.arange(PHOTOS) * 5
 Found = Mapping[str, Any]  # of a model: name, module, size, seconds, and results by property
 OK, REFUSED, TORCH = "ok", "refused", "torch"  # what a property begins with
@@ -57,13 +60,21 @@ class Subject:
 
     name: str
     size: tuple[int, int]
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of its constructor, for that size
 
-    def fresh(self, *, classes: int = CLASSES) -> nn.Module:
+    def fresh(self) -> nn.Module:
         """Build the model as a training begins with it."""
         torch.manual_seed(0)
-        model = build(self.name, classes=classes)
+        model = build(self.name, classes=CLASSES, settings=self.settings)
         begin_at_zero(model)
         return model
+
+    def of_timm(self, *, classes: int, seed: int) -> nn.Module:
+        """Build the model as timm does."""
+        torch.manual_seed(seed)
+        given = {key: tuple(value) for key, value in self.settings.items()}
+        made: nn.Module = timm.create_model(self.name, num_classes=classes, **given)
+        return made
 
     @cached_property
     def images(self) -> Tensor:
@@ -83,31 +94,36 @@ class Subject:
 
 
 def subject_of(name: str) -> Subject:
-    """Return a model with the smallest size that it takes, not square if there is such."""
-    torch.manual_seed(0)
+    """Return a model with the smallest size that it takes, if need be made for it; not square if it can."""
     model = build(name, classes=2).eval()
+    smallest = next(side for side in SQUARES if _takes(model, (side, side)))
+    sizes = [size for size in OTHERS if min(size) >= smallest // 2 and _takes(model, size)]
+    if sizes or smallest <= SMALL or IMG_SIZE not in parameters(name):
+        return Subject(name, sizes[0] if sizes else (smallest, smallest))
+    for size in (*OTHERS, *((side, side) for side in SQUARES if side < smallest)):
+        settings = {IMG_SIZE: list(size)}
+        with suppress(RuntimeError, ValueError, AssertionError, TypeError, IndexError, MaskkitError):
+            if _takes(build(name, classes=2, settings=settings).eval(), size):
+                return Subject(name, size, settings)
+    return Subject(name, (smallest, smallest))
 
-    def takes(size: tuple[int, int]) -> bool:
-        try:
-            with torch.no_grad():
-                return bool(model(torch.zeros(1, 3, *size)).isfinite().all())
-        except (RuntimeError, ValueError, AssertionError, TypeError, IndexError):
-            return False
 
-    smallest = next(side for side in (*SQUARES, 600, 800) if takes((side, side)))
-    sizes = [size for size in OTHERS if min(size) >= smallest // 2 and takes(size)]
-    return Subject(name, sizes[0] if sizes else (smallest, smallest))
+def _takes(model: nn.Module, size: tuple[int, int]) -> bool:
+    try:
+        with torch.no_grad():
+            return bool(model(torch.zeros(1, 3, *size)).isfinite().all())
+    except (RuntimeError, ValueError, AssertionError, TypeError, IndexError):
+        return False
 
 
 def takes_other_shapes(subject: Subject) -> str:
-    """A size that is not square; else timm's implementation takes one size only."""
-    return OK if subject.size[0] != subject.size[1] else f"{REFUSED}: square photos only"
+    """A size that is not square, also by `img_size`; else timm's implementation takes none."""
+    return OK if subject.size[0] != subject.size[1] else f"{REFUSED}: timm's takes square photos only"
 
 
 def learns(subject: Subject) -> str:
     """Whatever gets a gradient in timm's own model, with its own first weights, gets one in ours."""
-    torch.manual_seed(0)
-    theirs = _reached(timm.create_model(subject.name, num_classes=CLASSES), subject.images)
+    theirs = _reached(subject.of_timm(classes=CLASSES, seed=0), subject.images)
     ours = _reached(subject.fresh(), subject.images)
     assert theirs <= ours, f"no gradient reaches {sorted(theirs - ours)[:3]} of {len(theirs)}"
     return OK
@@ -136,7 +152,7 @@ def _memorised(subject: Subject) -> tuple[nn.Module, float]:
     for rate in RATES:
         model = prepare(subject.fresh(), "float32", CPU).train()
         optimizer = torch.optim.AdamW(parameter_groups(model, learning_rate=rate, weight_decay=0.0))
-        for _ in range(60):
+        for _ in range(STEPS):
             logits = model(subject.images)
             loss = F.cross_entropy(logits, LABELS)
             if bool((logits.argmax(1) == LABELS).all()) and float(loss.detach()) < 0.5:
@@ -178,8 +194,7 @@ def _varies(logits: Tensor) -> bool:
 def loads(subject: Subject) -> str:
     """Weights of 1,000 classes and weights without a classifier load into a model of 18."""
     for classes in (1000, 0):
-        torch.manual_seed(1)
-        given = timm.create_model(subject.name, num_classes=classes).state_dict()
+        given = subject.of_timm(classes=classes, seed=1).state_dict()
         model = subject.fresh()
         with TemporaryDirectory() as folder:
             file = Path(folder, "weights.safetensors")
@@ -197,8 +212,8 @@ def is_saved(subject: Subject) -> str:
     model, (height, width) = subject.trained, subject.size
     preprocess = Preprocess(height, width, **preprocessing_of(model))
     facts = CheckpointFacts(
-        model=subject.name, preprocess=preprocess, precision="float32", fold=0, epoch=1, scores={},
-        seen=Seen.of([], salt=""),
+        model=subject.name, model_settings=subject.settings, preprocess=preprocess, precision="float32",
+        fold=0, epoch=1, scores={}, seen=Seen.of([], salt=""),
     )  # fmt: skip
     with TemporaryDirectory() as folder:
         file = Path(folder, "fold0.safetensors")
