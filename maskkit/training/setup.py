@@ -6,7 +6,9 @@ import logging
 from dataclasses import dataclass, replace
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
@@ -17,17 +19,19 @@ from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
+from maskkit.imaging.dataset import batch_count
 from maskkit.imaging.photos import Photos, find_photos, open_photos, opened
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, preprocessing_of
 from maskkit.modeling.constructor import typed
-from maskkit.modeling.device import resolve_device, resolve_precision
+from maskkit.modeling.device import prepare, resolve_device, resolve_precision
 from maskkit.modeling.ending import begin_at_zero
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.hub_layout import locate
 from maskkit.modeling.photo_size import check_size
 from maskkit.modeling.precision_trial import Work, choose_precision
+from maskkit.modeling.unfolding import has_folded_norms, measure_norms
 from maskkit.modeling.weights import load_weights, refuse_non_finite
 from maskkit.options.choices import parse_sum
 from maskkit.options.model_settings import DROP_RATE, for_constructor, of_the_answers
@@ -41,7 +45,8 @@ from maskkit.options.techniques import (
 )
 from maskkit.options.train_options import HUB, PACKAGE, Device, Precision, TrainOptions
 from maskkit.options.values import parse_normalize, parse_size
-from maskkit.training.features import DrawnView, FeatureMaker
+from maskkit.progress import track
+from maskkit.training.features import BATCH, DrawnView, FeatureMaker
 from maskkit.training.feed import photos_per_epoch
 from maskkit.training.fold import Fold, Unlabeled, numbers_of
 from maskkit.training.fold_rows import FoldRows
@@ -50,6 +55,8 @@ from maskkit.training.optimizers import check_optimizer
 from maskkit.training.smote import need_smote, with_synthetic
 
 log = logging.getLogger(__name__)
+
+MEASURED = 512  # photos, at most, that batch norms without statistics are measured on
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,8 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     attach(model, heads, manifest.space, numbers=known)
     photos = opened(photos)
     fold = replace(fold, inputs=photos)
+    if options.weights is not None and options.one("freeze").name != "all" and has_folded_norms(model):
+        _measure_norms(model, photos, fold.training, torch.device(options.device))
     if rows.unlabeled is not None:
         fold = replace(fold, unlabeled=_unlabeled(rows.unlabeled, preprocess, options))
     if options.one("freeze").name != "all":
@@ -141,6 +150,20 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     if sampler.name == "smote":
         fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=options.seed)
     return Start(model, maker.backbone.head, photos, fold, options)
+
+
+def _measure_norms(model: nn.Module, photos: Photos, rows: NDArray[np.int64], device: torch.device) -> None:
+    """Give batch norms of a converted graph the statistics of some of the photos trained on, not varied."""
+    few = rows[np.linspace(0, len(rows) - 1, min(len(rows), MEASURED)).astype(np.int64)]
+    starts = track(range(0, len(few), BATCH), batch_count(len(few), BATCH), "measuring batch norms")
+    measure_norms(
+        prepare(model, "float32", device),
+        (photos.prepare(torch.from_numpy(photos.take(few[at : at + BATCH])), device) for at in starts),
+    )
+    log.info(
+        "the batch norms of these weights have no statistics, as those of a converted graph: measured on "
+        "%d photos, which changes no answer of the model", len(few),
+    )  # fmt: skip
 
 
 def _unlabeled(manifest: Manifest, preprocess: Preprocess, options: TrainOptions) -> Unlabeled:
