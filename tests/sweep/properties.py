@@ -72,7 +72,7 @@ class Subject:
     def of_timm(self, *, classes: int, seed: int) -> nn.Module:
         """Build the model as timm does."""
         torch.manual_seed(seed)
-        given = {key: tuple(value) for key, value in self.settings.items()}
+        given: dict[str, Any] = {key: tuple(value) for key, value in self.settings.items()}
         made: nn.Module = timm.create_model(self.name, num_classes=classes, **given)
         return made
 

@@ -12,7 +12,7 @@ from sweep.properties import OK, PROPERTIES, REFUSED, TORCH, Subject, subject_of
 # By model: what is not `ok` for it, and how it begins.
 SAMPLE = {
     "test_resnet": {},  # a linear layer on a pooled map
-    "test_vit3": {"not square": REFUSED},  # on a token, and of one size
+    "test_vit3": {},  # on a token, of one size that is a setting
     "test_convnext": {},  # a norm and a layer; channels last inside
     "resnetv2_18": {},  # a convolution of 1x1
     "efficientvit_b0": {},  # hidden layers before the last
