@@ -76,11 +76,14 @@ def _typed(name: str, key: str, value: Value, known: Mapping[str, ConstructorPar
     written = text_of(value)
     if key not in known:
         close = get_close_matches(key, known)
+        fix = f"did you mean {close[0]}?" if close else "use one of these"
+        if key == IMG_SIZE:
+            fix = "leave it out: this model is made for no size, and --size alone says how large photos are"
         writable = [name for name, parameter in known.items() if parameter.kinds]
         raise MaskkitError(
             f"--model {name} has no setting {key!r}",
             why=f"it has pool and drop_path, and its constructor in timm takes {', '.join(writable)}",
-            fix=f"did you mean {close[0]}?" if close else "use one of these",
+            fix=fix,
         )
     if not known[key].kinds:
         raise MaskkitError(
