@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class WeightsFile:
     """A file of weights, and what is known of them from elsewhere."""
 
     path: Path
+    given: str  # the text that named it, without the word
     word: str | None = None  # of PLAIN and AVERAGED, which was asked for
     config: Path | None = None  # beside it, in a folder as Hugging Face lays it out
 
@@ -38,14 +40,14 @@ def locate(source: str | Path) -> WeightsFile:
     Raises:
         MaskkitError: There is no such file, or a folder does not hold what it should.
     """
-    text, word = str(source), None
-    head, _, last = text.rpartition(":")
-    if head and last in (PLAIN, AVERAGED) and not Path(text).exists():
-        text, word = head, last
-    path = Path(text)
-    if not path.is_dir():
+    given, word = str(source), None
+    head, _, last = given.rpartition(":")
+    if head and last in (PLAIN, AVERAGED) and not _mode(Path(given)):
+        given, word = head, last
+    path = Path(given)
+    if not stat.S_ISDIR(_mode(path)):
         refuse_irregular(path)
-        return WeightsFile(path, word)
+        return WeightsFile(path, given, word)
     names = [name for name in INSIDE if (path / name).is_file()]
     if not (path / CONFIG).is_file() or not names:
         raise MaskkitError(
@@ -53,7 +55,15 @@ def locate(source: str | Path) -> WeightsFile:
             why=f"it has no {' or '.join(INSIDE) if not names else CONFIG}",
             fix="give the file of weights itself",
         )
-    return WeightsFile(path / names[0], word, path / CONFIG)
+    return WeightsFile(path / names[0], given, word, path / CONFIG)
+
+
+def _mode(path: Path) -> int:
+    """Return the type of what is at `path`, 0 for nothing, also if no file can be called so."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,7 +56,10 @@ def _packaged(name: str) -> Iterator[KnownWeights]:
 
 def _local(model: nn.Module) -> Iterator[KnownWeights]:
     for path in sorted(Path().iterdir()):
-        if path.name.endswith(SUFFIXES) if path.is_file() else (path / CONFIG).is_file():
+        is_one = False
+        with suppress(PermissionError):  # of a folder that may not be looked into
+            is_one = path.name.endswith(SUFFIXES) if path.is_file() else (path / CONFIG).is_file()
+        if is_one:
             why = _misfit(model, path)
             yield KnownWeights(f"--weights {path}", "file", f"cannot be used: {why}" if why else "fits")
 

@@ -50,7 +50,7 @@ def misfit(
     return MaskkitError(
         f"the weights {file.path} do not fit the model {name}",
         why=why,
-        fix=_fix(name, theirs, misfits, share=len(both) / len(expected)),
+        fix=_fix(name, theirs, misfits, share=len(both) / max(1, len(expected))),
     )
 
 

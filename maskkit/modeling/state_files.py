@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import pickletools
 import re
+import stat
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
@@ -22,6 +23,10 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".pth.tar", ".ckpt", ".bin")  # that 
 
 Kind = Literal["safetensors", "zip", "legacy"]  # the latter as torch saved before its version 1.6
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number, by which torch knows its own
+# What tensors and plain values are made by in such a file, all of which torch allows.
+PLAIN_GLOBALS = re.compile(
+    r"(torch(\.(_utils|_tensor|storage|nn\.parameter))?\.\w+|collections\.(OrderedDict|Counter)|_codecs\.encode)$"
+)
 HEAD = 1024  # bytes that tell what a file is
 
 ANOTHER = "give a state dict that torch or safetensors saved"
@@ -90,7 +95,7 @@ def read_state_file(path: Path) -> StateFile:
             return StateFile(path, kind, load_file(path))
         skipped = tuple(_objects(path, kind))
         content = _load(path, kind, skipped)
-    except (pickle.UnpicklingError, TypeError, AttributeError) as error:
+    except pickle.UnpicklingError as error:
         detail = str(error).rpartition("WeightsUnpickler error:")[2].strip() or str(error)
         raise MaskkitError(
             f"refused to unpickle {path}",
@@ -111,13 +116,15 @@ def read_state_file(path: Path) -> StateFile:
 
 def refuse_irregular(path: Path) -> None:
     """Raise a MaskkitError unless there is a regular file at `path`: a pipe could be read only once."""
-    if not path.is_file():
-        is_there = path.exists()
-        raise _unreadable(
-            path,
-            "it is a folder, a pipe or a device" if is_there else "there is no such file",
-            "give a file" if is_there else "check the path, or see `maskkit train --weights list`",
-        )
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        fix = "check the path, or see `maskkit train --weights list`"
+        raise _unreadable(path, "there is no such file", fix) from error
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror).lower(), "check the path") from error
+    if not stat.S_ISREG(mode):
+        raise _unreadable(path, "it is a folder, a pipe or a device", "give a file")
 
 
 def pickled_objects(content: object, *, depth: int = 3) -> Iterator[str]:
@@ -177,6 +184,7 @@ def _zip_kind(path: Path) -> Kind:
     if "data.pkl" in inside:
         return "zip"
     others = {
+        ".npy": "it holds NumPy arrays (.npz), as JAX saves them",
         "serialized_exported_program.json": "it is a program that torch.export has saved",
         "model.weights.h5": "it is a Keras model",
     }
@@ -194,7 +202,7 @@ def _objects(path: Path, kind: Kind) -> list[str]:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
     with path.open("rb") as file:  # a number, a version, the machine, the content, the order of tensors
         named = set().union(*(_globals_of(file) for _ in range(5)))
-    return sorted(name for name in named if not name.startswith(("torch.", "collections.", "_codecs.")))
+    return sorted(name for name in named if not PLAIN_GLOBALS.match(name))
 
 
 def _globals_of(file: BinaryIO) -> set[str]:

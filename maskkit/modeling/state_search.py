@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, examples
@@ -50,10 +51,11 @@ class StateDict:
 
 @dataclass(frozen=True)
 class FoundState:
-    """The state dict that was chosen, and one of the other sort, plain or averaged, if it is as complete."""
+    """The state dict that was chosen, and what is as complete in the same file."""
 
     chosen: StateDict
-    other: StateDict | None
+    other: StateDict | None = None  # of the other sort, plain or averaged
+    alike: tuple[StateDict, ...] = ()  # of the same sort, which come after it
 
 
 def find_state(file: StateFile, model: nn.Module, *, word: str | None = None) -> FoundState:
@@ -93,11 +95,12 @@ def find_state(file: StateFile, model: nn.Module, *, word: str | None = None) ->
         best = max(one.fitting for one in asked)
     if best * 2 < len(wanted):  # too few for a prefix to be known by them
         asked = [one for one in asked if not one.is_adapted]
-        return FoundState(max(asked, key=lambda one: (len(one.tensors), len(one.prefix))), None)
+        return FoundState(max(asked, key=lambda one: (len(one.tensors), len(one.prefix))))
     equal = [one for one in asked if one.fitting == best]
     chosen = next((one for one in equal if one.is_average), equal[0])
     others = (one for one in found if one.fitting == best and one.is_average != chosen.is_average)
-    return FoundState(chosen, next(others, None))
+    alike = (one for one in equal if one.is_average == chosen.is_average and not one.is_adapted)
+    return FoundState(chosen, next(others, None), tuple(one for one in alike if one is not chosen))
 
 
 def _mappings(content: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tensors]]:
@@ -105,7 +108,9 @@ def _mappings(content: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tup
     if not isinstance(content, Mapping):
         return
     tensors = {
-        name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)
+        name: value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, Tensor) and value.layout == torch.strided
     }
     if tensors:
         yield keys, tensors

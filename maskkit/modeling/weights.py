@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.ending import last_layers, model_name
 from maskkit.modeling.heads import PARTS
-from maskkit.modeling.hub_layout import HubConfig, locate, read_config
-from maskkit.modeling.misfit import misfit
+from maskkit.modeling.hub_layout import HubConfig, WeightsFile, locate, read_config
+from maskkit.modeling.misfit import architecture_in, misfit
 from maskkit.modeling.packaged import in_timm_names, package_file
 from maskkit.modeling.pooling import exponent_name
 from maskkit.modeling.state_files import StateFile, read_state_file
@@ -62,23 +62,19 @@ def fit_weights(model: nn.Module, source: str | Path) -> FittedWeights:
     Raises:
         MaskkitError: The source cannot be found or read, has values that are not finite, or does not fit.
     """
-    if str(source) == PACKAGE:
-        path = package_file(model_name(model))
-        file = read_state_file(path)
-        state = in_timm_names(find_state(file, model).chosen.tensors, model)
-        refuse_non_finite(state, model, source=str(path))
-        return FittedWeights(*_fitted(model, state, file), {})
-    place = locate(source)
+    is_packaged = str(source) == PACKAGE
+    name = model_name(model)
+    place = WeightsFile(package_file(name), PACKAGE) if is_packaged else locate(source)
     config = None if place.config is None else read_config(place.config)
     if config is not None:
         _check_architecture(config, model, folder=place.path.parent)
     file = read_state_file(place.path)
     found = find_state(file, model, word=place.word)
-    state = found.chosen.tensors
+    state = in_timm_names(found.chosen.tensors, model) if is_packaged else found.chosen.tensors
     refuse_non_finite(state, model, source=str(source))
     grey = _spread_grey(state, model)
     tensors, head = _fitted(model, state, file)
-    origin = "; ".join([_origin(file, found), *grey])
+    origin = "; ".join([*_origin(file, found, place.given, name), *grey])
     return FittedWeights(tensors, (origin, *head), {} if config is None else config.preprocessing)
 
 
@@ -183,7 +179,7 @@ def _spread_grey(state: Tensors, model: nn.Module) -> list[str]:
     spread = []
     for layer in [first] if isinstance(first, str) else first:
         name, expected = f"{layer}.weight", model.state_dict()
-        if name not in state or name not in expected or expected[name].ndim != 4 != state[name].ndim:
+        if name not in state or name not in expected or (expected[name].ndim, state[name].ndim) != (4, 4):
             continue
         given, wanted = state[name].shape, expected[name].shape
         if (given[0], *given[2:]) != (wanted[0], *wanted[2:]) or given[1] == wanted[1]:
@@ -199,28 +195,29 @@ def _spread_grey(state: Tensors, model: nn.Module) -> list[str]:
     return [f"its input of 1 channel ({', '.join(spread)}) spread over 3"] if spread else []
 
 
-def _origin(file: StateFile, found: FoundState) -> str:
+def _origin(file: StateFile, found: FoundState, given: str, model: str) -> Iterator[str]:
     """Say where weights were found in a file, and what was passed over."""
     chosen, other = found.chosen, found.other
     kinds = sorted({str(one.dtype)[6:] for one in chosen.tensors.values() if one.is_floating_point()})
     place = f", {chosen.place}" if chosen.place else ""
-    parts = [f"took {len(chosen.tensors)} tensors ({', '.join(kinds)}) from {file.path}{place}"]
+    yield f"took {len(chosen.tensors)} tensors ({', '.join(kinds)}) from {file.path}{place}"
     if file.is_misnamed:
-        parts.append(
-            f"it is {'a' if file.kind == 'safetensors' else 'no'} safetensors file, despite its name"
-        )
+        yield f"it is {'a' if file.kind == 'safetensors' else 'no'} safetensors file, despite its name"
+    if (named := architecture_in(file)) not in (None, model):
+        yield f"the file names another architecture, {named}"
     if chosen.is_average:
-        parts.append("they are an average over the training")
+        yield "they are an average over the training"
     if other is not None:
         word, sort = (PLAIN, "the plain ones") if chosen.is_average else (AVERAGED, "their average")
-        parts.append(f"for {sort} give {file.path}:{word}")
+        yield f"for {sort} give {given}:{word}"
+    if found.alike:
+        yield f"passed over as many {' and '.join(one.place for one in found.alike[:2])}"
     if chosen.is_adapted:
-        parts.append("timm has renamed or resized them to fit")
+        yield "timm has renamed or resized them to fit"
     if chosen.outside:
-        parts.append(f"passed over {examples(chosen.outside, most=2)}")
+        yield f"passed over {examples(chosen.outside, most=2)}"
     if file.skipped:
-        parts.append(f"unpickled no {examples(file.skipped, most=2)}")
-    return "; ".join(parts)
+        yield f"left out objects of {examples(file.skipped, most=2)}"
 
 
 def _check_architecture(config: HubConfig, model: nn.Module, *, folder: Path) -> None:

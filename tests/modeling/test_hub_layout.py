@@ -42,6 +42,13 @@ def test_a_word_behind_a_colon_is_no_part_of_the_path_unless_a_file_is_called_so
         locate(f"{path}:median")
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    for text in ("n" * 300, "n" * 300 + ":ema"):
+        with pytest.raises(MaskkitError) as caught:
+            locate(text)
+        assert "too long" in caught.value.why
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
 @pytest.mark.parametrize("prefix", ["", "timm_model."])
 def test_a_folder_gives_the_weights_and_how_photos_were_prepared(
@@ -56,6 +63,13 @@ def test_a_folder_gives_the_weights_and_how_photos_were_prepared(
     assert preprocessing_of(model) == {
         "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "interpolation": "bilinear",
     }  # fmt: skip
+
+
+def test_the_other_sort_of_a_folder_is_offered_by_the_folder(tmp_path: Path) -> None:
+    folder = folder_of(TIMM, tmp_path / "hub", name="pytorch_model.bin")
+    state = timm.create_model("test_resnet").state_dict()
+    torch.save({"model": state, "model_ema": state}, folder / "pytorch_model.bin")
+    assert f"give {folder}:plain" in load_weights(build("test_resnet", classes=5), f"{folder}:ema")[0]
 
 
 def test_another_architecture_is_refused_by_its_name(tmp_path: Path) -> None:

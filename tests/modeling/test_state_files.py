@@ -56,12 +56,13 @@ def test_a_name_decides_nothing(name: str, tmp_path: Path) -> None:
 
 
 def test_reads_what_torch_saved_before_its_archives_were_zip_files(tmp_path: Path) -> None:
-    content = {"state_dict": STATE, "args": argparse.Namespace(lr=0.1)}
+    beside = collections.defaultdict(int, {"a": 1})
+    content = {"state_dict": STATE, "args": argparse.Namespace(lr=0.1), "beside": beside}
     path = saved(content, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
     file = read_state_file(path)
     assert isinstance(file.content, dict)
     assert_state(file.content["state_dict"])
-    assert file.skipped == ("argparse.Namespace",)
+    assert file.skipped == ("argparse.Namespace", "builtins.int", "collections.defaultdict")
 
 
 OBJECTS = {
@@ -212,6 +213,7 @@ OTHERS = {
     "an ONNX model": b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:",
     "a NumPy array": b"\x93NUMPY\x01\x00",
     "for inference": b"GGUF\x03\x00\x00\x00",
+    "it holds NumPy arrays": _zipped(["head/kernel.npy", "head/bias.npy"]),
     "it is compressed": gzip.compress(b"weights"),
     "a tar archive": _tarred(),
     "a zip archive of notes.txt": _zipped(["notes.txt"]),
@@ -250,7 +252,12 @@ def test_says_that_a_file_is_cut_off(kind: str, share: float, tmp_path: Path) ->
 
 def test_a_pipe_a_folder_and_nothing_are_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for name, why in (("pipe", "a pipe"), (".", "a folder"), ("none.pth", "no such file")):
+    for name, why in (
+        ("pipe", "a pipe"),
+        (".", "a folder"),
+        ("none.pth", "no such file"),
+        ("n" * 300, "too long"),
+    ):
         with pytest.raises(MaskkitError) as caught:
             read_state_file(tmp_path / name)
         assert why in caught.value.why

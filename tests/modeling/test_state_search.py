@@ -112,6 +112,19 @@ def test_the_other_sort_is_named_if_it_is_as_complete() -> None:
     assert alone.other is None
 
 
+def test_others_of_the_same_sort_are_named() -> None:
+    content = {**behind("encoder_q.", plain()), **behind("encoder_k.", plain())}
+    found = find_state(StateFile(Path("w.pth"), "zip", content), model())
+    assert found.chosen.prefix == "encoder_q."
+    assert [one.prefix for one in found.alike] == ["encoder_k."]
+    assert find_state(StateFile(Path("w.pth"), "zip", plain()), model()).alike == ()
+
+
+def test_sparse_tensors_are_no_weights() -> None:
+    state = plain() | {"fc.weight": plain()["fc.weight"].to_sparse()}
+    assert "fc.weight" not in found_in(state).tensors
+
+
 @pytest.mark.parametrize("text", ["schema", "remaining", "cinema_model", "swap", "scavenger"])
 def test_words_that_only_contain_ema_are_no_average(text: str) -> None:
     assert not found_in({text: plain()}).is_average

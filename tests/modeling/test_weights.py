@@ -280,14 +280,22 @@ def test_says_where_weights_were_and_what_was_passed_over(tmp_path: Path) -> Non
     assert load_weights(model_of(), path)[0] == (
         f"took 88 tensors (float32) from {path}, under 'state_dict_ema', without the prefix 'module.'; "
         f"they are an average over the training; for the plain ones give {path}:plain; "
-        "unpickled no argparse.Namespace"
+        "left out objects of argparse.Namespace"
     )
     assert load_weights(model_of(), f"{path}:plain")[0] == (
         f"took 88 tensors (float32) from {path}, under 'state_dict', without the prefix 'model.'; "
-        f"for their average give {path}:ema; passed over loss.w; unpickled no argparse.Namespace"
+        f"for their average give {path}:ema; passed over loss.w; left out objects of argparse.Namespace"
     )
     misnamed = path.rename(tmp_path / "last.safetensors")
     assert "; it is no safetensors file, despite its name;" in load_weights(model_of(), misnamed)[0]
+
+
+def test_another_architecture_of_the_same_tensors_is_said(tmp_path: Path) -> None:
+    state = other_values(model_of())
+    path = save({"arch": "tf_efficientnet_lite0", "state_dict": state}, tmp_path / "weights.pth")
+    assert load_weights(model_of(), path)[0].endswith("names another architecture, tf_efficientnet_lite0")
+    path = save({"arch": "test_efficientnet", "state_dict": state}, tmp_path / "weights.pth")
+    assert "names another" not in load_weights(model_of(), path)[0]
 
 
 class Payload:
@@ -365,7 +373,8 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
 def test_loads_the_weights_of_a_package_without_importing_it(packaged: State) -> None:
     model = build("tf_efficientnet_lite0.in1k", classes=18)
     head = {name: model.state_dict()[name].clone() for name in HEAD}
-    messages = load_weights(model, "package")
+    origin, *messages = load_weights(model, "package")
+    assert origin.endswith("efficientnet-lite0-0123abcd.pth")
     assert messages == ["dropped the head of 1000 classes (classifier.weight, classifier.bias)"]
     assert_same(model, packaged | head)
 
@@ -397,7 +406,7 @@ def test_says_how_to_install_a_missing_package(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_the_real_package_fits_its_model() -> None:
     model = build("tf_efficientnet_lite0", classes=1000)
-    assert load_weights(model, "package") == [f"kept the head of 1000 classes ({', '.join(HEAD)})"]
+    assert load_weights(model, "package")[1:] == [f"kept the head of 1000 classes ({', '.join(HEAD)})"]
     variances = [value for name, value in model.state_dict().items() if name.endswith("running_var")]
     assert all(value.ne(1).any() for value in variances)  # 1 is what an untouched model has
 
