@@ -90,7 +90,7 @@ def find_state(file: StateFile, model: nn.Module, *, word: str | None = None) ->
     if best < len(wanted):
         tried = sorted(asked, key=lambda one: -len(one.tensors))[:MOST_ADAPTED]
         adapted = [one for state in tried for one in _adapted(state, model, wanted)]
-        asked += [one for one in adapted if one.fitting > best]
+        asked += adapted  # behind those as they are, which go first where they fit as well
         found += adapted
         best = max(one.fitting for one in asked)
     if best * 2 < len(wanted):  # too few for a prefix to be known by them

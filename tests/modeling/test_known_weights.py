@@ -76,6 +76,21 @@ def test_files_of_the_working_folder_say_whether_they_fit(caches: Path) -> None:
     assert found["--weights other.ckpt"].startswith("cannot be used: 77 missing")
 
 
+def test_a_folder_that_may_not_be_looked_into_is_passed_over(
+    caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("closed").mkdir()
+    is_file = Path.is_file
+
+    def guarded(path: Path) -> bool:
+        if path.parent.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", guarded)
+    assert [one.kind for one in known_weights("test_resnet")] == ["hub"]
+
+
 def test_of_the_caches_only_what_fits_is_named(caches: Path) -> None:
     inside = snapshot(caches, "somebody/faces")
     save(inside)

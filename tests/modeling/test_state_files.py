@@ -72,6 +72,7 @@ OBJECTS = {
     "a path": (pathlib.PurePosixPath("a/b"), "pathlib.PurePosixPath"),
     "a mapping": (Options(lr=0.1), "Options"),
     "a mapping with a factory": (collections.defaultdict(list, {"a": [1]}), "collections.defaultdict"),
+    "a mapping with a number of NumPy": (Options(lr=np.float64(0.5)), "numpy"),
     "a class": (Options, "Options"),
     "a function": (os.path.join, "posixpath.join"),
 }

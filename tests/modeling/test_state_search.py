@@ -132,7 +132,11 @@ def test_words_that_only_contain_ema_are_no_average(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "word", "what"),
-    [({"model_ema": plain()}, "plain", "no plain weights"), ({"model": plain()}, "ema", "no average")],
+    [
+        ({"model_ema": plain()}, "plain", "no plain weights"),
+        ({"model_ema": plain(), "optimizer": {0: {"exp": torch.ones(2)}}}, "plain", "no plain weights"),
+        ({"model": plain()}, "ema", "no average"),
+    ],
 )
 def test_a_word_that_the_file_has_no_weights_for_is_refused(content: Any, word: str, what: str) -> None:
     with pytest.raises(MaskkitError, match=what) as caught:
@@ -175,6 +179,15 @@ def test_what_fits_is_not_adapted() -> None:
     assert not found_in(
         timm.create_model("test_vit").state_dict(), of=build("test_vit", classes=5)
     ).is_adapted
+
+
+def test_of_another_model_names_are_compared_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"more.weight": torch.ones(1)}
+    monkeypatch.setattr(
+        timm.models.resnet, "checkpoint_filter_fn", lambda state, _: state | more, raising=False
+    )
+    state = dict(timm.create_model("test_vit").state_dict())
+    assert_is(found_in(state), state)
 
 
 def test_of_another_model_the_whole_is_returned_to_be_compared() -> None:

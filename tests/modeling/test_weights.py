@@ -131,6 +131,11 @@ def test_refuses_what_does_not_fit_and_changes_nothing(spoil: Any, reason: str, 
 
 def test_names_many_misfits_in_groups_and_the_architecture_that_a_file_names(tmp_path: Path) -> None:
     state = other_values(build("test_resnet", classes=5))
+    path = save({"arch": "an_own_network", "state_dict": state}, tmp_path / "own.pth.tar")
+    with pytest.raises(MaskkitError) as caught:
+        load_weights(model_of(), path)
+    assert "an_own_network" in caught.value.why
+    assert "an_own_network" not in caught.value.fix
     path = save({"arch": "test_resnet.r160_in1k", "state_dict": state}, tmp_path / "best.pth.tar")
     with pytest.raises(MaskkitError) as caught:
         load_weights(model_of(), path)
@@ -206,7 +211,7 @@ def test_masks_may_be_infinite() -> None:
     refuse_non_finite(model.state_dict(), model, source="w")
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e5m2])
 def test_says_the_precision_of_weights_and_loads_them_as_the_model_has_them(
     dtype: torch.dtype, tmp_path: Path
 ) -> None:
@@ -230,6 +235,23 @@ def test_a_head_can_be_absent(name: str, tmp_path: Path) -> None:
     assert ("as timm makes them" in message) == (name == "repvit_m0_9")  # whose head has a batch norm
     loaded = model.state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+
+
+def test_a_head_and_the_counters_of_batch_norm_can_be_absent_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = timm.create_model
+
+    def of_values(*names: str, **options: Any) -> nn.Module:
+        if torch.get_default_device().type == "meta":
+            raise NotImplementedError("some models compute with values as they are built")
+        return create(*names, **options)
+
+    monkeypatch.setattr(timm, "create_model", of_values)
+    without = create("repvit_m0_9", num_classes=0)
+    state = {name: one for name, one in without.state_dict().items() if not name.endswith("batches_tracked")}
+    _, message = load_weights(build("repvit_m0_9", classes=5), save(state, tmp_path / "weights.pth"))
+    assert message.startswith("there is no head in it")
 
 
 def test_without_a_head_other_tensors_may_not_be_missing(tmp_path: Path) -> None:
