@@ -211,7 +211,7 @@ def test_masks_may_be_infinite() -> None:
     refuse_non_finite(model.state_dict(), model, source="w")
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e5m2])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
 def test_says_the_precision_of_weights_and_loads_them_as_the_model_has_them(
     dtype: torch.dtype, tmp_path: Path
 ) -> None:
@@ -308,6 +308,8 @@ def test_says_where_weights_were_and_what_was_passed_over(tmp_path: Path) -> Non
         f"took 88 tensors (float32) from {path}, under 'state_dict', without the prefix 'model.'; "
         f"for their average give {path}:ema; passed over loss.w; left out objects of argparse.Namespace"
     )
+    twice = save({"student": state, "net": state}, tmp_path / "twice.pth")
+    assert load_weights(model_of(), twice)[0].endswith(", under 'student'; passed over as many under 'net'")
     misnamed = path.rename(tmp_path / "last.safetensors")
     assert "; it is no safetensors file, despite its name;" in load_weights(model_of(), misnamed)[0]
 
