@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from maskkit.modeling.hub_layout import CONFIG, INSIDE
 from maskkit.modeling.packaged import INSTALL, PACKAGES
 from maskkit.modeling.state_files import SUFFIXES
 from maskkit.modeling.weights import fit_weights
-from maskkit.options.train_options import HUB, PACKAGE
+from maskkit.options.train_options import HUB, LIST, PACKAGE
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _local(model: nn.Module) -> Iterator[KnownWeights]:
             is_one = path.name.endswith(SUFFIXES) if path.is_file() else (path / CONFIG).is_file()
         if is_one:
             why = _misfit(model, path)
-            yield KnownWeights(f"--weights {path}", "file", f"cannot be used: {why}" if why else "fits")
+            yield KnownWeights(_option(path), "file", f"cannot be used: {why}" if why else "fits")
 
 
 def _cached(model: nn.Module, tags: list[str]) -> Iterator[KnownWeights]:
@@ -74,7 +75,13 @@ def _cached(model: nn.Module, tags: list[str]) -> Iterator[KnownWeights]:
             found.append(folder if (folder / CONFIG).is_file() else files[0])
     for path in sorted(found):
         if not _misfit(model, path):
-            yield KnownWeights(f"--weights {path}", "file", "fits")
+            yield KnownWeights(_option(path), "file", "fits")
+
+
+def _option(path: Path) -> str:
+    """Write the option that names a file, as a shell reads it; what is called like a word as `./hub`."""
+    text = f"./{path}" if str(path) in (HUB, PACKAGE, LIST) else str(path)
+    return f"--weights {shlex.quote(text)}"
 
 
 def _misfit(model: nn.Module, path: Path) -> str:

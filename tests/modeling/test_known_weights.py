@@ -76,6 +76,14 @@ def test_files_of_the_working_folder_say_whether_they_fit(caches: Path) -> None:
     assert found["--weights other.ckpt"].startswith("cannot be used: 77 missing")
 
 
+def test_names_are_written_as_a_shell_takes_them(caches: Path) -> None:
+    save(Path("my weights.pth"))
+    save(Path("hub/model.safetensors"))
+    Path("hub/config.json").write_text('{"architecture": "test_resnet"}')
+    found = [one.options for one in known_weights("test_resnet") if one.kind == "file"]
+    assert found == ["--weights ./hub", "--weights 'my weights.pth'"]
+
+
 def test_a_folder_that_may_not_be_looked_into_is_passed_over(
     caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from maskkit.cli.shell.startup import prepare_for_torch
 from maskkit.options.train_options import LIST, TrainOptions
 
 
 def list_weights(weights: str | None, model: str) -> bool:
-    """Show which weights of a model this machine can use, if `weights` is that word and no file."""
-    if weights != LIST or Path(LIST).exists():
+    """Show which weights of a model this machine can use, if `weights` is that word; a file is `./list`."""
+    if weights != LIST:
         return False
     prepare_for_torch()
     from maskkit.cli.shell.show_report import show_report
