@@ -242,10 +242,10 @@ def test_a_head_and_the_counters_of_batch_norm_can_be_absent_together(
 ) -> None:
     create = timm.create_model
 
-    def of_values(*names: str, **options: Any) -> nn.Module:
+    def of_values(name: str, **options: Any) -> nn.Module:
         if torch.get_default_device().type == "meta":
             raise NotImplementedError("some models compute with values as they are built")
-        return create(*names, **options)
+        return create(name, **options)
 
     monkeypatch.setattr(timm, "create_model", of_values)
     without = create("repvit_m0_9", num_classes=0)
