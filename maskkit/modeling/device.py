@@ -73,8 +73,10 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
     of the state are unchanged, copies (such as an EMA) are prepared too, and preparing again does no harm.
     `autocast(device, precision)` has to surround the model.
     """
-    # torch's own annotation of `to` lacks a device together with a memory format.
-    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(device)
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.ndim == 4:  # `Module.to` would also try five, which have no such layout
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
     if device.type == "cuda":
         # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark
         # stays off: it picks kernels by the clock, and a resumed run would not equal an uninterrupted one.

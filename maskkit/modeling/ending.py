@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import inspect
 
+import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
+from maskkit.modeling.trying import without_trace
 
 
 def last_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -37,10 +39,13 @@ def last_layers(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def only_last_layer(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
+def only_last_layer(
+    model: nn.Module, *, size: tuple[int, int] | None = None
+) -> tuple[str, nn.Linear | nn.Conv2d]:
     """Return the name and the layer that alone gives the logits, from one number per feature.
 
-    A convolution of 1x1 is one too, for features (N, F, 1, 1).
+    A convolution of 1x1 is one too, for features (N, F, 1, 1). With the height and width of photos as `size`,
+    one is shown to see that the layer is not given more, such as a whole map.
 
     Raises:
         MaskkitError: The model ends otherwise; the error says how.
@@ -50,8 +55,14 @@ def only_last_layer(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     if len(found) == 1:
         ((name, layer),) = found.items()
         if isinstance(layer, nn.Linear | nn.Conv2d):
-            return name, layer
-        why = f"its classifier is a {type(layer).__name__}, not a linear layer on pooled features"
+            width = layer.weight.shape[1]
+            seen = [] if size is None else _given_to(layer, model, size)
+            if size is None or seen in ([(1, width)], [(1, width, 1, 1)]):
+                return name, layer
+            shapes = " and ".join("x".join(map(str, shape)) for shape in seen) or "nothing"
+            why = f"of one photo its classifier {name} is given {shapes}, and not 1x{width}"
+        else:
+            why = f"its classifier is a {type(layer).__name__}, not a linear layer on pooled features"
     raise MaskkitError(
         f"{model_name(model)} cannot have another head",
         why=why,
@@ -108,3 +119,14 @@ def _last_linear(part: nn.Module) -> nn.Module:
 def _place_of(model: nn.Module, wanted: nn.Module) -> str:
     name: str = next(name for name, module in model.named_modules() if module is wanted)
     return name
+
+
+def _given_to(layer: nn.Module, model: nn.Module, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shapes of what a layer is given of one photo, at each call."""
+    shapes: list[tuple[int, ...]] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
+    with without_trace(model) as call:
+        model.eval()
+        call(torch.zeros(1, 3, *size, device=next(model.parameters()).device))
+    hook.remove()
+    return shapes

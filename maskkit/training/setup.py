@@ -132,7 +132,7 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     known = None
     if any(head.name in AUXILIARY for head in heads):
         known = Numbers.of(torch.from_numpy(numbers_of(manifest)[rows.training]), manifest.space)
-    attach(model, heads, manifest.space, numbers=known)
+    attach(model, heads, manifest.space, numbers=known, size=photos.size)
     photos = opened(photos)
     fold = replace(fold, inputs=photos)
     if options.weights is not None and options.one("freeze").name != "all" and has_folded_norms(model):

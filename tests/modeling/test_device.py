@@ -103,6 +103,13 @@ def test_weights_become_channels_last_and_keep_names_and_values(precision: str) 
     assert after["conv_stem.weight"].is_contiguous(memory_format=torch.channels_last)
 
 
+def test_weights_of_five_dimensions_keep_their_layout() -> None:
+    model = nn.Sequential(nn.Conv3d(1, 2, 3), nn.Conv2d(3, 2, 3))  # as in LambdaNetworks
+    prepare(model, "float32", torch.device("cpu"))
+    assert cast(Tensor, model[0].weight).is_contiguous()
+    assert cast(Tensor, model[1].weight).is_contiguous(memory_format=torch.channels_last)
+
+
 def test_float32_training_is_left_alone() -> None:
     model = depthwise(5, 2)
     expected = in_bfloat16(deepcopy(model).to(memory_format=torch.channels_last), photos())

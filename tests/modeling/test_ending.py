@@ -83,6 +83,16 @@ def test_a_model_with_several_classifiers_has_not_one_last_layer(name: str, why:
     assert why in caught.value.why
 
 
+def test_a_classifier_of_every_token_is_no_last_layer() -> None:
+    model = build("resnet50_clip", classes=2)
+    assert only_last_layer(model)[0] == "head.proj"
+    with pytest.raises(MaskkitError, match="resnet50_clip cannot have another head") as caught:
+        only_last_layer(model, size=(32, 32))
+    assert caught.value.why == "of one photo its classifier head.proj is given 1x2x2048, and not 1x2048"
+    for name in ("test_resnet", "resnetv2_18"):
+        assert only_last_layer(build(name, classes=2), size=(32, 32))[0] in ("fc", "head.fc")
+
+
 def test_a_model_without_its_second_classifier_has_one_last_layer() -> None:
     with pytest.raises(MaskkitError, match="cannot have another head") as caught:
         only_last_layer(built("repvit_m0_9", classes=2))

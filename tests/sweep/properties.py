@@ -171,7 +171,8 @@ def has_heads(subject: Subject) -> str:
     for text in ("factors", "cosine", "arcface", "joint+regression"):
         model = subject.fresh()
         try:
-            attach(model, parse_sum(text, HEADS, option="--head"), HOME, numbers=numbers)
+            choices = parse_sum(text, HEADS, option="--head")
+            attach(model, choices, HOME, numbers=numbers, size=subject.size)
         except MaskkitError as error:
             return f"{REFUSED}: {error.why}"
         losses = part_losses(heads_of(model), model.train()(subject.images), target, _cross_entropy)

@@ -146,18 +146,24 @@ def timm_dropout(choices: Sequence[Choice]) -> float:
 
 
 def attach(
-    model: nn.Module, choices: Sequence[Choice], space: LabelSpace, *, numbers: Numbers | None = None
+    model: nn.Module,
+    choices: Sequence[Choice],
+    space: LabelSpace,
+    *,
+    numbers: Numbers | None = None,
+    size: tuple[int, int] | None = None,
 ) -> nn.Module:
     """Put the chosen parts in the place of a timm model's classifier, unless they are `is_plain`.
 
-    The model was built with `timm_dropout`, and has its weights; it is changed in place, and returned.
+    The model was built with `timm_dropout`, and has its weights; it is changed in place, and returned. If the
+    height and width of photos are given as `size`, it is looked at what the classifier sees of one.
 
     Raises:
-        MaskkitError: The model does not end in one linear layer; or as `Heads`.
+        MaskkitError: The model does not end in one linear layer on one number per feature; or as `Heads`.
         ValueError: As `Heads`.
     """
     if not is_plain(choices):
-        name, layer = only_last_layer(model)
+        name, layer = only_last_layer(model, size=size)
         heads = Heads(layer.weight.shape[1], choices, space, numbers=numbers)
         model.set_submodule(name, heads.to(layer.weight.device).train(model.training))
         if isinstance(layer, nn.Conv2d):  # what flattens its maps of one pixel has nothing to do any more
