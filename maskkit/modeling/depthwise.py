@@ -13,8 +13,9 @@ images, 96 channels, 3x3 kernel, stride 2, 65x49 pixels: bfloat16 133, float32 1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
@@ -30,19 +31,22 @@ Pair = tuple[int, int]
 def speed_up(model: nn.Module) -> None:
     """Let the slow depthwise convolutions of a model train fast under bfloat16 autocast, in place.
 
-    What they compute without autocast, or without a backward to follow, stays as it is.
+    Those of three dimensions (LambdaNetworks) train in float32: for weights of one input channel, oneDNN's
+    bfloat16 backward returns whatever the memory held, and so NaN. What is computed without autocast, or
+    without a backward to follow, stays as it is.
     """
     for module in model.modules():
-        if (
+        is_slow = (
             isinstance(module, nn.Conv2d)
             and 1 < module.groups == module.in_channels  # depthwise
             and (max(module.stride) > 1 or max(module.kernel_size) > FAST_WIDTH)
-        ):
+        )
+        if is_slow or isinstance(module, nn.Conv3d):
             # A partial: unlike a closure, its deepcopy belongs to the copied module.
             module.forward = partial(_forward, module)  # type: ignore[method-assign]
 
 
-def _is_plain(convolution: nn.Conv2d) -> bool:
+def _is_plain(convolution: nn.Conv2d | nn.Conv3d) -> TypeGuard[nn.Conv2d]:
     """Whether its class adds nothing to the convolution but timm's padding, and `_Depthwise` knows it all."""
     return (
         type(convolution) in (nn.Conv2d, Conv2dSame)
@@ -54,8 +58,10 @@ def _is_plain(convolution: nn.Conv2d) -> bool:
     )
 
 
-def _forward(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    forward = type(convolution).forward  # of the class, which may do more than convolve
+def _forward(convolution: nn.Conv2d | nn.Conv3d, images: Tensor) -> Tensor:
+    forward: Callable[..., Tensor] = type(
+        convolution
+    ).forward  # of the class, which may do more than convolve
     if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")):
         return forward(convolution, images)
     dtype = torch.get_autocast_dtype("cpu")

@@ -140,3 +140,14 @@ def test_a_copy_computes_with_its_own_weights(how: str) -> None:
             parameter.zero_()
     assert in_bfloat16(copy, photos()).eq(0).all()
     assert torch.equal(in_bfloat16(model, photos()), before)
+
+
+def test_convolutions_of_three_dimensions_train_in_float32() -> None:
+    torch.manual_seed(0)
+    plain = nn.Conv3d(1, 4, (1, 9, 9), padding=(0, 4, 4))
+    maps = torch.randn(2, 1, 16, 3, 2)
+    in_bfloat16(fast := sped_up(plain), maps).sum().backward()  # type: ignore[no-untyped-call]
+    exact = torch.autograd.grad(plain(maps).sum(), plain.weight)[0]
+    given = fast.get_parameter("weight").grad
+    assert given is not None
+    torch.testing.assert_close(given, exact, rtol=1e-5, atol=1e-5)  # to the digits of float32

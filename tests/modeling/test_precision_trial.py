@@ -141,6 +141,23 @@ def test_a_model_that_cannot_compute_in_bfloat16_trains_in_float32() -> None:
         photos_per_second(Picky(torch.float32), WORK)
 
 
+class NoSlope(nn.Module):
+    """Computes in any precision, but its gradient in bfloat16 is no number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(images.mean((2, 3)))
+        return logits + (self.head.weight.sum() * 0).sqrt() if torch.is_autocast_enabled("cpu") else logits
+
+
+def test_a_model_whose_gradients_in_bfloat16_are_no_numbers_trains_in_float32() -> None:
+    rates = photos_per_second(NoSlope(), WORK)
+    assert rates["bfloat16"] == 0 < rates["float32"]
+
+
 def test_uses_the_users_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASKKIT_CACHE", str(tmp_path))
     choose_precision(nn.Identity(), WORK, measure=Stopwatch(CLEAR))

@@ -48,7 +48,7 @@ PHOTOS = 4
 SQUARES = (32, 48, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512, 600, 800)
 SMALL = 96  # pixels: up to here nothing is gained by making a model for less
 OTHERS = ((48, 32), (64, 48), (64, 32), (96, 64), (128, 96), (160, 128), (192, 160), (256, 192), (224, 192))
-RATES, STEPS = (1e-3, 2e-4), 40
+RATES, STEPS = (1e-3, 2e-4), 120
 LABELS = torch.arange(PHOTOS) * 5
 Found = Mapping[str, Any]  # of a model: name, module, size, seconds, and results by property
 OK, REFUSED, TORCH = "ok", "refused", "torch"  # what a property begins with
@@ -67,6 +67,8 @@ class Subject:
         torch.manual_seed(0)
         model = build(self.name, classes=CLASSES, settings=self.settings)
         begin_at_zero(model)
+        with torch.no_grad():  # as every training does to see whether it takes the size
+            model.eval()(torch.zeros(1, 3, *self.size))
         return model
 
     def of_timm(self, *, classes: int, seed: int) -> nn.Module:
