@@ -36,12 +36,11 @@ def speed_up(model: nn.Module) -> None:
     without a backward to follow, stays as it is.
     """
     for module in model.modules():
-        is_slow = (
+        if isinstance(module, nn.Conv3d) or (
             isinstance(module, nn.Conv2d)
             and 1 < module.groups == module.in_channels  # depthwise
             and (max(module.stride) > 1 or max(module.kernel_size) > FAST_WIDTH)
-        )
-        if is_slow or isinstance(module, nn.Conv3d):
+        ):
             # A partial: unlike a closure, its deepcopy belongs to the copied module.
             module.forward = partial(_forward, module)  # type: ignore[method-assign]
 
@@ -59,9 +58,8 @@ def _is_plain(convolution: nn.Conv2d | nn.Conv3d) -> TypeGuard[nn.Conv2d]:
 
 
 def _forward(convolution: nn.Conv2d | nn.Conv3d, images: Tensor) -> Tensor:
-    forward: Callable[..., Tensor] = type(
-        convolution
-    ).forward  # of the class, which may do more than convolve
+    # That of the class, which may do more than convolve.
+    forward: Callable[..., Tensor] = type(convolution).forward
     if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")):
         return forward(convolution, images)
     dtype = torch.get_autocast_dtype("cpu")
