@@ -30,7 +30,7 @@ def last_layers(model: nn.Module) -> dict[str, nn.Module]:
     names = [named] if isinstance(named, str) else list(named)
     modules = dict(model.named_modules()) if parts else {}
     # The second of a model that was built without distillation is named, and not there.
-    found = {name: modules[name] for name in names if name in modules and [*modules[name].parameters()]}
+    found = {name: modules[name] for name in names if name in modules}
     for part in parts:
         inside = {id(module) for module in part.modules()}
         if not inside & {id(layer) for layer in found.values()}:  # or the other way round

@@ -11,7 +11,6 @@ import platform
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -45,9 +44,8 @@ def main(log: Path, table: Path) -> int:
     left = [one for one in picked if one.name not in done]
     log.parent.mkdir(parents=True, exist_ok=True)
     workers = max(1, min(len(left), os.cpu_count() or 1))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=8) as pool:
-        for future in as_completed([pool.submit(attempt, one.name, one.module) for one in left]):
-            found = future.result()
+    with get_context("spawn").Pool(workers, maxtasksperchild=8) as pool:
+        for found in pool.imap_unordered(attempt, [one.name for one in left]):
             done[found["name"]] = found
             with log.open("a") as file:
                 file.write(json.dumps(found) + "\n")
@@ -55,12 +53,18 @@ def main(log: Path, table: Path) -> int:
             print(found["name"], found["size"], f"{found['seconds']:.0f} s", bad or "", flush=True)  # noqa: T201
     rows = [done[one.name] for one in picked]
     table.parent.mkdir(exist_ok=True)
-    table.write_text(written(rows, refused=refused, too_large=too_large, known=len(models)))
+    module_of = {one.name: one.module for one in picked}
+    table.write_text(written(rows, module_of, refused=refused, too_large=too_large, known=len(models)))
     return sum(text.startswith("FAILED") for row in rows for text in row["results"].values())
 
 
 def written(
-    rows: Sequence[Found], *, refused: Mapping[str, str], too_large: Sequence[str], known: int
+    rows: Sequence[Found],
+    module_of: Mapping[str, str],
+    *,
+    refused: Mapping[str, str],
+    too_large: Sequence[str],
+    known: int,
 ) -> str:
     """Return the page: counts by property, what is refused and why, and a table of families."""
     counts = {title: Counter(_kind(row["results"][title]) for row in rows) for title in PROPERTIES}
@@ -91,7 +95,7 @@ def written(
     lines += [f"| module | models | {' | '.join(PROPERTIES)} |", "|---" * (2 + len(PROPERTIES)) + "|"]
     by_module = defaultdict(list)
     for row in rows:
-        by_module[row["module"]].append(row)
+        by_module[module_of[row["name"]]].append(row)
     for module, each in sorted(by_module.items()):
         names = ", ".join(f"{row['name']} ({row['size']})" for row in each)
         cells = " | ".join(_cell([row["results"][title] for row in each]) for title in PROPERTIES)

@@ -50,7 +50,7 @@ SMALL = 96  # pixels: up to here nothing is gained by making a model for less
 OTHERS = ((48, 32), (64, 48), (64, 32), (96, 64), (128, 96), (160, 128), (192, 160), (256, 192), (224, 192))
 RATES, STEPS = (1e-3, 2e-4), 120
 LABELS = torch.arange(PHOTOS) * 5
-Found = Mapping[str, Any]  # of a model: name, module, size, seconds, and results by property
+Found = Mapping[str, Any]  # of a model: name, size, seconds, and results by property
 OK, REFUSED, TORCH = "ok", "refused", "torch"  # what a property begins with
 
 
@@ -349,7 +349,7 @@ PROPERTIES: dict[str, Callable[[Subject], str]] = {
 }
 
 
-def attempt(name: str, module: str) -> Found:
+def attempt(name: str) -> Found:
     """Try every property on a model by one thread; what came of each is ok, refused, torch, or a failure."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -362,4 +362,4 @@ def attempt(name: str, module: str) -> Found:
             results[title] = f"FAILED: {type(error).__name__}: {reason(error)}"
     seconds = round(time.process_time() - started, 1)
     size = "x".join(map(str, subject.size))
-    return {"name": name, "module": module, "size": size, "seconds": seconds, "results": results}
+    return {"name": name, "size": size, "seconds": seconds, "results": results}
