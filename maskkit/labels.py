@@ -18,7 +18,7 @@ from maskkit.errors import MaskkitError
 
 _COLUMNS = "path person_id label target target_probs weight origin box fold for_fold flags"
 RESERVED = frozenset(_COLUMNS.split())  # a manifest's own
-MOST_CLASSES = 2**15 - 1
+MOST_CLASSES = 4096
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class LabelSpace:
         if len(self) > MOST_CLASSES:
             raise MaskkitError(
                 f"the label space has {len(self)} classes",
-                why=f"a label is a 16-bit number, so there are at most {MOST_CLASSES}",
+                why=f"there are at most {MOST_CLASSES:,}, of each of which reports have a line",
                 fix="leave out factors, or join levels",
             )
 

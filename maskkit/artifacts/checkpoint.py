@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
 
 from maskkit.artifacts.files import Source, write_whole
-from maskkit.artifacts.header import KEY, Header
+from maskkit.artifacts.header import KEY, Fold, Header, damaged_header
 from maskkit.artifacts.seen import Seen
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.labels import LabelSpace
+from maskkit.options.model_settings import FOLLOWS
 from maskkit.options.train_options import Precision
+from maskkit.typed_json import MOST_BYTES, Refuse, Word, decoded, fitting, spelled
 
 if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
     from torch import Tensor
 
-LARGEST_HEADER = 1 << 30
 REDUCTION = "dct+area"
 FACTS = ("model", "heads", "preprocess", "precision", "fold", "epoch", "scores", "seen")
-LATER_FACTS = ("pool", "model_settings")  # that the first versions did not write
+
+
+Side = Annotated[int, Meta(ge=16, le=4096)]
+Mean = Annotated[float, Meta(ge=-1000, le=1000)]
+Deviation = Annotated[float, Meta(gt=0, le=1000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+ModelName = Annotated[str, spelled(r"\A[A-Za-z0-9_.-]+\Z", "the name of a model of timm", longest=200)]
+Plain = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,25 @@ class Crop:
     """How photos are cut to the face in them."""
 
     # Share of the face box added on each side, before the box is widened to the shape of the model's input.
-    margin: float
-    fallback: tuple[float, float, float, float]  # box for photos without one, as fractions of the photo
+    margin: Annotated[float, Meta(ge=0, le=10)]
+    fallback: tuple[Share, Share, Share, Share]  # box for photos without one, as fractions of the photo
+
+    def __post_init__(self) -> None:
+        x0, y0, x1, y1 = self.fallback
+        if not (x0 < x1 and y0 < y1):
+            raise ValueError(f"a box of {self.fallback} is empty")
+
+
+class StoredPreprocess(msgspec.Struct):
+    """The JSON of a `Preprocess`, also of the first versions."""
+
+    height: Side
+    width: Side
+    mean: tuple[Mean, Mean, Mean]
+    std: tuple[Deviation, Deviation, Deviation]
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    crop: Crop | bool | None = None  # false, before there was a margin
+    reduction: Annotated[str, Meta(max_length=40)] = "Pillow alone"
 
 
 @dataclass(frozen=True)
@@ -49,13 +76,12 @@ class Preprocess:
     reduction: str = REDUCTION
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Preprocess:
-        """Read what `asdict` returned; raise a MaskkitError if this version prepares photos otherwise."""
-        crop = data.get("crop") or None  # false, before there was a margin
+    def of(cls, stored: StoredPreprocess) -> Preprocess:
+        """Return what was stored; raise a MaskkitError if this version prepares photos otherwise."""
         differs = None
-        if data.get("reduction") != REDUCTION:
-            differs = f"reduced by {data.get('reduction', 'Pillow alone')}", f"reduces them by {REDUCTION}"
-        elif crop is True:
+        if stored.reduction != REDUCTION:
+            differs = f"reduced by {stored.reduction}", f"reduces them by {REDUCTION}"
+        elif stored.crop is True:
             differs = "cut to the face without a margin", "adds one and keeps the shape"
         if differs:
             raise MaskkitError(
@@ -63,9 +89,37 @@ class Preprocess:
                 why=f"this version {differs[1]}, and the model has seen no such photos",
                 fix="train it again, or predict with the version that trained it",
             )
-        if crop is not None:
-            crop = Crop(crop["margin"], tuple(crop["fallback"]))
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "crop": crop})
+        crop = stored.crop if isinstance(stored.crop, Crop) else None
+        return cls(stored.height, stored.width, stored.mean, stored.std, stored.interpolation, crop)
+
+
+class StoredScores(msgspec.Struct):
+    """What every version of a checkpoint's header says of its training."""
+
+    fold: Fold
+    scores: dict[str, float]
+    seen: Any  # JSON of `Seen`
+
+
+class StoredCheckpointFacts(StoredScores):
+    """The JSON of `CheckpointFacts`."""
+
+    model: ModelName
+    heads: Annotated[list[str], Meta(min_length=1, max_length=16)]
+    preprocess: StoredPreprocess
+    precision: Precision
+    epoch: Annotated[int, Meta(ge=0, le=10**9)]
+    pool: Word = "default"
+    model_settings: dict[Word, Plain | list[Plain]] = {}
+
+    @classmethod
+    def of(cls, header: Header, refuse: Refuse) -> StoredCheckpointFacts:
+        """Read the facts of a checkpoint or an exported model; raise as `refuse` says of others."""
+        facts = fitting(header.facts, cls, refuse)
+        if taken := FOLLOWS.keys() & facts.model_settings:
+            why = f"its model_settings have {min(taken)!r}, which follows from the rest or names a file"
+            raise refuse(why)
+        return facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +163,13 @@ class Checkpoint(CheckpointFacts):
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header = checkpoint_header(source, needed=FACTS)
-        known = (*FACTS, *LATER_FACTS)
-        facts: dict[str, Any] = {key: value for key, value in header.facts.items() if key in known}
+        refuse = partial(damaged_header, source.title)
+        stored = StoredCheckpointFacts.of(header, refuse)
+        facts: dict[str, Any] = {name: getattr(stored, name) for name in stored.__struct_fields__}
         facts |= {
-            "heads": tuple(facts["heads"]),
-            "preprocess": Preprocess.from_json(facts["preprocess"]),
-            "seen": Seen.from_json(facts["seen"]),
+            "heads": tuple(stored.heads),
+            "preprocess": Preprocess.of(stored.preprocess),
+            "seen": Seen.from_json(stored.seen, refuse),
         }
         return cls(**facts, header=header, source=source)
 
@@ -130,10 +185,14 @@ class Checkpoint(CheckpointFacts):
         return self.header.space
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the state dict."""
+        """Return the state dict; raise a MaskkitError if the file does not hold it."""
+        from safetensors import SafetensorError
         from safetensors.torch import load
 
-        return load(self.source.data.to_pybytes())
+        try:
+            return load(self.source.data.to_pybytes())
+        except (SafetensorError, ValueError, KeyError) as error:  # the latter two of types unknown to torch
+            raise _no_safetensors(self.source, reason(error)) from error
 
 
 def checkpoint_header(source: Source, *, needed: Sequence[str] = ()) -> Header:
@@ -170,20 +229,30 @@ def write_checkpoint(path: Path, weights: Mapping[str, Tensor], header: Header) 
     write_whole(path, save(copies, metadata={KEY: header.to_json()}))
 
 
+class TensorPlace(msgspec.Struct):
+    """What the header of safetensors says of a tensor: https://github.com/huggingface/safetensors#format."""
+
+    dtype: str
+    shape: list[Annotated[int, Meta(ge=0)]]
+    data_offsets: tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
+
+
 def _metadata(source: Source) -> dict[str, str]:
-    data = memoryview(source.data)
-    try:
-        (length,) = struct.unpack("<Q", data[:8])
-        if length > min(len(data) - 8, LARGEST_HEADER):
-            raise ValueError("its header is longer than the file")
-        header = json.loads(bytes(data[8 : 8 + length]))
-        ends = [item["data_offsets"][1] for name, item in header.items() if name != "__metadata__"]
-        if ends and 8 + length + max(ends) != len(data):
-            raise ValueError("it is cut off")
-        return dict(header.get("__metadata__", {}))
-    except (struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise MaskkitError(
-            f"{source.title} is not a safetensors file",
-            why=f"{error}" if data else "it is empty",
-            fix="give a checkpoint that `maskkit train` wrote",
-        ) from error
+    data, refuse = memoryview(source.data), partial(_no_safetensors, source)
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > len(data) - 8:
+        raise refuse("its header is longer than the file" if data else "it is empty")
+    table = decoded(bytes(data[8 : 8 + min(length, MOST_BYTES + 1)]), dict[str, Any], refuse)
+    metadata = fitting(table.pop("__metadata__", {}), dict[str, str], refuse, at="__metadata__")
+    tensors = fitting(table, dict[str, TensorPlace], refuse)
+    if tensors and 8 + length + max(one.data_offsets[1] for one in tensors.values()) != len(data):
+        raise refuse("it is cut off")
+    return metadata
+
+
+def _no_safetensors(source: Source, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"{source.title} is not a safetensors file",
+        why=why,
+        fix="give a checkpoint that `maskkit train` wrote",
+    )

@@ -5,20 +5,60 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
+from maskkit.typed_json import fitting
 
 SMALLEST = 1e-7  # what counts as zero: about what float32 can tell from one
+MOST_BYTES = 16_000_000  # of a file
+
+Offset = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class StoredChange(msgspec.Struct):
+    """The JSON of what a tuning changed in one measure."""
+
+    measure: str
+    plain: float | None
+    in_sample: float | None
+    nested: float | None
+    gain: dict[str, float | None]
+
+
+class StoredOffset(msgspec.Struct):
+    """The JSON of what was tuned for one class or level."""
+
+    name: str
+    value: float | None
+
+
+class StoredMeasured(msgspec.Struct):
+    """The JSON of what is shown of a tuning; beside it there may be any plain values."""
+
+    changes: list[StoredChange] = []
+    offsets: list[StoredOffset] = []
+    consensus: bool | None = None
+
+
+class StoredDecision(msgspec.Struct):
+    """The JSON of a `Decision` beside its header."""
+
+    method: Annotated[str, Meta(max_length=1000)]
+    offsets: dict[str, Offset]
+    temperature: Annotated[float, Meta(gt=0, le=1e6)]
+    measured: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,23 +99,16 @@ class Decision:
     def read(cls, source: Source | Path | str) -> Decision:
         """Read what `maskkit evaluate --tune` wrote; raise a MaskkitError of anything else."""
         source = source if isinstance(source, Source) else Source.open(source)
-        header = Header.from_json(bytes(source.data), name=source.title, kind="decision")
-        facts = header.facts
+        data = bytes(memoryview(source.data)[: MOST_BYTES + 1])
+        header = Header.from_json(data, name=source.title, kind="decision", most=MOST_BYTES)
+        refuse = partial(_damaged, source.title)
+        stored = fitting(header.facts, StoredDecision, refuse)
+        fitting(stored.measured, StoredMeasured, refuse, at="measured")
         assert header.space is not None
-        try:
-            if list(facts["offsets"]) != header.space.names:
-                raise ValueError(f"its offsets are of {len(facts['offsets'])} other classes")
-            offsets = tuple(float(value) for value in facts["offsets"].values())
-            temperature = float(facts["temperature"])
-            if not all(map(isfinite, (*offsets, temperature))) or temperature <= 0:
-                raise ValueError(f"the temperature is {temperature}, the offsets are {offsets}")
-            return cls(header, str(facts["method"]), offsets, temperature, facts["measured"], source)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise MaskkitError(
-                f"{source.title} is a damaged decision",
-                why=str(error),
-                fix="make it again with `maskkit evaluate --tune`",
-            ) from error
+        if list(stored.offsets) != header.space.names:
+            raise refuse(f"its offsets are of {len(stored.offsets)} other classes")
+        offsets = tuple(stored.offsets.values())
+        return cls(header, stored.method, offsets, stored.temperature, stored.measured, source)
 
     @property
     def space(self) -> LabelSpace:
@@ -105,3 +138,9 @@ class Decision:
     def to_bytes(self) -> pa.Buffer:
         """Return the JSON file."""
         return pa.py_buffer((json.dumps(json.loads(self.header.to_json()), indent=2) + "\n").encode())
+
+
+def _damaged(name: str, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"{name} is a damaged decision", why=why, fix="make it again with `maskkit evaluate --tune`"
+    )

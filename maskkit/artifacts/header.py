@@ -6,26 +6,100 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from maskkit import __version__
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
-from maskkit.labels import LabelSpace
+from maskkit.labels import MOST_CLASSES, LabelSpace
+from maskkit.typed_json import MOST_BYTES, MOST_SHOWN, Refuse, Sha256, Text, Word, decoded, fitting, spelled
 
 FORMAT = 1
 KEY = "maskkit"
+MOST_RECORDS = 4096  # of a history: some of a thousand folds, each with its own pseudo labels
+MOST_INPUTS = 4096  # of a record
+MOST_FACTORS = 64
+MOST_FOLDS = 1000
+
+_VERSION = (
+    r"\A[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9]+([._-][a-z0-9]+)*)?\Z"
+)
+Version = Annotated[str, spelled(_VERSION, "a version, such as 1.2", longest=64)]  # without an epoch
+RecordId = Annotated[str, spelled(r"\A[0-9a-f]{16}\Z", "16 hexadecimal digits")]
+Stage = Annotated[str, spelled(r"\A[a-z][a-z0-9_-]*\Z", "a word in small letters", longest=64)]
+Fold = Annotated[int, Meta(ge=0, lt=MOST_FOLDS)]
+Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
 @dataclass(frozen=True)
 class Input:
     """A file that a stage read."""
 
-    path: str  # as the user gave it
-    sha256: str  # digest of its bytes
-    made_by: str | None = None  # the `id` of the record that made it; None for a file that no stage made
-    option: str | None = None  # the option that named it; None for an argument
+    path: Text  # as the user gave it
+    sha256: Sha256  # digest of its bytes
+    # The `id` of the record that made it; None for a file that no stage made.
+    made_by: RecordId | None = None
+    option: Word | None = None  # the option that named it; None for an argument
+
+
+class StoredOptions(msgspec.Struct):
+    """The options that later stages read; others can have any plain value."""
+
+    root: Text | None = None
+    by: str | None = None
+    keep_with: list[str] | None = None
+    fold: Fold | None = None
+    oof: bool | None = None
+    detector: str | None = None
+    score: float | None = None
+    precision: str | None = None
+    allow_leak: bool | None = None
+
+
+class StoredRecord(msgspec.Struct):
+    """The JSON of a `Record`."""
+
+    stage: Stage
+    maskkit: Version
+    options: dict[Word, Any]
+    inputs: Annotated[tuple[Input, ...], Meta(max_length=MOST_INPUTS)]
+    found: dict[Word, Any] = {}
+
+
+class StoredFactor(msgspec.Struct):
+    """The JSON of a `Factor`."""
+
+    name: Name
+    levels: Annotated[list[Name], Meta(min_length=2, max_length=MOST_CLASSES)]
+    cuts: list[int | float] = []
+    personal: bool = False
+
+
+class StoredSpace(msgspec.Struct):
+    """The JSON of a `LabelSpace`."""
+
+    factors: Annotated[list[StoredFactor], Meta(min_length=1, max_length=MOST_FACTORS)]
+
+
+class StoredFormat(msgspec.Struct):
+    """What the JSON of every version of a header holds."""
+
+    format: Any
+
+
+class StoredHeader(msgspec.Struct):
+    """What that of this version holds beside it; all else are facts of its kind."""
+
+    kind: Stage
+    label_space: StoredSpace
+    history: Annotated[list[dict[str, Any]], Meta(max_length=MOST_RECORDS)]
+
+
+NO_FACTS = {*StoredFormat.__struct_fields__, *StoredHeader.__struct_fields__}
 
 
 @dataclass(frozen=True)
@@ -57,10 +131,15 @@ class Record:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Record:
-        """Read the form that `to_json` returns."""
-        inputs = tuple(Input(**item) for item in data["inputs"])
-        return cls(data["stage"], data["options"], inputs, data["maskkit"], data.get("found", {}))
+    def from_json(cls, data: object, refuse: Refuse, *, at: str = "") -> Record:
+        """Read the form that `to_json` returns, found `at` a place of what `refuse` makes errors of.
+
+        Raises:
+            MaskkitError: By `refuse`: it has another form.
+        """
+        stored = fitting(data, StoredRecord, refuse, at=at)
+        fitting(stored.options, StoredOptions, refuse, at=f"{at}.options")
+        return cls(stored.stage, stored.options, stored.inputs, stored.maskkit, stored.found)
 
 
 @dataclass(frozen=True)
@@ -87,30 +166,31 @@ class Header:
         )
 
     @classmethod
-    def from_json(cls, text: str | bytes, *, name: str, kind: str | None = None) -> Header:
-        """Read a header; `name` and the expected `kind` are for error texts."""
-        try:
-            data = dict(json.loads(text))
-            number = data.pop("format")
-        except (ValueError, KeyError, TypeError) as error:
-            raise _damaged(name, error) from error
-        if number != FORMAT:
+    def from_json(
+        cls, text: str | bytes, *, name: str, kind: str | None = None, most: int = MOST_BYTES
+    ) -> Header:
+        """Read a header of at most so many bytes; `name` and the expected `kind` are for error texts."""
+        refuse = partial(damaged_header, name)
+        data = decoded(text, dict[str, Any], refuse, most=most)
+        number = fitting(data, StoredFormat, refuse).format
+        if type(number) is not int or number != FORMAT:
             raise MaskkitError(
-                f"{name} has format {number}",
+                f"{name} has format {str(number)[:MOST_SHOWN]}",
                 why=f"this is maskkit {__version__}, which reads format {FORMAT}",
                 fix="make the file again with this version, or use the version that made it",
             )
+        stored = fitting(data, StoredHeader, refuse)
+        history = tuple(
+            Record.from_json(one, refuse, at=f"history[{place}]") for place, one in enumerate(stored.history)
+        )
         try:
-            found, space = data.pop("kind"), data.pop("label_space")
-            history = tuple(Record.from_json(item) for item in data.pop("history"))
-            classes = None if space is None else LabelSpace.from_json(space)
-        except (KeyError, TypeError, AttributeError, MaskkitError) as error:
-            raise _damaged(name, error) from error
-        if kind is not None and found != kind:
-            raise wrong_kind(name, found, kind)
-        if classes is None:
-            raise _damaged(name, ValueError("it has no label space"))
-        return cls(found, classes, history, data)
+            space = LabelSpace.from_json(data["label_space"])
+        except MaskkitError as error:
+            raise refuse(error.what) from error
+        if kind is not None and stored.kind != kind:
+            raise wrong_kind(name, stored.kind, kind)
+        facts = {key: value for key, value in data.items() if key not in NO_FACTS}
+        return cls(stored.kind, space, history, facts)
 
     def then(self, record: Record) -> Header:
         """Return the header with one more record."""
@@ -148,11 +228,8 @@ def wrong_kind(name: str, found: str, wanted: str) -> MaskkitError:
     )
 
 
-def _damaged(name: str, error: Exception) -> MaskkitError:
-    if isinstance(error, KeyError):
-        why = f"it has no {error}"
-    else:
-        why = error.what if isinstance(error, MaskkitError) else str(error)
+def damaged_header(name: str, why: str) -> MaskkitError:
+    """Return the error for a header that is not as it should be."""
     return MaskkitError(f"{name} has a damaged maskkit header", why=why, fix="make the file again")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from maskkit.artifacts.header import Input, Record
-from maskkit.errors import MaskkitError, reason
+from maskkit.errors import MaskkitError
 
 PER_FOLD = {"fold"}  # what the folds of one training differ in
 NO_MATTER = {"workers"}  # results do not depend on it: a training that is resumed may have another
@@ -55,10 +55,11 @@ def key_of(record: Record, history: Sequence[Record] = ()) -> str:
 
 def _common(item: Input, made: Mapping[str, Record]) -> object:
     """Return what an input has in common with those of other folds: its digest, if it is no fold's own."""
-    record = made.get(item.made_by or "")
-    if record is None:
-        return item.sha256
-    return [dict(record.options), _common(record.inputs[0], made)]
+    options: list[object] = []  # of the stages that made it a fold's own, the last first
+    while (record := made.get(item.made_by or "")) is not None and record.inputs:
+        options.append(dict(record.options))
+        item = record.inputs[0]
+    return [*options, item.sha256]
 
 
 def _settings(history: Sequence[Record]) -> Mapping[Place, dict[str, str]]:
@@ -182,11 +183,11 @@ def refuse_other_run(path: Path, run: str, theirs: Record, ours: Record) -> None
         )
 
 
-def damaged(path: Path, error: Exception) -> MaskkitError:
+def damaged(path: Path, why: str) -> MaskkitError:
     """Return the error of a file that no run can have left."""
     return MaskkitError(
         f"cannot resume from {path}",
-        why=f"it is damaged or not a resume file: {reason(error)}",
+        why=f"it is damaged or not a resume file: {why}",
         fix="use --force to start anew",
     )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import check
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.files import Source, write_whole
-from maskkit.artifacts.header import Header, Input, Record
+from maskkit.artifacts.header import Header, Input, Record, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
+from maskkit.typed_json import fitting
 
 if TYPE_CHECKING:
     from maskkit.cache.records import Cache
@@ -56,6 +58,12 @@ class PhotoSource:
     cache: Cache | None = None  # where decoded photos are kept; None to decode them whenever they are wanted
 
 
+class StoredManifestFacts(msgspec.Struct):
+    """The JSON of what a manifest says beside its label space and history."""
+
+    left_out: dict[str, str] = {}  # photos that `label` passed over, and why
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A checked table of photos and its header."""
@@ -75,6 +83,7 @@ class Manifest:
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header, table = read_parquet(source, kind="manifest")
+        fitting(header.facts, StoredManifestFacts, partial(damaged_header, source.title))
         source.let_go()
         return cls(check(table, header, name=source.title, divided=divided), header, source)
 
@@ -93,7 +102,7 @@ class Manifest:
     def root(self) -> Path:
         """The root of the photos that `label` recorded, relative to the folder it ran in."""
         made = next((record for record in self.header.lineage() if record.stage == "label"), None)
-        return Path() if made is None else Path(made.options.get("root", "."))
+        return Path() if made is None else Path(made.options.get("root") or ".")
 
     def located(self, *, root: str | None = None, cache: Cache | None = None) -> Manifest:
         """Return the same manifest with its photos under `root`, and decoded ones kept in `cache`."""

@@ -5,27 +5,57 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers, are_probabilities, repeated, surely_differ
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.header import Header
+from maskkit.artifacts.header import MOST_INPUTS, Header, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import MOST_CLASSES
+from maskkit.typed_json import Sha256, fitting
 
 Form = Literal["parquet", "csv", "submission"]
 
 IDS = ("path", "ImageID")
 ANSWER = "ans"
 ADJUSTMENTS = ("consensus", "decision")  # facts of the header, see `predicting.adjustments`
+
+
+class StoredConsensus(msgspec.Struct):
+    """The JSON of how photos of a person agreed."""
+
+    by: str
+    factors: list[str]
+    people: int
+    photos: int
+
+
+class StoredUse(msgspec.Struct):
+    """The JSON of a decision that was applied."""
+
+    method: str
+    sha256: Sha256
+
+
+class StoredPredictionFacts(msgspec.Struct):
+    """The JSON of what predictions say beside their label space and history."""
+
+    seen: Annotated[list[dict[str, str]], Meta(max_length=MOST_INPUTS)] = []  # JSON of `Seen`
+    leaked: Annotated[int, Meta(ge=0)] = 0
+    consensus: StoredConsensus | None = None
+    decision: StoredUse | None = None
+    blend: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +105,11 @@ class Predictions:
     @property
     def trained_on(self) -> list[Seen]:
         """Whom the models behind every row were trained on; empty for out-of-fold predictions."""
-        return [Seen.from_json(item) for item in self.header.facts.get("seen", [])]
+        refuse = partial(damaged_header, self.name)
+        return [
+            Seen.from_json(item, refuse, at=f"seen[{place}]")
+            for place, item in enumerate(self.header.facts.get("seen", []))
+        ]
 
     @property
     def leaked(self) -> int:
@@ -132,6 +166,7 @@ class Predictions:
 
 def _from_parquet(source: Source) -> Predictions:
     header, table = read_parquet(source, kind="predictions")
+    fitting(header.facts, StoredPredictionFacts, partial(damaged_header, source.title))
     assert header.space is not None
     classes = tuple(header.space.names)
     wanted = {"path": pa.string(), "probs": pa.list_(pa.float32(), len(classes)), "fold": pa.int64()}

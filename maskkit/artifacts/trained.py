@@ -7,15 +7,17 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from maskkit.artifacts.checkpoint import checkpoint_header
+from maskkit.artifacts.checkpoint import StoredScores, checkpoint_header
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import key_of
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
+from maskkit.typed_json import fitting
 
 HISTORY = ".history.csv"
 CHECKPOINT = ".safetensors"
@@ -45,19 +47,13 @@ class Trained:
         """
         header = checkpoint_header(source)
         source.let_go()
-        facts = header.facts
-        try:
-            fold, scores, seen = int(facts["fold"]), dict(facts["scores"]), Seen.from_json(facts["seen"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise MaskkitError(
-                f"{source.title} does not say how it scored on the fold that it held out",
-                why=f"its header has no {error}",
-                fix="give a checkpoint as `maskkit train` wrote it",
-            ) from error
+        refuse = partial(_silent, source.title)
+        stored = fitting(header.facts, StoredScores, refuse)
+        seen = Seen.from_json(stored.seen, refuse)
         path = Path(source.name)
         beside = path.with_name(stem_of(path) + HISTORY)
         curve = _epochs(Source.open(beside))[1] if beside.exists() else ()
-        return cls(path, fold, scores, header.history, header.space, seen, curve)
+        return cls(path, stored.fold, stored.scores, header.history, header.space, seen, curve)
 
     @classmethod
     def from_history(cls, source: Source) -> Trained:
@@ -106,6 +102,14 @@ def is_history(source: Source) -> bool:
     """Whether a file is the history of a training, by its first line."""
     first = bytes(memoryview(source.data)[:4096]).partition(b"\n")[0]
     return set(NEEDED) <= set(first.decode("utf-8", "replace").strip().split(","))
+
+
+def _silent(name: str, why: str) -> MaskkitError:
+    return MaskkitError(
+        f"{name} does not say how it scored on the fold that it held out",
+        why=why,
+        fix="give a checkpoint as `maskkit train` wrote it",
+    )
 
 
 def _epochs(source: Source) -> tuple[dict[str, float], tuple[float, ...]]:

@@ -22,6 +22,7 @@ from maskkit.errors import MaskkitError
 from maskkit.progress import track
 
 DIGEST_BYTES = 32
+MOST_FILES, MOST_BYTES = 10_000_000, 1 << 30  # of a book
 BLOCK = 256  # files per call of a thread
 # A file that changed so recently may change again within the clock's tick, at the same size and time.
 SETTLED = 2 * 10**9  # nanoseconds
@@ -54,7 +55,7 @@ def content_digests(files: Sequence[Path], memory: Path | None = None) -> Digest
     book = BOOK.empty_table()
     if path is not None:
         with suppress(OSError, ValueError, NotImplementedError):  # none, or damaged: Arrow's are so
-            book = pq.ParquetFile(path).read().cast(BOOK)
+            book = _read_book(path)
     digests, known = _recall(book, names, states)
     stale = np.flatnonzero(~known).tolist()
     if len(stale):
@@ -93,6 +94,23 @@ def _read(files: Sequence[Path]) -> list[bytes]:
 
 def _digest_block(files: Sequence[Path]) -> list[bytes]:
     return [digest_of(file.read_bytes()) for file in files]
+
+
+def _read_book(path: Path) -> pa.Table:
+    """Read a book; raise an OSError, a ValueError or a NotImplementedError if there is none to be had."""
+    if not path.is_file():
+        raise OSError(f"{path} is no file")
+    file = pq.ParquetFile(path)
+    size = sum(file.metadata.row_group(one).total_byte_size for one in range(file.num_row_groups))
+    if size > MOST_BYTES or file.metadata.num_rows > MOST_FILES:
+        raise ValueError("it is too large")
+    book = file.read(BOOK.names).cast(BOOK).combine_chunks()
+    if (
+        any(column.null_count for column in book.columns)
+        or book["digest"].combine_chunks().flatten().null_count
+    ):
+        raise ValueError("it has gaps")
+    return book
 
 
 def _recall(book: pa.Table, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:

@@ -136,6 +136,9 @@ def _detection(header: Header) -> tuple[str, str, float] | None:
     """Return the name, digest and lowest score of the detector of the last `crop`, if there was one."""
     for record in header.lineage():
         if record.stage == "crop":
+            options = record.options
             digests = [item.sha256 for item in record.inputs if item.option == "detector"]
-            return record.options["detector"], digests[0], record.options["score"]
+            if digests and options.get("detector") is not None and options.get("score") is not None:
+                return options["detector"], digests[0], options["score"]
+            return None
     return None

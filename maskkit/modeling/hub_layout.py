@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from maskkit.errors import MaskkitError
+import msgspec
+from msgspec import Meta
+
+from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.state_files import refuse_irregular
 from maskkit.options.train_options import AVERAGED, PLAIN
+from maskkit.typed_json import Refuse, decoded, fitting
 
 CONFIG = "config.json"
 INSIDE = ("model.safetensors", "pytorch_model.bin")  # names of the weights in such a folder
@@ -21,7 +25,7 @@ FILTERS = (
     "bicubic",
     "lanczos",
 )  # by timm's names, of those that photos are resized by
-PREPARED = ("mean", "std", "interpolation")  # what the config says of how photos are prepared
+MOST_BYTES = 4_000_000  # of a config.json, which may name all classes of ImageNet-22k
 
 
 @dataclass(frozen=True)
@@ -74,44 +78,63 @@ class HubConfig:
     preprocessing: Mapping[str, Any]  # mean, std and interpolation, as far as it names them
 
 
+Mean = Annotated[float, Meta(ge=-1000, le=1000)]
+Deviation = Annotated[float, Meta(gt=0, le=1000)]
+
+
+class StoredPreparation(msgspec.Struct):
+    """The JSON of how photos are prepared: a number per channel, or one for all."""
+
+    mean: Mean | list[Mean] | None = None
+    std: Deviation | list[Deviation] | None = None
+    interpolation: str | None = None
+
+
+class StoredConfig(msgspec.Struct):
+    """The JSON of a `HubConfig`, or what tells that it is of another library's model."""
+
+    architecture: Annotated[str, Meta(max_length=200)] | None = None
+    model_type: Annotated[str, Meta(max_length=200)] | None = None
+    pretrained_cfg: dict[str, Any] | None = None
+
+
 def read_config(path: Path) -> HubConfig:
     """Read the config.json that timm, or transformers for a model of timm, has saved.
 
     Raises:
         MaskkitError: It is of another library's model, or damaged.
     """
+    refuse = partial(_not_used, path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError("it is no JSON object")
-    except (ValueError, OSError) as error:
-        raise _not_used(path, f"it cannot be read: {error}") from error
-    if "architecture" not in data:
-        kind = data.get("model_type")
-        raise _not_used(
-            path,
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise refuse(f"it cannot be read: {reason(error)}") from error
+    data = decoded(text, dict[str, Any], refuse, most=MOST_BYTES)
+    config = fitting(data, StoredConfig, refuse)
+    if config.architecture is None:
+        kind = config.model_type
+        raise refuse(
             f"it is of a model of transformers ({kind}), which names its tensors otherwise than timm"
             if kind
-            else "it names no `architecture` of timm",
+            else "it names no `architecture` of timm"
         )
-    stated = data.get("pretrained_cfg") or data
-    found = {key: stated[key] for key in PREPARED if stated.get(key) is not None}
-    return HubConfig(str(data["architecture"]), _checked(found, path))
+    stated = fitting(config.pretrained_cfg or data, StoredPreparation, refuse)
+    found = {key: _channels(key, getattr(stated, key), refuse) for key in ("mean", "std")}
+    known: dict[str, Any] = {key: values for key, values in found.items() if values}
+    if stated.interpolation in FILTERS:  # not timm's `random`, which is for training
+        known["interpolation"] = stated.interpolation
+    return HubConfig(config.architecture, known)
 
 
-def _checked(found: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the numbers per channel, three of a grey model's one, and refuse what cannot be used."""
-    for key in ("mean", "std"):
-        if key not in found:
-            continue
-        values = found[key] if isinstance(found[key], list) else [found[key]]
-        is_numbers = all(isinstance(value, int | float) for value in values)
-        if not is_numbers or len(values) not in (1, 3) or (key == "std" and min(values) <= 0):
-            raise _not_used(path, f"its {key} is {found[key]}, not three numbers")
-        found[key] = tuple(float(value) for value in (values * 3)[:3])
-    if found.get("interpolation", FILTERS[0]) not in FILTERS:
-        del found["interpolation"]  # such as timm's `random`, which is for training
-    return found
+def _channels(key: str, stated: float | list[float] | None, refuse: Refuse) -> tuple[float, ...]:
+    """Return three numbers, one of each channel; none if nothing is stated."""
+    if stated is None:
+        return ()
+    values = stated if isinstance(stated, list) else [stated]
+    if len(values) not in (1, 3):
+        raise refuse(f"its {key} is {values}, not three numbers")
+    return tuple(float(value) for value in (values * 3)[:3])
 
 
 def _not_used(path: Path, why: str) -> MaskkitError:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
+import msgspec
 import timm
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from maskkit.artifacts.header import KEY
+from maskkit.artifacts.header import KEY, damaged_header
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.ending import model_name
 from maskkit.modeling.state_files import StateFile
+from maskkit.typed_json import decoded
 
 FEW = 3  # tensors that are named one by one
 MOST = 0.8  # of the names, with which weights are of that model or a variant of it
@@ -72,10 +74,23 @@ def architecture_in(file: StateFile) -> str | None:
     if file.kind == "safetensors":
         with safe_open(file.path, "pt") as opened:
             header = (opened.metadata() or {}).get(KEY)
-        named = None if header is None else json.loads(header).get("model")
+        named = None if header is None else _named_in(header)
     elif isinstance(file.content, Mapping):
         named = next((file.content[key] for key in NAMING if key in file.content), None)
     return named.partition(".")[0] if isinstance(named, str) and named else None
+
+
+class _StoredModel(msgspec.Struct):
+    """What is looked at of the JSON in maskkit's own checkpoints."""
+
+    model: str | None = None
+
+
+def _named_in(header: str) -> str | None:
+    try:
+        return decoded(header, _StoredModel, partial(damaged_header, "the file")).model
+    except MaskkitError:  # what does not fit is explained without it
+        return None
 
 
 def _grouped(names: list[str]) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from math import isfinite
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
+import msgspec
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import nn
 
 from maskkit import __version__
@@ -24,6 +25,7 @@ from maskkit.artifacts.files import write_whole
 from maskkit.cache.records import cache_folder
 from maskkit.errors import MaskkitError
 from maskkit.modeling.device import ResolvedPrecision, autocast, one_thread, prepare
+from maskkit.typed_json import decoded
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,22 @@ GAIN = 1.1  # that bfloat16 must bring: its rounding costs something, and choice
 ROUNDS, LONG_ENOUGH = 3, 20.0  # timed steps per precision, unless so many seconds have passed
 FEWEST = 2  # photos; batch norm cannot learn from one
 
+MOST_BYTES = 100_000  # of a file that remembers a trial
+
 Rates = Mapping[ResolvedPrecision, float]  # photos per second
+
+
+class StoredRates(msgspec.Struct):
+    """The JSON of `Rates`."""
+
+    float32: Annotated[float, Meta(gt=0)]
+    bfloat16: Annotated[float, Meta(ge=0)]
+
+
+class StoredTrial(msgspec.Struct):
+    """The JSON of a trial; beside it stands what it was a trial of."""
+
+    rates: StoredRates
 
 
 @dataclass(frozen=True)
@@ -155,8 +172,12 @@ def _recall(path: Path | None) -> Rates | None:
     if path is None:
         return None
     try:
-        found = json.loads(path.read_bytes())["rates"]
-        rates: Rates = {"float32": float(found["float32"]), "bfloat16": float(found["bfloat16"])}
-    except (OSError, ValueError, LookupError, TypeError):
+        with path.open("rb") as file:
+            trial = decoded(file.read(MOST_BYTES + 1), StoredTrial, _passed_over, most=MOST_BYTES)
+    except (OSError, MaskkitError):
         return None
-    return rates if all(isfinite(rate) for rate in rates.values()) and rates["float32"] > 0 else None
+    return {"float32": trial.rates.float32, "bfloat16": trial.rates.bfloat16}
+
+
+def _passed_over(why: str) -> MaskkitError:
+    return MaskkitError("the trial cannot be read", why=why, fix="none is needed: it is made again")

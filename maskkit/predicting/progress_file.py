@@ -14,8 +14,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
 from maskkit.errors import MaskkitError
+from maskkit.typed_json import MOST_BYTES, decoded
 
 HEAD = struct.Struct("<QI")  # bytes of a block, their checksum
 
@@ -51,18 +53,19 @@ class ProgressFile:
         if self.path is None or not self.path.exists():
             return done
         self.file = file = _opened(self.path)
-        first, end = file.readline(), 0
+        first, end = file.readline(MOST_BYTES), 0
         if first.endswith(b"\n"):  # else stopped before the first row
-            try:
-                theirs = Record.from_json(json.loads(first))
-            except (ValueError, LookupError, TypeError) as error:
-                raise damaged(self.path, error) from error
+            refuse = partial(damaged, self.path)
+            theirs = Record.from_json(decoded(first, dict[str, Any], refuse), refuse)
             refuse_other_run(self.path, "prediction", theirs, self.record)
             end, width = file.tell(), 1 + sums.shape[1]  # numbers of a row
             for data in _blocks(file):
-                count = len(data) // (8 * width)
+                count, rest = divmod(len(data), 8 * width)
                 rows = np.frombuffer(data, "<i8", count)
-                sums[rows] = np.frombuffer(data, "<f8", offset=8 * count).reshape(count, -1)
+                values = np.frombuffer(data, "<f8", offset=8 * count)
+                if rest or np.isnan(values).any() or not ((rows >= 0) & (rows < len(sums))).all():
+                    raise refuse("a block of it is not of these rows and classes")
+                sums[rows] = values.reshape(count, -1)
                 done[rows] = True
                 end = file.tell()
         file.seek(end)

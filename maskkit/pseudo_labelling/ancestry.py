@@ -26,7 +26,7 @@ ALL_FOLDS = -2  # stands for null in `for_fold`
 def model_folds(predictions: Predictions) -> list[int]:
     """Return the folds that the models behind predictions held out, as their history records."""
     records = (record for record in predictions.header.history if record.stage == "train")
-    return sorted({int(record.options["fold"]) for record in records})
+    return sorted({record.options["fold"] for record in records if record.options.get("fold") is not None})
 
 
 def folds_to_train(
@@ -46,7 +46,9 @@ def folds_to_train(
     # Folds mean those of this manifest if all models behind the predictions were trained on it.
     records = [record for record in predictions.header.history if record.stage == "train"]
     here = manifest.as_input().sha256
-    is_of_manifest = bool(records) and all(record.inputs[0].sha256 == here for record in records)
+    is_of_manifest = bool(records) and all(
+        record.inputs and record.inputs[0].sha256 == here for record in records
+    )
     if predictions.fold is not None and not predictions.leaked and is_of_manifest:
         fold = np.maximum(predictions.fold, NO_FOLD).astype(np.int64)
         several = int((fold < 0).sum())

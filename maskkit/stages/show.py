@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.artifacts.checkpoint import FACTS, checkpoint_header
+from maskkit.artifacts.checkpoint import FACTS, StoredCheckpointFacts, checkpoint_header
 from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.exported import exported_header, is_onnx
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.header import Header, wrong_kind
+from maskkit.artifacts.header import Header, damaged_header, wrong_kind
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
@@ -39,9 +40,9 @@ def show(source: Source) -> Facts:
     if header.kind == "manifest":
         facts |= _manifest_facts(Manifest.read(source))
     elif header.kind == "checkpoint":
-        facts |= _model_facts(header)
+        facts |= _model_facts(header, source.title)
     elif header.kind == "model":
-        facts |= {"form": "ONNX"} | _model_facts(header)
+        facts |= {"form": "ONNX"} | _model_facts(header, source.title)
     elif header.kind == "decision":
         facts |= _decision_facts(Decision.read(source))
     else:
@@ -149,18 +150,19 @@ def _decision_facts(decision: Decision) -> Facts:
     return facts | measured
 
 
-def _model_facts(header: Header) -> Facts:
-    facts = header.facts
-    settings = settings_text(facts.get("model_settings", {}))
+def _model_facts(header: Header, name: str) -> Facts:
+    refuse = partial(damaged_header, name)
+    stored = StoredCheckpointFacts.of(header, refuse)
+    settings = settings_text(stored.model_settings)
     return {
-        "model": facts["model"],
-        "pool": facts.get("pool", "default"),
+        "model": stored.model,
+        "pool": stored.pool,
         **({"settings": settings} if settings else {}),
-        "heads": ", ".join(facts["heads"]),
-        "preprocess": dict(facts["preprocess"]),
-        "precision": facts["precision"],
-        "fold held out": facts["fold"],
-        "best epoch": facts["epoch"],
-        "scores on the held-out fold": dict(facts["scores"]),
-        "people trained on": len(Seen.from_json(facts["seen"]).digests),
+        "heads": ", ".join(stored.heads),
+        "preprocess": dict(header.facts["preprocess"]),
+        "precision": stored.precision,
+        "fold held out": stored.fold,
+        "best epoch": stored.epoch,
+        "scores on the held-out fold": stored.scores,
+        "people trained on": len(Seen.from_json(stored.seen, refuse).digests),
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from maskkit.artifacts.checkpoint import CheckpointFacts, checkpoint_header, write_checkpoint
 from maskkit.artifacts.files import Source, refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
-from maskkit.artifacts.history import differences, refuse_to_lose
+from maskkit.artifacts.history import damaged, differences, refuse_to_lose
 from maskkit.errors import MaskkitError
 from maskkit.modeling.constructor import typed
 from maskkit.options.model_settings import for_constructor
@@ -68,7 +68,7 @@ def train(
     trainer = Trainer(ready.trainable, ready.fold, ready.options)
     log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
     if goes_on:
-        trainer.load_state(load_state(state_file, record))
+        trainer.load_state(load_state(state_file, record), partial(damaged, state_file))
         log.info("resumed %s after epoch %d", state_file, len(trainer.history))
     with tracker or Tracker() as log_to:
         log_to.begin(RunFacts.of(output, record, rows.manifest.space, trainer.history))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from math import isfinite
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
+from maskkit.errors import reason
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.runtimes import classifier
@@ -37,6 +38,7 @@ from maskkit.training.loop import Learner, diverged, train_epoch
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.schedule import Schedule
 from maskkit.training.unfreezing import Unfreezing
+from maskkit.typed_json import Refuse, fitting
 
 log = logging.getLogger(__name__)
 
@@ -202,12 +204,20 @@ class Trainer:
             "best_probs": torch.from_numpy(self.best_probs),
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
-        for name in CHANGING:
-            getattr(self.learner, name).load_state_dict(state[name])
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.best, self.best_probs = state["best"], state["best_probs"].numpy()
+    def load_state(self, state: Mapping[str, Any], refuse: Refuse) -> None:
+        """Continue from what `state` returned; raise a MaskkitError of anything else, by `refuse`."""
+        self.history = fitting(state.get("history"), list[Epoch], refuse, at="history")
+        best: Any = state.get("best")
+        probs = state.get("best_probs")
+        shape = len(self.fold.held_out), len(self.fold.space)
+        if not isinstance(probs, Tensor) or tuple(probs.shape) != shape or not _are_alike(best, self.scored):
+            raise refuse("its best epoch is not of this model and these photos")
+        try:
+            for name in CHANGING:
+                getattr(self.learner, name).load_state_dict(state[name])
+        except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise refuse(reason(error)) from error
+        self.best, self.best_probs = best, probs.numpy()
 
 
 def resume_path(output: Path) -> Path:
@@ -235,8 +245,19 @@ def begun_with(path: Path) -> Record:
 
 
 def _read(path: Path) -> tuple[Record, dict[str, Any]]:
+    refuse = partial(damaged, path)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        return Record.from_json(saved["record"]), dict(saved["state"])
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, UnpicklingError) as error:
-        raise damaged(path, error) from error
+    except Exception as error:  # a damaged file fails in many ways
+        raise refuse(reason(error)) from error
+    parts = fitting(saved, dict[str, Any], refuse)
+    return Record.from_json(parts.get("record"), refuse, at="record"), fitting(
+        parts.get("state"), dict[str, Any], refuse, at="state"
+    )
+
+
+def _are_alike(best: Any, model: nn.Module) -> bool:
+    """Whether this is a state dict of the model, by names and shapes."""
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    is_state = isinstance(best, dict) and all(isinstance(one, Tensor) for one in best.values())
+    return is_state and {name: tensor.shape for name, tensor in best.items()} == expected

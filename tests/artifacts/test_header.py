@@ -14,8 +14,8 @@ from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.stages.label import label
 from maskkit.stages.split import split
 
-LABEL = Record("label", {"root": "images", "skip_bad": False}, (Input("train.csv", "aa"),))
-SPLIT = Record("split", {"by": "person", "seed": 3}, (Input("labels.parquet", "bb", LABEL.id),))
+LABEL = Record("label", {"root": "images", "skip_bad": False}, (Input("train.csv", "a" * 64),))
+SPLIT = Record("split", {"by": "person", "seed": 3}, (Input("labels.parquet", "b" * 64, LABEL.id),))
 HEADER = Header("manifest", HOME, (LABEL, SPLIT), {"note": [1, 2.5, None]})
 
 
@@ -48,7 +48,7 @@ def test_the_bytes_of_a_header_are_fixed() -> None:
 def test_a_record_is_told_from_others_by_stage_options_inputs_and_version() -> None:
     others = [
         Record("label", {"root": "images", "skip_bad": True}, LABEL.inputs),
-        Record("label", LABEL.options, (Input("train.csv", "ab"),)),
+        Record("label", LABEL.options, (Input("train.csv", "ab" * 32),)),
         Record("labels", LABEL.options, LABEL.inputs),
         Record("label", LABEL.options, LABEL.inputs, "0.0.0"),
     ]

@@ -17,7 +17,7 @@ from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import HOME, Factor, LabelSpace
 
-LABEL = Record("label", {"root": "photos"}, (Input("train.csv", "aa"),))
+LABEL = Record("label", {"root": "photos"}, (Input("train.csv", "a" * 64),))
 HEADER = Header("manifest", HOME, (LABEL,))
 COLUMNS = {
     "path": pa.array(["a/1.jpg", "a/2.jpg", "b.jpg", "c.jpg"]),

@@ -8,13 +8,14 @@ import pty
 import shlex
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from commandline import COMMANDS, RISING, read_all, run, start
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import script
+from maskkit.artifacts.history import damaged, script
 from maskkit.artifacts.manifest import Manifest
 
 
@@ -53,7 +54,9 @@ def test_its_recipe_sets_the_rate_of_a_training(manifest: str) -> None:
 def test_its_record_gives_the_command_that_makes_the_same(manifest: str) -> None:
     words = [*RISING.split(), "--fold", "1", "--optimizer", "sgd:layer_decay=0.9", "--start", "1e-4"]
     run("lr-find", manifest, *words, "--mix", "mixup", "--undersample", "mask=wear:2", "-o", "a.json")
-    record = Record.from_json(json.loads(Path("a.json").read_text())["made_by"])
+    record = Record.from_json(
+        json.loads(Path("a.json").read_text())["made_by"], partial(damaged, Path("a.json"))
+    )
     typed = shlex.split(
         script([*Manifest.read(manifest).header.history, record], output="b.json").splitlines()[-1]
     )

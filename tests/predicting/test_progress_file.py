@@ -13,7 +13,7 @@ from maskkit.artifacts.header import Input, Record
 from maskkit.errors import MaskkitError
 from maskkit.predicting.progress_file import ProgressFile
 
-RECORD = Record("predict", {"tta": "hflip", "batch_size": 64}, (Input("x.parquet", "aa"),))
+RECORD = Record("predict", {"tta": "hflip", "batch_size": 64}, (Input("x.parquet", "a" * 64),))
 SUMS = np.random.default_rng(0).random((10, 3))
 
 
@@ -87,7 +87,7 @@ def test_whatever_is_torn_off_its_end_only_whole_blocks_count(
     ("changed", "why"),
     [
         (replace(RECORD, options={**RECORD.options, "tta": "none"}), "tta was hflip, is none"),
-        (replace(RECORD, inputs=(Input("x.parquet", "bb"),)), "an input file has other content"),
+        (replace(RECORD, inputs=(Input("x.parquet", "b" * 64),)), "an input file has other content"),
         (replace(RECORD, version="0"), "maskkit was"),
     ],
 )
@@ -100,7 +100,7 @@ def test_refuses_what_another_run_left(tmp_path: Path, changed: Record, why: str
 
 
 def test_another_place_of_the_same_input_does_not_matter(tmp_path: Path) -> None:
-    moved = replace(RECORD, inputs=(Input("elsewhere/x.parquet", "aa"),))
+    moved = replace(RECORD, inputs=(Input("elsewhere/x.parquet", "a" * 64),))
     assert read(written(tmp_path / "kept", [0]), moved)[1] == [0]
 
 

@@ -18,7 +18,7 @@ from maskkit.labels import HOME
 from maskkit.splitting.quality import fold_quality
 from maskkit.stages.split import check_split, split
 
-HEADER = Header("manifest", HOME, (Record("label", {"root": "."}, (Input("train.csv", "x"),)),))
+HEADER = Header("manifest", HOME, (Record("label", {"root": "."}, (Input("train.csv", "e" * 64),)),))
 MASKS = ["wear"] * 5 + ["incorrect", "none"]
 
 

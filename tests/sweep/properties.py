@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, Preprocess, write_checkpoint
 from maskkit.artifacts.header import Header
+from maskkit.artifacts.history import damaged
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, reason
 from maskkit.imaging.photos import Photos
@@ -269,7 +270,7 @@ def resumes(subject: Subject) -> str:
     state = {key: _copied(value) for key, value in whole.state().items()}
     whole.run_epoch()
     second = _trainer(subject)
-    second.load_state(state)
+    second.load_state(state, partial(damaged, Path("resumed")))
     second.run_epoch()
     ours, theirs = whole.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(ours[key], theirs[key]) for key in ours), "other weights"
