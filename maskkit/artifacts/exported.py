@@ -8,12 +8,14 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Header
 from maskkit.errors import MaskkitError
 
-METADATA = 14  # ModelProto.metadata_props
+GRAPH, METADATA = 7, 14  # ModelProto.graph, metadata_props
+MOST_FIELDS = 100_000  # of a message that is looked at
 ENTRY_KEY, ENTRY_VALUE = 1, 2  # of StringStringEntryProto
 VARINT, EIGHT_BYTES, TEXT, FOUR_BYTES = 0, 1, 2, 5  # wire types
 IR_VERSION = b"\x08"  # the first field of every ONNX file: number 1, a varint
@@ -21,12 +23,14 @@ IR_VERSION = b"\x08"  # the first field of every ONNX file: number 1, a varint
 
 def is_onnx(source: Source) -> bool:
     """Whether these may be the bytes of an ONNX file."""
-    return source.starts_with(IR_VERSION) and any(number == 7 for number, _ in _safely(source))  # its graph
+    return source.starts_with(IR_VERSION) and any(
+        number == GRAPH for number, _ in _safely(memoryview(source.data))
+    )
 
 
 def exported_header(source: Source) -> Header:
     """Read the header that `maskkit export` wrote; raise a MaskkitError of a file from elsewhere."""
-    entries = dict(_entry(value) for number, value in _safely(source) if number == METADATA)
+    entries = dict(_entry(value) for number, value in _safely(memoryview(source.data)) if number == METADATA)
     if KEY not in entries:
         raise MaskkitError(
             f"{source.title} has no maskkit header",
@@ -36,15 +40,17 @@ def exported_header(source: Source) -> Header:
     return Header.from_json(entries[KEY], name=source.title, kind="model")
 
 
-def _safely(source: Source) -> list[tuple[int, memoryview]]:
+def _safely(data: memoryview) -> list[tuple[int, memoryview]]:
+    """Return the fields of a message; none if it is damaged, or has more than an ONNX file has."""
     try:
-        return list(_fields(memoryview(source.data).cast("B")))  # Arrow's bytes have signs
+        found = list(islice(_fields(data.cast("B")), MOST_FIELDS + 1))  # Arrow's bytes have signs
     except (IndexError, ValueError):
         return []
+    return found if len(found) <= MOST_FIELDS else []
 
 
 def _entry(data: memoryview) -> tuple[str, str]:
-    texts = {number: bytes(value).decode("utf-8", "replace") for number, value in _fields(data)}
+    texts = {number: bytes(value).decode("utf-8", "replace") for number, value in _safely(data)}
     return texts.get(ENTRY_KEY, ""), texts.get(ENTRY_VALUE, "")
 
 
