@@ -16,6 +16,7 @@ from maskkit import __version__
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
 from maskkit.labels import MOST_CLASSES, LabelSpace
+from maskkit.options.values import MOST_FOLDS
 from maskkit.typed_json import MOST_BYTES, MOST_SHOWN, Refuse, Sha256, Text, Word, decoded, fitting, spelled
 
 FORMAT = 1
@@ -23,7 +24,6 @@ KEY = "maskkit"
 MOST_RECORDS = 4096  # of a history: some of a thousand folds, each with its own pseudo labels
 MOST_INPUTS = 4096  # of a record
 MOST_FACTORS = 64
-MOST_FOLDS = 1000
 
 _VERSION = (
     r"\A[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9]+([._-][a-z0-9]+)*)?\Z"

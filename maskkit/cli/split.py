@@ -11,6 +11,7 @@ from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Flags, Manifest, Named
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_json
 from maskkit.options.fields import Between, Metavar
+from maskkit.options.values import MOST_FOLDS
 
 REPEAT = "{repeat}"
 
@@ -48,7 +49,7 @@ def split(
         Named(_files),
     ] = OMITTED,
     by: Annotated[str, "What must not be divided: person, image, or a column."] = "person",
-    folds: Annotated[int, "Number of folds.", Between(2)] = 5,
+    folds: Annotated[int, "Number of folds.", Between(2, MOST_FOLDS)] = 5,
     holdout: Annotated[
         float | None, "Hold out this share as fold 0 instead of making folds.", Between(0, 1)
     ] = None,

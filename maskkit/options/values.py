@@ -10,6 +10,7 @@ from math import isfinite
 from maskkit.errors import MaskkitError
 from maskkit.labels import Factor, LabelSpace
 
+MOST_FOLDS = 1000
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 Channels = tuple[float, float, float]
