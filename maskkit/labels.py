@@ -7,7 +7,6 @@ first factor counting most. In the home task that is `mask * 6 + gender * 3 + ag
 from __future__ import annotations
 
 import json
-import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +14,14 @@ from math import isfinite, prod
 from typing import Any
 
 from maskkit.errors import MaskkitError
+from maskkit.texts import composed
+from maskkit.toml_text import read_toml
 
 _COLUMNS = "path person_id label target target_probs weight origin box fold for_fold flags"
 RESERVED = frozenset(_COLUMNS.split())  # a manifest's own
 MOST_CLASSES = 4096
+AGE = "age"  # of a person, in years
+OLDEST = 120
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ class Factor:
     def is_numeric(self) -> bool:
         """Whether the factor is cut from a number."""
         return bool(self.cuts)
+
+    def can_be(self, number: float) -> bool:
+        """Whether a number is possible: an age is from 0 to 120, and of other numbers nothing is known."""
+        return self.name != AGE or 0 <= number <= OLDEST
 
     def level_of(self, number: float) -> int:
         """Return the index of the level that `number` falls in (numeric factors)."""
@@ -176,13 +183,13 @@ class LabelSpace:
         return HOME if space == HOME else space  # artifacts from before `personal` do not name it
 
     @classmethod
-    def from_toml(cls, text: str) -> LabelSpace:
-        """Read a task file: one `[[factors]]` table per factor, with `name`, `levels` and `cuts`."""
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise _bad_task(str(error), "it is not TOML") from error
-        return cls.from_json(data)
+    def from_toml(cls, data: bytes | str, *, title: str = "the task file") -> LabelSpace:
+        """Read a task file: one `[[factors]]` table per factor, with `name`, `levels` and `cuts`.
+
+        Names are composed (NFC), whatever form an editor wrote; `title` is for error texts.
+        """
+        text = data if isinstance(data, bytes) else data.encode()
+        return cls.from_json(_composed(read_toml(text, title=title)))
 
     def to_toml(self) -> str:
         """Return the task file that `from_toml` reads."""
@@ -205,6 +212,15 @@ class LabelSpace:
         if mine.levels != its.levels:
             return f"levels of {mine.name}: {', '.join(mine.levels)} against {', '.join(its.levels)}"
         return f"cuts of {mine.name}: {list(mine.cuts)} against {list(its.cuts)}"
+
+
+def _composed(value: Any) -> Any:
+    """Return what TOML holds, with its texts in NFC."""
+    if isinstance(value, list):
+        return [_composed(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _composed(item) for name, item in value.items()}
+    return composed(value) if isinstance(value, str) else value
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,6 @@
 import json
 import random
+import unicodedata
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from maskkit.artifacts.checks import COLUMNS
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, RESERVED, Factor, LabelSpace
+from maskkit.texts import composed
 
 MASK, GENDER, AGE = HOME.factors
 
@@ -74,6 +76,11 @@ def test_a_task_file_may_describe_any_task() -> None:
     assert space.names[3] == "tall/blond"
     assert (space.factors[0].is_numeric, space.factors[1].is_numeric) == (True, False)
     assert space.factors[0].level_of(1.75) == 1
+
+
+def test_names_of_a_task_file_are_composed() -> None:
+    text = unicodedata.normalize("NFD", '[[factors]]\nname = "착용"\nlevels = ["미착용", "착용"]\n')
+    assert LabelSpace.from_toml(text).factors == (Factor("착용", ("미착용", "착용")),)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +169,9 @@ def test_refuses_more_classes_than_a_label_can_number() -> None:
         LabelSpace((Factor("a", levels), Factor("b", levels)))
 
 
-TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=6)
+# A task file has no NUL, and its names are composed, whatever form they are written in.
+LETTERS = st.characters(codec="utf-8", exclude_characters="/\0")
+TEXTS = st.text(LETTERS, min_size=1, max_size=6).map(composed)
 
 
 @given(

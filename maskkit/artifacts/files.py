@@ -31,17 +31,18 @@ class Source:
     name: str
     data: pa.Buffer
     mapped: mmap.mmap | None = field(default=None, repr=False, compare=False)
+    encoding: str | None = None  # of a table that is neither UTF-8 nor says what it is, as the user gave it
 
     @classmethod
-    def open(cls, path: Path | str) -> Source:
+    def open(cls, path: Path | str, *, encoding: str | None = None) -> Source:
         """Map a file into memory, or read it if it is a pipe, such as a shell's `<(command)`."""
         try:
             status = Path(path).stat()
             if stat.S_ISFIFO(status.st_mode) or status.st_size == 0:  # neither can be mapped
-                return cls(str(path), pa.py_buffer(Path(path).read_bytes()))
+                return cls(str(path), pa.py_buffer(Path(path).read_bytes()), encoding=encoding)
             with Path(path).open("rb") as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return cls(str(path), pa.py_buffer(mapped), mapped)
+            return cls(str(path), pa.py_buffer(mapped), mapped, encoding)
         except OSError as error:
             raise MaskkitError(
                 f"cannot read {path}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers, are_probabilities, repeated, surely_differ
+from maskkit.artifacts.csv_text import CsvText, begins_odd
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import MOST_INPUTS, Header, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
@@ -29,6 +31,7 @@ Form = Literal["parquet", "csv", "submission"]
 
 IDS = ("path", "ImageID")
 ANSWER = "ans"
+DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 ADJUSTMENTS = ("consensus", "decision")  # facts of the header, see `predicting.adjustments`
 
 
@@ -188,28 +191,18 @@ def _from_parquet(source: Source) -> Predictions:
 
 
 def _from_csv(source: Source) -> Predictions:
-    try:
-        text = pa.BufferReader(source.data)
-        table = pacsv.read_csv(
-            text, convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(IDS, pa.string()))
-        )
-        table = table.rename_columns([name.strip() for name in table.column_names])
-    except ValueError as error:  # Arrow's are ValueErrors too
-        raise _unreadable(source, str(error).splitlines()[0]) from error
+    text = CsvText.of(source)
+    table = text.typed(IDS)
     key = next((name for name in IDS if name in table.column_names), None)
     others = [name for name in table.column_names if name not in (key, "fold")]
-    if key is None or not others or len(set(others)) < len(others):
-        raise _unreadable(source, f"its columns are {examples(table.column_names, most=6)}")
+    if key is None or not others:
+        index = "; the ids may be in its first column, which has no name" if text.has_nameless else ""
+        raise _unreadable(source, f"its columns are {examples(table.column_names, most=6)}{index}")
     if not len(table):
         raise _unreadable(source, "it has no rows")
     numbers = table.select(others)
     for name in others:
-        if numbers[name].null_count:
-            raise _unreadable(source, f"column {name!r} has {numbers[name].null_count} empty cells")
-        if not pa.types.is_floating(numbers[name].type) and not pa.types.is_integer(numbers[name].type):
-            raise _unreadable(
-                source, f"column {name!r} holds {numbers[name].type}, such as {numbers[name][0]}"
-            )
+        _check_numbers(name, numbers[name], source)
     if others == [ANSWER]:
         return Predictions(table[key], _answers(numbers[ANSWER], source), source=source)
     if len(others) == 1:
@@ -218,10 +211,21 @@ def _from_csv(source: Source) -> Predictions:
     return Predictions(table[key], probs.argmax(1), probs, tuple(others), source=source)
 
 
+def _check_numbers(name: str, column: pa.ChunkedArray, source: Source) -> None:
+    if column.null_count:
+        raise _unreadable(source, f"column {name!r} has {column.null_count} empty cells")
+    if not pa.types.is_floating(column.type) and not pa.types.is_integer(column.type):
+        word = str(column[0])
+        comma = ", with a comma where numbers have a point" if DECIMAL_COMMA.fullmatch(word) else ""
+        raise _unreadable(source, f"column {name!r} holds {column.type}, such as {word}{comma}")
+
+
 def _answers(column: pa.ChunkedArray, source: Source) -> NDArray[np.int16]:
-    if not pa.types.is_integer(column.type):
-        raise _unreadable(source, f"{ANSWER!r} holds {column[0]}, and is the number of a class")
     answer = column.to_numpy()
+    if pa.types.is_floating(column.type):  # pandas writes 15.0 where it had missing values once
+        broken = np.flatnonzero(answer != np.round(answer))
+        if len(broken):
+            raise _unreadable(source, f"{ANSWER!r} holds {answer[broken[0]]}, and is the number of a class")
     if answer.min() < 0 or answer.max() > MOST_CLASSES:
         raise _unreadable(source, f"{ANSWER!r} runs from {answer.min()} to {answer.max()}")
     return np.asarray(answer, np.int16)  # a quarter of the memory, which five files of it add up to
@@ -254,14 +258,33 @@ def _check_probs(predictions: Predictions, name: str) -> None:
     bad = np.flatnonzero(~are_probabilities(predictions.probs))
     if len(bad):
         total = predictions.probs[bad[0]].sum(dtype=np.float64)
+        kind, fix = _looks_like(predictions.probs)
         raise MaskkitError(
             f"{name} holds {len(bad)} rows that are not probabilities",
-            why=f"{predictions.path[bad[0]]} sums to {total:.6g}; a row sums to 1, with nothing negative",
-            fix="save probabilities (after softmax), not logits",
+            why=f"{predictions.path[bad[0]]} sums to {total:.6g}{kind}; "
+            "a row sums to 1, with nothing negative",
+            fix=fix,
         )
 
 
+def _looks_like(probs: NDArray[np.float32]) -> tuple[str, str]:
+    """Say what numbers look like that are no probabilities, (rows, classes), and what to do."""
+    numbers, total = probs[:1000].astype(np.float64), probs[:1000].sum(axis=1, dtype=np.float64)
+    if (np.abs(total - 100) < 1).all():
+        return ", and they look like percentages", "divide them by 100"
+    for digits in (1, 2, 3):
+        step = 10.0**-digits
+        is_near = (np.abs(total - 1) <= step / 2 * probs.shape[1] + 1e-6).all() and (numbers >= 0).all()
+        if is_near and (np.abs(numbers - np.round(numbers, digits)) < 1e-6).all():
+            word = ("one decimal", "two decimals", "three decimals")[digits - 1]
+            return f", and they look rounded to {word}", "write them in full, without a `float_format`"
+    return "", "save probabilities (after softmax), not logits"
+
+
 def _to_csv(names: list[str], columns: list[pa.Array | pa.ChunkedArray]) -> pa.Buffer:
+    ids = columns[0].chunks if isinstance(columns[0], pa.ChunkedArray) else [columns[0]]
+    if any(map(begins_odd, ids)):  # a space at the beginning is a part of the id if it is quoted
+        return _written(names, columns, quoting="needed")
     try:  # Arrow's "needed" quotes every text; a competition's `ImageID,ans` has no quotes.
         return _written(names, columns, quoting="none")
     except pa.ArrowInvalid:  # a text holds what has to be quoted

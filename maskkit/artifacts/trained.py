@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from maskkit.artifacts.checkpoint import StoredScores, checkpoint_header
+from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import key_of
@@ -115,7 +114,7 @@ def _silent(name: str, why: str) -> MaskkitError:
 def _epochs(source: Source) -> tuple[dict[str, float], tuple[float, ...]]:
     """Return the scores of the best epoch, and the macro-F1 of every epoch."""
     try:
-        rows = list(csv.DictReader(io.StringIO(bytes(memoryview(source.data)).decode())))
+        rows = CsvText.of(source).texts().to_pylist()
         best = [row for row in rows if row["is_best"] == "1"][-1]
         scores = {
             name.removeprefix(HELD_OUT): float(value)

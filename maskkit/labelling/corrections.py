@@ -6,8 +6,6 @@ says what it was when the correction was written. Other columns are for people.
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,11 +17,11 @@ import pyarrow.compute as pc
 
 from maskkit.artifacts.checks import LEVEL, ORIGINS, factor_levels
 from maskkit.artifacts.columns import Ints, encoded
+from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import Factor, LabelSpace
 from maskkit.sources.manifest_columns import levels, numbers, replaced, short_paths
-from maskkit.sources.reading import read_csv
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +94,7 @@ def corrected(table: pa.Table, space: LabelSpace, source: Source) -> pa.Table:
 
 
 def _read(source: Source) -> list[Correction]:
-    table = read_csv(source)
+    table = CsvText.of(source).texts()
     names = table.column_names
     if not {"column", "value"} <= set(names) or not {"path", "person_id"} & set(names):
         raise MaskkitError(
@@ -121,21 +119,9 @@ def _refuse(source: Source, bad: Iterable[Correction], what: str, *, why: str, f
     """Raise if there are bad corrections, naming the lines that they begin in."""
     bad = sorted(bad, key=lambda line: line.number)
     if bad:
-        begins = _beginnings(source)
+        begins = CsvText.of(source).beginnings()
         named = examples(f"line {begins[line.number]} ({line})" for line in bad)
         raise MaskkitError(f"{source.title}: {what}: {named}", why=why, fix=fix)
-
-
-def _beginnings(source: Source) -> list[int]:
-    """Return the line that each correction begins in, passing over empty lines as the reader does."""
-    lines, begins = [], 1
-    with io.TextIOWrapper(pa.BufferReader(source.data), encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, skipinitialspace=True)
-        for cells in reader:
-            if cells:
-                lines.append(begins)
-            begins = reader.line_num + 1
-    return lines[1:]
 
 
 def _check(lines: list[Correction], space: LabelSpace, source: Source) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
 
-import pandas as pd
+import pyarrow as pa
 
+from maskkit.artifacts.csv_text import CsvText
+from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
 from maskkit.reporting.plots import Chart, PlotLine
 
@@ -38,22 +41,26 @@ def _names(histories: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(path) for path in histories]
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(NEEDED, float))
-    except (OSError, ValueError) as error:
-        raise MaskkitError(
-            f"cannot read {path}", why=str(error), fix="give the .history.csv beside a checkpoint"
-        ) from error
-    missing = [name for name in NEEDED if name not in table.columns]
+def _read(path: Path) -> pa.Table:
+    table = CsvText.of(Source.open(path)).typed(())
+    missing = [name for name in NEEDED if name not in table.column_names]
     if missing:
         raise MaskkitError(
             f"{path} is no history of a training",
             why=f"it has no column {', '.join(missing)}",
             fix="give the .history.csv beside a checkpoint",
         )
+    for name in NEEDED:
+        kind = table[name].type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            raise MaskkitError(
+                f"{path} is no history of a training",
+                why=f"{name} holds {table[name][0]}, and is a number",
+                fix="give the .history.csv beside a checkpoint",
+            )
     return table
 
 
-def _line(name: str, table: pd.DataFrame, column: str) -> PlotLine:
-    return PlotLine(name, tuple(table["epoch"].tolist()), tuple(table[column].tolist()))
+def _line(name: str, table: pa.Table, column: str) -> PlotLine:
+    epochs, values = (table[one].cast(pa.float64()).to_pylist() for one in ("epoch", column))
+    return PlotLine(name, tuple(epochs), tuple(nan if value is None else value for value in values))

@@ -90,7 +90,7 @@ def task_space(task: Source | Path | str | None) -> LabelSpace:
     if task is None:
         return HOME
     task = task if isinstance(task, Source) else Source.open(task)
-    return LabelSpace.from_toml(task.data.to_pybytes().decode("utf-8", "replace"))
+    return LabelSpace.from_toml(task.data.to_pybytes(), title=task.title)
 
 
 def _listing(

@@ -123,6 +123,16 @@ def test_the_same_predictions_give_the_same_bytes(form: Form) -> None:
         "ans,ImageID\n3,007\n11,08\n",
         "path,ans\n007,3\n08,11\n",
         "ImageID,ans\n007,3\n\n08,11\n\n",
+        "ImageID;ans\n007;3\n08;11\n",
+        "ImageID\tans\n007\t3\n08\t11\n",
+        " ImageID, ans\n007,3\n08,11\n",
+        "ImageID ,ans\t\n007,3\n08,11\n",
+        "ImageID,ans\n007,3.0\n08,11.0\n",
+        ",ImageID,ans\n0,007,3\n1,08,11\n",
+        "Unnamed: 0,ImageID,ans\n5,007,3\n2,08,11\n",
+        "ImageID,ans,\n007,3,\n08,11,\n",
+        "ImageID,ans\n 007,3\n 08,11\n",
+        "sep=;\nImageID;ans\n007;3\n08;11\n",
     ],
 )
 def test_reads_submissions_as_other_programs_write_them(text: str) -> None:
@@ -142,17 +152,14 @@ def test_reads_probabilities_that_look_like_whole_numbers() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "Empty"),
         ("ImageID,ans\n", "no rows"),
         ("ImageID\na\n", "columns are ImageID"),
-        ("ImageID;ans\na;1\n", "columns are ImageID;ans"),
         ("id,ans\na,1\n", "columns are id, ans"),
         ("path,fold\na,1\n", "columns are path, fold"),
-        ("ImageID,ans,ans\na,1,1\n", "columns are ImageID, ans, ans"),
         ("ImageID,label\na,1\n", "only 'label'"),
-        ("ImageID,ans\na,1,2\n", "Expected 2 columns, got 3"),
         ("ImageID,ans\na,3.5\n", "holds 3.5"),
-        ("ImageID,ans\na,3.0\n", "holds 3.0"),
+        ("ImageID;ans\na;3,5\n", "holds string, such as 3,5, with a comma where numbers have a point"),
+        (",ans\n7,1\n8,1\n", "columns are ans; the ids may be in its first column, which has no name"),
         ("ImageID,ans\na,wear\n", "holds string, such as wear"),
         ("ImageID,ans\na,true\n", "holds bool"),
         ("ImageID,ans\na,-1\n", "from -1 to -1"),
@@ -161,17 +168,29 @@ def test_reads_probabilities_that_look_like_whole_numbers() -> None:
         ("ImageID,ans\na,\nb,\n", "2 empty cells"),
         ("ImageID,ans\na,NaN\nb,1\n", "1 empty cells"),
         ("path,x,y\na,0.5,0.5\nb,,1\n", "'x' has 1 empty cells"),
-        ("path,x,x\na,0.5,0.5\n", "columns are path, x, x"),
         ("id,gender,race,age,path\n1,male,Asian,20,a\n", "holds string, such as male"),
-        (b"\xff\xd8\xff\xe0 a photo", ""),
-        (b"ImageID,ans\n\xff,1\n", "UTF8"),
-        (b"PK\x03\x04 an xlsx", ""),
     ],
 )
 def test_what_is_no_table_of_predictions_is_refused_with_the_reason(text: str | bytes, why: str) -> None:
     error = wrong(text)
     assert error.what == "some.csv is not a table of predictions"
     assert why in error.why
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "cannot read some.csv as a table"),
+        ("ImageID,ans\na,1,2\n", "cannot read some.csv as a table"),
+        ("ImageID,ans,ans \na,1,1\n", "some.csv has two columns ans"),
+        ("path,x,x\na,0.5,0.5\n", "some.csv has two columns x"),
+        (b"\xff\xd8\xff\xe0 a photo", "some.csv is not a text in UTF-8"),
+        (b"ImageID,ans\n\xff,1\n", "some.csv is not a text in UTF-8"),
+        (b"PK\x03\x04 an xlsx\0", "some.csv is not a text: there is a NUL in line 1"),
+    ],
+)
+def test_what_is_no_csv_is_refused(text: str | bytes, what: str) -> None:
+    assert wrong(text).what == what
 
 
 @pytest.mark.parametrize("text", ["ImageID,ans\na,1\nb,2\na,1\n", "path,x,y\na,1,0\nb,1,0\na,0,1\n"])
@@ -194,9 +213,27 @@ def test_an_empty_id_is_refused() -> None:
     assert "rows without an id" in wrong("ImageID,ans\n,1\nb,2\n").what
 
 
+@pytest.mark.parametrize(
+    ("rows", "why", "fix"),
+    [
+        (["0.33,0.33,0.33"] * 3, "a sums to 0.99, and they look rounded to two decimals;", "float_format"),
+        (["0.3,0.3,0.3"] * 3, "a sums to 0.9, and they look rounded to one decimal;", "float_format"),
+        (["0.167,0.167,0.167,0.167,0.167,0.167"] * 3, "rounded to three decimals", "float_format"),
+        (["33,33,34"] * 3, "a sums to 100, and they look like percentages;", "divide them by 100"),
+        (["0.5,0.2,0.2"] * 3 + ["0.123,0.3,0.5"], "a sums to 0.9;", "softmax"),
+    ],
+)
+def test_numbers_that_were_probabilities_once_are_named(rows: list[str], why: str, fix: str) -> None:
+    lines = [f"{name},{row}" for name, row in zip("abcd", rows, strict=False)]
+    names = ",".join("uvwxyz"[: len(rows[0].split(","))])
+    error = wrong("\n".join([f"path,{names}", *lines]))
+    assert why in error.why
+    assert fix in error.fix
+
+
 @pytest.mark.parametrize("row", ["2.5,-1.5", "0.5,0.6", "inf,0", "1.5,-0.5", "0,0"])
 def test_logits_and_other_numbers_are_no_probabilities(row: str) -> None:
-    error = wrong(f"path,x,y\na,0.5,0.5\nb,{row}\n")
+    error = wrong(f"path,x,y\na,0.25,0.75\nb,{row}\n")
     assert "1 rows that are not probabilities" in error.what
     assert error.why.startswith("b sums to")
     assert "softmax" in error.fix

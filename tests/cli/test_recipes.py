@@ -85,8 +85,8 @@ def test_underscores_are_as_good_as_hyphens(manifest: str) -> None:
         ("[split]\nby = 2020-01-01\n", "it takes one text or number"),
         ("[split]\ncheck = 'yes'\n", "it is true or false"),
         ("[split]\ncheck = 1\n", "it is true or false"),
-        ("[split\n", "cannot read the recipe"),
-        ("[split]\nfolds = 3\nfolds = 4\n", "cannot read the recipe"),
+        ("[split\n", "cannot be read as TOML"),
+        ("[split]\nfolds = 3\nfolds = 4\n", "cannot be read as TOML"),
     ],
 )
 def test_what_does_not_fit_is_an_error_that_says_what_would(manifest: str, text: str, expected: str) -> None:

@@ -39,7 +39,7 @@ def test_trainings_of_one_name_in_two_folders_are_two_lines(tmp_path: Path) -> N
     ("content", "why"),
     [
         ("epoch,loss\n1,0.5\n", "it has no column train_loss, held_out_loss, held_out_macro_f1"),
-        ("", "No columns"),
+        ("", "it is empty"),
         ("epoch,train_loss,held_out_loss,held_out_macro_f1\n1,low,2,0.5\n", "low"),
     ],
 )

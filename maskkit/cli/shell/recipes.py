@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import typer
 
 from maskkit.errors import MaskkitError
+from maskkit.toml_text import read_toml
 
 
 def read_recipe(context: typer.Context, path: Path | None) -> Path | None:
@@ -37,13 +37,14 @@ def read_recipe(context: typer.Context, path: Path | None) -> Path | None:
 def _tables(context: typer.Context, path: Path) -> dict[str, Any]:
     command = context.info_name
     try:
-        recipe = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise MaskkitError(
             f"cannot read the recipe {path}",
-            why=getattr(error, "strerror", None) or str(error),
+            why=(error.strerror or str(error)).lower(),
             fix=f"give a TOML file with a table per command, such as [{command}]",
         ) from error
+    recipe = read_toml(data, title=f"the recipe {path}")
     parent = context.parent
     commands = sorted(getattr(parent.command, "commands", {})) if parent else [command]
     unknown = [name for name in recipe if name not in commands or not isinstance(recipe[name], dict)]
