@@ -38,7 +38,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def known_encoding(name: str) -> str:
-    """Return Python's name of an encoding, such as `cp949` for `CP949`, `ms949` or `uhc`.
+    """Return Python's name of an encoding, such as "cp949" for "MS949" or "uhc".
 
     Raises:
         MaskkitError: It is not one of those that tables are in.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.columns import are_probabilities, encoded, repeated
 from maskkit.artifacts.header import Header
 from maskkit.errors import MaskkitError, RefusedError, examples
-from maskkit.labels import LabelSpace
+from maskkit.labels import AGE, OLDEST, LabelSpace
 
 LEVEL = pa.dictionary(pa.int16(), pa.string())
 BOX = pa.list_(pa.float32(), 4)
@@ -51,6 +51,7 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
     _check_paths(table, name=name)
     _check_labels(table, header.space, name=name)
     _check_values(table, name=name)
+    _check_ages(table, header.space, name=name)
     split = next((record for record in header.lineage() if record.stage == "split"), None)
     is_by_person = split is None or split.options.get("by", "person") == "person"
     if "fold" in table.column_names and not divided and is_by_person:
@@ -246,6 +247,19 @@ def _check_values(table: pa.Table, *, name: str) -> None:
                 why=f"it is {wanted}",
                 fix="correct these rows",
             )
+
+
+def _check_ages(table: pa.Table, space: LabelSpace, *, name: str) -> None:
+    if AGE not in table.column_names or not any(one.name == AGE and one.is_numeric for one in space.factors):
+        return
+    ages = table[AGE]
+    bad = ages.filter(pc.or_(pc.less(ages, 0), pc.greater(ages, OLDEST)))
+    if len(bad):
+        raise MaskkitError(
+            f"{name}: {AGE} is {examples(pc.unique(bad).to_pylist())}",
+            why=f"nobody's age is below 0 or above {OLDEST}",
+            fix="make it null where it is not known, or make the manifest again with `maskkit label`",
+        )
 
 
 def _all_fit(column: pa.ChunkedArray, rule: Callable[[Lists], NDArray[np.bool_]]) -> pa.Array:

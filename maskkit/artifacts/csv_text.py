@@ -119,20 +119,27 @@ class CsvText:
         It does not say whether a space before a text was quoted, takes an open quote at the end for a closed
         one, and may lose a line feed behind a carriage return in quotes.
         """
-        import pyarrow.compute as pc
-
         texts = [column for column in table.columns if column.type == pa.string()]
         if any(begins_odd(chunk) for column in texts for chunk in column.chunks):
             return True
         if not self.has_quotes or not len(table):
             return False
         last = str(table.columns[-1][-1])
-        tail = bytes(memoryview(self.data)[-LONGEST_FIELD:]).rpartition(b"\n")[2]
-        if "\n" in last or "\r" in last or tail.count(b'"') % 2:
+        if "\n" in last or "\r" in last or self._is_cut_off():
             return True
-        return self.has_returns and any(
-            pc.any(pc.match_substring(column, "\r"), min_count=0).as_py() for column in texts
-        )
+        if not self.has_returns:
+            return False
+        import pyarrow.compute as pc
+
+        return any(pc.any(pc.match_substring(column, "\r"), min_count=0).as_py() for column in texts)
+
+    def _is_cut_off(self) -> bool:
+        """Whether the last line has no end, and a quote is open in it."""
+        view = memoryview(self.data)[self.start :]
+        if bytes(view[-1:]) in (b"\n", b"\r"):
+            return False
+        blocks = (bytes(view[start : start + BLOCK]) for start in range(0, len(view), BLOCK))
+        return sum(block.count(b'"') for block in blocks) % 2 == 1
 
     def _by_rows(self, kinds: Iterable[str]) -> pa.Table:
         rows, schema = self._rows(), pa.schema([(name, pa.string()) for name in self._columns])
@@ -239,9 +246,9 @@ def _checked(data: pa.Buffer, title: str) -> tuple[int, bool]:
         last_quote = last_quote if quote < 0 else start + quote
         has_returns = has_returns or b"\r" in block
     ends = pa.py_buffer(np.array([0, len(view)], np.int64))
-    whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, data])
+    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, data])
     try:
-        whole.cast(pa.large_string())  # looks at 30 GB in a second, and copies nothing
+        whole.validate(full=True)  # looks at 30 GB in a second, and copies nothing
     except pa.ArrowInvalid:
         try:
             bytes(view).decode()

@@ -72,6 +72,12 @@ class Source:
         return memoryview(self.data)[: len(magic)] == magic
 
 
+def encoding_given(*sources: Source | None) -> dict[str, str]:
+    """Return the option `encoding` as a record has it, if it was given for one of the sources."""
+    given = [one.encoding for one in sources if one is not None and one.encoding is not None]
+    return {"encoding": given[0]} if given else {}
+
+
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise if `path` cannot be written: it exists without `force`, or its folder cannot hold it."""
     try:

@@ -23,6 +23,7 @@ def compare(
     on: Annotated[
         Manifest | None, "A manifest with the truth: scores the predictions of the runs on the same photos."
     ] = None,
+    encoding: common_options.Encoding = None,
     replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
     seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,

@@ -44,6 +44,7 @@ def eda(
         str | None, "The same for the second set.", Needs("other", "there is no second set")
     ] = None,
     task: common_options.Task = None,
+    encoding: common_options.Encoding = None,
     half: Annotated[
         bool,
         "Decode JPEGs at half their size: faster; light and colour change little, and sharpness is another "
@@ -74,14 +75,14 @@ def eda(
 
     Example: maskkit eda folds.parquet --html data.html
     """
-    first = _open(photos, place, task)
+    first = _open(photos, place, task, encoding)
     if other is None:
         report = _described(first, half=half, counts_only=counts_only, rare=rare, photos=show_photos)
     else:
         from maskkit.reporting.shift_report import shift_report
         from maskkit.stages.shift import shift
 
-        second = _open(other, common_options.PhotoOptions(other_root), task)
+        second = _open(other, common_options.PhotoOptions(other_root), task, encoding)
         names = (first[1], second[1])
         report = shift_report(shift(first[0], second[0], half=half, seed=seed, names=names))
     shown.show(report)
@@ -99,7 +100,9 @@ def _described(one: _Named, *, half: bool, counts_only: bool, rare: int, photos:
     return eda_report(result, history=history, sheets=contact_sheets(result, manifest) if photos else {})
 
 
-def _open(given: Source | str, place: common_options.PhotoOptions, task: Source | None) -> _Named:
+def _open(
+    given: Source | str, place: common_options.PhotoOptions, task: Source | None, encoding: str | None
+) -> _Named:
     """Read a manifest and its name, or list the photos of anything else without opening them."""
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.parquet import is_artifact
@@ -108,6 +111,8 @@ def _open(given: Source | str, place: common_options.PhotoOptions, task: Source 
     if not isinstance(given, str) and is_artifact(given):
         manifest = place.located(Manifest.read(given))
         return manifest, manifest.name
-    manifest = label(given, root=place.root, task=task, skip_bad=True, no_check=True, unlabelled=True)
+    manifest = label(
+        given, root=place.root, task=task, encoding=encoding, skip_bad=True, no_check=True, unlabelled=True
+    )
     manifest = common_options.PhotoOptions(str(manifest.root)).located(manifest)
     return manifest, given if isinstance(given, str) else given.title

@@ -54,7 +54,12 @@ def label(
     corrections: Annotated[
         Source | None, "CSV of corrected labels: path or person_id, column, value; and from, if it is known."
     ] = None,
-    skip_bad: Annotated[bool, "Leave out photos that are missing or cannot be decoded."] = False,
+    encoding: common_options.Encoding = None,
+    skip_bad: Annotated[
+        bool,
+        "Leave out photos that are missing, cannot be decoded or have a name that is not UTF-8, and take an "
+        "age below 0 or above 120 as unknown.",
+    ] = False,
     no_check: Annotated[
         bool, "Do not open the photos, only list and label them; the record then holds no digest of them."
     ] = False,
@@ -78,7 +83,7 @@ def label(
     manifest = stage(
         photos, root=root, task=task, unlabelled=unlabelled,
         targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore)),
-        corrections=corrections, skip_bad=skip_bad, no_check=no_check,
+        corrections=corrections, encoding=encoding, skip_bad=skip_bad, no_check=no_check,
     )  # fmt: skip
     output.write(manifest.to_bytes())
     people = manifest.table["person_id"]

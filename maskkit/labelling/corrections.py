@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isnan, nan
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +19,11 @@ from maskkit.artifacts.checks import LEVEL, ORIGINS, factor_levels
 from maskkit.artifacts.columns import Ints, encoded
 from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.files import Source
+from maskkit.artifacts.id_matching import places_of
 from maskkit.errors import MaskkitError, examples
-from maskkit.labels import Factor, LabelSpace
+from maskkit.labels import AGE, OLDEST, Factor, LabelSpace
 from maskkit.sources.manifest_columns import levels, numbers, replaced, short_paths
+from maskkit.texts import number_of
 
 log = logging.getLogger(__name__)
 
@@ -149,10 +151,11 @@ def _parsed(
     for factor in space.factors:
         own = {line: _value(factor, str(word)) for line, word in words.items() if line.column == factor.name}
         kind = ", ".join(factor.levels)
+        number = f"a number from 0 to {OLDEST}" if factor.name == AGE else "a number"
         _refuse(
             source, (line for line, (level, _) in own.items() if level < 0),
             f"values that {factor.name} cannot have",
-            why=f"{factor.name} is {f'a number or one of {kind}' if factor.is_numeric else kind}",
+            why=f"{factor.name} is {f'{number} or one of {kind}' if factor.is_numeric else kind}",
             fix="correct or delete the lines",
         )  # fmt: skip
         found |= own
@@ -162,12 +165,9 @@ def _parsed(
 def _value(factor: Factor, word: str) -> Value:
     """Return the level and the number that a text means; level -1 if it means nothing."""
     if factor.is_numeric:  # a level that is named like a number is not meant: numbers are what it is made of
-        try:
-            number = float(word)
-        except ValueError:
-            number = nan
-        if isfinite(number):
-            return factor.level_of(number), number
+        number = number_of(word)
+        if number is not None and not isnan(number):
+            return (factor.level_of(number), number) if factor.can_be(number) else (-1, None)
     return (factor.levels.index(word) if word in factor.levels else -1), None
 
 
@@ -178,8 +178,10 @@ def _is(now: Value, wanted: Value) -> bool:
 
 def _rows(lines: list[Correction], table: pa.Table, source: Source) -> dict[Correction, list[int]]:
     """Return the rows that each line corrects."""
-    of_path = _matched(table["path"], {line.path for line in lines if line.path is not None})
-    of_person = _matched(table["person_id"], {line.person for line in lines if line.person is not None})
+    paths = {line.path for line in lines if line.path is not None}
+    people = {line.person for line in lines if line.person is not None}
+    of_path = _matched(table["path"], paths, names=(source.title, "the table"))
+    of_person = _matched(table["person_id"], people, names=(source.title, "the table"))
     _refuse(
         source, (line for line in lines if line.path is not None and not of_path[line.path]),
         "photos that are not there", why="the manifest has no such path",
@@ -202,7 +204,20 @@ def _rows(lines: list[Correction], table: pa.Table, source: Source) -> dict[Corr
     }
 
 
-def _matched(column: pa.ChunkedArray, wanted: set[str]) -> dict[str, list[int]]:
+def _matched(column: pa.ChunkedArray, wanted: set[str], *, names: tuple[str, str]) -> dict[str, list[int]]:
+    """Return the rows that hold each text, or the one text that is the same but for how it is written."""
+    found = _rows_of(column, wanted)
+    lacking = pa.array([text for text, rows in found.items() if not rows], pa.string())
+    if len(lacking):
+        others = pc.drop_null(pc.unique(column))
+        places = places_of(lacking, others, names=names).tolist()
+        both = zip(lacking.to_pylist(), places, strict=True)
+        meant = {others[place].as_py(): text for text, place in both if place >= 0}
+        found |= {meant[other]: rows for other, rows in _rows_of(column, set(meant)).items()}
+    return found
+
+
+def _rows_of(column: pa.ChunkedArray, wanted: set[str]) -> dict[str, list[int]]:
     """Return the rows that hold each text.
 
     Only what is wanted is put into a hash table: it is small where the column has millions of rows.

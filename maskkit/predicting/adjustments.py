@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.decision import SMALLEST, Decision
+from maskkit.artifacts.files import encoding_given
 from maskkit.artifacts.header import Input, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -176,7 +177,8 @@ class Afterwards:
     def options(self) -> dict[str, str | None]:
         """Return what is recorded of it."""
         names = {name: None if item is None else item.as_input().name for name, item in self._read().items()}
-        return {"consensus": self.consensus, **names}
+        read = None if self.calibrate is None else self.calibrate.source
+        return {"consensus": self.consensus, **names, **encoding_given(read)}
 
     def _read(self) -> dict[str, Predictions | Manifest | Decision | None]:
         return {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from maskkit.artifacts.id_matching import places_of
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.scoring.metrics import Integers, Probabilities
@@ -181,15 +182,14 @@ class Judged:
         return self
 
     def _note_foreign(self, option: str, *, refused: bool) -> None:
-        import pyarrow.compute as pc
-
         name = self.manifest.name
-        for one, foreign in zip(self.given, self.foreign, strict=True):
+        for one, at, foreign in zip(self.given, self.found, self.foreign, strict=True):
             if foreign and refused:
-                is_foreign = pc.invert(pc.is_in(one.path, value_set=self.manifest.table["path"]))
+                is_foreign = np.ones(len(one), np.bool_)
+                is_foreign[at[at >= 0]] = False
                 raise MaskkitError(
                     f"{one.name} has {foreign} photos that are not in {name}: "
-                    + examples(one.path.filter(is_foreign).to_pylist()),
+                    + examples(one.path.filter(pa.array(is_foreign)).to_pylist()),
                     why="nothing is known of these photos",
                     fix=f"give the manifest that was predicted: {option}",
                 )
@@ -243,10 +243,7 @@ class Judged:
 
 def _places(manifest: Manifest, predictions: Predictions) -> Rows:
     """Return which row of the predictions is of each photo of the manifest, (rows,); -1 if none is."""
-    import pyarrow.compute as pc
-
     paths = manifest.table["path"]
     if paths.equals(predictions.path):
         return np.arange(len(manifest))
-    found = pc.index_in(paths, value_set=predictions.path)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64)
+    return places_of(paths, predictions.path, names=(manifest.name, predictions.name))

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.header import same_space
+from maskkit.artifacts.id_matching import places_of
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.labels import LabelSpace
@@ -160,13 +162,13 @@ def _check_names(predictions: Predictions, names: Sequence[str], of: str) -> Non
 def _place(first: Predictions, member: Predictions) -> Rows:
     if member.path.equals(first.path):
         return slice(None)
-    import pyarrow.compute as pc  # takes time to load, which files in one order can do without
-
-    place = pc.index_in(first.path, value_set=member.path)
-    missing = first.path.filter(pc.is_null(place)).to_pylist()
+    place = places_of(first.path, member.path, names=(first.name, member.name))
+    missing = first.path.filter(pa.array(place < 0)).to_pylist()
     foreign = []
     if missing or len(member) > len(first):  # ids are unique: as many, and none missing, are the same
-        foreign = member.path.filter(pc.invert(pc.is_in(member.path, value_set=first.path))).to_pylist()
+        is_foreign = np.ones(len(member), np.bool_)
+        is_foreign[place[place >= 0]] = False
+        foreign = member.path.filter(pa.array(is_foreign)).to_pylist()
     if missing or foreign:
         found = [f"{len(missing)} missing: {examples(missing)}"] if missing else []
         found += [f"{len(foreign)} foreign: {examples(foreign)}"] if foreign else []
@@ -175,7 +177,7 @@ def _place(first: Predictions, member: Predictions) -> Rows:
             why="; ".join(found),
             fix="predict the same photos with every member",
         )
-    return np.asarray(place.to_numpy(), np.int64)
+    return place
 
 
 def _trained(predictions: Predictions) -> frozenset[str]:

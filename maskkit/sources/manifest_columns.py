@@ -17,8 +17,9 @@ from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import unchecked
-from maskkit.labels import Factor, LabelSpace
+from maskkit.labels import AGE, OLDEST, Factor, LabelSpace
 from maskkit.sources.layouts import Listing, folder_photos
+from maskkit.texts import composed, number_of
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def listed(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:
         )
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
         "path": short_paths(given["path"]),
-        "person_id": pc.utf8_trim_whitespace(text(given.get("person_id", unknown), "person_id")),
+        "person_id": _whole(pc.utf8_trim_whitespace(text(given.get("person_id", unknown), "person_id"))),
     }
     for factor in space.factors:
         values = given.get(factor.name, unknown)
@@ -117,7 +118,8 @@ def classes(column: pa.ChunkedArray, space: LabelSpace) -> Ints:
     codes, values = encoded(pc.utf8_trim_whitespace(text(column, "label")))
     numbers = {name: index for index, name in enumerate(space.names)}
     numbers |= {str(index): index for index in range(len(space))}
-    found = values.to_pylist()
+    given = [value or "" for value in values.to_pylist()]
+    found = [next((one for one in _spellings(value) if one in numbers), value) for value in given]
     unknown = sorted({value for value in found if value and value not in numbers})
     if unknown:
         raise MaskkitError(
@@ -133,7 +135,7 @@ def levels(factor: Factor, column: pa.ChunkedArray) -> pa.DictionaryArray:
     """Return level names as a dictionary in the factor's order, so that level 0 has code 0."""
     codes, values = encoded(column)
     names = pc.utf8_trim_whitespace(text(values, factor.name))
-    place = pc.index_in(names, value_set=pa.array(factor.levels, pa.string()))
+    place = _level_places(names, factor)
     if place.null_count:
         used = np.isin(np.arange(len(values)), codes) & place.is_null().to_numpy(zero_copy_only=False)
         unknown = sorted(set(names.filter(pa.array(used)).to_pylist()))
@@ -147,10 +149,54 @@ def levels(factor: Factor, column: pa.ChunkedArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(level, mask=codes < 0), list(factor.levels))
 
 
+def _level_places(names: pa.Array, factor: Factor) -> pa.Array:
+    """Return which level each name is, null if none; also as pandas or macOS spell it."""
+    levels = pa.array(factor.levels, pa.string())
+    place = pc.index_in(names, value_set=levels)
+    if place.null_count == names.null_count:
+        return place
+    spelled = [
+        next((one for one in _spellings(name or "") if one in factor.levels), name)
+        for name in names.to_pylist()
+    ]
+    return pc.index_in(pa.array(spelled, pa.string()), value_set=levels)
+
+
+def _spellings(word: str) -> tuple[str, ...]:
+    """Return a word, and as what it may be meant: `1.0` as 1, which a number beside missing ones was."""
+    return word, composed(word), word.removesuffix(".0")
+
+
+def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts without the `.0` that pandas writes behind whole numbers beside missing ones."""
+    if not pc.all(pc.ends_with(column, ".0"), min_count=1).as_py():
+        return column
+    if not pc.all(pc.match_substring_regex(column, r"^[0-9]+\.0$")).as_py():
+        return column
+    return pc.replace_substring_regex(column, r"\.0$", "")
+
+
+def impossible_ages(listing: Listing, table: pa.Table, space: LabelSpace) -> dict[int, object]:
+    """Return the rows of a source with an age below 0 or above 120, which is unknown in the table, and it."""
+    has_ages = any(factor.name == AGE and factor.is_numeric for factor in space.factors)
+    given = listing.columns.get(AGE)
+    if not has_ages or given is None:
+        return {}
+    lost = np.flatnonzero(pc.and_(table[AGE].is_null(), given.is_valid()).to_numpy())
+    values = given.take(pa.array(lost)).to_pylist()
+    return {
+        row: value
+        for row, value in zip(lost.tolist(), values, strict=True)
+        if not np.isnan(number_of(str(value)) or 0)
+    }
+
+
 def numbers(factor: Factor, column: pa.ChunkedArray) -> pa.Array:
-    """Return the numbers as int16 if all are whole and fit, else as float64."""
+    """Return the numbers as int16 if all are whole and fit, else as float64; null for an impossible age."""
     values = _floats(factor, column)  # (rows,)
     known = ~np.isnan(values)
+    if factor.name == AGE:
+        known &= (values >= 0) & (values <= OLDEST)
     kept = np.where(known, values, 0)
     whole = bool((kept == np.round(kept)).all() and (np.abs(kept) < 2**15).all())
     return pa.array(kept.astype(np.int16) if whole else kept, mask=~known)
@@ -165,7 +211,7 @@ def _floats(factor: Factor, column: pa.ChunkedArray) -> Floats:
     except pa.ArrowException:
         pass  # some are no numbers, or have spaces around them
     codes, values = encoded(column)
-    found = [_number(value) for value in values.to_pylist()]
+    found = [number_of(str(value)) for value in values.to_pylist()]
     wrong = [code for code, number in enumerate(found) if number is None]
     if np.isin(codes, wrong).any():
         row = int(np.isin(codes, wrong).argmax())
@@ -175,12 +221,3 @@ def _floats(factor: Factor, column: pa.ChunkedArray) -> Floats:
             fix="correct the table; leave the cell empty if it is not known",
         )
     return np.array([*found, np.nan], np.float64)[codes]
-
-
-def _number(value: object) -> float | None:
-    """Return the number that a cell spells, or None if one cannot count with it."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        return None
-    return None if np.isinf(number) else number

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Integers
+from maskkit.artifacts.files import encoding_given
 from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, examples
@@ -202,6 +203,7 @@ def _with_history(
         people = after.consensus if after.consensus is not on else None
         single |= {"who": people, "decide": after.decision}
         options |= {"consensus": "person"} if after.consensus is not None else {}
+    options |= encoding_given(*(one.source for one in (*members, *(fit.members if fit else ()))))
     options |= {name: one.as_input().name for name, one in single.items() if one is not None}
     beside = [(name, one) for name, one in (*read, *single.items()) if one is not None]
     inputs = [member.header.input_from(member.as_input()) for member in members]

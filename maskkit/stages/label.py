@@ -18,9 +18,9 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import check_photos, unchecked
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
-from maskkit.labels import HOME, LabelSpace
+from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
 from maskkit.sources.layouts import Listing, folder_photos
-from maskkit.sources.manifest_columns import listed
+from maskkit.sources.manifest_columns import impossible_ages, listed
 from maskkit.sources.reading import photo_table
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ def label(
     unlabelled: bool = False,
     targets: TargetRules = AS_LABELLED,
     corrections: Source | Path | str | None = None,
+    encoding: str | None = None,
     skip_bad: bool = False,
     no_check: bool = False,
 ) -> Manifest:
@@ -49,7 +50,9 @@ def label(
         unlabelled: Take the photos of a folder that lie in no class folder, without a label.
         targets: What is trained on in place of the labels.
         corrections: A CSV of `path` or `person_id`, `column` and `value`, applied before all else.
-        skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping.
+        encoding: That of tables which are neither UTF-8 nor begin with a mark of their own.
+        skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping; an age below 0
+            or above 120 is then unknown.
         no_check: Do not open any photo. The record then holds a digest of their names, not of their bytes.
 
     Raises:
@@ -57,11 +60,13 @@ def label(
     """
     task = Source.open(task) if isinstance(task, Path | str) else task
     space = task_space(task)
-    amended = Source.open(corrections) if isinstance(corrections, Path | str) else corrections
-    listing, given = _listing(source, root, space, unlabelled=unlabelled)
+    amended = _opened(corrections, encoding)
+    listing, given = _listing(source, root, space, unlabelled=unlabelled, encoding=encoding)
     table = listed(listing, space, name=given.path)
+    ages = impossible_ages(listing, table, space)
     if amended is not None:
         table = corrected(table, space, amended)
+    _report_ages(ages, table, skip_bad=skip_bad)
     table = check(targets.applied(table, space), Header("manifest", space), name=given.path)
     paths = table["path"]
     bad, photos = ({}, unchecked(paths)) if no_check else check_photos(listing.root, paths)
@@ -79,10 +84,15 @@ def label(
         **targets.to_json(),
         "skip_bad": skip_bad,
         "no_check": no_check,
+        **({} if encoding is None else {"encoding": encoding}),
     }
     facts = {"left_out": bad} if bad else {}  # which `eda` shows
     header = Header("manifest", space, (Record("label", options, tuple(inputs)),), facts)
     return Manifest(table, header)
+
+
+def _opened(file: Source | Path | str | None, encoding: str | None) -> Source | None:
+    return Source.open(file, encoding=encoding) if isinstance(file, Path | str) else file
 
 
 def task_space(task: Source | Path | str | None) -> LabelSpace:
@@ -94,7 +104,12 @@ def task_space(task: Source | Path | str | None) -> LabelSpace:
 
 
 def _listing(
-    source: Source | Path | str, root: str | None, space: LabelSpace, *, unlabelled: bool
+    source: Source | Path | str,
+    root: str | None,
+    space: LabelSpace,
+    *,
+    unlabelled: bool,
+    encoding: str | None,
 ) -> tuple[Listing, Input]:
     """List the photos of a table, or of a folder that holds none."""
     if isinstance(source, Source):
@@ -102,7 +117,7 @@ def _listing(
     folder = Path(source)
     tables = [folder / name for name in ("train.csv", "info.csv") if (folder / name).is_file()]
     if tables or not folder.is_dir():
-        opened = Source.open(tables[0] if tables else folder)
+        opened = Source.open(tables[0] if tables else folder, encoding=encoding)
         return photo_table(opened, root=root).listing(space), Input(str(source), opened.sha256)
     if root is not None and Path(root).resolve() != folder.resolve():
         raise MaskkitError(
@@ -112,6 +127,27 @@ def _listing(
         )
     # The digest is that of the photos.
     return folder_photos(folder, space, unlabelled=unlabelled), Input(str(source), "")
+
+
+def _report_ages(ages: Mapping[int, object], table: pa.Table, *, skip_bad: bool) -> None:
+    """Say which ages nobody has, of rows where no correction says another."""
+    rows = [row for row in ages if not table[AGE][row].is_valid]
+    if not rows:
+        return
+    paths = table["path"].take(pa.array(rows)).to_pylist()
+    named = examples(
+        (f"{path} ({AGE} {ages[row]})" for path, row in zip(paths, rows, strict=True)), most=NAMED
+    )
+    if not skip_bad:
+        raise MaskkitError(
+            f"{len(rows)} photos have an {AGE} below 0 or above {OLDEST}",
+            why=named,
+            fix="correct it in the table or by --corrections, or leave the cell empty; with --skip-bad, such "
+            "an age is unknown",
+        )
+    log.warning(
+        "the %s of %d photos is below 0 or above %d, and unknown now: %s", AGE, len(rows), OLDEST, named
+    )
 
 
 def _report(bad: Mapping[str, str], listing: Listing, *, skip_bad: bool) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import NO_FOLD, check
 from maskkit.artifacts.columns import Bools, Ints
+from maskkit.artifacts.files import encoding_given
 from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -92,6 +93,7 @@ def pseudo(
         "targets": targets,
         "weight": weight,
         "allow_leak": allow_leak,
+        **encoding_given(predictions.source),
     }
     found = {"folds": model_folds(predictions), "for_fold": _named(for_fold)}
     inputs = [one.header.input_from(one.as_input()) for one in (manifest, predictions)]

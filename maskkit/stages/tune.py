@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from maskkit.artifacts.decision import Decision
+from maskkit.artifacts.files import encoding_given
 from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -68,6 +69,7 @@ def tune(
     people = int(number_people(person, rows=len(person)).max()) + 1
     tuned = Tuned(best, changes, offsets, len(truth), people, len(decisions))
     options = {"tune": method, "replicates": draws.replicates, "seed": draws.seed, "allow_leak": allow_leak}
+    options |= encoding_given(predictions.source)
     inputs = tuple(one.header.input_from(one.as_input()) for one in (manifest, predictions))
     history = merged([predictions.header.history, manifest.header.history])
     decision = Decision.make(

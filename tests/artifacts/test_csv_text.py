@@ -104,6 +104,7 @@ def test_a_column_without_a_name_that_is_no_index_is_refused(lines: str) -> None
         ('a,b\n1,"' + "x,y\n" * LONGEST_FIELD, "line 2: field larger than field limit (131072)"),
         ('"a,b\n1,2\n', "its header: a quote is opened and never closed"),
         ('a,b\n1,2\n3,"4\n5,6\n', "line 3: a quote is opened and never closed"),
+        ('a,b\n"\n",",', "line 2: a quote is opened and never closed"),
         ('a,b\n1,2\n3,"4', "line 3: a quote is opened and never closed"),
         (",".join("1" * 1_000_000) + "\n", "it has 1,000,000 columns, and 10,000 at most are read"),
         ("x" * HEAD + ",b\n1,2\n", "its header: field larger than field limit"),

@@ -299,6 +299,14 @@ def test_a_value_that_does_not_belong_is_refused_by_its_column(column: str, valu
     assert column in wrong(**{column: values}).what
 
 
+@pytest.mark.parametrize("age", [-1, 121])
+def test_an_age_that_nobody_has_is_refused(age: int) -> None:
+    error = wrong(age=pa.array([29, 29, 30, age], pa.int16()), label=pa.array([0, 12, 10, None], pa.int16()))
+    assert error.what == f"m.parquet: age is {age}"
+    assert "0 or above 120" in error.why
+    assert read(age=pa.array([29, 29, 30, 120], pa.int16()))
+
+
 @pytest.mark.parametrize("folds", [[0, 1, 1, 1], [0, -1, 1, 1]])
 def test_a_person_in_two_folds_is_refused_with_exit_code_3(folds: list[int]) -> None:
     for header in (HEADER, after_split("person"), after_split(None)):

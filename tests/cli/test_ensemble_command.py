@@ -39,6 +39,30 @@ def work(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_submissions_of_any_make_are_voted_on(work: Path) -> None:
+    ids, lost = "ImageID,ans\n{},1\n{},2\n", "마스크.jpg"
+    Path("utf16.csv").write_bytes(ids.format("000142", lost).replace(",", ";").encode("utf-16"))
+    Path("pandas.csv").write_text(ids.format("142.0", lost).replace(",1", ",1.0"), encoding="utf-8-sig")
+    Path("korean.csv").write_bytes(ids.format("000142", lost).encode("cp949"))
+    given = ("utf16.csv", "pandas.csv", "korean.csv")
+    result = run("ensemble", *given)
+    assert result.exit_code == 1
+    assert "--encoding cp949" in result.stderr
+    result = run("ensemble", *given, "--encoding", "cp949")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ids.format("000142", lost)
+    assert "leading zeros alone, such as 000142 and 142.0" in result.stderr
+    assert run("ensemble", *given, "--encoding", "zip").exit_code == 2
+
+
+def test_the_encoding_given_is_recorded(work: Path) -> None:
+    data = bytes(Predictions.read("m0.parquet").encode("csv"))
+    Path("m0-utf16.csv").write_bytes(data.decode().encode("utf-16-le"))
+    result = run("ensemble", "m0-utf16.csv", "m1.parquet", "--encoding", "utf-16-le", "-o", "blend.parquet")
+    assert result.exit_code == 0, result.stderr
+    assert "--encoding utf-16-le" in run("show", "blend.parquet", "--history").stdout
+
+
 def test_a_fitted_blend_tells_its_weights_and_what_it_gains(work: Path) -> None:
     result = run(
         "ensemble", *MEMBERS, "--vote", "soft", "--fit", *OOF, "--on", "folds.parquet", "-o", "blend.parquet",

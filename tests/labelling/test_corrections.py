@@ -116,7 +116,10 @@ def test_what_was_expected_may_be_a_level_or_a_number(photos: Path) -> None:
         ("path,column,value\na/1.jpg,gender,man\n", r"values that gender cannot have: line 2"),
         ("path,column,value\na/1.jpg,age,nan\n", r"values that age cannot have: line 2"),
         ("path,column,value\na/9.jpg,age,3\n", r"photos that are not there: line 2"),
-        ("person_id,column,value\n7,age,3\n", r"people who are not there: line 2"),
+        ("person_id,column,value\n9,age,3\n", r"people who are not there: line 2"),
+        ("path,column,value\na/1.jpg,age,2_5\n", r"values that age cannot have: line 2"),
+        ("path,column,value\na/1.jpg,age,-1\n", r"values that age cannot have: line 2"),
+        ("path,column,value\na/1.jpg,age,2014\n", r"values that age cannot have: line 2"),
         ("path,person_id,column,value\n,,age,3\n", r"no photo is named: line 2"),
         ("path,person_id,column,value\na/1.jpg,8,age,3\n", r"the person is not the one .*: line 2"),
         ("path,person_id,column,value\nc.jpg,8,age,3\n", r"the person is not the one .*: line 2"),
@@ -130,6 +133,18 @@ def test_what_cannot_be_meant_is_refused_with_its_line(photos: Path, text: str, 
     with pytest.raises(MaskkitError, match=message) as caught:
         corrected(photos, text)
     assert "fix.csv" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("person_id;column;value\n7;age;61\n", "a/2.jpg"),  # 007, through a spreadsheet
+        ("person_id\tcolumn\tvalue\n8.0\tage\t61\n", "b/1.jpg"),
+        (" path ,column, value\na/1.jpg,age,61.0\n", "a/1.jpg"),
+    ],
+)
+def test_a_table_that_went_through_a_spreadsheet_is_understood(photos: Path, text: str, path: str) -> None:
+    assert row(corrected(photos, text), path)["age"] == 61
 
 
 def test_many_bad_lines_are_named_up_to_three(photos: Path) -> None:

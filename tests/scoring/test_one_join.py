@@ -19,6 +19,7 @@ PIECES: dict[str, tuple[str, ...]] = {
         "pseudo_labelling/added_rows.py", "stages/pseudo.py",  # photos of one manifest among another's
         "reporting/pictured.py",
     ),
+    "places_of": ("labelling/",),  # lines of corrections
     "same_space": (  # manifests, checkpoints and decisions with each other
         "predicting/adjustments.py", "reporting/pictured.py", "stages/compare.py", "stages/predict.py",
         "training/",

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import threading
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,82 @@ def table(folder: Path, text: str, *, name: str = "t.csv") -> Path:
 
 def column(manifest: Manifest, name: str) -> list[object]:
     return list(manifest.table[name].to_pylist())
+
+
+def test_numbers_are_read_as_pandas_writes_them_beside_missing_ones(tmp_path: Path) -> None:
+    text = "path,person_id,mask,gender,age,label\na,12.0,wear,male,57.0,1.0\nb,,wear,male,20.0,\n"
+    manifest = label(table(tmp_path, text), no_check=True)
+    assert column(manifest, "person_id") == ["12", None]
+    assert column(manifest, "label") == [1, 0]
+    assert column(manifest, "age") == [57, 20]
+    text = "path,person_id,mask,gender,age\na,12.0,wear,male,57\nb,x.0,wear,male,20\n"
+    assert column(label(table(tmp_path, text), no_check=True), "person_id") == ["12.0", "x.0"]
+
+
+def test_levels_that_are_numbers_are_too(tmp_path: Path) -> None:
+    task = table(tmp_path, '[[factors]]\nname = "hat"\nlevels = ["0", "1", "2.0"]\n', name="task.toml")
+    manifest = label(table(tmp_path, "path,hat\na,1.0\nb,\nc,2.0\nd,0\n"), task=task, no_check=True)
+    assert column(manifest, "hat") == ["1", None, "2.0", "0"]
+
+
+def test_levels_in_another_form_of_unicode_are_the_same(tmp_path: Path) -> None:
+    task = table(tmp_path, '[[factors]]\nname = "모자"\nlevels = ["있음", "없음"]\n', name="task.toml")
+    text = unicodedata.normalize("NFD", "path,모자\na,없음\nb,있음\n")
+    assert column(label(table(tmp_path, text), task=task, no_check=True), "모자") == ["없음", "있음"]
+
+
+AGES = HEADER + "a,wear,male,-1\nb,wear,male,120\nc,wear,male,2014\nd,wear,male,0\ne,wear,male,\n"
+
+
+def test_ages_that_nobody_has_are_refused_by_photo(tmp_path: Path) -> None:
+    with pytest.raises(MaskkitError, match="2 photos have an age below 0 or above 120") as caught:
+        label(table(tmp_path, AGES), no_check=True)
+    assert caught.value.why == "a (age -1), c (age 2014)"
+    assert "--skip-bad" in caught.value.fix
+
+
+def test_they_are_unknown_and_in_no_band_if_that_is_wanted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = label(table(tmp_path, AGES), no_check=True, skip_bad=True)
+    assert column(manifest, "age") == [None, 120, None, 0, None]
+    assert column(manifest, "label") == [None, 2, None, 0, None]
+    assert "the age of 2 photos is below 0 or above 120" in caplog.text
+
+
+def test_a_correction_of_such_an_age_is_enough(tmp_path: Path) -> None:
+    fix = table(tmp_path, "path,column,value\na,age,31\nc,age,60plus\n", name="fix.csv")
+    with pytest.raises(MaskkitError, match="1 photos have an age"):  # a level is no number
+        label(table(tmp_path, AGES), corrections=fix, no_check=True)
+    fix = table(tmp_path, "path,column,value\na,age,31\nc,age,70\n", name="fix.csv")
+    manifest = label(table(tmp_path, AGES), corrections=fix, no_check=True)
+    assert column(manifest, "age") == [31, 120, 70, 0, None]
+
+
+def test_another_number_may_be_anything(tmp_path: Path) -> None:
+    text = "path,hat,height\na,yes,-1\nb,no,2014\n"
+    task = table(tmp_path, TASK, name="task.toml")
+    assert column(label(table(tmp_path, text), task=task, no_check=True), "height") == [-1, 2014]
+
+
+def test_a_number_with_an_underscore_is_none(tmp_path: Path) -> None:
+    with pytest.raises(MaskkitError, match="age is '2_5' in row 1"):
+        label(table(tmp_path, HEADER + "a,wear,male,2_5\n"), no_check=True)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_the_encoding_given_is_that_of_tables_and_corrections_and_recorded(
+    tmp_path: Path, is_folder: bool
+) -> None:
+    (tmp_path / "info.csv").write_bytes("ImageID\n마스크.jpg\n".encode("cp949"))
+    (tmp_path / "fix.csv").write_bytes("path,column,value\n마스크.jpg,gender,male\n".encode("cp949"))
+    source = tmp_path if is_folder else Source.open(tmp_path / "info.csv", encoding="cp949")
+    manifest = label(
+        source, corrections=tmp_path / "fix.csv", encoding="cp949", root=str(tmp_path), no_check=True
+    )
+    assert manifest.paths == ["마스크.jpg"]
+    assert column(manifest, "gender") == ["male"]
+    assert manifest.header.history[-1].options["encoding"] == "cp949"
 
 
 def test_gives_seven_photos_of_each_person_their_class(train_csv: Path, labels: Manifest) -> None:

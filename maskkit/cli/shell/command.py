@@ -19,7 +19,7 @@ The signature says all: in its order, what the command has beside what every com
   `SideFile` is any other file. Both are written by `write`.
 - **Has in common with others**: `PhotoOptions`, `ReportOptions` or `TrainOptions` are several options and one
   value; `Only` takes some of their fields. --recipe, --dry-run and --quiet come by themselves; --force too,
-  if something is written.
+  if something is written, and --encoding, if predictions are read.
 - **Cannot mean together**: `Needs` and `Excludes`, and for what they cannot say `check`, a function of the
   values as typed, by their names.
 
@@ -112,9 +112,12 @@ def _common(own: list[Parameter]) -> Iterator[Parameter]:
     names = ["recipe", "dry_run", "quiet"]
     if any(item.is_output for item in own):
         names.insert(0, "force")
+    if any(item.artifact is Predictions for item in own):
+        names.insert(0, "encoding")
     for name in names:
         if all(item.name != name for item in own):
-            yield Parameter.of(name, None if name == "recipe" else False, common_options.COMMON[name])
+            default = None if name in ("recipe", "encoding") else False
+            yield Parameter.of(name, default, common_options.COMMON[name])
 
 
 class Checks:
@@ -213,7 +216,8 @@ class Checks:
                 continue
             read = []
             for name in self._read_by(item):
-                read.append(_read(item, name if self._typed[item.name] else None, like))
+                given = name if self._typed[item.name] else None
+                read.append(_read(item, given, like, self._typed.get("encoding")))
                 like = read[-1] if item.artifact is Predictions else like
             found[item.name] = read if item.is_several else next(iter(read), None)
         return found
@@ -227,14 +231,14 @@ class Checks:
             raise typer.Exit
 
 
-def _read(item: Parameter, name: str | None, like: Predictions | None) -> Any:
+def _read(item: Parameter, name: str | None, like: Predictions | None, encoding: str | None) -> Any:
     if name not in (None, STREAM) and item.kinds != [item.artifact] and Path(str(name)).is_dir():
         return next(kind for kind in item.kinds if kind is not item.artifact)(name)
     reading = item.note(Reading) or Reading()
     how: dict[str, Any] = {"divided": True} if reading.divided else {}
     if item.artifact is Predictions:
         how["like"] = like
-    artifact: Any = source(name, what=reading.what or item.flag.lower())
+    artifact: Any = source(name, what=reading.what or item.flag.lower(), encoding=encoding)
     if item.artifact is not Source:
         artifact = getattr(import_module(item.artifact.module), item.artifact.__name__).read(artifact, **how)
     if reading.columns:

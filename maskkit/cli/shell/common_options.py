@@ -20,9 +20,10 @@ from maskkit.cli.shell.parameters import (
 )
 from maskkit.cli.shell.recipes import read_recipe
 from maskkit.cli.shell.streams import OutputTarget, SideFile
-from maskkit.options.fields import Between
+from maskkit.options.fields import Between, Refusing
 from maskkit.options.train_options import MACHINE_PANEL
 from maskkit.options.values import parse_bytes
+from maskkit.texts import known_encoding
 
 if TYPE_CHECKING:
     from maskkit.cache.records import Cache
@@ -52,6 +53,11 @@ Recipe = Annotated[
     (SHELL_PANEL, Callback(read_recipe, is_eager=True)),
 ]
 Task = Annotated[Source | None, "TOML file with another label space than the home task's."]
+Encoding = Annotated[
+    str | None,
+    "Encoding of CSV files that are not UTF-8 and do not begin with a mark of their own, such as cp949.",
+    Refusing(known_encoding),
+]
 Seed = Annotated[int, "Seed of every random choice.", Between(0)]
 AllowLeak = Annotated[bool, "Go on although models have seen the people they are judged on."]
 Consensus = Annotated[
@@ -137,4 +143,4 @@ class ReportOptions:
         note_report(report)
 
 
-COMMON = {"force": Force, "recipe": Recipe, "dry_run": DryRun, "quiet": Quiet}
+COMMON = {"encoding": Encoding, "force": Force, "recipe": Recipe, "dry_run": DryRun, "quiet": Quiet}

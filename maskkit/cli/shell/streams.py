@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 STREAM = "-"
 
 
-def source(name: str | None, *, what: str) -> Source:
-    """Open an input: a file, or standard input for `-` or for nothing where that is not a terminal."""
+def source(name: str | None, *, what: str, encoding: str | None = None) -> Source:
+    """Open an input: a file, or standard input for `-` or for nothing where that is not a terminal.
+
+    `encoding` is that of a table, if it is given.
+    """
     import pyarrow as pa
 
     from maskkit.artifacts.files import Source
 
     if name is not None and name != STREAM:
-        return Source.open(name)
+        return Source.open(name, encoding=encoding)
     if sys.stdin is None or (name is None and sys.stdin.isatty()):
         raise typer.BadParameter(f"give a {what}, or pipe one in", param_hint=what.upper())
     data = sys.stdin.buffer.read()
@@ -38,7 +41,7 @@ def source(name: str | None, *, what: str) -> Source:
             why="the command before it in the pipe wrote nothing, or there is none",
             fix=f"look at that command's message, or give a {what}",
         )
-    return Source(STREAM, pa.py_buffer(data))
+    return Source(STREAM, pa.py_buffer(data), encoding=encoding)
 
 
 @dataclass(frozen=True)
