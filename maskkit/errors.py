@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from maskkit.plain_text import printable
+
 
 class MaskkitError(Exception):
     """Something could not be done. Raised by the library, printed once by the command line.
@@ -26,7 +28,8 @@ class MaskkitError(Exception):
         return partial(type(self), self.what, why=self.why, fix=self.fix), ()
 
     def __str__(self) -> str:
-        return f"error: {self.what}\n  why: {self.why}\n  fix: {self.fix}"
+        parts = {"error": self.what, "  why": self.why, "  fix": self.fix}
+        return "\n".join(f"{name}: {printable(text)}" for name, text in parts.items())
 
 
 class RefusedError(MaskkitError):

@@ -18,6 +18,7 @@ from maskkit.cli.shell import several_words, terminal
 from maskkit.cli.shell.streams import silence_stdout
 from maskkit.cli.shell.terminal import escape
 from maskkit.errors import MaskkitError
+from maskkit.plain_text import printable
 from maskkit.progress import shown_by
 
 COMMANDS = (
@@ -27,6 +28,7 @@ COMMANDS = (
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPED = 128 + signal.SIGTERM
+UsageError: Any = typer.BadParameter.__base__
 
 
 @contextmanager
@@ -37,6 +39,9 @@ def _translated() -> Iterator[None]:
     except MaskkitError as error:
         terminal.console().print(str(error), markup=False)
         raise typer.Exit(error.exit_code) from error
+    except UsageError as error:  # typer shows it, with what was typed or found by the shell in a folder
+        error.message = printable(error.message)
+        raise
     except KeyboardInterrupt as error:
         terminal.console().print("interrupted")
         raise typer.Exit(INTERRUPTED) from error
@@ -78,7 +83,18 @@ class Command(_WithoutTypes, TyperCommand):
     """One command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Read the words after the command's name; some options take several."""
+        """Read the words after the command's name; some options take several.
+
+        Raises:
+            MaskkitError: A word, such as the name of a file from an old zip, is not UTF-8.
+        """
+        for word in args:
+            if any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise MaskkitError(
+                    f"{printable(word)} is not UTF-8",
+                    why="what is made records it as text",
+                    fix="rename it, as `convmv -f cp949 -t utf-8 --notest NAME` does with one in Korean",
+                )
         return super().parse_args(ctx, several_words.repeated(args, several_words.flags_of(self.params)))
 
     def invoke(self, ctx: Any) -> Any:

@@ -89,7 +89,7 @@ def eda(
 
 
 def _described(one: _Named, *, half: bool, counts_only: bool, rare: int, photos: bool) -> Report:
-    from maskkit.artifacts.history import script
+    from maskkit.artifacts.script import script
     from maskkit.reporting.eda_report import eda_report
     from maskkit.stages.eda import contact_sheets
     from maskkit.stages.eda import eda as stage

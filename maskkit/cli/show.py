@@ -25,7 +25,7 @@ def show(
 
     Example: maskkit show run/fold0.safetensors --history
     """
-    from maskkit.artifacts.history import script
+    from maskkit.artifacts.script import script
     from maskkit.reporting.stage_reports import artifact_report
     from maskkit.stages.show import header_of
     from maskkit.stages.show import show as stage

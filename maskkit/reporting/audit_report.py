@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from maskkit.artifacts.history import script
+from maskkit.artifacts.script import script
 from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit
 from maskkit.reporting.report import PRIVATE, Column, Item, Note, Photo, Report, Row, Section, Table
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from maskkit.artifacts.files import STANDARD_INPUT
-from maskkit.artifacts.history import script
+from maskkit.artifacts.script import script
 from maskkit.reporting.evaluation_details import (
     COUNTS,
     beside_cuts,

@@ -12,6 +12,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from maskkit.plain_text import printable
 from maskkit.reporting.plots import draw, draw_bars, ticks
 from maskkit.reporting.report import Column, Item, PhotoSheet, Report, Section, Table, Value, is_on
 from maskkit.reporting.writing import percent, widths, written
@@ -30,6 +31,7 @@ def page(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("maskkit.reporting", "."),
         autoescape=True,
+        finalize=lambda value: printable(value, keep="\n\t") if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

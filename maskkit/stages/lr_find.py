@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import script
+from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.reporting.rates_report import rates_report

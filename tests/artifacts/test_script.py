@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from maskkit.artifacts.header import Input, Record, merged
-from maskkit.artifacts.history import script
+from maskkit.artifacts.script import script
 
 
 def run(stage: str, *inputs: Input, **options: object) -> Record:
@@ -114,3 +121,77 @@ def test_a_decision_is_written_by_the_option_that_writes_it() -> None:
     assert lines(SPLIT, tune, output="age.json")[-1] == (
         "maskkit evaluate folds.parquet oof.csv --tune age --seed 0 --decision age.json"
     )
+
+
+# A command of the same name that writes down what it is given, each word behind a NUL.
+SHELL = 'maskkit() { for word; do printf "\\0%s" "$word"; done >>"$SEEN"; }\n'
+
+
+def done_by_sh(text: str, folder: Path) -> list[str]:
+    seen = folder / "seen"
+    seen.write_bytes(b"")
+    subprocess.run(["sh", "-c", SHELL + text], cwd=folder, env={**os.environ, "SEEN": str(seen)}, check=True)
+    assert [path.name for path in folder.iterdir()] == ["seen"]  # nothing else ran
+    return seen.read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
+
+
+HOSTILE = [
+    "$(touch ran)", "`touch ran`", "a\ntouch ran", "\ntouch ran\n\n", "'; touch ran; '", '"$HOME"', "a\\nb",
+    "%s%%", "\x1b]0;title\x07", "\x9b31m", "\r#", "\u202egpj.exe", "\u2028touch ran", "a\udcb0b", "\x7f",
+    "~", "*", "#x", "{a,b}", "a b", "!x", "\t", "한국 마스크.csv",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_of_a_text_is_run_and_no_terminal_acts_on_it(text: str, tmp_path: Path) -> None:
+    record = Record("label", {"x": text, "many": [text, text], "by": {text: [text]}}, (Input(text, ""),), "1")
+    shown = script((record, run("split", read(text, record))), output=text)
+    assert all(
+        line == "" or line.startswith(("#", "set", "newline=", "maskkit ")) for line in shown.split("\n")
+    )
+    assert all(letter.isprintable() for line in shown.split("\n") for letter in line)
+    assert done_by_sh(shown, tmp_path) == [
+        *("label", text, "--x", text, "--many", f"{text},{text}", "--by", f"{text}={text}", "-o"),
+        *(
+            f"piped-{record.id}{Path(text).suffix}",
+            "split",
+            f"piped-{record.id}{Path(text).suffix}",
+            "-o",
+            text,
+        ),
+    ]
+
+
+def test_a_version_stays_in_its_comment(tmp_path: Path) -> None:
+    shown = script((Record("label", {}, (), "1\ntouch ran\r\x1b[2J"),), output="o")
+    assert "# maskkit 1\\ntouch ran\\r\\x1b[2J\n" in shown
+    assert done_by_sh(shown, tmp_path) == ["label", "-o", "o"]
+
+
+def test_a_stage_and_the_name_of_an_option_are_quoted_too(tmp_path: Path) -> None:
+    record = Record("label; touch ran", {"a b\n$(touch ran)": 1}, ())
+    assert done_by_sh(script((record,), output="o"), tmp_path)[0] == "label; touch ran"
+
+
+def test_what_looks_like_an_option_is_none() -> None:
+    label = run("label", Input("--root=/etc", ""), Input("-w", "", option="weights"), weights="-w", task="-x")
+    split = run(
+        "split", read("-o", label), Input("--f", "", option="fit"), fit=["--f"], by="--force", seed=-1
+    )
+    first, second = lines(label, split, output="--help")
+    assert first == "maskkit label ./--root=/etc --weights=-w --task=-x -o ./-o"
+    assert second == "maskkit split ./-o --fit ./--f --by=--force --seed=-1 -o ./--help"
+
+
+def test_a_long_history_of_many_inputs_is_written_at_once() -> None:
+    records = [run("label", seed=number) for number in range(2000)]
+    last = run("ensemble", *(read(f"{number % 7}.parquet", record) for number, record in enumerate(records)))
+    assert len(lines(*records, last)) == 2001
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_the_shell_reads_back_any_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("script")
+    words = done_by_sh(script((run("label", x=text),), output="o"), folder)
+    assert words == ["label", *([f"--x={text}"] if text[0] == "-" != text else ["--x", text]), "-o", "o"]

@@ -15,8 +15,9 @@ import pytest
 from commandline import COMMANDS, RISING, read_all, run, start
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import damaged, script
+from maskkit.artifacts.history import damaged
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from commandline import QUICK, run
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.history import differing, script
+from maskkit.artifacts.history import differing
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
 
 STATE = timm.create_model("test_efficientnet", num_classes=7).state_dict()
 

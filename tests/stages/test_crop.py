@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from maskkit.artifacts.checkpoint import Checkpoint, Crop
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
 from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.photos import open_photos

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Checkpoint
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labelling.targets import TargetRules
 from maskkit.modeling.backbone import restore

@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.scoring.bootstrap import Bootstrap

@@ -15,9 +15,9 @@ from conftest import draw_people
 from safetensors.numpy import load_file
 
 from maskkit.artifacts.checkpoint import Checkpoint
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import open_runs
+from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import LabelSpace
 from maskkit.options.train_options import Inference, TrainOptions

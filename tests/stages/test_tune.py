@@ -11,9 +11,9 @@ from trainings import some_answers
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
-from maskkit.artifacts.history import script
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.script import script
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace

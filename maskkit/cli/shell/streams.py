@@ -14,6 +14,7 @@ import typer
 
 from maskkit.cli.shell import terminal
 from maskkit.errors import MaskkitError
+from maskkit.plain_text import in_json, printable
 
 if TYPE_CHECKING:
     from maskkit.artifacts.files import Source
@@ -115,6 +116,9 @@ def write_bytes(data: bytes | memoryview) -> None:
             why="it is closed, or was replaced by one that takes no bytes",
             fix="use -o FILE > /dev/null",
         )
+    if stdout_is_terminal():  # where no text of a file may move the cursor, or worse
+        text = bytes(data).decode("utf-8", "surrogateescape")
+        data = printable(text, keep="\n\t").encode()
     try:
         sys.stdout.flush()
         stream.write(data)
@@ -131,13 +135,13 @@ def write_bytes(data: bytes | memoryview) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print one line on standard output."""
-    write_bytes(f"{text}\n".encode())
+    """Print one line on standard output, a file's name in its own bytes."""
+    write_bytes(f"{text}\n".encode("utf-8", "surrogateescape"))
 
 
 def as_json(data: Any) -> bytes:
     """Return data as JSON, and the end of its last line."""
-    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+    return (in_json(json.dumps(data, indent=2, ensure_ascii=False)) + "\n").encode()
 
 
 def print_json(data: Any) -> None:
@@ -146,8 +150,8 @@ def print_json(data: Any) -> None:
 
 
 def print_tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print tab-separated values on standard output, one line per row."""
-    lines = ["\t".join(header), *("\t".join(_cell(value) for value in row) for row in rows)]
+    """Print tab-separated values on standard output, one line per row; controls are escaped."""
+    lines = ["\t".join(map(_cell, header)), *("\t".join(_cell(value) for value in row) for row in rows)]
     print_line("\n".join(lines))
 
 
@@ -156,7 +160,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, tuple):
         return ",".join(map(_cell, value))
-    return str(value).replace("\t", " ").replace("\n", " ")
+    return printable(str(value).replace("\t", " ").replace("\n", " "))
 
 
 def silence_stdout() -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from maskkit.plain_text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -31,7 +33,11 @@ def console() -> Console:
 
 
 def escape(text: str) -> str:
-    """Return text as rich shows it to the letter; it would take square brackets for markup."""
+    """Return text as rich shows it to the letter; it would take square brackets for markup.
+
+    What a terminal would act on, as texts of files may hold, is written by its number.
+    """
+    text = printable(text, keep="\n\t")
     if not set(text) & {"[", "\\"}:
         return text
     from rich.markup import escape as escaped
@@ -45,7 +51,7 @@ class _Messages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = record.levelname.lower()
         name = f"[{COLOURS[level]}]{level}:[/] " if level in COLOURS else ""
-        console().print(name + escape(record.getMessage()))
+        console().print(name + escape(printable(record.getMessage())))
 
 
 def set_up(*, quiet: bool) -> None:
