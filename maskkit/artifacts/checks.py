@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import are_probabilities, encoded, repeated
+from maskkit.artifacts.columns import are_probabilities, encoded, repeated, surely_plain_paths
 from maskkit.artifacts.header import Header
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.labels import AGE, OLDEST, LabelSpace
@@ -173,9 +173,21 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
             why="the path names the photo and joins tables",
             fix="drop these rows",
         )
+    if not surely_plain_paths(paths):
+        _refuse_outside(paths, table["origin"], name=name)
+    twice = repeated(paths)
+    if twice:
+        raise MaskkitError(
+            f"{name} lists photos twice: {examples(twice)}",
+            why="the path joins tables, so it is unique",
+            fix="drop the repeated rows",
+        )
+
+
+def _refuse_outside(paths: pa.ChunkedArray, origin: pa.ChunkedArray, *, name: str) -> None:
     odd = pc.match_substring_regex(paths, NOT_RELATIVE)
     if pc.any(odd, min_count=0).as_py():
-        is_added = pc.is_in(table["origin"].cast(pa.string()), value_set=pa.array(ADDED))
+        is_added = pc.is_in(origin.cast(pa.string()), value_set=pa.array(ADDED))
         inside = pc.replace_substring_regex(paths, BESIDE, "")
         odd = pc.if_else(is_added, pc.match_substring_regex(inside, NOT_RELATIVE), odd)
     outside = paths.filter(odd)
@@ -185,13 +197,6 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
             why="a path is relative to the photo root, with neither `.` nor `..` in it; only that of an "
             "added photo (pseudo, extra) may begin with `../`",
             fix="give --root a folder that holds all photos, and the paths below it",
-        )
-    twice = repeated(paths)
-    if twice:
-        raise MaskkitError(
-            f"{name} lists photos twice: {examples(twice)}",
-            why="the path joins tables, so it is unique",
-            fix="drop the repeated rows",
         )
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 SUM_ERROR = 1e-3  # of probabilities
+SLASH, DOT = b"/."
 _BLOCK = 16_384  # texts at a time, which stay in cache
 _LONGEST = 1024  # bytes of a text; all of a block are padded to the longest
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2 to the power of 64, divided by the golden ratio, made odd (Knuth)
@@ -66,6 +67,32 @@ def are_probabilities(probs: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return which rows of (rows, classes) sum to 1 with nothing negative, (rows,); none that holds NaN."""
     is_whole = np.abs(probs.sum(axis=1, dtype=np.float64) - 1) < SUM_ERROR
     return np.asarray(is_whole & (probs >= 0).all(axis=1))
+
+
+def surely_plain_paths(column: pa.ChunkedArray) -> bool:
+    """Whether no part of any path, between slashes, is empty or begins with a dot; if not, nothing is known.
+
+    A regular expression takes four times as long.
+    """
+    return all(
+        _are_plain(chunk.slice(start, _BLOCK))
+        for chunk in column.chunks
+        for start in range(0, len(chunk), _BLOCK)
+    )
+
+
+def _are_plain(paths: pa.Array) -> bool:
+    if paths.type != pa.string() or paths.null_count:
+        return False
+    _, ends, data = paths.buffers()
+    end = np.frombuffer(ends, np.int32)[paths.offset : paths.offset + len(paths) + 1]
+    if not np.diff(end).all():
+        return False
+    letters = np.frombuffer(data, np.uint8)[end[0] : end[-1]]
+    end = end - end[0]
+    slashes = np.flatnonzero(letters == SLASH)
+    begins = np.concatenate([end[:-1], slashes[slashes < len(letters) - 1] + 1])  # of parts
+    return not (np.isin(letters[begins], (SLASH, DOT)).any() or (letters[end[1:] - 1] == SLASH).any())
 
 
 def surely_differ(column: pa.ChunkedArray | pa.Array) -> bool:

@@ -144,7 +144,8 @@ class Manifest:
         """
         if not self.has(column):
             return np.full(len(self), np.nan)
-        return np.asarray(self.table[column].cast(pa.float64()).to_numpy(), np.float64)
+        # Whole numbers beyond 2 to the power of 53 become the nearest ones.
+        return np.asarray(self.table[column].cast(pa.float64(), safe=False).to_numpy(), np.float64)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:

@@ -1,41 +1,50 @@
 """Tables with a header as Parquet files.
 
 `pyarrow.parquet` is imported by the functions: with its file systems it takes as long to load as a
-submission of 12,600 rows takes to read, and a CSV needs it not.
+submission of 12,600 rows takes to read, and a CSV needs it not. So is what needs `pyarrow.compute`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 
+from maskkit.artifacts.csv_text import refuse_repeated
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Header
-from maskkit.errors import MaskkitError, examples
+from maskkit.errors import MaskkitError, reason
 
 
 def read_parquet(source: Source, *, kind: str | None) -> tuple[Header, pa.Table]:
     """Read a Parquet artifact's header and table."""
     header = read_header(source, kind=kind)
     with _parquet_file(source, kind=kind) as file:
-        return header, file.read().replace_schema_metadata(None)
+        return header, read_rows(file, source)
+
+
+def read_rows(file: Any, source: Source) -> pa.Table:
+    """Return all rows of a `pyarrow.parquet.ParquetFile` that was opened on a source, in plain columns.
+
+    Raises:
+        MaskkitError: Two columns have one name, or the rows take too much memory, or are not of their types.
+        ValueError: The file is damaged, as Arrow's errors are too.
+    """
+    from maskkit.artifacts.bounded_rows import bounded_rows
+    from maskkit.artifacts.plain_columns import plain
+
+    refuse_repeated(file.schema_arrow.names, source.title)
+    return plain(bounded_rows(file, source), name=source.title)
 
 
 def read_header(source: Source, *, kind: str | None) -> Header:
     """Read a Parquet artifact's header, and none of its rows."""
     with _parquet_file(source, kind=kind) as file:
         schema = file.schema_arrow
-    twice = [name for name, count in Counter(schema.names).items() if count > 1]
-    if twice:
-        raise MaskkitError(
-            f"{source.title} has two columns {examples(twice)}",
-            why="columns are told apart by name",
-            fix="rename or drop one of them",
-        )
+        names = schema.names
+    refuse_repeated(names, source.title)
     text = (schema.metadata or {}).get(KEY.encode())
     if text is None:
         raise MaskkitError(
@@ -66,10 +75,10 @@ def _parquet_file(source: Source, *, kind: str | None) -> Iterator[Any]:
         )
     try:
         yield pq.ParquetFile(pa.BufferReader(source.data))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise MaskkitError(
             f"cannot read {source.title}",
-            why=f"it begins like a Parquet file, but {str(error).splitlines()[0]}",
+            why=f"it begins like a Parquet file, but {reason(error)}",
             fix="it may be cut off: make it again",
         ) from error
 

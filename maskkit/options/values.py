@@ -140,7 +140,7 @@ def _cut(word: str, factor: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def parse_bytes(text: str) -> int:
+def parse_bytes(text: str, *, example: str = "--cache-size 20GB") -> int:
     """Read an amount of memory, such as `20GB` or `500 MB`, or 0; raise a MaskkitError of anything else."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?B)", text.strip().upper())
     if text.strip() == "0":
@@ -149,7 +149,7 @@ def parse_bytes(text: str) -> int:
         raise MaskkitError(
             f"{text!r} is not an amount of memory",
             why=f"it is a number and one of {', '.join(UNITS)}",
-            fix="use --cache-size 20GB",
+            fix=f"use {example}",
         )
     return int(float(found[1]) * UNITS[found[2]])
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import encoded
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.plain_columns import is_key
 from maskkit.errors import MaskkitError, examples
 from maskkit.scoring.metrics import Counts, Floats
 
@@ -148,7 +149,7 @@ def _by_value(manifest: Manifest, column: str, rows: NDArray[np.int64]) -> Cut:
     """Take the values of a column as they are."""
     _need(manifest, column)
     values = manifest.table[column].take(pa.array(rows))
-    if pa.types.is_nested(values.type) or pa.types.is_floating(values.type):
+    if not is_key(values.type) or pa.types.is_floating(values.type):
         raise MaskkitError(
             f"--by {column} cannot be taken as it is",
             why=f"{manifest.name} has {values.type} there",
@@ -173,7 +174,9 @@ def _numbers(
         raise MaskkitError(
             f"--by {column} has no numbers to divide",
             why=f"{manifest.name} has {manifest.table[column].type} there",
-            fix=f"take its values as they are: --by {column}",
+            fix=f"take its values as they are: --by {column}"
+            if is_key(manifest.table[column].type)
+            else "use another column",
         ) from error
     if np.isnan(values).all():
         raise MaskkitError(

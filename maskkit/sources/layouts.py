@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePath
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from maskkit.artifacts.columns import Ints
+from maskkit.artifacts.plain_columns import is_key
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import HOME, LabelSpace
 from maskkit.options.train_options import PHOTO_SUFFIXES
@@ -78,9 +79,10 @@ class PhotoTable:
         Raises:
             MaskkitError: Columns or paths are missing, or `train.csv` is read for a task of other factors.
         """
+        names, given = [factor.name for factor in space.factors], self.table.column_names
+        self._refuse_nested({"path", TEST_COLUMN, "id", "person_id", "label", *names})
         if self.is_training:
             return self._training(space)
-        names, given = [factor.name for factor in space.factors], self.table.column_names
         if TEST_COLUMN in given and "path" not in given:
             return Listing(self.root, {"path": self.table[TEST_COLUMN]})
         # Any other table has `path`, and all factors or none; every column is kept.
@@ -95,6 +97,15 @@ class PhotoTable:
                 "or describe your own factors with --task",
             )
         return Listing(self.root, dict(zip(given, self.table.columns, strict=True)))
+
+    def _refuse_nested(self, names: Set[str]) -> None:
+        for column in self.table.schema:
+            if column.name in names and not is_key(column.type):
+                raise MaskkitError(
+                    f"{column.name} of {self.name} holds {column.type}",
+                    why="it is one text or number for each photo",
+                    fix="write it as text, or rename the column if it is something else",
+                )
 
     def _training(self, space: LabelSpace) -> Listing:
         """List seven photos per person; those that are not there are missing."""

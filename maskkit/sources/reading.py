@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.artifacts.csv_text import CsvText, refuse_repeated, unreadable
+from maskkit.artifacts.csv_text import CsvText, unreadable
 from maskkit.artifacts.files import Source
+from maskkit.artifacts.parquet import read_rows
 from maskkit.errors import MaskkitError, reason
 from maskkit.sources.layouts import PhotoTable
 
@@ -43,16 +44,15 @@ def _from_parquet(source: Source) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        # Without pandas' metadata, a named index is a column.
-        table = pq.ParquetFile(pa.BufferReader(source.data)).read().replace_schema_metadata(None)
-    except (ValueError, OSError) as error:  # Arrow's errors are ValueErrors
+        table = read_rows(pq.ParquetFile(pa.BufferReader(source.data)), source)
+    except (ValueError, OSError, pa.ArrowException) as error:
         raise unreadable(source.title, reason(error)) from error
-    refuse_repeated(table.column_names, source.title)
-    table = table.select([name for name in table.column_names if not name.startswith("__index_level_")])
-    for index, column in enumerate(table.schema):
-        values = table[column.name]
-        if pa.types.is_dictionary(column.type):
-            table = table.set_column(index, column.name, values.cast(column.type.value_type))
-        elif pa.types.is_floating(column.type):  # pandas writes what is missing as NaN
-            table = table.set_column(index, column.name, pc.if_else(pc.is_nan(values), None, values))
-    return table
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]  # pandas' index
+    return pa.table({name: _given(table[name]) for name in names})
+
+
+def _given(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return categories as texts, and NaN, as which pandas writes what is missing, as null."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(pa.string())
+    return pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(column.type) else column

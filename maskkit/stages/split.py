@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from maskkit.artifacts.checks import ADDED, NO_FOLD, divided_values
 from maskkit.artifacts.columns import Bools, Ints, encoded
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Groups, Manifest
+from maskkit.artifacts.plain_columns import is_key
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.splitting.folds import class_counts, holdout_groups, stratified_group_folds
 from maskkit.splitting.strata import group_strata, numbered, tied_groups
@@ -132,7 +133,7 @@ def kept_with(manifest: Manifest) -> list[str]:
 
 
 def _need_columns(manifest: Manifest, columns: Sequence[str], *, option: str) -> None:
-    usable = [field.name for field in manifest.table.schema if not pa.types.is_nested(field.type)]
+    usable = [field.name for field in manifest.table.schema if is_key(field.type)]
     for column in columns:
         if column not in usable:
             raise MaskkitError(

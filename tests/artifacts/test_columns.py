@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskkit.artifacts.columns import encoded, repeated, surely_differ
+from maskkit.artifacts.checks import NOT_RELATIVE
+from maskkit.artifacts.columns import encoded, repeated, surely_differ, surely_plain_paths
 
 texts = st.lists(st.text(st.characters(codec="utf-8"), max_size=3) | st.none(), max_size=30)
 
@@ -66,3 +69,21 @@ def test_ids_of_several_lengths_are_told_apart_also_by_zeros_at_their_end() -> N
     assert surely_differ(pa.chunked_array([names[:9], names[9:]]))
     assert not surely_differ(pa.chunked_array([names, names[777:778]]))
     assert repeated(pa.chunked_array([names, names[777:778]])) == names[777:778]
+
+
+paths = st.lists(st.text(st.sampled_from("a./"), max_size=5), max_size=6)
+
+
+@given(paths, paths)
+def test_paths_that_are_surely_plain_are_relative_without_odd_parts(one: list[str], other: list[str]) -> None:
+    column = pa.chunked_array([pa.array(["..", *one])[1:], pa.array(other, pa.string())])
+    if surely_plain_paths(column):
+        assert not [path for path in [*one, *other] if re.search(NOT_RELATIVE, path)]
+
+
+def test_paths_as_they_usually_are_are_surely_plain_across_blocks() -> None:
+    names = [f"{number:06d}_x/mask{number % 5}.jpg" for number in range(40_000)]
+    column = pa.chunked_array([pa.array(["", *names])[1:], pa.array([], pa.string())])
+    assert surely_plain_paths(column)
+    for odd in ("/a.jpg", "a//b.jpg", "a/../b.jpg", "./a.jpg", "a/", "", None):
+        assert not surely_plain_paths(pa.chunked_array([*column.chunks, pa.array([odd], pa.string())]))

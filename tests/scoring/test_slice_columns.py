@@ -51,6 +51,20 @@ def test_a_factor_is_taken_by_its_levels_in_their_order(folds: Manifest) -> None
     assert next(iter(cut_of(folds, "class"))) == "wear/male/under30"
 
 
+@pytest.mark.parametrize("values", [[b"\xff"], [[1]], [{"a": 1}]])
+def test_lists_structs_and_bytes_are_no_slices(folds: Manifest, values: list[object]) -> None:
+    manifest = folds.then("edit", {"odd": pa.array(values * len(folds))})
+    for by, what in {"odd": "cannot be taken as it is", "odd:q2": "has no numbers to divide"}.items():
+        with pytest.raises(MaskkitError, match=what) as caught:
+            cut_of(manifest, by)
+        assert caught.value.fix == "use another column"
+
+
+def test_whole_numbers_of_64_bits_are_divided(folds: Manifest) -> None:
+    numbers = pa.array([2**63 + (row << 50) for row in range(len(folds))], pa.uint64())
+    assert len(cut_of(folds.then("edit", {"number": numbers}), "number:q2")) == 2
+
+
 def test_any_column_will_do_and_what_is_not_known_comes_last(folds: Manifest) -> None:
     assert {name: len(rows) for name, rows in cut_of(folds, "fold").items()} == {"0": 56, "1": 56, "2": 56}
     camera = pa.array([["b", None, "a"][row % 3] for row in range(len(folds))])

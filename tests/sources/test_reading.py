@@ -91,6 +91,12 @@ def test_whole_numbers_beside_nulls_in_parquet_stay_whole() -> None:
     }
 
 
+def test_columns_whose_name_is_not_utf8_are_refused() -> None:
+    data = parquet(pd.DataFrame({"path": ["a"], "where": ["b"]})).replace(b"where", b"wher\xff")
+    with pytest.raises(MaskkitError, match="cannot read t as a table"):
+        read(data)
+
+
 def test_a_named_index_of_pandas_is_a_column_and_an_unnamed_one_is_not() -> None:
     frame = pd.DataFrame({"path": ["a", "b"], "mask": ["wear", "none"]}, index=[5, 7])
     assert read(parquet(frame)).column_names == ["path", "mask"]
