@@ -90,14 +90,14 @@ def predict(
     progress_file = None if output is None or output.path is None else Path(f"{output.path}.resume")
     if progress_file is not None:
         refuse_to_lose(progress_file, "prediction", resume=resume, force=force)
+    faults: dict[str, str] = {}
     is_folder = isinstance(manifest, Path)
     given = photos.located(
-        folder_of_photos(manifest, checkpoints) if isinstance(manifest, Path) else manifest
+        folder_of_photos(manifest, checkpoints, faults=faults) if isinstance(manifest, Path) else manifest
     )
     checks.stop_if_dry()
     if progress_file is not None and force:
         progress_file.unlink(missing_ok=True)
-    faults: dict[str, str] = {}
     predictions = stage(
         given, checkpoints, oof=oof, inference=inference, allow_leak=allow_leak, faults=faults,
         afterwards=Afterwards(consensus=consensus, calibrate=calibrate, on=on, decide=decide),

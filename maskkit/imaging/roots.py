@@ -7,6 +7,7 @@ from pathlib import Path
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
+from maskkit.imaging.spelling import spelled_otherwise
 
 VARIABLE = "MASKKIT_ROOT"
 LOOKED_AT = 5
@@ -23,12 +24,13 @@ def photo_files(manifest: Manifest, *, tolerant: bool = False) -> list[Path]:
     """
     folder = Path(manifest.photos.root or os.environ.get(VARIABLE) or manifest.root)
     # `..` steps back over the words of the root, not to where a link leads.
+    spelled = spelled_otherwise(folder, manifest.paths)  # as where they were unpacked on another system
     files = [
         Path(os.path.normpath(folder / path)) if path.startswith("../") else folder / path
-        for path in manifest.paths
+        for path in (spelled.get(path, path) for path in manifest.paths)
     ]
     first = files[:LOOKED_AT]
-    missing = [file for file in first if not file.is_file()]
+    missing = [file for file in first if not os.path.isfile(file)]  # noqa: PTH113 - False for too long a name
     if missing and not (tolerant and len(missing) < len(first)):
         raise MaskkitError(
             f"the photos of {manifest.name} are not under {folder}",

@@ -7,6 +7,7 @@ nothing is known.
 
 from __future__ import annotations
 
+import errno
 import os
 from array import array
 from collections import Counter
@@ -24,7 +25,10 @@ from maskkit.artifacts.plain_columns import is_key
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import HOME, LabelSpace
 from maskkit.options.train_options import PHOTO_SUFFIXES
+from maskkit.sources.other_spellings import as_on_disk, full_ids
+from maskkit.texts import composed, foreign_name, is_utf8, readable
 
+LOOKED_AT = 100  # rows of a table by which it is told what it is
 BLOCK = 100_000  # Python's texts take three times the memory of Arrow's
 TRAIN_COLUMNS = ("id", "gender", "age", "path")
 TEST_COLUMN = "ImageID"
@@ -43,8 +47,9 @@ class Listing:
     # `path`, and as far as the source knows them `person_id`, the factors and others; equally long, of any
     # type.
     columns: Mapping[str, pa.ChunkedArray]
-    # Photos that the source promises but does not have: name and what is wrong.
+    # Photos that the source promises but does not have, or whose name is not UTF-8: name and what is wrong.
     missing: Mapping[str, str] = field(default_factory=dict)
+    respelled: int = 0  # photos whose folder is spelled in another form of Unicode than it is named
 
     def __len__(self) -> int:
         return len(self.columns["path"])
@@ -65,13 +70,19 @@ class PhotoTable:
     root: Path  # the folder that its paths are relative to
     name: str  # for error texts
 
-    @property
-    def is_training(self) -> bool:
-        """Whether this is the competition's `train.csv`: its paths name folders, not photos."""
-        return set(TRAIN_COLUMNS) <= set(self.table.column_names) and not any(
-            str(path).lower().endswith(PHOTO_SUFFIXES)
-            for path in self.table["path"].slice(0, 100).to_pylist()
-        )
+    def is_training(self, space: LabelSpace) -> bool:
+        """Whether this is the competition's `train.csv`: its paths name folders, which are there.
+
+        If none is there, it still is if it cannot be a table of photos, for it lacks factors of theirs.
+        """
+        given = set(self.table.column_names)
+        if not set(TRAIN_COLUMNS) <= given:
+            return False
+        first = [str(path) for path in self.table["path"].slice(0, LOOKED_AT).to_pylist()]
+        if any(path.lower().endswith(PHOTO_SUFFIXES) for path in first):
+            return False
+        is_table = {factor.name for factor in space.factors} <= given
+        return not is_table or any(os.path.isdir(f"{self.root}/{path}") for path in first)  # noqa: PTH112
 
     def listing(self, space: LabelSpace) -> Listing:
         """List the photos of a training, test or any other table.
@@ -81,7 +92,7 @@ class PhotoTable:
         """
         names, given = [factor.name for factor in space.factors], self.table.column_names
         self._refuse_nested({"path", TEST_COLUMN, "id", "person_id", "label", *names})
-        if self.is_training:
+        if self.is_training(space):
             return self._training(space)
         if TEST_COLUMN in given and "path" not in given:
             return Listing(self.root, {"path": self.table[TEST_COLUMN]})
@@ -123,19 +134,21 @@ class PhotoTable:
                 why="it names the folder of a person's photos",
                 fix="correct the table",
             )
+        named, folders = folders, as_on_disk(folders, self.root)
         base = os.fspath(self.root)
         layouts: dict[tuple[str, ...], int] = {}  # nearly all folders hold files of the same names
         numbers = (layouts.setdefault(_names_in(f"{base}/{name}"), len(layouts)) for name in _each(folders))
         layout_of = np.asarray(array("q", numbers))
         photos = [_photos_by_state(names) for names in layouts]
         paths, person, state = _joined(folders, layout_of, photos)
-        given = {"person_id": "id", "gender": "gender", "age": "age"}
-        columns = {name: self.table[column].take(person) for name, column in given.items()}
+        columns = {"person_id": full_ids(self.table["id"], folders).take(person)}
+        columns |= {name: self.table[name].take(person) for name in ("gender", "age")}
         masks = pa.DictionaryArray.from_arrays(state, list(STATES.values()))
         return Listing(
             self.root,
             {"path": paths, **columns, "mask": pa.chunked_array([masks])},
             _missing(folders, layout_of, photos),
+            respelled=pc.sum(pc.not_equal(named, folders).take(person)).as_py() or 0,
         )
 
 
@@ -148,8 +161,20 @@ def _each(texts: pa.ChunkedArray) -> Iterator[str]:
 def _names_in(folder: str) -> tuple[str, ...]:
     try:
         return tuple(sorted(os.listdir(folder)))  # noqa: PTH208 - a third of pathlib's time over 2,700 folders
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL in a name is a ValueError
         return ()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return ()
+        raise _unlistable(folder, error) from error
+
+
+def _unlistable(folder: Path | str, error: OSError) -> MaskkitError:
+    return MaskkitError(
+        f"cannot list the folder {readable(str(folder))}",
+        why=(error.strerror or str(error)).lower(),
+        fix="make it readable, or move it out of the tree",
+    )
 
 
 def _photos_by_state(names: tuple[str, ...]) -> dict[str, list[str]]:
@@ -210,30 +235,38 @@ def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) 
     Raises:
         MaskkitError: A photo lies in no class folder, unless `unlabelled`, or there are none.
     """
-    classes = _folder_names(space)
+    classes = {tuple(map(composed, name)): label for name, label in _folder_names(space).items()}
     labels, counts = array("q"), array("q")  # of each folder
     outside: Counter[str] = Counter()
+    missing: dict[str, str] = {}
+    respelled = 0
 
     def paths() -> Iterator[str]:
         for place, photos in _walk(folder):
-            depths = range(1, len(place) + 1)
-            label = next((classes[place[:depth]] for depth in depths if place[:depth] in classes), None)
+            names = ["/".join((*place, name)) for name in photos]
+            foreign = [name for name in names if not is_utf8(name)]
+            missing.update((readable(name), foreign_name(name)) for name in foreign)
+            names = [name for name in names if is_utf8(name)] if foreign else names
+            alike, depths = tuple(map(composed, place)), range(1, len(place) + 1)
+            label = next((classes[alike[:depth]] for depth in depths if alike[:depth] in classes), None)
             if label is None and not unlabelled:
-                outside["/".join(place) or "."] += len(photos)
+                outside["/".join(place) or "."] += len(names)
                 continue
+            nonlocal respelled
+            respelled += len(names) if alike != place and label is not None else 0
             labels.append(-1 if label is None else label)
-            counts.append(len(photos))
-            yield from ("/".join((*place, name)) for name in photos)
+            counts.append(len(names))
+            yield from names
 
     path = text_column(paths())
     named = [f"{place} ({count})" for place, count in outside.items() if count]
-    if unlabelled and not len(path):
+    if unlabelled and not len(path) and not missing:
         raise MaskkitError(
             f"{folder} has no photos",
             why=f"photos are files that end in {', '.join(PHOTO_SUFFIXES)}",
             fix="give the folder that they are in, or one above it",
         )
-    if named or not len(path):
+    if named or not (len(path) or missing):
         what = f"photos outside class folders: {examples(named)}" if named else "no photos"
         raise MaskkitError(
             f"{folder} has {what}",
@@ -242,7 +275,8 @@ def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) 
             "the competition's layout is found by its train.csv or info.csv",
         )
     label_of = np.repeat(np.asarray(labels), np.asarray(counts))  # (photos,)
-    return Listing(folder, {"path": path, **_factor_columns(label_of, space)})
+    columns = {"path": path, **_factor_columns(label_of, space)}
+    return Listing(folder, columns, missing, respelled)
 
 
 def _folder_names(space: LabelSpace) -> dict[tuple[str, ...], int]:
@@ -269,11 +303,7 @@ def _walk(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         try:
             entries = sorted(os.scandir(folder.joinpath(*place)), key=lambda entry: entry.name)
         except OSError as error:
-            raise MaskkitError(
-                f"cannot list the folder {folder.joinpath(*place)}",
-                why=(error.strerror or str(error)).lower(),
-                fix="make it readable, or move it out of the tree",
-            ) from error
+            raise _unlistable(folder.joinpath(*place), error) from error
         seen = [entry for entry in entries if not entry.name.startswith(".")]
         folders = [entry.name for entry in seen if entry.is_dir()]
         waiting += [((*place, name), above | {here}) for name in reversed(folders)]

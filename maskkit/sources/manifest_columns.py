@@ -24,14 +24,26 @@ from maskkit.texts import composed, number_of
 log = logging.getLogger(__name__)
 
 
-def unlabelled_folder(folder: Path, space: LabelSpace) -> Manifest:
+def unlabelled_folder(folder: Path, space: LabelSpace, *, faults: dict[str, str] | None = None) -> Manifest:
     """Return the manifest of the photos under a folder as `label --unlabelled --no-check` makes it.
+
+    `faults` takes by path what is wrong with photos whose names are not UTF-8, which are left out; None to
+    raise.
 
     Raises:
         MaskkitError: There are none.
     """
     name, header = str(folder), Header("manifest", space)
-    table = check(listed(folder_photos(folder, space, unlabelled=True), space, name=name), header, name=name)
+    listing = folder_photos(folder, space, unlabelled=True)
+    if listing.missing and (faults is None or not len(listing)):
+        raise MaskkitError(
+            f"{len(listing.missing)} photos under {folder} have names that are not UTF-8",
+            why=examples(f"{path} ({why})" for path, why in listing.missing.items()),
+            fix="rename them",
+        )
+    if faults is not None:
+        faults |= listing.missing
+    table = check(listed(listing, space, name=name), header, name=name)
     digest = unchecked(table["path"])
     options = {"root": name, "unlabelled": True, "no_check": True}
     inputs = (Input(name, digest), Input(name, digest, option="root"))

@@ -20,7 +20,8 @@ from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
 from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
 from maskkit.sources.layouts import Listing, folder_photos
-from maskkit.sources.manifest_columns import impossible_ages, listed
+from maskkit.sources.manifest_columns import impossible_ages, listed, replaced
+from maskkit.sources.other_spellings import as_on_disk
 from maskkit.sources.reading import photo_table
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ def label(
     amended = _opened(corrections, encoding)
     listing, given = _listing(source, root, space, unlabelled=unlabelled, encoding=encoding)
     table = listed(listing, space, name=given.path)
+    table, respelled = _spelled(table, listing, is_looked_at=not no_check)
     ages = impossible_ages(listing, table, space)
     if amended is not None:
         table = corrected(table, space, amended)
@@ -87,7 +89,8 @@ def label(
         **({} if encoding is None else {"encoding": encoding}),
     }
     facts = {"left_out": bad} if bad else {}  # which `eda` shows
-    header = Header("manifest", space, (Record("label", options, tuple(inputs)),), facts)
+    found = {"other_unicode_form": respelled} if respelled else {}
+    header = Header("manifest", space, (Record("label", options, tuple(inputs), found=found),), facts)
     return Manifest(table, header)
 
 
@@ -129,6 +132,18 @@ def _listing(
     return folder_photos(folder, space, unlabelled=unlabelled), Input(str(source), "")
 
 
+def _spelled(table: pa.Table, listing: Listing, *, is_looked_at: bool) -> tuple[pa.Table, int]:
+    """Return the table with its paths as they are on disk, and how many are named in another form there."""
+    count = listing.respelled
+    if is_looked_at:
+        paths = as_on_disk(table["path"], listing.root)
+        count += pc.sum(pc.not_equal(table["path"], paths)).as_py() or 0
+        table = replaced(table, "path", paths)
+    if count:
+        log.warning("%d photos are on disk in another form of Unicode than they are named: found", count)
+    return table, count
+
+
 def _report_ages(ages: Mapping[int, object], table: pa.Table, *, skip_bad: bool) -> None:
     """Say which ages nobody has, of rows where no correction says another."""
     rows = [row for row in ages if not table[AGE][row].is_valid]
@@ -163,7 +178,7 @@ def _report(bad: Mapping[str, str], listing: Listing, *, skip_bad: bool) -> None
         raise MaskkitError(
             f"{len(bad)} of {total} photos cannot be used",
             why=named,
-            fix="repair or replace them, or use --skip-bad to leave them out",
+            fix="repair, rename or replace them, or use --skip-bad to leave them out",
         )
     if len(bad) == total:
         raise MaskkitError(f"none of {total} photos can be used", why=named, fix="check the table and --root")

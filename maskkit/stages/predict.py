@@ -106,8 +106,12 @@ def predict(
     return afterwards.applied(predictions, part, rows, decision)
 
 
-def folder_of_photos(folder: Path, checkpoints: Sequence[Checkpoint]) -> Manifest:
+def folder_of_photos(
+    folder: Path, checkpoints: Sequence[Checkpoint], *, faults: dict[str, str] | None = None
+) -> Manifest:
     """Return the manifest of all photos under a folder, of the models' label space.
+
+    `faults` takes what is wrong with photos whose names are not UTF-8, as that of `predict`.
 
     Raises:
         MaskkitError: There are none, or a model has seen photos that were cut to faces.
@@ -120,7 +124,7 @@ def folder_of_photos(folder: Path, checkpoints: Sequence[Checkpoint]) -> Manifes
             fix=f"maskkit label {folder} --unlabelled -o photos.parquet && maskkit crop photos.parquet "
             "-o cropped.parquet, then predict cropped.parquet",
         )
-    return unlabelled_folder(folder, checkpoints[0].space)
+    return unlabelled_folder(folder, checkpoints[0].space, faults=faults)
 
 
 def _passes(eligible: NDArray[np.bool_], tta: str) -> int:

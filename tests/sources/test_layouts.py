@@ -26,8 +26,8 @@ def listed(table: pa.Table, folder: Path, space: LabelSpace = HOME) -> Listing:
     return PhotoTable(table, folder, "t").listing(space)
 
 
-def is_training(table: pa.Table) -> bool:
-    return PhotoTable(table, Path(), "t").is_training
+def is_training(table: pa.Table, folder: Path = Path()) -> bool:
+    return PhotoTable(table, folder, "t").is_training(HOME)
 
 
 def touch(folder: Path, *names: str) -> None:
