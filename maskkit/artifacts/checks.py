@@ -185,6 +185,13 @@ def _check_paths(table: pa.Table, *, name: str) -> None:
 
 
 def _refuse_outside(paths: pa.ChunkedArray, origin: pa.ChunkedArray, *, name: str) -> None:
+    impossible = paths.filter(pc.match_substring(paths, "\0"))
+    if len(impossible):
+        raise MaskkitError(
+            f"{name} has paths with a NUL (character 0): {examples(map(repr, impossible.to_pylist()))}",
+            why="no file can be named so",
+            fix="look at what wrote the table, and write these paths again",
+        )
     odd = pc.match_substring_regex(paths, NOT_RELATIVE)
     if pc.any(odd, min_count=0).as_py():
         is_added = pc.is_in(origin.cast(pa.string()), value_set=pa.array(ADDED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import signal
 import sys
@@ -25,6 +26,7 @@ COMMANDS = (
     "demo", "eda", "label", "crop", "split", "lr_find", "train", "predict", "export", "ensemble", "evaluate",
     "compare", "audit", "pseudo", "bench", "show",
 )  # fmt: skip
+SHOWN = 60  # characters of a name that is too long
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPED = 128 + signal.SIGTERM
@@ -51,6 +53,20 @@ def _translated() -> Iterator[None]:
             raise
         silence_stdout()
         raise typer.Exit(BROKEN_PIPE) from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        terminal.console().print(str(_too_long(error)), markup=False)
+        raise typer.Exit(MaskkitError.exit_code) from error
+
+
+def _too_long(error: OSError) -> MaskkitError:
+    name = str(error.filename)
+    return MaskkitError(
+        f"cannot look for {name[:SHOWN]}..., whose name is too long",
+        why="a name has at most 255 bytes, and a whole path some 4,096, on most disks",
+        fix="check the name; a shorter one may be what was meant",
+    )
 
 
 class _WithoutTypes:

@@ -29,16 +29,20 @@ class _Tree:
 
     def spelled(self, name: str) -> str | None:
         """Return a path as it is on disk; None if it is not there, or two are."""
-        place, _, last = name.rpartition("/")
-        if place not in self._places:
-            self._places[place] = self.spelled(place)
-        above = self._places[place]
-        if above is None:
-            return None
-        start = f"{above}/" if above else ""
-        if os.path.exists(f"{self._folder}/{start}{last}"):  # noqa: PTH110 - False for a NUL
-            return f"{start}{last}"
-        other = self._in(above).get(composed(last))
+        place, there = "", self._places[""]
+        *above, last = name.split("/")
+        for part in above:
+            place = f"{place}/{part}" if place else part
+            if place not in self._places:
+                self._places[place] = None if there is None else self._under(there, part)
+            there = self._places[place]
+        return None if there is None else self._under(there, last)
+
+    def _under(self, place: str, name: str) -> str | None:
+        start = f"{place}/" if place else ""
+        if os.path.exists(f"{self._folder}/{start}{name}"):  # noqa: PTH110 - False for a NUL
+            return f"{start}{name}"
+        other = self._in(place).get(composed(name))
         return None if other is None else f"{start}{other}"
 
     def _in(self, place: str) -> dict[str, str | None]:

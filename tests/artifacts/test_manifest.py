@@ -299,6 +299,11 @@ def test_a_value_that_does_not_belong_is_refused_by_its_column(column: str, valu
     assert column in wrong(**{column: values}).what
 
 
+def test_a_path_with_a_nul_is_refused() -> None:
+    error = wrong(path=pa.array(["a", "b\0", "c", "d"]))
+    assert error.what == r"m.parquet has paths with a NUL (character 0): 'b\x00'"
+
+
 @pytest.mark.parametrize("age", [-1, 121])
 def test_an_age_that_nobody_has_is_refused(age: int) -> None:
     error = wrong(age=pa.array([29, 29, 30, age], pa.int16()), label=pa.array([0, 12, 10, None], pa.int16()))

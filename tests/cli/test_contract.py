@@ -117,6 +117,16 @@ def test_what_cannot_be_done_is_told_in_three_parts(name: str, words: Any) -> No
     assert error_parts(result.stderr) == ["error", "why", "fix"]
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("word", ["a" * 5000, "a/" * 3000 + "b"], ids=["name", "path"])
+def test_a_name_that_is_too_long_is_told_in_three_parts(name: str, word: str, words: Any) -> None:
+    output = [f"-omade{DESCRIBED[name].suffix}"] if DESCRIBED[name].suffix else []
+    result = run(name, word, *words(DESCRIBED[name].words)[1:], *output)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert error_parts(result.stderr) == ["error", "why", "fix"]
+    assert "too long" in result.stderr
+
+
 @pytest.mark.parametrize("name", [name for name, one in DESCRIBED.items() if one.refused])
 def test_the_answer_no_has_an_exit_code_of_its_own(name: str, words: Any) -> None:
     result = run(name, *words(DESCRIBED[name].refused))

@@ -31,6 +31,13 @@ def test_takes_what_label_takes_and_a_manifest_alike(
     assert found[0]["colour", "", "mean"].count(",") == 2
 
 
+def test_reads_a_table_in_the_encoding_given(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("path\n사진.jpg\n".encode("cp949"))
+    words = ["eda", str(tmp_path / "t.csv"), "--counts-only"]
+    assert "--encoding cp949" in run(*words).stderr
+    assert facts(run(*words, "--encoding", "cp949").stdout)["all", "", "photos"] == "1"
+
+
 def test_takes_a_folder_of_photos_that_nobody_has_labelled(train_csv: Path) -> None:
     found = facts(run("eda", str(train_csv.parent / "images")).stdout)
     assert (found["all", "", "photos"], found["all", "", "labelled"], found["all", "", "people"]) == (

@@ -105,6 +105,15 @@ def test_a_folder_into_a_file_shows_the_table_too_unless_quiet(work: Path) -> No
     assert "confidence" not in manifest.stderr
 
 
+def test_photos_of_a_folder_whose_names_are_not_utf8_are_listed_at_the_end(work: Path) -> None:
+    (work / "new" / "0.jpg").rename(work / "new" / os.fsdecode("사진.jpg".encode("cp949")))
+    result = run("predict", "new", "fold0.safetensors", *QUICK, "-o", "found.csv", "--quiet")
+    assert (result.exit_code, result.stdout) == (1, "found.csv\n")
+    assert "1 of 7 photos could not be read" in result.stderr
+    assert r"\xbb\xe7\xc1\xf8.jpg (its name is not UTF-8; in CP949 it is 사진.jpg)" in result.stderr
+    assert len(Predictions.read("found.csv")) == 6
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

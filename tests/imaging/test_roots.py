@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,20 @@ def test_the_option_wins_over_the_variable_and_the_variable_over_the_record(
 def test_an_empty_variable_is_no_root(labels: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "")
     assert photo_files(labels)[0].is_file()
+
+
+def test_photos_are_found_in_another_form_of_unicode(tmp_path: Path) -> None:
+    (tmp_path / "사진.csv").write_text("path\n사진.jpg\n")
+    manifest = label(tmp_path / "사진.csv", no_check=True)
+    there = tmp_path / unicodedata.normalize("NFD", "사진.jpg")
+    there.touch()
+    assert photo_files(manifest) == [there]
+
+
+def test_too_long_a_name_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"path\n{'a' * 5000}\n")
+    with pytest.raises(MaskkitError, match="are not under"):
+        photo_files(label(tmp_path / "t.csv", no_check=True))
 
 
 def test_a_root_without_the_first_photos_is_an_error_before_any_work(labels: Manifest) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import unicodedata
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,6 +42,95 @@ def test_is_told_from_a_table_of_photos_by_its_paths() -> None:
     assert is_training(people(PERSON))
     assert not is_training(people("a/b.JPG"))
     assert not is_training(people(PERSON, columns="id gender race years path"))
+
+
+@pytest.mark.parametrize("path", ["a/1", "a/1.heic", "a/1.jpg"])
+def test_is_told_from_a_table_with_all_factors_by_its_folders(tmp_path: Path, path: str) -> None:
+    table = people(path, columns="id gender mask age path")
+    assert not is_training(table, tmp_path)
+    (tmp_path / path).mkdir(parents=True)
+    assert is_training(table, tmp_path) == (path != "a/1.jpg")
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a\0b", "/".join(["ab"] * 3000)])
+def test_a_folder_that_cannot_be_is_not_there(tmp_path: Path, path: str) -> None:
+    listing = listed(people(path), tmp_path)
+    assert len(listing) == 0
+    assert set(listing.missing.values()) == {"missing"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "folders", "expected"),
+    [
+        (["142", "7-1"], ["000142_male_Asian_25", "x/007-1_female_Asian_30"], ["000142", "007-1"]),
+        (["142.0", "7"], ["000142_male_Asian_25", "000007"], ["000142", "000007"]),
+        (["000142", "000007"], ["000142_male", "000007_male"], ["000142", "000007"]),
+        (["142", "8"], ["000142_male", "000007_male"], ["142", "8"]),  # ids of another kind
+        (["0", "10"], ["000_male", "0010_male"], ["000", "0010"]),
+    ],
+)
+def test_ids_without_their_leading_zeros_are_those_of_the_folders(
+    tmp_path: Path, ids: list[str], folders: list[str], expected: list[str]
+) -> None:
+    for folder in folders:
+        touch(tmp_path / folder, "mask1.jpg")
+    table = people(*folders)
+    table = table.set_column(0, "id", pa.array(ids))
+    assert column(listed(table, tmp_path), "person_id") == expected
+
+
+def test_ids_that_lost_their_zeros_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path / PERSON, "mask1.jpg")
+    listed(people(PERSON).set_column(0, "id", pa.array([1])), tmp_path)
+    assert "1 ids of train.csv lost their leading zeros, such as 1: " in caplog.text
+
+
+def nfd(text: str) -> str:
+    return unicodedata.normalize("NFD", text)
+
+
+@pytest.mark.parametrize(("named", "there"), [("한국_1", nfd("한국_1")), (nfd("한국_1"), "한국_1")])
+def test_a_persons_folder_is_found_in_either_form_of_unicode(tmp_path: Path, named: str, there: str) -> None:
+    touch(tmp_path / there, "mask1.jpg", "normal.jpg")
+    listing = listed(people(named), tmp_path)
+    assert column(listing, "path") == [f"{there}/mask1.jpg", f"{there}/normal.jpg"]
+    assert listing.respelled == 2
+    assert listed(people(there), tmp_path).respelled == 0
+
+
+def test_a_class_folder_is_too(tmp_path: Path) -> None:
+    space = LabelSpace((Factor("마스크", ("착용", "미착용")), Factor("모자", ("있음", "없음"))))
+    touch(tmp_path / nfd("착용") / nfd("없음"), "a.jpg")
+    touch(tmp_path / nfd("미착용_있음") / "b", "b.jpg", "c.jpg")
+    touch(tmp_path / "미착용-없음", "d.jpg")
+    listing = folder_photos(tmp_path, space)
+    labels: list[object] = list(column(listing, "label"))
+    assert dict(zip(column(listing, "path"), labels, strict=True)) == {
+        nfd("착용/없음/a.jpg"): 1, nfd("미착용_있음/b/b.jpg"): 2, nfd("미착용_있음/b/c.jpg"): 2,
+        "미착용-없음/d.jpg": 3,
+    }  # fmt: skip
+    assert listing.respelled == 3
+
+
+KOREAN = os.fsdecode("사진.jpg".encode("cp949"))
+
+
+def test_photos_whose_names_are_not_utf8_are_named_and_not_listed(tmp_path: Path) -> None:
+    folder = os.fsdecode("폴더".encode("cp949"))
+    touch(tmp_path, "a.jpg", KOREAN)
+    touch(tmp_path / folder, "b.jpg")
+    listing = folder_photos(tmp_path, HOME, unlabelled=True)
+    assert column(listing, "path") == ["a.jpg"]
+    assert listing.missing == {
+        r"\xbb\xe7\xc1\xf8.jpg": "its name is not UTF-8; in CP949 it is 사진.jpg",
+        r"\xc6\xfa\xb4\xf5/b.jpg": "its name is not UTF-8; in CP949 it is 폴더/b.jpg",
+    }
+
+
+def test_a_folder_of_such_photos_alone_is_not_empty(tmp_path: Path) -> None:
+    touch(tmp_path, KOREAN)
+    listing = folder_photos(tmp_path, HOME, unlabelled=True)
+    assert (len(listing), len(listing.missing)) == (0, 1)
 
 
 def test_lists_seven_photos_of_a_person_with_what_their_names_tell(tmp_path: Path) -> None:

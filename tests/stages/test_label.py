@@ -128,6 +128,63 @@ def test_the_encoding_given_is_that_of_tables_and_corrections_and_recorded(
     assert manifest.header.history[-1].options["encoding"] == "cp949"
 
 
+@pytest.fixture
+def decomposed(shelf: Path) -> str:
+    """The path, in NFC, of a photo that is on the shelf in NFD."""
+    name = "with space/é 한글.jpeg"
+    (shelf / name).rename(shelf / unicodedata.normalize("NFD", name))
+    return name
+
+
+def test_a_path_is_found_in_the_form_of_unicode_that_is_on_disk(
+    shelf: Path, decomposed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = label(table(shelf, f"path\na.jpg\n{decomposed}\n"))
+    assert manifest.paths == ["a.jpg", unicodedata.normalize("NFD", decomposed)]
+    assert manifest.header.history[-1].found == {"other_unicode_form": 1}
+    assert "1 photos are on disk in another form of Unicode" in caplog.text
+    same = label(table(shelf, f"path\na.jpg\n{manifest.paths[1]}\n"))
+    assert (same.paths, same.header.history[-1].found) == (manifest.paths, {})
+
+
+def test_a_photo_listed_in_both_forms_is_listed_twice(shelf: Path, decomposed: str) -> None:
+    both = f"{decomposed}\n{unicodedata.normalize('NFD', decomposed)}\n"
+    with pytest.raises(MaskkitError, match="lists photos twice"):
+        label(table(shelf, f"path\n{both}"))
+
+
+def test_a_correction_of_a_path_in_the_other_form_is_of_that_photo(shelf: Path, decomposed: str) -> None:
+    fix = table(shelf, f"path,column,value\n{decomposed},age,31\n", name="fix.csv")
+    manifest = label(table(shelf, f"{HEADER}{decomposed},wear,male,20\n"), corrections=fix)
+    assert column(manifest, "age") == [31]
+
+
+def test_photos_whose_names_are_not_utf8_are_named_or_left_out(shelf: Path) -> None:
+    (shelf / "a.jpg").rename(shelf / os.fsdecode("사진.jpg".encode("cp949")))
+    with pytest.raises(MaskkitError, match="1 of 3 photos cannot be used") as caught:
+        label(shelf, unlabelled=True)
+    assert caught.value.why.endswith(r"xf8.jpg (its name is not UTF-8; in CP949 it is 사진.jpg)")
+    manifest = label(shelf, unlabelled=True, skip_bad=True)
+    assert len(manifest) == 2
+    assert list(manifest.header.facts["left_out"]) == [r"\xbb\xe7\xc1\xf8.jpg"]
+    assert Manifest.read(Source("m", manifest.to_bytes())).paths == manifest.paths
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_nothing_but_such_photos_is_an_error(tmp_path: Path, skip_bad: bool) -> None:
+    draw_photo(tmp_path / os.fsdecode(b"\xff.jpg"), mask="wear", gender="male", age=20, seed=0)
+    with pytest.raises(MaskkitError, match="1 photos can") as caught:
+        label(tmp_path, unlabelled=True, skip_bad=skip_bad)
+    assert r"\xff.jpg (its name is not UTF-8)" in caught.value.why
+
+
+@pytest.mark.parametrize(("path", "what"), [("a" * 5000, "cannot be used|none of"), ("a\0b", "a NUL")])
+def test_paths_that_no_file_can_have_are_refused(shelf: Path, path: str, what: str) -> None:
+    pq.write_table(pa.table({"path": ["a.jpg", path]}), shelf / "t.parquet")
+    with pytest.raises(MaskkitError, match=what):
+        label(Source.open(shelf / "t.parquet"))
+
+
 def test_gives_seven_photos_of_each_person_their_class(train_csv: Path, labels: Manifest) -> None:
     assert len(labels) == 24 * 7
     assert len(labels.people) == 24

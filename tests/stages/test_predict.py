@@ -1,4 +1,5 @@
 import logging
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -501,6 +502,21 @@ def test_a_folder_is_predicted_as_its_manifest_is(
     order = [unlabelled.paths.index(path) for path in found.path.to_pylist()]
     assert sorted(order) == list(range(7))
     assert np.allclose(probs_of(found), probs_of(expected)[order], atol=1e-6)
+
+
+def test_photos_of_a_folder_whose_names_are_not_utf8_are_named_and_left_out(
+    info_csv: Path, models: list[Checkpoint], tmp_path: Path
+) -> None:
+    photo = next((info_csv.parent / "images").iterdir())
+    shutil.copy(photo, tmp_path / os.fsdecode("사진.jpg".encode("cp949")))
+    with pytest.raises(MaskkitError, match=r"1 photos under .* have names that are not UTF-8"):
+        folder_of_photos(tmp_path, models)
+    faults: dict[str, str] = {}
+    with pytest.raises(MaskkitError, match="names that are not UTF-8"):  # and there are no others
+        folder_of_photos(tmp_path, models, faults=faults)
+    shutil.copy(photo, tmp_path / "a.jpg")
+    assert folder_of_photos(tmp_path, models, faults=faults).paths == ["a.jpg"]
+    assert faults == {r"\xbb\xe7\xc1\xf8.jpg": "its name is not UTF-8; in CP949 it is 사진.jpg"}
 
 
 def test_a_folder_for_models_of_cut_photos_is_refused_with_what_to_type(
