@@ -76,7 +76,7 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
     model = model.to(device)
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.ndim == 4:  # `Module.to` would also try five, which have no such layout
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
     if device.type == "cuda":
         # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark
         # stays off: it picks kernels by the clock, and a resumed run would not equal an uninterrupted one.

@@ -53,15 +53,18 @@ class FirstSteps:
                 f"nothing of {name} but its last layer has learnt in {self.steps} steps",
                 "no gradient reaches any other parameter",
             )
-        if _answers_all_alike(self.model, images[:SHOWN]):
+        if answers_all_alike(self.model, images[:SHOWN]):
             raise _dead(
                 f"{name} answers all photos alike after {self.steps} steps",
                 "its logits differ by less than rounding, so that it could only learn a constant",
             )
 
 
-def _answers_all_alike(model: nn.Module, few: Tensor) -> bool:
-    """Whether different photos have the same logits, without dropout and by their own batch's statistics."""
+def answers_all_alike(model: nn.Module, few: Tensor) -> bool:
+    """Whether photos, (N, ...), have the same logits, without dropout and by their own batch's statistics.
+
+    Photos that are themselves the same prove nothing.
+    """
     if bool((few == few[:1]).all()):
         return False
     with without_trace(model) as call:

@@ -103,6 +103,17 @@ def test_weights_become_channels_last_and_keep_names_and_values(precision: str) 
     assert after["conv_stem.weight"].is_contiguous(memory_format=torch.channels_last)
 
 
+def test_the_layout_is_that_of_torch_also_where_two_layouts_are_one() -> None:
+    layers = [
+        nn.Conv2d(4, 4, 3, groups=4),
+        nn.Conv2d(4, 2, 1),
+        nn.Conv2d(3, 4, 3),
+    ]  # strides choose the kernels
+    theirs = nn.Sequential(*deepcopy(layers)).to(memory_format=torch.channels_last)
+    ours = prepare(nn.Sequential(*layers), "float32", torch.device("cpu"))
+    assert [one.stride() for one in ours.parameters()] == [one.stride() for one in theirs.parameters()]
+
+
 def test_weights_of_five_dimensions_keep_their_layout() -> None:
     model = nn.Sequential(nn.Conv3d(1, 2, 3), nn.Conv2d(3, 2, 3))  # as in LambdaNetworks
     prepare(model, "float32", torch.device("cpu"))

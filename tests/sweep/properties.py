@@ -39,6 +39,7 @@ from maskkit.modeling.weights import load_weights
 from maskkit.options.choices import parse_sum
 from maskkit.options.techniques import HEADS
 from maskkit.options.train_options import TrainOptions
+from maskkit.training.first_steps import answers_all_alike
 from maskkit.training.fold import Fold
 from maskkit.training.lone_photos import refuse_lone_photos
 from maskkit.training.trainer import Trainer
@@ -182,17 +183,12 @@ def has_heads(subject: Subject) -> str:
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         backbone = [one for key, one in model.named_parameters() if "parts" not in key]
         assert any(one.grad is not None and one.grad.any() for one in backbone), f"{text} reaches nothing"
-        logits = model.eval()(subject.images).detach()
-        assert _varies(logits), f"{text} answers all photos alike"
+        assert not answers_all_alike(model, subject.images), f"{text} answers all photos alike"
     return OK
 
 
 def _cross_entropy(logits: Tensor, target: Tensor, factor: int | None, scale: float) -> Tensor:
     return F.cross_entropy(logits, target, reduction="none")
-
-
-def _varies(logits: Tensor) -> bool:
-    return float((logits - logits.mean(0)).abs().max()) > 1e-7 * float(logits.abs().max())
 
 
 def loads(subject: Subject) -> str:
