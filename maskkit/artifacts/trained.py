@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 from maskkit.artifacts.checkpoint import StoredScores, checkpoint_header
@@ -14,7 +15,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import key_of
 from maskkit.artifacts.seen import Seen
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.labels import LabelSpace
 from maskkit.typed_json import fitting
 
@@ -121,10 +122,13 @@ def _epochs(source: Source) -> tuple[dict[str, float], tuple[float, ...]]:
             for name, value in best.items()
             if name.startswith(HELD_OUT)
         }
-        return scores, tuple(float(row[f"{HELD_OUT}macro_f1"]) for row in rows)
+        curve = tuple(float(row[f"{HELD_OUT}macro_f1"]) for row in rows)
+        if not all(map(isfinite, (*scores.values(), *curve))):
+            raise ValueError("a score is not finite")
+        return scores, curve
     except (ValueError, LookupError, TypeError) as error:
         raise MaskkitError(
             f"{source.title} is a damaged history of a training",
-            why=f"no row of it is a best epoch with its scores: {error}",
+            why=f"no row of it is a best epoch with its scores: {reason(error)}",
             fix=f"give the {HISTORY} as `maskkit train` wrote it",
         ) from error

@@ -62,7 +62,7 @@ class ProgressFile:
             for data in _blocks(file):
                 count, rest = divmod(len(data), 8 * width)
                 rows = np.frombuffer(data, "<i8", count)
-                values = np.frombuffer(data, "<f8", offset=8 * count)
+                values = np.frombuffer(data, "<f8", count * (width - 1), offset=8 * count)
                 if rest or np.isnan(values).any() or not ((rows >= 0) & (rows < len(sums))).all():
                     raise refuse("a block of it is not of these rows and classes")
                 sums[rows] = values.reshape(count, -1)

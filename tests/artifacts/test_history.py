@@ -94,3 +94,12 @@ def test_folds_with_pseudo_labels_of_their_own_are_one_training() -> None:
     made, train = trained(1, 0.9)
     assert key_of(train, (made, train)) != keys[0]
     assert key_of(train) != keys[0]
+
+
+def test_a_long_line_of_pseudo_labels_has_a_key_too() -> None:
+    made = [Record("pseudo", {"share": 0.5})]
+    for number in range(3000):
+        made.append(Record("pseudo", {"share": 0.5}, (Input(f"m{number}", "f0", made[-1].id),)))
+    last = Record("train", {"fold": 0}, (Input("m", "f1", made[-1].id),))
+    assert key_of(last, made) == key_of(last, made)
+    assert key_of(last, made[2:]) != key_of(last, made)

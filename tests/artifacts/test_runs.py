@@ -74,7 +74,10 @@ def test_runs_whose_files_are_named_alike_are_told_apart(folds: Manifest, inside
 
 def test_a_damaged_history_is_an_error(inside: Path) -> None:
     path = write_history(inside / "fold0.history.csv", [0.5])
-    for text in (path.read_text().replace("0.5,", "high,"), path.read_text().splitlines()[0] + "\n"):
+    for text in (
+        *(path.read_text().replace("0.5,", f"{bad},") for bad in ("high", "inf", "nan")),
+        path.read_text().splitlines()[0] + "\n",
+    ):
         path.write_text(text)
         with pytest.raises(MaskkitError, match="is a damaged history"):
             open_runs(opened(path))

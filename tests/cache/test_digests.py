@@ -5,6 +5,8 @@ import os
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from maskkit.cache import digests as module
@@ -86,3 +88,28 @@ def test_a_damaged_or_unwritable_memory_costs_time_only(files: list[Path], tmp_p
 def test_a_file_that_cannot_be_read_is_an_error(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         found([*files, tmp_path / "gone.jpg"], tmp_path / "memory")
+
+
+@pytest.mark.parametrize("gap", ["name", "size", "changed", "digest", "inside"])
+def test_a_memory_with_gaps_is_not_used(files: list[Path], tmp_path: Path, gap: str) -> None:
+    found(files, tmp_path / "memory")
+    [book] = (tmp_path / "memory").iterdir()
+    rows = pq.read_table(book).to_pylist()
+    rows.insert(0, {**rows[0], gap: None} if gap != "inside" else {**rows[0], "digest": [None, *[0] * 31]})
+    pq.write_table(pa.Table.from_pylist(rows, module.BOOK), book)
+    assert found(files, tmp_path / "memory") == expected(files)
+
+
+def test_a_memory_of_more_than_can_be_is_not_read(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found(files, tmp_path / "memory")
+    [book] = (tmp_path / "memory").iterdir()
+    for limit in ("MOST_FILES", "MOST_BYTES"):
+        monkeypatch.setattr(module, limit, 1)
+        with pytest.raises(ValueError, match="too large"):
+            module._read_book(book)
+        monkeypatch.undo()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no file"):
+        module._read_book(tmp_path / "pipe")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.header import Input, Record
 from maskkit.errors import MaskkitError
-from maskkit.predicting.progress_file import ProgressFile
+from maskkit.predicting.progress_file import HEAD, ProgressFile
 
 RECORD = Record("predict", {"tta": "hflip", "batch_size": 64}, (Input("x.parquet", "a" * 64),))
 SUMS = np.random.default_rng(0).random((10, 3))
@@ -128,3 +129,25 @@ def test_a_full_disk_is_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
     ):
         kept.add(np.array([0]), SUMS[:1])
     assert "--resume" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("rows", "sums"),
+    [
+        ([10], [[0.5] * 3]),  # there are 10 rows, from 0
+        ([-1], [[0.5] * 3]),
+        ([2**62], [[0.5] * 3]),
+        ([1], [[0.5, np.nan, 0.5]]),
+        ([1], [[0.5] * 2]),  # of 2 classes
+        ([1, 2, 3], [[0.5] * 2] * 3),
+    ],
+)
+def test_a_block_of_other_rows_or_classes_is_refused(
+    tmp_path: Path, rows: list[int], sums: list[list[float]]
+) -> None:
+    data = np.array(rows, "<i8").tobytes() + np.array(sums, "<f8").tobytes()
+    path = written(tmp_path / "kept", [0])
+    path.write_bytes(path.read_bytes() + HEAD.pack(len(data), zlib.crc32(data)) + data)
+    with pytest.raises(MaskkitError, match="cannot resume from") as caught:
+        read(path)
+    assert "not of these rows and classes" in caught.value.why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -89,3 +90,11 @@ def test_out_of_fold_predictions_are_for_the_fold_of_their_model_if_it_knew_thes
         with pytest.raises(RefusedError, match="not known on whom"):
             folds_to_train(folds, unknown)
         assert folds_to_train(folds, unknown, allow_leak=True).tolist() == [-1, -1]
+
+
+def test_a_history_that_says_too_little_is_not_trusted(folds: Manifest) -> None:
+    history = (Record("train", {}), Record("train", {"fold": 1}))
+    given = replace(predictions(fold=[0, 0]), header=Header("predictions", HOME, history))
+    assert model_folds(given) == [1]
+    with pytest.raises(RefusedError, match="it is not known on whom"):
+        folds_to_train(folds, given)

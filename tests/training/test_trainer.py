@@ -368,6 +368,28 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"history": None}, "its history should be a list"),
+        ({"history": [{"epoch": "1"}]}, "its history[0]"),
+        ({"best": None}, "its best epoch is not of this model"),
+        ({"best": {}}, "its best epoch is not of this model"),
+        ({"best_probs": None}, "its best epoch is not of this model"),
+        ({"best_probs": torch.zeros(1, 1)}, "its best epoch is not of this model"),
+        ({"model": {}}, "Error(s) in loading state_dict"),
+        ({"model": None}, "Expected state_dict"),
+        ({"optimizer": {}}, "'param_groups'"),
+    ],
+)
+def test_a_state_of_something_else_is_refused(make: MakeTrainer, change: dict[str, Any], why: str) -> None:
+    part = make(epochs=2)
+    part.run_epoch()
+    with pytest.raises(MaskkitError, match="cannot resume from") as caught:
+        make(epochs=2).load_state({**part.state(), **change}, partial(damaged, Path("x")))
+    assert why in caught.value.why
+
+
 def test_lies_beside_the_checkpoint() -> None:
     assert resume_path(Path("run/v1.2.safetensors")) == Path("run/v1.2.resume")
 

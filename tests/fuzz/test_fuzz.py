@@ -1,0 +1,83 @@
+"""Every reader ends in a result or in our error: some inputs now, a million by `python -m fuzz`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzz import campaign
+from fuzz.campaign import ending, made
+from fuzz.mutations import changed_bytes, changed_value
+from fuzz.readers import READERS, Reader
+from maskkit.errors import MaskkitError
+
+FINDINGS = sorted(Path(__file__).with_name("findings").glob("*--*"))  # READER--what-it-was
+FEW = 20
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", READERS)
+def test_changed_inputs_end_in_a_result_or_an_error_of_ours(name: str) -> None:
+    tally = campaign.run(name, seed=0, numbers=range(FEW))
+    assert tally.findings == {}
+    assert tally.endings.total() == FEW
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.name)
+def test_what_was_found_once_stays_mended(path: Path, tmp_path: Path) -> None:
+    found, trace = ending(READERS[path.name.partition("--")[0]], path.read_bytes(), tmp_path)
+    assert found in ("result", "error"), trace
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(READERS)), st.randoms(use_true_random=False))
+def test_so_do_inputs_that_hypothesis_looks_for(
+    tmp_path_factory: pytest.TempPathFactory, name: str, random: Random
+) -> None:
+    found, trace = ending(READERS[name], READERS[name].make(random), tmp_path_factory.mktemp("fuzz"))
+    assert found in ("result", "error"), trace
+
+
+def reader(read: object) -> Reader:
+    return Reader("it", lambda _: b"", read)  # type: ignore[arg-type]
+
+
+def test_what_else_happens_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(data: bytes, folder: Path) -> object:
+        raise MaskkitError("it", why="is", fix="refused")
+
+    def broken(data: bytes, folder: Path) -> object:
+        raise KeyError(data)
+
+    monkeypatch.setattr(campaign, "SECONDS", 0.05)
+    assert ending(reader(lambda *given: given[0]), b"", tmp_path) == ("result", "")
+    assert ending(reader(refused), b"", tmp_path) == ("error", "")
+    assert ending(reader(broken), b"", tmp_path)[0].startswith("KeyError in ")
+    assert ending(reader(lambda *_: time.sleep(1)), b"", tmp_path)[0] == "TooSlow"
+    monkeypatch.setattr(campaign, "MEMORY", 0)
+    monkeypatch.setattr(campaign, "SECONDS", 5)
+    assert ending(reader(lambda *_: len(b"x" * (1 << 28))), b"", tmp_path)[0] == "TooLarge"
+
+
+def test_an_input_is_known_by_its_seed_and_number_and_no_two_are_alike() -> None:
+    for name in ("decision", "photo-png", "weights-zip"):
+        inputs = [made(name, 1, number) for number in range(10)]
+        assert inputs == [made(name, 1, number) for number in range(10)]
+        assert len(set(inputs)) > 7
+        assert inputs != [made(name, 2, number) for number in range(10)]
+
+
+def test_changes_leave_what_they_are_given_as_it_is() -> None:
+    value = {"a": [1, {"b": 2}], "c": "x"}
+    data = b"some bytes"
+    for number in range(200):
+        changed_value(value, Random(number))
+        changed_bytes(data, Random(number))
+    assert (value, data) == ({"a": [1, {"b": 2}], "c": "x"}, b"some bytes")
