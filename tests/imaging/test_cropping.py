@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from maskkit.artifacts.checkpoint import Crop
 from maskkit.artifacts.checks import BOX
+from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
-from maskkit.imaging.cropping import boxes_to_cut, crop_to_train, window
+from maskkit.imaging.cropping import boxes_to_cut, crop_to_train, found_alike, window
+from maskkit.labels import HOME
 
 PORTRAIT = (128, 96)
 
@@ -94,3 +96,11 @@ def test_a_model_cannot_learn_from_faces_where_none_was_found(labels: Manifest) 
 def test_photos_may_all_be_without_a_face_when_they_are_predicted(labels: Manifest) -> None:
     fallback = (0.125, 0.25, 0.875, 0.75)
     assert (boxes_to_cut(boxed(labels), Crop(0.3, fallback)) == fallback).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"detector": "face.onnx"}, {"detector": "face.onnx", "score": 0.5}])
+def test_a_history_that_names_no_detector_is_compared_with_none(options: dict[str, object]) -> None:
+    header = Header("manifest", HOME, (Record("crop", options),))
+    digest = Input("face.onnx", "a" * 64, option="detector")
+    other = Header("manifest", HOME, (Record("crop", {"detector": "other.onnx", "score": 0.1}, (digest,)),))
+    found_alike(header, other, names=("m", "n"))
