@@ -67,11 +67,10 @@ def check(table: pa.Table, header: Header, *, name: str, divided: bool = False) 
 
 def divided_values(table: pa.Table, column: str) -> list[Any]:
     """Return the values of a column found in two or more folds, in the order of their first photo."""
-    part = table.select([column, "fold"]).filter(
-        pc.and_(pc.is_valid(table["fold"]), pc.is_valid(table[column]))
-    )
-    folds = part.group_by(column, use_threads=False).aggregate([("fold", "min"), ("fold", "max")])
-    return folds.filter(pc.less(folds["fold_min"], folds["fold_max"]))[column].to_pylist()  # type: ignore[no-any-return]
+    part = pa.table({"value": table[column], "fold": table["fold"]})
+    part = part.filter(pc.and_(pc.is_valid(part["fold"]), pc.is_valid(part["value"])))
+    folds = part.group_by("value", use_threads=False).aggregate([("fold", "min"), ("fold", "max")])
+    return folds.filter(pc.less(folds["fold_min"], folds["fold_max"]))["value"].to_pylist()  # type: ignore[no-any-return]
 
 
 def labels_from_factors(table: pa.Table, space: LabelSpace, *, name: str) -> NDArray[np.int64]:

@@ -178,7 +178,7 @@ def _from_parquet(source: Source) -> Predictions:
         columns = {name: table[name].cast(wanted[name]) for name in names}
         if columns["probs"].null_count:
             raise ValueError(f"{columns['probs'].null_count} rows of `probs` are empty")
-    except (KeyError, ValueError, NotImplementedError) as error:  # Arrow's errors are these too
+    except (KeyError, ValueError, pa.ArrowException) as error:
         raise MaskkitError(
             f"{source.title} has no path and probabilities: {str(error).splitlines()[0]}",
             why=f"predictions have `path`, and `probs`, a list of {len(classes)} float32",

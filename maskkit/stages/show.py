@@ -90,7 +90,8 @@ def _manifest_facts(manifest: Manifest) -> Facts:
             named.get(fold, str(fold)): folds[fold] for fold in sorted(folds, key=str)
         }
     if manifest.has("flags"):
-        facts["flags"] = dict(Counter(map(kind_of, pc.list_flatten(manifest.table["flags"]).to_pylist())))
+        flags = pc.drop_null(pc.list_flatten(manifest.table["flags"]))
+        facts["flags"] = dict(Counter(map(kind_of, flags.to_pylist())))
     if manifest.has("fold"):
         images = np.bincount(manifest.folds - NOT_IN_SPLIT).tolist()  # of the rows outside the folds first
         names = ["not in the split", "never held out", *map(str, range(len(images)))]

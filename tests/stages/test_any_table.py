@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,14 @@ from arrow_columns import columns
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from maskkit.artifacts.checks import COLUMNS
 from maskkit.artifacts.files import Source
+from maskkit.artifacts.header import Header
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.parquet import to_parquet
+from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
+from maskkit.labels import HOME
 from maskkit.scoring.slice_columns import cut, parse_by
 from maskkit.stages.label import label
 from maskkit.stages.show import show
@@ -40,6 +46,9 @@ def photos(rows: int = ROWS) -> dict[str, pa.ChunkedArray]:
         "age": [20 + row for row in range(rows)],
     }
     return {name: pa.chunked_array([values]) for name, values in given.items()}
+
+
+MANIFEST = split(label(stored(pa.table(photos())), no_check=True), folds=2)
 
 
 def use(manifest: Manifest, column: str) -> None:
@@ -76,3 +85,66 @@ def test_any_column_is_used_or_refused_in_plain_words(role: str, column: pa.Chun
     assert show(written)["rows"] == ROWS
     for name in {role, "age"} & set(again.table.column_names):
         use(again, name)
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@given(st.sampled_from([*COLUMNS, "mask", "age"]), columns(ROWS))
+def test_a_manifest_of_any_types_is_read_or_refused_in_plain_words(
+    name: str, column: pa.ChunkedArray
+) -> None:
+    table = MANIFEST.table.drop_columns([name]) if name in MANIFEST.table.column_names else MANIFEST.table
+    try:
+        source = Source("m.parquet", to_parquet(table.append_column(name, column), MANIFEST.header))
+    except (pa.ArrowException, NotImplementedError):
+        assume(False)
+    with suppress(MaskkitError):
+        manifest = Manifest.read(source)
+        show(source)
+        use(manifest, name)
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(st.sampled_from(["path", "probs", "fold", "more"]), columns(ROWS))
+def test_predictions_of_any_types_are_read_or_refused_in_plain_words(
+    name: str, column: pa.ChunkedArray
+) -> None:
+    probs = np.eye(18, dtype=np.float32)[:ROWS].ravel()
+    given = {
+        "path": pa.array([f"{row}.jpg" for row in range(ROWS)]),
+        "probs": pa.FixedSizeListArray.from_arrays(pa.array(probs), 18),
+        "fold": pa.array([0] * ROWS, pa.int16()),
+    }
+    try:
+        data = to_parquet(pa.table({**given, name: column}), Header("predictions", HOME))
+    except (pa.ArrowException, NotImplementedError):
+        assume(False)
+    with suppress(MaskkitError):
+        assert len(Predictions.read(Source("p.parquet", data))) == ROWS
+        show(Source("p.parquet", data))
+
+
+def test_keep_with_may_name_the_folds_that_are_there() -> None:
+    assert split(MANIFEST, folds=2, keep_with=["fold"]).has("fold")
+
+
+def test_probabilities_of_other_classes_are_refused() -> None:
+    probs = pa.array([[0.5, 0.5]] * 2, pa.list_(pa.float32(), 2))
+    data = to_parquet(pa.table({"path": ["a", "b"], "probs": probs}), Header("predictions", HOME))
+    with pytest.raises(MaskkitError, match=r"p.parquet has no path and probabilities: Size of FixedSizeList"):
+        Predictions.read(Source("p.parquet", data))
+
+
+def test_an_empty_flag_is_no_flag() -> None:
+    flags = pa.array([[None, "copy"]] + [None] * (ROWS - 1), pa.list_(pa.string()))
+    source = Source("m.parquet", MANIFEST.then("audit", {"flags": flags}).to_bytes())
+    assert show(source)["flags"] == {"copy": 1}
+
+
+@pytest.mark.parametrize("values", [[b"\xff"], [[1]]])
+@pytest.mark.parametrize("option", ["by", "stratify", "keep_with"])
+def test_lists_and_bytes_are_no_groups(option: str, values: list[object]) -> None:
+    manifest = MANIFEST.then("edit", {"odd": pa.array(values * ROWS)})
+    options: dict[str, Any] = {option: "odd" if option == "by" else ["odd"]}
+    with pytest.raises(MaskkitError, match="there is no column 'odd' of single values"):
+        split(manifest, folds=2, **options)
