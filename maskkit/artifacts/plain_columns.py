@@ -26,6 +26,7 @@ NUMBERS = (
     pa.uint64(), pa.float32(), pa.float64(),
 )  # fmt: skip
 CODES = (pa.int16(), pa.int32())  # of a dictionary
+MOST_SHORT = 2**15  # values of one with codes of 16 bits
 MOMENT, CLOCK = pa.timestamp("us"), pa.time64("us")
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 DAY = 86_400  # seconds
@@ -83,7 +84,7 @@ def _as_plain(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     convert = next((convert for is_one, convert in CONVERSIONS if is_one(kind)), None)
     try:
         return None if convert is None else convert(column)
-    except (pa.ArrowException, NotImplementedError):
+    except pa.ArrowException:
         return None
 
 
@@ -165,7 +166,8 @@ def _from_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         stored = pa.binary() if _is_bytes(values) else values  # Arrow takes no rows of views
         parts = [chunk.dictionary.cast(stored).take(chunk.indices) for chunk in column.chunks]
         return _as_plain(pa.chunked_array(parts, stored))
-    index = column.type.index_type if column.type.index_type in CODES else pa.int32()
+    index, most = column.type.index_type, sum(len(chunk.dictionary) for chunk in column.chunks)
+    index = index if index in CODES and most < MOST_SHORT else pa.int32()
     parts = []
     for chunk in column.chunks:
         names = chunk.dictionary.cast(pa.string())

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from maskkit.artifacts import bounded_rows
 from maskkit.artifacts.bounded_rows import LEAST, MOST, VARIABLE, table_memory
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.parquet_pages import BY_DICTIONARY, DICTIONARY, longest_entry, pages, row_groups
+from maskkit.artifacts.parquet_pages import pages, row_groups
 from maskkit.errors import MaskkitError
 from maskkit.sources.reading import read_table
 
-CODECS = ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]
 LONG = "x" * 10_000
 
 
@@ -117,26 +116,11 @@ def test_more_columns_than_a_table_may_have_are_refused(monkeypatch: pytest.Monk
         read_table(stored({f"c{place}": [1] for place in range(4)}))
 
 
-@pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("version", ["1.0", "2.0"])
-def test_pages_and_their_longest_texts_are_found(codec: str, version: str) -> None:
-    texts = ["a", "bcd", None, "x" * 77, "b"] * 20
-    source = stored({"c": texts}, compression=codec, data_page_version=version, data_page_size=10)
-    data = memoryview(source.data).cast("B")
-    column = row_groups(data)[0][0]
-    found = list(pages(data, column))
-    assert [page.kind for page in found].count(DICTIONARY) == 1
-    assert {page.encoding for page in found[1:]} <= {*BY_DICTIONARY}
-    assert sum(page.values for page in found[1:]) == 100
-    assert found[0].values == 4
-    assert longest_entry(data, found[0], column.codec) == 77
-
-
-def test_a_dictionary_of_texts_of_one_length_is_measured_at_once() -> None:
-    source = stored({"c": [f"{number:06d}" for number in range(100)]})
-    data = memoryview(source.data).cast("B")
-    column = row_groups(data)[0][0]
-    assert longest_entry(data, next(pages(data, column)), column.codec) == 6
+def test_a_row_group_of_other_columns_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_rows, "row_groups", lambda _: [[]])
+    with pytest.raises(MaskkitError) as caught:
+        read_table(stored({"c": [1]}))
+    assert caught.value.why == "a row group has other columns than the table"
 
 
 @settings(deadline=None, max_examples=300)

@@ -116,6 +116,8 @@ def test_a_plain_column_is_not_copied(column: pa.Array) -> None:
         pa.array([-1]).cast(pa.time64("us")),
         pa.array([{}], pa.struct([])),
         pa.array([[pa.MonthDayNano([1, 2, 3])]]),
+        pa.array([[[1]]], pa.list_(pa.list_view(pa.int8()))),
+        pa.ListArray.from_arrays([0, 1], dictionary([0], pa.array(["a"], pa.string_view()), pa.int8())),
     ],
 )
 def test_what_no_command_can_use_is_left_out_and_named(
@@ -146,6 +148,20 @@ def test_a_dictionary_has_each_value_once_in_all_chunks_and_null_is_none_of_them
     assert encoded(found)[0].tolist() == [0, 0, -1, 1, -1]
     groups = pa.table({"c": found, "n": range(5)}).group_by("c").aggregate([("n", "min")])
     assert len(groups) == 3  # Arrow cannot group by dictionaries that differ
+
+
+@pytest.mark.parametrize("names", [["a", "b", None], ["a", "b", "b"]])
+def test_null_is_no_category_and_each_has_one_code(names: list[str | None]) -> None:
+    found = one(dictionary([0, 1, 2], pa.array(names), pa.int16()))
+    assert encoded(found)[0].tolist() == [0, 1, -1 if names[2] is None else 1]
+
+
+def test_chunks_may_have_more_categories_than_codes_of_16_bits() -> None:
+    names = [f"{number}" for number in range(40_000)]
+    halves = [
+        dictionary([*range(20_000)], pa.array(half), pa.int16()) for half in (names[:20_000], names[20_000:])
+    ]
+    assert one(pa.chunked_array(halves)).to_pylist() == names
 
 
 def test_texts_of_two_gigabytes_and_more_come_in_pieces() -> None:

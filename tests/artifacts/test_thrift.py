@@ -24,10 +24,15 @@ def test_fields_are_read_by_their_numbers() -> None:
     "numbers",
     [
         [], [0x15], [0x18, 200, 1, 0], [0x19, 0xF5, 255, 255, 1, 2], [0x1B, 0, 0], [0x1E, 0],
-        [0x15, *[255] * 11, 0], [0x1C] * (DEEPEST + 2) + [0] * (DEEPEST + 3),
+        [0x1C] * (DEEPEST + 2) + [0] * (DEEPEST + 3),
         [0x19, *[0x19] * 1000],
     ],
 )  # fmt: skip
 def test_what_is_no_structure_of_parquet_is_an_error(numbers: list[int]) -> None:
     with pytest.raises(ValueError, match=r"ends early|Parquet does not|64 bits"):
         read(*numbers)
+
+
+def test_a_number_of_more_than_64_bits_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a number has more than 64 bits"):
+        read(0x15, *[255] * 10, 0, 0)

@@ -18,7 +18,7 @@ from maskkit.artifacts.checks import COLUMNS
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header
 from maskkit.artifacts.manifest import Manifest
-from maskkit.artifacts.parquet import to_parquet
+from maskkit.artifacts.parquet import is_artifact, to_parquet
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
@@ -148,3 +148,30 @@ def test_lists_and_bytes_are_no_groups(option: str, values: list[object]) -> Non
     options: dict[str, Any] = {option: "odd" if option == "by" else ["odd"]}
     with pytest.raises(MaskkitError, match="there is no column 'odd' of single values"):
         split(manifest, folds=2, **options)
+
+
+GOOD = MANIFEST.to_bytes().to_pybytes()
+PLACES = st.integers(0, 200) | st.integers(len(GOOD) - 1000, len(GOOD) - 1) | st.integers(0, len(GOOD) - 1)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=4), st.integers(-50, 0))
+def test_damaged_bytes_end_in_a_manifest_or_in_plain_words(
+    changes: list[tuple[int, int]], length: int
+) -> None:
+    data = bytearray(GOOD)
+    for place, value in changes:
+        data[place] = value
+    source = Source("m.parquet", pa.py_buffer(bytes(data[: length or None])))
+    with suppress(MaskkitError):
+        show(source)
+    with suppress(MaskkitError):
+        is_artifact(source)
+    with suppress(MaskkitError):
+        label(source, no_check=True)
+
+
+def test_a_manifest_that_is_cut_off_is_called_so() -> None:
+    with pytest.raises(MaskkitError, match=r"cannot read m.parquet") as caught:
+        Manifest.read(Source("m.parquet", pa.py_buffer(GOOD[:-9])))
+    assert "it begins like a Parquet file, but" in caught.value.why
