@@ -78,6 +78,6 @@ def _dead(what: str, why: str) -> MaskkitError:
     return MaskkitError(
         what,
         why=f"{why}; an epoch of it would be lost time",
-        fix="see that --learning-rate is above 0, that steps have several photos (--batch-size, accumulate), and "
-        "that --weights fit the model; or choose another --model",
+        fix="see that --learning-rate is above 0, that steps have several photos (--batch-size, accumulate) "
+        "and that --weights fit the model; or choose another --model",
     )
