@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell import terminal
+from maskkit.imaging.photo_file import limits
 from maskkit.options.train_options import TrainOptions
 from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
@@ -139,3 +140,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _fresh_terminal() -> None:
     """Undo what a command of another test did to the package's log."""
     terminal.set_up(quiet=False)
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Set what a photo may take: `limited(pixels=100)`; also `bytes` and `memory`."""
+
+    def set_limits(**most: int) -> None:
+        for name, value in most.items():
+            monkeypatch.setenv(f"MASKKIT_PHOTO_{name.upper()}", str(value))
+        limits.cache_clear()
+
+    yield set_limits
+    limits.cache_clear()

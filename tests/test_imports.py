@@ -24,6 +24,7 @@ HEAVY = [
     "albumentations",
     "cv2",
     "PIL",
+    "simplejpeg",
     "numpy",
     "jinja2",
 ]

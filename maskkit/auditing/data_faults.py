@@ -207,9 +207,11 @@ def _counted(counts: Ints, names: list[str]) -> str:
 
 
 def odd_photos(manifest: Manifest, survey: Survey) -> Iterator[Finding]:
-    """Report photos that are unreadable, very dark, blurred, tiny, or otherwise unlike the rest."""
+    """Report photos that are unreadable, incomplete, dark, blurred, tiny, or otherwise unlike the rest."""
     for row, why in survey.faults.items():
         yield Finding("photo:unreadable", "high", why, person_of(manifest, row), row)
+    for row, what in survey.complaints.items():
+        yield Finding("photo:incomplete", "high", what, person_of(manifest, row), row)
     rows = np.flatnonzero(survey.readable)
     if len(rows) < FEWEST_PHOTOS:
         return

@@ -32,6 +32,7 @@ KINDS = {
     "suspect:photo": "models disagree with the label on one photo",
     "suspect:exchange": "models disagree with two photos of a person, as if they were exchanged",
     "photo:unreadable": "a photo cannot be read",
+    "photo:incomplete": "a part of a photo's data is missing or damaged",
     "photo:dark": "a photo is nearly black",
     "photo:blurred": "a photo is far less sharp than the rest",
     "photo:tiny": "a photo is far smaller than the rest",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -39,12 +40,15 @@ BOOK = pa.schema(
 Digests = NDArray[np.uint8]  # (files, DIGEST_BYTES)
 
 
-def content_digests(files: Sequence[Path], memory: Path | None = None) -> Digests:
+def content_digests(
+    files: Sequence[Path], memory: Path | None = None, *, read: Callable[[Path], bytes] = Path.read_bytes
+) -> Digests:
     """Return the sha256 of each file's content, uint8 (files, 32).
 
     In the folder `memory` digests are remembered, with size and time of change, so that next time only
     files that have changed are read: a second training of a head on 4,550 photos of 21 kB takes 7 % less
-    processor time. Without it, or if it cannot be written, nothing is remembered.
+    processor time. Without it, or if it cannot be written, nothing is remembered. `read` returns the bytes of
+    a file.
 
     Raises:
         OSError: A file cannot be read.
@@ -59,8 +63,8 @@ def content_digests(files: Sequence[Path], memory: Path | None = None) -> Digest
     digests, known = _recall(book, names, states)
     stale = np.flatnonzero(~known).tolist()
     if len(stale):
-        read = _read([files[row] for row in stale])
-        digests[stale] = np.frombuffer(b"".join(read), np.uint8).reshape(-1, DIGEST_BYTES)
+        fresh = _read([files[row] for row in stale], read)
+        digests[stale] = np.frombuffer(b"".join(fresh), np.uint8).reshape(-1, DIGEST_BYTES)
         if path is not None:
             sink = pa.BufferOutputStream()
             pq.write_table(_noted(book, names, states, digests), sink, compression="zstd")
@@ -86,14 +90,15 @@ def _root_of(names: pa.Array) -> str:
     return hashlib.sha256(common.encode()).hexdigest()[:16]
 
 
-def _read(files: Sequence[Path]) -> list[bytes]:
+def _read(files: Sequence[Path], read: Callable[[Path], bytes]) -> list[bytes]:
     blocks = [files[start : start + BLOCK] for start in range(0, len(files), BLOCK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [*chain.from_iterable(track(pool.map(_digest_block, blocks), len(blocks), "reading photos"))]
+        found = pool.map(partial(_digest_block, read=read), blocks)
+        return [*chain.from_iterable(track(found, len(blocks), "reading photos"))]
 
 
-def _digest_block(files: Sequence[Path]) -> list[bytes]:
-    return [digest_of(file.read_bytes()) for file in files]
+def _digest_block(files: Sequence[Path], *, read: Callable[[Path], bytes]) -> list[bytes]:
+    return [digest_of(read(file)) for file in files]
 
 
 def _read_book(path: Path) -> pa.Table:

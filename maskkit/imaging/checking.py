@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.imaging.decode import fault, faulty
+from maskkit.imaging.decode import Verdict, fault, judged
+from maskkit.imaging.photo_file import PhotoError, photo_bytes
 from maskkit.progress import track
 
 BLOCK = 10_000  # photos waiting for a thread; each takes a kilobyte, and there may be millions
 
 
-def check_photos(root: Path, names: pa.ChunkedArray) -> tuple[dict[str, str], str]:
-    """Decode every photo below a folder, and digest what was read.
+@dataclass(frozen=True)
+class CheckedPhotos:
+    """What was found by looking at photos."""
 
-    Returns:
-        What is wrong with each photo that cannot be used, by name; and the sha256 of the list of
-        all names and their sha256, which says which pixels a manifest was made for.
-    """
+    # The sha256 of the list of all names and their sha256, which says which pixels a manifest was made for.
+    digest: str
+    faults: dict[str, str] = field(default_factory=dict)  # why photos cannot be used, by name
+    complaints: dict[str, str] = field(default_factory=dict)  # what others lack, by name
+
+
+def check_photos(root: Path, names: pa.ChunkedArray) -> CheckedPhotos:
+    """Decode every photo below a folder, and digest what was read."""
     faults: dict[str, str] = {}
+    complaints: dict[str, str] = {}
     digest = hashlib.sha256()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
         blocks = (names.slice(start, BLOCK).to_pylist() for start in range(0, len(names), BLOCK))
         found = chain.from_iterable(
             zip(block, pool.map(_look, (root / name for name in block)), strict=True) for block in blocks
         )
-        for name, (why, sha256) in track(found, len(names), "photos"):
+        for name, (verdict, sha256) in track(found, len(names), "photos"):
             digest.update(f"{sha256} {name}\n".encode())
-            if why is not None:
-                faults[name] = why
-    return faults, digest.hexdigest()
+            if verdict.fault is not None:
+                faults[name] = verdict.fault
+            elif verdict.complaint is not None:
+                complaints[name] = verdict.complaint
+    return CheckedPhotos(digest.hexdigest(), faults, complaints)
 
 
 def unchecked(names: pa.ChunkedArray) -> str:
@@ -48,10 +57,11 @@ def unchecked(names: pa.ChunkedArray) -> str:
     return digest.hexdigest()
 
 
-def _look(file: Path) -> tuple[str | None, str]:
+def _look(file: Path) -> tuple[Verdict, str]:
     try:
-        data = file.read_bytes()
+        with photo_bytes(file) as data:
+            return judged(data), hashlib.sha256(data).hexdigest()
     except OSError as error:
-        return fault(error), "-"
-    why = "empty" if not data else faulty(io.BytesIO(data))
-    return why, hashlib.sha256(data).hexdigest()
+        return Verdict(fault(error)), "-"
+    except PhotoError as error:
+        return Verdict(str(error)), "-"

@@ -10,36 +10,48 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import BinaryIO
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.errors import MaskkitError
+from maskkit.imaging.containers import Container, container, refuse_too_many_pixels
 from maskkit.imaging.cropping import window
+from maskkit.imaging.jpeg import END, complaint, is_whole, whole_jpeg
+from maskkit.imaging.orientation import ON_ITS_SIDE
+from maskkit.imaging.photo_file import MOST_MEMORY, PhotoError, limits, photo_bytes, undecodable
 
-ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 are photos that lie on their side
-LARGEST = 100_000_000  # pixels; a larger one is far more likely a decompression bomb than a photo
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn of bombs and decode most of them; we check before decoding
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, which is not used here
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata; what is wrong with pixels it raises
 
 cv2.setNumThreads(0)  # photos are small, and several are worked on at a time: more threads get into the way
 
-END_OF_JPEG = b"\xff\xd9"
-REDUCED = {
-    1: cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
-    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
-    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
-}
 FILTERS = {name: Image.Resampling[name.upper()] for name in ("nearest", "bilinear", "bicubic", "lanczos")}
-
+STRIP: Final = 4_000_000  # pixels that are converted at a time
+# Bytes per pixel while a photo is decoded: what the decoder needs and, at the end, Pillow's pixels and ours.
+MEMORY: Final = {"WEBP": 19, "AVIF": 14}
+USUAL_MEMORY: Final = 7
+PHOTOMETRIC, BITS, WHITE_IS_ZERO = 262, 258, 0  # of TIFF
 
 Box = NDArray[np.float32]  # (4,): x0, y0, x1, y1 as fractions of width and height
 Size = tuple[int, int]  # height and width in pixels
+Least = Callable[[int, int], Size]
+RgbPixels = NDArray[np.uint8]  # (height, width, 3)
+
+# What turns stored pixels upright, per orientation.
+TURNS: Final[dict[int, Callable[[RgbPixels], RgbPixels]]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: pixels[::-1].transpose(1, 0, 2),
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda pixels: pixels[:, ::-1].transpose(1, 0, 2),
+}
 
 
 @dataclass(frozen=True)
@@ -50,48 +62,29 @@ class FileFacts:
     mode: str
     width: int
     height: int
+    complaint: str | None = None  # what is missing or damaged of pixels that can be decoded all the same
 
 
-def decode(
-    file: Path | BinaryIO, *, least: Callable[[int, int], Size] | None = None, name: str = ""
-) -> Image.Image:
-    """Read a photo as upright RGB: EXIF orientation applied, other colour modes converted.
+def decode(file: Path | bytes, *, least: Least | None = None, name: str = "") -> RgbPixels:
+    """Read a photo as upright RGB, uint8 (height, width, 3): EXIF orientation applied, other modes converted.
 
     `least` returns the height and width that are enough, of a photo that is so high and wide. A JPEG is then
     decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is no smaller, which skips most of the
-    work. `name` is what errors call an open file.
+    work. `name` is what errors call the bytes of a file.
 
     Raises:
-        MaskkitError: The file is missing, empty, cut off, not a photo, or too large; it is named.
+        MaskkitError: The file is missing, empty, cut off, not a photo, or takes more than the limits of
+            `maskkit.imaging.photo_file`; it is named.
     """
-    with _image(file, name or str(file)) as image:
-        if least is not None:
-            lies_on_its_side = image.getexif().get(ORIENTATION, 1) > 4
-            if lies_on_its_side:
-                image.draft(None, least(image.width, image.height))
-            else:
-                height, width = least(image.height, image.width)
-                image.draft(None, (width, height))
-        return _upright(image)
-
-
-@contextmanager
-def _image(file: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
-    """Open a photo; whatever is wrong with it is a MaskkitError that names it."""
-    try:
-        with Image.open(file) as image:
-            if image.width * image.height > LARGEST:
-                why = f"{image.width}x{image.height} is too large: at most {LARGEST:,} pixels are read"
-                raise undecodable(name, why)
-            yield image
-    except MaskkitError:
-        raise
-    except Exception as error:  # Pillow's plugins raise whatever their parsers meet, SyntaxError too
-        raise undecodable(name, fault(error)) from error
+    with _named(name or str(file)):
+        if isinstance(file, bytes):
+            return _upright(container(file), least)
+        with photo_bytes(file) as data:
+            return _upright(container(data), least)
 
 
 def load(
-    file: Path | BinaryIO, preprocess: Preprocess, *, box: Box | None = None, name: str = ""
+    file: Path | bytes, preprocess: Preprocess, *, box: Box | None = None, name: str = ""
 ) -> NDArray[np.uint8]:
     """Read a photo, or the part of it around a face, at the size a model takes, uint8 (height, width, 3).
 
@@ -99,7 +92,7 @@ def load(
     by 0.6 of 255 on average and by 6 in one of a thousand values (benchmarks/pipeline.py).
 
     `box` is that of the face, for a model that sees photos cut to it; None for the model's fallback. `name`
-    is what errors call an open file.
+    is what errors call the bytes of a file.
     """
     height, width = preprocess.height, preprocess.width
     shown = partial(_shown, preprocess, box)
@@ -108,41 +101,197 @@ def load(
         x0, y0, x1, y1 = shown((photo_height, photo_width))
         return ceil(height / (y1 - y0)), ceil(width / (x1 - x0))
 
-    image = decode(file, least=least, name=name)
+    pixels = decode(file, least=least, name=name)
+    high, wide = pixels.shape[:2]
     if preprocess.crop is not None:
-        x0, y0, x1, y1 = shown((image.height, image.width))  # cut to whole pixels, at least one
-        left = min(round(x0 * image.width), image.width - 1)
-        top = min(round(y0 * image.height), image.height - 1)
-        right, bottom = round(x1 * image.width), round(y1 * image.height)
-        image = image.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
-    if image.size == (width, height):
-        return np.asarray(image)
-    if image.width >= width and image.height >= height:  # each new pixel is the mean of those it covers
-        return cv2.resize(np.asarray(image), (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-    return np.asarray(image.resize((width, height), FILTERS[preprocess.interpolation]))
+        x0, y0, x1, y1 = shown((high, wide))  # cut to whole pixels, at least one
+        left, top = min(round(x0 * wide), wide - 1), min(round(y0 * high), high - 1)
+        right, bottom = max(left + 1, round(x1 * wide)), max(top + 1, round(y1 * high))
+        pixels = np.ascontiguousarray(pixels[top:bottom, left:right])
+        high, wide = pixels.shape[:2]
+    if (high, wide) == (height, width):
+        return pixels
+    if wide >= width and high >= height:  # each new pixel is the mean of those it covers
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return np.asarray(Image.fromarray(pixels).resize((width, height), FILTERS[preprocess.interpolation]))
 
 
 def opened(data: bytes, *, name: str, scale: int = 1) -> tuple[FileFacts, NDArray[np.uint8]]:
     """Read a photo as upright BGR, uint8 (height, width, 3), JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
 
-    Ordinary JPEGs are decoded by OpenCV, which gives the same pixels in two thirds of the time: `eda` of 315
-    photos takes an eighth less processor time, imports included.
+    Ordinary JPEGs are decoded without Pillow, which gives the same pixels in two thirds of the time: `eda` of
+    315 photos takes an eighth less processor time, imports included.
 
     Raises:
-        MaskkitError: The file is empty, cut off, not a photo, or too large; it is named.
+        MaskkitError: The file is empty, cut off, not a photo, or takes too much; it is named.
     """
-    with _image(io.BytesIO(data), name) as image:
-        orientation = image.getexif().get(ORIENTATION, 1)
-        size = image.size[::-1] if orientation > 4 else image.size
-        facts = FileFacts(image.format or "", image.mode, *size)
-        # OpenCV may decode what is there of a file that is cut off.
-        if (facts.format, facts.mode, orientation, data[-2:]) == ("JPEG", "RGB", 1, END_OF_JPEG):
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED[scale])
+    with _named(name):
+        photo = container(data)
+        with _image(photo) as image:
+            mode, size = image.mode, image.size
+        width, height = size[::-1] if photo.orientation >= ON_ITS_SIDE else size
+        facts = FileFacts(photo.format, mode, width, height)
+        jpeg = photo.jpeg
+        if jpeg is not None and len(jpeg.components) in (1, 3):
+            with limits().decoding.hold(_memory(photo, size, scale=scale)):
+                pixels = whole_jpeg(data, jpeg, colours="BGR", scale=scale)
             if pixels is not None:
-                return facts, pixels  # type: ignore[return-value]
-        if scale > 1:
-            image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
-        return facts, np.ascontiguousarray(np.asarray(_upright(image))[..., ::-1])
+                return facts, _turned(pixels, photo.orientation)
+        least = partial(_reduced, scale=scale)
+        pixels = np.ascontiguousarray(_upright(photo, least if scale > 1 else None)[..., ::-1])
+        words = None if jpeg is None else complaint(data, jpeg)
+        return FileFacts(photo.format, mode, width, height, words), pixels
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a photo can be used."""
+
+    fault: str | None = None  # why it cannot be decoded; None if it can
+    complaint: str | None = None  # what is missing or damaged of one that can be
+
+
+def judged(data: bytes) -> Verdict:
+    """Say whether a photo can be decoded, and whether all of it is there.
+
+    The whole file is decoded as `decode` does, so that what fails there is found here and not in the
+    middle of a training; JPEGs at an eighth of their size, which costs a quarter of the time and
+    reads every byte.
+    """
+    try:
+        with _named(""):
+            photo = container(data)
+            with _image(photo) as image:
+                size = image.size
+            jpeg = photo.jpeg
+            if jpeg is not None and len(jpeg.components) in (1, 3):
+                with limits().decoding.hold(_memory(photo, size, scale=8)):
+                    if whole_jpeg(data, jpeg, colours="GRAY", scale=8) is not None:
+                        return Verdict()
+            _upright(photo, partial(_reduced, scale=8))
+            return Verdict(complaint=None if jpeg is None else complaint(data, jpeg))
+    except MaskkitError as error:
+        return Verdict(fault=error.why)
+
+
+def fault(error: Exception) -> str:
+    """Say in a few words what is wrong with a photo's file."""
+    if isinstance(error, FileNotFoundError):
+        return "missing"
+    if isinstance(error, UnidentifiedImageError):
+        return "damaged: its header cannot be read"
+    if isinstance(error, OSError) and error.strerror:  # its text would repeat the path
+        return error.strerror.lower()
+    if isinstance(error, MemoryError):
+        return "takes more memory than there is"
+    text = str(error).lower()
+    if "truncated" in text or "broken data" in text or "unexpected end" in text:
+        return "cut off"
+    return text.splitlines()[0][:200] if text else type(error).__name__
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn whatever is wrong with a photo into a MaskkitError that names it."""
+    try:
+        yield
+    except MaskkitError:
+        raise
+    except PhotoError as error:
+        raise undecodable(name, str(error)) from error
+    except Exception as error:  # Pillow's plugins raise whatever their parsers meet, SyntaxError too
+        raise undecodable(name, fault(error)) from error
+
+
+@contextmanager
+def _image(photo: Container, end: bytes = b"") -> Iterator[Image.Image]:
+    """Open a photo with Pillow's plugin for its format and no other, if it is not too large to be decoded."""
+    with Image.open(io.BytesIO(photo.data + end), formats=[photo.format]) as image:
+        refuse_too_many_pixels(*image.size)
+        memory, most = _memory(photo, image.size), limits().memory
+        if memory > most:
+            raise PhotoError(
+                f"{image.width}x{image.height} as {photo.format} takes {memory:,} bytes of memory: at most "
+                f"{most:,} are used ({MOST_MEMORY[0]} raises it)"
+            )
+        if image.mode in ("F", "I") and photo.format != "PNG":  # PNG has 16 bits at most, others all ranges
+            raise PhotoError("its values are no shades: floating-point or 32-bit numbers of unknown range")
+        yield image
+
+
+def _memory(photo: Container, size: tuple[int, int], *, scale: float = 1) -> int:
+    """Return how many bytes it takes to decode a photo of this size at 1/scale of it."""
+    each = MEMORY.get(photo.format, USUAL_MEMORY) / scale**2
+    if photo.jpeg is not None and photo.jpeg.keeps_coefficients:
+        each += 2 * photo.jpeg.samples
+    return ceil(size[0] * size[1] * each)
+
+
+def _upright(photo: Container, least: Least | None) -> RgbPixels:
+    try:
+        pixels = _stored(photo, least)
+    except OSError:
+        if photo.jpeg is None or not is_whole(photo.data, photo.jpeg):
+            raise
+        pixels = _stored(photo, least, end=END)
+    return _turned(pixels, photo.orientation)
+
+
+def _stored(photo: Container, least: Least | None, end: bytes = b"") -> RgbPixels:
+    """Return the pixels of a photo as they lie in the file."""
+    with _image(photo, end) as image:
+        size = image.size
+        if least is not None and photo.orientation >= ON_ITS_SIDE:
+            image.draft(None, least(image.width, image.height))
+        elif least is not None:
+            height, width = least(image.height, image.width)
+            image.draft(None, (width, height))
+        with limits().decoding.hold(_memory(photo, size, scale=size[0] / image.width)):
+            image.load()
+            return _array(image)
+
+
+def _turned(pixels: RgbPixels, orientation: int) -> RgbPixels:
+    turn = TURNS.get(orientation)
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def _array(image: Image.Image) -> RgbPixels:
+    """Return the pixels of a photo, a strip at a time if it is large: Pillow would hold them three times."""
+    width, height = image.size
+    if width * height <= STRIP:
+        return np.asarray(_rgb(image))
+    pixels = np.empty((height, width, 3), np.uint8)
+    step = max(1, STRIP // width)
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        pixels[top:bottom] = np.asarray(_rgb(image.crop((0, top, width, bottom)), image))
+    return pixels
+
+
+def _rgb(image: Image.Image, whole: Image.Image | None = None) -> Image.Image:
+    """Convert a photo, or a strip of a whole one, to RGB; what is transparent becomes white."""
+    if image.mode.startswith("I"):
+        image = _eight_bits(image, image if whole is None else whole)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image, whole: Image.Image) -> Image.Image:
+    """Convert 16-bit grey, of which `convert` would clip all but the darkest to white."""
+    tags = getattr(whole, "tag_v2", {})  # of a TIFF
+    bits = tags.get(BITS, (16,))[0]
+    grey = image.point(lambda value: value / 2 ** (bits - 8)).convert("L")
+    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        grey = grey.point([255 - value for value in range(256)])
+    return grey
+
+
+def _reduced(height: int, width: int, scale: int) -> Size:
+    return max(1, height // scale), max(1, width // scale)
 
 
 def _shown(preprocess: Preprocess, box: Box | None, photo: Size) -> tuple[float, float, float, float]:
@@ -152,54 +301,3 @@ def _shown(preprocess: Preprocess, box: Box | None, photo: Size) -> tuple[float,
         return 0.0, 0.0, 1.0, 1.0
     face = crop.fallback if box is None else box.tolist()
     return window(face, margin=crop.margin, shape=(preprocess.height, preprocess.width), photo=photo)
-
-
-def faulty(file: BinaryIO) -> str | None:
-    """Say why a photo cannot be decoded, or None if it can.
-
-    The whole file is decoded as `decode` does, so that what fails there is found here and not in the
-    middle of a training; JPEGs at an eighth of their size, which costs a quarter of the time and
-    reads every byte.
-    """
-    try:
-        with _image(file, "") as image:
-            image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
-            _upright(image)
-    except MaskkitError as error:
-        return error.why
-    return None
-
-
-def fault(error: Exception) -> str:
-    """Say in a few words what is wrong with a photo's file."""
-    if isinstance(error, FileNotFoundError):
-        return "missing"
-    if isinstance(error, UnidentifiedImageError):
-        return "not a photo"
-    if isinstance(error, OSError) and error.strerror:  # its text would repeat the path
-        return error.strerror.lower()
-    text = str(error).lower()
-    if "truncated" in text or "broken data" in text or "unexpected end" in text:
-        return "cut off"
-    return text or type(error).__name__
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
-    ImageOps.exif_transpose(image, in_place=True)  # a copy costs as much as decoding
-    if image.mode.startswith(("I", "F")):  # 16-bit grey: `convert` would clip all but the darkest to white
-        image = image.point(lambda value: value / 256).convert("L")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def undecodable(path: str, why: str) -> MaskkitError:
-    """Return the error that names a photo and what is wrong with it."""
-    return MaskkitError(
-        f"cannot read the photo {path}",
-        why=why,
-        fix="repair or remove it; `maskkit label --skip-bad` leaves such files out",
-    )

@@ -132,11 +132,11 @@ def find_faces(make_detector: Callable[[], Detector], files: Sequence[Path]) -> 
 
 def reduced(file: Path) -> Photo:
     """Read a photo as detectors see it: upright RGB, at most LONGEST pixels in height and width."""
-    image = decode(file, least=_seen_size)
-    height, width = _seen_size(image.height, image.width)
-    if image.size == (width, height):
-        return np.asarray(image)
-    return np.asarray(cv2.resize(np.asarray(image), (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    pixels = decode(file, least=_seen_size)
+    height, width = _seen_size(*pixels.shape[:2])
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _seen_size(height: int, width: int) -> tuple[int, int]:

@@ -6,7 +6,6 @@ Once decoded they are kept in the cache, found by a digest of their content and 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,8 @@ from maskkit.cache.digests import DIGEST_BYTES, Digests, content_digests, digest
 from maskkit.cache.records import KEY_BYTES, Cache, Keys, Records, Store
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.cropping import boxes_to_cut
-from maskkit.imaging.decode import fault, load, undecodable
+from maskkit.imaging.decode import fault, load
+from maskkit.imaging.photo_file import PhotoError, photo_bytes, photo_size, read_photo, undecodable
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.tensors import to_input
 
@@ -92,9 +92,10 @@ class Photos:
 
         Raises:
             OSError: A file cannot be read.
+            MaskkitError: It can be no photo.
         """
         folder = None if self.cache is None else self.cache.folder
-        return self._keys(content_digests(self.files, folder))
+        return self._keys(content_digests(self.files, folder, read=read_photo))
 
     def decoded(self, cache: Cache, faults: dict[int, str]) -> Records | None:
         """Return the pixels in the cache, where those that it lacks are decoded; None if they cannot be kept.
@@ -135,13 +136,14 @@ class Photos:
         """Return which files can be read, and their digests, (read, 32); `faults` notes the others."""
         there = np.arange(len(self))
         try:
-            return there, content_digests(self.files, cache.folder)
-        except OSError:
+            return there, content_digests(self.files, cache.folder, read=read_photo)
+        except (OSError, MaskkitError):
             faults |= {row: why for row, file in enumerate(self.files) if (why := _unopened(file))}
         there = np.array([row for row in there.tolist() if row not in faults], np.int64)
         if not len(there):
             return there, np.empty((0, DIGEST_BYTES), np.uint8)
-        return there, content_digests([self.files[row] for row in there.tolist()], cache.folder)
+        files = [self.files[row] for row in there.tolist()]
+        return there, content_digests(files, cache.folder, read=read_photo)
 
 
 def find_photos(
@@ -198,10 +200,13 @@ def _unreadable(files: Sequence[Path], faults: Mapping[int, str]) -> MaskkitErro
 def _unopened(file: Path) -> str | None:
     """Say why a file cannot be read, if so."""
     try:
+        photo_size(file)
         with file.open("rb") as opened:
             opened.read(1)
     except OSError as error:
         return fault(error)
+    except PhotoError as error:
+        return str(error)
     return None
 
 
@@ -240,14 +245,14 @@ class _Decoder:
         """Decode a photo, if it is still what its digest says."""
         file, preprocess = self.photos.files[row], self.photos.preprocess
         try:
-            data = file.read_bytes()
-        except OSError:
+            with photo_bytes(file) as data:
+                if digest_of(data) == self.digests[row].tobytes():
+                    return load(data, preprocess, box=self.photos._box(row), name=str(file))
+        except (OSError, PhotoError):
             return load(file, preprocess)  # which says what is wrong with it
-        if digest_of(data) != self.digests[row].tobytes():
-            # Its pixels would be kept under the digest of what it was before.
-            raise MaskkitError(
-                f"cannot keep the pixels of {file}",
-                why="it was changed while it was read",
-                fix="run the command again",
-            )
-        return load(io.BytesIO(data), preprocess, box=self.photos._box(row), name=str(file))
+        # Its pixels would be kept under the digest of what it was before.
+        raise MaskkitError(
+            f"cannot keep the pixels of {file}",
+            why="it was changed while it was read",
+            fix="run the command again",
+        )

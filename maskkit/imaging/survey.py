@@ -19,6 +19,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.decode import fault, opened
 from maskkit.imaging.hashing import FINE_WORDS, groups_of, hash_of, near_pairs
+from maskkit.imaging.photo_file import PhotoError, photo_bytes
 from maskkit.imaging.roots import photo_files
 from maskkit.progress import track
 
@@ -51,6 +52,7 @@ class Survey:
     properties: NDArray[np.void]  # of type PROPERTIES, (photos,); 0 in all but the bytes of unreadable ones
     faults: Mapping[int, str] = field(default_factory=dict)  # what is wrong with those, by row
     scale: int = 1  # JPEGs were decoded at 1/scale of their size
+    complaints: Mapping[int, str] = field(default_factory=dict)  # what readable ones lack, by row
 
     def __len__(self) -> int:
         return len(self.properties)
@@ -99,9 +101,11 @@ def survey_of(manifest: Manifest, *, half: bool = False) -> Survey:
 
 def joined(surveys: Sequence[Survey]) -> Survey:
     """Return several surveys of one scale as one, in their order."""
-    starts = zip(np.cumsum([0, *map(len, surveys[:-1])]).tolist(), surveys, strict=True)
+    starts = list(zip(np.cumsum([0, *map(len, surveys[:-1])]).tolist(), surveys, strict=True))
     faults = {start + row: why for start, one in starts for row, why in one.faults.items()}
-    return Survey(np.concatenate([one.properties for one in surveys]), faults, surveys[0].scale)
+    complaints = {start + row: what for start, one in starts for row, what in one.complaints.items()}
+    properties = np.concatenate([one.properties for one in surveys])
+    return Survey(properties, faults, surveys[0].scale, complaints)
 
 
 def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
@@ -113,11 +117,16 @@ def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
     keep_freed_memory()
     properties = np.zeros(len(files), PROPERTIES)
     faults: dict[int, str] = {}
+    complaints: dict[int, str] = {}
 
     def measured(piece: range) -> range:
         for row in piece:
             try:
-                measure(files[row], properties[row], scale=scale)
+                complaint = measure(files[row], properties[row], scale=scale)
+                if complaint is not None:
+                    complaints[row] = complaint
+            except PhotoError as error:
+                faults[row] = str(error)
             except OSError as error:  # of the file system; what is wrong inside a file is a MaskkitError
                 faults[row] = fault(error)
             except MaskkitError as error:
@@ -132,19 +141,21 @@ def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
             pass
     finally:
         pool.shutdown(cancel_futures=True)
-    return Survey(properties, dict(sorted(faults.items())), scale)
+    return Survey(properties, dict(sorted(faults.items())), scale, dict(sorted(complaints.items())))
 
 
-def measure(file: Path, entry: np.void, *, scale: int = 1) -> None:
-    """Fill in one entry of type PROPERTIES with what the file holds.
+def measure(file: Path, entry: np.void, *, scale: int = 1) -> str | None:
+    """Fill in one entry of type PROPERTIES with what the file holds; return what is missing or damaged of it.
 
     Raises:
         OSError: The file cannot be read.
+        PhotoError: It is no file that can hold a photo.
         MaskkitError: It cannot be decoded.
     """
-    data = file.read_bytes()
-    entry["bytes"] = len(data)
-    facts, pixels = opened(data, name=str(file), scale=scale)
+    with photo_bytes(file) as data:
+        entry["bytes"] = len(data)
+        facts, pixels = opened(data, name=str(file), scale=scale)
+        entry["content"] = np.frombuffer(hashlib.sha256(data).digest()[:16], np.uint64)
     luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     # One channel at a time: OpenCV has fast code for it, and none for three.
     channels = np.array([cv2.meanStdDev(one) for one in cv2.split(pixels)])[:, :, 0, 0] / 255  # (3, 2)
@@ -153,10 +164,10 @@ def measure(file: Path, entry: np.void, *, scale: int = 1) -> None:
     entry["mean"], entry["std"] = channels[::-1].T
     entry["brightness"], entry["contrast"] = brightness[0, 0] / 255, contrast[0, 0] / 255
     entry["sharpness"] = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
-    entry["content"] = np.frombuffer(hashlib.sha256(data).digest()[:16], np.uint64)
     entry["coarse"], entry["fine"] = hash_of(luma)
     entry["format"], entry["mode"] = facts.format, facts.mode
     entry["width"], entry["height"] = facts.width, facts.height  # last: it says that the photo is readable
+    return facts.complaint
 
 
 def keep_freed_memory() -> None:

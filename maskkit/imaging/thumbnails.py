@@ -21,7 +21,7 @@ QUALITY = 75
 def thumbnail(file: Path, *, height: int = HEIGHT) -> str | None:
     """Return a photo as a data URI of a small JPEG; None if it cannot be read."""
     try:
-        return as_uri(np.asarray(decode(file, least=lambda *_: (height, 1))), height=height)
+        return as_uri(decode(file, least=lambda *_: (height, 1)), height=height)
     except MaskkitError:
         return None
 

@@ -22,7 +22,10 @@ Search = Literal["greedy", "weights"]
 Balance = Literal["labels", "predictions", "none"]
 Targets = Literal["hard", "soft"]
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")  # of any case
+# Of any case: the formats of `maskkit.imaging.containers`.
+PHOTO_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif",
+)  # fmt: skip
 
 MODEL_PANEL = HelpPanel("Model")
 DATA_PANEL = HelpPanel("Photos")

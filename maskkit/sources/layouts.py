@@ -26,6 +26,8 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.labels import HOME, LabelSpace
 from maskkit.options.train_options import PHOTO_SUFFIXES
 from maskkit.sources.other_spellings import as_on_disk, full_ids
+from maskkit.sources.passed_over import PassedOver
+from maskkit.sources.walking import is_photo, walk
 from maskkit.texts import composed, foreign_name, is_utf8, readable
 
 LOOKED_AT = 100  # rows of a table by which it is told what it is
@@ -140,6 +142,7 @@ class PhotoTable:
         numbers = (layouts.setdefault(_names_in(f"{base}/{name}"), len(layouts)) for name in _each(folders))
         layout_of = np.asarray(array("q", numbers))
         photos = [_photos_by_state(names) for names in layouts]
+        self._note_others(list(layouts), layout_of, folders)
         paths, person, state = _joined(folders, layout_of, photos)
         columns = {"person_id": full_ids(self.table["id"], folders).take(person)}
         columns |= {name: self.table[name].take(person) for name in ("gender", "age")}
@@ -150,6 +153,18 @@ class PhotoTable:
             _missing(folders, layout_of, photos),
             respelled=pc.sum(pc.not_equal(named, folders).take(person)).as_py() or 0,
         )
+
+    def _note_others(
+        self, layouts: Sequence[tuple[str, ...]], layout_of: Ints, folders: pa.ChunkedArray
+    ) -> None:
+        """Say which of a person's photos are passed over because of their suffix."""
+        others, counts = PassedOver(), np.bincount(layout_of, minlength=len(layouts))
+        for number, names in enumerate(layouts):
+            odd = [name for name in names if PurePath(name).stem in STATES and not is_photo(name)]
+            for name in odd:
+                folder = str(folders[int((layout_of == number).argmax())].as_py())
+                others.note(self.root / folder / name, times=int(counts[number]))
+        others.warn(self.root)
 
 
 def _each(texts: pa.ChunkedArray) -> Iterator[str]:
@@ -182,7 +197,7 @@ def _photos_by_state(names: tuple[str, ...]) -> dict[str, list[str]]:
     photos: dict[str, list[str]] = {state: [] for state in STATES}
     for name in names:
         path = PurePath(name)
-        if path.stem in photos and path.suffix.lower() in PHOTO_SUFFIXES:
+        if path.stem in photos and is_photo(name):
             photos[path.stem].append(name)
     return photos
 
@@ -240,9 +255,10 @@ def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) 
     outside: Counter[str] = Counter()
     missing: dict[str, str] = {}
     respelled = 0
+    others = PassedOver()
 
     def paths() -> Iterator[str]:
-        for place, photos in _walk(folder):
+        for place, photos in walk(folder, others):
             names = ["/".join((*place, name)) for name in photos]
             foreign = [name for name in names if not is_utf8(name)]
             missing.update((readable(name), foreign_name(name)) for name in foreign)
@@ -259,6 +275,7 @@ def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) 
             yield from names
 
     path = text_column(paths())
+    others.warn(folder)
     named = [f"{place} ({count})" for place, count in outside.items() if count]
     if unlabelled and not len(path) and not missing:
         raise MaskkitError(
@@ -290,25 +307,6 @@ def _folder_names(space: LabelSpace) -> dict[tuple[str, ...], int]:
         if len(set(style)) == len(space):
             names |= {name: index for index, name in enumerate(style)}
     return names
-
-
-def _walk(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
-    """Yield the place and the photos of a folder and all below it, also behind symbolic links."""
-    waiting: list[tuple[tuple[str, ...], frozenset[str]]] = [((), frozenset())]
-    while waiting:
-        place, above = waiting.pop()
-        here = os.path.realpath(folder.joinpath(*place))
-        if here in above:
-            continue  # a link to a folder that it lies in
-        try:
-            entries = sorted(os.scandir(folder.joinpath(*place)), key=lambda entry: entry.name)
-        except OSError as error:
-            raise _unlistable(folder.joinpath(*place), error) from error
-        seen = [entry for entry in entries if not entry.name.startswith(".")]
-        folders = [entry.name for entry in seen if entry.is_dir()]
-        waiting += [((*place, name), above | {here}) for name in reversed(folders)]
-        photos = [entry for entry in seen if entry.name.lower().endswith(PHOTO_SUFFIXES)]
-        yield place, [entry.name for entry in photos if not entry.is_dir()]
 
 
 def _factor_columns(labels: Ints, space: LabelSpace) -> dict[str, pa.ChunkedArray]:

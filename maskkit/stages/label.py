@@ -15,7 +15,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
-from maskkit.imaging.checking import check_photos, unchecked
+from maskkit.imaging.checking import CheckedPhotos, check_photos, unchecked
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
 from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
@@ -71,11 +71,13 @@ def label(
     _report_ages(ages, table, skip_bad=skip_bad)
     table = check(targets.applied(table, space), Header("manifest", space), name=given.path)
     paths = table["path"]
-    bad, photos = ({}, unchecked(paths)) if no_check else check_photos(listing.root, paths)
-    bad = {**listing.missing, **bad}
+    checked = CheckedPhotos(unchecked(paths)) if no_check else check_photos(listing.root, paths)
+    photos, bad = checked.digest, {**listing.missing, **checked.faults}
     if bad:
         _report(bad, listing, skip_bad=skip_bad)
         table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
+    if checked.complaints:
+        _say_what_is_lacking(checked.complaints, len(paths))
     inputs = [replace(given, sha256=given.sha256 or photos), Input(str(listing.root), photos, option="root")]
     files = {"task": task, "corrections": amended}
     inputs += [Input(file.name, file.sha256, option=name) for name, file in files.items() if file]
@@ -183,3 +185,12 @@ def _report(bad: Mapping[str, str], listing: Listing, *, skip_bad: bool) -> None
     if len(bad) == total:
         raise MaskkitError(f"none of {total} photos can be used", why=named, fix="check the table and --root")
     log.warning("left out %d of %d photos: %s", len(bad), total, named)
+
+
+def _say_what_is_lacking(complaints: Mapping[str, str], total: int) -> None:
+    """Name photos that can be decoded, though their pixels are not all there: every reader reads them so."""
+    named = examples((f"{name} ({what})" for name, what in complaints.items()), most=NAMED)
+    log.warning(
+        "%d of %d photos are incomplete or damaged, and taken as they are (`maskkit audit` lists them): %s",
+        len(complaints), total, named,
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from maskkit.artifacts.seen import Seen
 from maskkit.cache.digests import content_digests
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.cropping import same_boxes
+from maskkit.imaging.photo_file import read_photo
 from maskkit.imaging.roots import photo_files
 
 log = logging.getLogger(__name__)
@@ -210,7 +211,7 @@ def _of_content(unlabeled: Manifest, others: list[Path]) -> NDArray[np.bool_]:
     files, cache = photo_files(unlabeled), unlabeled.photos.cache
     memory = None if cache is None else cache.folder
     try:
-        digests, known = (content_digests(each, memory) for each in (files, others))
+        digests, known = (content_digests(each, memory, read=read_photo) for each in (files, others))
     except OSError as error:
         raise MaskkitError(
             f"cannot read {error.filename}",

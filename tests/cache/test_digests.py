@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,25 +46,25 @@ def test_are_the_sha256_of_the_contents(files: list[Path], tmp_path: Path) -> No
 def test_only_changed_files_are_read_again(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[Path] = []
+    seen: list[Path] = []
     inner = module._digest_block
 
-    def note(block: list[Path]) -> list[bytes]:
-        read.extend(block)
-        return inner(block)
+    def note(block: list[Path], *, read: Callable[[Path], bytes]) -> list[bytes]:
+        seen.extend(block)
+        return inner(block, read=read)
 
     monkeypatch.setattr(module, "_digest_block", note)
     found(files, tmp_path / "memory")
-    assert sorted(read) == files
-    read.clear()
+    assert sorted(seen) == files
+    seen.clear()
     files[3].write_bytes(b"another")
     age(files[3], seconds=50)
     assert found(files, tmp_path / "memory") == expected(files)
-    assert read == [files[3]]
-    read.clear()
+    assert seen == [files[3]]
+    seen.clear()
     assert found(files[1:3], tmp_path / "memory") == expected(files[1:3])
     assert found(files, tmp_path / "memory") == expected(files)
-    assert read == []
+    assert seen == []
 
 
 def test_a_file_changed_just_now_is_not_remembered(files: list[Path], tmp_path: Path) -> None:

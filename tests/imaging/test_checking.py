@@ -10,7 +10,7 @@ import pytest
 from conftest import draw_photo
 
 from maskkit.imaging import checking
-from maskkit.imaging.checking import check_photos, unchecked
+from maskkit.imaging.checking import CheckedPhotos, check_photos, unchecked
 from maskkit.progress import shown_by
 
 Item = TypeVar("Item")
@@ -24,7 +24,7 @@ def photos(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def check(paths: list[Path]) -> tuple[dict[str, str], str]:
+def check(paths: list[Path]) -> CheckedPhotos:
     names = pa.chunked_array([[path.name for path in paths]], pa.string())
     return check_photos(paths[0].parent if paths else Path(), names)
 
@@ -37,20 +37,20 @@ def test_photos_that_are_not_looked_at_have_a_digest_of_their_names() -> None:
 
 def test_good_photos_have_no_faults_and_a_digest_of_their_bytes_and_names(photos: list[Path]) -> None:
     lines = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}\n" for path in photos)
-    assert check(photos) == ({}, hashlib.sha256(lines.encode()).hexdigest())
+    assert check(photos) == CheckedPhotos(hashlib.sha256(lines.encode()).hexdigest())
 
 
 def test_the_digest_changes_with_bytes_names_and_order(photos: list[Path]) -> None:
-    _, before = check(photos)
-    assert check(photos)[1] == before
-    assert check(photos[::-1])[1] != before
+    before = check(photos).digest
+    assert check(photos).digest == before
+    assert check(photos[::-1]).digest != before
     renamed = photos[0].rename(photos[0].with_name("other.jpg"))
-    assert check([renamed, *photos[1:]])[1] != before
+    assert check([renamed, *photos[1:]]).digest != before
     renamed.rename(photos[0])
     data = bytearray(photos[3].read_bytes())
     data[-10] ^= 1
     photos[3].write_bytes(data)
-    assert check(photos)[1] != before
+    assert check(photos).digest != before
 
 
 def test_each_bad_photo_is_named_with_its_fault(photos: list[Path]) -> None:
@@ -60,7 +60,7 @@ def test_each_bad_photo_is_named_with_its_fault(photos: list[Path]) -> None:
     photos[5].write_text("no photo")
     photos[6].unlink()
     photos[6].mkdir()
-    assert check(photos)[0] == {
+    assert check(photos).faults == {
         "1.jpg": "missing",
         "2.jpg": "empty",
         "4.jpg": "cut off",
@@ -95,4 +95,4 @@ def test_progress_sees_every_photo(photos: list[Path]) -> None:
 
 
 def test_no_photos_have_no_faults() -> None:
-    assert check([])[0] == {}
+    assert check([]).faults == {}

@@ -131,7 +131,7 @@ def test_a_model_of_cut_photos_needs_boxes(labels: Manifest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"", "not a photo"), (b"no photo", "not a photo"), (None, "missing")]
+    ("content", "why"), [(b"", "empty"), (b"no photo", "not a photo"), (None, "missing")]
 )
 def test_a_photo_that_cannot_be_decoded_is_named(
     own: Manifest, cache: Cache, tmp_path: Path, content: bytes | None, why: str

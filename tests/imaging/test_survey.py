@@ -59,7 +59,7 @@ def test_photos_that_cannot_be_read_are_named_and_the_others_seen(files: list[Pa
     (tmp_path / "empty.jpg").touch()
     files += [tmp_path / "empty.jpg", tmp_path / "nowhere.jpg"]
     seen = survey(files)
-    assert seen.faults == {0: "cut off", 3: "not a photo", 4: "missing"}
+    assert seen.faults == {0: "cut off", 3: "empty", 4: "missing"}
     assert seen.readable.tolist() == [False, True, True, False, False]
 
 

@@ -1,0 +1,144 @@
+"""A photo's file, before anything is made of its bytes: what it must be, and how much is read at a time."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from maskkit.errors import MaskkitError
+
+# What stands in the way of a file that only looks like a photo. Each can be raised by its variable.
+MOST_PIXELS: Final = ("MASKKIT_PHOTO_PIXELS", 100_000_000)  # of one photo, upright or not
+MOST_BYTES: Final = ("MASKKIT_PHOTO_BYTES", 256_000_000)  # of one file; and of all that are read at a time
+MOST_MEMORY: Final = ("MASKKIT_PHOTO_MEMORY", 800_000_000)  # bytes that all threads decode into at a time
+
+KINDS: Final = (
+    (stat.S_ISDIR, "is a directory"),
+    (stat.S_ISFIFO, "not a file but a pipe"),
+    (stat.S_ISSOCK, "not a file but a socket"),
+    (stat.S_ISCHR, "not a file but a device"),
+    (stat.S_ISBLK, "not a file but a device"),
+)
+
+
+class PhotoError(Exception):
+    """What is wrong with a photo, in a few words that its name can stand before."""
+
+
+def undecodable(path: str, why: str) -> MaskkitError:
+    """Return the error that names a photo and what is wrong with it."""
+    return MaskkitError(
+        f"cannot read the photo {path}",
+        why=why,
+        fix="repair or remove it; `maskkit label --skip-bad` leaves such files out",
+    )
+
+
+@dataclass
+class Budget:
+    """An amount that threads share: whoever wants more than is left waits until others are done."""
+
+    total: int
+    _used: int = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @contextmanager
+    def hold(self, amount: int) -> Iterator[None]:
+        """Have so much of it for the length of the block; more than all there is, once nobody has any."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._used or self._used + amount <= self.total)
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= amount
+                self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one photo, and all that are decoded at a time, may take."""
+
+    pixels: int
+    bytes: int
+    memory: int
+    reading: Budget  # bytes of files; a thread that holds some may wait for `decoding`, never the other way
+    decoding: Budget  # bytes of pixels
+
+
+@cache
+def limits() -> Limits:
+    """Return the limits, as the environment sets them.
+
+    Raises:
+        MaskkitError: A variable is no number.
+    """
+    pixels, size, memory = (_setting(*each) for each in (MOST_PIXELS, MOST_BYTES, MOST_MEMORY))
+    return Limits(pixels, size, memory, Budget(size), Budget(memory))
+
+
+def _setting(variable: str, default: int) -> int:
+    given = os.environ.get(variable, "").strip().replace("_", "").replace(",", "")
+    if not given:
+        return default
+    if not given.isascii() or not given.isdigit() or not 0 < len(given) < 16 or not int(given):
+        raise MaskkitError(
+            f"{variable} is {given!r:.60}",
+            why="it is a whole number above 0",
+            fix=f"set it to a number such as {10 * default}, or unset it for {default}",
+        )
+    return int(given)
+
+
+@contextmanager
+def photo_bytes(file: Path) -> Iterator[bytes]:
+    """Read a photo's whole file, and have room for it until the block ends.
+
+    Links are followed to a regular file. Nothing else is opened: a pipe would be waited for, a device may
+    have no end.
+
+    Raises:
+        OSError: There is no such file, or it cannot be read.
+        PhotoError: It is none of a regular kind, or larger than MOST_BYTES.
+    """
+    size = photo_size(file)
+    with limits().reading.hold(size), file.open("rb") as opened:
+        yield opened.read(size)  # no more, should it grow meanwhile
+
+
+def read_photo(file: Path) -> bytes:
+    """Return the bytes of a photo's file.
+
+    Raises:
+        OSError: There is no such file, or it cannot be read.
+        MaskkitError: It can be no photo.
+    """
+    try:
+        with photo_bytes(file) as data:
+            return data
+    except PhotoError as error:
+        raise undecodable(str(file), str(error)) from error
+
+
+def photo_size(file: Path) -> int:
+    """Return how many bytes a photo's file has, without opening it; it raises what `photo_bytes` does."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - pathlib takes three times as long
+    except ValueError as error:  # a name with NUL in it
+        raise PhotoError(f"no file can have this name: {error}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise PhotoError(next((words for is_kind, words in KINDS if is_kind(status.st_mode)), "not a file"))
+    most = limits().bytes
+    if status.st_size > most:
+        raise PhotoError(
+            f"{status.st_size:,} bytes are too many: at most {most:,} are read ({MOST_BYTES[0]} raises it)"
+        )
+    return status.st_size

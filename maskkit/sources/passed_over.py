@@ -1,0 +1,83 @@
+"""Photos that a listing passes over because of their suffix, and what would take them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from maskkit.errors import examples
+from maskkit.imaging.containers import format_of
+from maskkit.imaging.photo_file import PhotoError, photo_size
+from maskkit.options.train_options import PHOTO_SUFFIXES
+
+log = logging.getLogger(__name__)
+
+# Suffixes of photos in formats that are not read, and what the formats are called.
+UNREAD: Final = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf"), "JPEG 2000"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"), "raw of a camera"),
+    ".jxl": "JPEG XL",
+    ".psd": "Photoshop",
+    ".tga": "Targa",
+    ".ppm": "PPM",
+    ".pgm": "PGM",
+}
+LOOKED_AT: Final = 5  # files of a suffix; if none of them is a photo, none is taken for one
+START: Final = 32  # bytes that tell a format
+NAMED: Final = 10  # suffixes
+
+
+@dataclass
+class PassedOver:
+    """Counts the files that a listing passes over."""
+
+    _counts: Counter[str] = field(default_factory=Counter)
+    _looks: Counter[str] = field(default_factory=Counter)
+    _formats: dict[str, str] = field(default_factory=dict)  # by suffix, what photos of it are
+
+    def note(self, file: Path, *, times: int = 1) -> None:
+        """Count a file that has none of PHOTO_SUFFIXES, or so many like it."""
+        suffix = file.suffix.lower()
+        self._counts[suffix] += times
+        if suffix not in self._formats and self._looks[suffix] < LOOKED_AT:
+            self._looks[suffix] += 1
+            found = UNREAD.get(suffix) or _format_inside(file)
+            if found is not None:
+                self._formats[suffix] = found
+
+    def warn(self, place: Path) -> None:
+        """Say once how many photos were passed over under a place, by suffix, and what would take them."""
+        if not self._formats:
+            return
+        counts = {suffix: self._counts[suffix] for suffix in self._formats}
+        named = (f"{count} {_shown(suffix)} ({self._advice(suffix)})" for suffix, count in counts.items())
+        log.warning(
+            "passed over %d files under %s because of their suffix: %s; photos are files that end in %s",
+            sum(counts.values()), place, examples(named, most=NAMED), ", ".join(PHOTO_SUFFIXES),
+        )  # fmt: skip
+
+    def _advice(self, suffix: str) -> str:
+        found = self._formats[suffix]
+        if suffix in UNREAD:
+            return f"{found}: convert them to JPEG or PNG"
+        return f"{found}: rename them to .{found.lower()}"
+
+
+def _format_inside(file: Path) -> str | None:
+    """Return the format that a file's first bytes tell, None if it holds no photo that can be read."""
+    try:
+        photo_size(file)
+        with file.open("rb") as opened:
+            return format_of(opened.read(START))
+    except (OSError, PhotoError):
+        return None
+
+
+def _shown(suffix: str) -> str:
+    if not suffix:
+        return "without a suffix"
+    return suffix if suffix.isprintable() else ascii(suffix)
