@@ -6,6 +6,7 @@ lead nowhere. What they never see cannot refuse a photo whose pixels are sound.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -49,6 +50,7 @@ OTHERS: Final = {
     b"<svg": "SVG",
 }
 HEIC: Final = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"})
+TIFF_HEADER: Final = re.compile(rb"II\*\0|MM\0\*")
 AVIF: Final = frozenset({b"avif", b"avis", b"mif1", b"msf1"})
 
 
@@ -107,6 +109,8 @@ def container(data: bytes) -> Container:
         return _webp(data)
     if kind == "TIFF":
         return _tiff(data)
+    if kind == "AVIF":
+        return _avif(data)
     if kind == "BMP":
         _refuse_long_runs(data)
     return Container(kind, data)
@@ -178,6 +182,21 @@ def _tiff(data: bytes) -> Container:
     if len(kept) < len(found.entries):  # then there is room; other pages are not read
         struct.pack_into(found.order + offset, changed, place, 0)
     return Container("TIFF", bytes(changed), found.orientation or UPRIGHT)
+
+
+def _avif(data: bytes) -> Container:
+    """Take an AVIF, which is turned by properties of its own; its EXIF data are blanked.
+
+    Pillow writes the orientation into EXIF data, whatever else is in them, when it opens one.
+    """
+    *_, exif, turned, _xmp = import_module("PIL._avif").AvifDecoder(data, "auto", 1).get_info()
+    start = data.find(exif) if exif else -1
+    end = start + len(exif or b"")
+    header = TIFF_HEADER.search(data, start, end) if start >= 0 else None
+    if header is not None:
+        blank = (8).to_bytes(4, "little" if header[0].startswith(b"I") else "big")  # where no directory is
+        data = data[: header.end()] + blank.ljust(end - header.end(), b"\0") + data[end:]
+    return Container("AVIF", data, turned)
 
 
 def _refuse_long_runs(data: bytes) -> None:

@@ -16,7 +16,7 @@ from maskkit.errors import MaskkitError
 
 # What stands in the way of a file that only looks like a photo. Each can be raised by its variable.
 MOST_PIXELS: Final = ("MASKKIT_PHOTO_PIXELS", 100_000_000)  # of one photo, upright or not
-MOST_BYTES: Final = ("MASKKIT_PHOTO_BYTES", 256_000_000)  # of one file; and of all that are read at a time
+MOST_BYTES: Final = ("MASKKIT_PHOTO_BYTES", 128_000_000)  # of one file; and of all that are read at a time
 MOST_MEMORY: Final = ("MASKKIT_PHOTO_MEMORY", 800_000_000)  # bytes that all threads decode into at a time
 
 KINDS: Final = (

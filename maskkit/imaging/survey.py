@@ -154,20 +154,26 @@ def measure(file: Path, entry: np.void, *, scale: int = 1) -> str | None:
     """
     with photo_bytes(file) as data:
         entry["bytes"] = len(data)
-        facts, pixels = opened(data, name=str(file), scale=scale)
+        with opened(data, name=str(file), scale=scale) as (facts, pixels):
+            _measure_pixels(pixels, entry)
         entry["content"] = np.frombuffer(hashlib.sha256(data).digest()[:16], np.uint64)
+    entry["format"], entry["mode"] = facts.format, facts.mode
+    entry["width"], entry["height"] = facts.width, facts.height  # last: it says that the photo is readable
+    return facts.complaint
+
+
+def _measure_pixels(pixels: NDArray[np.uint8], entry: np.void) -> None:
     luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     # One channel at a time: OpenCV has fast code for it, and none for three.
-    channels = np.array([cv2.meanStdDev(one) for one in cv2.split(pixels)])[:, :, 0, 0] / 255  # (3, 2)
+    channels = (
+        np.array([cv2.meanStdDev(cv2.extractChannel(pixels, one)) for one in range(3)])[:, :, 0, 0] / 255
+    )  # (3, 2)
     brightness, contrast = cv2.meanStdDev(luma)
     edges = cv2.Laplacian(luma, cv2.CV_16S)
     entry["mean"], entry["std"] = channels[::-1].T
     entry["brightness"], entry["contrast"] = brightness[0, 0] / 255, contrast[0, 0] / 255
     entry["sharpness"] = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2
     entry["coarse"], entry["fine"] = hash_of(luma)
-    entry["format"], entry["mode"] = facts.format, facts.mode
-    entry["width"], entry["height"] = facts.width, facts.height  # last: it says that the photo is readable
-    return facts.complaint
 
 
 def keep_freed_memory() -> None:

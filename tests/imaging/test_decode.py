@@ -331,7 +331,8 @@ def test_a_fault_without_words_is_called_by_its_kind() -> None:
 def test_photos_are_opened_with_the_pixels_that_pillow_gives(tmp_path: Path, scale: int) -> None:
     file = tmp_path / "a.jpg"
     draw_photo(file, mask="wear", gender="male", age=40, seed=1, size=(96, 64))
-    kind, pixels = opened(file.read_bytes(), name="a", scale=scale)
+    with opened(file.read_bytes(), name="a", scale=scale) as (kind, found):
+        pixels = found
     with Image.open(file) as image:
         image.draft(None, (96 // scale, 64 // scale))
         wanted = np.asarray(image.convert("RGB"))
@@ -342,5 +343,8 @@ def test_photos_are_opened_with_the_pixels_that_pillow_gives(tmp_path: Path, sca
 def test_a_file_that_goes_on_after_the_photo_is_opened_too(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     draw_photo(file, mask="wear", gender="male", age=40, seed=1, size=(96, 64))
-    plain = opened(file.read_bytes(), name="a")[1]
-    assert np.array_equal(opened(file.read_bytes() + b"\0" * 8, name="a")[1], plain)
+    with (
+        opened(file.read_bytes(), name="a") as (_, plain),
+        opened(file.read_bytes() + b"\0" * 8, name="a") as (_, longer),
+    ):
+        assert np.array_equal(longer, plain)
