@@ -33,6 +33,8 @@ MOST_JUNK: Final = 1_000_000  # bytes between segments, which Pillow passes over
 SCANS_OF_THE_LARGEST: Final = 10
 
 XMP_NAME: Final = b"http://ns.adobe.com/xap/1.0/\0"
+SURPLUS: Final = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]+)")
+AMONG_SCANS: Final = frozenset({0xC4, SCAN})  # what stands between two scans
 INCOMPLETE: Final = "incomplete: its data end before its pixels do"
 
 
@@ -134,12 +136,25 @@ def complaint(data: bytes, facts: JpegFacts) -> str | None:
         text = str(error).lower()
         if "premature end" in text:
             return INCOMPLETE
-        if "extraneous bytes before marker" in text:  # some cameras fill up so; and all pixels were there
+        surplus = SURPLUS.search(text)
+        if surplus is not None and _is_harmless(data, int(surplus[1]), int(surplus[2], 16)):
             return None
         if "corrupt jpeg data" in text:
             return f"damaged: {text.removeprefix('corrupt jpeg data: ')}"
         return None  # what is odd about a header, or a kind of JPEG that it does not know
     return INCOMPLETE if facts.keeps_coefficients and facts.lacks_scans else None
+
+
+def _is_harmless(data: bytes, surplus: int, marker: int) -> bool:
+    """Whether so many bytes before a marker, which pixels do not need, are no sign of damage.
+
+    They are none in the header, nor as zeros before the end mark, which some cameras write.
+    """
+    if marker != END[1]:
+        return marker not in AMONG_SCANS
+    match = AFTER_DATA.search(data, data.rfind(b"\xff\xda") + 2)
+    end = len(data) if match is None else match.start()
+    return not data[max(0, end - surplus) : end].strip(b"\0\xff")
 
 
 def _cheapest(facts: JpegFacts) -> str:

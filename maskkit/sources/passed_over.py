@@ -26,38 +26,39 @@ UNREAD: Final = {
     ".ppm": "PPM",
     ".pgm": "PGM",
 }
-LOOKED_AT: Final = 5  # files of a suffix; if none of them is a photo, none is taken for one
+LOOKED_AT: Final = 5  # files of a suffix; if none of them is a photo, no other is looked at
 START: Final = 32  # bytes that tell a format
 NAMED: Final = 10  # suffixes
 
 
 @dataclass
 class PassedOver:
-    """Counts the files that a listing passes over."""
+    """Counts the photos that a listing passes over."""
 
     _counts: Counter[str] = field(default_factory=Counter)
     _looks: Counter[str] = field(default_factory=Counter)
     _formats: dict[str, str] = field(default_factory=dict)  # by suffix, what photos of it are
 
     def note(self, file: Path, *, times: int = 1) -> None:
-        """Count a file that has none of PHOTO_SUFFIXES, or so many like it."""
+        """Count a file that has none of PHOTO_SUFFIXES, or so many like it, if it is a photo."""
         suffix = file.suffix.lower()
-        self._counts[suffix] += times
-        if suffix not in self._formats and self._looks[suffix] < LOOKED_AT:
+        found = UNREAD.get(suffix)
+        if found is None and (suffix in self._formats or self._looks[suffix] < LOOKED_AT):
             self._looks[suffix] += 1
-            found = UNREAD.get(suffix) or _format_inside(file)
-            if found is not None:
-                self._formats[suffix] = found
+            found = _format_inside(file)
+        if found is not None:
+            self._formats[suffix] = found
+            self._counts[suffix] += times
 
     def warn(self, place: Path) -> None:
         """Say once how many photos were passed over under a place, by suffix, and what would take them."""
-        if not self._formats:
+        if not self._counts:
             return
-        counts = {suffix: self._counts[suffix] for suffix in self._formats}
-        named = (f"{count} {_shown(suffix)} ({self._advice(suffix)})" for suffix, count in counts.items())
+        counts = self._counts.most_common()
+        named = (f"{count} {_shown(suffix)} ({self._advice(suffix)})" for suffix, count in counts)
         log.warning(
-            "passed over %d files under %s because of their suffix: %s; photos are files that end in %s",
-            sum(counts.values()), place, examples(named, most=NAMED), ", ".join(PHOTO_SUFFIXES),
+            "passed over %d photos under %s because of their suffix: %s; photos are files that end in %s",
+            self._counts.total(), place, examples(named, most=NAMED), ", ".join(PHOTO_SUFFIXES),
         )  # fmt: skip
 
     def _advice(self, suffix: str) -> str:

@@ -174,3 +174,14 @@ def test_predictions_by_models_that_know_the_people_are_refused(album: Path) -> 
 def _written(manifest: Manifest, path: Path) -> Path:
     manifest.write(path)
     return path
+
+
+def test_incomplete_photos_are_listed(own: Path) -> None:
+    manifest = label(own)
+    file = photo(own, 3, "mask2")
+    data = file.read_bytes()
+    file.write_bytes(data[: 9 * len(data) // 10] + b"\xff\xd9")
+    found = [one for one in audit(manifest).findings if one.kind == "photo:incomplete"]
+    assert [(one.evidence, one.severity) for one in found] == [
+        ("incomplete: its data end before its pixels do", "high")
+    ]

@@ -567,3 +567,16 @@ def test_what_lists_no_photos_is_an_error_that_names_it(shelf: Path, name: str) 
 def test_a_bad_task_file_is_an_error(shelf: Path) -> None:
     with pytest.raises(MaskkitError, match="cannot be read"):
         label(table(shelf, "path\na.jpg\n"), task=table(shelf, "levels = 3", name="task.toml"))
+
+
+def test_incomplete_photos_are_named_and_taken(shelf: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = (shelf / "a.jpg").read_bytes()
+    (shelf / "half.jpg").write_bytes(whole[: 9 * len(whole) // 10] + b"\xff\xd9")
+    (shelf / "without end.jpg").write_bytes(whole[:-2])
+    manifest = label(shelf, unlabelled=True)
+    assert "half.jpg" in manifest.paths
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "1 of 5 photos are incomplete or damaged, and taken as they are (`maskkit audit` lists them): "
+        "half.jpg (incomplete: its data end before its pixels do)"
+    )
