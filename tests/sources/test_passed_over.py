@@ -41,7 +41,8 @@ def test_photos_of_other_suffixes_are_counted_by_suffix_once_with_what_would_tak
             f"passed over 5 photos under {tmp_path} because of their suffix: "
             "3 .heic (HEIC: convert them to JPEG or PNG), 1 .jpg_large (JPEG: rename them to .jpeg), "
             "1 without a suffix (JPEG: rename them to .jpeg); "
-            "photos are files that end in .jpg, .jpeg, .jpe, .jfif, .png, .webp, .bmp, .gif, .tif, .tiff, .avif"
+            "photos are files that end in .jpg, .jpeg, .jpe, .jfif, .png, .webp, .bmp, .gif, "
+            ".tif, .tiff, .avif"
         )
     ]
 
