@@ -165,9 +165,7 @@ def measure(file: Path, entry: np.void, *, scale: int = 1) -> str | None:
 def _measure_pixels(pixels: NDArray[np.uint8], entry: np.void) -> None:
     luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     # One channel at a time: OpenCV has fast code for it, and none for three.
-    channels = (
-        np.array([cv2.meanStdDev(cv2.extractChannel(pixels, one)) for one in range(3)])[:, :, 0, 0] / 255
-    )  # (3, 2)
+    channels = np.array([cv2.meanStdDev(one) for one in cv2.split(pixels)])[:, :, 0, 0] / 255  # (3, 2)
     brightness, contrast = cv2.meanStdDev(luma)
     edges = cv2.Laplacian(luma, cv2.CV_16S)
     entry["mean"], entry["std"] = channels[::-1].T
