@@ -122,7 +122,7 @@ def compare_decoding(photos: Photos, size: tuple[int, int], runs: int) -> None:
     files = photos.files[:: max(1, len(photos) // 500)]
 
     def whole(path: Path) -> np.ndarray:
-        return np.asarray(decode(path).resize(size[::-1], Image.Resampling.BICUBIC))
+        return np.asarray(Image.fromarray(decode(path)).resize(size[::-1], Image.Resampling.BICUBIC))
 
     found = medians(
         in_turns(

@@ -146,7 +146,7 @@ def _fresh_terminal() -> None:
 def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Set what a photo may take: `limited(pixels=100)`; also `bytes` and `memory`."""
 
-    def set_limits(**most: int) -> None:
+    def set_limits(**most: int | str) -> None:
         for name, value in most.items():
             monkeypatch.setenv(f"MASKKIT_PHOTO_{name.upper()}", str(value))
         limits.cache_clear()

@@ -24,6 +24,7 @@ from maskkit.imaging.cropping import window
 from maskkit.imaging.jpeg import END, complaint, is_whole, whole_jpeg
 from maskkit.imaging.orientation import ON_ITS_SIDE
 from maskkit.imaging.photo_file import MOST_MEMORY, PhotoError, limits, photo_bytes, undecodable
+from maskkit.options.values import as_bytes
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn of bombs and decode most of them; we check before decoding
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata; what is wrong with pixels it raises
@@ -215,8 +216,8 @@ def _image(photo: Container, end: bytes = b"") -> Iterator[Image.Image]:
         memory, most = _memory(photo, image.size), limits().memory
         if memory > most:
             raise PhotoError(
-                f"{image.width}x{image.height} as {photo.format} takes {memory:,} bytes of memory: at most "
-                f"{most:,} are used ({MOST_MEMORY[0]} raises it)"
+                f"{image.width}x{image.height} as {photo.format} takes {as_bytes(memory)} of memory: at most "
+                f"{as_bytes(most)} are used ({MOST_MEMORY[0]} raises it)"
             )
         if image.mode in ("F", "I") and photo.format != "PNG":  # PNG has 16 bits at most, others all ranges
             raise PhotoError("its values are no shades: floating-point or 32-bit numbers of unknown range")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
 from maskkit.errors import MaskkitError
+from maskkit.options.values import as_bytes, parse_bytes
 
 # What stands in the way of a file that only looks like a photo. Each can be raised by its variable.
 MOST_PIXELS: Final = ("MASKKIT_PHOTO_PIXELS", 100_000_000)  # of one photo, upright or not
@@ -81,21 +83,29 @@ def limits() -> Limits:
     Raises:
         MaskkitError: A variable is no number.
     """
-    pixels, size, memory = (_setting(*each) for each in (MOST_PIXELS, MOST_BYTES, MOST_MEMORY))
+    pixels = _setting(*MOST_PIXELS)
+    size, memory = (
+        _setting(*each, read=partial(_bytes, variable=each[0])) for each in (MOST_BYTES, MOST_MEMORY)
+    )
     return Limits(pixels, size, memory, Budget(size), Budget(memory))
 
 
-def _setting(variable: str, default: int) -> int:
-    given = os.environ.get(variable, "").strip().replace("_", "").replace(",", "")
+def _setting(variable: str, default: int, read: Callable[[str], int] = int) -> int:
+    given = os.environ.get(variable, "").strip()
     if not given:
         return default
-    if not given.isascii() or not given.isdigit() or not 0 < len(given) < 16 or not int(given):
+    is_number = re.fullmatch(r"[1-9][0-9]{0,14}", given) is not None
+    if not is_number and read is int:
         raise MaskkitError(
             f"{variable} is {given!r:.60}",
             why="it is a whole number above 0",
             fix=f"set it to a number such as {10 * default}, or unset it for {default}",
         )
-    return int(given)
+    return int(given) if is_number else read(given)
+
+
+def _bytes(text: str, variable: str) -> int:
+    return max(1, parse_bytes(text, example=f"{variable}=2GB"))
 
 
 @contextmanager
@@ -138,7 +148,6 @@ def photo_size(file: Path) -> int:
         raise PhotoError(next((words for is_kind, words in KINDS if is_kind(status.st_mode)), "not a file"))
     most = limits().bytes
     if status.st_size > most:
-        raise PhotoError(
-            f"{status.st_size:,} bytes are too many: at most {most:,} are read ({MOST_BYTES[0]} raises it)"
-        )
+        words = f"at most {as_bytes(most)} are read ({MOST_BYTES[0]} raises it)"
+        raise PhotoError(f"{as_bytes(status.st_size)} are too many: {words}")
     return status.st_size

@@ -27,7 +27,7 @@ from maskkit.labels import HOME, LabelSpace
 from maskkit.options.train_options import PHOTO_SUFFIXES
 from maskkit.sources.other_spellings import as_on_disk, full_ids
 from maskkit.sources.passed_over import PassedOver
-from maskkit.sources.walking import is_photo, walk
+from maskkit.sources.walking import is_photo, unlistable, walk
 from maskkit.texts import composed, foreign_name, is_utf8, readable
 
 LOOKED_AT = 100  # rows of a table by which it is told what it is
@@ -81,7 +81,7 @@ class PhotoTable:
         if not set(TRAIN_COLUMNS) <= given:
             return False
         first = [str(path) for path in self.table["path"].slice(0, LOOKED_AT).to_pylist()]
-        if any(path.lower().endswith(PHOTO_SUFFIXES) for path in first):
+        if any(is_photo(path) for path in first):
             return False
         is_table = {factor.name for factor in space.factors} <= given
         return not is_table or any(os.path.isdir(f"{self.root}/{path}") for path in first)  # noqa: PTH112
@@ -181,15 +181,7 @@ def _names_in(folder: str) -> tuple[str, ...]:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return ()
-        raise _unlistable(folder, error) from error
-
-
-def _unlistable(folder: Path | str, error: OSError) -> MaskkitError:
-    return MaskkitError(
-        f"cannot list the folder {readable(str(folder))}",
-        why=(error.strerror or str(error)).lower(),
-        fix="make it readable, or move it out of the tree",
-    )
+        raise unlistable(folder, error) from error
 
 
 def _photos_by_state(names: tuple[str, ...]) -> dict[str, list[str]]:

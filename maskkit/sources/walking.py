@@ -9,6 +9,7 @@ from pathlib import Path
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import PHOTO_SUFFIXES
 from maskkit.sources.passed_over import PassedOver
+from maskkit.texts import readable
 
 
 def is_photo(name: str) -> bool:
@@ -30,11 +31,7 @@ def walk(folder: Path, others: PassedOver) -> Iterator[tuple[tuple[str, ...], li
         try:
             entries = sorted(os.scandir(folder.joinpath(*place)), key=lambda entry: entry.name)
         except OSError as error:
-            raise MaskkitError(
-                f"cannot list the folder {folder.joinpath(*place)}",
-                why=(error.strerror or str(error)).lower(),
-                fix="make it readable, or move it out of the tree",
-            ) from error
+            raise unlistable(folder.joinpath(*place), error) from error
         seen = [entry for entry in entries if not entry.name.startswith(".")]
         folders = {entry.name for entry in seen if _is_folder(entry)}
         waiting += [((*place, name), above | {here}) for name in sorted(folders, reverse=True)]
@@ -43,6 +40,15 @@ def walk(folder: Path, others: PassedOver) -> Iterator[tuple[tuple[str, ...], li
             if not is_photo(name):
                 others.note(folder.joinpath(*place, name))
         yield place, [name for name in files if is_photo(name)]
+
+
+def unlistable(folder: Path | str, error: OSError) -> MaskkitError:
+    """Return the error that names a folder whose files cannot be listed."""
+    return MaskkitError(
+        f"cannot list the folder {readable(str(folder))}",
+        why=(error.strerror or str(error)).lower(),
+        fix="make it readable, or move it out of the tree",
+    )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

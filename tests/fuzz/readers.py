@@ -265,8 +265,7 @@ BOOK: list[str] = []
 def _read_photo(data: bytes, folder: Path, name: str) -> object:
     """Check the law of readers: what `label` accepts, all others read."""
     path = _written(data, folder, name)
-    checked = check_photos(folder, pa.chunked_array([[name]]))
-    faults = getattr(checked, "faults", None) or checked[0]
+    faults = check_photos(folder, pa.chunked_array([[name]])).faults
     if faults:
         raise MaskkitError(name, why=faults[name], fix="")
     return load(path, PREPROCESS)

@@ -153,7 +153,7 @@ def test_headers_that_never_end_are_refused(junk: bytes, words: str) -> None:
 def test_a_progressive_photo_takes_the_memory_of_all_its_coefficients(limited: Callable[..., None]) -> None:
     limited(memory=160 * 120 * 9)
     assert judged(jpeg()).fault is None  # 7 bytes per pixel
-    assert str(judged(jpeg("progressive")).fault).startswith("160x120 as JPEG takes 192,000 bytes")  # 10
+    assert str(judged(jpeg("progressive")).fault).startswith("160x120 as JPEG takes 192 KB")  # 10
 
 
 def test_facts_of_markers() -> None:

@@ -22,6 +22,7 @@ from maskkit.imaging.photo_file import Budget, limits, photo_bytes, read_photo
 from maskkit.imaging.photos import Photos, opened
 from maskkit.imaging.survey import survey
 from maskkit.imaging.thumbnails import thumbnail
+from maskkit.options.values import as_bytes
 
 SEEN = Preprocess(16, 12, (0.5,) * 3, (0.5,) * 3, "bicubic")
 
@@ -61,7 +62,7 @@ NO_PHOTOS: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder": (Path.mkdir, "is a directory"),
     "huge": (
         huge,
-        "21,474,836,480 bytes are too many: at most 128,000,000 are read (MASKKIT_PHOTO_BYTES raises it)",
+        "21.5 GB are too many: at most 128 MB are read (MASKKIT_PHOTO_BYTES raises it)",
     ),
     "empty": (Path.touch, "empty"),
     "nowhere": (lambda path: path.symlink_to("gone"), "missing"),
@@ -112,8 +113,8 @@ def test_limits_can_be_raised_and_lowered(tmp_path: Path, limited: Callable[...,
             1999,
             "50x40 is too large: at most 1,999 pixels are read (MASKKIT_PHOTO_PIXELS raises it)",
         ),
-        ("bytes", size - 1, f"{size:,} bytes are too many: at most {size - 1:,} are read"),
-        ("memory", 13_999, "50x40 as PNG takes 14,000 bytes of memory: at most 13,999 are used"),
+        ("bytes", size - 1, f"{as_bytes(size)} are too many: at most "),
+        ("memory", 13_999, "50x40 as PNG takes 14 KB of memory: at most 14 KB are used"),
     ]:
         limited(**{"pixels": 2000, "bytes": size, "memory": 14_000, name: value})
         with pytest.raises(MaskkitError) as caught:
@@ -128,6 +129,15 @@ def test_a_limit_that_is_no_number_is_an_error(limited: Callable[..., None], val
         limits()
     assert caught.value.what.startswith("MASKKIT_PHOTO_PIXELS is ")
     assert "100000000" in caught.value.fix
+
+
+def test_limits_in_bytes_can_have_a_unit(limited: Callable[..., None]) -> None:
+    limited(memory="2GB", bytes="1.5 MB")
+    assert (limits().memory, limits().bytes) == (2 * 10**9, 1_500_000)
+    limited(memory="much")
+    with pytest.raises(MaskkitError) as caught:
+        limits()
+    assert caught.value.fix == "use MASKKIT_PHOTO_MEMORY=2GB"
 
 
 def test_threads_share_a_budget() -> None:
