@@ -57,7 +57,7 @@ def row_groups(data: BYTES) -> list[list[Chunk]]:
     try:
         length = struct.unpack("<I", data[-TAIL:-4])[0]
         footer = bytes(data[len(data) - TAIL - length : -TAIL])
-        groups = read_fields(memoryview(footer), 0)[0][4]
+        groups = read_fields(footer, 0)[0][4]
         return [[_chunk(column[3]) for column in group[1]] for group in groups]
     except (struct.error, KeyError, TypeError, ValueError) as error:
         raise ValueError("its footer is damaged") from error
@@ -105,7 +105,7 @@ def longest_entry(data: BYTES, page: Page, codec: int) -> int:
     return _longest(entries, page.values)
 
 
-def _longest(entries: bytes | BYTES, count: int) -> int:
+def _longest(entries: BYTES, count: int) -> int:
     """Return the longest of texts that each follow their length, a number of 32 bits."""
     size = int.from_bytes(entries[:4], "little")
     if size + 4 <= len(entries) == count * (size + 4):  # all may be as long, as the competition's ids are

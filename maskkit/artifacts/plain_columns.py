@@ -240,7 +240,7 @@ def _nested(kind: pa.DataType) -> pa.DataType | None:
     """Return the type of which Arrow can take rows that holds the same as another; None if there is none."""
     types = pa.types
     if types.is_nested(kind):
-        if types.is_union(kind) or types.is_run_end_encoded(kind) or _is_view(kind):
+        if types.is_union(kind) or _is_view(kind):
             return None
         inner = [_nested(kind.field(place).type) for place in range(kind.num_fields)]
         if None in inner or not inner:

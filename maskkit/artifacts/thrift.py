@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-BYTES = memoryview  # of unsigned numbers
+BYTES = bytes | memoryview  # of unsigned numbers
 TRUE, FALSE, BYTE, SHORT, INT, LONG, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
 DEEPEST = 24  # structures and lists within another; a footer of Parquet has 10
 LONG_LIST = 15  # where a list's size follows
@@ -72,7 +72,10 @@ def _list(data: BYTES, at: int, depth: int) -> tuple[list[Any], int]:
 
 
 def _integer(data: BYTES, at: int) -> tuple[int, int]:
-    number, at = _varint(data, at)
+    number = data[at]
+    at += 1
+    if number > 127:  # most have one byte
+        number, at = _varint(data, at - 1)
     return (number >> 1) ^ -(number & 1), at
 
 
