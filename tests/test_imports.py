@@ -27,6 +27,7 @@ HEAVY = [
     "simplejpeg",
     "numpy",
     "jinja2",
+    "msgspec",
 ]
 PROBE = """
 import contextlib, io, json, sys
