@@ -81,8 +81,6 @@ def fitting(value: object, kind: type[Kind], refuse: Refuse, *, at: str = "") ->
     """
     try:
         return msgspec.convert(value, kind)
-    except MaskkitError as error:  # of a dataclass that checks more
-        raise refuse(error.what) from error
     except (ValueError, TypeError, AttributeError) as error:  # msgspec's; the others of what is no JSON
         raise refuse(_in_words(str(error), at)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import pickletools
 import re
@@ -18,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from maskkit.errors import MaskkitError, examples
+from maskkit.modeling.state_limits import why_inflated, why_made_up, why_packed
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".pth.tar", ".ckpt", ".bin")  # that such files usually have
 
@@ -95,6 +97,9 @@ def read_state_file(path: Path) -> StateFile:
             return StateFile(path, kind, load_file(path))
         skipped = tuple(_objects(path, kind))
         content = _load(path, kind, skipped)
+        inflated = why_inflated(content, path.stat().st_size)
+    except MaskkitError:
+        raise
     except pickle.UnpicklingError as error:
         detail = str(error).rpartition("WeightsUnpickler error:")[2].strip() or str(error)
         raise MaskkitError(
@@ -109,6 +114,8 @@ def read_state_file(path: Path) -> StateFile:
         raise _unreadable(
             path, f"it is cut off or damaged ({type(error).__name__}: {reason})", "download or save it again"
         ) from error
+    if inflated is not None:
+        raise _unreadable(path, inflated, ANOTHER)
     if isinstance(content, Inert):
         raise _whole_model(path, _name(content))
     return StateFile(path, kind, content, skipped)
@@ -171,7 +178,7 @@ def _zip_kind(path: Path) -> Kind:
     """Tell torch's archives, which are zip files, from others."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+            names, packed = archive.namelist(), why_packed(archive)
     except (zipfile.BadZipFile, OSError) as error:
         raise _unreadable(path, "it is cut off or damaged", "download or save it again") from error
     inside = {name.partition("/")[2] for name in names}
@@ -182,6 +189,8 @@ def _zip_kind(path: Path) -> Kind:
             _in_python(f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pth')"),
         )
     if "data.pkl" in inside:
+        if packed is not None:
+            raise _unreadable(path, packed, "unpack it, and zip it again without compression (zip -0)")
         return "zip"
     others = {
         ".npy": "it holds NumPy arrays (.npz), as JAX saves them",
@@ -199,9 +208,16 @@ def _zip_kind(path: Path) -> Kind:
 def _objects(path: Path, kind: Kind) -> list[str]:
     """Name what a file would have unpickled beside tensors and plain values, without unpickling it."""
     if kind == "zip":
+        with zipfile.ZipFile(path) as archive:
+            inside = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
+            named = _globals_of(io.BytesIO(archive.read(inside)))
+    else:
+        with path.open("rb") as file:  # a number, a version, the machine, the content, the order of tensors
+            named = set().union(*(_globals_of(file) for _ in range(5)))
+    if why := why_made_up(named):
+        raise _unreadable(path, why, ANOTHER)
+    if kind == "zip":
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
-    with path.open("rb") as file:  # a number, a version, the machine, the content, the order of tensors
-        named = set().union(*(_globals_of(file) for _ in range(5)))
     return sorted(name for name in named if not PLAIN_GLOBALS.match(name))
 
 

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
-from maskkit.errors import reason
+from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.runtimes import classifier
+from maskkit.modeling.state_files import read_state_file
 from maskkit.options.techniques import AUXILIARY, Stepping, Stopping
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
@@ -247,10 +248,10 @@ def begun_with(path: Path) -> Record:
 def _read(path: Path) -> tuple[Record, dict[str, Any]]:
     refuse = partial(damaged, path)
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways
-        raise refuse(reason(error)) from error
-    parts = fitting(saved, dict[str, Any], refuse)
+        content = read_state_file(path).content
+    except MaskkitError as error:
+        raise refuse(error.why) from error
+    parts = fitting(content, dict[str, Any], refuse)
     return Record.from_json(parts.get("record"), refuse, at="record"), fitting(
         parts.get("state"), dict[str, Any], refuse, at="state"
     )

@@ -56,7 +56,7 @@ def test_a_record_is_told_from_others_by_stage_options_inputs_and_version() -> N
     assert Record("label", {"skip_bad": False, "root": "images"}, LABEL.inputs).id == LABEL.id
 
 
-@pytest.mark.parametrize("number", [0, 2, "1", None])
+@pytest.mark.parametrize("number", [0, 2, "1", None, True, 1.0, [1] * 99])
 def test_an_unknown_format_is_refused(number: object) -> None:
     with pytest.raises(MaskkitError, match="has format") as caught:
         Header.from_json(damaged({"format": number}), name="a.parquet")

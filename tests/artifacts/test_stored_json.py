@@ -6,6 +6,7 @@ import copy
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, Crop, Preprocess
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.header import KEY, MOST_RECORDS, Header, Input, Record
+from maskkit.artifacts.header import KEY, Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
@@ -25,6 +26,7 @@ from maskkit.labels import HOME
 from maskkit.stages.show import show
 
 RECORD = Record("train", {"fold": 1, "seed": 3}, (Input("folds.parquet", "a" * 64, "b" * 16),), "1.2.3")
+FACTOR = {"name": "a", "levels": ["x", "y"]}
 SEEN = Seen.of(["a", "b"], salt="s").to_json()
 CHECKPOINT = CheckpointFacts(
     model="test_resnet",
@@ -113,6 +115,15 @@ def test_each_is_read_and_shown_as_it_is_written(kind: str) -> None:
     assert show(source)["kind"] == kind
 
 
+def changed(data: Any, place: str, value: object) -> Any:
+    *above, last = place.split(".") if "offsets." not in place else place.split(".", 1)
+    inside = data
+    for name in above:
+        inside = inside[int(name) if name.isdigit() else name]
+    inside[last] = value
+    return data
+
+
 HUGE, DEEP = 10**400, json.loads("[" * 40 + "]" * 40)
 # Of each kind: a place in its header, and what may not be there.
 WRONG: list[tuple[str, str, list[Any]]] = [
@@ -189,13 +200,7 @@ def test_a_value_of_another_type_or_out_of_range_is_an_error_that_names_the_file
     kind: str, place: str, value: object
 ) -> None:
     write, _, read = FORMS[kind]
-    data: Any = header_of(kind)
-    *above, last = place.split(".") if "offsets." not in place else place.split(".", 1)
-    inside = data
-    for name in above:
-        inside = inside[int(name) if name.isdigit() else name]
-    inside[last] = value
-    source = write(json.dumps(data))
+    source = write(json.dumps(changed(header_of(kind), place, value)))
     for used in (read, show):
         with pytest.raises(MaskkitError) as caught:
             used(source)
@@ -221,12 +226,24 @@ def test_a_place_is_named_in_plain_words() -> None:
     assert caught.value.why == "its preprocess.std[2] should be a number above 0.0"
 
 
-def test_a_history_has_a_longest_length() -> None:
-    data = header_of("manifest")
-    data["history"] *= MOST_RECORDS + 1
-    with pytest.raises(MaskkitError) as caught:
-        Manifest.read(manifest(json.dumps(data)))
-    assert caught.value.why == f"its history should be a list of at most {MOST_RECORDS}"
+@pytest.mark.parametrize(
+    ("place", "value", "why"),
+    [
+        ("history", [RECORD.to_json()] * 4097, "its history should be a list of at most 4096"),
+        ("history.0.inputs", [asdict(RECORD.inputs[0])] * 4097, "its history[0].inputs should be a list of"),
+        ("label_space.factors", [FACTOR] * 65, "its label_space.factors should be a list of at most 64"),
+        (
+            "label_space.factors.0.levels",
+            ["a"] * 4097,
+            "its label_space.factors[0].levels should be a list of",
+        ),
+        ("kind", "A b", "its kind should be a word in small letters"),
+    ],
+)
+def test_lists_have_a_longest_length_which_is_said(place: str, value: object, why: str) -> None:
+    with pytest.raises(MaskkitError, match="damaged") as caught:
+        Manifest.read(manifest(json.dumps(changed(header_of("manifest"), place, value))))
+    assert caught.value.why.startswith(why)
 
 
 def test_a_version_is_one_of_those_that_packages_have() -> None:

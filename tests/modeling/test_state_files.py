@@ -270,3 +270,43 @@ def test_tensors_stay_on_the_disk_until_they_are_used(tmp_path: Path) -> None:
     file = read_state_file(path)
     assert isinstance(file.content, dict)
     assert str(path) in Path("/proc/self/maps").read_text()
+
+
+def rezipped(path: Path, change: Callable[[bytes], bytes], how: int = zipfile.ZIP_STORED) -> Path:
+    """Write what torch saved anew, with another pickle."""
+    with zipfile.ZipFile(path) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", how) as archive:
+        for name, data in inside.items():
+            archive.writestr(name, change(data) if name.endswith("data.pkl") else data)
+    return path
+
+
+BYTES_OF_A_NUMBER = b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\0\x94\x35\x77\0\x85R."
+
+
+def test_an_archive_that_is_compressed_inside_is_refused(tmp_path: Path) -> None:
+    path = rezipped(saved(STATE, tmp_path / "w.pth"), lambda data: data, zipfile.ZIP_DEFLATED)
+    with pytest.raises(MaskkitError, match="cannot read weights from") as caught:
+        read_state_file(path)
+    assert "is compressed, and torch compresses nothing" in caught.value.why
+    assert_state(read_state_file(rezipped(path, lambda data: data)).content)  # as the fix says
+
+
+def test_bytes_that_a_number_makes_are_refused_before_they_are_made(tmp_path: Path) -> None:
+    path = rezipped(saved(STATE, tmp_path / "w.pth"), lambda _: BYTES_OF_A_NUMBER)
+    named = {**STATE, "of a text": bytearray(b"x")}
+    legacy = saved(named, tmp_path / "w.pt", _use_new_zipfile_serialization=False)
+    for one in (path, legacy):
+        with pytest.raises(MaskkitError, match="cannot read weights from") as caught:
+            read_state_file(one)
+        assert "it holds a bytearray" in caught.value.why
+
+
+def test_a_tensor_that_is_larger_than_its_file_is_refused(tmp_path: Path) -> None:
+    content = {"model": [{"a": torch.zeros(1).expand(1 << 40)}]}
+    for is_zip in (True, False):
+        path = saved(content, tmp_path / "w.pth", _use_new_zipfile_serialization=is_zip)
+        with pytest.raises(MaskkitError, match="cannot read weights from") as caught:
+            read_state_file(path)
+        assert "a tensor (1099511627776,) takes" in caught.value.why
