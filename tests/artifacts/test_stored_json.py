@@ -168,7 +168,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("checkpoint", "seen", [None, [], {}, {"salt": "s", "digests": "AAAA"}]),
     ("checkpoint", "preprocess", [None, [], {}]),
     ("checkpoint", "preprocess.height", [None, "32", 15, 4097, 32.0, -32, HUGE, True]),
-    ("checkpoint", "preprocess.mean", [None, 0.5, [], [0.5], [0.5, 0.5, "0"], [0, 0, HUGE]]),
+    ("checkpoint", "preprocess.mean", [None, 0.5, [], [0.5], [0.5, 0.5, "0"], [0, 0, HUGE], [0, 0, 1e9]]),
     ("checkpoint", "preprocess.std", [None, [1, 1, 0], [1, 1, -1], [1, 1, 1, 1]]),
     ("checkpoint", "preprocess.interpolation", [None, "", "BICUBIC", "random"]),
     ("checkpoint", "preprocess.crop", [3, [], "x", {}]),

@@ -53,8 +53,12 @@ def main() -> int:
     started = time.monotonic()
     tallies: dict[str, Tally] = {name: Tally() for name in names}
     with ThreadPoolExecutor(given.jobs) as pool:
-        for name, tally in pool.map(partial(_part, given.seed), parts):
+        for done, (name, tally) in enumerate(pool.map(partial(_part, given.seed), parts), 1):
             _add(tallies[name], tally)
+            for kind in tally.findings:
+                print(f"{name}: {kind}", file=sys.stderr)
+            if done % len(names) == 0:
+                print(f"{done * PART} of {len(parts) * PART} inputs", file=sys.stderr)
     _report(tallies, given.seed, given.findings, time.monotonic() - started)
     return 1 if any(one.findings for one in tallies.values()) else 0
 
