@@ -77,8 +77,8 @@ def test_a_page_is_as_its_header_says() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        header(-1, 0, 1), header(1, -14, 0), header(1, 0, -1), header(1, 1, 1), header(1, 0, 0), header(1, -1, 1),
-        header(1, 0, -1) + header(1, 0, 2), b"", b"\0",
+        header(-1, 0, 1), header(1, -14, 0), header(1, 0, -1), header(1, 1, 1), header(1, 0, 0),
+        header(1, -1, 1), header(1, 0, -1) + header(1, 0, 2), b"", b"\0",
         b"\x15\0" * 3 + b"\0", header(1, 0, 1)[:-3],
     ],
 )  # fmt: skip
