@@ -207,7 +207,8 @@ def _from_csv(source: Source) -> Predictions:
         return Predictions(table[key], _answers(numbers[ANSWER], source), source=source)
     if len(others) == 1:
         raise _unreadable(source, f"beside {key!r} it has only {others[0]!r}, which is not {ANSWER!r}")
-    probs = np.stack([numbers[name].to_numpy().astype(np.float32) for name in others], axis=1)
+    with np.errstate(over="ignore"):  # too large a number is none of a probability anyway
+        probs = np.stack([numbers[name].to_numpy().astype(np.float32) for name in others], axis=1)
     return Predictions(table[key], probs.argmax(1), probs, tuple(others), source=source)
 
 

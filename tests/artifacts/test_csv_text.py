@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import time
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -67,10 +68,12 @@ def test_the_delimiter_is_the_first_in_the_header(delimiter: str) -> None:
     rows = f"a{delimiter}b\n1{delimiter}2\n"
     assert read(rows) == {"a": ["1"], "b": ["2"]}
     assert read(f"sep={delimiter}\n{rows}") == {"a": ["1"], "b": ["2"]}
+    other = ";" if delimiter == "," else ","
+    assert list(read(f"\n sep={delimiter} \r\na{other}b{delimiter}c\n")) == [f"a{other}b", "c"]
 
 
 def test_names_are_stripped_composed_and_may_be_quoted() -> None:
-    names = read(' path ,"age ","x, y", 나이\n1,2,3,4\n')
+    names = read(' path ,"age ", "x, y", 나이\n1,2,3,4\n')
     assert list(names) == ["path", "age", "x, y", "나이"]
 
 
@@ -166,10 +169,14 @@ def test_rows_are_those_of_the_csv_module_or_an_error(
     assert [list(one) for one in zip(*read(f"a,b\n{lines}").values(), strict=True)] == expected
 
 
-def test_a_line_feed_in_quotes_is_kept_where_arrow_cuts_its_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = pacsv.ReadOptions
-    monkeypatch.setattr(pacsv, "ReadOptions", lambda **given: whole(**given, block_size=24))
-    rows = [["a" * size, "x\r\ny" * 3] for size in range(1, 20)]
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_in_quotes_are_kept_where_arrow_cuts_its_blocks(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    rows = [[f"b{end}b{end}"[:size], f"{end}x{end}"] for size in range(1, 5)] * 4 + [["c", "d"]]
     file = io.StringIO()
-    csv.writer(file).writerows([("a", "b"), *rows])
-    assert [list(one) for one in zip(*read(file.getvalue()).values(), strict=True)] == rows
+    csv.writer(file, csv.unix_dialect).writerows([("a", "b"), *rows])
+    whole = pacsv.ReadOptions
+    for size in range(20, 60):
+        monkeypatch.setattr(pacsv, "ReadOptions", partial(whole, block_size=size))
+        assert [list(one) for one in zip(*read(file.getvalue()).values(), strict=True)] == rows

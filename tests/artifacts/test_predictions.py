@@ -231,6 +231,19 @@ def test_numbers_that_were_probabilities_once_are_named(rows: list[str], why: st
     assert fix in error.fix
 
 
+@pytest.mark.filterwarnings("error")
+def test_too_large_a_number_is_no_probability() -> None:
+    assert "1 rows that are not" in wrong("path,x,y\na,0.25,0.75\nb,1e300,0\n").what
+
+
+@pytest.mark.parametrize("form", ["csv", "submission"])
+def test_a_space_at_the_beginning_of_an_id_is_a_part_of_it(form: Form) -> None:
+    ids = [" a.jpg", "b.jpg", " "]
+    probs = np.eye(2, dtype=np.float32)[[1, 0, 1]]
+    predictions = Predictions(pa.array(ids), probs.argmax(1), probs, ("x", "y"))
+    assert read(predictions.encode(form)).path.to_pylist() == ids
+
+
 @pytest.mark.parametrize("row", ["2.5,-1.5", "0.5,0.6", "inf,0", "1.5,-0.5", "0,0"])
 def test_logits_and_other_numbers_are_no_probabilities(row: str) -> None:
     error = wrong(f"path,x,y\na,0.25,0.75\nb,{row}\n")
