@@ -221,14 +221,23 @@ def unreadable(
 
 
 def _utf8(source: Source) -> pa.Buffer:
-    """Return the bytes in UTF-8: those of the source itself if they are."""
+    """Return the bytes in UTF-8: those of the source itself if they are, whatever encoding others have."""
     mark = marked(bytes(memoryview(source.data)[:4]))
     if mark == "utf-8-sig":
         return source.data.slice(3)
     if mark is None and source.encoding in (None, "utf-8"):
         return source.data
-    text = decoded(source.data.to_pybytes(), title=source.title, encoding=source.encoding, option=True)
-    return pa.py_buffer(text.encode())
+    data = source.data.to_pybytes()
+    if mark is None and _is_utf8(data):
+        return source.data
+    return pa.py_buffer(decoded(data, title=source.title, encoding=source.encoding, option=True).encode())
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _checked(data: pa.Buffer, title: str) -> tuple[int, bool]:

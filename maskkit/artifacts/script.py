@@ -18,6 +18,9 @@ NEWLINE = (
     "newline=$(printf '\\012.') newline=${newline%.}"  # for words that end in one, which $(...) takes off
 )
 
+# What `label` found: how many photos are on disk in another form of Unicode than they were named.
+RESPELLED = "other_unicode_form"
+
 
 def script(history: Sequence[Record], *, output: str) -> str:
     """Return the commands that made an artifact, as a shell script whose last command writes `output`."""
@@ -25,6 +28,10 @@ def script(history: Sequence[Record], *, output: str) -> str:
     commands = [" ".join(map(_quoted, _words(record, names))) for record in history]
     lines = ["#!/bin/sh", "set -e"]
     lines += [f"# maskkit {printable(version)}" for version in sorted({record.version for record in history})]
+    counts = [record.found.get(RESPELLED) for record in history]
+    lines += [
+        f"# {count} photos were named in another form of Unicode" for count in counts if type(count) is int
+    ]
     lines += [NEWLINE] if any("$newline" in line for line in commands) else []
     return "\n".join([*lines, *commands])
 

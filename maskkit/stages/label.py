@@ -14,6 +14,7 @@ from maskkit.artifacts.checks import check
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.script import RESPELLED
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import CheckedPhotos, check_photos, unchecked
 from maskkit.labelling.corrections import corrected
@@ -91,7 +92,7 @@ def label(
         **({} if encoding is None else {"encoding": encoding}),
     }
     facts = {"left_out": bad} if bad else {}  # which `eda` shows
-    found = {"other_unicode_form": respelled} if respelled else {}
+    found = {RESPELLED: respelled} if respelled else {}
     header = Header("manifest", space, (Record("label", options, tuple(inputs), found=found),), facts)
     return Manifest(table, header)
 

@@ -33,7 +33,10 @@ def read(data: str | bytes, *, encoding: str | None = None) -> dict[str, list[ob
 
 @pytest.mark.parametrize(
     ("encoding", "given"),
-    [("utf-8", None), ("utf-8-sig", None), ("utf-16", None), ("utf-32", None), ("cp949", "cp949")],
+    [
+        *(("utf-8", None), ("utf-8-sig", None), ("utf-16", None), ("utf-32", None), ("cp949", "cp949")),
+        *(("utf-8", "cp949"), ("utf-8", "utf-16"), ("utf-16-le", "utf-16-le"), ("utf-16", "cp949")),
+    ],
 )
 def test_a_table_is_read_in_the_encoding_that_it_or_the_user_says(encoding: str, given: str | None) -> None:
     assert read(KOREAN.encode(encoding), encoding=given) == READ
@@ -170,13 +173,17 @@ def test_rows_are_those_of_the_csv_module_or_an_error(
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("times", [1, 4])
 def test_line_ends_in_quotes_are_kept_where_arrow_cuts_its_blocks(
-    monkeypatch: pytest.MonkeyPatch, end: str
+    monkeypatch: pytest.MonkeyPatch, end: str, times: int
 ) -> None:
-    rows = [[f"b{end}b{end}"[:size], f"{end}x{end}"] for size in range(1, 5)] * 4 + [["c", "d"]]
-    file = io.StringIO()
-    csv.writer(file, csv.unix_dialect).writerows([("a", "b"), *rows])
-    whole = pacsv.ReadOptions
-    for size in range(20, 60):
-        monkeypatch.setattr(pacsv, "ReadOptions", partial(whole, block_size=size))
-        assert [list(one) for one in zip(*read(file.getvalue()).values(), strict=True)] == rows
+    rows = [["c", "d"], [f"a{end}b", "d"], [f"b{end}", f"{end}x{end}"], ["e", f"{end}{end}"]] * times
+    for some in (rows[:2], [*rows, ["c", "d"]]):
+        file = io.StringIO()
+        csv.writer(file, csv.unix_dialect).writerows([("a", "b"), *some])
+        for size in range(12, 60):
+            monkeypatch.setattr(pacsv, "ReadOptions", partial(READ_OPTIONS, block_size=size))
+            assert [list(one) for one in zip(*read(file.getvalue()).values(), strict=True)] == some
+
+
+READ_OPTIONS = pacsv.ReadOptions

@@ -105,6 +105,14 @@ def test_the_versions_that_ran_are_named() -> None:
     assert "# maskkit 1.0\n# maskkit 1.1\n" in text
 
 
+@pytest.mark.parametrize(("count", "shown"), [(12, True), ("12\ntouch ran", False), (None, False)])
+def test_photos_that_were_named_in_another_form_are_counted(count: object, shown: bool) -> None:
+    found = {} if count is None else {"other_unicode_form": count}
+    text = script((Record("label", {}, (), "1.0", found),), output="o")
+    assert ("\n# 12 photos were named in another form of Unicode\n" in text) == shown
+    assert "touch" not in text
+
+
 def test_an_empty_history_is_an_empty_script() -> None:
     assert script((), output="x.csv") == "#!/bin/sh\nset -e"
 
