@@ -334,6 +334,7 @@ def _of_others() -> Iterator[Reader]:
     tables = _mixed(
         lambda random: seeds.parquet(seeds.changed_table(table, random), None),
         _bytes_of(seeds.parquet(table, None)),
+        _bytes_of(*seeds.parquet_forms(table)),
     )
     yield Reader("labels-parquet", tables, _read_labels)
     yield Reader("corrections", _csv_of(CORRECTIONS), _read_corrections)

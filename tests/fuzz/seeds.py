@@ -99,6 +99,27 @@ def parquet(table: pa.Table, text: bytes | None) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
+def parquet_forms(table: pa.Table) -> list[bytes]:
+    """Return Parquet files of a table in other encodings, and some that hold far more than they are long."""
+    long = {"path": ["x" * 10_000] * 500}
+    prefixes = {"use_dictionary": False, "column_encoding": {"path": "DELTA_BYTE_ARRAY"}}
+    forms: list[tuple[pa.Table, dict[str, Any]]] = [
+        (table, {"data_page_version": "2.0", "compression": "lz4", "row_group_size": 2}),
+        (table, {"use_dictionary": False, "compression": "none"}),
+        (table, prefixes),
+        (pa.table(long), {}),
+        (pa.table(long), prefixes),
+        (pa.table({"path": pa.nulls(10**6)}), {}),
+        (pa.table({"path": pa.array([np.zeros(10**6, np.int8)])}), {}),
+    ]
+    found = []
+    for one, options in forms:
+        sink = pa.BufferOutputStream()
+        pq.write_table(one, sink, **options)
+        found.append(sink.getvalue().to_pybytes())
+    return found
+
+
 TYPES: tuple[pa.DataType, ...] = (
     pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.binary_view(), pa.int8(), pa.int64(),
     pa.uint64(), pa.float16(), pa.float32(), pa.float64(), pa.bool_(), pa.date32(), pa.timestamp("ns"),
@@ -120,7 +141,7 @@ def changed_table(table: pa.Table, random: Random) -> pa.Table:
             table = table.rename_columns([other if one == name else one for one in table.column_names])
         elif kind == 2:
             table = table.append_column(random.choice((name, "site", "", "a\0b", "label")), column)
-        elif kind == 3:
+        elif kind == 3 and len(table):
             values = column.to_pylist()
             values[random.randrange(len(values))] = None
             table = table.set_column(at, name, pa.array(values, column.type))
