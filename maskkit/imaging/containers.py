@@ -111,6 +111,8 @@ def container(data: bytes) -> Container:
         return _tiff(data)
     if kind == "AVIF":
         return _avif(data)
+    if kind == "GIF":
+        return _gif(data)
     if kind == "BMP":
         _refuse_long_runs(data)
     return Container(kind, data)
@@ -197,6 +199,35 @@ def _avif(data: bytes) -> Container:
         blank = (8).to_bytes(4, "little" if header[0].startswith(b"I") else "big")  # where no directory is
         data = data[: header.end()] + blank.ljust(end - header.end(), b"\0") + data[end:]
     return Container("AVIF", data, turned)
+
+
+def _gif(data: bytes) -> Container:
+    """Take the first picture of a GIF and how it is drawn; https://www.w3.org/Graphics/GIF/spec-gif89a.txt."""
+    has_palette, size = data[10:11] > b"\x7f", data[10] & 7 if len(data) > 10 else 0
+    start = place = 13 + (6 << size if has_palette else 0)
+    control = b""
+    for _ in range(MOST_CHUNKS):
+        code = data[place : place + 1]
+        if code == b",":
+            return Container("GIF", data[:start] + control + data[place:])
+        if code in (b"", b";"):
+            raise PhotoError("cut off")
+        end = place + 1
+        if code == b"!":
+            end = _after_blocks(data, place + 2)
+            control = data[place:end] if data[place + 1 : place + 2] == b"\xf9" else control
+        place = end
+    raise PhotoError(f"it has more than {MOST_CHUNKS:,} parts before its picture")
+
+
+def _after_blocks(data: bytes, place: int) -> int:
+    """Return where a row of blocks, each headed by its length and the last empty, ends."""
+    for _ in range(MOST_CHUNKS):
+        length = data[place] if place < len(data) else 0
+        place += 1 + length
+        if not length:
+            return place
+    raise PhotoError(f"it has more than {MOST_CHUNKS:,} parts before its picture")
 
 
 def _refuse_long_runs(data: bytes) -> None:

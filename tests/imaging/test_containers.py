@@ -290,3 +290,31 @@ def test_no_decoder_prints_anything_of_damaged_photos(capfd: pytest.CaptureFixtu
             broken[random.integers(12, len(data), 5)] = random.integers(0, 256, 5)
             judged(broken.tobytes())
     assert capfd.readouterr() == ("", "")
+
+
+def test_only_the_first_picture_of_a_gif_and_how_it_is_drawn_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink = io.BytesIO()
+    first = PHOTO.quantize(16)
+    first.save(
+        sink,
+        "GIF",
+        transparency=3,
+        comment=b"a" * 5000,
+        save_all=True,
+        append_images=[Image.new("P", (9, 9))],
+    )
+    rgba = first.copy()
+    rgba.info["transparency"] = 3
+    white = Image.new("RGBA", PHOTO.size, "white")
+    expected = np.asarray(Image.alpha_composite(white, rgba.convert("RGBA")).convert("RGB"))
+    data = sink.getvalue()
+    assert np.array_equal(decode(data), expected)
+    assert b"aaaa" not in container(data).data
+    start = 13 + 3 * 16
+    monkeypatch.setattr(containers, "MOST_CHUNKS", 50)
+    for junk in (b"\0" * 60, b"!\xfe\x01a\0" * 60, b"!\xfe" + b"\x01a" * 60 + b"\0"):
+        assert "it has more than 50 parts" in str(judged(data[:start] + junk + data[start:]).fault)
+        assert judged(data[:start] + junk[:40]) == Verdict(fault="cut off")
+    assert judged(data[:start] + b";") == Verdict(fault="cut off")
