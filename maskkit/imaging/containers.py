@@ -26,6 +26,7 @@ for _name in ("Jpeg", "Png", "WebP", "Bmp", "Gif", "Tiff", *(["Avif"] if "AVIF" 
 PNG_START: Final = b"\x89PNG\r\n\x1a\n"
 PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 MOST_CHUNKS: Final = 100_000
+MOST_ROWS: Final = 1_000_000  # Pillow takes time and memory for each, however few pixels it has
 MOST_METADATA: Final = 1_000_000  # bytes of compressed text, once it is not
 # Tags of TIFF 6.0 and its supplements that pixels depend on; others, such as a text that is no text, are not
 # handed on.
@@ -120,6 +121,8 @@ def container(data: bytes) -> Container:
 
 def refuse_too_many_pixels(width: int, height: int) -> None:
     """Raise a PhotoError if a photo has more pixels than are read."""
+    if max(width, height) > MOST_ROWS:
+        raise PhotoError(f"{width}x{height} is no photo: at most {MOST_ROWS:,} rows or columns are read")
     most = limits().pixels
     if width * height > most:
         raise PhotoError(

@@ -194,6 +194,15 @@ def webp_chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 LARGE = (16383).to_bytes(3, "little") * 2
+THIN = struct.pack(">IIBBBBB", 1, 10_000_000, 8, 0, 0, 0, 0)
+
+
+def test_a_photo_of_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("it was decoded"))
+    data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", THIN) + png_chunk(b"IDAT", zlib.compress(bytes(99)))
+    assert judged(data).fault == "1x10000000 is no photo: at most 1,000,000 rows or columns are read"
+
+
 BOMBS = {
     "canvas": riff(webp_chunk(b"VP8X", bytes(4) + LARGE), webp_chunk(b"VP8 ", bytes(30))),
     "lossy": riff(
