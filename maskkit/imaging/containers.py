@@ -34,7 +34,7 @@ TIFF_KEPT: Final = frozenset(
     {254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325}
     | {332, 336, 338, 339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532}
 )
-STRIPS, TILES, WIDTH, LENGTH, TILE_WIDTH, TILE_LENGTH = 273, 324, 256, 257, 322, 323
+WIDTH, LENGTH, TILE_WIDTH, TILE_LENGTH = 256, 257, 322, 323
 # Pillow reads run lengths in Python, a microsecond each.
 MOST_RUN_PIXELS: Final = 4_000_000
 
@@ -174,9 +174,9 @@ def _tiff(data: bytes) -> Container:
     values = {entry.tag: entry.value for entry in found.entries}
     for wide, high in ((WIDTH, LENGTH), (TILE_WIDTH, TILE_LENGTH)):
         refuse_too_many_pixels(values.get(wide) or 0, values.get(high) or 0)
-    if any(entry.count > MOST_CHUNKS for entry in found.entries if entry.tag in (STRIPS, TILES)):
-        raise PhotoError(f"it has more than {MOST_CHUNKS:,} strips or tiles")
     kept = [entry for entry in found.entries if entry.tag in TIFF_KEPT]
+    if any(entry.count > MOST_CHUNKS for entry in kept):
+        raise PhotoError(f"it has more than {MOST_CHUNKS:,} strips or tiles, or values of a tag")
     changed = bytearray(data)
     number, offset = ("Q", "Q") if found.is_big else ("H", "I")
     struct.pack_into(found.order + number, changed, found.start, len(kept))
