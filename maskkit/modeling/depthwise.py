@@ -29,23 +29,29 @@ Pair = tuple[int, int]
 
 
 def speed_up(model: nn.Module) -> None:
-    """Let the slow depthwise convolutions of a model train fast under bfloat16 autocast, in place.
+    """Let the convolutions of a model train fast and rightly under bfloat16 autocast, in place.
 
-    Those of three dimensions (LambdaNetworks) train in float32: for weights of one input channel, oneDNN's
-    bfloat16 backward returns whatever the memory held, and so NaN. What is computed without autocast, or
-    without a backward to follow, stays as it is.
+    Slow depthwise ones become fast. Where maps are smaller than the kernel, some weights meet nothing but
+    padding, and for these oneDNN's bfloat16 backward returns whatever the memory held, at times NaN; so it
+    does for weights of three dimensions (LambdaNetworks). Those train in float32. What is computed without
+    autocast, or without a backward to follow, stays as it is.
     """
     for module in model.modules():
-        if isinstance(module, nn.Conv3d) or (
-            isinstance(module, nn.Conv2d)
-            and 1 < module.groups == module.in_channels  # depthwise
-            and (max(module.stride) > 1 or max(module.kernel_size) > FAST_WIDTH)
-        ):
+        if isinstance(module, nn.Conv3d) or (isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1):
             # A partial: unlike a closure, its deepcopy belongs to the copied module.
             module.forward = partial(_forward, module)  # type: ignore[method-assign]
 
 
-def _is_plain(convolution: nn.Conv2d | nn.Conv3d) -> TypeGuard[nn.Conv2d]:
+def _is_slow(convolution: nn.Conv2d | nn.Conv3d) -> TypeGuard[nn.Conv2d]:
+    """Whether oneDNN has no fast backward for a depthwise convolution in bfloat16."""
+    return (
+        isinstance(convolution, nn.Conv2d)
+        and 1 < convolution.groups == convolution.in_channels
+        and (max(convolution.stride) > 1 or max(convolution.kernel_size) > FAST_WIDTH)
+    )
+
+
+def _is_plain(convolution: nn.Conv2d) -> bool:
     """Whether its class adds nothing to the convolution but timm's padding, and `_Depthwise` knows it all."""
     return (
         type(convolution) in (nn.Conv2d, Conv2dSame)
@@ -63,7 +69,11 @@ def _forward(convolution: nn.Conv2d | nn.Conv3d, images: Tensor) -> Tensor:
     if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")):
         return forward(convolution, images)
     dtype = torch.get_autocast_dtype("cpu")
-    if not _is_plain(convolution):
+    kernel = convolution.kernel_size
+    is_small = any(side < width for side, width in zip(images.shape[-len(kernel) :], kernel, strict=True))
+    if not (_is_slow(convolution) or is_small or isinstance(convolution, nn.Conv3d)):
+        return forward(convolution, images)
+    if not (_is_slow(convolution) and _is_plain(convolution)):
         with torch.autocast("cpu", enabled=False):
             return forward(convolution, images.float()).to(dtype)
     images = images.to(dtype)
