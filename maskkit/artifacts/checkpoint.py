@@ -242,7 +242,8 @@ def _metadata(source: Source) -> dict[str, str]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > len(data) - 8:
         raise refuse("its header is longer than the file" if data else "it is empty")
-    table = decoded(bytes(data[8 : 8 + min(length, MOST_BYTES + 1)]), dict[str, Any], refuse)
+    text = bytes(data[8 : 8 + min(length, MOST_BYTES + 1)])
+    table = decoded(text, dict[str, Any], refuse, most=MOST_BYTES)
     metadata = fitting(table.pop("__metadata__", {}), dict[str, str], refuse, at="__metadata__")
     tensors = fitting(table, dict[str, TensorPlace], refuse)
     if tensors and 8 + length + max(one.data_offsets[1] for one in tensors.values()) != len(data):

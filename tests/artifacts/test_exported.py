@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from maskkit.artifacts.exported import exported_header, is_onnx
+from maskkit.artifacts.exported import MOST_FIELDS, exported_header, is_onnx
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.errors import MaskkitError
@@ -53,3 +53,16 @@ def test_a_model_cut_off_anywhere_is_never_misread() -> None:
         if is_onnx(given):  # cut between two fields
             with pytest.raises(MaskkitError):
                 exported_header(given)
+
+
+@pytest.mark.parametrize("entry", [b"\x0a\xff", b"\x0a", b"\x0f", b"\xff" * 20])
+def test_metadata_that_is_damaged_is_none(entry: bytes) -> None:
+    given = source(b"\x08\x08\x3a\x00\x72" + bytes([len(entry)]) + entry)
+    assert is_onnx(given)
+    with pytest.raises(MaskkitError, match="has no maskkit header"):
+        exported_header(given)
+
+
+def test_a_file_of_more_fields_than_a_model_has_is_none() -> None:
+    assert is_onnx(source(b"\x08\x08" * 10 + b"\x3a\x00"))
+    assert not is_onnx(source(b"\x08\x08" * MOST_FIELDS + b"\x3a\x00"))

@@ -282,3 +282,12 @@ def test_weights_that_are_not_what_the_table_says_are_refused_when_they_are_read
     )
     with pytest.raises(MaskkitError, match="is not a safetensors file"):
         unknown.weights()
+
+
+def test_no_more_is_copied_of_a_file_than_a_header_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskkit.artifacts.decision.MOST_BYTES", 50)
+    monkeypatch.setattr("maskkit.artifacts.checkpoint.MOST_BYTES", 50)
+    for kind in ("decision", "checkpoint"):
+        with pytest.raises(MaskkitError) as caught:
+            show(FORMS[kind][0](json.dumps(header_of(kind))))
+        assert caught.value.why == "it has 51 bytes, and may have 50"
