@@ -143,7 +143,7 @@ def changed_table(table: pa.Table, random: Random) -> pa.Table:
             table = table.append_column(random.choice((name, "site", "", "a\0b", "label")), column)
         elif kind == 3 and len(table):
             values = column.to_pylist()
-            values[random.randrange(len(values))] = None
+            values[:1] = [None] * len(values[:1])
             table = table.set_column(at, name, pa.array(values, column.type))
         elif kind == 4:
             table = table.slice(0, random.choice((0, 1)))
