@@ -84,7 +84,7 @@ def labels_from_factors(table: pa.Table, space: LabelSpace, *, name: str) -> NDA
     for factor in space.factors:
         column = table[factor.name]
         if factor.is_numeric:
-            numbers = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+            numbers = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
             level = np.searchsorted(np.asarray(factor.cuts, np.float64), numbers, side="right")
             missing = np.isnan(numbers)
         else:

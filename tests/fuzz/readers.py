@@ -83,7 +83,8 @@ def _toml_of(value: dict[str, Any]) -> Make:
     """Make tables, and lists of tables, of values as JSON writes them."""
 
     def lines(random: Random) -> Iterator[str]:
-        for name, tables in changed_value(value, random).items():
+        found = changed_value(value, random)
+        for name, tables in found.items() if isinstance(found, dict) else ():
             for table in tables if isinstance(tables, list) else [tables]:
                 yield f"[[{name}]]" if isinstance(tables, list) else f"[{name}]"
                 for key, one in table.items() if isinstance(table, dict) else ():
