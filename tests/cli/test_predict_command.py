@@ -141,7 +141,7 @@ def test_bad_photos_are_listed_and_the_others_written(work: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "found.csv\n")
     assert error_parts(result.stderr) == ["error", "why", "fix"]
     assert "2 of 7 photos could not be read" in result.stderr
-    assert "why: 0.jpg (not a photo), deeper/3.jpg (not a photo)" in result.stderr
+    assert "why: 0.jpg (not a photo), deeper/3.jpg (empty)" in result.stderr
     assert len(Predictions.read("found.csv")) == 5
 
     again = run(*words)

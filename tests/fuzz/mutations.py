@@ -27,7 +27,7 @@ VALUES: tuple[Any, ...] = (
 def changed_bytes(data: bytes, random: Random) -> bytes:
     """Return bytes with one to eight changes, mostly few."""
     found = bytearray(data)
-    for _ in range(1 + int(random.expovariate(1.5)) % 8):
+    for _ in range(1 + int(min(random.expovariate(1.5), 7))):
         at = random.randrange(len(found) + 1)
         random.choice(_CHANGES)(found, at, random)
     return bytes(found)

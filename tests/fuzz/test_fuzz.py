@@ -56,11 +56,11 @@ def test_what_else_happens_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def broken(data: bytes, folder: Path) -> object:
         raise KeyError(data)
 
-    monkeypatch.setattr(campaign, "SECONDS", 0.05)
+    monkeypatch.setattr(campaign, "SECONDS", 0.5)
     assert ending(reader(lambda *given: given[0]), b"", tmp_path) == ("result", "")
     assert ending(reader(refused), b"", tmp_path) == ("error", "")
     assert ending(reader(broken), b"", tmp_path)[0].startswith("KeyError in ")
-    assert ending(reader(lambda *_: time.sleep(1)), b"", tmp_path)[0] == "TooSlow"
+    assert ending(reader(lambda *_: time.sleep(5)), b"", tmp_path)[0] == "TooSlow"
     monkeypatch.setattr(campaign, "MEMORY", 0)
     monkeypatch.setattr(campaign, "SECONDS", 5)
     assert ending(reader(lambda *_: len(b"x" * (1 << 28))), b"", tmp_path)[0] == "TooLarge"

@@ -115,7 +115,10 @@ def test_a_csv_may_stand_for_any_model(folds: Manifest) -> None:
 
 
 def test_weights_of_answers_that_agreed_are_not_those_of_answers_that_did_not(folds: Manifest) -> None:
-    plain, agreed = member(folds, 0), member(folds, 0, consensus={"by": "person"})
+    plain, agreed = (
+        member(folds, 0),
+        member(folds, 0, consensus={"by": "person", "factors": ["age"], "people": 3, "photos": 9}),
+    )
     with pytest.raises(MaskkitError, match="adjusted differently") as caught:
         check_counterparts([plain], [agreed])
     assert caught.value.why.startswith("by nothing against a consensus")

@@ -198,11 +198,10 @@ def test_consensus_needs_a_manifest_of_the_blended_photos(
 
 
 def test_a_blend_of_adjusted_members_says_that_they_were(folds: Manifest) -> None:
-    members = [
-        out_of_fold(folds, skill=2, seed=seed, name=f"{seed}", decision={"method": "age"}) for seed in (0, 1)
-    ]
+    use = {"method": "age", "sha256": 64 * "0"}
+    members = [out_of_fold(folds, skill=2, seed=seed, name=f"{seed}", decision=use) for seed in (0, 1)]
     made = ensemble(members, vote="soft").predictions
-    assert made.adjusted == {"decision": {"method": "age"}}
+    assert made.adjusted == {"decision": use}
     decision = Decision.make(folds.space, (), method="temperature", temperature=2.0)
     with pytest.raises(MaskkitError, match="went through a decision before"):
         ensemble(members, vote="soft", after=AfterVote(decision=decision))
