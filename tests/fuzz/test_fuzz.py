@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -13,8 +14,7 @@ from hypothesis import strategies as st
 from fuzz import campaign
 from fuzz.campaign import ending, made
 from fuzz.mutations import changed_bytes, changed_value
-from fuzz.readers import READERS, Reader
-from maskkit.errors import MaskkitError
+from fuzz.readers import READERS
 
 FINDINGS = sorted(Path(__file__).with_name("findings").glob("*--*"))  # READER--what-it-was
 FEW = 20
@@ -45,25 +45,40 @@ def test_so_do_inputs_that_hypothesis_looks_for(
     assert found in ("result", "error"), trace
 
 
-def reader(read: object) -> Reader:
-    return Reader("it", lambda _: b"", read)  # type: ignore[arg-type]
+WHAT_ELSE = """
+import sys, time
+from pathlib import Path
+from fuzz import campaign
+from fuzz.readers import Reader
+from maskkit.errors import MaskkitError
+
+def refused(data, folder):
+    raise MaskkitError("it", why="is", fix="refused")
+
+def broken(data, folder):
+    raise KeyError(data)
+
+def ended(read, *, seconds=5.0, memory=1 << 30):
+    campaign.SECONDS, campaign.MEMORY = seconds, memory
+    return campaign.ending(Reader("it", lambda _: b"", read), b"", Path(sys.argv[1]))[0]
+
+print(ended(lambda *given: given[0]))
+print(ended(refused))
+print(ended(broken))
+print(ended(lambda *_: time.sleep(5), seconds=0.2))
+print(ended(lambda *_: len(b"x" * (1 << 28)), memory=1 << 20))
+"""
 
 
-def test_what_else_happens_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(data: bytes, folder: Path) -> object:
-        raise MaskkitError("it", why="is", fix="refused")
-
-    def broken(data: bytes, folder: Path) -> object:
-        raise KeyError(data)
-
-    monkeypatch.setattr(campaign, "SECONDS", 0.5)
-    assert ending(reader(lambda *given: given[0]), b"", tmp_path) == ("result", "")
-    assert ending(reader(refused), b"", tmp_path) == ("error", "")
-    assert ending(reader(broken), b"", tmp_path)[0].startswith("KeyError in ")
-    assert ending(reader(lambda *_: time.sleep(5)), b"", tmp_path)[0] == "TooSlow"
-    monkeypatch.setattr(campaign, "MEMORY", 0)
-    monkeypatch.setattr(campaign, "SECONDS", 5)
-    assert ending(reader(lambda *_: len(b"x" * (1 << 28))), b"", tmp_path)[0] == "TooLarge"
+def test_what_else_happens_is_found(tmp_path: Path) -> None:
+    # In a process of its own: its alarm is for no other test, and its memory is not that of all before.
+    words = [sys.executable, "-c", WHAT_ELSE, str(tmp_path)]
+    done = subprocess.run(
+        words, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120, check=True
+    )
+    result, error, broken, slow, large = done.stdout.splitlines()
+    assert (result, error, slow, large) == ("result", "error", "TooSlow", "TooLarge")
+    assert broken.startswith("KeyError in ")
 
 
 def test_an_input_is_known_by_its_seed_and_number_and_no_two_are_alike() -> None:
