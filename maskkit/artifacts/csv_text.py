@@ -11,27 +11,29 @@ import csv
 import io
 import logging
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 
+from maskkit.artifacts.csv_header import (
+    BLOCK,
+    checked_text,
+    header_of,
+    refuse_repeated,
+    said,
+    unreadable,
+    utf8_of,
+)
 from maskkit.artifacts.files import Source
-from maskkit.errors import MaskkitError, examples, reason
-from maskkit.texts import composed, decoded, marked, nul_in_text, undecodable_text
 
 log = logging.getLogger(__name__)
 
 MOST_COLUMNS = 10_000
 LONGEST_FIELD = csv.field_size_limit()  # characters, as the csv module has it
-HEAD = 4 << 20  # bytes in which the header ends
-BLOCK = 1 << 18  # bytes looked through at a time, which stay in cache
 ROWS = 50_000  # of Python's texts at a time, which take several times the memory of Arrow's
-FIRST_DELIMITER = re.compile(r'(?:"[^"]*"|[^",;\t\r\n])*+([,;\t])')
-SEPARATOR = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)  # a line before the header, for Excel
 INDEX = re.compile(r"(Unnamed: [0-9]+(_level_[0-9]+)?(\.[0-9]+)?)?")  # pandas' names of a column without one
 WHOLE = r"^(0|[1-9][0-9]*)(\.0)?$"
 
@@ -56,9 +58,9 @@ class CsvText:
             MaskkitError: It is no text or in another encoding, has no header, two columns of one name, or
                 more of them than anybody writes.
         """
-        data = _utf8(source)
-        last_quote, has_returns = _checked(data, source.title)
-        names, delimiter, start = _header(data, source.title)
+        data = utf8_of(source)
+        last_quote, has_returns = checked_text(data, source.title)
+        names, delimiter, start = header_of(data, source.title)
         if len(names) > MOST_COLUMNS:
             raise unreadable(
                 source.title, f"it has {len(names):,} columns, and {MOST_COLUMNS:,} at most are read"
@@ -179,7 +181,7 @@ class CsvText:
                         yield line, cells
                     line = above + reader.line_num + 1
             except csv.Error as error:
-                raise unreadable(self.title, f"line {line}: {_said(error)}") from error
+                raise unreadable(self.title, f"line {line}: {said(error)}") from error
 
     def _named(self, table: pa.Table) -> pa.Table:
         """Return the table without columns that have no name, if they are empty or pandas' index."""
@@ -200,106 +202,6 @@ class CsvText:
                 )  # fmt: skip
             kept[name] = column
         return pa.table(kept)
-
-
-def refuse_repeated(names: Sequence[str], title: str) -> None:
-    """Raise if two columns have one name."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise MaskkitError(
-            f"{title} has two columns {examples(twice)}",
-            why="columns are told apart by name",
-            fix="rename or drop one of them",
-        )
-
-
-def unreadable(
-    title: str, why: str, *, fix: str = "give a CSV in UTF-8 with a header line, or a Parquet file"
-) -> MaskkitError:
-    """Return the error of a file that is no table."""
-    return MaskkitError(f"cannot read {title} as a table", why=why, fix=fix)
-
-
-def _utf8(source: Source) -> pa.Buffer:
-    """Return the bytes in UTF-8: those of the source itself if they are, whatever encoding others have."""
-    mark = marked(bytes(memoryview(source.data)[:4]))
-    if mark == "utf-8-sig":
-        return source.data.slice(3)
-    if mark is None and source.encoding in (None, "utf-8"):
-        return source.data
-    data = source.data.to_pybytes()
-    if mark is None and _is_utf8(data):
-        return source.data
-    return pa.py_buffer(decoded(data, title=source.title, encoding=source.encoding, option=True).encode())
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        return "\0" not in data.decode()
-    except UnicodeDecodeError:
-        return False
-
-
-def _checked(data: pa.Buffer, title: str) -> tuple[int, bool]:
-    """Return the place of the last quote, -1 without one, and whether there are carriage returns.
-
-    Raises:
-        MaskkitError: The bytes are not a text in UTF-8.
-    """
-    view, last_quote, has_returns = memoryview(data), -1, False
-    for start in range(0, len(view), BLOCK):
-        block = bytes(view[start : start + BLOCK])
-        if b"\0" in block:
-            raise nul_in_text(bytes(view), title=title, option=True)
-        quote = block.rfind(b'"')
-        last_quote = last_quote if quote < 0 else start + quote
-        has_returns = has_returns or b"\r" in block
-    ends = pa.py_buffer(np.array([0, len(view)], np.int64))
-    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, data])
-    try:
-        whole.validate(full=True)  # looks at 30 GB in a second, and copies nothing
-    except pa.ArrowInvalid:
-        try:
-            bytes(view).decode()
-        except UnicodeDecodeError as error:
-            raise undecodable_text(bytes(view), error, title=title, option=True) from error
-    return last_quote, has_returns
-
-
-def _header(data: pa.Buffer, title: str) -> tuple[tuple[str, ...], str, int]:
-    """Return the names of the columns, the delimiter, and the byte at which the rows begin."""
-    head = bytes(memoryview(data)[:HEAD]).decode("utf-8", "ignore")  # the last letter may be cut in two
-    lines, start, given = io.StringIO(head, newline=""), 0, None
-    for line in lines:
-        hint = SEPARATOR.fullmatch(line.strip(" \r\n"))
-        if line.strip() and hint is None:
-            break
-        given = given if hint is None else hint[1]
-        start += len(line.encode())
-    else:
-        raise unreadable(title, "it has no header line" if data.size else "it is empty")
-    first = FIRST_DELIMITER.match(head, pos=lines.tell() - len(line))
-    delimiter = given or (first[1] if first else ",")
-    read: list[str] = []  # the lines of the header; a name may have several
-
-    def counted() -> Iterator[str]:
-        for one in chain([line], lines):
-            read.append(one)
-            yield one
-
-    try:
-        names = next(csv.reader(counted(), delimiter=delimiter, skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        raise unreadable(title, f"its header: {_said(error)}") from error
-    start += sum(len(one.encode()) for one in read)
-    if start >= HEAD < data.size:
-        raise unreadable(title, f"its header is longer than {HEAD:,} bytes")
-    return tuple(composed(name.strip().strip("\ufeff")) for name in names), delimiter, start
-
-
-def _said(error: csv.Error) -> str:
-    text = reason(error)
-    return "a quote is opened and never closed" if text == "unexpected end of data" else text
 
 
 def begins_odd(texts: pa.Array) -> bool:

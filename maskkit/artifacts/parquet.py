@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from maskkit.artifacts.csv_text import refuse_repeated
+from maskkit.artifacts.csv_header import refuse_repeated
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Header
 from maskkit.errors import MaskkitError, reason

@@ -106,4 +106,6 @@ def _quoted(word: str) -> str:
         chr(byte) if 32 <= byte < 127 and chr(byte) not in "\\'%" else f"\\{byte:03o}"
         for byte in os.fsencode(text)
     )
+    if octal.startswith("-"):  # some shells' printf would take it for an option
+        octal = f"\\{ord('-'):03o}{octal[1:]}"
     return f"\"$(printf '{octal}')" + "$newline" * (len(word) - len(text)) + '"'

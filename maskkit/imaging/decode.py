@@ -24,6 +24,7 @@ from maskkit.imaging.cropping import window
 from maskkit.imaging.jpeg import END, complaint, is_whole, whole_jpeg
 from maskkit.imaging.orientation import ON_ITS_SIDE
 from maskkit.imaging.photo_file import MOST_MEMORY, PhotoError, limits, photo_bytes, undecodable
+from maskkit.imaging.shades import RgbPixels, rgb_of
 from maskkit.options.values import as_bytes
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn of bombs and decode most of them; we check before decoding
@@ -32,16 +33,13 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata; what is w
 cv2.setNumThreads(0)  # photos are small, and several are worked on at a time: more threads get into the way
 
 FILTERS = {name: Image.Resampling[name.upper()] for name in ("nearest", "bilinear", "bicubic", "lanczos")}
-STRIP: Final = 4_000_000  # pixels that are converted at a time
 # Bytes per pixel while a photo is decoded: what the decoder needs and, at the end, Pillow's pixels and ours.
 MEMORY: Final = {"WEBP": 19, "AVIF": 14}
 USUAL_MEMORY: Final = 7
-PHOTOMETRIC, BITS, WHITE_IS_ZERO = 262, 258, 0  # of TIFF
 
 Box = NDArray[np.float32]  # (4,): x0, y0, x1, y1 as fractions of width and height
 Size = tuple[int, int]  # height and width in pixels
 Least = Callable[[int, int], Size]
-RgbPixels = NDArray[np.uint8]  # (height, width, 3)
 
 # What turns stored pixels upright, per orientation.
 TURNS: Final[dict[int, Callable[[RgbPixels], RgbPixels]]] = {
@@ -234,16 +232,15 @@ def _memory(photo: Container, size: tuple[int, int], *, scale: float = 1) -> int
 
 def _upright(photo: Container, least: Least | None, *, has_room: bool = False) -> RgbPixels:
     try:
-        pixels = _stored(photo, least, has_room=has_room)
+        return _decoded(photo, least, has_room=has_room)
     except OSError:
         if photo.jpeg is None or not is_whole(photo.data, photo.jpeg):
             raise
-        pixels = _stored(photo, least, has_room=has_room, end=END)
-    return _turned(pixels, photo.orientation)
+        return _decoded(photo, least, has_room=has_room, end=END)
 
 
-def _stored(photo: Container, least: Least | None, *, has_room: bool, end: bytes = b"") -> RgbPixels:
-    """Return the pixels of a photo as they lie in the file, once there is room for them."""
+def _decoded(photo: Container, least: Least | None, *, has_room: bool, end: bytes = b"") -> RgbPixels:
+    """Return the upright pixels of a photo, once there is room for them."""
     with _image(photo, end) as image:
         size = image.size
         if least is not None and photo.orientation >= ON_ITS_SIDE:
@@ -254,46 +251,12 @@ def _stored(photo: Container, least: Least | None, *, has_room: bool, end: bytes
         memory = 0 if has_room else _memory(photo, size, scale=size[0] / image.width)
         with limits().decoding.hold(memory):
             image.load()
-            return _array(image)
+            return _turned(rgb_of(image), photo.orientation)
 
 
 def _turned(pixels: RgbPixels, orientation: int) -> RgbPixels:
     turn = TURNS.get(orientation)
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))
-
-
-def _array(image: Image.Image) -> RgbPixels:
-    """Return the pixels of a photo, a strip at a time if it is large: Pillow would hold them three times."""
-    width, height = image.size
-    if width * height <= STRIP:
-        return np.asarray(_rgb(image))
-    pixels = np.empty((height, width, 3), np.uint8)
-    step = max(1, STRIP // width)
-    for top in range(0, height, step):
-        bottom = min(height, top + step)
-        pixels[top:bottom] = np.asarray(_rgb(image.crop((0, top, width, bottom)), image))
-    return pixels
-
-
-def _rgb(image: Image.Image, whole: Image.Image | None = None) -> Image.Image:
-    """Convert a photo, or a strip of a whole one, to RGB; what is transparent becomes white."""
-    if image.mode.startswith("I"):
-        image = _eight_bits(image, image if whole is None else whole)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image, whole: Image.Image) -> Image.Image:
-    """Convert 16-bit grey, of which `convert` would clip all but the darkest to white."""
-    tags = getattr(whole, "tag_v2", {})  # of a TIFF
-    bits = tags.get(BITS, (16,))[0]
-    grey = image.point(lambda value: value / 2 ** (bits - 8)).convert("L")
-    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
-        grey = grey.point([255 - value for value in range(256)])
-    return grey
 
 
 def _reduced(height: int, width: int, scale: int) -> Size:

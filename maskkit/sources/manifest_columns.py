@@ -18,7 +18,8 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import unchecked
 from maskkit.labels import AGE, OLDEST, Factor, LabelSpace
-from maskkit.sources.layouts import Listing, folder_photos
+from maskkit.sources.class_folders import folder_photos
+from maskkit.sources.layouts import Listing
 from maskkit.texts import composed, number_of
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maskkit.artifacts.csv_text import CsvText, unreadable
+from maskkit.artifacts.csv_header import unreadable
+from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.parquet import read_rows
 from maskkit.errors import MaskkitError, reason

@@ -20,7 +20,8 @@ from maskkit.imaging.checking import CheckedPhotos, check_photos, unchecked
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
 from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
-from maskkit.sources.layouts import Listing, folder_photos
+from maskkit.sources.class_folders import folder_photos
+from maskkit.sources.layouts import Listing
 from maskkit.sources.manifest_columns import impossible_ages, listed, replaced
 from maskkit.sources.other_spellings import as_on_disk
 from maskkit.sources.reading import photo_table

@@ -132,4 +132,4 @@ def test_damaged_bytes_end_in_a_table_or_an_error(kind: str, data: st.DataObject
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=4)):
         changed[place] = value
     with suppress(MaskkitError):
-        read_table(Source("t", pa.py_buffer(bytes(changed))))
+        read_table(Source("t", pa.py_buffer(bytes(changed)))).validate(full=True)

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskkit.artifacts.csv_text import HEAD, LONGEST_FIELD, CsvText
+from maskkit.artifacts.csv_header import HEAD
+from maskkit.artifacts.csv_text import LONGEST_FIELD, CsvText
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
 

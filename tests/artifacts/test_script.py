@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maskkit.artifacts.header import Input, Record, merged
@@ -199,6 +199,8 @@ def test_a_long_history_of_many_inputs_is_written_at_once() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+@example("-\x1f")
+@example("--\x1f\n")
 def test_the_shell_reads_back_any_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("script")
     words = done_by_sh(script((run("label", x=text),), output="o"), folder)

@@ -268,9 +268,9 @@ def test_a_large_photo_is_converted_a_strip_at_a_time_to_the_same_pixels(
         )
         sink = io.BytesIO()
         image.convert(mode).save(sink, "PNG")
-        monkeypatch.setattr("maskkit.imaging.decode.STRIP", 10**6)
+        monkeypatch.setattr("maskkit.imaging.shades.STRIP", 10**6)
         whole = decode(sink.getvalue())
-        monkeypatch.setattr("maskkit.imaging.decode.STRIP", 30)
+        monkeypatch.setattr("maskkit.imaging.shades.STRIP", 30)
         assert np.array_equal(decode(sink.getvalue()), whole)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import draw_photo
 from numpy.typing import NDArray
+from odd_photos import TURNED
 from PIL import Image
 
 from maskkit.artifacts.checkpoint import Crop, Preprocess
@@ -19,17 +20,6 @@ from maskkit.imaging import decode as module
 from maskkit.imaging.decode import FileFacts, Verdict, decode, fault, judged, load, opened
 
 ORIENTATION = 0x0112
-# What a viewer must do to show the stored pixels upright, per EXIF orientation.
-TURNED = {
-    1: lambda pixels: pixels,
-    2: np.fliplr,
-    3: lambda pixels: np.rot90(pixels, 2),
-    4: np.flipud,
-    5: lambda pixels: pixels.transpose(1, 0, 2),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
-    8: lambda pixels: np.rot90(pixels, 1),
-}
 
 
 def noise(*shape: int, seed: int = 0) -> NDArray[np.uint8]:

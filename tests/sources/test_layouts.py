@@ -9,7 +9,8 @@ import pytest
 
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.sources.layouts import STATES, Listing, PhotoTable, folder_photos, text_column
+from maskkit.sources.class_folders import folder_photos
+from maskkit.sources.layouts import STATES, Listing, PhotoTable, text_column
 
 PERSON = "000001_male_Asian_25"
 

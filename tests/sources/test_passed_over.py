@@ -8,7 +8,8 @@ import pytest
 from conftest import draw_photo
 
 from maskkit.labels import HOME
-from maskkit.sources.layouts import STATES, folder_photos
+from maskkit.sources.class_folders import folder_photos
+from maskkit.sources.layouts import STATES
 from maskkit.sources.passed_over import LOOKED_AT
 from maskkit.stages.label import label
 
