@@ -28,7 +28,7 @@ from maskkit.modeling.runtimes import (
 from maskkit.options.train_options import Device, Inference, Runtime
 from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
-from maskkit.predicting.progress_file import ProgressFile
+from maskkit.predicting.finished_rows import FinishedRows
 from maskkit.progress import track
 
 Blendable = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
@@ -91,7 +91,7 @@ class Members:
         manifest: Manifest,
         eligible: NDArray[np.bool_],
         *,
-        progress: ProgressFile,
+        progress: FinishedRows,
         faults: dict[int, str] | None = None,
     ) -> tuple[Sums, NDArray[np.bool_]]:
         """Add up the predictions of each photo, (rows, C); return also which rows are finished, (rows,).

@@ -15,6 +15,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
@@ -24,8 +25,8 @@ from maskkit.options.values import parse_tta
 from maskkit.predicting.adjustments import Afterwards
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
+from maskkit.predicting.finished_rows import FinishedRows
 from maskkit.predicting.inference import Members
-from maskkit.predicting.progress_file import ProgressFile
 from maskkit.sources.manifest_columns import unlabelled_folder
 
 log = logging.getLogger(__name__)
@@ -88,8 +89,8 @@ def predict(
     # With all that the last bit of a sum can depend on.
     machine = {"device": inference.device, "batch_size": inference.batch_size}
     begun = replace(record, options={**record.options, **machine})
-    with ProgressFile(progress_file, begun, every=every) as progress:
-        sums, rows = _sums(part, members, eligible, progress, faults=faults)
+    with ProgressFile(progress_file, begun) as kept:
+        sums, rows = _sums(part, members, eligible, FinishedRows(kept, every=every), faults=faults)
     eligible, seen = eligible[:, rows], seen[:, rows]
     means = sums[rows] / eligible.sum(0)[:, None]
     if inference.blend != "mean":  # whose sum is 1 but for rounding
@@ -140,7 +141,7 @@ def _sums(
     manifest: Manifest,
     members: Members,
     eligible: NDArray[np.bool_],
-    progress: ProgressFile,
+    progress: FinishedRows,
     *,
     faults: dict[str, str] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -21,6 +21,7 @@ from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.artifacts.script import script
 from maskkit.artifacts.trained import Trained
 from maskkit.cache.digests import content_digests, digest_of
@@ -33,7 +34,7 @@ from maskkit.modeling.hub_layout import read_config
 from maskkit.modeling.precision_trial import _recall
 from maskkit.modeling.state_files import read_state_file
 from maskkit.plain_text import ODD
-from maskkit.predicting.progress_file import ProgressFile
+from maskkit.predicting.finished_rows import FinishedRows
 from maskkit.sources.manifest_columns import listed
 from maskkit.sources.reading import photo_table
 from maskkit.stages.label import task_space
@@ -242,8 +243,8 @@ def _read_resume(data: bytes, folder: Path) -> object:
 
 def _read_progress(data: bytes, folder: Path) -> object:
     sums = np.zeros((3, 4))
-    with ProgressFile(_written(data, folder, "kept"), RESUMED, every=1) as kept:
-        done = kept.read(sums)
+    with ProgressFile(_written(data, folder, "kept"), RESUMED) as kept:
+        done = FinishedRows(kept, every=1).read(sums)
     assert np.isfinite(sums[done]).all(), "sums that are not finite"
     return sums
 

@@ -1,0 +1,138 @@
+"""What is finished of a run, kept beside its output while the rest is still being worked on.
+
+A file of one line of JSON, the record of the run, and blocks behind it. A block says how many bytes it
+holds and their checksum. Blocks are appended, never changed, so whatever interrupts the writer, a reader
+finds whole ones, and the torn end of the last is cut off. What the bytes mean is the affair of the stage.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from maskkit.artifacts.header import Record
+from maskkit.artifacts.history import damaged, refuse_other_run
+from maskkit.errors import MaskkitError
+from maskkit.typed_json import MOST_BYTES, decoded
+
+HEAD = struct.Struct("<QI")  # bytes of a block, their checksum
+
+
+class ProgressFile:
+    """The blocks that runs of one record have finished; a context, in which nobody else has the file.
+
+    Without a path nothing is kept.
+    """
+
+    def __init__(self, path: Path | None, record: Record) -> None:
+        self.path, self.record = path, record
+        self.file: BinaryIO | None = (
+            None  # made with the first block: a short run that is stopped leaves none
+        )
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield what an earlier run has finished, block by block; then cut off what was torn.
+
+        Raises:
+            MaskkitError: The file is of a run with other options or inputs, or another run has it.
+        """
+        if self.path is None or not self.path.exists():
+            return
+        self.file = file = _opened(self.path)
+        first, end = file.readline(MOST_BYTES), 0
+        if first.endswith(b"\n"):  # else stopped before the first block
+            theirs = Record.from_json(decoded(first, dict[str, Any], self.damaged), self.damaged)
+            refuse_other_run(self.path, f"run of {self.record.stage}", theirs, self.record)
+            end = file.tell()
+            for data in _blocks(file):
+                yield data
+                end = file.tell()
+        file.seek(end)
+        file.truncate()
+
+    def append(self, data: bytes) -> None:
+        """Write a block behind the others, and see that it is on the disk; nothing is kept of no bytes.
+
+        Raises:
+            MaskkitError: It cannot be written, or another run has the file.
+        """
+        if self.path is None or not data:
+            return
+        try:
+            if self.file is None:
+                self.file = _opened(self.path)
+                self.file.truncate(0)  # of another run that has begun and died since this one began
+            file, is_new = self.file, not self.file.tell()
+            if is_new:
+                file.write(json.dumps(self.record.to_json()).encode() + b"\n")
+            file.write(HEAD.pack(len(data), zlib.crc32(data)) + data)
+            file.flush()
+            os.fsync(file.fileno())
+            if is_new:
+                _sync_folder(self.path.parent)
+        except OSError as error:
+            raise MaskkitError(
+                f"cannot write {self.path}",
+                why=f"{(error.strerror or str(error)).lower()}; it keeps what is finished for --resume",
+                fix="free some space, and go on with --resume",
+            ) from error
+
+    def damaged(self, why: str) -> MaskkitError:
+        """Return the error of a file that no run can have left."""
+        return damaged(self.path or Path(), why)
+
+    def __enter__(self) -> ProgressFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            with suppress(OSError):  # of a full disk, which `append` has reported
+                self.file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open the file to read and append, alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    file = path.open("r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise MaskkitError(
+            f"{path} is being written by another run",
+            why="both would look at the same photos",
+            fix="wait for it, or use another output",
+        ) from None
+    except OSError:
+        pass  # some network file systems have no locks
+    return file
+
+
+def _sync_folder(folder: Path) -> None:
+    """See that a new file's name is on the disk too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # some file systems cannot sync a folder
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what whole blocks hold."""
+    size = os.fstat(file.fileno()).st_size
+    while len(head := file.read(HEAD.size)) == HEAD.size:
+        length, checksum = HEAD.unpack(head)
+        data = file.read(length) if length <= size else b""
+        # A file system may leave zeros after a crash, which name no bytes and their right checksum.
+        if not length or len(data) < length or zlib.crc32(data) != checksum:
+            return
+        yield data
