@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from maskkit.errors import MaskkitError
+from maskkit.stopping import undoing
 
 PARTIAL = ".partial"
 STANDARD_INPUT = "standard input"
@@ -122,7 +123,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     place = Path(os.path.realpath(path))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = _locked_sibling(place)
+        (handle, name), forget = undoing(partial(_locked_sibling, place), _remove)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
@@ -139,6 +140,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error
         raise
+    finally:
+        forget()
+
+
+def _remove(sibling: tuple[int, str]) -> None:
+    Path(sibling[1]).unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: bytes | pa.Buffer) -> None:

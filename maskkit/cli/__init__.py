@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import inspect
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from maskkit import __version__
 from maskkit.cli.shell import several_words, terminal
-from maskkit.cli.shell.streams import silence_stdout
+from maskkit.cli.shell.exiting import BROKEN_PIPE, INTERRUPTED, acted_on
+from maskkit.cli.shell.standard_streams import lenient, silence_stdout
 from maskkit.cli.shell.terminal import escape
 from maskkit.errors import MaskkitError
 from maskkit.plain_text import printable
@@ -26,10 +25,6 @@ COMMANDS = (
     "demo", "eda", "label", "crop", "split", "lr_find", "train", "predict", "export", "ensemble", "evaluate",
     "compare", "audit", "pseudo", "bench", "show",
 )  # fmt: skip
-SHOWN = 60  # characters of a name that is too long
-INTERRUPTED = 128 + signal.SIGINT
-BROKEN_PIPE = 128 + signal.SIGPIPE
-STOPPED = 128 + signal.SIGTERM
 UsageError: Any = typer.BadParameter.__base__
 
 
@@ -38,13 +33,10 @@ def _translated() -> Iterator[None]:
     """Turn what is raised into a message and an exit code, here and nowhere else."""
     try:
         yield
-    except MaskkitError as error:
-        terminal.console().print(str(error), markup=False)
-        raise typer.Exit(error.exit_code) from error
     except UsageError as error:  # typer shows it, with what was typed or found by the shell in a folder
         error.message = printable(error.message)
         raise
-    except KeyboardInterrupt as error:
+    except KeyboardInterrupt as error:  # of a program that runs `app`; the command itself ends by a handler
         terminal.console().print("interrupted")
         raise typer.Exit(INTERRUPTED) from error
     except (BrokenPipeError, SystemExit) as error:
@@ -53,20 +45,12 @@ def _translated() -> Iterator[None]:
             raise
         silence_stdout()
         raise typer.Exit(BROKEN_PIPE) from error
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+    except Exception as error:
+        found = acted_on(error)
+        if found is None:
             raise
-        terminal.console().print(str(_too_long(error)), markup=False)
-        raise typer.Exit(MaskkitError.exit_code) from error
-
-
-def _too_long(error: OSError) -> MaskkitError:
-    name = str(error.filename)
-    return MaskkitError(
-        f"cannot look for {name[:SHOWN]}..., whose name is too long",
-        why="a name has at most 255 bytes, and a whole path some 4,096, on most disks",
-        fix="check the name; a shorter one may be what was meant",
-    )
+        terminal.console().print(str(found), markup=False)
+        raise typer.Exit(found.exit_code) from error
 
 
 class _WithoutTypes:
@@ -155,7 +139,14 @@ def _maskkit(
     terminal.set_up(quiet=False)
 
 
-def main() -> None:
-    """Run the command line; a polite kill cleans up like Ctrl-C does."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
-    app(prog_name="maskkit")
+def run() -> int:
+    """Run the command line, and return its exit code."""
+    sys.stdout, sys.stderr = lenient()
+    try:
+        app(prog_name="maskkit")
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 0
+    except BaseException:  # a mistake of ours
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0

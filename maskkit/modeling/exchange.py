@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.device import one_thread
+from maskkit.stopping import undone
 
 OPSET = 17  # of 2022: old enough for every runtime in use
 PRINTING = "_jit_onnx_log"
@@ -49,8 +50,8 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
 
 
 def _exported(model: nn.Module, images: Tensor) -> bytes:
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "model.onnx"
+    with undone(TemporaryDirectory, TemporaryDirectory.cleanup) as folder, folder as name:
+        file = Path(name) / "model.onnx"
         torch.onnx.export(
             model, (images,), file, dynamo=False, opset_version=OPSET, input_names=[INPUT],
             output_names=[OUTPUT], dynamic_axes={INPUT: {0: "photos"}, OUTPUT: {0: "photos"}},

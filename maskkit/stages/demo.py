@@ -21,10 +21,12 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.survey import keep_freed_memory
 from maskkit.progress import track
 from maskkit.sources.layouts import STATES
+from maskkit.stopping import undone
 
 RACE = "Drawn"  # fills a column that the competition has, and marks the files as made here
 OLDEST, OLDEST_TESTED = 6, 2  # at least so many per gender are 60 or older, if the number of people allows it
 JPEG_QUALITY = 90
+ATTEMPTS = 20  # at removing a folder in which others write
 
 
 @dataclass(frozen=True)
@@ -176,16 +178,22 @@ def _whole_folder(directory: Path) -> Iterator[Path]:
             fix="wait for the other one, or remove that folder",
         )
     fresh, replaced = partial / "fresh", partial / "replaced"
-    try:
-        fresh.mkdir(parents=True)
-        yield fresh
-        if directory.exists():
-            directory.rename(replaced)
-        fresh.rename(directory)
-    except BaseException as error:
+
+    def take_back(_: None = None) -> None:
         if replaced.exists() and not directory.exists():
             replaced.rename(directory)
-        shutil.rmtree(partial, ignore_errors=True)
+        for _attempt in range(ATTEMPTS):  # threads may still be drawing there
+            shutil.rmtree(partial, ignore_errors=True)
+
+    try:
+        with undone(lambda: fresh.mkdir(parents=True), take_back):
+            yield fresh
+            if directory.exists():
+                directory.rename(replaced)
+            fresh.rename(directory)
+            shutil.rmtree(partial)
+    except BaseException as error:
+        take_back()
         if isinstance(error, OSError):
             raise MaskkitError(
                 f"cannot write {directory}",
@@ -193,4 +201,3 @@ def _whole_folder(directory: Path) -> Iterator[Path]:
                 fix="free some space, or choose another folder",
             ) from error
         raise
-    shutil.rmtree(partial)

@@ -212,7 +212,7 @@ SLOW = """
 import sys
 from maskkit.stages import predict
 predict.KEPT_EVERY = 20
-from maskkit.cli import main
+from maskkit.__main__ import main
 sys.argv[0] = "maskkit"
 main()
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from maskkit.cli.shell import terminal
+from maskkit.cli.shell.standard_streams import silence_stdout
 from maskkit.errors import MaskkitError
 from maskkit.plain_text import in_json, printable
 
@@ -161,8 +161,3 @@ def _cell(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_cell, value))
     return printable(str(value).replace("\t", " ").replace("\n", " "))
-
-
-def silence_stdout() -> None:
-    """Let the interpreter exit without complaint after the reader of a pipe has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

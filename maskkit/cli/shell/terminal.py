@@ -6,6 +6,7 @@ Rich is loaded when there is something to say: a quiet command has nothing, and 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from maskkit.plain_text import printable
+from maskkit.stopping import STDERR, undone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,11 +104,17 @@ def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(), transient=True) as progress:
+    progress = Progress(*columns, console=console(), transient=True)
+    with undone(lambda: progress, _wipe), progress:
         task = progress.add_task(what, total=total)
         for item in items:
             yield item
             progress.advance(task)
+
+
+def _wipe(_: object) -> None:
+    """Remove the bar and bring the cursor back, not through rich, which may be in the middle of a picture."""
+    os.write(STDERR, b"\r\x1b[2K\x1b[?25h")
 
 
 def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
