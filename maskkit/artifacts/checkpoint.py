@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -13,6 +14,7 @@ from msgspec import Meta
 
 from maskkit.artifacts.files import Source, write_whole
 from maskkit.artifacts.header import KEY, Fold, Header, damaged_header
+from maskkit.artifacts.seal import SAFETENSORS
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, reason
 from maskkit.labels import LabelSpace
@@ -24,6 +26,7 @@ if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
     from torch import Tensor
 
 REDUCTION = "dct+area"
+METADATA = b'{"__metadata__":{'  # how the header of a safetensors file begins
 FACTS = ("model", "heads", "preprocess", "precision", "fold", "epoch", "scores", "seen")
 
 
@@ -226,7 +229,18 @@ def write_checkpoint(path: Path, weights: Mapping[str, Tensor], header: Header) 
 
     # safetensors refuses tensors that share memory (tied weights), so each is its own copy.
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    write_whole(path, save(copies, metadata={KEY: header.to_json()}))
+    write_whole(path, _sealed(save(copies, metadata={KEY: header.to_json()})))
+
+
+def _sealed(data: bytes) -> bytearray:
+    """Return a safetensors file with a seal before its metadata."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    text = data[8:end].rstrip(b" ")
+    assert text.startswith(METADATA), "safetensors writes the metadata first"
+    text = text.removeprefix(METADATA)
+    text += b" " * (-(len(SAFETENSORS) + len(text)) % 8)  # so that tensors begin at a multiple of 8
+    length = struct.pack("<Q", len(SAFETENSORS) + len(text))
+    return SAFETENSORS.sealed(length, text, memoryview(data)[end:])
 
 
 class TensorPlace(msgspec.Struct):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.seal import DECISION
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.typed_json import fitting
@@ -137,7 +138,8 @@ class Decision:
 
     def to_bytes(self) -> pa.Buffer:
         """Return the JSON file."""
-        return pa.py_buffer((json.dumps(json.loads(self.header.to_json()), indent=2) + "\n").encode())
+        text = json.dumps(json.loads(self.header.to_json()), indent=2) + "\n"
+        return pa.py_buffer(DECISION.sealed(b"", text.removeprefix("{\n").encode()))
 
 
 def _damaged(name: str, why: str) -> MaskkitError:

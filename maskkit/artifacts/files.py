@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from maskkit.artifacts.seal import refuse_damaged
 from maskkit.errors import MaskkitError
 from maskkit.stopping import undoing
 
@@ -27,12 +28,18 @@ NAME_KEPT = 50  # characters; file systems take names of 255 bytes, and a siblin
 
 @dataclass(frozen=True)
 class Source:
-    """An artifact's bytes, and the name by which the user gave it (`-` for standard input)."""
+    """An artifact's bytes, and the name by which the user gave it (`-` for standard input).
+
+    There is none of an artifact that is damaged: making it raises a MaskkitError.
+    """
 
     name: str
     data: pa.Buffer
     mapped: mmap.mmap | None = field(default=None, repr=False, compare=False)
     encoding: str | None = None  # of a table that is neither UTF-8 nor says what it is, as the user gave it
+
+    def __post_init__(self) -> None:
+        refuse_damaged(memoryview(self.data), self.title)
 
     @classmethod
     def open(cls, path: Path | str, *, encoding: str | None = None) -> Source:
@@ -148,7 +155,7 @@ def _remove(sibling: tuple[int, str]) -> None:
     Path(sibling[1]).unlink(missing_ok=True)
 
 
-def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
+def write_whole(path: Path, data: bytes | bytearray | memoryview | pa.Buffer) -> None:
     """Write `data` to `path`, whole or not at all."""
     with written_whole(path) as file:
         file.write(memoryview(data))

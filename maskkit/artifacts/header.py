@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from maskkit import __version__
 from maskkit.artifacts.files import Source
+from maskkit.artifacts.seal import SEALED
 from maskkit.errors import MaskkitError
 from maskkit.labels import MOST_CLASSES, LabelSpace
 from maskkit.options.values import MOST_FOLDS
@@ -99,7 +100,7 @@ class StoredHeader(msgspec.Struct):
     history: Annotated[list[dict[str, Any]], Meta(max_length=MOST_RECORDS)]
 
 
-NO_FACTS = {*StoredFormat.__struct_fields__, *StoredHeader.__struct_fields__}
+NO_FACTS = {*StoredFormat.__struct_fields__, *StoredHeader.__struct_fields__, SEALED}
 
 
 @dataclass(frozen=True)

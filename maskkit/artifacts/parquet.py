@@ -15,6 +15,7 @@ import pyarrow as pa
 from maskkit.artifacts.csv_header import refuse_repeated
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Header
+from maskkit.artifacts.seal import PARQUET
 from maskkit.errors import MaskkitError, reason
 
 
@@ -87,6 +88,10 @@ def to_parquet(table: pa.Table, header: Header) -> pa.Buffer:
     """Return a table and header as the bytes of a Parquet file; equal content gives equal bytes."""
     import pyarrow.parquet as pq
 
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({KEY: header.to_json()}), sink, compression="zstd")
-    return sink.getvalue()
+    sink, table = pa.BufferOutputStream(), table.replace_schema_metadata({KEY: header.to_json()})
+    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+        sink.write(PARQUET.blank)  # the footer comes when the writer closes
+    data = sink.getvalue()
+    PARQUET.fill(memoryview(data))
+    return data

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal, Self
 import torch
 from safetensors.torch import load_file
 
+from maskkit.artifacts.seal import refuse_damaged_file
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.state_limits import why_inflated, why_made_up, why_packed
 
@@ -39,7 +40,7 @@ FOREIGN = (
     (rb"\s*<(!doctype html|html|\?xml)", "it is a web page, such as an error or the page about the file",
      "download the file itself; on Hugging Face, its link has `resolve` in the place of `blob`"),
     (rb"\x89HDF", "it is an HDF5 file, as Keras saves them", ANOTHER),
-    (rb"\x08.{1,5}(pytorch|onnx|tf2onnx|skl2onnx)", "it is an ONNX model", ANOTHER),
+    (rb"\x08.{1,5}(pytorch|onnx|tf2onnx|skl2onnx|maskkit)", "it is an ONNX model", ANOTHER),
     (rb"GGUF|.{4}TFL3", "it is a model for inference (GGUF or TFLite)", ANOTHER),
     (rb"\x93NUMPY", "it is a NumPy array", ANOTHER),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "it is compressed", "decompress it"),
@@ -92,6 +93,7 @@ def read_state_file(path: Path) -> StateFile:
             without unpickling objects.
     """
     kind = _kind_of(path)
+    refuse_damaged_file(path)
     try:
         if kind == "safetensors":
             return StateFile(path, kind, load_file(path))

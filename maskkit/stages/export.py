@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import KEY, Header, Record
+from maskkit.artifacts.seal import IR_VERSION_BYTES, ONNX
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import random_photos, restore
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
@@ -44,7 +45,8 @@ def export(checkpoint: Checkpoint) -> bytes:
     graph = onnx.load_model_from_string(to_onnx(model, size, name=checkpoint.model))
     onnx.helper.set_model_props(graph, _metadata(checkpoint))
     onnx.checker.check_model(graph, full_check=True)
-    data = bytes(graph.SerializeToString(deterministic=True))
+    unsealed = graph.SerializeToString(deterministic=True)
+    data = bytes(ONNX.sealed(unsealed[:IR_VERSION_BYTES], unsealed[IR_VERSION_BYTES:]))
     _check(data, model, photos)
     return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
+from maskkit.artifacts.seal import ZIP
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
@@ -230,7 +232,10 @@ def save_state(path: Path, record: Record, state: dict[str, Any]) -> None:
     """Save the state of a training, whole or not at all."""
     buffer = io.BytesIO()
     torch.save({"record": record.to_json(), "state": state}, buffer)
-    write_whole(path, buffer.getvalue())
+    buffer.seek(-2, io.SEEK_END)
+    buffer.write(struct.pack("<H", len(ZIP)) + ZIP.blank)  # the comment that ends a zip file, and its length
+    ZIP.fill(buffer.getbuffer())
+    write_whole(path, buffer.getbuffer())
 
 
 def load_state(path: Path, record: Record) -> dict[str, Any]:

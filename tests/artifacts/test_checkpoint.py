@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import torch
 from safetensors.torch import save
+from seals import unsealed
 
 from maskkit.artifacts.checkpoint import (
     Checkpoint,
@@ -106,8 +107,14 @@ def test_its_header_is_read_and_shown_without_torch(path: Path) -> None:
     assert found.stdout == "test_efficientnet False\n"
 
 
+def test_its_tensors_begin_at_a_multiple_of_eight_bytes(tmp_path: Path) -> None:
+    for length in range(8):
+        write_checkpoint(tmp_path / "c", weights(), replace(HEADER, facts={**FACTS, "note": "x" * length}))
+        assert struct.unpack("<Q", (tmp_path / "c").read_bytes()[:8])[0] % 8 == 0
+
+
 def test_a_file_cut_off_anywhere_is_refused(path: Path) -> None:
-    data = path.read_bytes()
+    data = unsealed(path.read_bytes())
     (length,) = struct.unpack("<Q", data[:8])
     for end in (0, 1, 7, 8, 9, 8 + length - 1, 8 + length, len(data) - 1):
         path.write_bytes(data[:end])

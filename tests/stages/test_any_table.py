@@ -13,6 +13,7 @@ import pytest
 from arrow_columns import columns
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from seals import unsealed
 
 from maskkit.artifacts.checks import COLUMNS
 from maskkit.artifacts.files import Source
@@ -150,7 +151,7 @@ def test_lists_and_bytes_are_no_groups(option: str, values: list[object]) -> Non
         split(manifest, folds=2, **options)
 
 
-GOOD = MANIFEST.to_bytes().to_pybytes()
+GOOD = unsealed(bytes(MANIFEST.to_bytes()))
 PLACES = st.integers(0, 200) | st.integers(len(GOOD) - 1000, len(GOOD) - 1) | st.integers(0, len(GOOD) - 1)
 
 

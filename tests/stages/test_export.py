@@ -15,6 +15,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
+from maskkit.modeling.state_files import read_state_file
 from maskkit.options.train_options import Inference
 from maskkit.stages import export as module
 from maskkit.stages.export import export
@@ -52,6 +53,21 @@ def test_a_stranger_predicts_with_nothing_but_the_file(
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert np.allclose(shares, predictions.probs, atol=1e-5)
     assert json.loads(told["classes"]) == checkpoint.space.names
+
+
+def test_show_finds_a_changed_byte_anywhere(checkpoint: Checkpoint) -> None:
+    data = export(checkpoint)
+    assert show(Source("m.onnx", pa.py_buffer(data)))["form"] == "ONNX"
+    for at in (0, len(data) // 2, len(data) - 1):
+        with pytest.raises(MaskkitError, match=r"m\.onnx is damaged"):
+            show(Source("m.onnx", pa.py_buffer(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])))
+
+
+def test_is_known_for_what_it_is_where_weights_are_wanted(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "m.pth").write_bytes(export(checkpoint))
+    with pytest.raises(MaskkitError, match="cannot read weights") as caught:
+        read_state_file(tmp_path / "m.pth")
+    assert caught.value.why == "it is an ONNX model"
 
 
 def test_gives_the_same_bytes_twice(checkpoint: Checkpoint) -> None:
