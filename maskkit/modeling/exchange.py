@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.device import one_thread
-from maskkit.stopping import undone
 
 OPSET = 17  # of 2022: old enough for every runtime in use
 PRINTING = "_jit_onnx_log"
@@ -50,13 +48,12 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
 
 
 def _exported(model: nn.Module, images: Tensor) -> bytes:
-    with undone(TemporaryDirectory, TemporaryDirectory.cleanup) as folder, folder as name:
-        file = Path(name) / "model.onnx"
-        torch.onnx.export(
-            model, (images,), file, dynamo=False, opset_version=OPSET, input_names=[INPUT],
-            output_names=[OUTPUT], dynamic_axes={INPUT: {0: "photos"}, OUTPUT: {0: "photos"}},
-        )  # fmt: skip
-        return file.read_bytes()
+    memory: Any = io.BytesIO()  # no file: a full temporary folder must not decide what computes a model
+    torch.onnx.export(
+        model, (images,), memory, dynamo=False, opset_version=OPSET, input_names=[INPUT],
+        output_names=[OUTPUT], dynamic_axes={INPUT: {0: "photos"}, OUTPUT: {0: "photos"}},
+    )  # fmt: skip
+    return bytes(memory.getvalue())
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.device import autocast, prepare, resolve_precision
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
+from maskkit.modeling.onnx_runtime import session_of
 from maskkit.options.train_options import Precision, Runtime
 
 log = logging.getLogger(__name__)
@@ -211,16 +212,8 @@ def in_torch(model: nn.Module, photos: Tensor) -> Compile:
 
 def in_onnx(model: nn.Module, photos: Tensor) -> Compile:
     """Return what runs `model` as `maskkit export` writes it; in float32, having no bfloat16 here."""
-    import onnxruntime
-
     height, width = photos.shape[2:]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    # Its threads would spin while they wait, and take the processor from those that decode photos.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        to_onnx(model, (height, width)), options, providers=["CPUExecutionProvider"]
-    )
+    session = session_of(to_onnx(model, (height, width)), threads=torch.get_num_threads())
 
     def classify(images: Tensor) -> Tensor:
         (logits,) = session.run([OUTPUT], {INPUT: images.contiguous().numpy()})

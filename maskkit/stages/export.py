@@ -17,6 +17,7 @@ from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import random_photos, restore
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
+from maskkit.modeling.onnx_runtime import session_of
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +74,7 @@ def _check(data: bytes, model: nn.Module, photos: Tensor) -> None:
     if find_spec("onnxruntime") is None:
         log.warning("not compared with torch: ONNX Runtime is not installed (maskkit[onnx])")
         return
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    (given,) = session.run([OUTPUT], {INPUT: photos.contiguous().numpy()})
+    (given,) = session_of(data).run([OUTPUT], {INPUT: photos.contiguous().numpy()})
     with torch.inference_mode():
         wanted = model(photos)
     error = float((torch.from_numpy(given) - wanted).abs().max() / wanted.abs().max())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pytest
 import timm
@@ -37,6 +39,11 @@ def test_gives_the_same_bytes_and_leaves_the_number_of_threads(model: nn.Module)
 
 def test_no_path_of_this_machine_is_written(model: nn.Module) -> None:
     assert b".py" not in to_onnx(model, (32, 32))
+
+
+def test_no_temporary_folder_is_needed(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert to_onnx(model, (32, 32))
 
 
 class Unwritable(nn.Module):
