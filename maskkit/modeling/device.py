@@ -36,7 +36,7 @@ def resolve_precision(choice: Precision, device: torch.device) -> ResolvedPrecis
     """Turn "auto" into the precision that suits `device`.
 
     That is bfloat16 where the processor computes with it itself, rather than by emulation, and float32
-    elsewhere. Which is faster there depends on the model: `maskkit.modeling.precision_trial` finds out.
+    elsewhere. Which is faster there depends on the model: `maskkit.modeling.precision_rule` decides.
 
     Raises:
         MaskkitError: It is "bfloat16" and torch has no autocast for `device`, or "float16" elsewhere than on
@@ -112,10 +112,10 @@ def compiled(model: nn.Module, device: torch.device, *, backend: str = "inductor
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in a single thread meanwhile."""
+def threads_of(number: int) -> Iterator[None]:
+    """Let torch compute in so many threads meanwhile."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(number)
     try:
         yield
     finally:

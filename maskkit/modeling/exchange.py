@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.backbone import random_photos
-from maskkit.modeling.device import one_thread
+from maskkit.modeling.device import threads_of
 
 OPSET = 17  # of 2022: old enough for every runtime in use
 PRINTING = "_jit_onnx_log"
@@ -33,7 +33,7 @@ def to_onnx(model: nn.Module, size: tuple[int, int], *, name: str = "the model")
     images = random_photos(size, count=2).contiguous()
     try:
         # With two threads, tracing makes predicting 315 photos take 2.4 times the processor time.
-        with _quiet(), one_thread(), torch.no_grad():
+        with _quiet(), threads_of(1), torch.no_grad():
             try:
                 return _exported(model, images)
             except Exception:  # torch has a dozen kinds for this

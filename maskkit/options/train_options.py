@@ -157,8 +157,8 @@ class TrainOptions:
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
     precision: Precision = option(
         "auto",
-        "How numbers are kept; `auto` takes bfloat16 where a short trial shows it to be faster; float16 is "
-        "for CUDA.",
+        "How numbers are kept; `auto` takes bfloat16 where the processor has it and the model multiplies "
+        "enough to gain by it; float16 is for CUDA.",
         MACHINE_PANEL,
     )
     compile: bool = option(

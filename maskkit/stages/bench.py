@@ -18,11 +18,12 @@ from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, Order, batches, shuffled
 from maskkit.imaging.photos import Photos, find_photos, opened
 from maskkit.labels import LabelSpace
-from maskkit.options.train_options import TrainOptions
+from maskkit.modeling.precision_trial import GAIN, Rates, Work, photos_per_second
+from maskkit.options.train_options import Precision, TrainOptions
 from maskkit.progress import Item, shown_by, track
 from maskkit.training.fold import Fold
 from maskkit.training.lone_photos import refuse_lone_photos, takes_batches_of
-from maskkit.training.setup import pretrained, settled, tried
+from maskkit.training.setup import precision_of, pretrained, settled
 from maskkit.training.trainer import Trainer
 
 PHOTOS = 4096  # at most so many are looked at
@@ -35,7 +36,7 @@ ENOUGH = 0.95  # of the best rate: what is closer to the options given, or costs
 class Speed:
     """How many photos per second a part of training takes, with no other part running."""
 
-    part: str  # `decode`, `augment`, `load`, `step`, or `train` for all of them
+    part: str  # `precision`, `decode`, `augment`, `load`, `step`, or `train` for all of them
     setting: str  # in words
     number: int  # threads that prepare photos, or photos per step: what the setting varies
     photos_per_second: float  # by the clock
@@ -49,15 +50,19 @@ class Bench:
     limit: str  # what limits training, in a sentence
     workers: int  # threads to use
     batch_size: int  # photos per step to use
+    precision: Precision = "auto"  # another than what `auto` chooses if that is faster
 
     @property
     def options(self) -> str:
         """The options of `maskkit train` to use."""
-        return f"--workers {self.workers} --batch-size {self.batch_size}"
+        precision = "" if self.precision == "auto" else f" --precision {self.precision}"
+        return f"--workers {self.workers} --batch-size {self.batch_size}{precision}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        use = {"workers": self.workers, "batch_size": self.batch_size}
+        use: dict[str, Any] = {"workers": self.workers, "batch_size": self.batch_size}
+        if self.precision != "auto":
+            use["precision"] = self.precision
         return {"speeds": [asdict(speed) for speed in self.speeds], "limit": self.limit, "use": use}
 
 
@@ -65,20 +70,30 @@ def bench(manifest: Manifest, *, options: TrainOptions | None = None, seconds: f
     """Measure each part of training by itself, then all together, for `seconds` each.
 
     The first few thousand photos are used, and need no labels; of the options, the model, photo size,
-    augmentation, batch size, device and precision.
+    augmentation, batch size, device and precision. Where a precision of `auto` is decided by the model's
+    layers, both are timed, and the other is advised if it is faster here.
     """
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
     options = settled(options or TrainOptions())
     model, preprocess = pretrained(part, options)
     refuse_lone_photos(model, options, photos=ROWS, size=(preprocess.height, preprocess.width))
+    rates: Rates = {}
     if options.precision == "auto":
-        options = replace(options, precision=tried(model, options, options.batch_size, part.photos.cache))
+        options = replace(options, precision=precision_of(model, options))
+        rates = photos_per_second(model, Work(preprocess.height, preprocess.width, options.batch_size))
     photos = find_photos(part, preprocess)
     kept = opened(photos)
     measure = _Measure(options, seconds, part.space, model)
     plan = [*_loading(measure, photos, kept), *_training(measure, kept)]
     speeds = [Speed(*what, number, rate()) for what, number, rate in track(plan, len(plan), "measurements")]
-    return _conclusion(speeds, options)
+    speeds = [Speed("precision", name, options.batch_size, rate) for name, rate in rates.items()] + speeds
+    return replace(_conclusion(speeds, options), precision=_advised(rates, options.precision))
+
+
+def _advised(rates: Rates, chosen: Precision) -> Precision:
+    """Return the precision that is clearly faster than the one that `auto` has chosen, or else `auto`."""
+    rate = next((rate for name, rate in rates.items() if name == chosen), 0.0)
+    return next((name for name, other in rates.items() if other > GAIN * rate), "auto")
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _write_best(output: Path, ready: Start, trainer: Trainer, rows: FoldRows, re
 
 
 def _as_begun(options: TrainOptions, begun: Path | None) -> TrainOptions:
-    """Take the precision of the run that left a file: a trial might choose otherwise."""
+    """Take the precision of the run that left a file: another processor might choose otherwise."""
     if options.precision != "auto" or begun is None:
         return options
     earlier = begun_with(begun) if begun.suffix == RESUME else _trained(begun)

@@ -15,7 +15,6 @@ from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
@@ -30,11 +29,11 @@ from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.hub_layout import locate
 from maskkit.modeling.photo_size import check_size
-from maskkit.modeling.precision_trial import Work, choose_precision
+from maskkit.modeling.precision_rule import precision_for
 from maskkit.modeling.unfolding import has_folded_norms, measure_norms
 from maskkit.modeling.weights import load_weights, refuse_non_finite
 from maskkit.options.choices import parse_sum
-from maskkit.options.model_settings import DROP_RATE, for_constructor, of_the_answers
+from maskkit.options.model_settings import DROP_RATE, for_constructor
 from maskkit.options.techniques import (
     AUGMENTATIONS,
     AUXILIARY,
@@ -71,7 +70,7 @@ class Start:
 
 
 def settled(options: TrainOptions) -> TrainOptions:
-    """Decide the device, and the precision unless a trial of the model has to.
+    """Decide the device, and the precision unless the model's layers have to.
 
     Raises:
         MaskkitError: There is no such device, precision or optimizer, or a package that is needed is missing.
@@ -128,7 +127,7 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     if options.one("freeze").name != "all":  # whose features are computed in evaluation mode
         refuse_lone_photos(model, options, photos=photos_per_epoch(fold, options), size=photos.size)
     if options.precision == "auto":
-        options = replace(options, precision=tried(model, options, len(rows.training), manifest.photos.cache))
+        options = replace(options, precision=precision_of(model, options))
     known = None
     if any(head.name in AUXILIARY for head in heads):
         known = Numbers.of(torch.from_numpy(numbers_of(manifest)[rows.training]), manifest.space)
@@ -224,13 +223,8 @@ def _dropout(options: TrainOptions) -> float:
     return timm_dropout(options.chosen("head")) if rate is None else float(rate)
 
 
-def tried(model: nn.Module, options: TrainOptions, photos: int, cache: Cache | None) -> Precision:
-    """Return the precision that a short trial finds fastest, for batches of at most so many photos."""
+def precision_of(model: nn.Module, options: TrainOptions) -> Precision:
+    """Return the precision that suits the layers, on a processor that computes in bfloat16."""
     if options.one("freeze").name == "all":  # a single layer: there is nothing to gain
         return "float32"
-    height, width = parse_size(options.one("size").name)
-    model_choice = options.one("model")
-    work = Work(
-        model_choice.name, height, width, min(options.batch_size, photos), of_the_answers(model_choice)
-    )
-    return choose_precision(model, work, folder=None if cache is None else cache.folder.parent)
+    return precision_for(model, parse_size(options.one("size").name))

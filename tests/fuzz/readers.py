@@ -31,7 +31,6 @@ from maskkit.imaging.decode import load
 from maskkit.labelling.corrections import corrected
 from maskkit.labels import HOME
 from maskkit.modeling.hub_layout import read_config
-from maskkit.modeling.precision_trial import _recall
 from maskkit.modeling.state_files import read_state_file
 from maskkit.plain_text import ODD
 from maskkit.predicting.finished_rows import FinishedRows
@@ -324,8 +323,6 @@ def _of_what_is_kept() -> Iterator[Reader]:
     )
     yield Reader("progress", progress, _read_progress)
     yield Reader("digest-book", _book, _read_book)
-    trials = _json_of({"model": "x", "rates": {"float32": 1.5, "bfloat16": 2.0}})
-    yield Reader("precision-trial", trials, lambda data, folder: _recall(_written(data, folder, "trial")))
 
 
 def _of_others() -> Iterator[Reader]:

@@ -58,6 +58,9 @@ def speeds(**rates: dict[int, float]) -> list[Speed]:
     return [Speed(part, "", number, rate) for part, each in rates.items() for number, rate in each.items()]
 
 
+MEASURED = speeds(load={0: 500.0}, step={64: 100.0}, train={0: 90.0})
+
+
 @pytest.mark.parametrize(
     ("load", "step", "limit"),
     [(600.0, 200.0, "the model limits training"), (50.0, 200.0, "the photos limit")],
@@ -78,3 +81,22 @@ def test_prefers_few_threads_and_the_batch_size_given_unless_others_are_clearly_
     assert recommended({0: 90, 1: 100, 2: 101}, {32: 99, 64: 100, 128: 103}) == (1, 64)
     assert recommended({0: 99, 1: 100, 2: 101}, {32: 99, 64: 100, 128: 120}) == (0, 128)
     assert recommended({0: 50, 1: 60, 2: 90}, {32: 130, 64: 100, 128: 90}) == (2, 32)
+
+
+def test_times_both_precisions_where_auto_decides_between_them(
+    labels: Manifest, quick: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    few = labels.select(np.arange(3))
+    found = bench(few, options=replace(quick, augment="none", precision="auto"), seconds=0.01)
+    assert [speed.setting for speed in found.speeds if speed.part == "precision"] == ["float32", "bfloat16"]
+
+
+def test_advises_a_precision_only_where_auto_takes_one_that_is_clearly_slower() -> None:
+    assert module._advised({"float32": 100.0, "bfloat16": 105.0}, "float32") == "auto"
+    assert module._advised({"float32": 100.0, "bfloat16": 120.0}, "float32") == "bfloat16"
+    assert module._advised({"float32": 100.0, "bfloat16": 80.0}, "bfloat16") == "float32"
+    assert module._advised({}, "float32") == "auto"
+    advice = replace(module._conclusion(MEASURED, TrainOptions(batch_size=64)), precision="float32")
+    assert advice.options == "--workers 0 --batch-size 64 --precision float32"
+    assert advice.to_json()["use"] == {"workers": 0, "batch_size": 64, "precision": "float32"}

@@ -17,7 +17,6 @@ from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labelling.targets import TargetRules
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.losses.class_weights import class_weights
-from maskkit.modeling.precision_trial import Work
 from maskkit.options.train_options import Inference, Precision, TrainOptions
 from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
@@ -285,33 +284,32 @@ def test_needs_photos_on_both_sides(folds: Manifest, quick: TrainOptions, output
         train(FoldRows.of(nothing, 0), output, options=quick)
 
 
-def test_auto_tries_the_model_as_it_will_be_trained_and_records_what_it_chose(
+def test_auto_decides_by_the_model_as_it_will_be_trained_and_records_what_it_chose(
     folds: Manifest, one_epoch: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[Work] = []
+    seen: list[tuple[int, int]] = []
 
-    def choose(model: nn.Module, work: Work, **_: object) -> Precision:
-        tried.append(work)
+    def decide(model: nn.Module, size: tuple[int, int]) -> Precision:
+        seen.append(size)
         return "float32"
 
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr("maskkit.training.setup.choose_precision", choose)
-    one_epoch = replace(one_epoch, model="test_efficientnet:pad_type=same,drop_path=0.1")
+    monkeypatch.setattr("maskkit.training.setup.precision_for", decide)
     auto = replace(one_epoch, precision="auto")
     outputs = [
         train(FoldRows.of(folds, 0), tmp_path / f"{options.precision}.safetensors", options=options)
         for options in (auto, one_epoch)
     ]
-    assert tried == [Work("test_efficientnet", 32, 32, 20, "pad_type=same")]
+    assert seen == [(32, 32)]
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 
-def test_no_trial_is_made_where_there_is_nothing_to_choose(
+def test_nothing_is_decided_where_the_processor_has_no_bfloat16(
     folds: Manifest, one_epoch: TrainOptions, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False)
-    monkeypatch.setattr("maskkit.training.setup.choose_precision", None)
+    monkeypatch.setattr("maskkit.training.setup.precision_for", None)
     train(FoldRows.of(folds, 0), output, options=replace(one_epoch, precision="auto"))
     assert Checkpoint.read(output).precision == "float32"
 
