@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from maskkit import __version__
 from maskkit.cli.shell import several_words, terminal
 from maskkit.cli.shell.exiting import BROKEN_PIPE, INTERRUPTED, acted_on
+from maskkit.cli.shell.resuming import typed
 from maskkit.cli.shell.standard_streams import lenient, silence_stdout
 from maskkit.cli.shell.terminal import escape
 from maskkit.errors import MaskkitError
@@ -95,6 +96,7 @@ class Command(_WithoutTypes, TyperCommand):
                     why="what is made records it as text",
                     fix="rename it, as `convmv -f cp949 -t utf-8 --notest NAME` does with one in Korean",
                 )
+        typed.set((ctx.command_path, args))
         return super().parse_args(ctx, several_words.repeated(args, several_words.flags_of(self.params)))
 
     def invoke(self, ctx: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
+from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
@@ -98,11 +100,12 @@ def predict(
     checks.stop_if_dry()
     if progress_file is not None and force:
         progress_file.unlink(missing_ok=True)
-    predictions = stage(
-        given, checkpoints, oof=oof, inference=inference, allow_leak=allow_leak, faults=faults,
-        afterwards=Afterwards(consensus=consensus, calibrate=calibrate, on=on, decide=decide),
-        progress_file=progress_file,
-    )  # fmt: skip
+    with nullcontext() if progress_file is None else resumable(progress_file):
+        predictions = stage(
+            given, checkpoints, oof=oof, inference=inference, allow_leak=allow_leak, faults=faults,
+            afterwards=Afterwards(consensus=consensus, calibrate=calibrate, on=on, decide=decide),
+            progress_file=progress_file,
+        )  # fmt: skip
     shows_table = output is None and not submission and stdout_is_terminal()
     if shows_table:
         show_tables(predictions_report(predictions, given.space, top=top))

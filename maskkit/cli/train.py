@@ -13,6 +13,7 @@ from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.listed_weights import list_weights
 from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Flags, Manifest, Reading
+from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
 from maskkit.errors import MaskkitError
 from maskkit.options.fields import Metavar
@@ -73,6 +74,8 @@ def train(
     Best is the highest macro-F1 over all of the held-out photos. Beside the checkpoint, a history.csv
     grows by a row per epoch.
 
+    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 let the step end, save what is done, and print the line that goes on.
+
     A <choice> is a name, with settings after a colon: `--loss focal:gamma=3`. Losses, heads and
     augmentations can be several: `--loss ce+f1`.
 
@@ -82,6 +85,7 @@ def train(
     from maskkit.stages.train import train as stage
     from maskkit.tracking.tracker import open_tracker
     from maskkit.training.fold_rows import FoldRows, read_unlabeled, refuse_foreign
+    from maskkit.training.trainer import resume_path
 
     folds = sorted({int(one) for one in manifest.folds if one >= 0}) if fold == "all" else [int(fold)]
     given = photos.located(manifest)
@@ -99,10 +103,11 @@ def train(
     more = read_unlabeled(training.unlabeled, given)
     rows = [FoldRows.of(given, number, unlabeled=more, allow_leak=allow_leak) for number in folds]
     for one, path in zip(rows, paths, strict=True):
-        stage(
-            one, path, options=training, resume=resume, force=force, tracker=open_tracker(track),
-            on_epoch=partial(_note_epoch, one.fold, training.epochs),
-        )  # fmt: skip
+        with resumable(resume_path(path)):
+            stage(
+                one, path, options=training, resume=resume, force=force, tracker=open_tracker(track),
+                on_epoch=partial(_note_epoch, one.fold, training.epochs),
+            )  # fmt: skip
         print_line(str(path))
 
 

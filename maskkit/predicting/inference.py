@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskkit import stopping
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.dataset import Inputs, Order, batches, even_parts
@@ -141,6 +142,9 @@ def predict_batches(
 
     Each photo is decoded once per group. Nothing is sampled, repeated or dropped. Rows, (rows,), are the same
     in the inputs of every group. The device is resolved. Parts are batches of `even_parts`; None for all.
+
+    Raises:
+        StopRequested: Between two batches: the process is to end, and has deferred that.
     """
     parts = even_parts(len(rows), inference.batch_size) if parts is None else parts
     views = views_of(parse_tta(inference.tta))
@@ -152,6 +156,7 @@ def predict_batches(
         for group in groups
     ]  # fmt: skip
     for part, *batch_of_each in track(zip(parts, *loaders, strict=True), len(parts), "photos"):
+        stopping.check()
         both = zip(groups, (values for _, values in batch_of_each), strict=True)
         yield part, [_predicted(group, values, views, inference) for group, values in both]
 

@@ -16,6 +16,7 @@ from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.progress_file import ProgressFile
+from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
@@ -63,6 +64,7 @@ def predict(
     Raises:
         MaskkitError: Label spaces or face detectors differ, photos are not found or cannot be decoded.
         RefusedError: Models have seen people whom they would predict.
+        StoppedError: The process was asked to end; the rows that are finished are in the progress file.
     """
     for checkpoint in checkpoints:
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
@@ -90,7 +92,9 @@ def predict(
     machine = {"device": inference.device, "batch_size": inference.batch_size}
     begun = replace(record, options={**record.options, **machine})
     with ProgressFile(progress_file, begun) as kept:
-        sums, rows = _sums(part, members, eligible, FinishedRows(kept, every=every), faults=faults)
+        finished = FinishedRows(kept, every=every)
+        with saved_if_stopped(progress_file, finished.write):
+            sums, rows = _sums(part, members, eligible, finished, faults=faults)
     eligible, seen = eligible[:, rows], seen[:, rows]
     means = sums[rows] / eligible.sum(0)[:, None]
     if inference.blend != "mean":  # whose sum is 1 but for rounding

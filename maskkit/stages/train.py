@@ -12,6 +12,7 @@ from maskkit.artifacts.checkpoint import CheckpointFacts, checkpoint_header, wri
 from maskkit.artifacts.files import Source, refuse_existing, write_whole
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.history import damaged, differences, refuse_to_lose
+from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.errors import MaskkitError
 from maskkit.modeling.constructor import typed
 from maskkit.options.model_settings import for_constructor
@@ -47,6 +48,7 @@ def train(
 
     Raises:
         MaskkitError: Anything that can be found out before the first step, or a loss that is not finite.
+        StoppedError: The process was asked to end; the training goes on from after its last step.
     """
     state_file = resume_path(output)
     goes_on = resume and not force and state_file.exists()
@@ -69,16 +71,21 @@ def train(
     log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
     if goes_on:
         trainer.load_state(load_state(state_file, record), partial(damaged, state_file))
-        log.info("resumed %s after epoch %d", state_file, len(trainer.history))
+        log.info("resumed %s in epoch %s", state_file, trainer.reached)
     with tracker or Tracker() as log_to:
         log_to.begin(RunFacts.of(output, record, rows.manifest.space, trainer.history))
-        while not trainer.is_done:
-            epoch = trainer.run_epoch()
-            write_whole(output.with_suffix(".history.csv"), to_csv(trainer.history))
-            log_to.epoch(epoch, trainer.confusion)
-            save_state(state_file, record, trainer.state())  # last: what is resumed has been logged
-            if on_epoch is not None:
-                on_epoch(epoch)
+        with saved_if_stopped(
+            state_file,
+            lambda: save_state(state_file, record, trainer.state()),
+            reached=lambda: f" in epoch {trainer.reached}",
+        ):
+            while not trainer.is_done:
+                epoch = trainer.run_epoch()
+                write_whole(output.with_suffix(".history.csv"), to_csv(trainer.history))
+                log_to.epoch(epoch, trainer.confusion)
+                save_state(state_file, record, trainer.state())  # last: what is resumed has been logged
+                if on_epoch is not None:
+                    on_epoch(epoch)
         _write_best(output, ready, trainer, rows, record)
         fold = trainer.fold
         wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.best_probs, fold.space)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn, update_bn
 
 from maskkit.options.choices import Choice
+from maskkit.stopping import StopRequested
 
 
 class NoAverage:
@@ -32,6 +33,7 @@ class NoAverage:
 
         `images` are the training photos once more, (N, 3, H, W) each, on the model's device. They are
         iterated over only where batch norm needs them; under autocast, call all of this under autocast.
+        If that is stopped by a StopRequested, nothing has been taken note of.
         """
 
     def state_dict(self) -> dict[str, Any]:
@@ -104,8 +106,13 @@ class Swa(NoAverage):
     def after_epoch(self, number: int, epochs: int, images: Iterable[Tensor]) -> None:
         """Take the model's weights into the mean, if it is time."""
         if number / epochs >= self.start:
-            self._average.update_parameters(self.followed)
-            measure_batch_norm(self._average.module, images)
+            before = {name: tensor.clone() for name, tensor in self._average.state_dict().items()}
+            try:
+                self._average.update_parameters(self.followed)
+                measure_batch_norm(self._average.module, images)
+            except StopRequested:  # it has to take note of this epoch once more
+                self._average.load_state_dict(before)
+                raise
 
 
 def warm_decay(decay: float, updates: int) -> float:

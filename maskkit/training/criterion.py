@@ -100,7 +100,7 @@ class Consistency:
 
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
-        self._confident: list[Tensor] = []  # (photos,) each; on the device, so that no step waits for it
+        self.confident: list[Tensor] = []  # (photos,) each; on the device, so that no step waits for it
 
     def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:
         """Return by name what is added to the sum of the labelled photos' weighted losses, if anything.
@@ -114,13 +114,13 @@ class Consistency:
         own = {name: given[name] for name in ("temperature", "threshold") if name in given}
         weak, strong = joint_logits(heads, outputs).chunk(2)  # (M, C)
         losses, confident = CONSISTENCIES[self.choice.name](weak, strong, **own)
-        self._confident.append(confident)
+        self.confident.append(confident)
         weight = self.choice.part(UnlabeledShare).weight
         return {CONSISTENCY: weight * losses.sum() / len(whole.views[0]) * whole.weight.sum()}
 
     def take_share(self) -> float | None:
         """Return the share of photos whose answer has counted since the last call; None of no photos."""
-        confident, self._confident = self._confident, []
+        confident, self.confident = self.confident, []
         return float(torch.cat(confident).float().mean()) if confident else None
 
 

@@ -19,6 +19,7 @@ from maskkit.modeling.target import Target
 from maskkit.options.train_options import TrainOptions
 from maskkit.progress import track
 from maskkit.training.fold import Fold, Unlabeled
+from maskkit.training.unfinished import random_text, set_random_text
 
 # Which tells the random numbers of mixing, and of unlabelled photos, from those of order and augmentation.
 _MIXING, _UNLABELED = 1, 2
@@ -86,6 +87,7 @@ class Feed:
         self.fold, self.options, self.device = fold, options, device
         self._draw = drawing(fold, options)
         self.mix = mixing(options.one("mix"))
+        self._mixer = np.random.default_rng(0)  # each epoch has its own
         self.partners = None if options.partner is None else fold.has_level(options.partner)
         self.photos = photos_per_epoch(fold, options)
         self.steps = batch_count(self.photos, options.batch_size)
@@ -99,23 +101,37 @@ class Feed:
         """Return the rows of an epoch in their order, (photos,); with repeats, if they are sampled so."""
         return self._draw(self._random(epoch))
 
-    def epoch(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
-        """Yield the batches of an epoch, counted from 1, and show how far it has come."""
+    def epoch(
+        self, number: int, *, is_tracked: bool = True, after: int = 0, mixing: str | None = None
+    ) -> Iterator[Batch]:
+        """Yield the batches of an epoch, counted from 1, and show how far it has come.
+
+        Those that come `after` so many are the same as if the others had come before them, if `mixing` is
+        what `mixing_reached` was then.
+        """
         random = self._random(number)
         rows = self._draw(random)
-        loader = self._loader(self.fold.inputs, varied(rows, self.fold.vary, random))
-        mixer = np.random.default_rng((self.options.seed, number, _MIXING))
-        shown = track(loader, self.steps, f"epoch {number}") if is_tracked else loader
+        parts = even_parts(len(rows), self.options.batch_size)[after:]
+        loader = self._loader(self.fold.inputs, varied(rows, self.fold.vary, random), parts)
+        self._mixer = mixer = np.random.default_rng((self.options.seed, number, _MIXING))
+        if mixing is not None:
+            set_random_text(mixer, mixing)
+        shown = track(loader, self.steps - after, f"epoch {number}") if is_tracked else loader
         if self.fold.unlabeled is None:
             yield from (self._batch(these, values, mixer) for these, values in shown)
             return
-        views = self._views(self.fold.unlabeled, number, photos=len(rows))
+        views = self._views(self.fold.unlabeled, number, photos=len(rows), after=after)
         # The loader comes first, so that it is what ends the epoch.
         for (these, values), pair in zip(shown, views, strict=False):
             yield replace(self._batch(these, values, mixer), views=pair)
 
-    def _views(self, unlabeled: Unlabeled, number: int, *, photos: int) -> Iterator[Views]:
-        """Yield views for each batch of an epoch with so many labelled photos.
+    @property
+    def mixing_reached(self) -> str:
+        """How far the random numbers of mixing have come in the epoch that was begun last."""
+        return random_text(self._mixer)
+
+    def _views(self, unlabeled: Unlabeled, number: int, *, photos: int, after: int) -> Iterator[Views]:
+        """Yield views for each batch of an epoch with so many labelled photos, but for the first `after`.
 
         All unlabelled photos come before one comes again. What an epoch has no place for, another may draw.
         """
@@ -123,13 +139,13 @@ class Feed:
         every = np.arange(len(unlabeled.inputs))
         rows = shuffle(every, every, random, length=unlabeled.ratio * photos)
         order = varied(rows, unlabeled.vary, random)
-        parts = even_parts(photos, self.options.batch_size, times=unlabeled.ratio)
+        parts = even_parts(photos, self.options.batch_size, times=unlabeled.ratio)[after:]
         for _, values in self._loader(unlabeled.inputs, order, parts):  # (M, 2, height, width, 3)
             weak, strong = (unlabeled.inputs.prepare(view, self.device) for view in values.unbind(1))
             yield weak, strong
 
     def _loader(
-        self, inputs: Inputs, order: Order, parts: Sequence[slice] | None = None
+        self, inputs: Inputs, order: Order, parts: Sequence[slice]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         return batches(
             inputs, order, batch_size=self.options.batch_size, workers=self.options.workers,

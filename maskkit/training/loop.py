@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from maskkit import stopping
 from maskkit.errors import MaskkitError
 from maskkit.modeling.device import autocast
 from maskkit.modeling.heads import Heads, divided
@@ -16,6 +17,7 @@ from maskkit.training.criterion import Annealed, Consistency, Criterion
 from maskkit.training.feed import Batch
 from maskkit.training.first_steps import FirstSteps
 from maskkit.training.schedule import Schedule
+from maskkit.training.unfinished import EpochSums
 
 CHECK_EVERY = 20  # steps between looks at the loss for NaN; each look makes a GPU wait
 
@@ -39,27 +41,31 @@ class Learner:
     first_steps: FirstSteps  # whether anything is learnt
 
 
-def train_epoch(learner: Learner, batches: Iterable[Batch], *, progress: float) -> dict[str, float]:
+def train_epoch(
+    learner: Learner, batches: Iterable[Batch], *, progress: float, sums: EpochSums | None = None
+) -> dict[str, float]:
     """Take a step per batch, and return the mean loss, by part of the head and of consistency.
 
-    The learner is in training mode; `progress` is the share of the epochs that are done.
+    The learner is in training mode; `progress` is the share of the epochs that are done. `sums` are of the
+    steps that were made before the first of these batches, and go on with each.
 
     Raises:
         MaskkitError: The loss is no longer finite, or nothing is learnt.
+        StopRequested: After a step: the process is to end, and has deferred that.
     """
-    totals: dict[str, Tensor] = {}
-    seen = torch.zeros((), device=next(learner.model.parameters()).device)
-    step = 0
-    for step, batch in enumerate(batches, 1):
+    sums = EpochSums() if sums is None else sums
+    for batch in batches:
         for name, value in train_step(learner, batch, progress=progress).items():
-            totals[name] = totals.get(name, 0) + value  # stays on the device: no sync per step
+            sums.totals[name] = sums.totals.get(name, 0) + value  # stays on the device: no sync per step
         learner.schedule.step()  # per step, not per epoch
         learner.average.after_step()
-        seen += batch.weight.sum()
-        if step % CHECK_EVERY == 0:
-            _stop_on_nan(totals, step)
-    _stop_on_nan(totals, step)
-    return {name: float(total / seen) for name, total in totals.items()}
+        sums.weight = sums.weight + batch.weight.sum()
+        sums.steps += 1
+        if sums.steps % CHECK_EVERY == 0:
+            _stop_on_nan(sums)
+        stopping.check()
+    _stop_on_nan(sums)
+    return {name: float(total / sums.weight) for name, total in sums.totals.items()}
 
 
 def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, Tensor]:
@@ -93,8 +99,9 @@ def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, 
     return sums
 
 
-def _stop_on_nan(totals: dict[str, Tensor], step: int) -> None:
-    broken = [name for name, total in totals.items() if not bool(total.isfinite())]
+def _stop_on_nan(sums: EpochSums) -> None:
+    step = sums.steps
+    broken = [name for name, total in sums.totals.items() if not bool(total.isfinite())]
     if broken:
         raise diverged(
             f"the training loss of {broken[0]} is no longer finite, between steps "

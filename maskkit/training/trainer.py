@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from maskkit import stopping
 from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
@@ -40,6 +41,7 @@ from maskkit.training.fold import Fold
 from maskkit.training.loop import Learner, diverged, train_epoch
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.schedule import Schedule
+from maskkit.training.unfinished import EpochSums, set_torch_random, torch_random
 from maskkit.training.unfreezing import Unfreezing
 from maskkit.typed_json import Refuse, fitting
 
@@ -53,8 +55,8 @@ class Trainer:
     """A model, the fold that it learns, and how far it has come.
 
     It is advanced epoch by epoch with `run_epoch`. All randomness of an epoch follows from the seed
-    and the epoch's number, so a run continued from `state` equals one that was never interrupted. Device and
-    precision of the options are resolved.
+    and the epoch's number, so a run continued from `state` equals one that was never interrupted, also after
+    a StopRequested in the middle of an epoch. Device and precision of the options are resolved.
     """
 
     def __init__(self, model: nn.Module, fold: Fold, options: TrainOptions) -> None:
@@ -93,6 +95,9 @@ class Trainer:
         )
         # 5. What has been reached so far.
         self.history: list[Epoch] = []
+        self.sums = EpochSums()  # of the epoch that is being run
+        self._unfinished: dict[str, Any] = {}  # what an epoch that was stopped goes on from
+        self._started = 0.0
         self.best: dict[str, Tensor] = {}
         self.probs = self.best_probs = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
 
@@ -124,10 +129,15 @@ class Trainer:
         stop = self.options.one("schedule").part(Stopping).stop
         return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
 
+    @property
+    def reached(self) -> str:
+        """How far it has come, such as "2, after 3 of 12 steps"."""
+        return f"{len(self.history) + 1}, after {self.sums.steps} of {self.feed.steps} steps"
+
     def run_epoch(self) -> Epoch:
         """Train for an epoch, score every held-out photo, remember the best weights."""
         number = len(self.history) + 1
-        started = time.perf_counter()
+        self._started = started = time.perf_counter() - self.sums.seconds
         parts = self.train(number)
         trained = time.perf_counter()
         loss, scores = self._score()
@@ -151,6 +161,7 @@ class Trainer:
             self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
             self.best_probs = self.probs
         self.history.append(epoch)
+        self.sums, self._unfinished = EpochSums(), {}
         self._warn_of_dominance(parts)
         return epoch
 
@@ -171,18 +182,28 @@ class Trainer:
         """Train for one epoch; return the mean loss by part of the head. `run_epoch` also scores."""
         epochs = self.options.epochs
         batches = self.batches(number)
-        parts = train_epoch(self.learner, batches, progress=(number - 1) / epochs)
-        with autocast(self.device, self.precision):
-            images = (batch.images for batch in self.feed.epoch(number))
-            self.learner.average.after_epoch(number, epochs, images)
+        parts = train_epoch(self.learner, batches, progress=(number - 1) / epochs, sums=self.sums)
+        if not self.sums.is_averaged:
+            with autocast(self.device, self.precision):
+                self.learner.average.after_epoch(number, epochs, self._images_again(number))
+        self.sums.is_averaged = True
         return parts
 
+    def _images_again(self, number: int) -> Iterator[Tensor]:
+        for batch in self.feed.epoch(number):
+            stopping.check()
+            yield batch.images
+
     def batches(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
-        """Begin an epoch, and return what there is to learn in it."""
+        """Begin an epoch, or go on with it, and return what there is to learn in it."""
         torch.manual_seed(self.options.seed * 100_003 + number)
         self.learner.network.train()
         self.unfreezing.begin_epoch(number)
-        return self.feed.epoch(number, is_tracked=is_tracked)
+        mixing = None
+        if self._unfinished:
+            mixing = self._unfinished["mixing"]
+            set_torch_random(self._unfinished["random"], self.device)
+        return self.feed.epoch(number, is_tracked=is_tracked, after=self.sums.steps, mixing=mixing)
 
     def _score(self) -> tuple[float, dict[str, float]]:
         """Predict every photo held out; return the loss and the scores."""
@@ -205,6 +226,24 @@ class Trainer:
             "history": [asdict(epoch) for epoch in self.history],
             "best": self.best,
             "best_probs": torch.from_numpy(self.best_probs),
+            "unfinished": self._within() if self.sums.steps else {},
+        }
+
+    def _within(self) -> dict[str, Any]:
+        """Return what changes within an epoch, and is nothing between two.
+
+        Raises:
+            MaskkitError: The weights are no longer finite.
+        """
+        tensors = self.model.state_dict().values()
+        if not all(bool(one.isfinite().all()) for one in tensors if one.is_floating_point()):
+            raise diverged(f"weights are no longer finite after step {self.sums.steps} of the epoch")
+        self.sums.seconds = time.perf_counter() - self._started
+        return {
+            "sums": self.sums.state_dict(),
+            "confident": self.learner.consistency.confident,
+            "mixing": self.feed.mixing_reached,
+            "random": torch_random(self.device),
         }
 
     def load_state(self, state: Mapping[str, Any], refuse: Refuse) -> None:
@@ -212,10 +251,16 @@ class Trainer:
         self.history = fitting(state.get("history"), list[Epoch], refuse, at="history")
         best: Any = state.get("best")
         probs = state.get("best_probs")
-        shape = len(self.fold.held_out), len(self.fold.space)
-        if not isinstance(probs, Tensor) or tuple(probs.shape) != shape or not _are_alike(best, self.scored):
+        shape = len(self.fold.held_out) if self.history else 0, len(self.fold.space)
+        is_best = _are_alike(best, self.scored) if self.history else best == {}
+        if not isinstance(probs, Tensor) or tuple(probs.shape) != shape or not is_best:
             raise refuse("its best epoch is not of this model and these photos")
         try:
+            if unfinished := state.get("unfinished"):
+                self._unfinished = dict(unfinished)
+                self.sums = EpochSums.from_state(unfinished["sums"], self.device)
+                confident = [one.to(self.device) for one in unfinished["confident"]]
+                self.learner.consistency.confident = confident
             for name in CHANGING:
                 getattr(self.learner, name).load_state_dict(state[name])
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:

@@ -340,6 +340,20 @@ def test_a_compiled_model_keeps_its_names_and_goes_on_from_its_state(
     assert resumed.history[-1].scores == whole.history[-1].scores
 
 
+@pytest.mark.parametrize("buffer", [False, True])
+def test_a_model_that_has_diverged_is_not_saved_in_the_middle_of_an_epoch(
+    make: MakeTrainer, buffer: bool
+) -> None:
+    trainer = make()
+    trainer.run_epoch()
+    trainer.sums.steps = 1
+    assert trainer.state()["unfinished"]
+    named = dict(trainer.model.named_buffers() if buffer else trainer.model.named_parameters())
+    next(one for one in named.values() if one.is_floating_point()).data[0] = torch.nan
+    with pytest.raises(MaskkitError, match="no longer finite after step 1"):
+        trainer.state()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -1,0 +1,48 @@
+"""What is said of runs that can be gone on with: the line that does it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from maskkit.artifacts.stopped import StoppedError
+from maskkit.cli.shell.exiting import acted_on, is_of_memory
+from maskkit.plain_text import printable
+from maskkit.stopping import hinted
+
+typed: ContextVar[tuple[str, Sequence[str]]] = ContextVar("typed", default=("maskkit", ()))
+
+
+def resume_line() -> str:
+    """Return the line that goes on with the command as it was typed."""
+    command, words = typed.get()
+    given = [word for word in words if word not in ("--force", "--resume")]
+    line = printable(" ".join([command, shlex.join([*given, "--resume"])]))
+    return f"{line} (and the same standard input)" if "-" in given else line
+
+
+@contextmanager
+def resumable(*saved: Path) -> Iterator[None]:
+    """Say how to go on with what is done inside the block, if it ends before its end.
+
+    `saved` are the files of what is done; if there is any, errors say it too.
+    """
+    line = resume_line()
+    with hinted(f"go on with: {line}"):
+        try:
+            yield
+        except StoppedError as error:
+            error.fix = f"go on with: {line}"
+            raise
+        except Exception as error:
+            found = acted_on(error)
+            is_about_it = found is None or "--resume" in found.fix or "--force" in found.fix
+            if found is None or is_about_it or not any(path.exists() for path in saved):
+                raise
+            # With other options it would be another run.
+            then = "or free some, and" if is_of_memory(error) else "then"
+            found.fix = f"{found.fix}; {then} go on with: {line}"
+            raise found from error
