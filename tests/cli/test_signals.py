@@ -91,14 +91,28 @@ def test_train_leaves_what_resuming_needs_and_no_checkpoint(
     assert len({line.count(",") for line in history}) == 1
 
 
-def test_predict_leaves_nothing(many_photos: Path, checkpoints: list[Path], tmp_path: Path) -> None:
+@STOPS
+def test_predict_leaves_what_resuming_needs_and_says_how(
+    many_photos: Path, checkpoints: list[Path], tmp_path: Path, number: int, code: int
+) -> None:
     manifest, output = tmp_path / "many.parquet", tmp_path / "made.parquet"
     label(many_photos).write(manifest)
     words = ["predict", str(manifest), str(checkpoints[0]), "--batch-size", "4", "--workers", "0"]
-    ended = _stop_at(b"photos", signal.SIGINT, *words, "-o", str(output))
-    assert (ended.code, ended.stdout) == (130, b"")
-    assert "interrupted" in ended.shown
+    words += ["--cache-size", "0", "-o", str(output)]
+    ended = _stop_at(b"2Kphotos ", number, *words)
+    assert (ended.code, ended.stdout) == (code, b"")
+    assert f"go on with: maskkit {' '.join(words)} --resume" in ended.shown
     assert "Traceback" not in ended.shown
+    assert set(tmp_path.iterdir()) <= {manifest, Path(f"{output}.resume")}
+
+
+def test_predict_to_a_pipe_ends_at_once(many_photos: Path, checkpoints: list[Path], tmp_path: Path) -> None:
+    manifest = tmp_path / "many.parquet"
+    label(many_photos).write(manifest)
+    words = ["predict", str(manifest), str(checkpoints[0]), "--batch-size", "4", "--workers", "0"]
+    ended = _stop_at(b"2Kphotos ", signal.SIGINT, *words, "--cache-size", "0")
+    assert (ended.code, ended.stdout) == (130, b"")
+    assert ended.shown.endswith("interrupted\r\n")
     assert list(tmp_path.iterdir()) == [manifest]
 
 

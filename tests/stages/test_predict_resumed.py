@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from signals import SignalIn, give_signals
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.stopped import StoppedError
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.progress import shown_by
@@ -90,6 +92,23 @@ def test_it_is_the_same_wherever_it_was_stopped(
         again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
     assert as_bytes(again) == whole
     assert count.done <= 12 - max(0, batches - 4)  # what was finished is not asked about again
+
+
+def test_a_signal_lets_the_batch_end_and_keeps_what_is_finished(
+    some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, count = tmp_path / "oof.parquet.resume", StopAfter(10**6)
+    monkeypatch.setattr(module, "KEPT_EVERY", 10**6)
+    give_signals(monkeypatch)
+    with pytest.raises(StoppedError, match="stopped by SIGUSR1") as caught, shown_by(SignalIn("photos", 3)):
+        predict(some, models, oof=True, inference=HERE, progress_file=kept)
+    assert caught.value.exit_code == 138
+    assert f"saved in {kept}" in caught.value.why
+    give_signals(monkeypatch)
+    with shown_by(count):
+        again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
+    assert as_bytes(again) == whole
+    assert count.done == 12 - 2
 
 
 def test_it_can_be_stopped_many_times_and_nothing_is_asked_again_once_all_is_finished(

@@ -1,15 +1,13 @@
 """A training that is asked to end in the middle of an epoch goes on from there, to the same bytes."""
 
-import os
-import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from conftest import draw_people, some_people
+from signals import SignalIn, give_signals
 
-from maskkit import stopping
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.stopped import StoppedError
 from maskkit.errors import MaskkitError
@@ -40,28 +38,6 @@ VARIED: dict[str, dict[str, object]] = {
 }
 
 OFTEN = ("plain", "mixed", "average", "mean of the last epochs", "frozen features")
-
-
-@dataclass(frozen=True)
-class SignalIn:
-    """Sends a signal when so many items of one piece of work have been taken."""
-
-    what: str
-    after: int
-    number: int = signal.SIGUSR1
-
-    def __call__(self, items: Iterable[Item], _total: int, what: str) -> Iterator[Item]:
-        for step, item in enumerate(items, 1):
-            if (what, step) == (self.what, self.after):
-                os.kill(os.getpid(), self.number)
-            yield item
-
-
-def give_signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let signals be handled as in a new process that runs a command: only SIGUSR1 is sent here."""
-    run = stopping._Run()
-    run.is_ours = True
-    monkeypatch.setattr(stopping, "_run", run)
 
 
 @pytest.fixture
