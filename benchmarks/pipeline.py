@@ -26,8 +26,9 @@ from maskkit.cli.shell import startup
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import batches, shuffled
 from maskkit.imaging.decode import decode, load
+from maskkit.imaging.kept_photos import open_photos
 from maskkit.imaging.light import Light
-from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.photos import Photos
 from maskkit.options.choices import parse
 from maskkit.options.techniques import AUGMENTATIONS
 

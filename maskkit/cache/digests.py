@@ -1,4 +1,9 @@
-"""Digests of files' contents, remembered while size and time of change stay the same."""
+"""Digests of files' contents, remembered while nothing says that the files were changed.
+
+That is their size, their inode, and the times of the last change of content and of status: only the last of
+them cannot be set back. A book of digests begins with a digest of its own: one that is damaged in a single
+bit is not read, and is written anew.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from maskkit.artifacts.files import write_whole
+from maskkit.cache.own_files import open_for_reading, remove, say_damaged
 from maskkit.errors import MaskkitError
 from maskkit.progress import track
 
@@ -28,11 +34,13 @@ BLOCK = 256  # files per call of a thread
 # A file that changed so recently may change again within the clock's tick, at the same size and time.
 SETTLED = 2 * 10**9  # nanoseconds
 
+STATE = ("size", "inode", "modified", "changed")  # times in nanoseconds, of content and of anything
+LARGEST = 2**63 - 1
+
 BOOK = pa.schema(
     {
         "name": pa.string(),
-        "size": pa.int64(),
-        "changed": pa.int64(),  # nanoseconds
+        **{name: pa.int64() for name in STATE},
         "digest": pa.list_(pa.uint8(), DIGEST_BYTES),
     }
 )
@@ -41,35 +49,34 @@ Digests = NDArray[np.uint8]  # (files, DIGEST_BYTES)
 
 
 def content_digests(
-    files: Sequence[Path], memory: Path | None = None, *, read: Callable[[Path], bytes] = Path.read_bytes
+    files: Sequence[Path],
+    memory: Path | None = None,
+    *,
+    read: Callable[[Path], bytes] = Path.read_bytes,
+    distrusted: Sequence[int] = (),
 ) -> Digests:
     """Return the sha256 of each file's content, uint8 (files, 32).
 
-    In the folder `memory` digests are remembered, with size and time of change, so that next time only
+    In the folder `memory` digests are remembered, with the files' state, so that next time only
     files that have changed are read: a second training of a head on 4,550 photos of 21 kB takes 7 % less
     processor time. Without it, or if it cannot be written, nothing is remembered. `read` returns the bytes of
-    a file.
+    a file. Those at the places `distrusted` are read whatever is remembered of them.
 
     Raises:
         OSError: A file cannot be read.
     """
     names = pa.array([os.path.abspath(file) for file in files], pa.string())  # noqa: PTH100 - a tenth of the time
-    states = np.array([_state(file) for file in files], np.int64).reshape(-1, 2)  # (files, 2)
-    path = None if memory is None else memory / f"digests-{_root_of(names)}.parquet"
-    book = BOOK.empty_table()
-    if path is not None:
-        with suppress(OSError, ValueError, NotImplementedError):  # none, or damaged: Arrow's are so
-            book = _read_book(path)
+    states = np.array([_state(file) for file in files], np.int64).reshape(-1, len(STATE))
+    path = None if memory is None else memory / f"digests-{_root_of(names)}"
+    book = BOOK.empty_table() if path is None else _remembered(path)
     digests, known = _recall(book, names, states)
+    known[list(distrusted)] = False
     stale = np.flatnonzero(~known).tolist()
     if len(stale):
         fresh = _read([files[row] for row in stale], read)
         digests[stale] = np.frombuffer(b"".join(fresh), np.uint8).reshape(-1, DIGEST_BYTES)
         if path is not None:
-            sink = pa.BufferOutputStream()
-            pq.write_table(_noted(book, names, states, digests), sink, compression="zstd")
-            with suppress(MaskkitError):  # a memory that cannot be kept costs time only
-                write_whole(path, sink.getvalue())
+            _write_book(path, _noted(book, names, states, digests))
     return digests
 
 
@@ -78,9 +85,10 @@ def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def _state(file: Path) -> tuple[int, int]:
+def _state(file: Path) -> list[int]:
     status = os.stat(file)  # noqa: PTH116 - pathlib takes three times as long
-    return status.st_size, status.st_mtime_ns
+    state = status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+    return [number & LARGEST for number in state]  # inodes may have 64 bits, and times any year
 
 
 def _root_of(names: pa.Array) -> str:
@@ -101,11 +109,27 @@ def _digest_block(files: Sequence[Path], *, read: Callable[[Path], bytes]) -> li
     return [digest_of(read(file)) for file in files]
 
 
+def _remembered(path: Path) -> pa.Table:
+    """Return what a book has; if there is none, or one that is damaged, nothing."""
+    try:
+        return _read_book(path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return BOOK.empty_table()
+    except (OSError, ValueError, NotImplementedError):  # Arrow's are so
+        say_damaged(path.parent)
+        return BOOK.empty_table()
+
+
 def _read_book(path: Path) -> pa.Table:
     """Read a book; raise an OSError, a ValueError or a NotImplementedError if there is none to be had."""
-    if not path.is_file():
-        raise OSError(f"{path} is no file")
-    file = pq.ParquetFile(path)
+    opened = open_for_reading(path)
+    if opened.size > MOST_BYTES:
+        raise ValueError("it is too large")
+    data = opened.read(0, opened.size)
+    seal, content = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+    if digest_of(content) != seal:
+        raise ValueError("it is damaged")
+    file = pq.ParquetFile(pa.BufferReader(content))
     size = sum(file.metadata.row_group(one).total_byte_size for one in range(file.num_row_groups))
     if size > MOST_BYTES or file.metadata.num_rows > MOST_FILES:
         raise ValueError("it is too large")
@@ -118,11 +142,22 @@ def _read_book(path: Path) -> pa.Table:
     return book
 
 
+def _write_book(path: Path, book: pa.Table) -> None:
+    """Write a book in place of whatever has its name; if it cannot be kept, that costs time only."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(book, sink, compression="zstd")
+    content = sink.getvalue().to_pybytes()
+    with suppress(MaskkitError, OSError):
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            remove(path)
+        write_whole(path, digest_of(content) + content)
+
+
 def _recall(book: pa.Table, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:
     """Return remembered digests, (files, 32), and of which files they are still true, (files,)."""
     digests = np.zeros((len(names), DIGEST_BYTES), np.uint8)
     place = pc.fill_null(pc.index_in(names, value_set=book["name"]), -1).to_numpy()
-    then = np.stack([book["size"].to_numpy(), book["changed"].to_numpy()], axis=1)
+    then = np.stack([book[name].to_numpy() for name in STATE], axis=1)
     known = place >= 0
     known[known] = (then[place[known]] == states[known]).all(1)
     flat = book["digest"].combine_chunks().flatten().to_numpy().reshape(-1, DIGEST_BYTES)
@@ -132,11 +167,10 @@ def _recall(book: pa.Table, names: pa.Array, states: NDArray[np.int64]) -> tuple
 
 def _noted(book: pa.Table, names: pa.Array, states: NDArray[np.int64], digests: Digests) -> pa.Table:
     """Return the book with these digests, and with those that it has of other files."""
-    settled = np.flatnonzero(time.time_ns() - states[:, 1] > SETTLED)
+    settled = np.flatnonzero(time.time_ns() - states[:, 2:].max(1) > SETTLED)
     values = [
         names.take(pa.array(settled)),
-        pa.array(states[settled, 0]),
-        pa.array(states[settled, 1]),
+        *map(pa.array, states[settled].T.copy()),
         pa.FixedSizeListArray.from_arrays(pa.array(digests[settled].ravel()), DIGEST_BYTES),
     ]
     others = book.filter(pc.invert(pc.is_in(book["name"], value_set=names)))

@@ -1,8 +1,7 @@
-"""Arrays of one shape in one memory-mapped file, found by a digest of what they were made from.
+"""What is computed once and found again by a digest of what it was made from: a folder of stores.
 
-A store is a folder with `data`, the records one behind the other, and `keys`, a digest per record in
-the same order. Records are appended, never changed; one counts once its key is written, which happens
-after its data is on the disk. So whatever interrupts a writer, readers see whole records only.
+Whatever becomes of that folder, a caller gets the records that its maker makes: a record that is damaged or
+gone is made again when it is wanted, and written in its place if that is possible.
 """
 
 from __future__ import annotations
@@ -13,29 +12,40 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Container, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.cache.own_files import OpenFile, open_for_writing, remove, say_damaged
+from maskkit.cache.store import (
+    DATA,
+    ENTRY,
+    INDEX,
+    Appender,
+    Keys,
+    Places,
+    Store,
+    StoreFiles,
+    Values,
+    as_arrow,
+)
 from maskkit.options.values import as_bytes
 from maskkit.progress import track
 
 log = logging.getLogger(__name__)
 
 VARIABLE = "MASKKIT_CACHE"
-KEY_BYTES = 16
 CHUNK = 32 << 20  # bytes made, written and committed at a time: what an interruption can lose
 SPARE = 1 << 30  # bytes of the disk that are left to others
+TRIES = 3  # if the folder is deleted just when it is opened
+OLD_INDEX = "keys"  # of stores as they were before records had checksums; they are removed to make room
 
-Keys = NDArray[np.uint8]  # (records, KEY_BYTES)
-Make = Callable[[NDArray[np.int64]], NDArray[np.generic]]  # (records,) -> (records, *shape)
+Make = Callable[[NDArray[np.int64]], Values]  # (records,) -> (records, *shape)
 
 
 def cache_folder(chosen: str | None = None) -> Path:
@@ -48,34 +58,77 @@ def cache_folder(chosen: str | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maskkit"
 
 
-@dataclass(frozen=True)
-class Store:
-    """Records of one kind; the name must tell everything that they depend on beside their keys."""
-
-    name: str
-    shape: tuple[int, ...]  # of one record
-    dtype: np.dtype[np.generic]
+class Records(Protocol):
+    """Arrays of one shape, in an order of the caller's."""
 
     @property
-    def record_bytes(self) -> int:
-        """What one record takes."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
+    def place(self) -> Places:
+        """Where each is kept, (records,); -1 for one that could not be made."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: NDArray[np.int64]) -> Values:
+        """Return a copy of these records, (rows, *shape)."""
 
 
 @dataclass(frozen=True)
-class Records:
-    """Some records of a store, in an order of the caller's."""
+class RecordsInMemory:
+    """Records that are in memory."""
 
-    data: NDArray[np.generic]  # all records of the store, (stored, *shape), mapped: reading it reads the file
-    place: NDArray[np.int64]  # of each record wanted, (records,); -1 for one that could not be made
+    data: Values
+    place: Places  # of each in `data`
 
     def __len__(self) -> int:
         return len(self.place)
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.generic]:
+    def take(self, rows: NDArray[np.int64]) -> Values:
         """Return a copy of these records, (rows, *shape)."""
-        taken: NDArray[np.generic] = self.data[self.place[rows]]
+        taken: Values = self.data[self.place[rows]]
         return taken
+
+
+@dataclass(frozen=True)
+class StoredRecords:
+    """Records in the files of a store, and what makes them should they be lost."""
+
+    files: StoreFiles
+    place: Places
+    keys: Keys
+    row: NDArray[np.int64]  # by which the maker knows each, (records,)
+    make: Make
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def take(self, rows: NDArray[np.int64]) -> Values:
+        """Return a copy of these records, (rows, *shape); what is damaged or gone is made again.
+
+        Threads may take some at the same time.
+        """
+        store = self.files.store
+        taken = np.empty((len(rows), *store.shape), store.dtype)
+        lost = self.files.read(self.place[rows], self.keys[rows], taken)
+        if len(lost):
+            taken[lost] = self._made_again(rows[lost])
+        return taken
+
+    def among(self, rows: NDArray[np.int64], count: int) -> StoredRecords:
+        """Return `count` records of which these are those of `rows`; the others could not be made."""
+        place, row = np.full(count, -1), np.full(count, -1)
+        keys = np.zeros((count, self.keys.shape[1]), np.uint8)
+        place[rows], keys[rows], row[rows] = self.place, self.keys, self.row
+        return StoredRecords(self.files, place, keys, row, self.make)
+
+    def _made_again(self, rows: NDArray[np.int64]) -> Values:
+        """Make records again, (rows, *shape), and mend the store, unless it is written to or may not be."""
+        say_damaged(self.files.folder)
+        _, first, which = np.unique(self.place[rows], return_index=True, return_inverse=True)
+        rows = rows[first]
+        made = np.ascontiguousarray(self.make(self.row[rows]), self.files.store.dtype)
+        with suppress(OSError), _locked(self.files.folder, is_waiting=False):
+            self.files.mend(self.place[rows], self.keys[rows], made)
+        again: Values = made[which]
+        return again
 
 
 @dataclass(frozen=True)
@@ -91,124 +144,93 @@ class Cache:
         return cls(cache_folder(chosen) / "records", limit)  # what is removed lies no higher
 
     def records(
-        self, store: Store, keys: Keys, make: Make, *, failed: Container[int] = (), what: str = "records"
-    ) -> Records | None:
+        self,
+        store: Store,
+        keys: Keys,
+        make: Make,
+        *,
+        failed: Container[int] = (),
+        again: Make | None = None,
+        what: str = "records",
+    ) -> StoredRecords | None:
         """Return a record per key, making those that the store lacks.
 
         Processes that want them at the same time wait for each other, so that each record is made once.
 
         Equal keys, (records, 16), share a record. `make` returns new records for indices into them, a chunk
         at a time; it may add to `failed` the indices of those that it could not make: what it returns for
-        them is thrown away, and their place is -1. `what` names the work.
+        them is thrown away, and their place is -1. `again`, or else `make`, is what later makes records that
+        were lost, in any thread; it raises an error if it cannot. `what` names the work.
 
         Returns:
             None if they cannot be kept: there is no room, or the folder cannot be written. That is logged.
         """
-        layout = _Layout(self.folder / store.name, store)
-        try:
-            with _locked(self.folder, fcntl.LOCK_SH):
-                found = layout.find(keys)
-            if (found.place < 0).any():
-                with _locked(self.folder, fcntl.LOCK_EX):
-                    found = layout.find(keys)  # another process may have made them while we waited
-                    if (found.place < 0).any():
-                        if not _has_room(self, layout, keys, found):
-                            return None
-                        layout.append(keys, what, make, failed)
-                        found = layout.find(keys)
-            with suppress(OSError):
-                os.utime(layout.folder / "keys")  # which says when the store was used
-        except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            log.warning("going on without a cache in %s: %s", self.folder, why)
-            return None
-        return found
+        for _ in range(TRIES):
+            try:
+                files = self._filled(store, keys, make, failed, what)
+            except OSError as error:
+                why = error
+                if isinstance(error, FileNotFoundError):  # somebody deletes it
+                    continue
+                break
+            if files is None:
+                return None
+            files.used()
+            return StoredRecords(files, files.find(keys), keys, np.arange(len(keys)), again or make)
+        log.warning("going on without a cache in %s: %s", self.folder, (why.strerror or str(why)).lower())
+        return None
+
+    def _filled(
+        self, store: Store, keys: Keys, make: Make, failed: Container[int], what: str
+    ) -> StoreFiles | None:
+        """Return the store's files with a record per key; None if there is no room."""
+        files = StoreFiles.found(self.folder, store)
+        if files is not None and (files.find(keys) >= 0).all():
+            return files
+        with _locked(self.folder):
+            files = StoreFiles.found(self.folder, store)  # another process may have made them meanwhile
+            lacking = np.ones(len(keys), np.bool_) if files is None else files.find(keys) < 0
+            if files is not None and not lacking.any():
+                return files
+            if not _has_room(self, store, keys, lacking):
+                return None
+            return _append(StoreFiles.made(self.folder, store), keys, what, make, failed)
 
 
-@dataclass(frozen=True)
-class _Layout:
-    folder: Path
-    store: Store
-
-    def keys(self) -> Keys:
-        """Return the keys of all records, (stored, 16); those without whole data do not count."""
-        try:
-            data = np.fromfile(self.folder / "keys", np.uint8)
-            held = (self.folder / "data").stat().st_size // self.store.record_bytes
-        except FileNotFoundError:
-            return np.empty((0, KEY_BYTES), np.uint8)
-        return data[: min(len(data) // KEY_BYTES, held) * KEY_BYTES].reshape(-1, KEY_BYTES)
-
-    def find(self, keys: Keys) -> Records:
-        """Return where the keys' records are, -1 where there are none."""
-        stored = self.keys()
-        place = pc.fill_null(pc.index_in(_arrow(keys), value_set=_arrow(stored)), -1)
-        if not len(stored):
-            data = np.empty((0, *self.store.shape), self.store.dtype)
-        else:
-            shape = (len(stored), *self.store.shape)
-            data = np.memmap(self.folder / "data", self.store.dtype, "r", shape=shape)
-        return Records(data, place.to_numpy().astype(np.int64))
-
-    def append(self, keys: Keys, what: str, make: Make, failed: Container[int]) -> None:
-        """Make and write the records that are lacking, a chunk at a time."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        stored = len(self.keys())
-        absent = np.flatnonzero(self.find(keys).place < 0)
-        codes = _arrow(keys[absent]).dictionary_encode().indices.to_numpy()
-        absent = absent[np.unique(codes, return_index=True)[1]]  # equal photos once
-        step = max(1, CHUNK // self.store.record_bytes)
-        starts = range(0, len(absent), step)
-        with (
-            (self.folder / "data").open("ab") as data,
-            (self.folder / "keys").open("ab") as index,
-            ThreadPoolExecutor(1) as writer,  # the disk works while the next chunk is made
-        ):
-            data.truncate(stored * self.store.record_bytes)  # what an interrupted writer left behind
-            index.truncate(stored * KEY_BYTES)
-            written = writer.submit(lambda: None)
-            for start in track(starts, len(starts), what):
-                rows = absent[start : start + step]
-                made = make(rows)
-                good = np.array([row not in failed for row in rows.tolist()], np.bool_)
-                made, rows = np.ascontiguousarray(made[good], self.store.dtype), rows[good]
-                written.result()
-                written = writer.submit(_commit, data, made, index, keys[rows])
-            written.result()
+def _append(files: StoreFiles, keys: Keys, what: str, make: Make, failed: Container[int]) -> StoreFiles:
+    """Make and write the records that are lacking, a chunk at a time."""
+    absent = np.flatnonzero(files.find(keys) < 0)
+    codes = as_arrow(keys[absent]).dictionary_encode().indices.to_numpy()
+    absent = absent[np.unique(codes, return_index=True)[1]]  # equal photos once
+    step = max(1, CHUNK // files.store.record_bytes)
+    starts = range(0, len(absent), step)
+    with Appender(files) as appender:  # the disk works while the next chunk is made
+        for start in track(starts, len(starts), what):
+            rows = absent[start : start + step]
+            made = make(rows)
+            good = np.array([row not in failed for row in rows.tolist()], np.bool_)
+            appender.add(keys[rows[good]], np.ascontiguousarray(made[good], files.store.dtype))
+        return appender.result()
 
 
-def _commit(data: BinaryIO, made: NDArray[np.generic], index: BinaryIO, keys: Keys) -> None:
-    """Write records, and their keys once they are on the disk."""
-    data.write(made.tobytes())
-    data.flush()
-    os.fsync(data.fileno())
-    index.write(keys.tobytes())
-    index.flush()
-
-
-def _arrow(keys: Keys) -> pa.Array:
-    flat = pa.py_buffer(np.ascontiguousarray(keys))
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(KEY_BYTES), len(keys), [None, flat])
-
-
-def _has_room(cache: Cache, layout: _Layout, keys: Keys, found: Records) -> bool:
+def _has_room(cache: Cache, store: Store, keys: Keys, lacking: NDArray[np.bool_]) -> bool:
     """Remove what is least recently used until the lacking records fit; under the writers' lock."""
-    each = layout.store.record_bytes + KEY_BYTES
-    whole, needed = _distinct(keys) * each, _distinct(keys[found.place < 0]) * each
+    each, own = store.record_bytes + ENTRY.itemsize, cache.folder / store.name
+    whole, needed = _distinct(keys) * each, _distinct(keys[lacking]) * each
     if whole > cache.limit:
         log.warning(
             "going on without a cache: it would take %s, and --cache-size is %s",
             as_bytes(whole), as_bytes(cache.limit),
         )  # fmt: skip
         return False
-    stores = [path.parent for path in cache.folder.glob("*/keys")]
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in stores}
+    stores = [path for path in cache.folder.iterdir() if _is_store(path)]
+    sizes = {path: sum(file.lstat().st_size for file in path.iterdir()) for path in stores}
     # The own store last: it may hold records that this time are not wanted.
-    for path in sorted(sizes, key=lambda path: (path == layout.folder, (path / "keys").stat().st_mtime)):
+    for path in sorted(sizes, key=lambda path: (path == own, _last_used(path))):
         if sum(sizes.values()) + needed > cache.limit:
-            shutil.rmtree(path)
+            remove(path)
             del sizes[path]
-            needed = whole if path == layout.folder else needed
+            needed = whole if path == own else needed
     free = shutil.disk_usage(cache.folder).free
     if needed + SPARE > free:
         log.warning(
@@ -220,20 +242,44 @@ def _has_room(cache: Cache, layout: _Layout, keys: Keys, found: Records) -> bool
 
 
 def _distinct(keys: Keys) -> int:
-    return int(pc.count_distinct(_arrow(keys)).as_py())
+    return int(pc.count_distinct(as_arrow(keys)).as_py())
+
+
+def _is_store(path: Path) -> bool:
+    """Whether a folder is a store, so that it may be removed: nothing else is in it."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    inside = [*path.iterdir()]
+    return {file.name for file in inside} <= {DATA, INDEX, OLD_INDEX} and any(map(Path.is_file, inside))
+
+
+def _last_used(store: Path) -> int:
+    return max((file.lstat().st_mtime_ns for file in store.iterdir()), default=0)
 
 
 @contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
-    """Hold the folder's lock: shared by readers, or alone while records are written or removed."""
+def _locked(folder: Path, *, is_waiting: bool = True) -> Iterator[None]:
+    """Hold the lock of those who write or remove records; raise an OSError if that is impossible.
+
+    Readers need none. If it is not to be waited for, a lock that another holds is such an error.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    lock = _lock(folder, is_waiting=is_waiting)
     try:
-        try:
-            fcntl.flock(handle, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("waiting for another maskkit that fills the cache in %s", folder)
-            fcntl.flock(handle, how)
         yield
     finally:
-        os.close(handle)  # which unlocks
+        fcntl.flock(lock.handle, fcntl.LOCK_UN)
+
+
+def _lock(folder: Path, *, is_waiting: bool) -> OpenFile:
+    while True:
+        lock = open_for_writing(folder / "lock")
+        try:
+            fcntl.flock(lock.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not is_waiting:
+                raise
+            log.info("waiting for another maskkit that fills the cache in %s", folder)
+            fcntl.flock(lock.handle, fcntl.LOCK_EX)
+        if os.fstat(lock.handle).st_nlink:
+            return lock  # else it was deleted while we waited, and others lock another file

@@ -15,7 +15,8 @@ from maskkit import stopping
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.dataset import Inputs, Order, batches, even_parts
-from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.kept_photos import open_photos
+from maskkit.imaging.photos import Photos
 from maskkit.imaging.tensors import View, views_of
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.device import resolve_device

@@ -92,7 +92,7 @@ def _heated(
     mistakes: Sequence[WrongAnswer], manifest: Manifest, model: Checkpoint
 ) -> Iterator[tuple[tuple[str, str], ...]]:
     """Yield for each mistake, a row of the manifest each, the photo under the heat for answer and truth."""
-    from maskkit.imaging.photos import open_photos
+    from maskkit.imaging.kept_photos import open_photos
     from maskkit.imaging.thumbnails import as_uri
     from maskkit.modeling.backbone import restore
     from maskkit.modeling.explaining import heats, under_heat

@@ -16,7 +16,8 @@ from torch import nn
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, Order, batches, shuffled
-from maskkit.imaging.photos import Photos, find_photos, opened
+from maskkit.imaging.kept_photos import opened
+from maskkit.imaging.photos import Photos, find_photos
 from maskkit.labels import LabelSpace
 from maskkit.modeling.precision_trial import GAIN, Rates, Work, photos_per_second
 from maskkit.options.train_options import Precision, TrainOptions

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.cache.records import Keys, Records, Store
+from maskkit.cache.records import Records, RecordsInMemory
+from maskkit.cache.store import Keys, Store
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Augment, Drawn, Rows, batch_count
 from maskkit.imaging.photos import Photos, Pixels
@@ -48,7 +49,7 @@ class Features:
     def take(self, rows: NDArray[np.int64]) -> Floats:
         """Return these rows' features in all views, float32 (rows, views, features)."""
         if self.made is None:
-            return self.kept.take(rows)  # type: ignore[return-value]
+            return self.kept.take(rows)
         is_made = rows >= len(self.kept)
         known = self.kept.take(rows[~is_made])
         values = np.empty((len(rows), *known.shape[1:]), np.float32)
@@ -117,9 +118,8 @@ class FeatureMaker:
                 return Features(kept)
         rows = np.arange(len(photos))
         starts = track(range(0, len(rows), BATCH), batch_count(len(rows), BATCH), "computing features")
-        return Features(
-            Records(np.concatenate([make(rows[start : start + BATCH]) for start in starts]), rows)
-        )
+        made = np.concatenate([make(rows[start : start + BATCH]) for start in starts])
+        return Features(RecordsInMemory(made, rows))
 
     def _store_name(self, photos: Photos) -> str:
         """Name the store by all that features depend on beside the photo."""

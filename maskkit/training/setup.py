@@ -19,7 +19,8 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.dataset import batch_count
-from maskkit.imaging.photos import Photos, find_photos, open_photos, opened
+from maskkit.imaging.kept_photos import open_photos, opened
+from maskkit.imaging.photos import Photos, find_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, preprocessing_of
 from maskkit.modeling.constructor import typed

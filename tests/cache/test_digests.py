@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from maskkit.cache import digests as module
+from maskkit.cache import own_files
 from maskkit.cache.digests import content_digests
 
 
@@ -25,8 +27,25 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def age(path: Path, *, seconds: float = 100) -> None:
-    """Let a file look as if it had not changed for a while."""
+    """Let a file's content look as if it had not changed for a while."""
     os.utime(path, (time.time() - seconds,) * 2)
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the files look as if nothing of them had changed for a while: a status cannot be set back."""
+    monkeypatch.setattr(module, "SETTLED", -(10**18))
+    monkeypatch.setattr(own_files, "_said", set())
+
+
+def rewrite(book: Path, change: Callable[[list[dict[str, object]]], None]) -> None:
+    """Change the rows of a book that is whole."""
+    rows = pq.read_table(pa.BufferReader(book.read_bytes()[32:])).to_pylist()
+    change(rows)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, module.BOOK), sink)
+    content = sink.getvalue().to_pybytes()
+    book.write_bytes(hashlib.sha256(content).digest() + content)
 
 
 def expected(files: list[Path]) -> list[bytes]:
@@ -67,13 +86,104 @@ def test_only_changed_files_are_read_again(
     assert seen == []
 
 
-def test_a_file_changed_just_now_is_not_remembered(files: list[Path], tmp_path: Path) -> None:
-    now = time.time_ns()
-    os.utime(files[0], ns=(now, now))
+def test_a_file_changed_just_now_is_not_remembered(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLED", 10**12)  # all of them, by their status
     found(files, tmp_path / "memory")
-    files[0].write_bytes(b"photo X")  # as long as before, and within the clock's tick
-    os.utime(files[0], ns=(now, now))
+    monkeypatch.setattr(module, "_state", lambda _: [7, 1, 2, 3])  # what it is within the clock's tick
+    files[0].write_bytes(b"photo X")
     assert found(files, tmp_path / "memory") == expected(files)
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_read(files: list[Path], tmp_path: Path) -> None:
+    found(files, tmp_path / "memory")
+    for number, path in enumerate(files[:3]):
+        before = path.stat()
+        if number == 0:  # written over
+            path.write_bytes(b"photo X")
+        else:
+            other = tmp_path / "other"
+            other.write_bytes(b"photo Y")
+            os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+            other.replace(path)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert found(files, tmp_path / "memory") == expected(files)
+
+
+@pytest.mark.parametrize("name", module.STATE)
+def test_any_difference_of_state_lets_a_file_be_read(files: list[Path], tmp_path: Path, name: str) -> None:
+    found(files, tmp_path / "memory")
+    [book] = (tmp_path / "memory").iterdir()
+
+    def change(rows: list[dict[str, object]]) -> None:
+        for row in rows:
+            row |= {name: int(str(row[name])) + 1, "digest": [0] * 32}
+
+    rewrite(book, change)
+    assert found(files, tmp_path / "memory") == expected(files)
+
+
+def test_times_of_any_year_can_be_remembered(files: list[Path], tmp_path: Path) -> None:
+    os.utime(files[0], (1e11, 1e11))  # the year 5138
+    for _ in range(2):
+        assert found(files, tmp_path / "memory") == expected(files)
+
+
+def test_no_flipped_bit_of_a_book_changes_a_digest_and_each_is_mended(
+    files: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = tmp_path / "memory"
+    found(files, memory)
+    [book] = memory.iterdir()
+    whole = book.read_bytes()
+    bits = np.random.default_rng(0).permutation(8 * len(whole))[:300]
+    for bit in bits.tolist():
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        book.write_bytes(data)
+        assert found(files, memory) == expected(files)
+        assert book.read_bytes() == whole
+    [message] = caplog.messages
+    assert f"some of what is kept in {memory} is damaged or gone" in message
+
+
+def test_what_is_distrusted_is_read_and_put_right_in_the_book(files: list[Path], tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    found(files, memory)
+    [book] = memory.iterdir()
+    rewrite(book, lambda rows: [row.update(digest=[0] * 32) for row in rows])  # type: ignore[arg-type]
+    assert found(files, memory) != expected(files)
+    for distrusted in ([0, 2], []):
+        digests = [digest.tobytes() for digest in content_digests(files, memory, distrusted=distrusted)]
+        assert [digest == bytes(32) for digest in digests] == [False, True, False, True, True]
+        assert [digests[row] for row in (0, 2)] == [expected(files)[row] for row in (0, 2)]
+
+
+@pytest.mark.parametrize("other", ["folder", "pipe", "link", "nothing", "unreadable"])
+def test_whatever_has_the_name_of_a_book_is_replaced(files: list[Path], tmp_path: Path, other: str) -> None:
+    memory = tmp_path / "memory"
+    found(files, memory)
+    [book] = memory.iterdir()
+    whole = book.read_bytes()
+    book.unlink()
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    if other == "folder":
+        book.mkdir()
+        (book / "file").touch()
+    elif other == "pipe":
+        os.mkfifo(book)
+    elif other == "link":
+        book.symlink_to(precious)
+    elif other == "unreadable":
+        book.write_bytes(b"no book")
+    assert found(files, memory) == expected(files)
+    assert book.is_file()
+    assert not book.is_symlink()
+    assert book.read_bytes() == whole
+    assert precious.read_bytes() == b"precious"
 
 
 def test_a_damaged_or_unwritable_memory_costs_time_only(files: list[Path], tmp_path: Path) -> None:
@@ -91,13 +201,12 @@ def test_a_file_that_cannot_be_read_is_an_error(files: list[Path], tmp_path: Pat
         found([*files, tmp_path / "gone.jpg"], tmp_path / "memory")
 
 
-@pytest.mark.parametrize("gap", ["name", "size", "changed", "digest", "inside"])
+@pytest.mark.parametrize("gap", ["name", *module.STATE, "digest", "inside"])
 def test_a_memory_with_gaps_is_not_used(files: list[Path], tmp_path: Path, gap: str) -> None:
     found(files, tmp_path / "memory")
     [book] = (tmp_path / "memory").iterdir()
-    rows = pq.read_table(book).to_pylist()
-    rows.insert(0, {**rows[0], gap: None} if gap != "inside" else {**rows[0], "digest": [None, *[0] * 31]})
-    pq.write_table(pa.Table.from_pylist(rows, module.BOOK), book)
+    change = {"digest": [None, *[0] * 31]} if gap == "inside" else {gap: None}
+    rewrite(book, lambda rows: rows.insert(0, {**rows[0], **change}))
     assert found(files, tmp_path / "memory") == expected(files)
 
 
@@ -112,5 +221,5 @@ def test_a_memory_of_more_than_can_be_is_not_read(
             module._read_book(book)
         monkeypatch.undo()
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="no file"):
+    with pytest.raises(OSError, match="not a regular file"):
         module._read_book(tmp_path / "pipe")

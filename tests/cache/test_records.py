@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from maskkit.cache import records as module
-from maskkit.cache.records import Cache, Keys, Records, Store
+from maskkit.cache.records import Cache, StoredRecords
+from maskkit.cache.store import Keys, Store
 
 SHAPE = (4, 3)
 STORE = Store("store", SHAPE, np.dtype(np.uint8))
@@ -34,7 +35,7 @@ class Maker:
         return np.broadcast_to(numbers[:, None, None], (len(rows), *SHAPE)).astype(np.uint8)
 
 
-def ask(cache: Cache, *numbers: int, store: str = "store") -> tuple[Records | None, list[int]]:
+def ask(cache: Cache, *numbers: int, store: str = "store") -> tuple[StoredRecords | None, list[int]]:
     maker = Maker(keys_of(*numbers))
     found = cache.records(replace(STORE, name=store), maker.keys, maker)
     if found is not None:
@@ -61,7 +62,7 @@ def test_equal_keys_share_a_record(cache: Cache) -> None:
     found, made = ask(cache, 7, 7, 8, 7)
     assert made == [7, 8]
     assert found is not None
-    assert len(found.data) == 2
+    assert len(found.files.entries) == 2
 
 
 def test_stores_do_not_mix(cache: Cache) -> None:
@@ -81,7 +82,7 @@ def test_makes_a_chunk_at_a_time(cache: Cache, monkeypatch: pytest.MonkeyPatch) 
     assert sizes == [3, 3, 2]
 
 
-@pytest.mark.parametrize("torn", ["keys", "data"])
+@pytest.mark.parametrize("torn", ["index", "data"])
 def test_what_an_interrupted_writer_left_behind_does_not_count(cache: Cache, torn: str) -> None:
     ask(cache, 1, 2)
     with (cache.folder / "store" / torn).open("ab") as file:
@@ -114,24 +115,25 @@ def test_a_failure_keeps_what_was_made_before(cache: Cache, monkeypatch: pytest.
 
 
 def test_the_least_recently_used_store_makes_room(cache: Cache) -> None:
-    small = Cache(cache.folder, 150)  # records of 12 bytes with keys of 16: three of them take 84
+    small = Cache(cache.folder, 200)  # records of 12 bytes with entries of 24: three of them take 108
     ask(small, 1, 2, store="old")
     ask(small, 1, 2, store="new")
     for age, name in ((200, "old"), (100, "new")):
-        os.utime(small.folder / name / "keys", (time.time() - age,) * 2)
+        for file in (small.folder / name).iterdir():
+            os.utime(file, (time.time() - age,) * 2)
     ask(small, 1, 2, 3, store="third")
     assert {path.name for path in small.folder.iterdir() if path.is_dir()} == {"new", "third"}
 
 
 def test_a_store_begins_again_rather_than_outgrow_the_limit(cache: Cache) -> None:
-    small = Cache(cache.folder, 100)
+    small = Cache(cache.folder, 140)
     ask(small, 1, 2, 3)
     assert ask(small, 3, 4)[1] == [3, 4]
     assert ask(small, 1)[1] == [1]
 
 
 def test_readers_keep_what_they_have_when_it_is_removed(cache: Cache) -> None:
-    small = Cache(cache.folder, 100)
+    small = Cache(cache.folder, 140)
     found, _ = ask(small, 1, 2, 3, store="one")
     ask(small, 4, 5, 6, store="two")
     assert not (small.folder / "one").exists()
@@ -147,7 +149,7 @@ def test_what_cannot_fit_is_said_and_nothing_is_removed(
     with caplog.at_level(logging.WARNING):
         found, made = ask(small, *range(20))
     assert (found, made) == (None, [])
-    assert "it would take 560 B, and --cache-size is 100 B" in caplog.text
+    assert "it would take 720 B, and --cache-size is 100 B" in caplog.text
     assert ask(small, 1, store="other")[1] == []
 
 
@@ -209,18 +211,18 @@ def test_what_could_not_be_made_is_not_kept_and_is_tried_again(cache: Cache) -> 
 
 
 def test_a_key_is_written_once_its_data_is_on_the_disk(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A power cut after the key and before the data would leave a record of zeros that counts."""
-    each = 300  # records per chunk: their keys are more than a file's buffer of 4,096 bytes, their data less
+    """A power cut after the key and before the data would leave a record that is lost."""
+    each = 300  # records per chunk
     monkeypatch.setattr(module, "CHUNK", each * STORE.record_bytes)
     folder, synced, fsync = cache.folder / "store", list[tuple[int, int]](), os.fsync
 
     def note(handle: int) -> None:
         assert os.path.samestat(os.fstat(handle), (folder / "data").stat())
         fsync(handle)
-        synced.append(((folder / "data").stat().st_size, (folder / "keys").stat().st_size))
+        synced.append(((folder / "data").stat().st_size, (folder / "index").stat().st_size))
 
     monkeypatch.setattr(os, "fsync", note)
     keys = np.random.default_rng(0).integers(0, 256, (3 * each, 16), np.uint8)
     assert Cache(cache.folder, 10**6).records(STORE, keys, Maker(keys)) is not None
-    assert synced == [(number * each * 12, (number - 1) * each * 16) for number in (1, 2, 3)]
-    assert (folder / "keys").stat().st_size == 3 * each * 16
+    assert synced == [(number * each * 12, (number - 1) * each * 24) for number in (1, 2, 3)]
+    assert (folder / "index").stat().st_size == 3 * each * 24

@@ -274,10 +274,14 @@ def _read_photo(data: bytes, folder: Path, name: str) -> object:
 
 def _book(random: Random) -> bytes:
     from maskkit.cache.digests import BOOK as SCHEMA
+    from maskkit.cache.digests import STATE
 
-    table = pa.table([["x"], [1], [2], pa.array([[0] * 32], SCHEMA.field("digest").type)], schema=SCHEMA)
+    state = [[number] for number, _ in enumerate(STATE)]
+    table = pa.table([["x"], *state, pa.array([[0] * 32], SCHEMA.field("digest").type)], schema=SCHEMA)
     data = seeds.parquet(seeds.changed_table(table, random), None)
-    return data if random.random() < 0.5 else changed_bytes(data, random)
+    if random.random() < 0.5:
+        data = changed_bytes(data, random)
+    return digest_of(data) + data if random.random() < 0.8 else changed_bytes(digest_of(data) + data, random)
 
 
 def _changed(*parts: bytes) -> Callable[[Random], list[bytes]]:

@@ -18,8 +18,9 @@ from maskkit.errors import MaskkitError
 from maskkit.imaging.checking import check_photos
 from maskkit.imaging.decode import decode, load
 from maskkit.imaging.faces import reduced
+from maskkit.imaging.kept_photos import opened
 from maskkit.imaging.photo_file import Budget, limits, photo_bytes, read_photo
-from maskkit.imaging.photos import Photos, opened
+from maskkit.imaging.photos import Photos
 from maskkit.imaging.survey import survey
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.options.values import as_bytes

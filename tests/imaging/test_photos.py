@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from maskkit.artifacts.checkpoint import Crop, Preprocess
 from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache import digests
+from maskkit.cache.digests import Digests, content_digests
 from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
-from maskkit.imaging import photos as module
+from maskkit.imaging import kept_photos as module
 from maskkit.imaging.decode import load
-from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.kept_photos import open_photos
+from maskkit.imaging.photos import Photos
 
 SMALL = Preprocess(20, 15, (0.5,) * 3, (0.5,) * 3, "bilinear")
 
@@ -56,8 +59,7 @@ def test_the_cache_changes_no_pixel(labels: Manifest, cache: Cache) -> None:
 
 def test_photos_are_decoded_once(labels: Manifest, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     open_photos(labels.located(cache=cache), SMALL)
-    monkeypatch.setattr(module, "load", None)  # who decodes now, fails
-    monkeypatch.setattr(module, "load", None)
+    monkeypatch.setattr(Photos, "load", None)  # who decodes now, fails
     again = open_photos(labels.select(np.arange(50)[::-1].copy()).located(cache=cache), SMALL)
     assert again.cached is not None
     assert len(pixels(again)) == 50
@@ -147,22 +149,101 @@ def test_a_photo_that_cannot_be_decoded_is_named(
     assert why in caught.value.why
 
 
-def test_a_photo_that_changes_while_it_is_read_is_not_kept_as_what_it_was(
-    own: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inner = digests.content_digests
+def changing(photo: Path, *, times: int) -> Callable[..., Digests]:
+    """Return what changes a photo each time that its content was looked at, so many times."""
+    seeds = iter(range(78, 78 + times))
 
-    def then_change(*given: object, **extra: object) -> np.ndarray:
-        found = inner(*given, **extra)  # type: ignore[arg-type]
-        draw_photo(tmp_path / "images" / own.paths[0], mask="none", gender="male", age=90, seed=78)
+    def then_change(*given: object, **extra: object) -> Digests:
+        found = content_digests(*given, **extra)  # type: ignore[arg-type]
+        if (seed := next(seeds, None)) is not None:
+            draw_photo(photo, mask="none", gender="male", age=90, seed=seed)
         return found
 
-    monkeypatch.setattr(module, "content_digests", then_change)
-    with pytest.raises(MaskkitError, match="cannot read 5 of 30 photos") as caught:
-        open_photos(
-            own.located(root=str(tmp_path / "images"), cache=cache), SMALL
-        )  # the person's masks look alike
-    assert "mask1.jpg (it was changed while it was read)" in caught.value.why
+    return then_change
+
+
+def test_a_photo_that_keeps_changing_while_it_is_read_is_an_error(
+    own: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(tmp_path / "images")
+    monkeypatch.setattr(module, "content_digests", changing(tmp_path / "images" / own.paths[0], times=2))
+    with pytest.raises(MaskkitError, match="cannot read the photo") as caught:
+        open_photos(own.located(root=root, cache=cache), SMALL)
+    assert caught.value.why == "it was changed while it was read"
+
+
+def test_a_photo_that_changed_once_while_it_was_read_is_kept_as_what_it_is(
+    own: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = own.located(root=str(tmp_path / "images"), cache=cache)
+    before = pixels(open_photos(own, SMALL))
+    monkeypatch.setattr(module, "content_digests", changing(tmp_path / "images" / own.paths[0], times=1))
+    photos = open_photos(here, SMALL)
+    after = pixels(photos)
+    assert np.flatnonzero((before != after).any((1, 2, 3))).tolist() == [0]
+    assert np.array_equal(after[0], load(tmp_path / "images" / own.paths[0], SMALL))
+    monkeypatch.undo()
+    assert np.array_equal(pixels(open_photos(here, SMALL)), after)
+    assert np.array_equal(photos.keys(), open_photos(here, SMALL).keys())
+
+
+def test_a_wrong_digest_in_the_book_is_put_right(
+    own: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a file system that does not say when a file was changed."""
+    here = own.located(root=str(tmp_path / "images"), cache=cache)
+    monkeypatch.setattr(digests, "_state", lambda _: [0, 0, 0, 0])
+    content_digests([tmp_path / "images" / path for path in own.paths], cache.folder)
+    draw_photo(tmp_path / "images" / own.paths[0], mask="none", gender="male", age=90, seed=77)
+    for _ in range(2):
+        assert np.array_equal(
+            pixels(open_photos(here, SMALL)),
+            pixels(open_photos(own.located(root=str(tmp_path / "images")), SMALL)),
+        )
+
+
+def test_pixels_that_are_lost_while_they_are_used_are_decoded_again(
+    own: Manifest, cache: Cache, tmp_path: Path
+) -> None:
+    here = own.located(root=str(tmp_path / "images"), cache=cache)
+    photos, plain = open_photos(here, SMALL), pixels(open_photos(own, SMALL))
+    (data,) = cache.folder.glob("pixels-*/data")
+    os.truncate(data, 1000)
+    assert np.array_equal(pixels(photos), plain)
+    assert np.array_equal(pixels(open_photos(here, SMALL)), plain)
+
+
+@pytest.mark.parametrize("is_tolerant", [False, True])
+def test_a_photo_that_is_lost_with_its_pixels_is_named(
+    own: Manifest, cache: Cache, tmp_path: Path, is_tolerant: bool
+) -> None:
+    here = own.located(root=str(tmp_path / "images"), cache=cache)
+    faults: dict[int, str] | None = {} if is_tolerant else None
+    photos, plain = open_photos(here, SMALL, faults=faults), pixels(open_photos(own, SMALL))
+    (tmp_path / "images" / own.paths[3]).unlink()
+    draw_photo(tmp_path / "images" / own.paths[20], mask="none", gender="male", age=90, seed=77)
+    assert np.array_equal(pixels(photos), plain)
+    (data,) = cache.folder.glob("pixels-*/data")
+    os.truncate(data, 0)
+    if not is_tolerant:
+        with pytest.raises(MaskkitError, match=f"cannot read the photo .*{own.paths[20]}"):
+            pixels(photos)  # the others of row 3's person look alike
+        return
+    found = pixels(photos)
+    assert faults == {3: "missing", 20: "it was changed while it was read"}
+    good = np.array([row for row in range(30) if row not in faults])
+    assert np.array_equal(found[good], plain[good])
+
+
+def test_what_is_kept_of_photos_is_never_of_another_content(
+    own: Manifest, cache: Cache, tmp_path: Path
+) -> None:
+    """Also where their pixels found no room: features would be kept under the digest of what they were."""
+    photos = open_photos(own.located(root=str(tmp_path / "images"), cache=replace(cache, limit=1)), SMALL)
+    assert photos.cached is None
+    draw_photo(tmp_path / "images" / own.paths[0], mask="none", gender="male", age=90, seed=77)
+    with pytest.raises(MaskkitError, match=f"cannot read the photo .*{own.paths[0]}"):
+        photos.take(np.array([0]))
 
 
 @pytest.fixture
@@ -184,7 +265,7 @@ def test_all_photos_that_cannot_be_decoded_are_named_at_once_after_the_others_we
     assert caught.value.why.count("(not a photo)") == 2
     assert caught.value.why.count("(missing)") == 1
     good = torn.select(np.array([row for row in range(30) if row not in (3, 11, 20)]))
-    monkeypatch.setattr(module, "load", None)  # who decodes now, fails
+    monkeypatch.setattr(Photos, "load", None)  # who decodes now, fails
     assert len(pixels(open_photos(good.located(root=root, cache=cache), SMALL))) == 27
 
 

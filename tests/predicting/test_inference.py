@@ -12,7 +12,7 @@ from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.dataset import even_parts
 from maskkit.imaging.decode import load
-from maskkit.imaging.photos import open_photos
+from maskkit.imaging.kept_photos import open_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build
 from maskkit.modeling.runtimes import Classifier, classifier

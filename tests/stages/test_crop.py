@@ -13,7 +13,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.script import script
 from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError
-from maskkit.imaging.photos import open_photos
+from maskkit.imaging.kept_photos import open_photos
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.stages.bench import bench
 from maskkit.stages.crop import crop

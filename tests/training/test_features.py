@@ -11,7 +11,8 @@ from torch import nn
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
-from maskkit.imaging.photos import Photos, open_photos
+from maskkit.imaging.kept_photos import open_photos
+from maskkit.imaging.photos import Photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.constructor import typed
 from maskkit.modeling.frozen import backbone_digest, divide

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskkit.cache.records import Records
+from maskkit.cache.records import RecordsInMemory
 from maskkit.errors import MaskkitError
 from maskkit.imaging.dataset import batches, varied
 from maskkit.imaging.sampling import balanced
@@ -102,7 +102,7 @@ def fold(**changes: Any) -> Fold:
     target = np.concatenate([CLASSES, np.full(10, 5)])
     return Fold(
         space=HOME,
-        inputs=Features(Records(values, np.arange(69))),
+        inputs=Features(RecordsInMemory(values, np.arange(69))),
         target=target,
         numbers=np.full((69, 1), 30, np.float32),
         people=np.arange(69) // 7,

@@ -16,7 +16,7 @@ from maskkit.artifacts.history import damaged, differences
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.photos import open_photos
+from maskkit.imaging.kept_photos import open_photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.device import compiled
 from maskkit.modeling.heads import attach, timm_dropout
