@@ -1,4 +1,4 @@
-"""Peak memory of `maskkit train` on the competition's number of photos, the cache's mapped pages aside.
+"""Peak memory of `maskkit train` on the competition's number of photos, the pages of mapped files aside.
 
     python benchmarks/memory.py folds.parquet --photos 18900 --keep many
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +109,19 @@ def test_are_computed_once_for_the_same_backbone(
     other.features_of(replace(photos, cache=cache))
     replace(maker(model), augment="medium").features_of(replace(photos, cache=cache))
     assert sum(seen) == 3 * different
+
+
+def test_features_that_are_lost_while_they_are_used_are_the_same_again(
+    model: nn.Module, photos: Photos, cache: Cache
+) -> None:
+    features = maker(model).features_of(replace(photos, cache=cache))
+    whole = all_of(features)
+    (data,) = cache.folder.glob("features-*/data")
+    os.truncate(data, data.stat().st_size // 3)
+    parts = np.array_split(np.random.default_rng(0).permutation(len(photos)), 7)
+    with ThreadPoolExecutor(3) as pool:  # as the threads that load batches
+        found = list(pool.map(features.take, parts))
+    assert np.array_equal(np.concatenate(found), whole[np.concatenate(parts)])
 
 
 def test_each_photo_is_shown_in_the_view_drawn_for_it() -> None:
