@@ -189,6 +189,18 @@ class Manifest:
         """Return the bytes that a next stage records as its input."""
         return self.source or Source("-", pa.py_buffer(self.to_bytes()))
 
+    def made_into(
+        self,
+        stage: str,
+        options: Mapping[str, Any],
+        *,
+        inputs: Sequence[Input] = (),
+        found: Mapping[str, Any] | None = None,
+    ) -> Record:
+        """Return the record of a stage that reads this manifest; `inputs` is what it read beside it."""
+        given = self.header.input_from(self.as_input())
+        return Record(stage, options, (given, *inputs), found=found or {})
+
     def then(
         self, stage: str, columns: Mapping[str, pa.Array], *, inputs: Sequence[Input] = (), **options: object
     ) -> Manifest:
@@ -196,13 +208,16 @@ class Manifest:
 
         `inputs` is what the stage read beside this manifest, `options` are its own.
         """
+        return self.having(columns, self.made_into(stage, options, inputs=inputs))
+
+    def having(self, columns: Mapping[str, pa.Array], record: Record) -> Manifest:
+        """Return a manifest with columns added or replaced, and one more record of history."""
         table = self.table
         for name, values in columns.items():
             if name in table.column_names:
                 table = table.set_column(table.column_names.index(name), name, values)
             else:
                 table = table.append_column(name, values)
-        record = Record(stage, options, (self.header.input_from(self.as_input()), *inputs))
         return Manifest(table, self.header.then(record), photos=self.photos)
 
     def to_bytes(self) -> pa.Buffer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Literal
@@ -91,9 +92,9 @@ class Audit:
     checks: tuple[str, ...]  # what was looked for
 
     @property
-    def leaks(self) -> list[Finding]:
-        """The findings that are leaks."""
-        return [one for one in self.findings if one.is_leak]
+    def leaks(self) -> dict[str, int]:
+        """How many findings are leaks, by kind."""
+        return dict(Counter(one.kind for one in self.findings if one.is_leak))
 
     def to_json(self) -> dict[str, Any]:
         """Return all findings as plain values."""
@@ -101,7 +102,7 @@ class Audit:
         return {
             "images": len(self.manifest),
             "checks": list(self.checks),
-            "leaks": len(self.leaks),
+            "leaks": sum(self.leaks.values()),
             "counts": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
             "findings": [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in self.rows()],
         }

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
 
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Reading
+from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.streams import SideFile
 from maskkit.options.fields import Between
 
 
-@command()
+def _check_resume(resume: bool, output: str | None, html: Path | None, corrections: Path | None) -> None:
+    refuse_without_file(resume, output, html, corrections, flags="-o, --html or --corrections")
+
+
+@command(check=(_check_resume,))
 def audit(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(divided=True)] = OMITTED,
@@ -41,27 +48,45 @@ def audit(
     ] = False,
     photos: common_options.PhotoOptions,
     shown: common_options.ReportOptions,
+    resume: common_options.Resume = False,
+    force: common_options.Force = False,
 ) -> None:
     """Find leaks, people who contradict themselves, doubtful labels and odd photos.
 
     Exit code 3 if a leak is found. Prints tables on a terminal, tab-separated values in a pipe, JSON with
     --json; -o writes the manifest with its `flags` and, for `split --keep-with`, its `duplicate_group`.
 
+    What photos were found to be so far is kept in FILE.resume, beside the file of -o, else of --html, else of
+    --corrections, so that --resume goes on after an interruption; it looks again at photos that have changed
+    since.
+
     Example: maskkit audit folds.parquet oof.parquet --against test.parquet --corrections fixes.csv
     """
     from maskkit.reporting.audit_report import audit_report
     from maskkit.stages.audit import audit as stage
     from maskkit.stages.audit import corrections as proposals
-    from maskkit.stages.audit import flagged, pictures, refuse_leaks
+    from maskkit.stages.audit import flagged, leaks_of, pictures, record_of, refuse_leaks
 
     given = photos.located(manifest)
-    result = stage(given, predictions, against=against, no_photos=no_photos, sureness=sureness)
-    if corrections is not None:
-        corrections.write(proposals(result).encode(), "proposed corrections are in")
-    report = audit_report(result, photos=pictures(result) if shown.photos else ())
+    options: dict[str, Any] = {"no_photos": no_photos, "sureness": sureness, "root": photos.root}
     if output is None:
-        shown.show(report)
-    else:
-        shown.note(report)
-        output.write(flagged(result, predictions, against, no_photos=no_photos, sureness=sureness).to_bytes())
-    refuse_leaks(result)
+        options["photos"] = shown.photos  # of the page, which is the first file then
+    record = partial(record_of, given, predictions, against, options)
+    writes = (output, shown.html, corrections)
+    with kept_beside(*writes, resume=resume, force=force, is_piped=output is None) as left:
+        left.refuse_finished(record())
+        with left.begin(record()) as kept:
+            result = stage(
+                given, predictions, against=against, no_photos=no_photos, sureness=sureness, kept=kept
+            )
+        if corrections is not None:
+            corrections.write(proposals(result).encode(), "proposed corrections are in")
+        made = record(leaks=result.leaks)
+        report = audit_report(result, photos=pictures(result) if shown.photos else (), record=made)
+        if output is None:
+            shown.show(report)
+        else:
+            shown.note(report)
+            output.write(flagged(result, made).to_bytes())
+        left.finished = made
+    refuse_leaks(leaks_of(left.finished))

@@ -7,10 +7,15 @@ from typing import Annotated
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED
+from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.options.fields import FILE, Between
 
 
-@command(loads="tables")
+def _check_resume(resume: bool, output: str | None) -> None:
+    refuse_without_file(resume, output)
+
+
+@command(loads="tables", check=(_check_resume,))
 def crop(
     *,
     manifest: common_options.ManifestIn = OMITTED,
@@ -23,6 +28,8 @@ def crop(
     ] = "centerface",
     score: Annotated[float, "Lowest score of a face, as the detector gives it.", Between(0.01, 1)] = 0.35,
     photos: common_options.PhotoOptions,
+    resume: common_options.Resume = False,
+    force: common_options.Force = False,
 ) -> None:
     """Find the face in each photo, and add its box to the manifest.
 
@@ -36,6 +43,7 @@ def crop(
     from maskkit.reporting.stage_reports import faces_report
     from maskkit.stages.crop import crop as stage
 
-    result = stage(photos.located(manifest), detector=detector, score=score)
-    output.write(result.manifest.to_bytes())
-    note_report(faces_report(result.tallies, result.milliseconds))
+    with kept_beside(output, resume=resume, force=force) as left:
+        result = stage(photos.located(manifest), detector=detector, score=score, resumable=left)
+        output.write(result.manifest.to_bytes())
+        note_report(faces_report(result.tallies, result.milliseconds))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
@@ -17,16 +19,22 @@ from maskkit.cli.shell.parameters import (
     Reading,
     Source,
 )
+from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.options.fields import Between
 
 if TYPE_CHECKING:
     from maskkit.artifacts.manifest import Manifest
+    from maskkit.artifacts.progress_file import ProgressFile
     from maskkit.reporting.report import Report
 
     _Named = tuple[Manifest, str]
 
 
-@command()
+def _check_resume(resume: bool, html: Path | None) -> None:
+    refuse_without_file(resume, html, flags="--html")
+
+
+@command(check=(_check_resume,))
 def eda(
     *,
     photos: Annotated[
@@ -67,35 +75,61 @@ def eda(
         Excludes("other", why="the page that compares two sets shows no photos"),
         Excludes("counts_only", why="no photo is opened with --counts-only"),
     ] = False,
+    resume: common_options.Resume = False,
+    force: common_options.Force = False,
 ) -> None:
     """Look at the data before training on it: people, classes, what is rare, light, colour, duplicates.
 
     With two sets, say how they differ, what is in both, and whether a classifier tells them apart. Prints
     tables on a terminal, tab-separated values in a pipe, JSON with --json, and a page with --html.
 
+    What photos were found to be so far is kept in FILE.resume beside the file of --html, so that --resume
+    goes on after an interruption; it looks again at photos that have changed since.
+
     Example: maskkit eda folds.parquet --html data.html
     """
     first = _open(photos, place, task, encoding)
-    if other is None:
-        report = _described(first, half=half, counts_only=counts_only, rare=rare, photos=show_photos)
-    else:
-        from maskkit.reporting.shift_report import shift_report
-        from maskkit.stages.shift import shift
+    second = None if other is None else _open(other, common_options.PhotoOptions(other_root), task, encoding)
+    options: dict[str, Any] = {
+        "half": half,
+        "counts_only": counts_only,
+        "rare": rare,
+        "seed": seed,
+        "photos": show_photos,
+    }
+    options |= {"root": place.root, "other_root": other_root}
+    inputs = () if second is None else (second[0].header.input_from(second[0].as_input()),)
+    record = first[0].made_into("eda", options, inputs=inputs)
+    with kept_beside(shown.html, resume=resume, force=force, is_piped=True) as left:
+        left.refuse_finished(record)
+        with left.begin(record) as kept:
+            if second is None:
+                report = _described(
+                    first, kept, half=half, counts_only=counts_only, rare=rare, photos=show_photos
+                )
+            else:
+                report = _compared(first, second, kept, half=half, seed=seed)
+        shown.show(replace(report, record=record))
 
-        second = _open(other, common_options.PhotoOptions(other_root), task, encoding)
-        names = (first[1], second[1])
-        report = shift_report(shift(first[0], second[0], half=half, seed=seed, names=names))
-    shown.show(report)
+
+def _compared(first: _Named, second: _Named, kept: ProgressFile, *, half: bool, seed: int) -> Report:
+    from maskkit.reporting.shift_report import shift_report
+    from maskkit.stages.shift import shift
+
+    names = (first[1], second[1])
+    return shift_report(shift(first[0], second[0], half=half, seed=seed, names=names, kept=kept))
 
 
-def _described(one: _Named, *, half: bool, counts_only: bool, rare: int, photos: bool) -> Report:
+def _described(
+    one: _Named, kept: ProgressFile, *, half: bool, counts_only: bool, rare: int, photos: bool
+) -> Report:
     from maskkit.artifacts.script import script
     from maskkit.reporting.eda_report import eda_report
     from maskkit.stages.eda import contact_sheets
     from maskkit.stages.eda import eda as stage
 
     manifest, name = one
-    result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=name)
+    result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=name, kept=kept)
     history = "" if manifest.source is None else script(manifest.header.history, output=manifest.name)
     return eda_report(result, history=history, sheets=contact_sheets(result, manifest) if photos else {})
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Reading, Source
+from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.streams import print_line
 from maskkit.options.fields import Metavar
 from maskkit.options.values import cuts_of, ignored_of
@@ -17,7 +18,11 @@ def _check_rules(train_cuts: list[str] | None, ignore: list[str] | None) -> None
     ignored_of(ignore or ())
 
 
-@command(loads="tables", check=(_check_rules,))
+def _check_resume(resume: bool, output: str | None) -> None:
+    refuse_without_file(resume, output)
+
+
+@command(loads="tables", check=(_check_rules, _check_resume))
 def label(
     *,
     photos: Annotated[
@@ -63,11 +68,16 @@ def label(
     no_check: Annotated[
         bool, "Do not open the photos, only list and label them; the record then holds no digest of them."
     ] = False,
+    resume: common_options.Resume = False,
+    force: common_options.Force = False,
 ) -> None:
     """List photos, look at each, and give each its class.
 
     Every photo is decoded once, so that a broken one is found now and not in the middle of a training;
-    --no-check leaves that out, for tables of millions of rows, or of photos that are somewhere else.
+    --no-check leaves that out, for tables of millions of rows, or of photos that are somewhere else. What
+    was found so far is kept in FILE.resume, so that --resume goes on after an interruption; it looks again
+    at photos that have changed since. Of a finished FILE it compares the options, and the bytes of the
+    table and of all photos.
 
     The label is the truth, which scores use. --train-cuts and --ignore change what is trained on only.
 
@@ -80,13 +90,14 @@ def label(
     if print_task:
         print_line(task_space(task).to_toml().rstrip("\n"))
         return
-    manifest = stage(
-        photos, root=root, task=task, unlabelled=unlabelled,
-        targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore)),
-        corrections=corrections, encoding=encoding, skip_bad=skip_bad, no_check=no_check,
-    )  # fmt: skip
-    output.write(manifest.to_bytes())
-    people = manifest.table["person_id"]
-    persons = f" of {len(manifest.people)} people" if people.null_count == 0 else ""
-    labelled = int((manifest.labels >= 0).sum())
-    terminal.note(f"{len(manifest)} photos{persons}, {labelled} labelled")
+    with kept_beside(output, resume=resume, force=force) as left:
+        manifest = stage(
+            photos, root=root, task=task, unlabelled=unlabelled,
+            targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore)),
+            corrections=corrections, encoding=encoding, skip_bad=skip_bad, no_check=no_check, resumable=left,
+        )  # fmt: skip
+        output.write(manifest.to_bytes())
+        people = manifest.table["person_id"]
+        persons = f" of {len(manifest.people)} people" if people.null_count == 0 else ""
+        labelled = int((manifest.labels >= 0).sum())
+        terminal.note(f"{len(manifest)} photos{persons}, {labelled} labelled")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from math import ceil, hypot, sqrt
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.imaging.decode import decode
-from maskkit.progress import track
+from maskkit.imaging.each_photo import Found, look_at_each
 
 # What a face of the person in a portrait can be. On 1,519 photos of the home task CenterFace's boxes were
 # 0.44 to 0.96 large, 0.9 to 1.4 times as high as wide, and centred between 0.40 and 0.59 across, 0.30 and
@@ -30,8 +30,8 @@ DOWN = (0.1, 0.85)
 # of 763 photos at 384x512, CenterFace gives 0.5 or more to 99.7 % at 256, in 11 ms each on one core, and
 # to 72 % at their full size, in 39 ms; at 128, to 95 %, in 4 ms.
 LONGEST = 256
-BLOCK = 10_000  # photos waiting for a thread
 
+Share = Annotated[float, Meta(ge=0, le=1)]  # of a photo's width or height
 Photo = NDArray[np.uint8]  # RGB, (height, width, 3)
 
 
@@ -91,6 +91,7 @@ class FoundFaces:
 
     boxes: NDArray[np.float32]  # of the faces, (photos, 4), NaN where there is none
     misplaced: NDArray[np.bool_]  # where what was found cannot be a portrait's face, (photos,): no box there
+    searched: int  # photos that were searched, and not known from an earlier run
 
     @property
     def is_found(self) -> NDArray[np.bool_]:
@@ -98,36 +99,45 @@ class FoundFaces:
         return ~np.isnan(self.boxes[:, 0])
 
 
-def find_faces(make_detector: Callable[[], Detector], files: Sequence[Path]) -> FoundFaces:
+class SearchedPhoto(Found, array_like=True):
+    """What was found in one photo."""
+
+    box: tuple[Share, Share, Share, Share] | None = None  # of the person's face, as that of a `Face`
+    misplaced: bool = False  # whether there are faces but none where a portrait's can be
+
+
+def find_faces(
+    make_detector: Callable[[], Detector], files: Sequence[Path], *, kept: ProgressFile | None = None
+) -> FoundFaces:
     """Find the face of each photo, on all processors, each of whose threads makes a detector of its own.
 
-    What is found depends neither on the number of threads nor on the other photos.
+    What is found depends neither on the number of threads nor on the other photos. Looks at photos that are
+    `kept` are taken from there.
 
     Raises:
         MaskkitError: A photo cannot be decoded.
     """
-    of_thread = threading.local()
+    of_thread, searched = threading.local(), list[Path]()
 
-    def look(file: Path) -> tuple[Face | None, bool]:
-        """Return the person's face, and whether there are faces but none where a portrait's can be."""
+    def look(file: Path) -> SearchedPhoto:
         detector = getattr(of_thread, "detector", None)
         if detector is None:
             detector = of_thread.detector = make_detector()
         photo = reduced(file)
+        searched.append(file)
         faces = detector(photo)
         height, width = photo.shape[:2]
         person = the_person([face for face in faces if is_plausible(face, height=height, width=width)])
-        return person, bool(faces) and person is None
+        return SearchedPhoto(None, person.box if person else None, misplaced=bool(faces) and person is None)
 
     boxes = np.full((len(files), 4), np.nan, np.float32)
     misplaced = np.zeros(len(files), np.bool_)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV works outside the interpreter's lock
-        blocks = (files[start : start + BLOCK] for start in range(0, len(files), BLOCK))
-        looks = chain.from_iterable(pool.map(look, block) for block in blocks)
-        for row, (face, misplaced[row]) in enumerate(track(looks, len(files), "photos")):
-            if face is not None:
-                boxes[row] = face.box
-    return FoundFaces(boxes, misplaced)
+    with look_at_each(files, look, total=len(files), kind=SearchedPhoto, kept=kept) as looks:
+        for row, photo in enumerate(looks):
+            misplaced[row] = photo.misplaced
+            if photo.box is not None:
+                boxes[row] = photo.box
+    return FoundFaces(boxes, misplaced, len(searched))
 
 
 def reduced(file: Path) -> Photo:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,11 +18,11 @@ from maskkit.cache.records import Cache, StoredRecords
 from maskkit.cache.store import Store
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.decode import fault
+from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.photo_file import PhotoError, photo_size, read_photo, undecodable
 from maskkit.imaging.photos import ChangedError, Photos, Pixels, find_photos
 
 NAMED = 20  # how many bad photos an error names
-PIECE = 16  # photos a thread decodes before it takes the next
 
 
 def open_photos(
@@ -152,16 +150,16 @@ class _Decoder:
         """Return the pixels of these photos, (rows, height, width, 3), black where there is a fault."""
         pixels = np.zeros((len(rows), *self.photos.size, 3), np.uint8)
 
-        def decode(start: int) -> None:
-            for index in range(start, min(start + PIECE, len(rows))):
-                row = int(rows[index])
-                try:
-                    pixels[index] = self.photos.load(row)
-                except MaskkitError as error:
-                    self.faults[row] = error.why
-                    if isinstance(error, ChangedError):
-                        self.changed.add(row)
+        def decode(index: int) -> None:
+            row = int(rows[index])
+            try:
+                pixels[index] = self.photos.load(row)
+            except MaskkitError as error:
+                self.faults[row] = error.why
+                if isinstance(error, ChangedError):
+                    self.changed.add(row)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
-            list(pool.map(decode, range(0, len(rows), PIECE)))
+        with on_all_cores(decode, range(len(rows))) as decoded:
+            for _ in decoded:
+                pass
         return pixels

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Bools, Floats, Ints
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.decode import fault, opened
+from maskkit.imaging.each_photo import Found, look_at_each
 from maskkit.imaging.hashing import FINE_WORDS, groups_of, hash_of, near_pairs
 from maskkit.imaging.photo_file import PhotoError, photo_bytes
 from maskkit.imaging.roots import photo_files
-from maskkit.progress import track
-
-PIECE = 16  # photos that a thread looks at before it takes the next
 
 # One photo. Light and colour are shares of the largest value: 0 is black, 1 is white.
 PROPERTIES = np.dtype(
@@ -43,6 +43,14 @@ PROPERTIES = np.dtype(
         ("fine", np.uint64, FINE_WORDS),
     ]
 )
+
+
+class MeasuredPhoto(Found, array_like=True):
+    """What was found by looking at one photo."""
+
+    # One value of type PROPERTIES.
+    entry: Annotated[bytes, Meta(min_length=PROPERTIES.itemsize, max_length=PROPERTIES.itemsize)] = b""
+    complaint: str | None = None  # what is missing or damaged of it
 
 
 @dataclass(frozen=True)
@@ -82,21 +90,49 @@ def survey_of(manifest: Manifest, *, half: bool = False) -> Survey:
     Raises:
         MaskkitError: No photo can be read.
     """
-    if not len(manifest):
-        raise MaskkitError(
-            f"{manifest.name} has no rows",
-            why="there is nothing to look at",
-            fix="give one that lists photos",
+    return surveys_of([manifest], half=half)[0]
+
+
+def surveys_of(
+    manifests: Sequence[Manifest], *, half: bool = False, kept: ProgressFile | None = None
+) -> list[Survey]:
+    """Survey the photos of several manifests; go on with those that are kept of them, if any.
+
+    Raises:
+        MaskkitError: No photo of one can be read.
+    """
+    for manifest in manifests:
+        if not len(manifest):
+            raise MaskkitError(
+                f"{manifest.name} has no rows",
+                why="there is nothing to look at",
+                fix="give one that lists photos",
+            )
+    files = [photo_files(manifest, tolerant=True) for manifest in manifests]
+    every = survey([*chain.from_iterable(files)], scale=2 if half else 1, kept=kept)
+    surveys = divided(every, [len(each) for each in files])
+    for manifest, found in zip(manifests, surveys, strict=True):
+        if not found.readable.any():
+            named = (f"{manifest.paths[row]} ({why})" for row, why in found.faults.items())
+            raise MaskkitError(
+                f"none of the {len(manifest)} photos of {manifest.name} can be read",
+                why=examples(named),
+                fix="check --root, or repair the photos",
+            )
+    return surveys
+
+
+def divided(whole: Survey, counts: Sequence[int]) -> list[Survey]:
+    """Return the surveys of so many photos each that one consists of."""
+    parts, start = [], 0
+    for count in counts:
+        faults, complaints = (
+            {row - start: words for row, words in texts.items() if start <= row < start + count}
+            for texts in (whole.faults, whole.complaints)
         )
-    found = survey(photo_files(manifest, tolerant=True), scale=2 if half else 1)
-    if not found.readable.any():
-        named = (f"{manifest.paths[row]} ({why})" for row, why in found.faults.items())
-        raise MaskkitError(
-            f"none of the {len(manifest)} photos of {manifest.name} can be read",
-            why=examples(named),
-            fix="check --root, or repair the photos",
-        )
-    return found
+        parts.append(Survey(whole.properties[start : start + count], faults, whole.scale, complaints))
+        start += count
+    return parts
 
 
 def joined(surveys: Sequence[Survey]) -> Survey:
@@ -108,40 +144,39 @@ def joined(surveys: Sequence[Survey]) -> Survey:
     return Survey(properties, faults, surveys[0].scale, complaints)
 
 
-def survey(files: Sequence[Path], *, scale: int = 1) -> Survey:
+def survey(files: Sequence[Path], *, scale: int = 1, kept: ProgressFile | None = None) -> Survey:
     """Read and decode every photo, on all cores; JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
 
     At a smaller scale light and colour change little; sharpness and hashes can only be compared with those at
-    the same scale.
+    the same scale. Looks at photos that are `kept` are taken from there.
     """
     keep_freed_memory()
     properties = np.zeros(len(files), PROPERTIES)
     faults: dict[int, str] = {}
     complaints: dict[int, str] = {}
+    look = partial(_measured, scale=scale)
+    with look_at_each(files, look, total=len(files), kind=MeasuredPhoto, kept=kept) as looks:
+        for row, photo in enumerate(looks):
+            properties[row] = np.frombuffer(photo.entry, PROPERTIES)[0]
+            if photo.fault is not None:
+                faults[row] = photo.fault
+            elif photo.complaint is not None:
+                complaints[row] = photo.complaint
+    return Survey(properties, faults, scale, complaints)
 
-    def measured(piece: range) -> range:
-        for row in piece:
-            try:
-                complaint = measure(files[row], properties[row], scale=scale)
-                if complaint is not None:
-                    complaints[row] = complaint
-            except PhotoError as error:
-                faults[row] = str(error)
-            except OSError as error:  # of the file system; what is wrong inside a file is a MaskkitError
-                faults[row] = fault(error)
-            except MaskkitError as error:
-                faults[row] = error.why
-        return piece
 
-    pieces = [range(start, min(start + PIECE, len(files))) for start in range(0, len(files), PIECE)]
-    pool = ThreadPoolExecutor(os.cpu_count())
+def _measured(file: Path, *, scale: int) -> MeasuredPhoto:
+    entry = np.zeros(1, PROPERTIES)
+    complaint, problem = None, None
     try:
-        done = pool.map(measured, pieces)
-        for _ in track((row for piece in done for row in piece), len(files), "photos"):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return Survey(properties, dict(sorted(faults.items())), scale, dict(sorted(complaints.items())))
+        complaint = measure(file, entry[0], scale=scale)
+    except PhotoError as error:
+        problem = str(error)
+    except OSError as error:  # of the file system; what is wrong inside a file is a MaskkitError
+        problem = fault(error)
+    except MaskkitError as error:
+        problem = error.why
+    return MeasuredPhoto(problem, entry.tobytes(), complaint)
 
 
 def measure(file: Path, entry: np.void, *, scale: int = 1) -> str | None:

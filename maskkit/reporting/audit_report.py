@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from maskkit.artifacts.header import Record
 from maskkit.artifacts.script import script
 from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit
 from maskkit.reporting.report import PRIVATE, Column, Item, Note, Photo, Report, Row, Section, Table
 
 
-def audit_report(found: Audit, *, photos: Sequence[tuple[Photo, ...]] = ()) -> Report:
-    """Lay out what is wrong; `photos` are those of the first findings, for a page."""
+def audit_report(
+    found: Audit, *, photos: Sequence[tuple[Photo, ...]] = (), record: Record | None = None
+) -> Report:
+    """Lay out what is wrong; `photos` are those of the first findings, for a page, `record` is the run's."""
     kinds = dict.fromkeys(one.kind for one in found.findings)
     manifest, checks = found.manifest, ", ".join(found.checks)
     return Report(
@@ -25,6 +28,7 @@ def audit_report(found: Audit, *, photos: Sequence[tuple[Photo, ...]] = ()) -> R
         facts={"Photos": f"{len(manifest):,}", "Looked for": checks},
         history=script(manifest.header.history, output=manifest.name),
         header="wide",
+        record=record,
     )
 
 
@@ -32,7 +36,7 @@ def _verdict(found: Audit) -> tuple[Note, ...]:
     if not found.findings:
         checks = ", ".join(found.checks)
         return (Note(f"Looked for {checks}: nothing is wrong with {len(found.manifest)} photos", "verdict"),)
-    count = len(found.leaks)
+    count = sum(found.leaks.values())
     if not count:
         return (Note("No leak was found", "verdict", on="page"),)
     return (

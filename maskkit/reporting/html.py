@@ -6,19 +6,27 @@ light or dark theme, prints, and is the same bytes for the same report. Every na
 
 from __future__ import annotations
 
+import json
 import re
+from functools import partial
+from html import unescape
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from maskkit.plain_text import printable
+from maskkit.artifacts.header import Record, damaged_header
+from maskkit.plain_text import in_json, printable
 from maskkit.reporting.plots import draw, draw_bars, ticks
 from maskkit.reporting.report import Column, Item, PhotoSheet, Report, Section, Table, Value, is_on
 from maskkit.reporting.writing import percent, widths, written
 from maskkit.scoring.results import Estimate
+from maskkit.typed_json import decoded
 
 DASH = "\N{EN DASH}"
+MOST_OF_A_HEAD = 1 << 20  # bytes of a page in which its record is looked for
 WIDEST_SHARES = 8  # columns of a heat map in which shares are written, not only shown when pointed at
 
 
@@ -48,6 +56,7 @@ def page(report: Report) -> str:
         environment.get_template("report.html")
         .render(
             report=report,
+            record="" if report.record is None else in_json(json.dumps(report.record.to_json())),
             sections=list(zip(_anchors(sections), sections, strict=True)),
             style=Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8")),
             pictures=any(
@@ -63,6 +72,20 @@ def page(report: Report) -> str:
         )
         .lstrip()
     )
+
+
+def made_by(page: Path) -> Record | None:
+    """Return the record of the run that has made a page, None if it says nothing of one.
+
+    Raises:
+        MaskkitError: What it says is none.
+    """
+    with page.open("rb") as file:
+        found = re.search(rb'<meta name="maskkit" content="([^"]*)">', file.read(MOST_OF_A_HEAD))
+    if found is None:
+        return None
+    refuse = partial(damaged_header, str(page))
+    return Record.from_json(decoded(unescape(found[1].decode()), dict[str, Any], refuse), refuse)
 
 
 def _anchors(sections: list[Section]) -> list[str]:

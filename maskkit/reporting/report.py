@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Literal
 
+from maskkit.artifacts.header import Record
 from maskkit.reporting.plots import BarChart, Chart
 from maskkit.scoring.results import Estimate, FoldSpread
 
@@ -274,6 +275,7 @@ class Report:
     facts: Mapping[str, str] = field(default_factory=dict)  # in the head of a page, such as names of files
     history: str = ""  # the commands that made it, one per line, if they are known
     header: Header = "long"
+    record: Record | None = None  # of the run that made it, by which its page is known again
 
 
 def is_on(item: Item, place: Place) -> bool:

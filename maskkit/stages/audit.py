@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from maskkit.artifacts.header import Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.auditing.data_faults import (
     contradictions,
     duplicates_against,
@@ -27,7 +30,7 @@ from maskkit.auditing.findings import Audit, flags, ranked, rows_by_person
 from maskkit.auditing.label_errors import SURENESS, suspect_labels
 from maskkit.errors import RefusedError
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Duplicates, find_duplicates, joined, survey_of
+from maskkit.imaging.survey import Duplicates, find_duplicates, joined, surveys_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import track
 from maskkit.reporting.report import Photo
@@ -55,6 +58,7 @@ def audit(
     against: Sequence[Manifest] = (),
     no_photos: bool = False,
     sureness: float = SURENESS,
+    kept: ProgressFile | None = None,
 ) -> Audit:
     """Look for leaks, people who contradict themselves, doubtful labels and odd photos.
 
@@ -62,6 +66,7 @@ def audit(
     predictions (out-of-fold probabilities), labels are not doubted; with `no_photos`, neither duplicates nor
     odd photos are looked for. The data sets of `against`, such as the test set, share no photo with it.
     `sureness` is how sure models must be of another level, as a share of how sure they usually are of it.
+    Looks at photos that are `kept` are taken from there.
 
     Raises:
         MaskkitError: Photos are not under the root, or predictions do not fit or hold no probabilities.
@@ -77,7 +82,7 @@ def audit(
     own: Duplicates | None = None
     if not no_photos:
         # Half the size shows blur as well as the whole, in two thirds of the time.
-        surveys = [survey_of(one, half=True) for one in (manifest, *against)]
+        surveys = surveys_of([manifest, *against], half=True, kept=kept)
         pairs = find_duplicates(joined(surveys))
         own = pairs.inside(len(manifest))
         findings += odd_photos(manifest, surveys[0])
@@ -87,13 +92,27 @@ def audit(
     return Audit(manifest, ranked(findings), own, tuple(checks))
 
 
-def flagged(
-    result: Audit, predictions: Predictions | None = None, against: Sequence[Manifest] = (), **options: object
-) -> Manifest:
+def record_of(
+    manifest: Manifest,
+    predictions: Predictions | None = None,
+    against: Sequence[Manifest] = (),
+    options: Mapping[str, Any] | None = None,
+    *,
+    leaks: Mapping[str, int] | None = None,
+) -> Record:
+    """Return the record of an audit of these; `leaks` are those found, how many by kind."""
+    inputs = [] if predictions is None else [predictions.header.input_from(predictions.as_input())]
+    inputs += [replace(one.header.input_from(one.as_input()), option="against") for one in against]
+    found = {"leaks": dict(leaks)} if leaks else {}
+    named = {"against": [one.name for one in against] or None, **(options or {})}
+    return manifest.made_into("audit", named, inputs=inputs, found=found)
+
+
+def flagged(result: Audit, record: Record) -> Manifest:
     """Return the manifest with `flags`, and with `duplicate_group` if photos were looked at.
 
     The latter is for `split --keep-with`. A group is named by the path of its first photo; photos that
-    are there once have none. What was given to `audit` is kept in history.
+    are there once have none. The record is added to its history.
     """
     columns: dict[str, pa.Array] = {"flags": flags(result.findings, result.manifest)}
     if result.duplicates is not None:
@@ -101,10 +120,7 @@ def flagged(
         is_alone = np.bincount(group, minlength=len(group))[group] < 2
         names = result.manifest.table["path"].take(pa.array(group)).combine_chunks()
         columns["duplicate_group"] = pc.if_else(pa.array(is_alone), pa.scalar(None, pa.string()), names)
-    inputs = [] if predictions is None else [predictions.header.input_from(predictions.as_input())]
-    inputs += [replace(one.header.input_from(one.as_input()), option="against") for one in against]
-    named = {"against": [one.name for one in against] or None, **options}
-    return result.manifest.then("audit", columns, inputs=inputs, **named)
+    return result.manifest.having(columns, record)
 
 
 def corrections(result: Audit) -> str:
@@ -124,15 +140,20 @@ def corrections(result: Audit) -> str:
     return text.getvalue()
 
 
-def refuse_leaks(result: Audit) -> None:
-    """Raise RefusedError if a leak was found."""
-    if result.leaks:
-        kinds = [one.kind for one in result.leaks]
-        found = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+def leaks_of(record: Record | None) -> dict[str, int]:
+    """Return the leaks that an audit has found, how many by kind, from its record."""
+    found = {} if record is None else record.found.get("leaks", {})
+    return found if isinstance(found, dict) else {}
+
+
+def refuse_leaks(leaks: Mapping[str, int]) -> None:
+    """Raise RefusedError if leaks were found; they are given as how many there are of each kind."""
+    if leaks:
+        found = ", ".join(f"{count} {kind}" for kind, count in leaks.items())
         raise RefusedError(
             f"leaks were found: {found}",
             why="a photo on both sides of a split, or in the test set, makes a score better than it is",
-            fix="; ".join(dict.fromkeys(fix for kind, fix in FIXES.items() if kind in kinds)),
+            fix="; ".join(dict.fromkeys(fix for kind, fix in FIXES.items() if kind in leaks)),
         )
 
 

@@ -14,6 +14,7 @@ from maskkit.artifacts.checks import BOX
 from maskkit.artifacts.columns import Bools
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.resumable import Resumable
 from maskkit.imaging.face_detectors import CENTERFACE, open_model
 from maskkit.imaging.faces import FoundFaces, find_faces
 from maskkit.imaging.roots import photo_files
@@ -54,32 +55,43 @@ class Cropped:
     manifest: Manifest  # with the column `box`
     # Of all photos first, then of each level of each factor among the labelled ones.
     tallies: tuple[FaceCount, ...]
-    milliseconds: float  # per photo, by the clock
+    milliseconds: float  # per photo that was searched now, by the clock
 
 
-def crop(manifest: Manifest, *, detector: str = CENTERFACE, score: float = 0.35) -> Cropped:
+def crop(
+    manifest: Manifest,
+    *,
+    detector: str = CENTERFACE,
+    score: float = 0.35,
+    resumable: Resumable | None = None,
+) -> Cropped:
     """Add the column `box`: where the face of each photo is, null where none was found or it cannot be one.
 
     No photo is changed: `train` and `predict` cut them as they are loaded, those without a box to a
     fallback that the checkpoint holds. The photos need no label. The detector is `centerface`, or the path
-    of a CenterFace or YuNet as ONNX; the score is the lowest of a face, from 0 to 1.
+    of a CenterFace or YuNet as ONNX; the score is the lowest of a face, from 0 to 1. What earlier runs have
+    left of the same, `resumable`, is not searched again.
 
     Raises:
         MaskkitError: There is no such detector, or photos are not found or cannot be decoded.
+        FinishedError: All of it is there.
     """
     files = photo_files(manifest)
-    model = open_model(detector)
+    model, resumable = open_model(detector), resumable or Resumable()
+    given = Input(detector, model.source.sha256, option="detector")
+    options = {"detector": detector, "score": score, "root": manifest.photos.root}
+    record = manifest.made_into("crop", options, inputs=(given,))
+    resumable.refuse_finished(record)
     started = time.perf_counter()
-    found = find_faces(lambda: model.detector(score), files)
+    with resumable.begin(record) as kept:
+        found = find_faces(lambda: model.detector(score), files, kept=kept)
     passed = time.perf_counter() - started
     if not found.is_found.any():
         log.warning("no face was found in any of %d photos", len(files))
-    given = Input(detector, model.source.sha256, option="detector")
-    options = {"detector": detector, "score": score, "root": manifest.photos.root}
     edges, is_lacking = pa.array(found.boxes.ravel()), pa.array(~found.is_found)
     boxes = pa.FixedSizeListArray.from_arrays(edges, type=BOX, mask=is_lacking)
-    result = manifest.then("crop", {"box": boxes}, inputs=(given,), **options)
-    return Cropped(result, tuple(_counts(manifest, found)), 1000 * passed / max(1, len(files)))
+    cropped = manifest.having({"box": boxes}, record)
+    return Cropped(cropped, tuple(_counts(manifest, found)), 1000 * passed / max(1, found.searched))
 
 
 def _counts(manifest: Manifest, found: FoundFaces) -> Iterator[FaceCount]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 from maskkit.drawing.people import Person, population
 from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.errors import MaskkitError, examples
+from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.survey import keep_freed_memory
 from maskkit.progress import track
 from maskkit.sources.layouts import STATES
@@ -108,13 +107,9 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
 def _draw(folder: Path, work: dict[Person, list[Path]], *, seed: int) -> None:
     """Draw everybody, a person per thread: NumPy and OpenCV compute outside the interpreter's lock."""
     keep_freed_memory()
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        drawn = [pool.submit(_draw_person, folder, person, paths, seed) for person, paths in work.items()]
-        for one in track(drawn, len(drawn), "people"):
-            one.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with on_all_cores(lambda one: _draw_person(folder, *one, seed), work.items()) as drawn:
+        for _ in track(drawn, len(work), "people"):
+            pass
 
 
 def _draw_person(folder: Path, person: Person, paths: list[Path], seed: int) -> None:

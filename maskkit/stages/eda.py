@@ -10,6 +10,7 @@ import numpy as np
 from maskkit.artifacts.checks import factor_levels
 from maskkit.artifacts.columns import Bools, Ints
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.describing.eda_results import Eda, Pictures, Twins, duplicate_pairs
 from maskkit.describing.groups import (
     Distribution,
@@ -21,7 +22,7 @@ from maskkit.describing.groups import (
 )
 from maskkit.describing.photo_properties import ages, photo_properties
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Duplicates, find_duplicates, survey_of
+from maskkit.imaging.survey import Duplicates, find_duplicates, surveys_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
 from maskkit.progress import track
@@ -38,16 +39,17 @@ def eda(
     counts_only: bool = False,
     rare: int = 30,
     name: str | None = None,
+    kept: ProgressFile | None = None,
 ) -> Eda:
     """Count people and photos, and unless `counts_only` look at every photo.
 
     Labels, people and folds may be unknown. If `half`, JPEGs are decoded at half their size. Fewer people
-    than `rare` are rare; `name` is that of the set.
+    than `rare` are rare; `name` is that of the set. Looks at photos that are `kept` are taken from there.
 
     Raises:
         MaskkitError: No photo can be read.
     """
-    pictures = None if counts_only else _pictures(manifest, half)
+    pictures = None if counts_only else _pictures(manifest, half, kept)
     person, known, space = manifest.people.codes, manifest.known_people, manifest.space
     levels = factor_levels(manifest.table, manifest.labels, space, name=manifest.name)
     seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
@@ -92,8 +94,8 @@ def _folds(manifest: Manifest) -> Distribution | None:
     return distribution("fold", names, fold - first, manifest.people.codes, shape=[len(names)])
 
 
-def _pictures(manifest: Manifest, half: bool) -> Pictures:
-    survey = survey_of(manifest, half=half)
+def _pictures(manifest: Manifest, half: bool, kept: ProgressFile | None) -> Pictures:
+    (survey,) = surveys_of([manifest], half=half, kept=kept)
     rows, paths = np.flatnonzero(survey.readable), manifest.paths
     return Pictures(
         photo_properties(survey.properties[rows], [paths[row] for row in rows], survey.colour()),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,9 +15,10 @@ from maskkit.artifacts.checks import check
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.resumable import Resumable
 from maskkit.artifacts.script import RESPELLED
 from maskkit.errors import MaskkitError, examples
-from maskkit.imaging.checking import CheckedPhotos, check_photos, unchecked
+from maskkit.imaging.checking import CheckedPhotos, check_photos, digest_of_photos, unchecked
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
 from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
@@ -42,6 +44,7 @@ def label(
     encoding: str | None = None,
     skip_bad: bool = False,
     no_check: bool = False,
+    resumable: Resumable | None = None,
 ) -> Manifest:
     """List photos, look at each, and give each its class.
 
@@ -57,9 +60,12 @@ def label(
         skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping; an age below 0
             or above 120 is then unknown.
         no_check: Do not open any photo. The record then holds a digest of their names, not of their bytes.
+        resumable: What earlier runs have left. A finished one is known by its options and by the bytes of
+            its table and photos, which are read for that but not decoded.
 
     Raises:
         MaskkitError: Nothing was found, a column or value does not fit, or photos are bad.
+        FinishedError: All of it is there.
     """
     task = Source.open(task) if isinstance(task, Path | str) else task
     space = task_space(task)
@@ -72,17 +78,7 @@ def label(
         table = corrected(table, space, amended)
     _report_ages(ages, table, skip_bad=skip_bad)
     table = check(targets.applied(table, space), Header("manifest", space), name=given.path)
-    paths = table["path"]
-    checked = CheckedPhotos(unchecked(paths)) if no_check else check_photos(listing.root, paths)
-    photos, bad = checked.digest, {**listing.missing, **checked.faults}
-    if bad:
-        _report(bad, listing, skip_bad=skip_bad)
-        table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
-    if checked.complaints:
-        _say_what_is_lacking(checked.complaints, len(paths))
-    inputs = [replace(given, sha256=given.sha256 or photos), Input(str(listing.root), photos, option="root")]
     files = {"task": task, "corrections": amended}
-    inputs += [Input(file.name, file.sha256, option=name) for name, file in files.items() if file]
     options = {
         "root": str(listing.root),
         "unlabelled": unlabelled,
@@ -92,10 +88,49 @@ def label(
         "no_check": no_check,
         **({} if encoding is None else {"encoding": encoding}),
     }
+    record = partial(_record, given, files, options, {RESPELLED: respelled} if respelled else {})
+    paths = table["path"]
+    checked = _looked_at(listing.root, paths, record, resumable or Resumable(), no_check=no_check)
+    bad = {**listing.missing, **checked.faults}
+    if bad:
+        _report(bad, listing, skip_bad=skip_bad)
+        table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
+    if checked.complaints:
+        _say_what_is_lacking(checked.complaints, len(paths))
     facts = {"left_out": bad} if bad else {}  # which `eda` shows
-    found = {RESPELLED: respelled} if respelled else {}
-    header = Header("manifest", space, (Record("label", options, tuple(inputs), found=found),), facts)
-    return Manifest(table, header)
+    return Manifest(table, Header("manifest", space, (record(checked.digest),), facts))
+
+
+def _record(
+    given: Input,
+    files: Mapping[str, Source | None],
+    options: Mapping[str, object],
+    found: Mapping[str, object],
+    photos: str,
+) -> Record:
+    """Return that of a run for which the photos have such a digest."""
+    inputs = [
+        replace(given, sha256=given.sha256 or photos),
+        Input(str(options["root"]), photos, option="root"),
+    ]
+    inputs += [Input(file.name, file.sha256, option=name) for name, file in files.items() if file]
+    return Record("label", options, tuple(inputs), found=found)
+
+
+def _looked_at(
+    root: Path,
+    paths: pa.ChunkedArray,
+    record: Callable[[str], Record],
+    resumable: Resumable,
+    *,
+    no_check: bool,
+) -> CheckedPhotos:
+    """Look at the photos, unless an earlier run has done it all; go on where one has been stopped."""
+    names = unchecked(paths)
+    if resumable.may_be_finished:
+        resumable.refuse_finished(record(names if no_check else digest_of_photos(root, paths)))
+    with resumable.begin(record(names)) as kept:
+        return CheckedPhotos(names) if no_check else check_photos(root, paths, kept=kept)
 
 
 def _opened(file: Source | Path | str | None, encoding: str | None) -> Source | None:

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Bools, Floats, Ints, encoded
 from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.describing.eda_results import duplicate_pairs
 from maskkit.describing.photo_properties import features, photo_properties, properties
 from maskkit.describing.set_comparison import Comparison, Share, differences, shares
 from maskkit.describing.two_sample import LEAST, Sample, TwoSample, two_sample
 from maskkit.imaging.hashing import groups_of
-from maskkit.imaging.survey import find_duplicates, joined, survey_of
+from maskkit.imaging.survey import find_duplicates, joined, surveys_of
 from maskkit.splitting.folds import class_counts, stratified_group_folds
 
 FOLDS = 5
@@ -27,16 +28,17 @@ def shift(
     half: bool = False,
     seed: int = 0,
     names: tuple[str, str] | None = None,
+    kept: ProgressFile | None = None,
 ) -> Comparison:
     """Look at the photos of both sets, such as training and test, and compare.
 
     Label spaces may differ; then classes are not compared. If `half`, JPEGs are decoded at half their size.
-    The seed is that of the cross-validation.
+    The seed is that of the cross-validation. Looks at photos that are `kept` are taken from there.
 
     Raises:
         MaskkitError: No photo of a set can be read.
     """
-    surveys = [survey_of(manifest, half=half) for manifest in (first, second)]
+    surveys = surveys_of([first, second], half=half, kept=kept)
     looks = [survey.properties[survey.readable] for survey in surveys]
     both = joined(surveys)
     found = find_duplicates(both)

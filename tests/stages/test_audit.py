@@ -19,7 +19,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.sources.layouts import STATES
-from maskkit.stages.audit import audit, corrections, flagged, refuse_leaks
+from maskkit.stages.audit import audit, corrections, flagged, record_of, refuse_leaks
 from maskkit.stages.label import label
 from maskkit.stages.split import split
 
@@ -74,7 +74,7 @@ def test_nothing_is_found_where_nothing_is_wrong(album: Path) -> None:
     result = audit(manifest, knowing(manifest, manifest.labels))
     assert result.findings == []
     assert result.checks == ("people", "labels", "photos")
-    refuse_leaks(result)
+    refuse_leaks(result.leaks)
 
 
 def test_copies_under_other_people_are_leaks_until_a_split_keeps_them_together(own: Path) -> None:
@@ -88,8 +88,14 @@ def test_copies_under_other_people_are_leaks_until_a_split_keeps_them_together(o
         ("leak:people", "005", "008/normal.jpg"),
     }
     with pytest.raises(RefusedError, match="2 leak:people"):
-        refuse_leaks(result)
-    group = dict(zip(manifest.paths, flagged(result).table["duplicate_group"].to_pylist(), strict=True))
+        refuse_leaks(result.leaks)
+    group = dict(
+        zip(
+            manifest.paths,
+            flagged(result, record_of(manifest)).table["duplicate_group"].to_pylist(),
+            strict=True,
+        )
+    )
     assert {path: name for path, name in group.items() if name} == {
         "001/mask1.jpg": "001/mask1.jpg", "002/mask1.jpg": "001/mask1.jpg",
         "005/incorrect_mask.jpg": "005/incorrect_mask.jpg", "008/normal.jpg": "005/incorrect_mask.jpg",
@@ -99,7 +105,7 @@ def test_copies_under_other_people_are_leaks_until_a_split_keeps_them_together(o
 def test_the_flagged_manifest_says_how_it_was_made(own: Path) -> None:
     photo(own, 1, "mask1").write_bytes(photo(own, 2, "mask1").read_bytes())
     manifest = label(own)
-    made = flagged(audit(manifest), no_photos=False)
+    made = flagged(audit(manifest), record_of(manifest, options={"no_photos": False}))
     row = made.paths.index("001/mask1.jpg")
     assert made.table["flags"][row].as_py() == ["leak:people:002/mask1.jpg"]
     assert made.table["flags"].null_count == len(made) - 1

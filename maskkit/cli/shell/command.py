@@ -198,8 +198,10 @@ class Checks:
             if self._typed[item.name] is None and any(one == OutputTarget(None) for one in outputs):
                 refuse_terminal()
         for _, path in self._written():
-            goes_on = self._typed.get("resume", False) and Path(f"{path}.resume").exists()
-            self.output(path, replaces=goes_on)
+            # Whether what is there is finished, these find out themselves.
+            compares = self._context.info_name in ("label", "crop", "eda", "audit")
+            goes_on = compares or Path(f"{path}.resume").exists()
+            self.output(path, replaces=self._typed.get("resume", False) and goes_on)
 
     def output(self, path: Path, *, replaces: bool = False) -> OutputTarget:
         """Return a further output; what exists there is replaced by force, or if it may be."""
