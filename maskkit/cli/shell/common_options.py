@@ -113,7 +113,14 @@ class CachedPhotoOptions(PhotoOptions):
         from maskkit.cache.records import Cache
 
         limit = parse_bytes(self.cache_size)
-        return Cache.at(self.cache, limit) if limit else None
+        try:
+            return Cache.at(self.cache, limit) if limit else None
+        except RuntimeError:  # of pathlib: HOME is not set, as for users that a container does not know
+            terminal.note(
+                "without a home folder there is no cache, and photos are decoded whenever they are wanted; "
+                "--cache FOLDER or MASKKIT_CACHE gives it one"
+            )
+            return None
 
 
 @dataclass(frozen=True)

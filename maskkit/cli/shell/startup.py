@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 
 class _NoPandas:
@@ -53,6 +54,7 @@ def prepare_for_torch() -> None:
     workers that decode the next photos. And each step frees and asks for the same gigabyte, which
     the kernel would have to clear page by page each time: a quarter of the time.
     """
+    Path.cwd()  # if there is none, that is an error here; oneMKL would end the process
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with suppress(OSError, AttributeError):  # other C libraries have no mallopt
         malloc_options = ctypes.CDLL(None).mallopt
