@@ -62,5 +62,7 @@ def reason(error: BaseException) -> str:
     """
     if isinstance(error, MaskkitError):
         return error.why
+    if isinstance(error, OSError) and error.strerror:  # without the file, which `what` names
+        return error.strerror.lower()
     line = (str(error).strip() or repr(error)).splitlines()[0]
     return line if len(line) <= MOST_OF_A_REASON else f"{line[:MOST_OF_A_REASON].rpartition(' ')[0]} ..."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from maskkit.artifacts.files import Source, write_whole
+from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Fold, Header, damaged_header
+from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.seal import SAFETENSORS
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, reason
@@ -223,13 +224,24 @@ def has_header(source: Source) -> bool:
     return KEY in _metadata(source)
 
 
-def write_checkpoint(path: Path, weights: Mapping[str, Tensor], header: Header) -> None:
-    """Write a checkpoint, whole or not at all; equal content gives equal bytes."""
+def write_checkpoint(
+    path: Path,
+    weights: Mapping[str, Tensor],
+    header: Header,
+    *,
+    force: bool = False,
+    known: Collection[str] = (),
+) -> None:
+    """Write a checkpoint, whole or not at all; equal content gives equal bytes.
+
+    `force` and `known` say what it may replace, as those of `write_whole`.
+    """
     from safetensors.torch import save
 
     # safetensors refuses tensors that share memory (tied weights), so each is its own copy.
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    write_whole(path, _sealed(save(copies, metadata={KEY: header.to_json()})))
+    data = _sealed(save(copies, metadata={KEY: header.to_json()}))
+    write_whole(path, data, force=force, known=known)
 
 
 def _sealed(data: bytes) -> bytearray:

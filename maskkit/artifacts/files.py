@@ -1,62 +1,60 @@
-"""Files that appear whole or not at all, and sources that know their digest."""
+"""The bytes of files that are read, and their digest."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import mmap
 import os
 import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from maskkit.artifacts.seal import refuse_damaged
-from maskkit.errors import MaskkitError
-from maskkit.stopping import undoing
+from maskkit.errors import MaskkitError, reason
+from maskkit.options.values import as_bytes
 
-PARTIAL = ".partial"
 STANDARD_INPUT = "standard input"
-NAME_KEPT = 50  # characters; file systems take names of 255 bytes, and a sibling's is longer
+BLOCK = 1 << 20  # bytes of a pipe or device that are read at a time
 
 
-@dataclass(frozen=True)
 class Source:
     """An artifact's bytes, and the name by which the user gave it (`-` for standard input).
 
-    There is none of an artifact that is damaged: making it raises a MaskkitError.
+    They are read as a whole. Were the file mapped instead, another program could take its end away, which the
+    kernel answers with a signal that ends the process. There is no source of an artifact that is damaged:
+    making it raises a MaskkitError.
     """
 
-    name: str
-    data: pa.Buffer
-    mapped: mmap.mmap | None = field(default=None, repr=False, compare=False)
-    encoding: str | None = None  # of a table that is neither UTF-8 nor says what it is, as the user gave it
-
-    def __post_init__(self) -> None:
-        refuse_damaged(memoryview(self.data), self.title)
+    def __init__(self, name: str, data: pa.Buffer, *, encoding: str | None = None) -> None:
+        self.name = name
+        self.encoding = encoding  # of a table that is neither UTF-8 nor says what it is, as the user gave it
+        self._data: pa.Buffer | None = data
+        self._can_be_read_again = False
+        refuse_damaged(memoryview(data), self.title)
 
     @classmethod
     def open(cls, path: Path | str, *, encoding: str | None = None) -> Source:
-        """Map a file into memory, or read it if it is a pipe, such as a shell's `<(command)`."""
-        try:
-            status = Path(path).stat()
-            if stat.S_ISFIFO(status.st_mode) or status.st_size == 0:  # neither can be mapped
-                return cls(str(path), pa.py_buffer(Path(path).read_bytes()), encoding=encoding)
-            with Path(path).open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return cls(str(path), pa.py_buffer(mapped), mapped, encoding)
-        except OSError as error:
-            raise MaskkitError(
-                f"cannot read {path}",
-                why=_reason(error),
-                fix="check the path, which is relative to the folder you are in",
-            ) from error
+        """Read a file, or a pipe, such as a shell's `<(command)`.
+
+        Raises:
+            MaskkitError: It cannot be read, changes meanwhile, or takes more than half of the memory.
+        """
+        data, is_file = _content(path)
+        source = cls(str(path), pa.py_buffer(data), encoding=encoding)
+        source._can_be_read_again = is_file
+        return source
+
+    @property
+    def data(self) -> pa.Buffer:
+        """The bytes; once they were let go, they are read again, and have to be the same."""
+        if self._data is None:
+            data, _ = _content(self.name)
+            if hashlib.sha256(data).hexdigest() != self.sha256:
+                raise _changed(self.name)
+            self._data = pa.py_buffer(data)
+        return self._data
 
     @property
     def title(self) -> str:
@@ -66,14 +64,12 @@ class Source:
     @cached_property
     def sha256(self) -> str:
         """Digest of the bytes, in hexadecimal."""
-        digest = hashlib.sha256(memoryview(self.data)).hexdigest()
-        self.let_go()
-        return digest
+        return hashlib.sha256(memoryview(self.data)).hexdigest()
 
     def let_go(self) -> None:
-        """Give a mapped file's memory back; bytes that are read again come from the file."""
-        if self.mapped is not None:
-            self.mapped.madvise(mmap.MADV_DONTNEED)
+        """Give the memory of a file's bytes back: what is needed of them has been read."""
+        if self._can_be_read_again and self.sha256:
+            self._data = None
 
     def starts_with(self, magic: bytes) -> bool:
         """Whether the bytes begin with `magic`."""
@@ -86,104 +82,50 @@ def encoding_given(*sources: Source | None) -> dict[str, str]:
     return {"encoding": given[0]} if given else {}
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise if `path` cannot be written: it exists without `force`, or its folder cannot hold it."""
+def _content(path: Path | str) -> tuple[bytes, bool]:
+    """Return what is in a file or comes from a pipe, and whether it could be read a second time."""
     try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        mode = None
-    except OSError as error:  # such as a name that is too long
-        raise _cannot_write(path, error) from error
-    if mode is not None and stat.S_ISDIR(mode):
-        raise MaskkitError(
-            f"{path} is a folder", why="one file is written there", fix="give -o a file name inside it"
-        )
-    if mode is not None and not stat.S_ISREG(mode):
-        raise MaskkitError(
-            f"{path} is a device or a pipe",
-            why="a file is written beside it and takes its place, which would destroy it",
-            fix="use `-o -` to write to standard output",
-        )
-    if mode is not None and not force:
-        raise MaskkitError(
-            f"{path} exists already",
-            why="an existing file is never overwritten unasked",
-            fix="use --force to replace it, or another -o",
-        )
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise MaskkitError(
-            f"cannot write {path}", why=f"{folder} is not a folder you may write to", fix="use another -o"
-        )
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary sibling of `path` that takes its place when the block ends without an error.
-
-    The sibling is locked while it lives, so that the next writer of the same path can tell what
-    `kill -9` left behind from what another process is still writing, and clear it away.
-    A symbolic link stays one; the file it points to is replaced.
-    """
-    place = Path(os.path.realpath(path))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (handle, name), forget = undoing(partial(_locked_sibling, place), _remove)
+        with Path(path).open("rb") as file:
+            before = os.fstat(file.fileno())
+            most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+            if before.st_size > most:
+                raise _too_large(path, most)
+            if not stat.S_ISREG(before.st_mode):
+                return _poured(file, path, most), False
+            data, after = file.read(), os.fstat(file.fileno())
     except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            mask = os.umask(0o022)  # which cannot be read without setting it
-            os.umask(mask)
-            os.fchmod(file.fileno(), 0o666 & ~mask)  # mkstemp made it private
-            Path(name).replace(place)
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _cannot_write(path, error) from error
-        raise
-    finally:
-        forget()
+        raise MaskkitError(
+            f"cannot read {path}",
+            why=reason(error),
+            fix="check the path, which is relative to the folder you are in",
+        ) from error
+    if len(data) != after.st_size or before.st_mtime_ns != after.st_mtime_ns:
+        raise _changed(path)
+    return data, True
 
 
-def _remove(sibling: tuple[int, str]) -> None:
-    Path(sibling[1]).unlink(missing_ok=True)
+def _poured(file: BinaryIO, path: Path | str, most: int) -> bytes:
+    """Return all that a pipe or device gives."""
+    blocks, length = [], 0
+    while block := file.read(BLOCK):
+        blocks.append(block)
+        length += len(block)
+        if length > most:
+            raise _too_large(path, most)
+    return b"".join(blocks)
 
 
-def write_whole(path: Path, data: bytes | bytearray | memoryview | pa.Buffer) -> None:
-    """Write `data` to `path`, whole or not at all."""
-    with written_whole(path) as file:
-        file.write(memoryview(data))
-
-
-def _locked_sibling(place: Path) -> tuple[int, str]:
-    prefix = f".{place.name[:NAME_KEPT]}."
-    for path in place.parent.iterdir():  # what was abandoned is cleared away
-        if path.name.startswith(prefix) and path.name.endswith(PARTIAL):
-            with suppress(OSError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
-                path.unlink(missing_ok=True)
-    while True:
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=place.parent)
-        with suppress(OSError):  # some network file systems have no locks; nothing is cleared there
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:
-            return handle, name
-        os.close(handle)  # another writer cleared it away before it was locked
-
-
-def _cannot_write(path: Path, error: OSError) -> MaskkitError:
+def _too_large(path: Path | str, most: int) -> MaskkitError:
     return MaskkitError(
-        f"cannot write {path}",
-        why=f"{_reason(error)}; what was there before is unchanged",
-        fix="free some space or use another -o",
+        f"{path} is too large",
+        why=f"it would be read as a whole, and has more than {as_bytes(most)}, half of this machine's memory",
+        fix="check that it is the file you mean, or give a part of it",
     )
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _changed(path: Path | str) -> MaskkitError:
+    return MaskkitError(
+        f"{path} changed while it was read",
+        why="another program is writing it",
+        fix="wait until that has ended; maskkit's own -o, unlike `>`, shows a file only once it is whole",
+    )

@@ -129,6 +129,19 @@ def refuse_other_run(path: Path, run: str, theirs: Record, ours: Record) -> None
         )
 
 
+def refuse_other_finished(path: Path, theirs: Record, ours: Record) -> None:
+    """Raise a MaskkitError unless what is finished at `path` is of the same stage, options and inputs."""
+    changed = differences(theirs, ours)
+    if theirs.stage != ours.stage:
+        changed = [f"`maskkit {theirs.stage}` has made it"]
+    if changed:
+        raise MaskkitError(
+            f"{path} was made with other settings: {'; '.join(changed)}",
+            why="--resume goes on with the same run, and this one is finished",
+            fix="use --force to make it anew, or another output",
+        )
+
+
 def damaged(path: Path, why: str) -> MaskkitError:
     """Return the error of a file that no run can have left."""
     return MaskkitError(
@@ -139,7 +152,7 @@ def damaged(path: Path, why: str) -> MaskkitError:
 
 
 def differences(theirs: Record, ours: Record) -> list[str]:
-    """Say in what two trainings differ that changes their weights; a file's name or place does not."""
+    """Say in what two runs differ that changes what they make; a file's name or place does not."""
     found = [
         f"{name} was {theirs.options.get(name)}, is {value}"
         for name, value in ours.options.items()

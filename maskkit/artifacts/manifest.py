@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import check
 from maskkit.artifacts.columns import encoded
-from maskkit.artifacts.files import Source, write_whole
+from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
+from maskkit.artifacts.publishing import write_whole
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.typed_json import fitting
@@ -224,6 +225,6 @@ class Manifest:
         """Return the manifest as a Parquet file."""
         return to_parquet(self.table, self.header)
 
-    def write(self, path: Path | str) -> None:
-        """Write the manifest to a file, whole or not at all."""
-        write_whole(Path(path), self.to_bytes())
+    def write(self, path: Path | str, *, force: bool = False) -> None:
+        """Write the manifest to a file, whole or not at all; only `force` replaces one that exists."""
+        write_whole(Path(path), self.to_bytes(), force=force)

@@ -2,7 +2,8 @@
 
 A file of one line of JSON, the record of the run, and blocks behind it. A block says how many bytes it
 holds and their checksum. Blocks are appended, never changed, so whatever interrupts the writer, a reader
-finds whole ones, and the torn end of the last is cut off. What the bytes mean is the affair of the stage.
+finds whole ones, and the torn end of the last is cut off. What the bytes mean is the affair of the stage, but
+for blocks that name a digest: of an output that the run may replace, or has made.
 """
 
 from __future__ import annotations
@@ -12,30 +13,33 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
-from maskkit.errors import MaskkitError
+from maskkit.artifacts.places import made, sync_folder
+from maskkit.errors import MaskkitError, reason
 from maskkit.typed_json import MOST_BYTES, decoded
 
 HEAD = struct.Struct("<QI")  # bytes of a block, their checksum
+SUFFIX = ".resume"  # behind the name of the output
+DIGEST = b"output sha256 "  # in front of the digest of an output, in a block
 
 
 class ProgressFile:
     """The blocks that runs of one record have finished; a context, in which nobody else has the file.
 
-    Without a path nothing is kept.
+    Without a path nothing is kept. `replaces` are the sha256 of outputs that the run may replace by force, as
+    may whatever goes on with it.
     """
 
-    def __init__(self, path: Path | None, record: Record) -> None:
-        self.path, self.record = path, record
-        self.file: BinaryIO | None = (
-            None  # made with the first block: a short run that is stopped leaves none
-        )
+    def __init__(self, path: Path | None, record: Record, *, replaces: Sequence[str] = ()) -> None:
+        self.path, self.record, self.replaces = path, record, replaces
+        # Made with the first block: a short run that is stopped leaves none.
+        self.file: BinaryIO | None = None
 
     def blocks(self) -> Iterator[bytes]:
         """Yield what an earlier run has finished, block by block; then cut off what was torn.
@@ -52,7 +56,8 @@ class ProgressFile:
             refuse_other_run(self.path, f"run of {self.record.stage}", theirs, self.record)
             end = file.tell()
             for data in _blocks(file):
-                yield data
+                if not data.startswith(DIGEST):
+                    yield data
                 end = file.tell()
         file.seek(end)
         file.truncate()
@@ -72,17 +77,14 @@ class ProgressFile:
             file, is_new = self.file, not self.file.tell()
             if is_new:
                 file.write(json.dumps(self.record.to_json()).encode() + b"\n")
-            file.write(HEAD.pack(len(data), zlib.crc32(data)) + data)
+                file.writelines(map(_digest_block, filter(None, self.replaces)))
+            file.write(_block(data))
             file.flush()
             os.fsync(file.fileno())
             if is_new:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         except OSError as error:
-            raise MaskkitError(
-                f"cannot write {self.path}",
-                why=f"{(error.strerror or str(error)).lower()}; it keeps what is finished for --resume",
-                fix="free some space, and go on with --resume",
-            ) from error
+            raise _cannot_keep(self.path, error) from error
 
     def damaged(self, why: str) -> MaskkitError:
         """Return the error of a file that no run can have left."""
@@ -97,9 +99,56 @@ class ProgressFile:
                 self.file.close()
 
 
+def progress_path(output: Path) -> Path:
+    """Return where the progress of a run is kept that makes an output."""
+    return output.with_name(output.name + SUFFIX)
+
+
+def outputs_known(path: Path) -> frozenset[str]:
+    """Return the sha256 of outputs that the run of a progress file may replace or has made."""
+    found = set()
+    with suppress(OSError), path.open("rb") as file:
+        file.readline(MOST_BYTES)
+        told = [data.removeprefix(DIGEST) for data in _blocks(file) if data.startswith(DIGEST)]
+        found = {one.decode("ascii", "replace") for one in told}
+    return frozenset(found)
+
+
+def note_output(path: Path, sha256: str) -> None:
+    """Note in a progress file, if there is one, what is about to be published; a context must have closed it.
+
+    Raises:
+        MaskkitError: It cannot be written.
+    """
+    try:
+        if path.exists():
+            with path.open("ab") as file:
+                file.write(_digest_block(sha256))
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise _cannot_keep(path, error) from error
+
+
+def _digest_block(sha256: str) -> bytes:
+    return _block(DIGEST + sha256.encode())
+
+
+def _block(data: bytes) -> bytes:
+    return HEAD.pack(len(data), zlib.crc32(data)) + data
+
+
+def _cannot_keep(path: Path, error: OSError) -> MaskkitError:
+    return MaskkitError(
+        f"cannot write {path}",
+        why=f"{reason(error)}; it keeps what is finished for --resume",
+        fix="free some space, and go on with --resume",
+    )
+
+
 def _opened(path: Path) -> BinaryIO:
     """Open the file to read and append, alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made(path.parent)
     path.touch()
     file = path.open("r+b")
     try:
@@ -114,16 +163,6 @@ def _opened(path: Path) -> BinaryIO:
     except OSError:
         pass  # some network file systems have no locks
     return file
-
-
-def _sync_folder(folder: Path) -> None:
-    """See that a new file's name is on the disk too."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):  # some file systems cannot sync a folder
-            os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import differences, refuse_to_lose
-from maskkit.artifacts.progress_file import ProgressFile
-from maskkit.errors import MaskkitError
-
-SUFFIX = ".resume"  # behind the name of the output
+from maskkit.artifacts.history import refuse_other_finished, refuse_to_lose
+from maskkit.artifacts.progress_file import ProgressFile, progress_path
+from maskkit.artifacts.publishing import sha256_of
 
 
 class FinishedError(Exception):
@@ -40,7 +38,8 @@ class Resumable:
         self.outputs, self.resume, self.force = outputs, resume, force
         self.made_by, self.does_again = made_by, does_again
         self.finished: Record | None = None  # of the run that has made all, once that is known
-        self.path = outputs[0].with_name(outputs[0].name + SUFFIX) if outputs else None
+        self.path = progress_path(outputs[0]) if outputs else None
+        self._replaces = [sha256_of(path) for path in outputs] if force else []
 
     @property
     def may_be_finished(self) -> bool:
@@ -59,15 +58,7 @@ class Resumable:
         theirs = self.made_by(self.outputs[0]) if self.may_be_finished else None
         if theirs is None:
             return  # what is made is compared with it instead
-        changed = differences(theirs, record)
-        if theirs.stage != record.stage:
-            changed = [f"`maskkit {theirs.stage}` has made it"]
-        if changed:
-            raise MaskkitError(
-                f"{self.outputs[0]} was made with other settings: {'; '.join(changed)}",
-                why="--resume goes on with the same run, and this one is finished",
-                fix="use --force to make it anew, or another output",
-            )
+        refuse_other_finished(self.outputs[0], theirs, record)
         if not self.does_again:
             self.finished = theirs
             raise FinishedError
@@ -84,7 +75,7 @@ class Resumable:
                 self.path.unlink(missing_ok=True)
         with ProgressFile(self.path, record) as kept:
             next(kept.blocks(), None)  # which refuses what another run has left, also if nothing is added
-        return ProgressFile(self.path, record)
+        return ProgressFile(self.path, record, replaces=self._replaces)
 
     def clear(self) -> None:
         """Remove what a finished run needs no more."""

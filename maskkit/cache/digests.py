@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from maskkit.artifacts.files import write_whole
+from maskkit.artifacts.publishing import write_whole
 from maskkit.cache.own_files import open_for_reading, remove, say_damaged
 from maskkit.errors import MaskkitError
 from maskkit.progress import track

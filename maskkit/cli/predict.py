@@ -12,13 +12,14 @@ from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
 from maskkit.cli.shell.resuming import resumable
-from maskkit.cli.shell.streams import STREAM, OutputTarget, stdout_is_terminal
+from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line, stdout_is_terminal
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
 from maskkit.options.train_options import INFERENCE_PANEL, Inference
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
+    from maskkit.artifacts.predictions import Predictions as ReadPredictions
 
 NAMED = 20  # how many bad photos are named
 
@@ -82,6 +83,8 @@ def predict(
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
     from maskkit.artifacts.history import refuse_to_lose
+    from maskkit.artifacts.progress_file import progress_path
+    from maskkit.artifacts.publishing import sha256_of
     from maskkit.cli.shell.show_report import note_report, show_tables
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.reporting.stage_reports import predictions_report
@@ -89,7 +92,7 @@ def predict(
     from maskkit.stages.predict import predict as stage
 
     form = _form(output, submission=submission)
-    progress_file = None if output is None or output.path is None else Path(f"{output.path}.resume")
+    progress_file = None if output is None or output.path is None else progress_path(output.path)
     if progress_file is not None:
         refuse_to_lose(progress_file, "prediction", resume=resume, force=force)
     faults: dict[str, str] = {}
@@ -100,12 +103,17 @@ def predict(
     checks.stop_if_dry()
     if progress_file is not None and force:
         progress_file.unlink(missing_ok=True)
+    finished = _finished(output, progress_file) if resume and not force else None
     with nullcontext() if progress_file is None else resumable(progress_file):
         predictions = stage(
             given, checkpoints, oof=oof, inference=inference, allow_leak=allow_leak, faults=faults,
             afterwards=Afterwards(consensus=consensus, calibrate=calibrate, on=on, decide=decide),
-            progress_file=progress_file,
+            progress_file=progress_file, finished=finished,
+            replaces=[sha256_of(output.path)] if force and output and output.path else [],
         )  # fmt: skip
+    if predictions is finished:
+        print_line(str(output.path if output else None))
+        return
     shows_table = output is None and not submission and stdout_is_terminal()
     if shows_table:
         show_tables(predictions_report(predictions, given.space, top=top))
@@ -122,6 +130,16 @@ def predict(
         raise _unread(faults, len(predictions) + len(faults), progress_file)
     if progress_file is not None:
         progress_file.unlink(missing_ok=True)
+
+
+def _finished(output: OutputTarget | None, progress_file: Path | None) -> ReadPredictions | None:
+    """Return what a run has left that had nothing more to do."""
+    from maskkit.artifacts.predictions import Predictions
+
+    path = None if output is None else output.path
+    if path is None or progress_file is None or progress_file.exists() or not path.exists():
+        return None
+    return Predictions.read(path)
 
 
 def _form(output: OutputTarget | None, *, submission: bool) -> Form:

@@ -85,7 +85,7 @@ def train(
     from maskkit.stages.train import train as stage
     from maskkit.tracking.tracker import open_tracker
     from maskkit.training.fold_rows import FoldRows, read_unlabeled, refuse_foreign
-    from maskkit.training.trainer import resume_path
+    from maskkit.training.place import Place, resume_path
 
     folds = sorted({int(one) for one in manifest.folds if one >= 0}) if fold == "all" else [int(fold)]
     given = photos.located(manifest)
@@ -96,8 +96,10 @@ def train(
     # What a later fold would be refused for is found out now, not after the hours of the first.
     paths = [Path(str(output).replace(FOLD, str(number))) for number in folds]
     for path in paths:
-        checks.output(path, replaces=resume)
+        checks.refuse_output(path, replaces=resume)
     checks.stop_if_dry()
+    for path in paths:
+        Place(path, resume=resume, force=force).refuse_leftovers()
     refuse_foreign(given, folds, allow_leak=allow_leak)
     open_tracker(track)
     more = read_unlabeled(training.unlabeled, given)

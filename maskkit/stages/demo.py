@@ -6,13 +6,16 @@ import csv
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from maskkit.artifacts.locks import held
+from maskkit.artifacts.places import NAME_KEPT, cannot_write, sync_folder
+from maskkit.artifacts.publishing import PARTIAL
 from maskkit.drawing.people import Person, population
 from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.errors import MaskkitError, examples
@@ -60,14 +63,13 @@ def demo(
                 fix=f"give {least} or more",
             )
     directory = directory.resolve()
-    _refuse_occupied(directory, force=force)
     known = {  # where their photos go, in the order of STATES
         person: [Path("train", "images", _folder(person), f"{state}.jpg") for state in STATES]
         for person in population(people, seed=seed, at_least=OLDEST)
     }
     others = population(test_people, seed=seed, first=people + 1, at_least=OLDEST_TESTED)
     hidden = {person: _test_paths(person, seed=seed) for person in others}
-    with _whole_folder(directory) as partial:
+    with _whole_folder(directory, force=force) as partial:
         _write_tables(partial, known, hidden)
         _draw(partial, known | hidden, seed=seed)
     return Drawn(people, people * len(STATES), test_people, test_people * len(STATES))
@@ -163,36 +165,37 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 
 
 @contextmanager
-def _whole_folder(directory: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `directory` when the block ends without an error."""
-    partial = directory.with_name(f".{directory.name}.partial")
-    if partial.exists():
-        raise MaskkitError(
-            f"{partial} is in the way",
-            why="another `maskkit demo` is writing there, or one was killed",
-            fix="wait for the other one, or remove that folder",
-        )
+def _whole_folder(directory: Path, *, force: bool) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `directory` when the block ends without an error.
+
+    It is drawn beside it, where one that a killed run has left is cleared away.
+    """
+    partial = directory.with_name(f".{directory.name[:NAME_KEPT]}{PARTIAL}")
     fresh, replaced = partial / "fresh", partial / "replaced"
 
     def take_back(_: None = None) -> None:
-        if replaced.exists() and not directory.exists():
-            replaced.rename(directory)
+        with suppress(OSError):
+            _put_back(replaced, directory)
         for _attempt in range(ATTEMPTS):  # threads may still be drawing there
             shutil.rmtree(partial, ignore_errors=True)
 
-    try:
-        with undone(lambda: fresh.mkdir(parents=True), take_back):
-            yield fresh
-            if directory.exists():
-                directory.rename(replaced)
-            fresh.rename(directory)
-            shutil.rmtree(partial)
-    except BaseException as error:
-        take_back()
-        if isinstance(error, OSError):
-            raise MaskkitError(
-                f"cannot write {directory}",
-                why=(error.strerror or str(error)).lower(),
-                fix="free some space, or choose another folder",
-            ) from error
-        raise
+    with held(directory):
+        try:
+            take_back()
+            _refuse_occupied(directory, force=force)
+            with undone(lambda: fresh.mkdir(parents=True), take_back):
+                yield fresh
+                if directory.exists():
+                    directory.rename(replaced)
+                fresh.rename(directory)
+                sync_folder(directory.parent)
+        except OSError as error:
+            raise cannot_write(directory, error) from error
+        finally:
+            take_back()
+
+
+def _put_back(replaced: Path, directory: Path) -> None:
+    """Give a folder its name back, if nothing has taken its place."""
+    if replaced.exists() and not directory.exists():
+        replaced.rename(directory)

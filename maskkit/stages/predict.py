@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import Header, Record, merged, same_space
+from maskkit.artifacts.history import refuse_other_finished
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.progress_file import ProgressFile
@@ -44,7 +45,9 @@ def predict(
     afterwards: Afterwards | None = None,
     allow_leak: bool = False,
     progress_file: Path | None = None,
+    replaces: Sequence[str] = (),
     faults: dict[str, str] | None = None,
+    finished: Predictions | None = None,
 ) -> Predictions:
     """Average the class probabilities of the models for each photo, rows in the manifest's order.
 
@@ -58,11 +61,15 @@ def predict(
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
         progress_file: Where rows are kept as they are finished; what an interrupted run of the same
             options and inputs left there is gone on with. It stays when all is done.
+        replaces: The sha256 of outputs that this run may replace by force, and whatever goes on with it.
         faults: Takes by path what is wrong with photos that cannot be decoded, which are left out.
             None to raise.
+        finished: What is there already, if that may be what is wanted; it is returned if its record, which a
+            CSV has none of, says so.
 
     Raises:
-        MaskkitError: Label spaces or face detectors differ, photos are not found or cannot be decoded.
+        MaskkitError: Label spaces or face detectors differ, photos are not found or cannot be decoded, or
+            what is finished is of other options or inputs.
         RefusedError: Models have seen people whom they would predict.
         StoppedError: The process was asked to end; the rows that are finished are in the progress file.
     """
@@ -83,6 +90,10 @@ def predict(
     options |= {"root": manifest.photos.root, "allow_leak": allow_leak}
     options |= {"runtime": members.runtime_of(eligible)}
     record = _record(manifest, members, afterwards, options)
+    if finished is not None and finished.source is not None and finished.header.history:
+        refuse_other_finished(Path(finished.source.name), finished.header.history[-1], record)
+        log.info("%s is finished already", finished.source.name)
+        return finished
 
     rows = np.flatnonzero(eligible.any(0))
     part = manifest if len(rows) == len(manifest) else manifest.select(rows)
@@ -91,10 +102,10 @@ def predict(
     # With all that the last bit of a sum can depend on.
     machine = {"device": inference.device, "batch_size": inference.batch_size}
     begun = replace(record, options={**record.options, **machine})
-    with ProgressFile(progress_file, begun) as kept:
-        finished = FinishedRows(kept, every=every)
-        with saved_if_stopped(progress_file, finished.write):
-            sums, rows = _sums(part, members, eligible, finished, faults=faults)
+    with ProgressFile(progress_file, begun, replaces=replaces) as kept:
+        kept_rows = FinishedRows(kept, every=every)
+        with saved_if_stopped(progress_file, kept_rows.write):
+            sums, rows = _sums(part, members, eligible, kept_rows, faults=faults)
     eligible, seen = eligible[:, rows], seen[:, rows]
     means = sums[rows] / eligible.sum(0)[:, None]
     if inference.blend != "mean":  # whose sum is 1 but for rounding

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import struct
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from functools import partial
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,15 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit import stopping
-from maskkit.artifacts.files import write_whole
-from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import damaged, refuse_other_run
-from maskkit.artifacts.seal import ZIP
-from maskkit.errors import MaskkitError, reason
+from maskkit.errors import reason
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
 from maskkit.modeling.runtimes import classifier
-from maskkit.modeling.state_files import read_state_file
 from maskkit.options.techniques import AUXILIARY, Stepping, Stopping
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
@@ -47,7 +38,6 @@ from maskkit.typed_json import Refuse, fitting
 
 log = logging.getLogger(__name__)
 
-RESUME = ".resume"  # what is kept beside a checkpoint while it is being trained, and only then
 CHANGING = ("model", "average", "optimizer", "scaler", "schedule")  # what a step changes of the learner
 
 
@@ -266,45 +256,6 @@ class Trainer:
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise refuse(reason(error)) from error
         self.best, self.best_probs = best, probs.numpy()
-
-
-def resume_path(output: Path) -> Path:
-    """Return the sibling file that `--resume` reads: `fold0.safetensors` has `fold0.resume`."""
-    return output.with_suffix(RESUME)
-
-
-def save_state(path: Path, record: Record, state: dict[str, Any]) -> None:
-    """Save the state of a training, whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save({"record": record.to_json(), "state": state}, buffer)
-    buffer.seek(-2, io.SEEK_END)
-    buffer.write(struct.pack("<H", len(ZIP)) + ZIP.blank)  # the comment that ends a zip file, and its length
-    ZIP.fill(buffer.getbuffer())
-    write_whole(path, buffer.getbuffer())
-
-
-def load_state(path: Path, record: Record) -> dict[str, Any]:
-    """Read what `save_state` wrote; raise a MaskkitError if it is damaged, or of other options or inputs."""
-    theirs, state = _read(path)
-    refuse_other_run(path, "training", theirs, record)
-    return state
-
-
-def begun_with(path: Path) -> Record:
-    """Return the record of the training that left a state; raise a MaskkitError if it is damaged."""
-    return _read(path)[0]
-
-
-def _read(path: Path) -> tuple[Record, dict[str, Any]]:
-    refuse = partial(damaged, path)
-    try:
-        content = read_state_file(path).content
-    except MaskkitError as error:
-        raise refuse(error.why) from error
-    parts = fitting(content, dict[str, Any], refuse)
-    return Record.from_json(parts.get("record"), refuse, at="record"), fitting(
-        parts.get("state"), dict[str, Any], refuse, at="state"
-    )
 
 
 def _are_alike(best: Any, model: nn.Module) -> bool:

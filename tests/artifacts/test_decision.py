@@ -8,8 +8,8 @@ import pytest
 from scipy.special import softmax
 
 from maskkit.artifacts.decision import Decision
-from maskkit.artifacts.files import write_whole
 from maskkit.artifacts.header import Record
+from maskkit.artifacts.publishing import write_whole
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 

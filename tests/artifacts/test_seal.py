@@ -36,7 +36,7 @@ from maskkit.artifacts.seal import (
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.modeling.state_files import read_state_file
-from maskkit.training.trainer import load_state, save_state
+from maskkit.training.saved_state import SavedState, save_state
 
 onnx = pytest.importorskip("onnx", reason="needs maskkit[onnx]")
 
@@ -57,7 +57,7 @@ def parquet(_: Path) -> bytes:
 
 
 def checkpoint(folder: Path) -> bytes:
-    write_checkpoint(folder / "c.safetensors", WEIGHTS, Header("checkpoint", HOME, (RECORD,)))
+    write_checkpoint(folder / "c.safetensors", WEIGHTS, Header("checkpoint", HOME, (RECORD,)), force=True)
     return (folder / "c.safetensors").read_bytes()
 
 
@@ -129,7 +129,7 @@ def test_what_hides_the_seal_of_a_state_is_found_by_its_reader(tmp_path: Path) -
     for at in range(end, end + 4):
         (tmp_path / "x.resume").write_bytes(flipped(data, at, 1))
         with pytest.raises(MaskkitError, match="cannot resume"):
-            load_state(tmp_path / "x.resume", RECORD)
+            SavedState.read(tmp_path / "x.resume").state_for(RECORD)
 
 
 def test_a_seal_with_several_wrong_bytes_is_still_one(data: bytes) -> None:
@@ -174,7 +174,7 @@ def test_a_damaged_state_is_not_gone_on_from(tmp_path: Path) -> None:
     place = data.index(np.arange(6, dtype=np.float32).tobytes())
     (tmp_path / "x.resume").write_bytes(flipped(data, place, 64))
     with pytest.raises(MaskkitError, match="cannot resume") as caught:
-        load_state(tmp_path / "x.resume", RECORD)
+        SavedState.read(tmp_path / "x.resume").state_for(RECORD)
     assert "its bytes are not those that were written" in caught.value.why
 
 

@@ -236,3 +236,57 @@ def test_kill_9_and_resume_give_the_bytes_of_a_run_that_was_never_stopped(work: 
     assert not kept.exists()
     assert run(*words, "-o", "whole.parquet").exit_code == 0
     assert Path("found.parquet").read_bytes() == Path("whole.parquet").read_bytes()
+
+
+def test_resuming_what_is_finished_ends_well_and_other_options_are_named(work: Path) -> None:
+    words = ["predict", "new", "fold0.safetensors", *QUICK, "--resume", "-o"]
+    for name in ("found.parquet", "found.csv"):
+        assert run(*words, name).exit_code == 0
+        before = Path(name).stat()
+        again = run(*words, name)
+        assert (again.exit_code, again.stdout) == (0, f"{name}\n")
+        assert Path(name).stat() == before
+        other = run(*words, name, "--tta", "hflip")
+        assert (other.exit_code, other.stdout, Path(name).stat()) == (1, "", before)
+        assert not Path(f"{name}.resume").exists()
+    assert "found.parquet is finished already" in run(*words, "found.parquet").stderr
+    assert "tta was none, is hflip" in run(*words, "found.parquet", "--tta", "hflip").stderr
+    assert "found.csv exists already" in run(*words, "found.csv", "--tta", "hflip").stderr
+
+
+def test_a_run_that_was_forced_may_replace_the_output_when_it_is_gone_on_with(work: Path) -> None:
+    words = ["predict", "new", "fold0.safetensors", *QUICK, "-o", "found.csv"]
+    assert run(*words).exit_code == 0
+    old = Path("found.csv").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Predictions, "encode", _killed)
+        assert isinstance(run(*words, "--tta", "hflip", "--force").exception, ZeroDivisionError)
+    assert Path("found.csv").read_bytes() == old
+    assert run(*words, "--tta", "hflip", "--resume").exit_code == 0
+    assert Path("found.csv").read_bytes() != old
+    assert not Path("found.csv.resume").exists()
+
+
+def _killed(*_: object) -> bytes:
+    raise ZeroDivisionError
+
+
+def test_what_was_killed_between_its_output_and_the_end_is_finished(work: Path) -> None:
+    words = ["predict", "new", "fold0.safetensors", *QUICK, "-o", "found.csv"]
+    assert run(*words).exit_code == 0
+    whole = Path("found.csv").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "unlink", _killed_at_resume_file)
+        assert isinstance(run(*words, "--force").exception, ZeroDivisionError)
+    assert Path("found.csv.resume").exists()
+    assert run(*words, "--resume").exit_code == 0
+    assert (Path("found.csv").read_bytes(), Path("found.csv.resume").exists()) == (whole, False)
+
+
+UNLINK = Path.unlink
+
+
+def _killed_at_resume_file(path: Path, missing_ok: bool = False) -> None:
+    if path.name == "found.csv.resume" and path.exists():
+        raise ZeroDivisionError
+    UNLINK(path, missing_ok=missing_ok)

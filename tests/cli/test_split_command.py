@@ -80,7 +80,7 @@ def test_json_and_the_manifest_do_not_share_standard_output(work: Path, words: t
 def test_columns_are_listed_with_commas_or_one_by_one(work: Path, words: list[str]) -> None:
     table = Manifest.read("labels.parquet")
     ones = pa.array(np.arange(len(table)) // 7)
-    table.then("audit", {"a": ones, "b": ones, "c": ones}).write("labels.parquet")
+    table.then("audit", {"a": ones, "b": ones, "c": ones}).write("labels.parquet", force=True)
     options = [word for given in words for word in ("--stratify", given, "--keep-with", given)]
     assert split(*options, "-o", "folds.parquet").exit_code == 0
     recorded = Manifest.read("folds.parquet").header.history[-1].options

@@ -41,7 +41,7 @@ def test_people_whom_a_later_fold_holds_out_are_refused_before_the_first_is_trai
     labels: Manifest, folds: Manifest
 ) -> None:
     last = labels.select(np.flatnonzero(folds.folds == 2)[:1])
-    last.write("others.parquet")
+    last.write("others.parquet", force=True)
     refused = run(*TRAIN, "--fold", "all", "-o", "run/fold{fold}.safetensors")
     assert refused.exit_code == 3
     assert error_parts(refused.stderr) == ["error", "why", "fix"]

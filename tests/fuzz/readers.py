@@ -38,7 +38,7 @@ from maskkit.sources.manifest_columns import listed
 from maskkit.sources.reading import photo_table
 from maskkit.stages.label import task_space
 from maskkit.stages.show import header_of, show
-from maskkit.training.trainer import load_state
+from maskkit.training.saved_state import SavedState
 
 Make = Callable[[Random], bytes]
 PREPROCESS = Preprocess(16, 16, (0.5,) * 3, (0.25,) * 3, "bilinear")
@@ -237,7 +237,7 @@ def _read_history(data: bytes, folder: Path) -> object:
 
 
 def _read_resume(data: bytes, folder: Path) -> object:
-    return load_state(_written(data, folder, "fold1.resume"), RESUMED)
+    return SavedState.read(_written(data, folder, "fold1.resume")).state_for(RESUMED)
 
 
 def _read_progress(data: bytes, folder: Path) -> object:

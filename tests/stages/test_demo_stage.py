@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from maskkit.artifacts.locks import held
 from maskkit.errors import MaskkitError
 from maskkit.progress import Item, shown_by
 from maskkit.stages.demo import Drawn, demo
@@ -127,11 +128,20 @@ def test_never_replaces_photos_of_real_people(tmp_path: Path) -> None:
         demo(tmp_path, people=1, test_people=1, force=True)
 
 
-def test_waits_for_another_run_to_finish(tmp_path: Path) -> None:
-    (tmp_path / ".demo.partial").mkdir()
-    with pytest.raises(MaskkitError, match=r"\.demo\.partial is in the way"):
+def test_another_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with held(tmp_path / "demo"), pytest.raises(MaskkitError, match="being made by another run"):
         demo(tmp_path / "demo", people=1, test_people=1)
-    assert (tmp_path / ".demo.partial").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_has_left_is_put_right(tmp_path: Path) -> None:
+    demo(tmp_path / "demo", people=1, test_people=1)
+    (tmp_path / ".demo.partial").mkdir()
+    (tmp_path / "demo").rename(tmp_path / ".demo.partial" / "replaced")  # killed between the two renamings
+    with pytest.raises(MaskkitError, match="is not empty"):
+        demo(tmp_path / "demo", people=1, test_people=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+    assert (tmp_path / "demo" / "train" / "train.csv").exists()
 
 
 def test_refuses_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:

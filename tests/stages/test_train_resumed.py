@@ -19,7 +19,7 @@ from maskkit.progress import Item, shown_by
 from maskkit.stages.train import train
 from maskkit.training.epochs import Epoch
 from maskkit.training.fold_rows import FoldRows
-from maskkit.training.trainer import resume_path
+from maskkit.training.place import resume_path
 
 EPOCHS = 3
 CUT_SHORT = """
@@ -215,7 +215,7 @@ def test_does_nothing_if_the_training_is_finished(
 def test_a_finished_training_of_other_settings_is_not_taken_for_this_one(
     folds: Manifest, options: TrainOptions, uninterrupted: Path
 ) -> None:
-    with pytest.raises(MaskkitError, match="trained with other settings: epochs was 3, is 4"):
+    with pytest.raises(MaskkitError, match="made with other settings: epochs was 3, is 4"):
         train(FoldRows.of(folds, 0), uninterrupted, options=replace(options, epochs=4), resume=True)
 
 

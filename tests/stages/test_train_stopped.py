@@ -17,7 +17,7 @@ from maskkit.stages.label import label
 from maskkit.stages.split import split
 from maskkit.stages.train import train
 from maskkit.training.fold_rows import FoldRows, read_unlabeled
-from maskkit.training.trainer import resume_path
+from maskkit.training.place import resume_path
 
 EPOCHS = 2
 VARIED: dict[str, dict[str, object]] = {

@@ -66,7 +66,7 @@ def others_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def others(others_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("manifests") / "others.parquet"
-    label(others_csv).write(path)
+    label(others_csv).write(path, force=True)
     return path
 
 
@@ -187,7 +187,7 @@ def test_labels_of_unlabelled_photos_are_never_read(
 def test_photos_that_never_had_labels_can_be_learnt_from(
     folds: Manifest, options: TrainOptions, info_csv: Path, tmp_path: Path
 ) -> None:
-    label(info_csv).write(tmp_path / "test.parquet")
+    label(info_csv).write(tmp_path / "test.parquet", force=True)
     brief = replace(options, epochs=1, unlabeled=str(tmp_path / "test.parquet"))
     output = train(folds, tmp_path / "fold0.safetensors", fold=0, options=brief)
     assert "train_consistency" in rows_of(output)[0]
@@ -240,7 +240,7 @@ Write = Callable[[Manifest], str]
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     def written(manifest: Manifest) -> str:
-        manifest.write(tmp_path / "unlabeled.parquet")
+        manifest.write(tmp_path / "unlabeled.parquet", force=True)
         return str(tmp_path / "unlabeled.parquet")
 
     return written

@@ -29,8 +29,10 @@ from maskkit.training.average import Ema
 from maskkit.training.epochs import Epoch
 from maskkit.training.first_steps import LOOK_AT
 from maskkit.training.fold import Fold
+from maskkit.training.place import resume_path
+from maskkit.training.saved_state import SavedState, save_state
 from maskkit.training.schedule import cosine
-from maskkit.training.trainer import Trainer, load_state, resume_path, save_state
+from maskkit.training.trainer import Trainer
 
 SMALL = Preprocess(32, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
 CPU = torch.device("cpu")
@@ -409,14 +411,14 @@ def test_lies_beside_the_checkpoint() -> None:
 
 
 def test_gives_back_what_was_saved(saved: Path) -> None:
-    state = load_state(saved, RECORD)
+    state = SavedState.read(saved).state_for(RECORD)
     assert torch.equal(state["model"]["weight"], torch.arange(300.0))
     assert state["history"] == [{"epoch": 1}]
 
 
 def test_names_every_option_that_differs(saved: Path) -> None:
     with pytest.raises(MaskkitError) as caught:
-        load_state(saved, with_options(epochs=5, fold=1))
+        SavedState.read(saved).state_for(with_options(epochs=5, fold=1))
     assert caught.value.why.endswith("fold was 0, is 1; epochs was 3, is 5")
 
 
@@ -446,7 +448,7 @@ def other_content(data: bytes) -> bytes:
 def test_a_damaged_file_is_an_error_that_names_it(saved: Path, damage: Callable[[bytes], bytes]) -> None:
     saved.write_bytes(damage(saved.read_bytes()))
     with pytest.raises(MaskkitError, match=r"cannot resume from .*fold0\.resume") as caught:
-        load_state(saved, RECORD)
+        SavedState.read(saved).state_for(RECORD)
     assert "damaged" in caught.value.why
     assert "--force" in caught.value.fix
 
@@ -456,7 +458,7 @@ def test_another_file_of_torch_is_an_error_too(tmp_path: Path, content: object) 
     path = tmp_path / "fold0.resume"
     torch.save(content, path)
     with pytest.raises(MaskkitError, match="cannot resume"):
-        load_state(path, RECORD)
+        SavedState.read(path).state_for(RECORD)
 
 
 class Harmful:
@@ -468,5 +470,5 @@ def test_runs_no_code_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     torch.save({"record": RECORD.to_json(), "state": Harmful()}, "fold0.resume")
     with pytest.raises(MaskkitError, match="cannot resume"):
-        load_state(Path("fold0.resume"), RECORD)
+        SavedState.read(Path("fold0.resume")).state_for(RECORD)
     assert not Path("harm").exists()

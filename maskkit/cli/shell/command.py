@@ -26,12 +26,14 @@ The signature says all: in its order, what the command has beside what every com
 What is wrong is refused in this order, whatever the command: usage (exit code 2; also standard input read
 twice, and one file for two outputs), outputs (they exist, are inputs, or cannot be written), inputs. Then
 --dry-run prints the options and ends; else the function is called. One that has more to refuse before takes a
-`Checks`: it resolves further outputs, and ends a dry run itself.
+`Checks`: it refuses further outputs, and ends a dry run itself. Files appear once all have been written, or
+when the function returns; a command with `resume` holds its first file from the beginning.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib import import_module
@@ -41,19 +43,13 @@ from typing import Any, Literal
 import typer
 
 from maskkit.cli.shell import common_options, startup
-from maskkit.cli.shell.parameters import Excludes, Named, Needs, Parameter, Predictions, Reading, Slot, Source
+from maskkit.cli.shell.outputs import Outputs, each, values_for
+from maskkit.cli.shell.parameters import Excludes, Needs, Parameter, Predictions, Reading, Slot, Source
 from maskkit.cli.shell.recipes import as_recipe
-from maskkit.cli.shell.streams import (
-    STREAM,
-    OutputTarget,
-    SideFile,
-    print_line,
-    refuse,
-    refuse_terminal,
-    source,
-)
+from maskkit.cli.shell.streams import STREAM, print_line, refuse, source
 
 Body = Callable[..., None]
+NO_MATTER = {"force", "resume", "quiet", "dry_run"}  # to what a command makes
 
 PREPARE = {"tables": startup.prepare_for_tables, "torch": startup.prepare_for_torch}
 
@@ -82,18 +78,19 @@ def command(
             checks = Checks(context, parameters, given)
             groups = {slot.name: slot.value(checks.values) for slot in slots if slot.group is not None}
             checks.refuse_usage()
-            if any(answer(**checks.named_by(answer)) for answer in instead):
+            if any(answer(**values_for(answer, given)) for answer in instead):
                 return
             for refuse_values in check:
-                refuse_values(**checks.named_by(refuse_values))
+                refuse_values(**values_for(refuse_values, given))
             if loads is not None:
                 PREPARE[loads]()
             checks.refuse_outputs()
-            artifacts = checks.read_inputs()
-            if not takes_checks:
-                checks.stop_if_dry()
-            values = {**checks.values, **artifacts, **groups, **dict.fromkeys(takes_checks, checks)}
-            body(**{item.name: values[item.name] for item in declared})
+            with checks.outputs.held(), checks.outputs.publication:
+                artifacts = checks.read_inputs()
+                if not takes_checks:
+                    checks.stop_if_dry()
+                values = {**checks.values, **artifacts, **groups, **dict.fromkeys(takes_checks, checks)}
+                body(**{item.name: values[item.name] for item in declared})
 
         for_typer = [CONTEXT, *(item.for_typer for item in parameters)]
         run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
@@ -136,29 +133,18 @@ class Checks:
         """Yield what is neither made needless by another option nor needs one."""
         return (item for item in self._parameters if item.name not in self._unused)
 
-    def named_by(self, function: Callable[..., Any]) -> dict[str, Any]:
-        """Return the values that a function's parameters name, as typed."""
-        return {name: self._typed[name] for name in inspect.signature(function).parameters}
+    @cached_property
+    def outputs(self) -> Outputs:
+        """What the command writes."""
+        said = {name: value for name, value in self._typed.items() if name not in NO_MATTER}
+        command = json.dumps([self._context.info_name, said], default=str, sort_keys=True)
+        return Outputs(self._parameters, self._typed, self._unused, command)
 
     @cached_property
     def values(self) -> dict[str, Any]:
         """The values as typed, but outputs as what is written to, and an empty list for none of several."""
         several = (item for item in self._parameters if item.is_several and self._typed[item.name] is None)
-        return {
-            **self._typed,
-            **{item.name: [] for item in several},
-            **{item.name: self._output(item) for item in self._parameters if item.is_output},
-        }
-
-    def _output(self, item: Parameter) -> Any:
-        name = self._typed[item.name]
-        if item.name in self._unused or (name is None and item.is_optional):
-            return None
-        if SideFile in item.kinds:
-            return SideFile(name)
-        if (named := item.note(Named)) is not None:
-            return [OutputTarget.of(one) for one in named.names(**self.named_by(named.names))]
-        return OutputTarget.of(name)
+        return {**self._typed, **{item.name: [] for item in several}, **self.outputs.targets}
 
     def refuse_usage(self) -> None:
         """Raise if what was typed means nothing, whatever is in the files."""
@@ -170,12 +156,7 @@ class Checks:
         piped = [item for item in self._items() for name in self._read_by(item) if name == STREAM]
         if len(piped) > 1:
             raise typer.BadParameter("standard input can be read once", param_hint=piped[-1].flag)
-        taken: dict[Path, str] = {}
-        for item, path in self._written():
-            if path.resolve() in taken:
-                why = f"{path} is given to {taken[path.resolve()]} too"
-                raise typer.BadParameter(why, param_hint=item.flag)
-            taken[path.resolve()] = item.flag
+        self.outputs.refuse_usage()
 
     def _read_by(self, item: Parameter) -> list[str]:
         """Return the names of an artifact's files, `-` for standard input."""
@@ -183,31 +164,18 @@ class Checks:
             return []
         name = self._typed[item.name]
         is_piped = name is None and not item.is_several and not item.is_optional
-        return [STREAM] if is_piped else [one for one in _each(name) if one is not None]
-
-    def _written(self) -> Iterator[tuple[Parameter, Path]]:
-        for item in self._parameters:
-            for output in _each(self.values[item.name]) if item.is_output else ():
-                if output is not None and output.path is not None:
-                    yield item, output.path
+        return [STREAM] if is_piped else [one for one in each(name) if one is not None]
 
     def refuse_outputs(self) -> None:
         """Raise if an output exists, is an input, or cannot be written."""
-        for item in self._items():
-            outputs = _each(self.values[item.name]) if item.is_output else ()
-            if self._typed[item.name] is None and any(one == OutputTarget(None) for one in outputs):
-                refuse_terminal()
-        for _, path in self._written():
-            # Whether what is there is finished, these find out themselves.
-            compares = self._context.info_name in ("label", "crop", "eda", "audit")
-            goes_on = compares or Path(f"{path}.resume").exists()
-            self.output(path, replaces=self._typed.get("resume", False) and goes_on)
+        self.outputs.refuse(self._inputs())
 
-    def output(self, path: Path, *, replaces: bool = False) -> OutputTarget:
-        """Return a further output; what exists there is replaced by force, or if it may be."""
-        read = [name for item in self._items() if item.is_input for name in _each(self._typed[item.name])]
-        refuse(path, force=replaces or self._typed["force"], inputs=read)
-        return OutputTarget(path)
+    def _inputs(self) -> list[str | None]:
+        return [name for item in self._items() if item.is_input for name in each(self._typed[item.name])]
+
+    def refuse_output(self, path: Path, *, replaces: bool = False) -> None:
+        """Raise of a further output as of the others; what is there goes by force, or if it `replaces`."""
+        refuse(path, force=replaces or self._typed["force"], known=(), inputs=self._inputs())
 
     def read_inputs(self) -> dict[str, Any]:
         """Read every artifact."""
@@ -246,8 +214,3 @@ def _read(item: Parameter, name: str | None, like: Predictions | None, encoding:
     if reading.columns:
         artifact.need(*reading.columns)
     return artifact
-
-
-def _each(value: Any) -> list[Any]:
-    """Return what a list holds, or the one value that is none."""
-    return value if isinstance(value, list) else [value]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from maskkit.artifacts.publishing import Publication, refuse_existing, write_whole
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.standard_streams import silence_stdout
 from maskkit.errors import MaskkitError
@@ -50,6 +51,8 @@ class OutputTarget:
     """Where the artifact of -o goes."""
 
     path: Path | None  # None for standard output
+    # What it appears together with; None if it is alone.
+    publication: Publication | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, name: str | None) -> OutputTarget:
@@ -64,11 +67,7 @@ class OutputTarget:
         if self.path is None:
             write_bytes(memoryview(data))
             return
-        from maskkit.artifacts.files import write_whole
-
-        write_whole(self.path, data)
-        if announce:
-            print_line(str(self.path))
+        _publish(self.path, data, self.publication, lambda: print_line(str(self.path)) if announce else None)
 
 
 @dataclass(frozen=True)
@@ -76,13 +75,20 @@ class SideFile:
     """A file that is written beside what goes to standard output or -o."""
 
     path: Path
+    publication: Publication | None = field(default=None, repr=False, compare=False)
 
     def write(self, data: bytes, title: str) -> None:
         """Write it, and tell people under what title."""
-        from maskkit.artifacts.files import write_whole
+        _publish(self.path, data, self.publication, lambda: terminal.note(f"{title} {self.path}"))
 
-        write_whole(self.path, data)
-        terminal.note(f"{title} {self.path}")
+
+def _publish(path: Path, data: Any, publication: Publication | None, then: Callable[[], None]) -> None:
+    """Write a file, which appears now or with others; `then` is called when it does."""
+    if publication is None:
+        write_whole(path, data)
+        then()
+    else:
+        publication.add(path, data, then)
 
 
 def refuse_terminal() -> None:
@@ -91,15 +97,13 @@ def refuse_terminal() -> None:
         raise typer.BadParameter("give a file with -o, or pipe the output on", param_hint="-o")
 
 
-def refuse(path: Path, *, force: bool, inputs: Sequence[str | None]) -> None:
-    """Raise if `path` is an input, or exists without `force`, or cannot be written."""
-    from maskkit.artifacts.files import refuse_existing
-
+def refuse(path: Path, *, force: bool, known: Collection[str], inputs: Sequence[str | None]) -> None:
+    """Raise if `path` is an input, or exists unasked, or cannot be written; as `refuse_existing`."""
     if any(given not in (None, STREAM) and Path(str(given)).resolve() == path.resolve() for given in inputs):
         raise MaskkitError(
             f"{path} is read by this command", why="inputs are never modified", fix="use another -o"
         )
-    refuse_existing(path, force=force)
+    refuse_existing(path, force=force, known=known)
 
 
 def stdout_is_terminal() -> bool:

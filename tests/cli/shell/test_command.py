@@ -13,7 +13,10 @@ import typer
 from commandline import error_parts
 from typer.testing import CliRunner, Result
 
+from maskkit.artifacts.locks import held
 from maskkit.artifacts.manifest import Manifest as ReadManifest
+from maskkit.artifacts.progress_file import note_output
+from maskkit.artifacts.publishing import sha256_of
 from maskkit.cli import Command, Commands
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import Checks, command
@@ -83,7 +86,7 @@ def copies(
 ) -> None:
     """Copy."""
     GIVEN.update(locals())
-    checks.output(Path("late"))
+    checks.refuse_output(Path("late"))
     checks.stop_if_dry()
 
 
@@ -234,8 +237,37 @@ def test_a_divided_manifest_is_read_only_where_it_is_to_be_looked_at(
 
 
 def test_resuming_replaces_the_output_of_an_interrupted_run_and_no_other(run: Callable[..., Result]) -> None:
-    Path("made").touch()
+    Path("made").write_bytes(b"other")
     words = ["work", "folds.parquet", "-o", "made", "--resume"]
     assert "made exists already" in run(*words).stderr
-    Path("made.resume").touch()
+    assert (Path("made").read_bytes(), Path("made.2").read_bytes()[:4]) == (b"other", b"PAR1")
+    Path("made.resume").touch()  # of a run that has not been allowed to replace it
+    assert "made exists already" in run(*words).stderr
+    note_output(Path("made.resume"), sha256_of(Path("made")))
+    Path("made.resume").write_bytes(b"{}\n" + Path("made.resume").read_bytes())
     assert run(*words).exit_code == 0
+    assert Path("made").read_bytes() == Path("made.2").read_bytes()
+
+
+def test_resuming_what_is_finished_is_no_error(run: Callable[..., Result]) -> None:
+    words = ["work", "folds.parquet", "-o", "made", "--resume"]
+    for _ in range(2):
+        assert (run(*words).exit_code, sorted(map(str, Path().iterdir()))) == (0, ["folds.parquet", "made"])
+
+
+def test_a_command_that_can_be_resumed_holds_its_output(run: Callable[..., Result]) -> None:
+    with held(Path("made")):
+        refused = run("work", "folds.parquet", "-o", "made")
+        assert (refused.exit_code, "made is being made by another run" in refused.stderr) == (1, True)
+        assert run("work", "folds.parquet", "-o", "made", "--dry-run").exit_code == 0
+
+
+def test_files_of_one_command_appear_together(run: Callable[..., Result]) -> None:
+    words = ["work", "folds.parquet", "-o", "made", "--beside", "new/notes"]
+    Path("new").touch()
+    assert run(*words).exit_code == 1
+    assert not Path("made").exists()
+    Path("new").unlink()
+    done = run(*words)
+    assert (done.exit_code, done.stdout) == (0, "made\n")
+    assert "the notes are new/notes" in done.stderr
