@@ -150,7 +150,7 @@ def _write_book(path: Path, book: pa.Table) -> None:
     with suppress(MaskkitError, OSError):
         if path.is_symlink() or (path.exists() and not path.is_file()):
             remove(path)
-        write_whole(path, digest_of(content) + content)
+        write_whole(path, digest_of(content) + content, force=True)
 
 
 def _recall(book: pa.Table, names: pa.Array, states: NDArray[np.int64]) -> tuple[Digests, NDArray[np.bool_]]:
