@@ -9,11 +9,9 @@ one in four thousand million others; zlib computes it faster than most disks rea
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from maskkit.errors import MaskkitError
 
@@ -118,17 +116,6 @@ SEALS = (PARQUET, SAFETENSORS, DECISION, ONNX, ZIP)
 def refuse_damaged(data: memoryview, name: str) -> None:
     """Raise a MaskkitError if bytes, of a file of this name, have a seal that is not theirs."""
     _refuse(_reader(data), len(data), name)
-
-
-def refuse_damaged_file(path: Path) -> None:
-    """Raise a MaskkitError if a file has a seal that is not its own; of one without, only the ends are read.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    with path.open("rb") as file:
-        handle = file.fileno()
-        _refuse(lambda at, count: os.pread(handle, count, at), os.fstat(handle).st_size, str(path))
 
 
 def _reader(data: memoryview) -> Read:

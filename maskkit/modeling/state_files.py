@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self
 
+import pyarrow as pa
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 
-from maskkit.artifacts.seal import refuse_damaged_file
+from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.state_limits import why_inflated, why_made_up, why_packed
 
@@ -83,7 +84,7 @@ class StateFile:
 
 
 def read_state_file(path: Path) -> StateFile:
-    """Read a file of weights; tensors stay on the disk until they are used, where the format allows it.
+    """Read a file of weights as a whole: of one that is mapped, another program could take the end away.
 
     Only tensors and plain values are unpickled, by torch's restricted unpickler. All other objects, such as
     the options in a checkpoint of timm's train.py, are replaced by ones that do nothing.
@@ -93,13 +94,13 @@ def read_state_file(path: Path) -> StateFile:
             without unpickling objects.
     """
     kind = _kind_of(path)
-    refuse_damaged_file(path)
+    data = Source.open(path).data
     try:
         if kind == "safetensors":
-            return StateFile(path, kind, load_file(path))
-        skipped = tuple(_objects(path, kind))
-        content = _load(path, kind, skipped)
-        inflated = why_inflated(content, path.stat().st_size)
+            return StateFile(path, kind, load(data.to_pybytes()))
+        skipped = tuple(_objects(path, data, kind))
+        content = _load(data, skipped)
+        inflated = why_inflated(content, data.size)
     except MaskkitError:
         raise
     except pickle.UnpicklingError as error:
@@ -207,19 +208,19 @@ def _zip_kind(path: Path) -> Kind:
     )
 
 
-def _objects(path: Path, kind: Kind) -> list[str]:
+def _objects(path: Path, data: pa.Buffer, kind: Kind) -> list[str]:
     """Name what a file would have unpickled beside tensors and plain values, without unpickling it."""
     if kind == "zip":
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(pa.BufferReader(data)) as archive:
             inside = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
             named = _globals_of(io.BytesIO(archive.read(inside)))
     else:
-        with path.open("rb") as file:  # a number, a version, the machine, the content, the order of tensors
-            named = set().union(*(_globals_of(file) for _ in range(5)))
+        file = io.BytesIO(data)  # a number, a version, the machine, the content, the order of tensors
+        named = set().union(*(_globals_of(file) for _ in range(5)))
     if why := why_made_up(named):
         raise _unreadable(path, why, ANOTHER)
     if kind == "zip":
-        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data)))
     return sorted(name for name in named if not PLAIN_GLOBALS.match(name))
 
 
@@ -234,27 +235,24 @@ def _globals_of(file: BinaryIO) -> set[str]:
     return found
 
 
-def _load(path: Path, kind: Kind, skipped: tuple[str, ...]) -> object:
+def _load(data: pa.Buffer, skipped: tuple[str, ...]) -> object:
     """Load with stand-ins for what is not plain; what is filled as a mapping needs others than the rest."""
     try:
-        return _load_with([(name, Inert) for name in skipped], path, kind)
+        return _load_with([(name, Inert) for name in skipped], data)
     except pickle.UnpicklingError as error:
         if not skipped:
             raise
         kinds = [(name, Inert if name.startswith("numpy.") else InertMapping) for name in skipped]
         try:
-            return _load_with(kinds, path, kind)
+            return _load_with(kinds, data)
         except (pickle.UnpicklingError, TypeError):
             raise error from None
 
 
-def _load_with(stand_ins: Iterable[tuple[str, type]], path: Path, kind: Kind) -> object:
+def _load_with(stand_ins: Iterable[tuple[str, type]], data: pa.Buffer) -> object:
     classes: list[Any] = [(type(name, (base,), {"__slots__": ()}), name) for name, base in stand_ins]
     with torch.serialization.safe_globals(classes):
-        if path.suffix == ".safetensors":  # torch would go by the name
-            with path.open("rb") as file:
-                return torch.load(file, map_location="cpu", weights_only=True)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "zip")
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 def _whole_model(path: Path, name: str) -> MaskkitError:
