@@ -72,7 +72,7 @@ def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Itera
         yield _in_order(pool, work_on, iter(items))
     finally:
         stopped.set()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()  # what is ahead finds that it is stopped
 
 
 def _in_order(

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -121,6 +122,27 @@ def test_whoever_stops_reading_stops_the_threads_at_the_item_that_they_are_at() 
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
 
 
+def test_a_thread_that_is_stopped_does_not_go_on_with_its_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, second_is_begun, is_stopped = list[int](), threading.Event(), threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            is_stopped.set()
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == each_photo.PIECE:
+            second_is_begun.set()
+            assert is_stopped.wait(60)
+
+    monkeypatch.setattr(each_photo, "ThreadPoolExecutor", Pool)
+    with on_all_cores(work, range(2 * each_photo.PIECE)) as results:
+        next(results)
+        assert second_is_begun.wait(60)
+    assert sorted(begun) == [*range(each_photo.PIECE + 1)]
+
+
 def test_nothing_is_kept_without_a_file(files: list[Path]) -> None:
     reader = Reader()
     assert looked(files, reader, None) == [file.stem for file in files]
@@ -177,8 +199,10 @@ def test_a_photo_that_has_changed_is_looked_at_again(
 ) -> None:
     path, reader = tmp_path / "kept", Reader()
     looked(files, Reader(), path)
+    before = path.read_bytes()
     change(files[5])
     assert looked(files, reader, path)[5] == files[5].read_text()
+    assert path.read_bytes() == before  # its place in the order is taken, and three more make no block
     assert sorted(reader.seen) == sorted(file.name for file in [files[5], *files[20:]])
 
 
