@@ -150,7 +150,7 @@ def _rows(kept: ProgressFile, kind: type[Kind]) -> Iterator[KeptRow[Kind] | None
     for block in kept.blocks():
         try:
             rows = decoder.decode(block)
-        except msgspec.DecodeError as error:
+        except ValueError as error:  # of msgspec, and of texts that are not UTF-8
             raise kept.damaged(f"a block of it is not of photos: {reason(error)}") from error
         count += len(rows)
         yield from rows

@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -26,8 +28,11 @@ from maskkit.artifacts.script import script
 from maskkit.artifacts.trained import Trained
 from maskkit.cache.digests import content_digests, digest_of
 from maskkit.errors import MaskkitError
+from maskkit.imaging import each_photo
 from maskkit.imaging.checking import check_photos
 from maskkit.imaging.decode import load
+from maskkit.imaging.each_photo import look_at_each
+from maskkit.imaging.faces import SearchedPhoto
 from maskkit.labelling.corrections import corrected
 from maskkit.labels import HOME
 from maskkit.modeling.hub_layout import read_config
@@ -168,6 +173,12 @@ PICKLES = {
     "legacy": seeds.torch_file(seeds.state_content(), is_zip=False),
 }
 RECORD = seeds.text_of(RESUMED.to_json())
+STATE = (100, 2, 3, 4)  # of the file of a photo
+LOOKS = [
+    [STATE, SearchedPhoto(None, (0.25, 0.5, 0.75, 1.0))],
+    [None, None],
+    [STATE, SearchedPhoto(misplaced=True)],
+]
 FINISHED = np.array([0, 2, 1], "<i8").tobytes(), np.full((3, 4), 0.25, "<f8").tobytes()
 
 
@@ -248,6 +259,18 @@ def _read_progress(data: bytes, folder: Path) -> object:
     return sums
 
 
+def _read_looks(data: bytes, folder: Path) -> object:
+    """Check that a look at a photo that is kept is one that could have been."""
+    kept = ProgressFile(_written(data, folder, "kept"), RESUMED)
+    look = look_at_each([folder] * 3, lambda _: SearchedPhoto(), total=3, kind=SearchedPhoto, kept=kept)
+    with patch.object(each_photo, "_state", return_value=STATE), kept, look as looks:
+        found = list(looks)
+    shares = [share for photo in found for share in photo.box or ()]
+    assert len(found) == 3, "other photos than there are"
+    assert all(0 <= share <= 1 for share in shares), "a box outside of the photo"
+    return found
+
+
 def _read_book(data: bytes, folder: Path) -> object:
     """Check that whatever is remembered, the digests are right."""
     photo = _written(b"photo", folder, "photo.jpg")
@@ -326,6 +349,8 @@ def _of_what_is_kept() -> Iterator[Reader]:
         _bytes_of(seeds.progress(RECORD, *FINISHED)),
     )
     yield Reader("progress", progress, _read_progress)
+    looks = _bytes_of(msgspec.msgpack.encode(LOOKS))
+    yield Reader("looks", lambda random: seeds.progress(RECORD, looks(random), b""), _read_looks)
     yield Reader("digest-book", _book, _read_book)
 
 
