@@ -138,7 +138,8 @@ STOPPED = {"stopped": "resumed/fold0.history.csv"}  # run: terminated once this 
 # Imported once, since that takes most of the time of a small run: each is a fork of a process with them.
 LIBRARIES = ["torch", "torchvision", "timm", "albumentations", "pandas", "sklearn.metrics"]
 CLOCK = {"images_per_second", "seconds"}  # columns of history.csv that are left out: no two runs share them
-RECORD = {"format", "kind", "label_space", "history", "made_by"}  # what JSON says of how it was made
+# What JSON says of how it was made, and its checksum.
+RECORD = {"format", "kind", "label_space", "history", "made_by", "maskkit"}
 DIGESTS = {"sha256", "made_by", "salt", "digests"}  # keys of records that differ since what was read differs
 
 Leaves = dict[str, Any]

@@ -240,12 +240,12 @@ def write_checkpoint(
 
     # safetensors refuses tensors that share memory (tied weights), so each is its own copy.
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    data = _sealed(save(copies, metadata={KEY: header.to_json()}))
+    data = with_seal(save(copies, metadata={KEY: header.to_json()}))
     write_whole(path, data, force=force, known=known)
 
 
-def _sealed(data: bytes) -> bytearray:
-    """Return a safetensors file with a seal before its metadata."""
+def with_seal(data: bytes) -> bytearray:
+    """Return a safetensors file that begins with metadata with a seal before those."""
     end = 8 + int.from_bytes(data[:8], "little")
     text = data[8:end].rstrip(b" ")
     assert text.startswith(METADATA), "safetensors writes the metadata first"

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import msgspec
 import numpy as np
 import pyarrow as pa
+from seals import seals_of
 
 from fuzz import seeds
 from fuzz.mutations import changed_bytes, changed_value
@@ -239,6 +240,14 @@ def _read_show(data: bytes, folder: Path) -> object:
     return [tsv(report), list(renderables(report)), json.dumps(report.data)]
 
 
+def _read_sealed(data: bytes, folder: Path) -> object:
+    """Check that a changed artifact is none of its kind that can be read, unless it has lost its seal."""
+    good = data in SEALED
+    found = _read_show(data, folder)
+    assert good or not seals_of(data), "a changed artifact was read"
+    return found
+
+
 def _read_checkpoint(data: bytes, folder: Path) -> object:
     return [Checkpoint.read(_source(data)).weights(), _read_show(data, folder)]
 
@@ -284,6 +293,7 @@ def _read_book(data: bytes, folder: Path) -> object:
 
 
 BOOK: list[str] = []
+SEALED = seeds.sealed()
 
 
 def _read_photo(data: bytes, folder: Path, name: str) -> object:
@@ -332,6 +342,7 @@ def _of_artifacts() -> Iterator[Reader]:
     artifacts = _mixed(manifests, predictions, checkpoints, models, decisions)
     yield Reader("show", artifacts, _read_show)
     yield Reader("show-history", artifacts, _read_script)
+    yield Reader("sealed", _bytes_of(*SEALED), _read_sealed)
     yield Reader("history-csv", _csv_of(HISTORY), _read_history)
 
 

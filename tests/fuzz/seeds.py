@@ -18,10 +18,12 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from maskkit.artifacts.checkpoint import CheckpointFacts, Crop, Preprocess
+from maskkit.artifacts.checkpoint import CheckpointFacts, Crop, Preprocess, with_seal
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import KEY, Header, Input, Record
+from maskkit.artifacts.parquet import to_parquet
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.seal import ONNX
 from maskkit.artifacts.seen import Seen
 from maskkit.labels import HOME
 
@@ -187,6 +189,19 @@ def joined_checkpoint(parts: Any, rest: bytes) -> bytes:
             for key, one in inner.items()
         }
     return safetensors(text_of(table), rest)
+
+
+def sealed() -> list[bytes]:
+    """Return an artifact of each kind with its checksum; all others here have none, so that they are read."""
+    model = onnx(text_of(header("model", FACTS)))
+    checkpoint = save(STATE, metadata={KEY: Header("checkpoint", HOME, RECORDS, FACTS).to_json()})
+    return [
+        bytes(to_parquet(manifest_table(), Header("manifest", HOME, RECORDS))),
+        bytes(to_parquet(predictions_table(), Header("predictions", HOME, RECORDS))),
+        bytes(with_seal(checkpoint)),
+        bytes(Decision.make(HOME, RECORDS, method="age").to_bytes()),
+        bytes(ONNX.sealed(model[:2], model[2:])),
+    ]
 
 
 def weights() -> bytes:
