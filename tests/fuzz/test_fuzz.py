@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seals import seals_of
 
 from fuzz import campaign
 from fuzz.campaign import ending, made
@@ -26,6 +27,11 @@ def test_changed_inputs_end_in_a_result_or_an_error_of_ours(name: str) -> None:
     tally = campaign.run(name, seed=0, numbers=range(FEW))
     assert tally.findings == {}
     assert tally.endings.total() == FEW
+
+
+@pytest.mark.parametrize("name", sorted(READERS.keys() - {"sealed"}))
+def test_inputs_have_no_checksum_at_which_reading_would_end(name: str) -> None:
+    assert not any(seals_of(made(name, 0, number)) for number in range(FEW))
 
 
 @pytest.mark.filterwarnings("ignore")
