@@ -360,9 +360,13 @@ def _prefix(place: Path) -> str:
 def _clear_abandoned(place: Path) -> None:
     for path in place.parent.iterdir():
         if path.name.startswith(_prefix(place)) and path.name.endswith(PARTIAL):
-            with suppress(OSError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
-                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe of that name is not waited for
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+                    path.unlink(missing_ok=True)
+                finally:
+                    os.close(handle)
 
 
 def _remove(opened: tuple[BinaryIO, Path]) -> None:

@@ -39,6 +39,7 @@ STORE = Store("store", SHAPE, np.dtype(np.uint8))
 KEYS: Keys = np.random.default_rng(0).integers(0, 256, (200, 16), np.uint8)
 ROUNDS = 5  # in which a process opens the store anew
 LIMIT = 100 * 2**20
+LONGEST = 300  # seconds
 FORK = multiprocessing.get_context("fork")
 
 
@@ -166,6 +167,8 @@ def run_pairs(folder: Path, pairs: int, *, at_once: int = 2) -> tuple[Counter[st
         for user in users:
             user.start()
         for user in users:
+            user.join(LONGEST)
+            user.kill()  # one that still waits for something is a failure
             user.join()
         failures += sum(user.exitcode != 0 for user in users)
     stop.set()

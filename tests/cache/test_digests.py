@@ -196,6 +196,16 @@ def test_a_damaged_or_unwritable_memory_costs_time_only(files: list[Path], tmp_p
     assert found(files, tmp_path / "file" / "memory") == expected(files)
 
 
+def test_a_pipe_beside_a_book_is_not_waited_for(files: list[Path], tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    found(files, memory)
+    [book] = memory.iterdir()
+    book.unlink()
+    os.mkfifo(memory / f".{book.name}.abandoned.partial")
+    assert found(files, memory) == expected(files)
+    assert [path.name for path in memory.iterdir()] == [book.name]
+
+
 def test_a_file_that_cannot_be_read_is_an_error(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         found([*files, tmp_path / "gone.jpg"], tmp_path / "memory")

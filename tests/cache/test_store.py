@@ -95,6 +95,14 @@ def test_no_flipped_bit_changes_a_record_and_each_is_mended(
             shutil.rmtree(folder)
 
 
+def test_a_checksum_that_was_damaged_before_is_put_right(cache: Cache, folder: Path, maker: Maker) -> None:
+    filled(cache, maker)
+    flip(folder / "index", 8 * 16)
+    records = cache.records(STORE, maker.keys, maker)
+    assert [check(records, maker), check(records, maker)] == [[0], []]
+    assert check(cache.records(STORE, maker.keys, maker), maker) == []
+
+
 def test_records_that_changed_places_are_made_again(cache: Cache, folder: Path, maker: Maker) -> None:
     for name, each in (("data", 12), ("index", 24)):
         records = filled(cache, maker)
@@ -103,6 +111,20 @@ def test_records_that_changed_places_are_made_again(cache: Cache, folder: Path, 
         path.write_bytes(whole[each : 2 * each] + whole[:each] + whole[2 * each :])
         made = check(records, maker), check(cache.records(STORE, maker.keys, maker), maker)
         assert [sorted(each) for each in made] == ([[0, 1], []] if name == "data" else [[], [0, 1]])
+
+
+def test_keys_that_changed_places_give_nobody_the_others_record(
+    cache: Cache, folder: Path, maker: Maker
+) -> None:
+    filled(cache, maker)
+    for part in (slice(0, 8), slice(8, 16), slice(0, 16)):  # of the keys; checksums stay where they are
+        entries = np.frombuffer((folder / "index").read_bytes(), np.uint8).reshape(COUNT, 24).copy()
+        entries[[0, 1], part] = entries[[1, 0], part]
+        (folder / "index").write_bytes(entries.tobytes())
+        other = Maker(entries[:, :16].copy())
+        check(cache.records(STORE, other.keys, other), other)
+        shutil.rmtree(folder)
+        filled(cache, maker)
 
 
 def test_the_files_of_another_store_are_not_taken_for_its_own(
@@ -232,6 +254,48 @@ def test_damage_is_said_once_and_names_the_folder(
             assert len(check(records, maker)) == 1
     [message] = caplog.messages
     assert f"some of what is kept in {cache.folder} is damaged or gone" in message
+
+
+def test_data_without_what_its_index_lists_is_said(
+    cache: Cache, folder: Path, maker: Maker, caplog: pytest.LogCaptureFixture
+) -> None:
+    filled(cache, maker)
+    os.truncate(folder / "data", 13)
+    assert check(cache.records(STORE, maker.keys, maker), maker) == [1, 2]
+    assert "is damaged or gone" in caplog.text
+
+
+def test_a_folder_that_is_deleted_just_when_it_is_opened_is_created_again(
+    cache: Cache, folder: Path, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner, deleted = own_files.own_folder, list[Path]()
+
+    def then_delete(path: Path) -> None:
+        inner(path)
+        if not deleted:
+            deleted.append(path)
+            shutil.rmtree(cache.folder)
+
+    monkeypatch.setattr("maskkit.cache.store.own_folder", then_delete)
+    assert check(cache.records(STORE, maker.keys, maker), maker) == [0, 1, 2]
+    assert deleted == [folder]
+
+
+def test_what_is_no_store_is_not_removed_to_make_room(cache: Cache, folder: Path, maker: Maker) -> None:
+    somebodys = [
+        cache.folder / "album" / "data" / "photo",
+        cache.folder / "notes" / "letter",
+        cache.folder / "x",
+    ]
+    old = cache.folder / "pixels" / "keys"  # as stores were before records had checksums
+    for path in (*somebodys, old.parent / "index" / "file", old.parent / "data", old):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(100))
+    (cache.folder / "notes" / "data").touch()
+    small = Cache(cache.folder, 150)
+    assert check(small.records(STORE, maker.keys, maker), maker) == [0, 1, 2]
+    assert [path.exists() for path in somebodys] == [True] * 3
+    assert not old.parent.exists()
 
 
 def test_damage_in_a_cache_that_may_only_be_read_costs_time_each_time(
