@@ -10,7 +10,6 @@ from maskkit.artifacts.header import Input, Record
 from maskkit.errors import MaskkitError
 
 PER_FOLD = {"fold"}  # what the folds of one training differ in
-NO_MATTER = {"workers"}  # results do not depend on it: a training that is resumed may have another
 SHORT = 8  # characters of a digest
 PSEUDO = "pseudo"  # the stage that makes a manifest per fold
 OFF = {"null", "false", "{}"}  # as good as not having the option
@@ -43,9 +42,7 @@ def key_of(record: Record, history: Sequence[Record] = ()) -> str:
     manifest that they were added to, and how, which `history` tells.
     """
     values = {
-        name: _value(record, name, value)[0]
-        for name, value in record.options.items()
-        if name not in PER_FOLD | NO_MATTER
+        name: _value(record, name, value)[0] for name, value in record.options.items() if name not in PER_FOLD
     }
     made = {one.id: one for one in history if one.stage == PSEUDO}
     inputs = [_common(item, made) for item in record.inputs]
@@ -156,7 +153,7 @@ def differences(theirs: Record, ours: Record) -> list[str]:
     found = [
         f"{name} was {theirs.options.get(name)}, is {value}"
         for name, value in ours.options.items()
-        if name not in NO_MATTER and theirs.options.get(name) != value
+        if theirs.options.get(name) != value
     ]
     if theirs.version != ours.version:
         found.append(f"maskkit was {theirs.version}, is {ours.version}")

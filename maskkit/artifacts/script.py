@@ -20,12 +20,14 @@ NEWLINE = (
 
 # What `label` found: how many photos are on disk in another form of Unicode than they were named.
 RESPELLED = "other_unicode_form"
+# In how many threads torch computed, where its sums depend on that.
+THREADS = "threads"
 
 
 def script(history: Sequence[Record], *, output: str) -> str:
     """Return the commands that made an artifact, as a shell script whose last command writes `output`."""
     names = _names(history, output)
-    commands = [" ".join(map(_quoted, _words(record, names))) for record in history]
+    commands = [_threads(record) + " ".join(map(_quoted, _words(record, names))) for record in history]
     lines = ["#!/bin/sh", "set -e"]
     lines += [f"# maskkit {printable(version)}" for version in sorted({record.version for record in history})]
     counts = [record.found.get(RESPELLED) for record in history]
@@ -59,6 +61,12 @@ def _words(record: Record, names: Mapping[str, str]) -> Iterator[str]:
         if value is not None and value is not False:
             yield from _option(name, value, [item for item in record.inputs if item.option == name], names)
     yield from ("--decision" if record.stage == "evaluate" else "-o", _as_file(names[record.id]))
+
+
+def _threads(record: Record) -> str:
+    """Return what has the command compute in as many threads."""
+    number = record.found.get(THREADS)
+    return f"OMP_NUM_THREADS={number} " if type(number) is int and number > 0 else ""
 
 
 def _option(name: str, value: object, inputs: Sequence[Input], names: Mapping[str, str]) -> Iterator[str]:

@@ -1,15 +1,19 @@
 """Where to compute, in which number format and memory layout, and whether compiled."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, cast
 
 import torch
 from torch import nn
 
+from maskkit.artifacts.header import Record
+from maskkit.artifacts.script import THREADS
 from maskkit.errors import MaskkitError
 from maskkit.modeling.depthwise import speed_up
 from maskkit.options.train_options import Device, Precision
+
+MOST_THREADS = 1024  # that a file may ask for
 
 ResolvedPrecision = Literal["float32", "bfloat16", "float16"]
 
@@ -119,6 +123,21 @@ def threads_of(number: int) -> Iterator[None]:
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
+
+
+def recorded_threads(device: str) -> Mapping[str, int]:
+    """Return what a record says of the threads that torch computes in.
+
+    On a processor they divide sums, whose last bits depend on how. On other devices they matter to none.
+    """
+    return {THREADS: torch.get_num_threads()} if device == "cpu" else {}
+
+
+def compute_as_begun(earlier: Record) -> None:
+    """Have torch compute in as many threads as the run that is gone on with, from now on."""
+    threads = earlier.found.get(THREADS)
+    if isinstance(threads, int) and 0 < threads <= MOST_THREADS:
         torch.set_num_threads(threads)
 
 

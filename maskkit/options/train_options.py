@@ -219,8 +219,8 @@ class TrainOptions:
         return (*counted, *(level for level in others if level is not None))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options as plain values, in the order of declaration."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        """Return what results depend on as plain values, in the order of declaration: all but the workers."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "workers"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrainOptions:

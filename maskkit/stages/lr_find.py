@@ -12,6 +12,7 @@ import torch
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError
+from maskkit.modeling.device import recorded_threads
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 from maskkit.reporting.rates_report import rates_report
 from maskkit.reporting.report import Report
@@ -90,7 +91,7 @@ def lr_find(
     given = ready.options.to_json().items()
     chosen = {name: value for name, value in given if name not in OF_A_WHOLE_TRAINING}
     settings = {"fold": rows.fold, **chosen, "start": start, "end": end, "steps": steps, **rows.options}
-    record = Record("lr-find", settings, inputs_of(rows, options))
+    record = Record("lr-find", settings, inputs_of(rows, options), found=recorded_threads(options.device))
     return SuggestedRate(curve, len(rows.training), record, rows.history)
 
 

@@ -22,6 +22,7 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_files
+from maskkit.modeling.device import recorded_threads
 from maskkit.options.train_options import Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.adjustments import Afterwards
@@ -33,6 +34,7 @@ from maskkit.sources.manifest_columns import unlabelled_folder
 
 log = logging.getLogger(__name__)
 
+EXACT = ("openvino", "onnx")  # runtimes whose sums do not depend on how many threads compute
 KEPT_EVERY = 16_384  # passes through a model between two writes of what is finished: some twenty seconds
 
 
@@ -100,7 +102,7 @@ def predict(
     eligible, seen = eligible[:, rows], seen[:, rows]
     every = max(1, KEPT_EVERY // _passes(eligible, inference.tta))
     # With all that the last bit of a sum can depend on.
-    machine = {"device": inference.device, "batch_size": inference.batch_size}
+    machine = {"device": inference.device, "batch_size": inference.batch_size, **record.found}
     begun = replace(record, options={**record.options, **machine})
     with ProgressFile(progress_file, begun, replaces=replaces) as kept:
         kept_rows = FinishedRows(kept, every=every)
@@ -183,7 +185,9 @@ def _record(
     # "auto" if precisions differ, which then decides the same again.
     precision = members.precisions[0] if len(set(members.precisions)) == 1 else "auto"
     settings = {**options, "precision": precision}
-    return Record("predict", settings, (*inputs, *afterwards.inputs()))
+    # OpenVINO and ONNX Runtime give the same bits in any number of threads.
+    found = {} if options["runtime"] in EXACT else recorded_threads(members.inference.device)
+    return Record("predict", settings, (*inputs, *afterwards.inputs()), found=found)
 
 
 def _header(manifest: Manifest, checkpoints: Sequence[Checkpoint], record: Record, *, leaked: int) -> Header:

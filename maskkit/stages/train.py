@@ -8,12 +8,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from maskkit.artifacts.checkpoint import CheckpointFacts
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.history import damaged
 from maskkit.artifacts.locks import held
 from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.modeling.constructor import typed
+from maskkit.modeling.device import compute_as_begun, recorded_threads, threads_of
 from maskkit.options.model_settings import for_constructor
 from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions
@@ -51,11 +54,13 @@ def train(
             file, or a loss that is not finite.
         StoppedError: The process was asked to end; the training goes on from after its last step.
     """
-    with held(output):
+    # Another number of threads may be set by a run that is gone on with, until it is finished.
+    with held(output), threads_of(torch.get_num_threads()):
         place = Place(output, resume=resume, force=force)
         options = _as_begun(settled(options or TrainOptions()), place)
         settings = {"fold": rows.fold, **options.to_json(), **rows.options}
-        record = Record("train", settings, inputs_of(rows, options))
+        found = recorded_threads(options.device)
+        record = Record("train", settings, inputs_of(rows, options), found=found)
         if not place.is_finished(record):
             place.refuse_existing(record)
             _run(start(rows, options), rows, record, place, tracker or Tracker(), on_epoch)
@@ -124,8 +129,11 @@ def _write_best(place: Place, ready: Start, trainer: Trainer, rows: FoldRows, re
 
 
 def _as_begun(options: TrainOptions, place: Place) -> TrainOptions:
-    """Take the precision of the run that is gone on with: another processor might choose otherwise."""
+    """Take precision and threads of the run that is gone on with: another machine might choose otherwise."""
     earlier = place.earlier
-    if options.precision != "auto" or earlier is None:
+    if earlier is None:
+        return options
+    compute_as_begun(earlier)
+    if options.precision != "auto":
         return options
     return replace(options, precision=earlier.options.get("precision", options.precision))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.history import NO_MATTER
 from maskkit.labels import LabelSpace
 
 if TYPE_CHECKING:
@@ -32,10 +31,8 @@ class RunFacts:
     def of(cls, output: Path, record: Record, space: LabelSpace, history: Sequence[Epoch] = ()) -> RunFacts:
         """Describe the training that will write `output`, as its record says it is done."""
         place, options = output.resolve(), dict(record.options)
-        # No clock, and nothing that a resumed part may change.
-        kept = {name: value for name, value in options.items() if name not in NO_MATTER}
-        contents = [item.sha256 for item in record.inputs]
-        text = json.dumps([str(place), record.stage, record.version, kept, contents], sort_keys=True)
+        contents = [item.sha256 for item in record.inputs]  # no clock
+        text = json.dumps([str(place), record.stage, record.version, options, contents], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         return cls(digest, place.parent.name, place.stem, options, space, tuple(history))
 

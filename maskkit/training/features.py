@@ -131,6 +131,7 @@ class FeatureMaker:
             "views": self.views,
             "preprocess": asdict(photos.preprocess),
             "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
         return f"features-{self.name.replace('/', '-')}-{digest}"

@@ -72,7 +72,6 @@ def test_photos_and_versions_are_told_too() -> None:
     ("other", "is_same"),
     [
         (train(1), True),
-        (train(0, workers=0), True),
         (train(0, loss="focal"), False),
         (train(0, weights=weights("w", "1")), False),
     ],

@@ -205,3 +205,14 @@ def test_the_shell_reads_back_any_text(tmp_path_factory: pytest.TempPathFactory,
     folder = tmp_path_factory.mktemp("script")
     words = done_by_sh(script((run("label", x=text),), output="o"), folder)
     assert words == ["label", *([f"--x={text}"] if text[0] == "-" != text else ["--x", text]), "-o", "o"]
+
+
+@pytest.mark.parametrize("number", [None, "2; touch x", True, 0, -1, 2.5])
+def test_only_a_number_of_threads_is_taken_from_a_history(number: object) -> None:
+    text = script((Record("train", {}, (), "1.0", {"threads": number}),), output="o")
+    assert text.splitlines()[-1] == "maskkit train -o o"
+
+
+def test_a_command_computes_in_as_many_threads_as_it_did() -> None:
+    text = script((Record("train", {}, (), "1.0", {"threads": 2}),), output="o")
+    assert text.splitlines()[-1] == "OMP_NUM_THREADS=2 maskkit train -o o"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import torch
 from signals import SignalIn, give_signals
 
 from maskkit.artifacts.checkpoint import Checkpoint
@@ -17,6 +18,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.stopped import StoppedError
 from maskkit.errors import MaskkitError
+from maskkit.modeling.device import threads_of
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.progress import shown_by
 from maskkit.stages import predict as module
@@ -136,6 +138,10 @@ def test_the_number_of_workers_may_change_and_nothing_else(
     with pytest.raises(MaskkitError, match="cannot resume") as caught:
         predict(some, models[:2], oof=True, inference=HERE, progress_file=kept)
     assert "an input file has other content" in caught.value.why
+    own = torch.get_num_threads()
+    with threads_of(own + 1), pytest.raises(MaskkitError, match="cannot resume") as caught:
+        predict(some, models, oof=True, inference=HERE, progress_file=kept)
+    assert f"threads was {own}, is {own + 1}" in caught.value.why
     assert (
         as_bytes(predict(some, models, oof=True, inference=replace(HERE, workers=2), progress_file=kept))
         == whole

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Precision, TrainOptions
@@ -294,3 +295,26 @@ def test_a_training_that_diverges_leaves_the_last_good_state(
         train(FoldRows.of(folds, 0), output, options=options, resume=True)
     assert resume_path(output).read_bytes() == before
     assert not output.exists()
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Put the number of torch's threads back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+def test_goes_on_in_as_many_threads_as_it_began_with(
+    folds: Manifest, options: TrainOptions, output: Path, tmp_path: Path
+) -> None:
+    torch.set_num_threads(3)
+    whole = train(FoldRows.of(folds, 0), tmp_path / "whole.safetensors", options=options)
+    interrupt(folds, output, options)
+    torch.set_num_threads(1)
+    train(FoldRows.of(folds, 0), output, options=options, resume=True)
+    assert output.read_bytes() == whole.read_bytes()
+    assert Checkpoint.read(output).header.history[-1].found == {"threads": 3}
+    torch.set_num_threads(1)
+    train(FoldRows.of(folds, 0), output, options=options, resume=True)  # which finds it finished

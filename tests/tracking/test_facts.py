@@ -11,10 +11,6 @@ def test_a_run_keeps_its_id_when_it_is_gone_on_with() -> None:
     assert facts([epoch(1)]).id == facts().id
 
 
-def test_a_run_keeps_its_id_with_other_threads() -> None:
-    assert facts(workers=7).id == facts(workers=0).id
-
-
 @pytest.mark.parametrize("changes", [{"learning_rate": 0.25}, {"fold": 1}, {"seed": 3}])
 def test_a_run_with_other_options_has_another_id(changes: dict[str, float]) -> None:
     assert facts((), **changes).id != facts().id

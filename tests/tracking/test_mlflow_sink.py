@@ -132,7 +132,7 @@ def test_a_resumed_run_is_found_again_and_told_nothing_twice(server: Server) -> 
             tracker.epoch(epoch(number), CONFUSION)
     assert server.runs[0].status == "KILLED"
     with open_tracker("mlflow:sqlite:///a.db") as tracker:
-        tracker.begin(facts([epoch(1)], workers=5))  # MLflow would refuse to change a parameter
+        tracker.begin(facts([epoch(1)]))
         assert server.runs[0].status == "RUNNING"
         for number in (2, 3):
             tracker.epoch(epoch(number), CONFUSION)

@@ -31,7 +31,7 @@ def prepare_for_tables() -> None:
     once, in vain; whoever asks for pandas by name still gets it. Should a later Arrow look again, the
     only loss is half a second.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # whatever it was: the last bits of sums would depend on it
     if "pandas" in sys.modules:
         return
     import pyarrow as pa
@@ -55,6 +55,8 @@ def prepare_for_torch() -> None:
     the kernel would have to clear page by page each time: a quarter of the time.
     """
     Path.cwd()  # if there is none, that is an error here; oneMKL would end the process
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of NumPy, whose sums would depend on it; torch has its own
+    os.environ["OMP_DYNAMIC"] = "false"  # else as many threads as the load leaves, and other sums
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with suppress(OSError, AttributeError):  # other C libraries have no mallopt
         malloc_options = ctypes.CDLL(None).mallopt

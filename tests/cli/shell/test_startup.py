@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -35,3 +36,14 @@ def test_freed_memory_is_kept() -> None:
         for how in ("plain", "well")
     }
     assert faults["well"] < faults["plain"] / 3
+
+
+@pytest.mark.parametrize("prepare", [startup.prepare_for_tables, startup.prepare_for_torch])
+def test_the_environment_does_not_decide_how_sums_are_divided(
+    monkeypatch: pytest.MonkeyPatch, prepare: Callable[[], None]
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    monkeypatch.setenv("OMP_DYNAMIC", "true")
+    prepare()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert prepare is startup.prepare_for_tables or os.environ["OMP_DYNAMIC"] == "false"
