@@ -73,9 +73,19 @@ class Resumable:
             refuse_to_lose(self.path, f"run of {record.stage}", resume=self.resume, force=self.force)
             if self.force:
                 self.path.unlink(missing_ok=True)
+        if self.path is None or (not self.path.exists() and self._is_compared):
+            return ProgressFile(None, record)
         with ProgressFile(self.path, record) as kept:
             next(kept.blocks(), None)  # which refuses what another run has left, also if nothing is added
         return ProgressFile(self.path, record, replaces=self._replaces)
+
+    @property
+    def _is_compared(self) -> bool:
+        """Whether what is there is left if it is what this run makes, and else refused at its end.
+
+        Were progress kept of that, a next run would take what is there for what is to be refused at once.
+        """
+        return not self.force and any(path.exists() for path in self.outputs)
 
     def clear(self) -> None:
         """Remove what a finished run needs no more."""

@@ -15,6 +15,7 @@ import networks
 import pytest
 from commandline import run
 
+from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.imaging import each_photo
 from maskkit.stages.label import label
 
@@ -244,6 +245,31 @@ def test_force_starts_anew_and_other_outputs_than_the_first_are_made_if_they_are
     assert more.exit_code == 3
     assert Path("page.html").exists()
     assert Path("found.parquet").read_bytes() == before
+
+
+def test_a_file_that_says_nothing_of_its_run_is_compared_with_what_is_made_again(work: Path) -> None:
+    words = ["audit", "labels.parquet", "--corrections", "fixes.csv", "--quiet"]
+    killed(words)
+    resumed = run(*words, "--resume")
+    assert resumed.exit_code == 3
+    made, inode = Path("fixes.csv").read_bytes(), Path("fixes.csv").stat().st_ino
+    assert run(*words, "--resume").exit_code == 3
+    assert Path("fixes.csv").stat().st_ino == inode
+    Path("fixes.csv").write_bytes(made + b"x,,age,5,,,,\n")
+    other = run(*words, "--resume")
+    assert other.exit_code == 1
+    assert "fixes.csv exists already" in other.stderr
+    assert Path("fixes.csv").read_bytes() != made
+
+
+@pytest.mark.parametrize("name", ["eda", "audit's page"])
+def test_a_finished_run_that_is_made_again_for_a_pipe_may_be_killed_too(work: Path, name: str) -> None:
+    words = CASES[name].to("found")
+    assert run(*words).exit_code in (0, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProgressFile, "append", lambda *_: pytest.fail("progress is kept"))
+        assert run(*words, "--resume").exit_code in (0, 3)
+    assert not list(work.glob("*.resume"))
 
 
 @pytest.mark.parametrize(
