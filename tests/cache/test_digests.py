@@ -89,7 +89,9 @@ def test_only_changed_files_are_read_again(
 def test_a_file_changed_just_now_is_not_remembered(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SETTLED", 10**12)  # all of them, by their status
+    monkeypatch.setattr(module, "SETTLED", 10**12)  # 1,000 seconds: all of them, by their status alone
+    for path in files:
+        age(path, seconds=10_000)
     found(files, tmp_path / "memory")
     monkeypatch.setattr(module, "_state", lambda _: [7, 1, 2, 3])  # what it is within the clock's tick
     files[0].write_bytes(b"photo X")
