@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from base64 import b64encode
 from pathlib import Path
 
@@ -13,16 +14,19 @@ from PIL import Image
 from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import decode
 
+log = logging.getLogger(__name__)
+
 HEIGHT = 112  # pixels
 WIDEST = 2.0  # times the height; the rest is cut away
 QUALITY = 75
 
 
 def thumbnail(file: Path, *, height: int = HEIGHT) -> str | None:
-    """Return a photo as a data URI of a small JPEG; None if it cannot be read."""
+    """Return a photo as a data URI of a small JPEG; None if it cannot be read, which is logged."""
     try:
         return as_uri(decode(file, least=lambda *_: (height, 1)), height=height)
-    except MaskkitError:
+    except MaskkitError as error:
+        log.warning("the page shows no picture of %s: %s", file, error.why)
         return None
 
 

@@ -4,6 +4,7 @@ import io
 from base64 import b64decode
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from maskkit.imaging.thumbnails import HEIGHT, WIDEST, thumbnail
@@ -28,6 +29,7 @@ def test_a_very_wide_photo_is_cut_and_a_very_high_one_stays_visible(tmp_path: Pa
     assert opened(thumbnail(tmp_path / "high.png") or "").size == (1, HEIGHT)
 
 
-def test_a_broken_photo_has_none(tmp_path: Path) -> None:
+def test_a_broken_photo_has_none_and_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no photo")
     assert thumbnail(tmp_path / "a.jpg") is None
+    assert f"no picture of {tmp_path / 'a.jpg'}: " in caplog.text
