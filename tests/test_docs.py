@@ -91,3 +91,21 @@ def test_each_entry_of_the_changelog_begins_with_a_command() -> None:
     assert entries
     named = [name.strip("`") for entry in entries if entry != "all commands" for name in entry.split(", ")]
     assert [name for name in named if name not in COMMANDS] == []
+
+
+def test_each_promise_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "promises.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) > 30
+    lacking = [name for file, name in named if f"def {name}(" not in (ROOT / file).read_text()]
+    assert lacking == []
+
+
+def test_each_promise_of_the_readme_is_held_by_a_test() -> None:
+    section = (
+        (ROOT / "README.md").read_text().partition("## What cannot go wrong here")[2].partition("\n## ")[0]
+    )
+    promised = re.findall(r"^- \*\*(.+?)\.?\*\*", section, re.MULTILINE)
+    rows = re.findall(r"^\| (.+?) \|", (ROOT / "docs" / "promises.md").read_text(), re.MULTILINE)
+    assert len(promised) > 8
+    assert [one for one in promised if not any(row.startswith(one) for row in rows)] == []
