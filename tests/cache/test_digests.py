@@ -89,13 +89,13 @@ def test_only_changed_files_are_read_again(
 def test_a_file_changed_just_now_is_not_remembered(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SETTLED", 10**12)  # 1,000 seconds: all of them, by their status alone
-    for path in files:
-        age(path, seconds=10_000)
-    found(files, tmp_path / "memory")
-    monkeypatch.setattr(module, "_state", lambda _: [7, 1, 2, 3])  # what it is within the clock's tick
-    files[0].write_bytes(b"photo X")
-    assert found(files, tmp_path / "memory") == expected(files)
+    now = time.time_ns()
+    monkeypatch.setattr(module, "SETTLED", 10**12)  # 1,000 seconds
+    for last, state in ((b"X", [7, 1, now - 10**13, now]), (b"Y", [7, 1, now, now - 10**13])):
+        monkeypatch.setattr(module, "_state", lambda _, state=state: state)  # within the clock's tick
+        found(files, tmp_path / "memory")
+        files[0].write_bytes(b"photo " + last)
+        assert found(files, tmp_path / "memory") == expected(files)
 
 
 def test_a_file_replaced_by_one_of_the_same_size_and_time_is_read(files: list[Path], tmp_path: Path) -> None:
