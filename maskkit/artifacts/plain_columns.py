@@ -259,8 +259,18 @@ def _nested(kind: pa.DataType) -> pa.DataType | None:
         return pa.binary()
     if types.is_float16(kind) or types.is_decimal(kind):
         return pa.float64()
-    is_time = types.is_temporal(kind) and not types.is_interval(kind)
-    return kind if kind in NUMBERS or types.is_fixed_size_binary(kind) or is_time else None
+    if types.is_temporal(kind):
+        return _time(kind)
+    return kind if kind in NUMBERS or types.is_fixed_size_binary(kind) else None
+
+
+def _time(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type for times of a kind; whole seconds, which Parquet has not, are microseconds."""
+    if pa.types.is_interval(kind) or getattr(kind, "unit", None) != "s":
+        return None if pa.types.is_interval(kind) else kind
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return CLOCK if pa.types.is_time(kind) else pa.duration("us")
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -188,6 +188,21 @@ def test_texts_of_two_gigabytes_and_more_come_in_pieces() -> None:
     assert [piece.to_pylist() for piece in pieces] == [["a"], ["b"], ["c"]]
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("s", "UTC"), pa.timestamp("s"), pa.time32("s"), pa.duration("s")]
+)
+def test_seconds_inside_lists_can_be_written_or_are_left_out(kind: pa.DataType) -> None:
+    few, many = (pa.array([[number]], pa.list_(pa.int64())) for number in (5, 2**53))
+    for given, is_kept in ((few, True), (many, False)):
+        if pa.types.is_time(kind) and not is_kept:
+            continue
+        column = pa.ListArray.from_arrays(given.offsets, given.values.cast(pa.int64()).view(pa.int64()))
+        numbers = column.values.cast(pa.int32()) if pa.types.is_time(kind) else column.values
+        found = plain(pa.table({"c": pa.ListArray.from_arrays(column.offsets, numbers.view(kind))}), name="t")
+        assert found.num_columns == is_kept
+        pq.write_table(found, pa.BufferOutputStream())
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_arrow_can_do_with_any_column_what_commands_do(data: st.DataObject) -> None:

@@ -61,8 +61,9 @@ def test_its_record_gives_the_command_that_makes_the_same(manifest: str) -> None
     typed = shlex.split(
         script([*Manifest.read(manifest).header.history, record], output="b.json").splitlines()[-1]
     )
-    typed[2] = manifest  # the manifest's own history names it otherwise
-    made = run(*typed[1:])
+    typed = typed[typed.index("maskkit") + 1 :]  # in front of it stands the number of threads
+    typed[1] = manifest  # the manifest's own history names it otherwise
+    made = run(*typed)
     assert made.stdout == "b.json\n", made.stderr
     assert Path("b.json").read_bytes() == Path("a.json").read_bytes()
 
