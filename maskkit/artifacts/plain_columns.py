@@ -251,8 +251,12 @@ def _nested(kind: pa.DataType) -> pa.DataType | None:
         if types.is_map(kind):
             return pa.map_(*(_nested(one) for one in (kind.key_type, kind.item_type)))
         return pa.list_(inner[0], kind.list_size) if types.is_fixed_size_list(kind) else pa.list_(inner[0])
-    if types.is_dictionary(kind):
-        return _nested(kind.value_type)
+    return _nested(kind.value_type) if types.is_dictionary(kind) else _inside(kind)
+
+
+def _inside(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type for what nested types hold in the end."""
+    types = pa.types
     if _is_text(kind) or types.is_null(kind):
         return pa.string()
     if _is_bytes(kind):
