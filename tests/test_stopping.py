@@ -21,6 +21,8 @@ def made(name):
     Path(name).write_text("half")
     return Path(name)
 
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # what is ignored is inherited, as after `&`
 stopping.take_over()
 """
 

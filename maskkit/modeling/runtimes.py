@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, Literal, cast
 
@@ -227,13 +228,9 @@ def in_openvino(model: nn.Module, photos: Tensor) -> Compile:
 
     By way of ONNX and not `openvino.convert_model`, which takes longer.
     """
-    # Without the part that reports every import to its makers' server and writes to ~/intel: it goes on as if
-    # that were not installed.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    core, threads = openvino_core(), torch.get_num_threads()
     import openvino.preprocess
 
-    core, threads = openvino.Core(), torch.get_num_threads()
     height, width = photos.shape[2:]
     onnx = to_onnx(model, (height, width))
 
@@ -253,6 +250,21 @@ def in_openvino(model: nn.Module, photos: Tensor) -> Compile:
         return _classify_by(queue, AT_ONCE[load])
 
     return compiled
+
+
+@cache
+def openvino_core() -> Any:
+    """Return OpenVINO's entry, one for all models of a process, and to its end.
+
+    Each has the stack that signals are handled on replaced, and puts back what it found when it goes: of
+    several that do not go the last first, one puts back a stack that is gone, and the next signal kills.
+    """
+    # Without the part that reports every import to its makers' server and writes to ~/intel: it goes on as if
+    # that were not installed.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino.Core()
 
 
 def _classify_by(queue: Any, at_once: int) -> Classifier:

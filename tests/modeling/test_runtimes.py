@@ -256,6 +256,30 @@ def test_openvino_reports_nothing_to_anyone(tmp_path: Path) -> None:
     assert not (tmp_path / "intel").exists()
 
 
+SIGNAL = """
+import os, signal, torch
+from maskkit.modeling.runtimes import classifier
+
+def compiled():
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten())
+    how = dict(runtime="openvino", precision="float32", device=torch.device("cpu"), size=(16, 16))
+    return classifier(model, **how)
+
+models = [compiled() for _ in range(3)]
+while models:
+    del models[0]
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs maskkit[openvino]")
+def test_a_signal_is_handled_after_models_of_openvino_have_gone() -> None:
+    words = [sys.executable, "-X", "faulthandler", "-c", SIGNAL]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n")
+
+
 WANTED = torch.tensor([[4.0, 0.0, -4.0], [-1.0, 0.0, 1.0]])
 
 
