@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from maskkit.artifacts.draft import sha256_of
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import refuse_other_finished, refuse_to_lose
 from maskkit.artifacts.progress_file import ProgressFile, progress_path
-from maskkit.artifacts.publishing import sha256_of
 
 
 class FinishedError(Exception):

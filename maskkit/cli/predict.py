@@ -82,9 +82,9 @@ def predict(
 
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
+    from maskkit.artifacts.draft import sha256_of
     from maskkit.artifacts.history import refuse_to_lose
     from maskkit.artifacts.progress_file import progress_path
-    from maskkit.artifacts.publishing import sha256_of
     from maskkit.cli.shell.show_report import note_report, show_tables
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.reporting.stage_reports import predictions_report

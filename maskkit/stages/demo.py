@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from maskkit.artifacts.draft import PARTIAL
 from maskkit.artifacts.locks import held
 from maskkit.artifacts.places import NAME_KEPT, cannot_write, sync_folder
-from maskkit.artifacts.publishing import PARTIAL
 from maskkit.drawing.people import Person, population
 from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.errors import MaskkitError, examples

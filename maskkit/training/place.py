@@ -11,10 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from maskkit.artifacts.checkpoint import checkpoint_header, write_checkpoint
+from maskkit.artifacts.draft import sha256_of
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.history import differences, refuse_other_finished, refuse_to_lose
-from maskkit.artifacts.publishing import refuse_existing, sha256_of, write_whole
+from maskkit.artifacts.publishing import refuse_existing, write_whole
 from maskkit.artifacts.trained import HISTORY
 from maskkit.training.epochs import Epoch, to_csv
 from maskkit.training.saved_state import SavedState, save_state

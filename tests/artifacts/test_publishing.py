@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from maskkit.artifacts.publishing import Draft, Publication, refuse_existing, sha256_of, write_whole
+from maskkit.artifacts.draft import Draft, sha256_of
+from maskkit.artifacts.publishing import Publication, refuse_existing, write_whole
 from maskkit.errors import MaskkitError
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from maskkit.artifacts.publishing import Draft
+from maskkit.artifacts.draft import Draft
 draft = Draft.of(Path(sys.argv[1]), b"new")
 print("writing", flush=True)
 time.sleep(60)

@@ -11,8 +11,9 @@ from typing import Any
 
 import typer
 
+from maskkit.artifacts.draft import Draft
 from maskkit.artifacts.locks import held
-from maskkit.artifacts.publishing import Draft, Publication, TakenError
+from maskkit.artifacts.publishing import Publication, TakenError
 from maskkit.cli.shell.parameters import Named, Parameter
 from maskkit.cli.shell.streams import OutputTarget, SideFile, refuse, refuse_terminal
 

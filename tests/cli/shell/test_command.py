@@ -13,10 +13,10 @@ import typer
 from commandline import error_parts
 from typer.testing import CliRunner, Result
 
+from maskkit.artifacts.draft import sha256_of
 from maskkit.artifacts.locks import held
 from maskkit.artifacts.manifest import Manifest as ReadManifest
 from maskkit.artifacts.progress_file import note_output
-from maskkit.artifacts.publishing import sha256_of
 from maskkit.cli import Command, Commands
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import Checks, command
