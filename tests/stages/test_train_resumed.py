@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load_file
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.locks import held
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Precision, TrainOptions
@@ -318,3 +319,70 @@ def test_goes_on_in_as_many_threads_as_it_began_with(
     assert Checkpoint.read(output).header.history[-1].found == {"threads": 3}
     torch.set_num_threads(1)
     train(FoldRows.of(folds, 0), output, options=options, resume=True)  # which finds it finished
+
+
+def test_what_was_killed_between_its_checkpoint_and_the_end_is_finished(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
+) -> None:
+    interrupt(folds, output, options, EPOCHS)
+    output.write_bytes(uninterrupted.read_bytes())
+    train(FoldRows.of(folds, 0), output, options=options, resume=True, on_epoch=never)
+    assert not resume_path(output).exists()
+    assert output.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_a_checkpoint_of_another_run_is_not_replaced_by_going_on(
+    folds: Manifest, options: TrainOptions, whole: dict[Precision, Path], output: Path
+) -> None:
+    interrupt(folds, output, options)
+    output.write_bytes(whole["bfloat16"].read_bytes())  # which somebody has put there meanwhile
+    with pytest.raises(MaskkitError, match="exists already"):
+        train(FoldRows.of(folds, 0), output, options=options, resume=True, on_epoch=never)
+    assert output.read_bytes() == whole["bfloat16"].read_bytes()
+    assert resume_path(output).exists()
+
+
+def test_a_checkpoint_that_appears_during_the_training_stays_and_the_work_is_kept(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
+) -> None:
+    def put_there(epoch: Epoch) -> None:
+        if epoch.epoch == EPOCHS:
+            output.write_bytes(b"of somebody else")
+
+    with pytest.raises(MaskkitError, match="exists already") as caught:
+        train(FoldRows.of(folds, 0), output, options=options, on_epoch=put_there)
+    kept = output.with_name("fold0.2.safetensors")
+    assert str(kept) in caught.value.fix
+    assert output.read_bytes() == b"of somebody else"
+    assert kept.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_two_trainings_do_not_make_one_checkpoint_at_a_time(
+    folds: Manifest, options: TrainOptions, output: Path
+) -> None:
+    with held(output), pytest.raises(MaskkitError, match="being made by another run"):
+        train(FoldRows.of(folds, 0), output, options=options, on_epoch=never)
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_history_of_another_training_is_not_replaced_unasked(
+    folds: Manifest, options: TrainOptions, output: Path
+) -> None:
+    history = output.with_suffix(".history.csv")
+    history.write_text("of a checkpoint that was moved away\n")
+    for resume in (False, True):
+        with pytest.raises(MaskkitError, match=r"fold0\.history\.csv exists already"):
+            train(FoldRows.of(folds, 0), output, options=options, resume=resume, on_epoch=never)
+    assert history.read_text() == "of a checkpoint that was moved away\n"
+    train(FoldRows.of(folds, 0), output, options=replace(options, epochs=1), force=True)
+    assert history.read_text().startswith("epoch,")
+
+
+def test_a_history_that_a_kill_has_left_behind_its_state_is_written_again(
+    folds: Manifest, options: TrainOptions, uninterrupted: Path, output: Path
+) -> None:
+    interrupt(folds, output, options, EPOCHS)
+    output.with_suffix(".history.csv").unlink()
+    train(FoldRows.of(folds, 0), output, options=options, resume=True, on_epoch=never)
+    assert len(output.with_suffix(".history.csv").read_text().splitlines()) == 1 + EPOCHS
+    assert output.read_bytes() == uninterrupted.read_bytes()
