@@ -65,8 +65,11 @@ class Draft:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the content, in hexadecimal."""
-        return sha256_of(self.beside)
+        """Digest of the content, in hexadecimal; getting it raises a MaskkitError if that cannot be read."""
+        try:
+            return sha256_of(self.beside)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
     def appear(self, *, force: bool = False, known: Collection[str] = (), same_is_fine: bool = False) -> None:
         """Take the name, if it is free or what has it may be replaced, as those of a `Publication`.

@@ -77,6 +77,19 @@ def test_a_full_disk_is_an_error_that_keeps_the_old_content(
     assert (path.read_bytes(), names(tmp_path)) == (b"old", ["a.bin"])
 
 
+def test_what_cannot_be_read_again_is_an_error_that_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("maskkit.artifacts.draft.sha256_of", fails)
+    draft = Draft.of(tmp_path / "a.bin", b"new")
+    with pytest.raises(MaskkitError, match=r"cannot write .*a\.bin"):
+        assert draft.sha256
+    draft.discard()
+
+
 def test_a_full_device_is_an_error() -> None:
     with pytest.raises(OSError, match="No space"), Path("/dev/full").open("wb") as file:
         file.write(b"what a really full disk says, so that the test above stays true")

@@ -1,0 +1,1 @@
+"""What happens to each stage if an operation on a file fails, is cut short or is the process's last."""
