@@ -82,9 +82,9 @@ def tried(name, **constants):
 
 
 print(tried("pseudo", **{"os:link": copied}))
-print(tried("pseudo", **{"maskkit.artifacts.publishing:os": Forgetful()}))
-print(tried("pseudo", **{"maskkit.artifacts.publishing:cannot_write": lambda path, error: error}))
-print(tried("pseudo", **{"maskkit.artifacts.publishing:_remove": lambda _: None}))
+print(tried("pseudo", **{"maskkit.artifacts.draft:os": Forgetful()}))
+print(tried("pseudo", **{"maskkit.artifacts.draft:cannot_write": lambda path, error: error}))
+print(tried("pseudo", **{"maskkit.artifacts.draft:_remove": lambda _: None}))
 print(tried("label", **{"maskkit.artifacts.progress_file:_blocks": lambda file: iter(())}))
 print(tried("label", **{"maskkit.artifacts.progress_file:ProgressFile.append": lambda *_: None}))
 races.CONSTANTS["os:link"] = over
