@@ -100,6 +100,8 @@ class Layer:
             folder, last = os.path.split(os.path.join(start, text))
             text = os.path.join(os.path.realpath(folder), last)
         for folder, name in self.roots.items():
+            if f"{text}/" == folder:
+                return name or "."
             if text.startswith(folder):
                 return RANDOM.sub(r"\1\2*", f"{name}{text.removeprefix(folder)}")
         return None

@@ -46,9 +46,10 @@ after that: with `--resume` where the command has it, never with `--force`. A ca
 And of each undisturbed run: no file has its name before its content is synced, and its folder is synced
 after.
 
-A photo that cannot be read is no such failure where the command says so and goes on without it, as
-`predict` and the pages of `eda`, `audit` and `evaluate` do. The cache is part of it all: its faults cost
-time, and never a result.
+A photo that cannot be read is no such failure where the command names it and goes on without it: `predict`
+leaves it out and adds it with `--resume`, for `audit` and `eda` it is a finding, and pages lack its picture.
+What is then made differs, and the next run leaves it. The cache is part of it all: its faults cost time, and
+never a result.
 
 **{cases} cases, {failed} failures.**
 
