@@ -152,7 +152,7 @@ def _failed(case: Case, expected: Undisturbed) -> Iterator[str]:
 
 
 def _lacks_photos(case: Case) -> bool:
-    """Whether a photo could not be read, and the command said so, as a finding too, and went on without it."""
+    """Whether a photo could not be read, and the command named it, as a finding too, and went on."""
     first, name = case.first, "/".join(PurePath(case.injected.operation.path).parts[-2:]).encode()
     said = [first.stderr.encode(), first.stdout, *case.between.values()]
     return _is_of_photo(case) and first.code == 0 and any(name in one for one in said)
