@@ -44,7 +44,8 @@ after that: with `--resume` where the command has it, never with `--force`. A ca
 - an epoch, or a block of photos, that was on the disk is made again.
 
 And of each undisturbed run: no file has its name before its content is synced, and its folder is synced
-after.
+after. Nothing is written past the layer: `strace -f` of cee8415 counted the same creations, writes, syncs,
+renames, links, removals, locks and the rest for each of the 14 commands that write.
 
 A photo that cannot be read is no such failure where the command names it and goes on without it: `predict`
 leaves it out and adds it with `--resume`, for `audit` and `eda` it is a finding, and pages lack its picture.
