@@ -19,7 +19,7 @@ from maskkit.artifacts.history import key_of
 from maskkit.artifacts.parquet import is_artifact, read_header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.trained import CHECKPOINT, HISTORY, Trained, is_history, stem_of
-from maskkit.errors import MaskkitError, examples
+from maskkit.errors import MaskkitError, examples, reason
 from maskkit.labels import LabelSpace
 
 Key = tuple[Path, str]
@@ -199,7 +199,7 @@ def _sources(folder: Path, suffix: str) -> Iterator[Source]:
     except OSError as error:
         raise MaskkitError(
             f"cannot read {folder}",
-            why=(error.strerror or str(error)).lower(),
+            why=reason(error),
             fix="give a folder whose files you may read",
         ) from error
     return map(Source.open, paths)

@@ -34,6 +34,7 @@ from maskkit.cache.store import (
     Values,
     as_arrow,
 )
+from maskkit.errors import reason
 from maskkit.options.values import as_bytes
 from maskkit.progress import track
 
@@ -177,7 +178,7 @@ class Cache:
                 return None
             files.used()
             return StoredRecords(files, files.find(keys), keys, np.arange(len(keys)), again or make)
-        log.warning("going on without a cache in %s: %s", self.folder, (why.strerror or str(why)).lower())
+        log.warning("going on without a cache in %s: %s", self.folder, reason(why))
         return None
 
     def _filled(

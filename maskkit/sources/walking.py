@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.options.train_options import PHOTO_SUFFIXES
 from maskkit.sources.passed_over import PassedOver
 from maskkit.texts import readable
@@ -46,7 +46,7 @@ def unlistable(folder: Path | str, error: OSError) -> MaskkitError:
     """Return the error that names a folder whose files cannot be listed."""
     return MaskkitError(
         f"cannot list the folder {readable(str(folder))}",
-        why=(error.strerror or str(error)).lower(),
+        why=reason(error),
         fix="make it readable, or move it out of the tree",
     )
 

@@ -17,7 +17,7 @@ from maskkit.artifacts.header import Record, merged, same_space
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.seen import Seen
 from maskkit.cache.digests import content_digests
-from maskkit.errors import MaskkitError, RefusedError, examples
+from maskkit.errors import MaskkitError, RefusedError, examples, reason
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.photo_file import read_photo
 from maskkit.imaging.roots import photo_files
@@ -215,7 +215,7 @@ def _of_content(unlabeled: Manifest, others: list[Path]) -> NDArray[np.bool_]:
     except OSError as error:
         raise MaskkitError(
             f"cannot read {error.filename}",
-            why=(error.strerror or str(error)).lower(),
+            why=reason(error),
             fix="make the manifest anew from the photos that are there",
         ) from error
     held_out = {digest.tobytes() for digest in known}

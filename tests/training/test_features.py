@@ -17,6 +17,7 @@ from maskkit.imaging.kept_photos import open_photos
 from maskkit.imaging.photos import Photos
 from maskkit.modeling.backbone import build
 from maskkit.modeling.constructor import typed
+from maskkit.modeling.device import threads_of
 from maskkit.modeling.frozen import backbone_digest, divide
 from maskkit.options.model_settings import for_constructor
 from maskkit.options.train_options import Inference, TrainOptions
@@ -188,3 +189,12 @@ def test_what_is_drawn_in_training_alone_does_not_divide_the_features(photos: Ph
         for text in ("drop_path=0", "drop_path=0.1,drop_rate=0.5")
     )
     assert plain._store_name(photos) == other._store_name(photos)
+
+
+def test_features_of_other_numbers_of_threads_are_kept_apart(photos: Photos) -> None:
+    plain = made_by("test_efficientnet", photos)
+    names = set()
+    for number in (1, 2):
+        with threads_of(number):
+            names.add(plain._store_name(photos))
+    assert len(names) == 2

@@ -79,7 +79,7 @@ def _is_somewhere() -> bool:
 def _cannot_print(error: OSError) -> MaskkitError:
     return MaskkitError(
         "cannot write to standard output",
-        why=(error.strerror or str(error)).lower(),
+        why=reason(error),
         fix="free some space, or send it elsewhere",
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.toml_text import read_toml
 
 
@@ -41,7 +41,7 @@ def _tables(context: typer.Context, path: Path) -> dict[str, Any]:
     except OSError as error:
         raise MaskkitError(
             f"cannot read the recipe {path}",
-            why=(error.strerror or str(error)).lower(),
+            why=reason(error),
             fix=f"give a TOML file with a table per command, such as [{command}]",
         ) from error
     recipe = read_toml(data, title=f"the recipe {path}")

@@ -14,7 +14,7 @@ import typer
 from maskkit.artifacts.publishing import Publication, refuse_existing, write_whole
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.standard_streams import silence_stdout
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.plain_text import in_json, printable
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def write_bytes(data: bytes | memoryview) -> None:
         silence_stdout()  # what is left in the buffer would be complained of again at exit
         raise MaskkitError(
             "cannot write to standard output",
-            why=(error.strerror or str(error)).lower(),
+            why=reason(error),
             fix="free some space, or use -o FILE on another disk",
         ) from error
 
