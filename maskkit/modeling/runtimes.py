@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
@@ -246,8 +248,9 @@ def in_openvino(model: nn.Module, photos: Tensor) -> Compile:
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": threads,
         }
-        queue = openvino.AsyncInferQueue(core.compile_model(graph, "CPU", settings), threads)
-        return _classify_by(queue, AT_ONCE[load])
+        network = core.compile_model(graph, "CPU", settings)
+        # One more for each stream, so that none is idle while the logits of another are taken.
+        return _classify_by([network.create_infer_request() for _ in range(2 * threads)], AT_ONCE[load])
 
     return compiled
 
@@ -267,19 +270,32 @@ def openvino_core() -> Any:
     return openvino.Core()
 
 
-def _classify_by(queue: Any, at_once: int) -> Classifier:
-    made: dict[int, NDArray[np.float32]] = {}
-    queue.set_callback(lambda request, start: made.update({start: request.get_output_tensor(0).data.copy()}))
+def _classify_by(requests: list[Any], at_once: int) -> Classifier:
+    """Return what shares photos out among `requests` in turn, `at_once` photos to each.
+
+    Without OpenVINO's queue: it calls back on threads of its own, which hold on to Python when `wait_all` has
+    returned already; one that does so while the interpreter ends aborts the process.
+    """
 
     def classify(images: Tensor) -> Tensor:
         pixels = images.permute(0, 2, 3, 1).contiguous().numpy()  # no copy if it is channels-last, as here
-        for start in range(0, len(pixels), at_once):
+        busy: deque[Any] = deque()
+        made: list[NDArray[np.float32]] = []
+
+        def take() -> None:
+            busy[0].wait()
+            made.append(busy.popleft().get_output_tensor(0).data.copy())
+
+        for start, request in zip(range(0, len(pixels), at_once), itertools.cycle(requests), strict=False):
+            if len(busy) == len(requests):
+                take()
             part = pixels[start : start + at_once]
             missing = [(0, at_once - len(part)), (0, 0), (0, 0), (0, 0)]
-            queue.start_async({0: np.pad(part, missing) if len(part) < at_once else part}, start)
-        queue.wait_all()
-        logits = np.concatenate([made.pop(start) for start in sorted(made)])
-        return torch.from_numpy(logits[: len(pixels)])
+            request.start_async({0: np.pad(part, missing) if len(part) < at_once else part})
+            busy.append(request)
+        while busy:
+            take()
+        return torch.from_numpy(np.concatenate(made)[: len(pixels)])
 
     return classify
 

@@ -280,6 +280,20 @@ def test_a_signal_is_handled_after_models_of_openvino_have_gone() -> None:
     assert (done.returncode, done.stdout) == (0, "handled\n")
 
 
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs maskkit[openvino]")
+def test_no_thread_of_openvino_calls_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that did while the interpreter ended aborted the process, in 6 of 400 runs."""
+    import openvino
+
+    monkeypatch.setattr(openvino, "AsyncInferQueue", None)
+    monkeypatch.setattr(openvino.InferRequest, "set_callback", None)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten()).eval()
+    photos = torch.randn(45, 3, 16, 16)
+    classify = classifier(model, runtime="openvino", precision="float32", device=CPU, size=(16, 16))
+    with torch.inference_mode():
+        torch.testing.assert_close(classify(photos), model(photos), rtol=1e-4, atol=1e-4)
+
+
 WANTED = torch.tensor([[4.0, 0.0, -4.0], [-1.0, 0.0, 1.0]])
 
 
