@@ -181,6 +181,11 @@ class Cache:
         log.warning("going on without a cache in %s: %s", self.folder, reason(why))
         return None
 
+    def lacking(self, store: Store, keys: Keys) -> int:
+        """Return how many of the keys, (records, 16), have no record in a store."""
+        files = StoreFiles.found(self.folder, store)
+        return len(keys) if files is None else int((files.find(keys) < 0).sum())
+
     def _filled(
         self, store: Store, keys: Keys, make: Make, failed: Container[int], what: str
     ) -> StoreFiles | None:

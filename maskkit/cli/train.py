@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maskkit.cli.shell import common_options, terminal
+from maskkit.cli.shell.budgeting import TimeBudget
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.listed_weights import list_weights
-from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Flags, Manifest, Reading
+from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Flags, Manifest, Reading
 from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
 from maskkit.errors import MaskkitError
-from maskkit.options.fields import Metavar
+from maskkit.options.fields import Metavar, Refusing
 from maskkit.options.train_options import TrainOptions
+from maskkit.options.values import as_clock, parse_duration
 
 if TYPE_CHECKING:
     from maskkit.training.epochs import Epoch
@@ -50,6 +52,14 @@ def train(
         str | None, "Checkpoint to write; `{fold}` stands for the fold.", Flags("-o", "--output"), SHELL_PANEL
     ] = None,
     fold: Annotated[str, "The fold to hold out, or `all` for each in turn."] = "0",
+    budget: Annotated[
+        str | None,
+        "Choose size and epochs, unless given, so that all ends in this time: 90s, 5m, 1h30m. A few steps "
+        "are timed first. With --fold all it is the time of all folds together, which get the same.",
+        Refusing(parse_duration),
+        Excludes("preview", why="it shows photos at the size that --budget is still to choose; give --size"),
+        Excludes("compile", why="what compiling takes is not known before; give --epochs and --size"),
+    ] = None,
     photos: common_options.CachedPhotoOptions,
     resume: common_options.Resume = False,
     allow_leak: common_options.AllowLeak = False,
@@ -79,8 +89,12 @@ def train(
     A <choice> is a name, with settings after a colon: `--loss focal:gamma=3`. Losses, heads and
     augmentations can be several: `--loss ce+f1`.
 
-    Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package
+    With --budget the options that were chosen are printed and recorded, and no clock: with them in its place
+    the same bytes come out, however long that takes.
+
+    Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package --budget 5m
     """
+    time = TimeBudget(budget)
     from maskkit.stages.preview import preview as draw
     from maskkit.stages.train import train as stage
     from maskkit.tracking.tracker import open_tracker
@@ -97,24 +111,28 @@ def train(
     paths = [Path(str(output).replace(FOLD, str(number))) for number in folds]
     for path in paths:
         checks.refuse_output(path, replaces=resume)
-    checks.stop_if_dry()
+    if budget is None:
+        checks.stop_if_dry()
     for path in paths:
         Place(path, resume=resume, force=force).refuse_leftovers()
     refuse_foreign(given, folds, allow_leak=allow_leak)
     open_tracker(track)
     more = read_unlabeled(training.unlabeled, given)
     rows = [FoldRows.of(given, number, unlabeled=more, allow_leak=allow_leak) for number in folds]
-    for one, path in zip(rows, paths, strict=True):
+    earlier = (Place(path, resume=resume, force=force).earlier for path in paths)
+    training = time.planned(training, rows, earlier, checks)
+    for done, (one, path) in enumerate(zip(rows, paths, strict=True)):
         with resumable(resume_path(path)):
             stage(
                 one, path, options=training, resume=resume, force=force, tracker=open_tracker(track),
-                on_epoch=partial(_note_epoch, one.fold, training.epochs),
+                on_epoch=partial(_note_epoch, one.fold, training.epochs, partial(time.watch, done)),
             )  # fmt: skip
         print_line(str(path))
 
 
-def _note_epoch(fold: int, epochs: int, epoch: Epoch) -> None:
+def _note_epoch(fold: int, epochs: int, watch: Callable[[Epoch], None], epoch: Epoch) -> None:
     terminal.note("  ".join([f"fold {fold}", f"epoch {epoch.epoch}/{epochs}", *_facts(epoch, epochs)]))
+    watch(epoch)
 
 
 def _facts(epoch: Epoch, epochs: int) -> Iterator[str]:
@@ -127,5 +145,4 @@ def _facts(epoch: Epoch, epochs: int) -> Iterator[str]:
     of_factors = {name: value for name, value in epoch.scores.items() if name.endswith("_accuracy")}
     yield ", ".join(f"{name.removesuffix('_accuracy')} {value:.3f}" for name, value in of_factors.items())
     yield f"{epoch.images_per_second:.0f} photos/s"
-    left = epoch.seconds * (epochs - epoch.epoch)
-    yield f"{left // 60:.0f}:{left % 60:02.0f} left"
+    yield f"{as_clock(epoch.seconds * (epochs - epoch.epoch))} left"

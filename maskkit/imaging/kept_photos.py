@@ -82,6 +82,11 @@ def _digests(photos: Photos, cache: Cache, faults: dict[int, str]) -> tuple[NDAr
     return there, content_digests(files, cache.folder, read=read_photo)
 
 
+def lacking(photos: Photos) -> int:
+    """Return how many photos `opened` would have to decode: none without a cache, where it decodes none."""
+    return 0 if photos.cache is None else photos.cache.lacking(_store(photos), photos.keys())
+
+
 @dataclass(frozen=True)
 class _Kept:
     """What came of decoding into the cache."""
@@ -93,10 +98,9 @@ class _Kept:
 
 def _kept(photos: Photos, cache: Cache) -> _Kept:
     decoder = _Decoder(photos)
-    store = Store(_store_name(photos.preprocess), (*photos.size, 3), np.dtype(np.uint8))
     keys = photos.keys()
     records = cache.records(
-        store, keys, decoder, failed=decoder.faults, again=photos.take, what="decoding photos"
+        _store(photos), keys, decoder, failed=decoder.faults, again=photos.take, what="decoding photos"
     )
     if records is None:
         return _Kept(None, {}, ())
@@ -131,11 +135,13 @@ def _unopened(file: Path) -> str | None:
     return None
 
 
-def _store_name(preprocess: Preprocess) -> str:
-    """Name the store by all that pixels depend on beside the file and how it is cut."""
+def _store(photos: Photos) -> Store:
+    """Return the store of pixels, named by all that they depend on beside the file and how it is cut."""
+    preprocess = photos.preprocess
     facts = {name: value for name, value in asdict(preprocess).items() if name not in ("mean", "std", "crop")}
     digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:12]
-    return f"pixels-{preprocess.height}x{preprocess.width}-{digest}"
+    name = f"pixels-{preprocess.height}x{preprocess.width}-{digest}"
+    return Store(name, (*photos.size, 3), np.dtype(np.uint8))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Values that options write as text: sizes, colours, levels, rules by factor, amounts of memory."""
+"""Values that options write as text: sizes, colours, levels, rules by factor, amounts of memory and time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from maskkit.labels import Factor, LabelSpace
 
 MOST_FOLDS = 1000
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+SECONDS = {"h": 3600, "m": 60, "s": 1}
+LONGEST = 1000 * 3600  # seconds of a duration
 
 Channels = tuple[float, float, float]
 
@@ -158,6 +161,36 @@ def as_bytes(count: int) -> str:
     """Write an amount of memory for people: 2,831,155,200 is 2.8 GB."""
     unit = next(unit for unit in reversed(UNITS) if count >= UNITS[unit] or unit == "B")
     return f"{count / UNITS[unit]:.3g} {unit}"
+
+
+def parse_duration(text: str, *, example: str = "--budget 5m") -> int:
+    """Read a time such as `90s`, `5m` or `1h30m`, in seconds; raise a MaskkitError of anything else."""
+    found = re.fullmatch("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in SECONDS), text.strip().lower())
+    numbers = [] if found is None else [int(number or 0) for number in found.groups()]
+    seconds = sum(number * each for number, each in zip(numbers, SECONDS.values(), strict=False))
+    if not 0 < seconds <= LONGEST:
+        raise MaskkitError(
+            f"{text!r} is not a length of time",
+            why=f"it is hours, minutes and seconds as in 1h30m or 90s, above 0 and up to {LONGEST // 3600}h",
+            fix=f"use {example}",
+        )
+    return seconds
+
+
+def as_duration(seconds: float) -> str:
+    """Write a time as `parse_duration` reads it, in whole seconds: 5400 is 1h30m."""
+    left, parts = max(1, round(seconds)), []
+    for unit, each in SECONDS.items():
+        count, left = divmod(left, each)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts)
+
+
+def as_clock(seconds: float) -> str:
+    """Write a time as a clock shows it: 260 is 4:20, 3725 is 1:02:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def parse_thresholds(text: str) -> tuple[tuple[str, float], ...]:

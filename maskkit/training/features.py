@@ -30,6 +30,7 @@ from maskkit.options.techniques import AUGMENTATIONS
 from maskkit.progress import track
 
 VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways
+FEATURES = "computing features"  # what progress calls it
 BATCH = 64  # always as many, filled up if need be: a batch's size changes results in the last digits
 
 Floats = NDArray[np.float32]
@@ -111,18 +112,22 @@ class FeatureMaker:
         keys = photos.keys()
         make = partial(self._make, photos, keys)
         if photos.cache is not None:
-            shape = (self.views, self.backbone.width)
-            store = Store(self._store_name(photos), shape, np.dtype(np.float32))
-            kept = photos.cache.records(store, keys, make, what="computing features")
+            kept = photos.cache.records(self._store(photos), keys, make, what=FEATURES)
             if kept is not None:
                 return Features(kept)
         rows = np.arange(len(photos))
-        starts = track(range(0, len(rows), BATCH), batch_count(len(rows), BATCH), "computing features")
+        starts = track(range(0, len(rows), BATCH), batch_count(len(rows), BATCH), FEATURES)
         made = np.concatenate([make(rows[start : start + BATCH]) for start in starts])
         return Features(RecordsInMemory(made, rows))
 
-    def _store_name(self, photos: Photos) -> str:
-        """Name the store by all that features depend on beside the photo."""
+    def lacking(self, photos: Photos) -> int:
+        """Return of how many photos the features are not in the photos' cache."""
+        return (
+            len(photos) if photos.cache is None else photos.cache.lacking(self._store(photos), photos.keys())
+        )
+
+    def _store(self, photos: Photos) -> Store:
+        """Return the store of features, named by all that they depend on beside the photo."""
         facts = {
             "weights": self.weights,
             "settings": self.settings,
@@ -134,7 +139,8 @@ class FeatureMaker:
             "threads": torch.get_num_threads(),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-        return f"features-{self.name.replace('/', '-')}-{digest}"
+        name = f"features-{self.name.replace('/', '-')}-{digest}"
+        return Store(name, (self.views, self.backbone.width), np.dtype(np.float32))
 
     def _make(self, photos: Photos, keys: Keys, rows: NDArray[np.int64]) -> Floats:
         """Return the features of these photos in every view, (rows, views, features)."""

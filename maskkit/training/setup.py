@@ -141,15 +141,20 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
         fold = replace(fold, unlabeled=_unlabeled(rows.unlabeled, preprocess, options))
     if options.one("freeze").name != "all":
         return Start(model, model, photos, fold, options)
-    maker = FeatureMaker.of(
-        model, photos, built=options.one("model"), device=torch.device(options.device),
-        augment=options.augment, dropout=_dropout(options),
-    )  # fmt: skip
+    maker = feature_maker(model, photos, options)
     fold = replace(fold, inputs=maker.features_of(photos), vary=DrawnView(maker.views))
     sampler = options.one("sampler")
     if sampler.name == "smote":
         fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=options.seed)
     return Start(model, maker.backbone.head, photos, fold, options)
+
+
+def feature_maker(model: nn.Module, photos: Photos, options: TrainOptions) -> FeatureMaker:
+    """Return what shows photos to the frozen backbone of a whole model, with its head."""
+    return FeatureMaker.of(
+        model, photos, built=options.one("model"), device=torch.device(options.device),
+        augment=options.augment, dropout=_dropout(options),
+    )  # fmt: skip
 
 
 def _measure_norms(model: nn.Module, photos: Photos, rows: NDArray[np.int64], device: torch.device) -> None:

@@ -130,7 +130,7 @@ class Trainer:
         self._started = started = time.perf_counter() - self.sums.seconds
         parts = self.train(number)
         trained = time.perf_counter()
-        loss, scores = self._score()
+        loss, scores = self.score()
         if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
             raise diverged(f"the held-out loss is {loss} after epoch {number}")
         self.learner.schedule.observe(scores["macro_f1"])
@@ -195,7 +195,7 @@ class Trainer:
             set_torch_random(self._unfinished["random"], self.device)
         return self.feed.epoch(number, is_tracked=is_tracked, after=self.sums.steps, mixing=mixing)
 
-    def _score(self) -> tuple[float, dict[str, float]]:
+    def score(self) -> tuple[float, dict[str, float]]:
         """Predict every photo held out; return the loss and the scores."""
         model = classifier(
             self.scored,

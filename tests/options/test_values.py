@@ -5,10 +5,13 @@ from maskkit.options.values import (
     LevelValue,
     Tta,
     as_bytes,
+    as_clock,
+    as_duration,
     cuts_of,
     ignored_of,
     parse_bytes,
     parse_counts,
+    parse_duration,
     parse_level,
     parse_normalize,
     parse_pseudo_weight,
@@ -51,6 +54,36 @@ def test_refuses_what_is_no_amount_of_memory(text: str) -> None:
 
 def test_writes_amounts_of_memory_for_people() -> None:
     assert [as_bytes(count) for count in (0, 999, 2_831_155_200)] == ["0 B", "999 B", "2.83 GB"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("5m", 300), ("1h", 3600), ("1h30m", 5400), ("2M30S", 150), (" 1h0m5s ", 3605)],
+)
+def test_reads_lengths_of_time(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+    assert parse_duration(as_duration(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "0s", "-5m", "1.5h", "5 m", "30m1h", "5m5m", "1e2s", "1001h", "9" * 30 + "s", "²m"]
+)
+def test_refuses_what_is_no_length_of_time(text: str) -> None:
+    with pytest.raises(MaskkitError, match="not a length of time") as caught:
+        parse_duration(text)
+    assert "--budget 5m" in caught.value.fix
+
+
+def test_writes_lengths_of_time_in_whole_seconds() -> None:
+    assert [as_duration(seconds) for seconds in (0.2, 59.6, 61, 3600, 5400.4)] == [
+        "1s", "1m", "1m1s", "1h", "1h30m",
+    ]  # fmt: skip
+
+
+def test_writes_times_as_a_clock_shows_them() -> None:
+    assert [as_clock(seconds) for seconds in (0, 59.7, 260.4, 3599.6, 3725)] == [
+        "0:00", "1:00", "4:20", "1:00:00", "1:02:05",
+    ]  # fmt: skip
 
 
 def test_reads_a_mean_and_a_deviation_per_channel() -> None:

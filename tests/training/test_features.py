@@ -188,7 +188,7 @@ def test_what_is_drawn_in_training_alone_does_not_divide_the_features(photos: Ph
         made_by(f"test_efficientnet:{text}", photos)
         for text in ("drop_path=0", "drop_path=0.1,drop_rate=0.5")
     )
-    assert plain._store_name(photos) == other._store_name(photos)
+    assert plain._store(photos) == other._store(photos)
 
 
 def test_features_of_other_numbers_of_threads_are_kept_apart(photos: Photos) -> None:
@@ -196,5 +196,5 @@ def test_features_of_other_numbers_of_threads_are_kept_apart(photos: Photos) -> 
     names = set()
     for number in (1, 2):
         with threads_of(number):
-            names.add(plain._store_name(photos))
+            names.add(plain._store(photos).name)
     assert len(names) == 2

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -192,11 +192,17 @@ class Checks:
             found[item.name] = read if item.is_several else next(iter(read), None)
         return found
 
-    def stop_if_dry(self) -> None:
-        """End a dry run, after printing every option as resolved, as a recipe."""
+    @property
+    def explicit(self) -> frozenset[str]:
+        """Names of what the command line or a recipe has set, if only to its default."""
+        source = self._context.get_parameter_source
+        return frozenset(name for name in self._typed if (found := source(name)) and found.name != "DEFAULT")
+
+    def stop_if_dry(self, resolved: Mapping[str, Any] | None = None) -> None:
+        """End a dry run, after printing every option as typed, or as it was `resolved`, as a recipe."""
         if self._typed["dry_run"]:
             names = [item.name for item in self._parameters if item.is_in_recipe]
-            chosen = {name: self._typed[name] for name in names}
+            chosen = {**{name: self._typed[name] for name in names}, **(resolved or {})}
             print_line(as_recipe(self._context.info_name or "", chosen))
             raise typer.Exit
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -22,6 +22,22 @@ def resume_line() -> str:
     given = [word for word in words if word not in ("--force", "--resume")]
     line = printable(" ".join([command, shlex.join([*given, "--resume"])]))
     return f"{line} (and the same standard input)" if "-" in given else line
+
+
+def line_instead_of(flag: str, options: Mapping[str, object]) -> str:
+    """Return the line as it was typed, but with these options in the place of one that takes a value.
+
+    If it was set by a recipe, only the options are returned.
+    """
+    command, words = typed.get()
+    both = ((f"--{name.replace('_', '-')}", str(value)) for name, value in options.items())
+    given = [word for pair in both for word in pair]
+    places = [place for place, word in enumerate(words) if word.partition("=")[0] == flag]
+    if not places:
+        return shlex.join(given)
+    taken = {*places, *(place + 1 for place in places if "=" not in words[place])}
+    kept = [word for place, word in enumerate(words) if place not in taken and word != "--dry-run"]
+    return printable(" ".join([command, shlex.join([*kept, *given])]))
 
 
 @contextmanager
