@@ -100,7 +100,7 @@ class Preprocess:
 class StoredScores(msgspec.Struct):
     """What every version of a checkpoint's header says of its training."""
 
-    fold: Fold
+    fold: Fold | None
     scores: dict[str, float]
     seen: Any  # JSON of `Seen`
 
@@ -137,9 +137,9 @@ class CheckpointFacts:
     heads: Sequence[str] = ("joint",)  # the parts of its head, as `str(choice)` writes them
     preprocess: Preprocess
     precision: Precision  # in which it was trained and scored
-    fold: int  # that was held out
+    fold: int | None  # that was held out; None if nobody was
     epoch: int  # that the weights are of
-    scores: Mapping[str, float]  # on the held-out fold
+    scores: Mapping[str, float]  # on the held-out fold; empty if nobody was held out
     seen: Seen  # whom it was trained on
 
     def to_json(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ Version = Annotated[str, spelled(_VERSION, "a version, such as 1.2", longest=64)
 RecordId = Annotated[str, spelled(r"\A[0-9a-f]{16}\Z", "16 hexadecimal digits")]
 Stage = Annotated[str, spelled(r"\A[a-z][a-z0-9_-]*\Z", "a word in small letters", longest=64)]
 Fold = Annotated[int, Meta(ge=0, lt=MOST_FOLDS)]
+NoFold = Annotated[str, spelled(r"\Anone(:until=[0-9]{1,5})?\Z", "the number of a fold, or none")]
 Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
@@ -53,7 +54,7 @@ class StoredOptions(msgspec.Struct):
     root: Text | None = None
     by: str | None = None
     keep_with: list[str] | None = None
-    fold: Fold | None = None
+    fold: Fold | NoFold | None = None
     oof: bool | None = None
     detector: str | None = None
     score: float | None = None

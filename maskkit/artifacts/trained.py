@@ -43,12 +43,18 @@ class Trained:
         """Read what a checkpoint's header says of its training, and the history file beside it, if any.
 
         Raises:
-            MaskkitError: It is no checkpoint, or does not say how it scored on which fold.
+            MaskkitError: It is no checkpoint, does not say how it scored on which fold, or held nobody out.
         """
         header = checkpoint_header(source)
         source.let_go()
         refuse = partial(_silent, source.title)
         stored = fitting(header.facts, StoredScores, refuse)
+        if stored.fold is None:
+            raise MaskkitError(
+                f"{source.title} was trained on everybody, and has no score",
+                why="where nobody is held out, nobody is left whom the model has not seen",
+                fix="give the checkpoints of the folds instead",
+            )
         seen = Seen.from_json(stored.seen, refuse)
         path = Path(source.name)
         beside = path.with_name(stem_of(path) + HISTORY)
@@ -96,6 +102,11 @@ class Trained:
 def stem_of(path: Path) -> str:
     """Return a checkpoint's or history file's name without its ending, by which the two belong together."""
     return path.name.removesuffix(HISTORY).removesuffix(CHECKPOINT)
+
+
+def holds_nobody_out(source: Source) -> bool:
+    """Whether a checkpoint is of a training on everybody, which has no score."""
+    return checkpoint_header(source).facts.get("fold", 0) is None
 
 
 def is_history(source: Source) -> bool:

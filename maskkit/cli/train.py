@@ -12,19 +12,51 @@ import typer
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.budgeting import TimeBudget
 from maskkit.cli.shell.command import Checks, command
+from maskkit.cli.shell.like_option import read_like
 from maskkit.cli.shell.listed_weights import list_weights
-from maskkit.cli.shell.parameters import OMITTED, SHELL_PANEL, Excludes, Flags, Manifest, Reading
+from maskkit.cli.shell.parameters import (
+    OMITTED,
+    SHELL_PANEL,
+    Callback,
+    Checkpoint,
+    Excludes,
+    Flags,
+    Manifest,
+    Reading,
+    refusing,
+)
 from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
 from maskkit.errors import MaskkitError
+from maskkit.options.choices import Choice, given_in, parse
 from maskkit.options.fields import Metavar, Refusing
+from maskkit.options.techniques import NO_FOLD_SETTINGS
 from maskkit.options.train_options import TrainOptions
 from maskkit.options.values import as_clock, parse_duration
 
 if TYPE_CHECKING:
     from maskkit.training.epochs import Epoch
+    from maskkit.training.likeness import Likeness
 
 FOLD = "{fold}"
+NONE = "none"
+
+
+def _none(text: str) -> Choice:
+    """Read the `--fold` that holds nobody out."""
+    return parse(text, {NONE: NO_FOLD_SETTINGS}, option="--fold")
+
+
+def _check_fold(fold: str, like: list[str] | None, budget: str | None) -> None:
+    is_none = fold.partition(":")[0] == NONE
+    if fold != "all" and not fold.isdecimal() and not is_none:
+        raise typer.BadParameter(f"{fold!r} is not a fold's number, `all` or `none`", param_hint="--fold")
+    if is_none:
+        refusing(_none)(fold)
+        if given_in(fold) and budget is not None:
+            raise typer.BadParameter("--budget chooses how many epochs there are", param_hint="--fold")
+    elif like:
+        raise typer.BadParameter("a model of everybody is made so: add --fold none", param_hint="--like")
 
 
 def _check_names(output: str | None, fold: str, preview: str | None) -> None:
@@ -34,8 +66,6 @@ def _check_names(output: str | None, fold: str, preview: str | None) -> None:
         raise typer.BadParameter("give a file: a checkpoint is too large for a pipe", param_hint="-o")
     if not output.endswith(".safetensors"):
         raise typer.BadParameter(f"{output!r} does not end in .safetensors", param_hint="-o")
-    if fold != "all" and not fold.isdecimal():
-        raise typer.BadParameter(f"{fold!r} is not a fold's number or `all`", param_hint="--fold")
     if fold == "all" and FOLD not in output:
         raise MaskkitError(
             f"{output} is one file for several folds",
@@ -44,14 +74,26 @@ def _check_names(output: str | None, fold: str, preview: str | None) -> None:
         )
 
 
-@command(loads="torch", check=(_check_names,), instead=(list_weights,))
+@command(loads="torch", check=(_check_fold, _check_names), instead=(list_weights,))
 def train(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,
     output: Annotated[
         str | None, "Checkpoint to write; `{fold}` stands for the fold.", Flags("-o", "--output"), SHELL_PANEL
     ] = None,
-    fold: Annotated[str, "The fold to hold out, or `all` for each in turn."] = "0",
+    fold: Annotated[
+        str,
+        "The fold to hold out; `all` for each in turn; or `none` to train on everybody, where nobody is left "
+        "to score on and the last epoch is taken: that of --epochs, or `none:until=3` of them.",
+    ] = "0",
+    like: Annotated[
+        list[Checkpoint],
+        "Models of the folds, which say how --fold none is trained: with their options, which have to agree, "
+        "until the median of their best epochs. Options that are given beside it win.",
+        Metavar("CHECKPOINT..."),
+        Callback(read_like, is_eager=True),
+        Excludes("budget", why="both say the size and the number of epochs; give one of them"),
+    ] = OMITTED,
     budget: Annotated[
         str | None,
         "Choose size and epochs, unless given, so that all ends in this time: 90s, 5m, 1h30m. A few steps "
@@ -89,6 +131,9 @@ def train(
     A <choice> is a name, with settings after a colon: `--loss focal:gamma=3`. Losses, heads and
     augmentations can be several: `--loss ce+f1`.
 
+    One model of everybody, made as the folds': maskkit train folds.parquet --fold none --like
+    run/fold*.safetensors -o all.safetensors
+
     With --budget the options that were chosen are printed and recorded, and no clock: with them in its place
     the same bytes come out, however long that takes.
 
@@ -101,37 +146,61 @@ def train(
     from maskkit.training.fold_rows import FoldRows, read_unlabeled, refuse_foreign
     from maskkit.training.place import Place, resume_path
 
-    folds = sorted({int(one) for one in manifest.folds if one >= 0}) if fold == "all" else [int(fold)]
+    folds: list[int | None] = [int(fold)] if fold.isdecimal() else [None]
+    if fold == "all":
+        folds = [*sorted({int(one) for one in manifest.folds if one >= 0})]
     given = photos.located(manifest)
     if preview is not None:
         checks.stop_if_dry()
         preview.write(draw(FoldRows.of(given, folds[0], allow_leak=allow_leak), options=training))
         return
     # What a later fold would be refused for is found out now, not after the hours of the first.
-    paths = [Path(str(output).replace(FOLD, str(number))) for number in folds]
+    paths = [Path(str(output).replace(FOLD, NONE if one is None else str(one))) for one in folds]
     for path in paths:
         checks.refuse_output(path, replaces=resume)
     if budget is None:
         checks.stop_if_dry()
     for path in paths:
         Place(path, resume=resume, force=force).refuse_leftovers()
-    refuse_foreign(given, folds, allow_leak=allow_leak)
+    refuse_foreign(given, [one for one in folds if one is not None], allow_leak=allow_leak)
     open_tracker(track)
     more = read_unlabeled(training.unlabeled, given)
     rows = [FoldRows.of(given, number, unlabeled=more, allow_leak=allow_leak) for number in folds]
     earlier = (Place(path, resume=resume, force=force).earlier for path in paths)
     training = time.planned(training, rows, earlier, checks)
+    likeness = _likeness(fold, like, training)
+    epochs = likeness.until or training.epochs
     for done, (one, path) in enumerate(zip(rows, paths, strict=True)):
         with resumable(resume_path(path)):
             stage(
-                one, path, options=training, resume=resume, force=force, tracker=open_tracker(track),
-                on_epoch=partial(_note_epoch, one.fold, training.epochs, partial(time.watch, done)),
+                one, path, options=training, like=likeness, resume=resume, force=force,
+                tracker=open_tracker(track),
+                on_epoch=partial(_note_epoch, one.fold, epochs, partial(time.watch, done)),
             )  # fmt: skip
         print_line(str(path))
 
 
-def _note_epoch(fold: int, epochs: int, watch: Callable[[Epoch], None], epoch: Epoch) -> None:
-    terminal.note("  ".join([f"fold {fold}", f"epoch {epoch.epoch}/{epochs}", *_facts(epoch, epochs)]))
+def _likeness(fold: str, models: list[Checkpoint], training: TrainOptions) -> Likeness:
+    """Return how a training on everybody ends, and say so; nothing of one that holds a fold out."""
+    from maskkit.training.likeness import Likeness, chosen_epoch, shared_options, unlike
+
+    if not fold.startswith(NONE):
+        return Likeness()
+    until = _none(fold).whole("until")
+    if models:
+        shared = shared_options(models)
+        if departs := unlike(training, shared):
+            terminal.note(f"unlike those models: {', '.join(departs)}")
+        if not given_in(fold) and training.epochs == shared.get("epochs"):
+            until = chosen_epoch(models)
+            best = ", ".join(str(epoch) for epoch in sorted(one.epoch for one in models))
+            terminal.note(f"the best epochs of the folds were {best}: it ends with epoch {until}")
+    return Likeness(until, tuple(models))
+
+
+def _note_epoch(fold: int | None, epochs: int, watch: Callable[[Epoch], None], epoch: Epoch) -> None:
+    whose = "everybody" if fold is None else f"fold {fold}"
+    terminal.note("  ".join([whose, f"epoch {epoch.epoch}/{epochs}", *_facts(epoch, epochs)]))
     watch(epoch)
 
 
@@ -140,9 +209,10 @@ def _facts(epoch: Epoch, epochs: int) -> Iterator[str]:
     yield f"train loss {epoch.train_loss:.3f}{f' ({of_heads})' if of_heads else ''}"
     if epoch.confident_share is not None:
         yield f"unlabelled {100 * epoch.confident_share:.0f} % confident"
-    yield f"held-out loss {epoch.held_out_loss:.3f}"
-    yield f"macro-F1 {epoch.scores['macro_f1']:.4f}{' best' if epoch.is_best else ''}"
-    of_factors = {name: value for name, value in epoch.scores.items() if name.endswith("_accuracy")}
-    yield ", ".join(f"{name.removesuffix('_accuracy')} {value:.3f}" for name, value in of_factors.items())
+    if epoch.held_out_loss is not None:
+        yield f"held-out loss {epoch.held_out_loss:.3f}"
+        yield f"macro-F1 {epoch.scores['macro_f1']:.4f}{' best' if epoch.is_best else ''}"
+        of_factors = {name: value for name, value in epoch.scores.items() if name.endswith("_accuracy")}
+        yield ", ".join(f"{name.removesuffix('_accuracy')} {value:.3f}" for name, value in of_factors.items())
     yield f"{epoch.images_per_second:.0f} photos/s"
     yield f"{as_clock(epoch.seconds * (epochs - epoch.epoch))} left"

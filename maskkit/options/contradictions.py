@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice
-from maskkit.options.techniques import AUXILIARY, ModelSettings, Stepping
+from maskkit.options.techniques import AUXILIARY, ModelSettings, Stepping, Stopping
 from maskkit.options.values import parse_normalize, parse_size
 
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
@@ -31,6 +31,23 @@ def check(
         raise _refused(
             f"--freeze phase lasts {freeze.whole('epochs')} of {epochs} epochs",
             "use --freeze all to train the head alone, or more --epochs",
+        )
+
+
+def check_unscored(schedule: Choice, *, epochs: int, until: int) -> None:
+    """Raise a MaskkitError of what a training on everybody cannot mean: it has nobody to be scored on."""
+    if schedule.name == "plateau" or schedule.part(Stopping).stop:
+        what = "plateau" if schedule.name == "plateau" else f"{schedule.name} and a stop"
+        raise MaskkitError(
+            f"--fold none with --schedule {what}",
+            why="both wait for a held-out score, and nobody is held out",
+            fix="use another schedule without a stop, such as --schedule cosine",
+        )
+    if until > epochs:
+        raise MaskkitError(
+            f"--fold none ends with epoch {until} of {epochs}",
+            why="there is no such epoch",
+            fix=f"use until={epochs} or less, or more --epochs",
         )
 
 

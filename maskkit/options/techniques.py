@@ -204,6 +204,8 @@ CONSISTENCIES: Final[Table] = {
     },
 }
 
+NO_FOLD_SETTINGS: Final[Settings] = {"until": Setting(0, "the epoch that ends it, 0 for the last", 0, 10000)}
+
 AVERAGES: Final[Table] = {
     "none": {},
     "ema": {"decay": Setting(0.99, "share that stays at each step", 0, 0.99999)},

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import RefusedError, examples
 
@@ -50,15 +51,15 @@ def eligible_members(
         return np.ones_like(seen)
     if allow_leak:
         manifest.need("fold")
-        eligible = np.stack([manifest.folds == item.fold for item in checkpoints])
+        eligible = np.stack([_held_out(manifest, item) for item in checkpoints])
         why = "no model held them out"
     else:
         eligible, why = ~seen, "every model has seen their people"
         # No model has seen people of weight 0. An average of all models would flatter them beside everyone
         # else, so a model that was trained on these very folds predicts its own alone.
         if manifest.has("fold"):
-            here, folds = manifest.as_input().sha256, manifest.folds
-            own = [(folds < 0) | (folds == item.fold) | (item.seen.salt != here) for item in checkpoints]
+            here, never = manifest.as_input().sha256, manifest.folds < 0
+            own = [never | _held_out(manifest, item) | (item.seen.salt != here) for item in checkpoints]
             eligible = eligible & np.stack(own)
     left_out = ~eligible.any(0)
     if left_out.all():
@@ -75,9 +76,17 @@ def eligible_members(
     return eligible
 
 
+def _held_out(manifest: Manifest, checkpoint: Checkpoint) -> NDArray[np.bool_]:
+    """Return which rows are of the fold that a model held out, (rows,)."""
+    if checkpoint.fold is None:
+        return np.zeros(len(manifest), np.bool_)
+    return np.asarray(manifest.folds == checkpoint.fold, np.bool_)
+
+
 def common_fold(checkpoints: Sequence[Checkpoint], eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the fold that all models of a row held out, (rows,); -1 if they differ."""
-    fold = np.array([checkpoint.fold for checkpoint in checkpoints])[:, None]  # (models, 1)
-    highest = np.where(eligible, fold, -1).max(0)
+    """Return the fold that all models of a row held out, (rows,); -1 if they differ, or held nobody out."""
+    folds = [NO_FOLD if checkpoint.fold is None else checkpoint.fold for checkpoint in checkpoints]
+    fold = np.array(folds)[:, None]  # (models, 1)
+    highest = np.where(eligible, fold, NO_FOLD).max(0)
     lowest = np.where(eligible, fold, fold.max()).min(0)
-    return np.where(lowest == highest, highest, -1)
+    return np.where(lowest == highest, highest, NO_FOLD)

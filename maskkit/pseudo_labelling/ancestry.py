@@ -25,8 +25,11 @@ ALL_FOLDS = -2  # stands for null in `for_fold`
 
 def model_folds(predictions: Predictions) -> list[int]:
     """Return the folds that the models behind predictions held out, as their history records."""
-    records = (record for record in predictions.header.history if record.stage == "train")
-    return sorted({record.options["fold"] for record in records if record.options.get("fold") is not None})
+    history = predictions.header.history
+    followed = {item.made_by for record in history for item in record.inputs if item.option == "like"}
+    records = (record for record in history if record.stage == "train" and record.id not in followed)
+    folds = (record.options.get("fold") for record in records)
+    return sorted({fold for fold in folds if isinstance(fold, int)})
 
 
 def folds_to_train(

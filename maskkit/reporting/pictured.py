@@ -116,6 +116,6 @@ def who_explains(manifest: Manifest, models: Sequence[Checkpoint]) -> NDArray[np
     people = manifest.people
     unseen = np.stack([~one.seen.contains(people.names)[people.codes] for one in models])  # (models, rows)
     fold = manifest.folds if manifest.has("fold") else np.full(len(manifest), -1)
-    own = np.stack([fold == one.fold for one in models])
+    own = np.stack([np.isin(fold, [] if one.fold is None else [one.fold]) for one in models])
     best = np.argmax(unseen * (1 + own), axis=0)
     return np.where(unseen.any(axis=0), best, -1).astype(np.int64)

@@ -151,6 +151,16 @@ def _decision_facts(decision: Decision) -> Facts:
     return facts | measured
 
 
+def _score_facts(stored: StoredCheckpointFacts) -> Facts:
+    if stored.fold is None:
+        return {"fold held out": "none: trained on everybody, scored by nobody", "last epoch": stored.epoch}
+    return {
+        "fold held out": stored.fold,
+        "best epoch": stored.epoch,
+        "scores on the held-out fold": stored.scores,
+    }
+
+
 def _model_facts(header: Header, name: str) -> Facts:
     refuse = partial(damaged_header, name)
     stored = StoredCheckpointFacts.of(header, refuse)
@@ -162,8 +172,6 @@ def _model_facts(header: Header, name: str) -> Facts:
         "heads": ", ".join(stored.heads),
         "preprocess": dict(header.facts["preprocess"]),
         "precision": stored.precision,
-        "fold held out": stored.fold,
-        "best epoch": stored.epoch,
-        "scores on the held-out fold": stored.scores,
+        **_score_facts(stored),
         "people trained on": len(Seen.from_json(stored.seen, refuse).digests),
     }

@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 
 from maskkit.artifacts.checkpoint import CheckpointFacts
-from maskkit.artifacts.header import Header, Record
+from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.history import damaged
 from maskkit.artifacts.locks import held
 from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.modeling.constructor import typed
 from maskkit.modeling.device import compute_as_begun, recorded_threads, threads_of
+from maskkit.options.contradictions import check_unscored
 from maskkit.options.model_settings import for_constructor
 from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions
@@ -25,6 +26,7 @@ from maskkit.tracking.pictures import pictured
 from maskkit.tracking.tracker import Tracker
 from maskkit.training.epochs import Epoch
 from maskkit.training.fold_rows import FoldRows
+from maskkit.training.likeness import Likeness
 from maskkit.training.place import Place
 from maskkit.training.setup import Start, inputs_of, settled, start
 from maskkit.training.trainer import Trainer
@@ -37,12 +39,16 @@ def train(
     output: Path,
     *,
     options: TrainOptions | None = None,
+    like: Likeness | None = None,
     resume: bool = False,
     force: bool = False,
     tracker: Tracker | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Path:
     """Train on every fold but one and write the best checkpoint to `output`, a `.safetensors` file.
+
+    If `rows` hold no fold out, there is no best: it is trained on everybody, scored by nobody, and the last
+    epoch's weights are written; `like` says which that is, and which models it is made like.
 
     Beside it, `<name>.history.csv` grows by a row per epoch, and `<name>.resume` holds what is needed
     to go on after an interruption; the latter is removed when the checkpoint is written. With `resume`, an
@@ -58,12 +64,18 @@ def train(
     with held(output), threads_of(torch.get_num_threads()):
         place = Place(output, resume=resume, force=force)
         options = _as_begun(settled(options or TrainOptions()), place)
-        settings = {"fold": rows.fold, **options.to_json(), **rows.options}
+        like = like or Likeness()
+        if rows.fold is None:
+            check_unscored(options.one("schedule"), epochs=options.epochs, until=like.until)
+        settings = {
+            "fold": f"none:until={like.until}" if rows.fold is None else rows.fold,
+            **options.to_json(), **rows.options,
+        }  # fmt: skip
         found = recorded_threads(options.device)
-        record = Record("train", settings, inputs_of(rows, options), found=found)
+        record = Record("train", settings, (*inputs_of(rows, options), *like.inputs), found=found)
         if not place.is_finished(record):
             place.refuse_existing(record)
-            _run(start(rows, options), rows, record, place, tracker or Tracker(), on_epoch)
+            _run(start(rows, options), rows, record, place, tracker or Tracker(), on_epoch, like=like)
         place.clear()
     return output
 
@@ -75,11 +87,15 @@ def _run(
     place: Place,
     tracker: Tracker,
     on_epoch: Callable[[Epoch], None] | None,
+    *,
+    like: Likeness,
 ) -> None:
     """Train, epoch by epoch, and write what that makes."""
     record = replace(record, options={**record.options, "precision": ready.options.precision})
-    trainer = Trainer(ready.trainable, ready.fold, ready.options)
+    trainer = Trainer(ready.trainable, ready.fold, ready.options, until=like.until)
     log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
+    if rows.fold is None:
+        log.info("trained on everybody, scored by nobody: the weights after epoch %d are kept", trainer.last)
     if place.begun is not None:
         state = place.begun.state_for(record)
         trainer.load_state(state, partial(damaged, place.state))
@@ -102,15 +118,17 @@ def _run(
                 if on_epoch is not None:
                     on_epoch(epoch)
         place.write_history(trainer.history)  # once more, for a run that was killed before it could
-        _write_best(place, ready, trainer, rows, record)
+        _write_kept(place, ready, trainer, rows, (*merged([like.history, rows.history]), record))
         fold = trainer.fold
         wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.best_probs, fold.space)
-        log_to.end(trainer.best_epoch, wrong)
+        log_to.end(trainer.kept_epoch, wrong)
 
 
-def _write_best(place: Place, ready: Start, trainer: Trainer, rows: FoldRows, record: Record) -> None:
-    """Write the checkpoint of the best epoch: the whole model, also if only its head has learnt."""
-    best, model = trainer.best_epoch, trainer.options.one("model")
+def _write_kept(
+    place: Place, ready: Start, trainer: Trainer, rows: FoldRows, history: tuple[Record, ...]
+) -> None:
+    """Write the checkpoint of the epoch that is kept: the whole model, also if only its head has learnt."""
+    kept, model = trainer.kept_epoch, trainer.options.one("model")
     facts = CheckpointFacts(
         model=model.name,
         pool=model.part(ModelSettings).pool,
@@ -119,11 +137,11 @@ def _write_best(place: Place, ready: Start, trainer: Trainer, rows: FoldRows, re
         preprocess=ready.photos.preprocess,
         precision=trainer.precision,
         fold=rows.fold,
-        epoch=best.epoch,
-        scores={**best.scores, "loss": best.held_out_loss},
+        epoch=kept.epoch,
+        scores={} if kept.held_out_loss is None else {**kept.scores, "loss": kept.held_out_loss},
         seen=rows.people_seen(),
     )
-    header = Header("checkpoint", rows.manifest.space, (*rows.history, record), facts.to_json())
+    header = Header("checkpoint", rows.manifest.space, history, facts.to_json())
     ready.trainable.load_state_dict(trainer.best)
     place.write_checkpoint(ready.model.state_dict(), header)
 

@@ -51,13 +51,18 @@ def measures(epoch: Epoch) -> dict[str, float]:
         **unlabeled,
         "train/learning_rate": epoch.learning_rate,
         "train/photos_per_second": epoch.images_per_second,
-        "held_out/loss": epoch.held_out_loss,
+        **({} if epoch.held_out_loss is None else {"held_out/loss": epoch.held_out_loss}),
         **{f"held_out/{name}": value for name, value in epoch.scores.items()},
     }
 
 
 def final_measures(best: Epoch) -> dict[str, float]:
-    """Return the numbers of the epoch whose weights are in the checkpoint, as `best/...`."""
+    """Return the numbers of the epoch whose weights are in the checkpoint, as `best/...`.
+
+    Where nobody is held out, no epoch is the best, and all there is to say is which was the last.
+    """
+    if best.held_out_loss is None:
+        return {"last/epoch": best.epoch}
     return {
         "best/epoch": best.epoch,
         "best/held_out_loss": best.held_out_loss,

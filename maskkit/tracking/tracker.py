@@ -103,10 +103,11 @@ class Tracker:
     def end(self, best: Epoch, mistakes: Mistakes) -> None:
         """Log the epoch that is in the checkpoint, once it is written, and close the run.
 
-        `mistakes` is called only if the user wants photos of mistakes, with how many.
+        `mistakes` is called only if the user wants photos of mistakes, with how many, and there are any of
+        people held out.
         """
         self._queue.append(lambda sink: sink.final(best.epoch, final_measures(best)))
-        if self.mistakes:
+        if self.mistakes and best.held_out_loss is not None:
             self._queue.append(partial(self._send_mistakes, best, mistakes))
         self._queue.append(lambda sink: sink.close(finished=True))
         self._is_closed = True

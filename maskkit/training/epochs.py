@@ -21,30 +21,33 @@ class Epoch:
 
     epoch: int  # counted from 1
     train_loss: float  # mean of the criterion over the epoch's (augmented) training photos
-    held_out_loss: float  # mean cross entropy against the truth over all held-out photos, no smoothing
-    # Exact `macro_f1` and `accuracy` over all held-out photos, and `<factor>_accuracy`, `<factor>_macro_f1`.
+    # Mean cross entropy against the truth over all held-out photos, no smoothing; None if nobody is held out.
+    held_out_loss: float | None
+    # Exact `macro_f1` and `accuracy` over all held-out photos, and `<factor>_accuracy`, `<factor>_macro_f1`;
+    # empty if nobody is held out.
     scores: Mapping[str, float]
     learning_rate: float  # the backbone's, at the end of the epoch
     images_per_second: float  # of training photos only
     seconds: float  # of training and scoring
-    is_best: bool  # whether its macro-F1 is the highest so far
+    is_best: bool  # whether its macro-F1 is the highest so far; never so if nobody is held out
     parts: Mapping[str, float] = field(default_factory=dict)  # of the training loss, where it has several
     confident_share: float | None = None  # of unlabelled photos, sure enough to learn from; None without any
 
     def to_row(self) -> dict[str, Any]:
         """Return a flat row for the history file."""
         unlabeled = {} if self.confident_share is None else {"confident_share": self.confident_share}
+        scored = self.held_out_loss is not None
         return {
             "epoch": self.epoch,
             "train_loss": self.train_loss,
             **{f"train_{name}": value for name, value in self.parts.items()},
             **unlabeled,
-            "held_out_loss": self.held_out_loss,
+            **({"held_out_loss": self.held_out_loss} if scored else {}),
             **{f"held_out_{name}": value for name, value in self.scores.items()},
             "learning_rate": self.learning_rate,
             "images_per_second": self.images_per_second,
             "seconds": self.seconds,
-            "is_best": int(self.is_best),
+            **({"is_best": int(self.is_best)} if scored else {}),
         }
 
 

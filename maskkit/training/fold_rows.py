@@ -30,20 +30,25 @@ class FoldRows:
     """A manifest with labels, and which of its rows are for what."""
 
     manifest: Manifest
-    fold: int  # that is held out
+    fold: int | None  # that is held out; None if all are trained on
     training: NDArray[np.int64]  # indices of the rows trained on
-    held_out: NDArray[np.int64]  # and of those scored on, never trained on
+    held_out: NDArray[np.int64]  # and of those scored on, never trained on; none if no fold is held out
     unlabeled: Manifest | None = None  # more photos, to learn from without labels
     allow_leak: bool = False  # whether people may be on both sides
 
     @classmethod
     def of(
-        cls, manifest: Manifest, fold: int, *, unlabeled: Manifest | None = None, allow_leak: bool = False
+        cls,
+        manifest: Manifest,
+        fold: int | None,
+        *,
+        unlabeled: Manifest | None = None,
+        allow_leak: bool = False,
     ) -> FoldRows:
-        """Choose the rows to train on when one fold is held out, and that fold's.
+        """Choose the rows to train on when one fold is held out, and that fold's; None holds nobody out.
 
         A pseudo label whose `for_fold` is another fold is left out, unless leaks are allowed: the models
-        behind it were trained on people whom this fold holds out.
+        behind it were trained on people whom this fold holds out. Where nobody is held out, all are for it.
 
         Raises:
             MaskkitError: There is no such fold, nothing to train on or to score, or the unlabelled photos
@@ -53,36 +58,32 @@ class FoldRows:
         """
         manifest.need("fold", "label", "target", "weight")
         folds = np.unique(manifest.folds[manifest.folds >= 0])
-        if fold not in folds:
+        if fold is not None and fold not in folds:
             raise MaskkitError(
                 f"there is no fold {fold}",
                 why=f"{manifest.name} has the folds {examples(folds, most=20)}",
-                fix="use one of them, or --fold all",
+                fix="use one of them, --fold all for each in turn, or --fold none for a model of everybody",
             )
-        refuse_foreign(manifest, [fold], allow_leak=allow_leak)
+        refuse_foreign(manifest, [] if fold is None else [fold], allow_leak=allow_leak)
         usable = _usable(manifest)
         foreign = usable & _is_foreign(manifest, fold)
         if foreign.any() and not allow_leak:
             log.info("%d pseudo labels are left out: other folds' models made them", foreign.sum())
             usable &= ~foreign
-        training = np.flatnonzero(usable & (manifest.folds != fold))
-        held_out = np.flatnonzero((manifest.labels >= 0) & (manifest.folds == fold))
-        if not len(training) or not len(held_out):
-            raise MaskkitError(
-                f"fold {fold} has {len(training)} photos to train on and {len(held_out)} labelled ones "
-                "held out",
-                why="both are needed",
-                fix="look at the folds with `maskkit show`, and split again",
-            )
+        is_held_out = np.zeros(len(manifest), np.bool_) if fold is None else manifest.folds == fold
+        training = np.flatnonzero(usable & ~is_held_out)
+        held_out = np.flatnonzero((manifest.labels >= 0) & is_held_out)
+        rows = cls(manifest, fold, training, held_out, unlabeled, allow_leak)
+        rows._refuse_empty()
         if foreign.any() and allow_leak:
             log.warning(
                 "%d pseudo labels come from models that were trained on people of fold %d; the held-out "
                 "score is inflated",
                 *(foreign.sum(), fold),
             )
-        rows = cls(manifest, fold, training, held_out, unlabeled, allow_leak)
         rows._refuse_leak()
         if unlabeled is not None:
+            rows._check_unlabeled(unlabeled)
             rows._refuse_unlabeled(unlabeled)
         return rows
 
@@ -112,6 +113,18 @@ class FoldRows:
             [people.names[code] for code in np.unique(learnt)], salt=self.manifest.as_input().sha256
         )
 
+    def _refuse_empty(self) -> None:
+        trained, scored = len(self.training), len(self.held_out)
+        if not trained or (self.fold is not None and not scored):
+            of_fold = f"fold {self.fold} has {trained} photos to train on and {scored} labelled ones held out"
+            raise MaskkitError(
+                f"{self.manifest.name} has no photo to train on" if self.fold is None else of_fold,
+                why="no row has a class, a weight above 0 and a fold"
+                if self.fold is None
+                else "both are needed",
+                fix="look at the folds with `maskkit show`, and split again",
+            )
+
     def _refuse_leak(self) -> None:
         people = self.manifest.people
         both = np.intersect1d(people.codes[self.training], people.codes[self.held_out])
@@ -123,8 +136,8 @@ class FoldRows:
                 fix="split with --by person",
             )
 
-    def _refuse_unlabeled(self, unlabeled: Manifest) -> None:
-        """Raise unless the photos fit, and show nobody who is held out."""
+    def _check_unlabeled(self, unlabeled: Manifest) -> None:
+        """Raise unless the photos fit."""
         manifest = self.manifest
         same_space(manifest.space, unlabeled.space, names=(manifest.name, unlabeled.name))
         if not len(unlabeled):
@@ -134,6 +147,12 @@ class FoldRows:
                 fix="give another --unlabeled",
             )
         same_boxes(unlabeled, manifest)
+
+    def _refuse_unlabeled(self, unlabeled: Manifest) -> None:
+        """Raise if the photos show people who are held out."""
+        if not len(self.held_out):
+            return  # there is nobody to look for among photos that would all have to be read
+        manifest = self.manifest
         codes = manifest.known_people[self.held_out]
         names = {manifest.people.names[code] for code in np.unique(codes[codes >= 0])}
         groups = unlabeled.people
@@ -199,9 +218,9 @@ def _is_pseudo(manifest: Manifest) -> NDArray[np.bool_]:
     return np.asarray(pc.equal(origin, "pseudo").to_numpy(), np.bool_)
 
 
-def _is_foreign(manifest: Manifest, fold: int) -> NDArray[np.bool_]:
+def _is_foreign(manifest: Manifest, fold: int | None) -> NDArray[np.bool_]:
     """Whether a row's label may come from people of this fold by way of other models, (rows,)."""
-    if not manifest.has("for_fold"):
+    if fold is None or not manifest.has("for_fold"):
         return np.zeros(len(manifest), np.bool_)
     return np.asarray(manifest.integers("for_fold", null=fold) != fold, np.bool_)
 

@@ -121,10 +121,12 @@ def _epoch(ready: Start, clock: _Stopwatch, *, photos: int, held_out: int) -> fl
     trainer = Trainer(ready.trainable, fold, ready.options)
     trainer.train(1)
     step = median(clock.lasted("epoch 1")[1:])
-    trainer.fold = replace(fold, held_out=few[:FEWEST])
-    of_any = clock.time(trainer.score)
-    trainer.fold = fold
-    each = max(0.0, clock.time(trainer.score) - of_any) / max(1, len(few) - FEWEST)
+    of_any = each = 0.0
+    if held_out:
+        trainer.fold = replace(fold, held_out=few[:FEWEST])
+        of_any = clock.time(trainer.score)
+        trainer.fold = fold
+        each = max(0.0, clock.time(trainer.score) - of_any) / max(1, len(few) - FEWEST)
     saving = clock.time(lambda: torch.save(trainer.state(), io.BytesIO()))
     return step * photos / size + of_any + each * held_out + saving
 

@@ -46,11 +46,14 @@ class Trainer:
 
     It is advanced epoch by epoch with `run_epoch`. All randomness of an epoch follows from the seed
     and the epoch's number, so a run continued from `state` equals one that was never interrupted, also after
-    a StopRequested in the middle of an epoch. Device and precision of the options are resolved.
+    a StopRequested in the middle of an epoch. Device and precision of the options are resolved. It ends with
+    the epoch `until`, 0 for all of them; rates and whatever else depends on how many there are stay as they
+    would be without. Where the fold holds nobody out, no epoch is scored and the last one's weights are kept.
     """
 
-    def __init__(self, model: nn.Module, fold: Fold, options: TrainOptions) -> None:
+    def __init__(self, model: nn.Module, fold: Fold, options: TrainOptions, *, until: int = 0) -> None:
         self.fold, self.options = fold, options
+        self.last = until or options.epochs  # the epoch that ends the training, unless it stops before
         self.device, self.precision = torch.device(options.device), options.precision
         # 1. The model, where and how it will compute: the optimizer must see the final tensors.
         self.model = prepare(model, self.precision, self.device)
@@ -94,7 +97,7 @@ class Trainer:
     def _look_at(self) -> int:
         """Return the step after which it must be seen that something is learnt; no later than the last."""
         first = LOOK_AT_SCALED if self.precision == "float16" else LOOK_AT
-        return max(2, min(first, self.feed.steps * self.options.epochs))
+        return max(2, min(first, self.feed.steps * self.last))
 
     @property
     def scored(self) -> nn.Module:
@@ -107,17 +110,22 @@ class Trainer:
         return confusion(self.fold.truth, self.probs.argmax(1), classes=len(self.fold.space))
 
     @property
-    def best_epoch(self) -> Epoch:
-        """The epoch of the highest macro-F1; the first of them if several are equal."""
-        return next(epoch for epoch in reversed(self.history) if epoch.is_best)
+    def is_scored(self) -> bool:
+        """Whether people are held out on whom it is scored."""
+        return len(self.fold.held_out) > 0
+
+    @property
+    def kept_epoch(self) -> Epoch:
+        """The epoch whose weights are kept: the first of those with the highest macro-F1, or the last."""
+        return next((epoch for epoch in reversed(self.history) if epoch.is_best), self.history[-1])
 
     @property
     def is_done(self) -> bool:
         """Whether all epochs ran, or so many were no better that the schedule stops."""
-        if len(self.history) >= self.options.epochs:
+        if len(self.history) >= self.last:
             return True
         stop = self.options.one("schedule").part(Stopping).stop
-        return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
+        return 0 < stop <= len(self.history) - (self.kept_epoch.epoch if self.history else 0)
 
     @property
     def reached(self) -> str:
@@ -125,16 +133,19 @@ class Trainer:
         return f"{len(self.history) + 1}, after {self.sums.steps} of {self.feed.steps} steps"
 
     def run_epoch(self) -> Epoch:
-        """Train for an epoch, score every held-out photo, remember the best weights."""
+        """Train for an epoch, score every held-out photo if there is any, remember the weights to keep."""
         number = len(self.history) + 1
         self._started = started = time.perf_counter() - self.sums.seconds
         parts = self.train(number)
         trained = time.perf_counter()
-        loss, scores = self.score()
-        if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
-            raise diverged(f"the held-out loss is {loss} after epoch {number}")
-        self.learner.schedule.observe(scores["macro_f1"])
-        best = max((epoch.scores["macro_f1"] for epoch in self.history), default=-1.0)
+        loss, scores = self.score() if self.is_scored else (None, {})
+        if loss is None:
+            self._refuse_non_finite(f"epoch {number}")
+        else:
+            if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
+                raise diverged(f"the held-out loss is {loss} after epoch {number}")
+            self.learner.schedule.observe(scores["macro_f1"])
+        best = max((epoch.scores["macro_f1"] for epoch in self.history if epoch.scores), default=-1.0)
         epoch = Epoch(
             epoch=number,
             train_loss=sum(parts.values()),
@@ -145,9 +156,9 @@ class Trainer:
             learning_rate=self.learner.schedule.rate,
             images_per_second=self.feed.photos / (trained - started),
             seconds=time.perf_counter() - started,
-            is_best=scores["macro_f1"] > best,
+            is_best=self.is_scored and scores["macro_f1"] > best,
         )
-        if epoch.is_best:
+        if epoch.is_best or not self.is_scored:
             self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
             self.best_probs = self.probs
         self.history.append(epoch)
@@ -225,9 +236,7 @@ class Trainer:
         Raises:
             MaskkitError: The weights are no longer finite.
         """
-        tensors = self.model.state_dict().values()
-        if not all(bool(one.isfinite().all()) for one in tensors if one.is_floating_point()):
-            raise diverged(f"weights are no longer finite after step {self.sums.steps} of the epoch")
+        self._refuse_non_finite(f"step {self.sums.steps} of the epoch")
         self.sums.seconds = time.perf_counter() - self._started
         return {
             "sums": self.sums.state_dict(),
@@ -235,6 +244,11 @@ class Trainer:
             "mixing": self.feed.mixing_reached,
             "random": torch_random(self.device),
         }
+
+    def _refuse_non_finite(self, after: str) -> None:
+        tensors = self.model.state_dict().values()
+        if not all(bool(one.isfinite().all()) for one in tensors if one.is_floating_point()):
+            raise diverged(f"weights are no longer finite after {after}")
 
     def load_state(self, state: Mapping[str, Any], refuse: Refuse) -> None:
         """Continue from what `state` returned; raise a MaskkitError of anything else, by `refuse`."""

@@ -44,6 +44,8 @@ COMMANDS = {
     "scores": "evaluate folds.parquet oof.parquet --by gender,mask --replicates 99 --json --html scores.html",
     "tuned": "evaluate folds.parquet oof.parquet --tune classes --replicates 99 --json --decision tuned.json",
     "audited": "audit folds.parquet oof.parquet --json -o audited.parquet --corrections fixes.csv",
+    "everybody": "train folds.parquet --fold none --like run/fold0.safetensors --workers {workers} "
+    "-o run/all.safetensors",
     "exported": "export run/fold0.safetensors -o fold0.onnx",
 }
 ANSWERED_NO = {"audited": 3}  # it finds what is wrong, and says so by its exit code

@@ -252,6 +252,17 @@ def _read_checkpoint(data: bytes, folder: Path) -> object:
     return [Checkpoint.read(_source(data)).weights(), _read_show(data, folder)]
 
 
+def _read_like(data: bytes, folder: Path) -> object:
+    import typer.main
+
+    from maskkit.cli import app
+
+    group: Any = typer.main.get_command(app)
+    words = ["m.parquet", "--fold", "none", "--like", str(_written(data, folder, "x.safetensors"))]
+    with group.make_context("maskkit", ["train", "--help"], resilient_parsing=True) as parent:
+        return group.commands["train"].make_context("train", [*words, "-o", "y"], parent=parent).params
+
+
 def _read_history(data: bytes, folder: Path) -> object:
     return Trained.from_history(_source(data, str(folder / "fold0.history.csv")))
 
@@ -335,6 +346,7 @@ def _of_artifacts() -> Iterator[Reader]:
     yield Reader("submission-csv", _csv_of(SUBMISSION), _read_predictions)
     checkpoints = _mixed(_checkpoint, _bytes_of(seeds.joined_checkpoint(*seeds.checkpoint_parts())))
     yield Reader("checkpoint", checkpoints, _read_checkpoint)
+    yield Reader("like", checkpoints, _read_like)
     models = _mixed(_json_of(model, seeds.onnx), _bytes_of(seeds.onnx(seeds.text_of(model))))
     yield Reader("onnx", models, _read_show)
     decisions = _json_of(seeds.decision())

@@ -98,3 +98,13 @@ def test_a_history_that_says_too_little_is_not_trusted(folds: Manifest) -> None:
     assert model_folds(given) == [1]
     with pytest.raises(RefusedError, match="it is not known on whom"):
         folds_to_train(folds, given)
+
+
+def test_a_model_of_everybody_names_neither_a_fold_nor_those_of_the_models_it_was_made_like() -> None:
+    fold = Record("train", {"fold": 2}, (Input("m", "ab" * 32),))
+    like = Input("run/fold2.safetensors", "cd" * 32, made_by=fold.id, option="like")
+    everybodys = Record("train", {"fold": "none:until=3"}, (Input("m", "ab" * 32), like))
+    header = Header("predictions", HOME, (fold, everybodys))
+    assert model_folds(Predictions(pa.array(["a.jpg"]), np.array([0]), header=header)) == []
+    both = Header("predictions", HOME, (replace(fold, options={"fold": 1}), *header.history))
+    assert model_folds(Predictions(pa.array(["a.jpg"]), np.array([0]), header=both)) == [1]

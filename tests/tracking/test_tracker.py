@@ -3,6 +3,7 @@ import random
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,26 @@ def test_photos_are_sent_only_on_request() -> None:
         tracker.end(epoch(1), a_mistake if mistakes else no_mistakes)
     assert ("picture", 1, "best/mistakes") in asked.told
     assert not [item for item in unasked.told if item[0] == "picture"]
+
+
+def test_a_training_on_everybody_has_a_last_epoch_and_neither_scores_nor_mistakes() -> None:
+    told: list[Mapping[str, float]] = []
+
+    class Kept(Notes):
+        def numbers(self, epoch: int, values: Mapping[str, float]) -> None:  # noqa: ARG002 - the base's
+            told.append(values)
+
+        final = numbers
+
+    unscored = replace(epoch(3, best=False), held_out_loss=None, scores={})
+    sink = Kept()
+    tracker = Tracker(sink, "tracking", mistakes=4)
+    tracker.begin(facts())
+    tracker.epoch(unscored, CONFUSION)
+    tracker.end(unscored, no_mistakes)
+    assert not [name for values in told for name in values if name.startswith(("held_out/", "best/"))]
+    assert told[-1] == {"last/epoch": 3}
+    assert sink.told == [BEGUN, ("close", True)]
 
 
 def test_a_model_without_mistakes_has_no_picture_of_them() -> None:

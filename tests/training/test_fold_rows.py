@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.errors import RefusedError
+from maskkit.errors import MaskkitError, RefusedError
 from maskkit.pseudo_labelling.added_rows import origins
 from maskkit.training.fold_rows import FoldRows, refuse_foreign
 
@@ -93,3 +93,15 @@ def test_labels_from_models_that_know_the_held_out_pass_them_on(folds: Manifest)
     held_out = {given.people.names[code] for code in given.people.codes[given.folds == 0]}
     assert seen.contains(sorted(held_out)).all()
     assert not seen.contains(["stranger"]).any()
+
+
+def test_where_nobody_is_held_out_every_pseudo_label_may_be_trained_on(folds: Manifest) -> None:
+    for made_for in (0, 1, -1):
+        given = with_pseudo(folds, [made_for] * ADDED)
+        assert len(FoldRows.of(given, None).training) == len(given)
+
+
+def test_a_manifest_with_nothing_to_train_on_has_no_model_of_everybody(folds: Manifest) -> None:
+    nothing = folds.then("edit", {"weight": pa.array(np.zeros(len(folds), np.float32))})
+    with pytest.raises(MaskkitError, match="no photo to train on"):
+        FoldRows.of(nothing, None)

@@ -54,6 +54,10 @@ def test_photos_that_are_in_the_cache_take_no_time(
     assert rehearse(FoldRows.of(cached, 0), replace(options, size="48"), seconds=0).ready > 0
 
 
+def test_a_training_on_everybody_has_nobody_to_score(folds: Manifest, quick: TrainOptions) -> None:
+    assert rehearse(FoldRows.of(folds, None), quick, seconds=0).epoch > 0
+
+
 def test_without_a_cache_photos_are_decoded_within_the_steps(folds: Manifest, quick: TrainOptions) -> None:
     assert rehearse(FoldRows.of(folds, 0), quick, seconds=0).cold == 0
 
