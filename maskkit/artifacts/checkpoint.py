@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from maskkit.artifacts.files import Source
-from maskkit.artifacts.header import KEY, Fold, Header, damaged_header
+from maskkit.artifacts.header import KEY, MOST_INPUTS, Fold, Header, damaged_header
 from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.seal import SAFETENSORS
 from maskkit.artifacts.seen import Seen
@@ -21,7 +21,7 @@ from maskkit.errors import MaskkitError, reason
 from maskkit.labels import LabelSpace
 from maskkit.options.model_settings import FOLLOWS
 from maskkit.options.train_options import Precision
-from maskkit.typed_json import MOST_BYTES, Refuse, Word, decoded, fitting, spelled
+from maskkit.typed_json import MOST_BYTES, Refuse, Sha256, Text, Word, decoded, fitting, spelled
 
 if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
     from torch import Tensor
@@ -97,6 +97,17 @@ class Preprocess:
         return cls(stored.height, stored.width, stored.mean, stored.std, stored.interpolation, crop)
 
 
+@dataclass(frozen=True)
+class Ingredient:
+    """One of the models whose weights may be in an average of several."""
+
+    name: Text  # of its file, as given
+    sha256: Sha256
+    is_in: bool  # whether it is
+    alone: float | None = None  # its macro-F1 on the people held out; None if nothing was chosen by it
+    together: float | None = None  # that of the average with it, of it and those before it that are in
+
+
 class StoredScores(msgspec.Struct):
     """What every version of a checkpoint's header says of its training."""
 
@@ -115,6 +126,7 @@ class StoredCheckpointFacts(StoredScores):
     epoch: Annotated[int, Meta(ge=0, le=10**9)]
     pool: Word = "default"
     model_settings: dict[Word, Plain | list[Plain]] = {}
+    soup: Annotated[tuple[Ingredient, ...], Meta(max_length=MOST_INPUTS)] = ()
 
     @classmethod
     def of(cls, header: Header, refuse: Refuse) -> StoredCheckpointFacts:
@@ -138,16 +150,18 @@ class CheckpointFacts:
     preprocess: Preprocess
     precision: Precision  # in which it was trained and scored
     fold: int | None  # that was held out; None if nobody was
-    epoch: int  # that the weights are of
+    epoch: int  # that the weights are of; 0 for those of an average of several models
     scores: Mapping[str, float]  # on the held-out fold; empty if nobody was held out
     seen: Seen  # whom it was trained on
+    soup: Sequence[Ingredient] = ()  # what it may be the average of; empty for a model that was trained
 
     def to_json(self) -> dict[str, Any]:
         """Return the form kept in headers."""
         return {
-            **{item.name: getattr(self, item.name) for item in fields(self)},
+            **{item.name: getattr(self, item.name) for item in fields(self) if item.name != "soup"},
             "preprocess": asdict(self.preprocess),
             "seen": self.seen.to_json(),
+            **({"soup": [asdict(one) for one in self.soup]} if self.soup else {}),
         }
 
 
@@ -236,12 +250,16 @@ def write_checkpoint(
 
     `force` and `known` say what it may replace, as those of `write_whole`.
     """
+    write_whole(path, checkpoint_bytes(weights, header), force=force, known=known)
+
+
+def checkpoint_bytes(weights: Mapping[str, Tensor], header: Header) -> bytearray:
+    """Return a checkpoint as a file holds it."""
     from safetensors.torch import save
 
     # safetensors refuses tensors that share memory (tied weights), so each is its own copy.
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    data = with_seal(save(copies, metadata={KEY: header.to_json()}))
-    write_whole(path, data, force=force, known=known)
+    return with_seal(save(copies, metadata={KEY: header.to_json()}))
 
 
 def with_seal(data: bytes) -> bytearray:

@@ -12,6 +12,7 @@ from maskkit.errors import MaskkitError
 PER_FOLD = {"fold"}  # what the folds of one training differ in
 SHORT = 8  # characters of a digest
 PSEUDO = "pseudo"  # the stage that makes a manifest per fold
+TRAIN, SOUP = "train", "soup"  # those that make a model per fold, of a manifest and of other models
 OFF = {"null", "false", "{}"}  # as good as not having the option
 
 Place = tuple[str, str]  # stage, option
@@ -39,18 +40,22 @@ def key_of(record: Record, history: Sequence[Record] = ()) -> str:
     """Return what the folds of one training have in common, so that they are known to be of one run.
 
     A fold's own pseudo labels make a manifest for that fold: what the folds have in common is then the
-    manifest that they were added to, and how, which `history` tells.
+    manifest that they were added to, and how, which `history` tells. An average of a fold's models has in
+    common with that of another how those were trained.
     """
     values = {
         name: _value(record, name, value)[0] for name, value in record.options.items() if name not in PER_FOLD
     }
-    made = {one.id: one for one in history if one.stage == PSEUDO}
+    made = {one.id: one for one in history if one.stage == PSEUDO or record.stage == SOUP}
     inputs = [_common(item, made) for item in record.inputs]
     return json.dumps([record.stage, values, inputs], sort_keys=True)
 
 
 def _common(item: Input, made: Mapping[str, Record]) -> object:
     """Return what an input has in common with those of other folds: its digest, if it is no fold's own."""
+    maker = made.get(item.made_by or "")
+    if maker is not None and maker.stage == TRAIN:
+        return key_of(maker, list(made.values()))
     options: list[object] = []  # of the stages that made it a fold's own, the last first
     while (record := made.get(item.made_by or "")) is not None and record.inputs:
         options.append(dict(record.options))

@@ -18,7 +18,7 @@ from maskkit.artifacts.header import Record, merged, wrong_kind
 from maskkit.artifacts.history import key_of
 from maskkit.artifacts.parquet import is_artifact, read_header
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.trained import CHECKPOINT, HISTORY, Trained, holds_nobody_out, is_history, stem_of
+from maskkit.artifacts.trained import CHECKPOINT, HISTORY, Trained, is_history, is_unscored, stem_of
 from maskkit.errors import MaskkitError, examples, reason
 from maskkit.labels import LabelSpace
 
@@ -147,8 +147,8 @@ def _of_folder(folder: Path) -> Iterator[tuple[Key, Run]]:
     trained = [
         Trained.from_checkpoint(source)
         for source in _sources(folder, CHECKPOINT)
-        # Weights to start from may lie there too, and a model of everybody, which has no score.
-        if has_header(source) and not holds_nobody_out(source)
+        # Weights to start from may lie there too, and models that have no score, such as one of everybody.
+        if has_header(source) and not is_unscored(source)
     ]
     stems = {stem_of(one.path) for one in trained}
     histories = [source for source in _sources(folder, HISTORY) if is_history(source)]

@@ -41,6 +41,12 @@ class Seen:
         """Digest each person once."""
         return cls(salt, np.unique(_digests(people, salt)))
 
+    @classmethod
+    def union(cls, several: Sequence[Seen]) -> Seen:
+        """Return the people whom one of several models or more was trained on; their salt is the same."""
+        (salt,) = {one.salt for one in several}
+        return cls(salt, np.unique(np.concatenate([one.digests for one in several])))
+
     def contains(self, people: Sequence[str]) -> NDArray[np.bool_]:
         """Return for each person whether the model was trained on them, (people,)."""
         return np.isin(_digests(people, self.salt), self.digests)

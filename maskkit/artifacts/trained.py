@@ -49,6 +49,8 @@ class Trained:
         source.let_go()
         refuse = partial(_silent, source.title)
         stored = fitting(header.facts, StoredScores, refuse)
+        if stored.fold is not None and not stored.scores:
+            raise refuse("it is an average that was not scored")
         if stored.fold is None:
             raise MaskkitError(
                 f"{source.title} was trained on everybody, and has no score",
@@ -85,7 +87,7 @@ class Trained:
     @property
     def record(self) -> Record | None:
         """How it was trained; None if unknown."""
-        return next((one for one in reversed(self.history) if one.stage == "train"), None)
+        return next((one for one in reversed(self.history) if one.stage in ("train", "soup")), None)
 
     @property
     def stem(self) -> str:
@@ -104,9 +106,10 @@ def stem_of(path: Path) -> str:
     return path.name.removesuffix(HISTORY).removesuffix(CHECKPOINT)
 
 
-def holds_nobody_out(source: Source) -> bool:
-    """Whether a checkpoint is of a training on everybody, which has no score."""
-    return checkpoint_header(source).facts.get("fold", 0) is None
+def is_unscored(source: Source) -> bool:
+    """Whether a checkpoint has no score: of a training on everybody, or an average of all that is given."""
+    facts = checkpoint_header(source).facts
+    return facts.get("fold", 0) is None or facts.get("scores") == {}
 
 
 def is_history(source: Source) -> bool:

@@ -23,8 +23,8 @@ from maskkit.plain_text import printable
 from maskkit.progress import shown_by
 
 COMMANDS = (
-    "demo", "eda", "label", "crop", "split", "lr_find", "train", "predict", "export", "ensemble", "evaluate",
-    "compare", "audit", "pseudo", "bench", "show",
+    "demo", "eda", "label", "crop", "split", "lr_find", "train", "soup", "predict", "export", "ensemble",
+    "evaluate", "compare", "audit", "pseudo", "bench", "show",
 )  # fmt: skip
 UsageError: Any = typer.BadParameter.__base__
 

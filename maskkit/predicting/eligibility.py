@@ -54,13 +54,7 @@ def eligible_members(
         eligible = np.stack([_held_out(manifest, item) for item in checkpoints])
         why = "no model held them out"
     else:
-        eligible, why = ~seen, "every model has seen their people"
-        # No model has seen people of weight 0. An average of all models would flatter them beside everyone
-        # else, so a model that was trained on these very folds predicts its own alone.
-        if manifest.has("fold"):
-            here, never = manifest.as_input().sha256, manifest.folds < 0
-            own = [never | _held_out(manifest, item) | (item.seen.salt != here) for item in checkpoints]
-            eligible = eligible & np.stack(own)
+        eligible, why = own_rows(manifest, checkpoints, seen), "every model has seen their people"
     left_out = ~eligible.any(0)
     if left_out.all():
         raise RefusedError(
@@ -74,6 +68,22 @@ def eligible_members(
     if unused:
         log.warning("%s predicts no photo: it has seen them all", examples(unused))
     return eligible
+
+
+def own_rows(
+    manifest: Manifest, checkpoints: Sequence[Checkpoint], seen: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return which rows each model may predict out-of-fold, (models, rows), given `seen`.
+
+    These are the people whom it has not seen. No model has seen people of weight 0. An average of all models
+    would flatter them beside everyone else, so a model that was trained on these very folds predicts its own
+    alone.
+    """
+    if not manifest.has("fold"):
+        return ~seen
+    here, never = manifest.as_input().sha256, manifest.folds < 0
+    own = [never | _held_out(manifest, item) | (item.seen.salt != here) for item in checkpoints]
+    return np.asarray(~seen & np.stack(own), np.bool_)
 
 
 def _held_out(manifest: Manifest, checkpoint: Checkpoint) -> NDArray[np.bool_]:

@@ -72,6 +72,20 @@ def pseudo_report(tallies: Sequence[object], folds: Sequence[int] | None) -> Rep
     return _report(table, verdict=f"{chosen:,} of {photos:,} photos added, to train {whose}")
 
 
+def soup_report(ingredients: Sequence[object]) -> Report:
+    """Show each model whose weights may be in an average, in the order tried, and whether they are."""
+    columns = (
+        Column("alone", "alone", "decimal", digits=4),
+        Column("together", "with those above", "decimal", digits=4, is_main=True),
+        Column("averaged", "averaged"),
+    )
+    rows = [{**vars(one), "averaged": "yes" if attribute(one, "is_in") else "no"} for one in ingredients]
+    title = "macro-F1 on people held out"
+    table = Table.of(rows, columns, title=title, head=Column("", "model"), on="terminal")
+    chosen = sum(one["averaged"] == "yes" for one in rows)
+    return _report(table, verdict=f"{chosen} of {len(rows)} models are averaged")
+
+
 def speeds_report(found: Mapping[str, Any], options: str) -> Report:
     """Show photos per second of each part of training, what limits it, and options to use for `train`."""
     columns = (Column("setting", ""), Column("photos_per_second", "photos per second", "short"))

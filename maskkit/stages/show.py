@@ -151,12 +151,21 @@ def _decision_facts(decision: Decision) -> Facts:
     return facts | measured
 
 
+def _soup_facts(stored: StoredCheckpointFacts) -> Facts:
+    if not stored.soup:
+        return {}
+    chosen = [one.name for one in stored.soup if one.is_in]
+    return {"average of": ", ".join(chosen), "models tried": len(stored.soup)}
+
+
 def _score_facts(stored: StoredCheckpointFacts) -> Facts:
+    if stored.fold is None and stored.soup:
+        return {"fold held out": "none in common: everybody is known to one of the models"}
     if stored.fold is None:
         return {"fold held out": "none: trained on everybody, scored by nobody", "last epoch": stored.epoch}
     return {
         "fold held out": stored.fold,
-        "best epoch": stored.epoch,
+        **({} if stored.soup else {"best epoch": stored.epoch}),
         "scores on the held-out fold": stored.scores,
     }
 
@@ -172,6 +181,7 @@ def _model_facts(header: Header, name: str) -> Facts:
         "heads": ", ".join(stored.heads),
         "preprocess": dict(header.facts["preprocess"]),
         "precision": stored.precision,
+        **_soup_facts(stored),
         **_score_facts(stored),
         "people trained on": len(Seen.from_json(stored.seen, refuse).digests),
     }

@@ -73,6 +73,11 @@ DESCRIBED = {
         f"folds.parquet {QUICK}", suffix=".safetensors", stdin="folds.parquet", piped=QUICK, to_stdout=False,
         impossible="nowhere -o x.safetensors", refused=f"leaky.parquet {QUICK} -o x.safetensors",
     ),
+    "soup": Described(
+        "fold0.safetensors fold1.safetensors --uniform --on truth --workers 0", suffix=".safetensors",
+        impossible="fold0.safetensors nowhere --uniform",
+        refused="fold0.safetensors fold1.safetensors --on folds.parquet --workers 0",
+    ),
     "predict": Described(
         "folds.parquet fold0.safetensors fold1.safetensors fold2.safetensors --oof --workers 0",
         suffix=".parquet", stdin="folds.parquet",

@@ -241,7 +241,7 @@ OTHER_HELP = {
     "weights": {"train", "ensemble"},
     "precision": {"predict"},
     "unlabeled": {"pseudo"},  # where it also says where predicted photos are
-    "on": {"ensemble", "predict"},
+    "on": {"ensemble", "predict", "soup"},
     "by": {"evaluate"},  # cuts scores by several things in turn; `split` divides by one
     "against": {"evaluate"},  # compares with one other; `audit` looks at several
 }

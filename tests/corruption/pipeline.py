@@ -62,6 +62,10 @@ CASES = (
         "run/fold0.safetensors",
         f"{TRAIN} --epochs 1 --fold 0 --weights run/fold0.safetensors -o new.safetensors", "new.safetensors",
     ),
+    Case(
+        "run/fold0.safetensors",
+        "soup run/fold0.safetensors run/fold1.safetensors --uniform -o new.safetensors", "new.safetensors",
+    ),
     Case("oof.parquet", "ensemble oof.parquet again.parquet -o new.parquet", "new.parquet"),
     Case("oof.parquet", "evaluate folds.parquet oof.parquet --replicates 20 --json"),
     Case("decision.json", f"{PREDICT} --decide decision.json -o new.parquet", "new.parquet"),

@@ -37,6 +37,11 @@ COMMANDS = {
     "two-sets": "eda photos/train.csv classes.parquet --json",
     "train1": f"{TRAIN} --fold 1 -o run/fold1.safetensors --augment medium --precision bfloat16",
     "train2": f"{TRAIN} --fold 2 -o run/fold2.safetensors --freeze all",
+    "again0": f"{TRAIN} --fold 0 --seed 1 -o run/again0.safetensors",
+    "soup": "soup run/fold0.safetensors run/again0.safetensors --uniform --on folds.parquet "
+    "--workers {workers} --device cpu -o run/soup.safetensors",
+    "chosen": "soup run/fold0.safetensors run/again0.safetensors --on folds.parquet "
+    "--workers {workers} --device cpu -o run/chosen.safetensors",
     "oof": f"{OOF} {ALL} -o oof.parquet --runtime torch",
     "openvino": f"{OOF} {ALL} -o openvino.csv",
     "stacked": f"ensemble --vote stacking {FIT} -o stacked.parquet --report stacked.json",

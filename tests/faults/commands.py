@@ -53,6 +53,9 @@ COMMANDS = {
         f"train {{given}}/few-folds.parquet -o out/model.safetensors {QUICK}",
         resume="--resume", constants=SMALL_CHUNKS, keeps="rename out/model.resume", pieces=2,
     ),
+    "soup": Command(
+        "soup {given}/other0.safetensors {given}/fold0.safetensors --uniform -o out/soup.safetensors"
+    ),
     "predict": Command(
         f"{OOF} --batch-size 4 -o out/oof.parquet", resume="--resume",
         constants={**SMALL_CHUNKS, "maskkit.stages.predict:KEPT_EVERY": 3},

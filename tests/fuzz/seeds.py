@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from maskkit.artifacts.checkpoint import CheckpointFacts, Crop, Preprocess, with_seal
+from maskkit.artifacts.checkpoint import CheckpointFacts, Crop, Ingredient, Preprocess, with_seal
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.header import KEY, Header, Input, Record
 from maskkit.artifacts.parquet import to_parquet
@@ -44,6 +44,7 @@ FACTS = CheckpointFacts(
     epoch=2,
     scores={"macro_f1": 0.5, "accuracy": 0.25, "loss": 1.5},
     seen=SEEN,
+    soup=[Ingredient("a.safetensors", "a" * 64, is_in=True, alone=0.5, together=0.5)],
 ).to_json()
 
 

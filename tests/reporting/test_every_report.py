@@ -16,7 +16,7 @@ from test_comparison_report import found as compared
 from test_eda_report import compared_sets, described
 from test_evaluation_details import everything as evaluated
 from test_rates_report import rates
-from test_stage_reports import FACTS, faces, known, speeds
+from test_stage_reports import FACTS, averaged, faces, known, speeds
 
 from maskkit.cli.shell.show_report import tsv
 from maskkit.reporting.audit_report import audit_report
@@ -53,6 +53,7 @@ REPORTS: dict[str, Callable[[], Report]] = {
     "show": lambda: artifact_report(FACTS),
     "split": lambda: folds_report(FACTS["held out"]),
     "crop": faces,
+    "soup": averaged,
     "train --weights list": known,
     "ensemble": differing,
     "ensemble without truth": agreed,

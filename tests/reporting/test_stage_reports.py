@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from reports import terminal_of, terminal_table
 
-from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.checkpoint import Checkpoint, Ingredient
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell.show_report import tsv
@@ -26,6 +27,7 @@ from maskkit.reporting.stage_reports import (
     folds_report,
     predictions_report,
     pseudo_report,
+    soup_report,
     speeds_report,
     weights_report,
 )
@@ -54,6 +56,23 @@ FACTS: dict[str, Any] = {
 
 def faces() -> Report:
     return faces_report([FaceCount("", "all", 9, 6, 1), FaceCount("mask", HOSTILE, 0, 0, 0)], 3.25)
+
+
+def averaged() -> Report:
+    return soup_report(
+        [
+            Ingredient("a.safetensors", "a" * 64, is_in=True, alone=0.5, together=0.5),
+            Ingredient(HOSTILE, "b" * 64, is_in=False, alone=0.25, together=0.375),
+            Ingredient("c.safetensors", "c" * 64, is_in=True),
+        ]
+    )
+
+
+def test_each_model_of_an_average_is_shown_with_whether_it_is_in() -> None:
+    shown = terminal_of(averaged())
+    assert "2 of 3 models are averaged" in shown
+    assert re.search(r"a\.safetensors +0\.5000 +0\.5000 +yes", shown)
+    assert re.search(r"0\.2500 +0\.3750 +no", shown)
 
 
 def known() -> Report:
