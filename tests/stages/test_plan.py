@@ -33,12 +33,14 @@ SECOND = 32 * 32  # pixels whose epoch takes a second, on the machine that the t
 class Machine:
     """A machine of a known speed: photos of each size are measured in 3 s."""
 
+    takes = 3
+
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now, self.measured = 0.0, list[str]()
         patch.setattr(module, "rehearse", self.rehearse)
 
     def rehearse(self, _: FoldRows, options: TrainOptions, **more: float) -> Pace:  # noqa: ARG002
-        self.now += 3
+        self.now += self.takes
         self.measured.append(options.one("size").name)
         return Pace(ready=1, cold=1, start=1, epoch=10 * pixels_of(options) / SECOND)
 
@@ -83,6 +85,15 @@ def test_what_was_measured_counts_against_the_budget_and_has_an_end(
     machine.now = 0
     found = machine.plan(rows, quick, 26)  # 22 s would fit, but for the 3 that are gone
     assert found.chosen == {"size": "32x32", "epochs": 1}
+
+
+def test_no_more_is_measured_when_the_time_for_it_is_over(
+    machine: Machine, rows: FoldRows, quick: TrainOptions
+) -> None:
+    machine.takes = 11
+    found = machine.plan(rows, quick, 200)
+    assert (machine.measured, found.chosen) == (["32x32"], {"size": "48x48", "epochs": 3})
+    assert found.pace.epoch == 10 * 48 * 48 / SECOND
 
 
 def test_all_folds_get_one_plan(machine: Machine, rows: FoldRows, quick: TrainOptions) -> None:

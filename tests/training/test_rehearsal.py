@@ -17,6 +17,7 @@ from maskkit.stages.train import train
 from maskkit.training import rehearsal as module
 from maskkit.training.fold_rows import FoldRows
 from maskkit.training.rehearsal import rehearse
+from maskkit.training.setup import Start, start
 from maskkit.training.trainer import Trainer
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -41,6 +42,11 @@ def test_times_every_part_of_any_training(cached: Manifest, quick: TrainOptions,
     assert pace.ready == pace.cold > 0
     assert pace.start > 0
     assert pace.epoch > 0
+
+
+def test_times_a_training_that_nobody_is_held_out_of(cached: Manifest, quick: TrainOptions) -> None:
+    rows = FoldRows.of(cached, 0)
+    assert rehearse(replace(rows, held_out=rows.held_out[:0]), quick, seconds=0).epoch > 0
 
 
 @pytest.mark.parametrize("freeze", ["none", "all"])
@@ -72,12 +78,21 @@ def test_leaves_nothing_in_the_cache_that_a_next_one_would_find(
 
 
 def test_says_nothing_and_puts_the_log_back(
-    folds: Manifest, quick: TrainOptions, caplog: pytest.LogCaptureFixture
+    folds: Manifest,
+    quick: TrainOptions,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = logging.getLogger("maskkit")
-    log.propagate = True
+    monkeypatch.setattr(log, "propagate", True)
     level = log.level
-    rehearse(FoldRows.of(folds, 0), replace(quick, normalize="0.5,0.5,0.5/0.2,0.2,0.2"), seconds=0)
+
+    def talking(*given: Any) -> Start:
+        logging.getLogger(start.__module__).warning("of these weights")
+        return start(*given)
+
+    monkeypatch.setattr(module, "start", talking)
+    rehearse(FoldRows.of(folds, 0), quick, seconds=0)
     assert caplog.messages == []
     assert log.level == level
 
