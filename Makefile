@@ -36,7 +36,7 @@ demo: $(INSTALLED)
 	test -e $(DEMO)/train/train.csv || $(BIN)/maskkit demo $(DEMO)
 	$(MAKE) -f examples/Makefile MASKKIT=$(BIN)/maskkit RUN=$(DEMO_RUN) \
 		TRAIN=$(DEMO)/train/train.csv TEST=$(DEMO)/eval/info.csv ANSWERS=$(DEMO)/eval/answers.csv \
-		WEIGHTS=package FOLDS=3 EPOCHS=7 REPORT='--by gender,mask --by age:10'
+		FOLDS=3 EPOCHS=7 REPORT='--by gender,mask --by age:10'
 
 test: $(INSTALLED)
 	$(PYTEST)

@@ -64,7 +64,7 @@ def our_epochs(manifest: str, model: str, size: str, epochs: int, cache: Path) -
         given = Manifest.read(manifest).located(cache=Cache(cache, 50 * 10**9))
         train(
             FoldRows.of(given, 0), Path(folder) / "fold0.safetensors",
-            options=TrainOptions(model=model, size=size, epochs=epochs),
+            options=TrainOptions(model=model, weights="none", size=size, epochs=epochs),
             on_epoch=lambda _: ends.append(time.perf_counter()),
         )  # fmt: skip
     return [end - before for before, end in pairwise(ends)]
@@ -102,8 +102,7 @@ def compare_heads(given: argparse.Namespace) -> None:
         plain = statistics.median(in_a_process("theirs", given, Path(folder))[1:])
         words = [sys.executable, "-m", "maskkit", "train", given.manifest, "--fold", "all", "--freeze", "all",
                  "--model", given.model, "--size", given.size, "-o", f"{folder}/fold{{fold}}.safetensors",
-                 "--force", "--cache", folder, "--quiet",
-                 *(["--weights", given.weights] if given.weights else [])]  # fmt: skip
+                 "--force", "--cache", folder, "--quiet", "--weights", given.weights]  # fmt: skip
         cold = run_command(words)
         warm = [run_command([*words, "--seed", str(seed)]) for seed in range(1, given.runs + 1)]
     again = statistics.median(cost.seconds for cost in warm)
@@ -124,7 +123,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--head", action="store_true")
-    parser.add_argument("--weights", help="of the frozen backbone")
+    parser.add_argument("--weights", default="none", help="of the frozen backbone")
     parser.add_argument("--side", choices=["ours", "theirs"], help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -74,6 +74,7 @@ def main() -> None:
     try:
         words = [sys.executable, "-m", "maskkit", "train", str(many), "-o", str(folder / "fold0.safetensors"),
                  "--force", "--epochs", str(given.epochs), "--model", given.model, "--size", given.size,
+                 "--weights", "none",
                  "--cache", str(folder / "cache")]  # fmt: skip
         anonymous, mapped, seconds = peak_of(words)
     finally:

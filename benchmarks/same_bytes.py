@@ -37,7 +37,7 @@ from safetensors import safe_open
 PHOTOS = "demo photos --people 20 --test-people 6"
 
 # `%` stands for the run's name. Of an option that is given twice, the later counts.
-MODEL = "--model test_efficientnet --size 32 --device cpu --precision float32"
+MODEL = "--model test_efficientnet --weights none --size 32 --device cpu --precision float32"
 STEPS = f"{MODEL} --batch-size 20"
 TRAIN = f"-o %/fold{{fold}}.safetensors --epochs 3 --learning-rate 0.005 {STEPS}"
 FOLDS = f"train folds.parquet {TRAIN}"

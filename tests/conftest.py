@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ settings.load_profile("maskkit")
 
 TINY_MODEL = "test_efficientnet"  # timm's own for tests: a third of a million weights
 TINY_SIZE = "32x32"
+THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0")
 MASK_COLOUR = {"wear": (40, 90, 200), "incorrect": (40, 200, 90), "none": (220, 170, 140)}
 
 
@@ -105,6 +108,7 @@ def quick() -> TrainOptions:
     """Options of a training that takes less than a second, on any machine the same."""
     return TrainOptions(
         model=TINY_MODEL,
+        weights="none",
         size=TINY_SIZE,
         epochs=2,
         batch_size=20,
@@ -133,7 +137,34 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the tests, and the commands that they start, out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MASKKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HUB_OFFLINE", "1")  # which keeps the commands from the network
         yield
+
+
+@pytest.fixture(autouse=True)
+def other_machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Let no test ask another machine: it fails, also if what it calls passes over the error."""
+    asked: list[str] = []
+    find, connect = socket.getaddrinfo, socket.socket.connect
+
+    def refuse(host: object) -> None:
+        if host not in THIS_MACHINE:
+            asked.append(str(host))
+            raise OSError(f"a test asked for {host}")
+
+    def find_here(host: Any, *more: Any, **how: Any) -> Any:
+        refuse(host)
+        return find(host, *more, **how)
+
+    def connect_here(one: socket.socket, address: Any) -> None:
+        if one.family in (socket.AF_INET, socket.AF_INET6):
+            refuse(address[0])
+        connect(one, address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", find_here)
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+    yield asked
+    assert not asked, "a test needs the network"
 
 
 @pytest.fixture(autouse=True)

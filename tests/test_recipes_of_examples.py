@@ -32,4 +32,4 @@ def test_every_recipe_says_where_it_is_from_and_what_it_reached(path: Path) -> N
 
 def test_the_default_is_what_it_says() -> None:
     (default,) = [path for path in RECIPES if path.stem == "default"]
-    assert TrainOptions(**options_of(default)) == TrainOptions(weights="package")
+    assert TrainOptions(**options_of(default)) == TrainOptions()

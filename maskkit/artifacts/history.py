@@ -13,7 +13,7 @@ PER_FOLD = {"fold"}  # what the folds of one training differ in
 SHORT = 8  # characters of a digest
 PSEUDO = "pseudo"  # the stage that makes a manifest per fold
 TRAIN, SOUP = "train", "soup"  # those that make a model per fold, of a manifest and of other models
-OFF = {"null", "false", "{}"}  # as good as not having the option
+OFF = {"null", "false", "{}", '"none"'}  # as good as not having the option
 
 Place = tuple[str, str]  # stage, option
 Value = tuple[str, str]  # what tells it apart, what is shown

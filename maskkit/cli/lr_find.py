@@ -6,10 +6,10 @@ from dataclasses import fields
 from typing import Annotated
 
 from maskkit.cli.shell import common_options
-from maskkit.cli.shell.command import command
-from maskkit.cli.shell.listed_weights import list_weights
+from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import OMITTED, Manifest, Only, Reading
 from maskkit.cli.shell.streams import STREAM
+from maskkit.cli.shell.weights_option import list_weights, weights_of
 from maskkit.options.fields import Between
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 
@@ -29,18 +29,20 @@ def lr_find(
     allow_leak: common_options.AllowLeak = False,
     shown: Annotated[common_options.ReportOptions, Only("json", "html")],
     training: Annotated[TrainOptions, Only(*TESTED)],
+    checks: Checks,
 ) -> None:
     """Train for a few steps at rising learning rates, and suggest the rate to give to `train`.
 
     Give it the options of the training: it makes the same steps. Nothing is kept of what is learnt. Prints a
     table on a terminal, tab-separated values in a pipe, JSON with --json or into -o FILE.
 
-    Example: maskkit lr-find folds.parquet --weights package --html rates.html
+    Example: maskkit lr-find folds.parquet --html rates.html
     """
     from maskkit.stages.lr_find import lr_find as stage
     from maskkit.stages.lr_find import report
     from maskkit.training.fold_rows import FoldRows, read_unlabeled
 
+    checks.stop_if_dry(weights_of(training))
     given = photos.located(manifest)
     unlabeled = read_unlabeled(training.unlabeled, given)
     rows = FoldRows.of(given, fold, unlabeled=unlabeled, allow_leak=allow_leak)

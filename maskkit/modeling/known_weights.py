@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +18,11 @@ from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build
 from maskkit.modeling.ending import model_name
 from maskkit.modeling.hub_layout import CONFIG, INSIDE
-from maskkit.modeling.packaged import INSTALL, PACKAGES
+from maskkit.modeling.packaged import INSTALL, PACKAGES, is_installed
+from maskkit.modeling.starting_weights import pretrained_for, with_tag
 from maskkit.modeling.state_files import SUFFIXES
 from maskkit.modeling.weights import fit_weights
-from maskkit.options.train_options import HUB, LIST, PACKAGE
+from maskkit.options.train_options import AUTO, HUB, NONE, PACKAGE, WORDS
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class KnownWeights:
     """Weights that a model could start from."""
 
     options: str  # of the command line
-    kind: Literal["package", "file", "hub"]
+    kind: Literal["auto", "package", "file", "hub"]
     state: str  # whether they can be used now, or why not
 
 
 def known_weights(model: str) -> list[KnownWeights]:
-    """List the packaged, local and hub weights of a timm model, with a tag or without.
+    """List what `auto` takes of a timm model, with a tag or without, and its packaged, local and hub weights.
 
     Local are files and folders in the working folder, and those in the caches of torch and Hugging Face that
     fit the model.
@@ -46,13 +46,25 @@ def known_weights(model: str) -> list[KnownWeights]:
     built = build(model, classes=1)  # every head is one of another class count
     name = model_name(built)
     tags = timm.list_pretrained(f"{name}.*")
-    return [*_packaged(name), *_local(built), *_cached(built, tags), *(_of_hub(tag) for tag in tags)]
+    hub = (_of_hub(tag) for tag in tags)
+    return [_automatic(model), *_packaged(name), *_local(built), *_cached(built, tags), *hub]
+
+
+def _automatic(name: str) -> KnownWeights:
+    """Say what `auto` takes."""
+    try:
+        chosen = pretrained_for(name)
+    except MaskkitError:
+        return KnownWeights(
+            f"--weights {AUTO}", "auto", f"an error: --weights {NONE} starts from random ones"
+        )
+    taken = _of_hub(with_tag(name)).options if chosen == HUB else f"--weights {chosen}"
+    return KnownWeights(f"--weights {AUTO}", "auto", f"takes {taken}")
 
 
 def _packaged(name: str) -> Iterator[KnownWeights]:
     if name in PACKAGES:
-        is_there = find_spec(PACKAGES[name]) is not None
-        yield KnownWeights(f"--weights {PACKAGE}", "package", "installed" if is_there else INSTALL)
+        yield KnownWeights(f"--weights {PACKAGE}", "package", "installed" if is_installed(name) else INSTALL)
 
 
 def _local(model: nn.Module) -> Iterator[KnownWeights]:
@@ -80,7 +92,7 @@ def _cached(model: nn.Module, tags: list[str]) -> Iterator[KnownWeights]:
 
 def _option(path: Path) -> str:
     """Write the option that names a file, as a shell reads it; what is called like a word as `./hub`."""
-    text = f"./{path}" if str(path) in (HUB, PACKAGE, LIST) else str(path)
+    text = f"./{path}" if str(path) in WORDS else str(path)
     return f"--weights {shlex.quote(text)}"
 
 

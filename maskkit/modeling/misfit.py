@@ -23,9 +23,17 @@ NAMING = ("arch", "architecture", "model_name")  # keys under which files say wh
 
 
 def misfit(
-    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, file: StateFile, model: nn.Module
+    state: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    *,
+    file: StateFile,
+    model: nn.Module,
+    fix: str | None = None,
 ) -> MaskkitError | None:
-    """Return why weights do not fit: a tensor is missing, or too many, or of another shape or type."""
+    """Return why weights do not fit: a tensor is missing, or too many, or of another shape or type.
+
+    `fix` is what to do about it, where more is known of the weights than the file says.
+    """
     both = [name for name in expected if name in state]
     misfits = {
         "missing": [
@@ -52,7 +60,7 @@ def misfit(
     return MaskkitError(
         f"the weights {file.path} do not fit the model {name}",
         why=why,
-        fix=_fix(name, theirs, misfits, share=len(both) / max(1, len(expected))),
+        fix=fix or _fix(name, theirs, misfits, share=len(both) / max(1, len(expected))),
     )
 
 

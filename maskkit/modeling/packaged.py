@@ -26,6 +26,11 @@ _INVERTED = {
 }  # fmt: skip
 
 
+def is_installed(name: str) -> bool:
+    """Whether a package with the weights of a timm model is installed."""
+    return name in PACKAGES and find_spec(PACKAGES[name]) is not None
+
+
 def package_file(name: str) -> Path:
     """Find the file of weights in the installed package for a timm model.
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, examples
+from maskkit.modeling.backbone import OTHER_LAYERS
 from maskkit.modeling.ending import last_layers, model_name
 from maskkit.modeling.heads import PARTS
 from maskkit.modeling.hub_layout import HubConfig, WeightsFile, locate, read_config
@@ -73,7 +74,7 @@ def fit_weights(model: nn.Module, source: str | Path) -> FittedWeights:
     state = in_timm_names(found.chosen.tensors, model) if is_packaged else found.chosen.tensors
     refuse_non_finite(state, model, source=str(source))
     grey = _spread_grey(state, model)
-    tensors, head = _fitted(model, state, file)
+    tensors, head = _fitted(model, state, file, fix=OTHER_LAYERS if is_packaged else None)
     origin = "; ".join([*_origin(file, found, place.given, name), *grey])
     return FittedWeights(tensors, (origin, *head), {} if config is None else config.preprocessing)
 
@@ -96,7 +97,9 @@ def refuse_non_finite(state: Mapping[str, Tensor], model: nn.Module, *, source: 
         )
 
 
-def _fitted(model: nn.Module, state: Tensors, file: StateFile) -> tuple[Tensors, tuple[str, ...]]:
+def _fitted(
+    model: nn.Module, state: Tensors, file: StateFile, *, fix: str | None
+) -> tuple[Tensors, tuple[str, ...]]:
     """Return what the model is to load, and what is to be said about its head and pooling."""
     expected, messages = model.state_dict(), []
     exponent = exponent_name(model)
@@ -107,7 +110,7 @@ def _fitted(model: nn.Module, state: Tensors, file: StateFile) -> tuple[Tensors,
         messages = [f"dropped the exponent of GeM pooling ({exponent})"]
     left_out, head_message = _head(model, state, expected)
     state, expected = _without(left_out, state), _without(left_out, expected)
-    if error := misfit(state, expected, file=file, model=model):
+    if error := misfit(state, expected, file=file, model=model, fix=fix):
         raise error
     return state, (*messages, *head_message)
 

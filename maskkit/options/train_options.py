@@ -36,7 +36,8 @@ INFERENCE_PANEL = HelpPanel("Inference")
 
 WORKERS_HELP = "Threads that prepare photos; 0 prepares them between the steps."
 
-HUB, PACKAGE, LIST = "hub", "package", "list"  # words that --weights takes beside files
+AUTO, NONE, PACKAGE, HUB, LIST = "auto", "none", "package", "hub", "list"
+WORDS = (AUTO, NONE, PACKAGE, HUB, LIST)  # that --weights takes beside files
 PLAIN, AVERAGED = "plain", "ema"  # words behind a file that holds both sorts of weights
 
 
@@ -55,11 +56,12 @@ class TrainOptions:
         "`:img_size=128x96`, `:drop_rate=0.3`.",
         MODEL_PANEL, {}, others=techniques.MODEL, more=setting_of_any_model,
     )  # fmt: skip
-    weights: str | None = option(
-        None,
-        "Start from a file with a state dict, however wrapped, or a Hugging Face folder (`FILE:plain` and "
-        "`FILE:ema` choose where it holds both); from `package`, the ImageNet weights that the extra "
-        "`weights` installs; or from `hub`, those that timm fetches. `list` shows what there is.",
+    weights: str = option(
+        AUTO,
+        "Start from `package`, the ImageNet weights that the extra `weights` installs, or from `hub`, those "
+        "that timm fetches; `auto` takes the former if they are installed, else the latter; `list` shows "
+        "what there is. Or from a file with a state dict, however wrapped, or a Hugging Face folder "
+        "(`FILE:plain` and `FILE:ema` choose where it holds both). Or from random weights, by `none`.",
         MODEL_PANEL, FILE,
     )  # fmt: skip
     head: str = choice(

@@ -103,10 +103,7 @@ def weights_report(found: Sequence[object], model: str) -> Report:
         found, columns, name="options", title=f"weights of {model}", head=Column("options", "options"),
         at=("weights",),
     )  # fmt: skip
-    verdict = (
-        "" if found else f"there are none: give --weights FILE, or leave it out to train {model} from noise"
-    )
-    return _report(table, data={"weights": [vars(one) for one in found]}, verdict=verdict)
+    return _report(table, data={"weights": [vars(one) for one in found]})
 
 
 def artifact_report(facts: Mapping[str, Any]) -> Report:

@@ -20,7 +20,7 @@ from maskkit.imaging.kept_photos import opened
 from maskkit.imaging.photos import Photos, find_photos
 from maskkit.labels import LabelSpace
 from maskkit.modeling.precision_trial import GAIN, Rates, Work, photos_per_second
-from maskkit.options.train_options import Precision, TrainOptions
+from maskkit.options.train_options import NONE, Precision, TrainOptions
 from maskkit.progress import Item, shown_by, track
 from maskkit.training.fold import Fold
 from maskkit.training.lone_photos import refuse_lone_photos, takes_batches_of
@@ -75,7 +75,7 @@ def bench(manifest: Manifest, *, options: TrainOptions | None = None, seconds: f
     layers, both are timed, and the other is advised if it is faster here.
     """
     part = manifest.select(np.arange(min(len(manifest), PHOTOS)))
-    options = settled(options or TrainOptions())
+    options = settled(replace(options or TrainOptions(), weights=NONE))  # no weights are slower than others
     model, preprocess = pretrained(part, options)
     refuse_lone_photos(model, options, photos=ROWS, size=(preprocess.height, preprocess.width))
     rates: Rates = {}

@@ -63,7 +63,8 @@ def train(
     # Another number of threads may be set by a run that is gone on with, until it is finished.
     with held(output), threads_of(torch.get_num_threads()):
         place = Place(output, resume=resume, force=force)
-        options = _as_begun(settled(options or TrainOptions()), place)
+        begun = None if place.earlier is None else place.earlier.options
+        options = _as_begun(settled(options or TrainOptions(), begun=begun), place)
         like = like or Likeness()
         if rows.fold is None:
             check_unscored(options.one("schedule"), epochs=options.epochs, until=like.until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -31,6 +32,7 @@ from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.hub_layout import locate
 from maskkit.modeling.photo_size import check_size
 from maskkit.modeling.precision_rule import precision_for
+from maskkit.modeling.starting_weights import settle_weights
 from maskkit.modeling.unfolding import has_folded_norms, measure_norms
 from maskkit.modeling.weights import load_weights, refuse_non_finite
 from maskkit.options.choices import parse_sum
@@ -43,7 +45,7 @@ from maskkit.options.techniques import (
     StrongView,
     UnlabeledShare,
 )
-from maskkit.options.train_options import HUB, PACKAGE, Device, Precision, TrainOptions
+from maskkit.options.train_options import HUB, NONE, WORDS, Device, Precision, TrainOptions
 from maskkit.options.values import parse_normalize, parse_size
 from maskkit.progress import track
 from maskkit.training.features import BATCH, DrawnView, FeatureMaker
@@ -70,11 +72,14 @@ class Start:
     options: TrainOptions  # with nothing left at `auto`
 
 
-def settled(options: TrainOptions) -> TrainOptions:
-    """Decide the device, and the precision unless the model's layers have to.
+def settled(options: TrainOptions, *, begun: Mapping[str, object] | None = None) -> TrainOptions:
+    """Decide the weights, the device, and the precision unless the model's layers have to.
+
+    `begun` are the options of a run that is gone on with, if there is one.
 
     Raises:
-        MaskkitError: There is no such device, precision or optimizer, or a package that is needed is missing.
+        MaskkitError: There is no such device, precision or optimizer, a package that is needed is missing, or
+            there are no weights of the model to start from.
     """
     check_optimizer(options.one("optimizer").name)
     if options.one("sampler").name == "smote":
@@ -83,6 +88,7 @@ def settled(options: TrainOptions) -> TrainOptions:
     precision: Precision = resolve_precision(options.precision, device)
     if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":
         precision = "auto"
+    options = settle_weights(options, begun=begun)
     return replace(options, device=cast(Device, device.type), precision=precision)
 
 
@@ -93,7 +99,7 @@ def inputs_of(rows: FoldRows, options: TrainOptions) -> tuple[Input, ...]:
         MaskkitError: The weights cannot be read.
     """
     read = [rows.manifest.header.input_from(rows.manifest.as_input())]
-    if options.weights not in (None, PACKAGE, HUB):
+    if options.weights not in WORDS:
         found = locate(options.weights)
         files = [found.path] if found.config is None else [found.path, found.config]
         read += [Input(str(file), Source.open(file).sha256, option="weights") for file in files]
@@ -135,7 +141,7 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     attach(model, heads, manifest.space, numbers=known, size=photos.size)
     photos = opened(photos)
     fold = replace(fold, inputs=photos)
-    if options.weights is not None and options.one("freeze").name != "all" and has_folded_norms(model):
+    if options.weights != NONE and options.one("freeze").name != "all" and has_folded_norms(model):
         _measure_norms(model, photos, fold.training, torch.device(options.device))
     if rows.unlabeled is not None:
         fold = replace(fold, unlabeled=_unlabeled(rows.unlabeled, preprocess, options))
@@ -206,11 +212,8 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
     check_size(model, name, settings, (height, width), classes=len(manifest.space))
     crop = crop_to_train(manifest, size.part(SizeSettings).margin)
     timms = Preprocess(height, width, **preprocessing_of(model), crop=crop)
-    if options.weights == HUB:
-        refuse_non_finite(model.state_dict(), model, source=name.name)
-    elif options.weights is not None:
-        for message in load_weights(model, options.weights):
-            log.info("%s", message)
+    for message in _begin_with(options.weights, model, name.name):
+        log.info("%s", message)
     preprocess = replace(timms, **preprocessing_of(model))
     if options.normalize is not None:
         mean, std = parse_normalize(options.normalize)
@@ -221,6 +224,16 @@ def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Pr
             preprocess.mean, preprocess.std, preprocess.interpolation,
         )  # fmt: skip
     return model, preprocess
+
+
+def _begin_with(weights: str, model: nn.Module, name: str) -> list[str]:
+    """Load the weights that a training starts from, unless timm has; return what is to be said of them."""
+    if weights == NONE:
+        return [f"{name} starts from random weights"]
+    if weights == HUB:
+        refuse_non_finite(model.state_dict(), model, source=name)
+        return [f"took the weights of {name} from timm's hub"]
+    return load_weights(model, weights)
 
 
 def _dropout(options: TrainOptions) -> float:

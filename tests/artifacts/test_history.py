@@ -9,7 +9,7 @@ FOLDS = Input("folds.parquet", "f" * 64, made_by="split")
 
 
 def train(fold: int = 0, *, weights: Input | None = None, **options: Any) -> Record:
-    settings = {"fold": fold, "loss": "ce", "epochs": 10, "weights": None, "workers": 2, **options}
+    settings = {"fold": fold, "loss": "ce", "epochs": 10, "weights": "none", "workers": 2, **options}
     inputs = (FOLDS,) if weights is None else (FOLDS, weights)
     return Record("train", settings if weights is None else {**settings, "weights": weights.path}, inputs)
 
@@ -45,6 +45,11 @@ def test_files_count_by_content_and_not_by_place() -> None:
 def test_an_option_that_a_version_did_not_have_differs_only_from_one_that_is_on() -> None:
     assert differing([[train()], [train(compile=False, margin=None)]]) == []
     assert differing([[train()], [train(margin=0.3)]]) == [(("train", "margin"), (None, "0.3"))]
+
+
+def test_random_weights_are_those_of_the_versions_in_which_they_were_no_choice() -> None:
+    before = Record("train", {**train().options, "weights": None}, (FOLDS,))
+    assert differing([[before], [train()]]) == []
 
 
 def test_a_history_that_does_not_know_a_stage_differs_from_none_in_it() -> None:

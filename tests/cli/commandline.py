@@ -17,7 +17,9 @@ from maskkit.cli import app
 
 APP: Any = typer.main.get_command(app)
 COMMANDS: dict[str, Any] = APP.commands
-QUICK = "--model test_efficientnet --size 32 --epochs 1 --workers 0 --device cpu --batch-size 60"
+QUICK = (
+    "--model test_efficientnet --weights none --size 32 --epochs 1 --workers 0 --device cpu --batch-size 60"
+)
 
 RISING = f"{QUICK.replace('--epochs 1 ', '')} --steps 20"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -101,9 +102,34 @@ def test_weights_of_the_hub_are_looked_at_too(monkeypatch: pytest.MonkeyPatch) -
 def test_the_list_needs_no_manifest_and_no_output(command: str) -> None:
     result = run(command, "--weights", "list", "--model", "test_efficientnet")
     assert result.exit_code == 0
+    assert "--weights auto\tauto\ttakes --model test_efficientnet.r160_in1k --weights hub" in result.stdout
     header, *rows = [line.split("\t") for line in result.stdout.splitlines()]
     assert header == ["options", "kind", "state"]
     assert ["--weights best.pth.tar", "file", "fits"] in rows
+
+
+@pytest.mark.parametrize("words", ["train folds.parquet -o a.safetensors", "lr-find folds.parquet"])
+def test_a_dry_run_says_what_auto_takes_and_fetches_nothing(words: str) -> None:
+    result = run(*words.split(), "--model", "test_resnet", "--dry-run")
+    recipe = tomllib.loads(result.stdout)[words.split(maxsplit=1)[0]]
+    assert (recipe["model"], recipe["weights"]) == ("test_resnet.r160_in1k:pool=default,drop_path=0", "hub")
+    result = run(*words.split(), "--model", "test_resnet", "--dry-run", "--weights", "none")
+    recipe = tomllib.loads(result.stdout)[words.split(maxsplit=1)[0]]
+    assert (recipe["model"], recipe["weights"]) == ("test_resnet", "none")
+
+
+@pytest.mark.parametrize("words", ["train folds.parquet -o a.safetensors", "lr-find folds.parquet"])
+def test_a_dry_run_finds_out_that_there_are_no_weights(words: str) -> None:
+    untrained = run(*words.split(), "--model", "convnext_atto_rms", "--dry-run")
+    assert "add --weights none to start from random ones" in untrained.stderr
+    absent = run(*words.split(), "--weights", "imagenet", "--dry-run")
+    assert "use --weights auto for the pretrained ones that there are" in absent.stderr
+    assert (untrained.exit_code, absent.exit_code) == (1, 1)
+
+
+def test_a_preview_of_a_dry_run_finds_it_out_too() -> None:
+    result = run("train", "folds.parquet", "--preview", "a.png", "--weights", "imagenet", "--dry-run")
+    assert "use --weights auto" in result.stderr
 
 
 def test_a_file_that_is_called_like_the_word_is_given_with_its_folder() -> None:

@@ -18,7 +18,8 @@ from maskkit.stages import predict
 
 CACHE = "MASKKIT_CACHE"
 MODEL = "--model test_efficientnet --size 32 --workers 0 --device cpu --batch-size 40 --precision float32"
-TRAIN = f"train folds.parquet {MODEL} --epochs 2"
+LEARNT = f"train folds.parquet {MODEL}"
+TRAIN = f"{LEARNT} --weights none --epochs 2"
 PREDICT = "predict folds.parquet run/fold0.safetensors run/fold1.safetensors --oof --workers 0 --device cpu"
 OTHER_PREDICT = f"{PREDICT} --batch-size 16"
 MADE = (
@@ -60,7 +61,7 @@ CASES = (
     Case("run/fold0.safetensors", "export run/fold0.safetensors -o new.onnx", "new.onnx"),
     Case(
         "run/fold0.safetensors",
-        f"{TRAIN} --epochs 1 --fold 0 --weights run/fold0.safetensors -o new.safetensors", "new.safetensors",
+        f"{LEARNT} --epochs 1 --fold 0 --weights run/fold0.safetensors -o new.safetensors", "new.safetensors",
     ),
     Case(
         "run/fold0.safetensors",

@@ -16,7 +16,10 @@ from typing import Any
 
 LIBRARIES = ["torch", "timm"]
 
-MODEL = "--model test_efficientnet --size 32 --epochs 2 --batch-size 20 --learning-rate 0.003 --device cpu"
+MODEL = (
+    "--model test_efficientnet --weights none --size 32 --epochs 2 --batch-size 20 --learning-rate 0.003 "
+    "--device cpu"
+)
 TRAIN = f"train folds.parquet {MODEL} --workers {{workers}}"
 OOF = "predict folds.parquet --oof --workers {workers} --device cpu"
 ALL = " ".join(f"run/fold{fold}.safetensors" for fold in range(3))

@@ -14,7 +14,7 @@ from maskkit.sources.layouts import STATES
 
 PEOPLE, FEW = 5, 2
 QUICK = (
-    "--model test_efficientnet --size 32 --epochs 2 --batch-size 7 --workers 0 --device cpu "
+    "--model test_efficientnet --weights none --size 32 --epochs 2 --batch-size 7 --workers 0 --device cpu "
     "--precision float32 --optimizer adamw"
 )
 PREDICT = "predict --workers 0 --runtime torch"

@@ -17,6 +17,7 @@ from maskkit.modeling.backbone import (
     preprocessing_of,
 )
 from maskkit.modeling.ending import head_names
+from maskkit.modeling.packaged import INSTALL
 
 MODELS = ["test_efficientnet", "test_resnet", "test_vit"]
 
@@ -62,8 +63,9 @@ def test_refuses_an_unknown_tag_and_lists_those_of_the_model() -> None:
 
 
 def test_says_when_a_model_has_no_pretrained_weights() -> None:
-    with pytest.raises(MaskkitError, match="no pretrained weights for vit_base_patch16_18x2_224"):
+    with pytest.raises(MaskkitError, match="no pretrained weights for vit_base_patch16_18x2_224") as caught:
         build("vit_base_patch16_18x2_224", classes=2, pretrained=True)
+    assert "--weights none" in caught.value.fix
 
 
 def test_a_failed_download_names_the_ways_without_a_network(
@@ -71,10 +73,12 @@ def test_a_failed_download_names_the_ways_without_a_network(
 ) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(MaskkitError, match="could not download") as caught:
-        build("test_efficientnet", classes=2, pretrained=True)
-    assert "--weights FILE" in caught.value.fix
-    assert "--weights package" in caught.value.fix
+    for name in ("test_efficientnet", "tf_efficientnet_lite0.in1k"):
+        with pytest.raises(MaskkitError, match="could not download") as caught:
+            build(name, classes=2, pretrained=True)
+        assert "--weights FILE" in caught.value.fix
+        assert "--weights none" in caught.value.fix
+        assert (INSTALL in caught.value.fix) == name.startswith("tf_")
 
 
 def test_settings_are_tried_before_weights_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +111,11 @@ def test_published_weights_that_do_not_fit_the_settings_are_not_called_a_failed_
 
     monkeypatch.setattr(timm, "create_model", offline)
     build("test_resnet", classes=2, pretrained=True, settings={"act_layer": "silu"})
-    with pytest.raises(MaskkitError, match="weights of test_resnet do not fit test_resnet:layers=2x1x1x1"):
+    with pytest.raises(
+        MaskkitError, match="weights of test_resnet do not fit test_resnet:layers=2x1x1x1"
+    ) as caught:
         build("test_resnet", classes=2, pretrained=True, settings={"layers": [2, 1, 1, 1]})
+    assert "--weights none" in caught.value.fix
 
 
 def test_tells_the_preprocessing_of_pretrained_weights() -> None:

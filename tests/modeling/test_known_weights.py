@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 import timm
@@ -17,17 +15,12 @@ from maskkit.modeling.known_weights import KnownWeights, known_weights
 from maskkit.modeling.packaged import INSTALL
 
 HUB = "--model test_resnet.r160_in1k --weights hub"
+AUTO = KnownWeights("--weights auto", "auto", f"takes {HUB}")
 
 
 @pytest.fixture
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Empty caches and an empty working folder, and no network."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    """Empty caches and an empty working folder."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
@@ -50,12 +43,12 @@ def snapshot(caches: Path, repository: str) -> Path:
 
 
 def test_without_anything_there_is_what_can_be_downloaded(caches: Path) -> None:
-    assert known_weights("test_resnet") == [KnownWeights(HUB, "hub", "to be downloaded")]
+    assert known_weights("test_resnet") == [AUTO, KnownWeights(HUB, "hub", "to be downloaded")]
 
 
 def test_what_the_hub_has_given_is_in_the_cache_and_named_once(caches: Path) -> None:
     save(snapshot(caches, "timm/test_resnet.r160_in1k"))
-    assert known_weights("test_resnet") == [KnownWeights(HUB, "hub", "in the cache")]
+    assert known_weights("test_resnet") == [AUTO, KnownWeights(HUB, "hub", "in the cache")]
 
 
 def test_files_of_the_working_folder_say_whether_they_fit(caches: Path) -> None:
@@ -96,7 +89,7 @@ def test_a_folder_that_may_not_be_looked_into_is_passed_over(
         return is_file(path)
 
     monkeypatch.setattr(Path, "is_file", guarded)
-    assert [one.kind for one in known_weights("test_resnet")] == ["hub"]
+    assert [one.kind for one in known_weights("test_resnet")] == ["auto", "hub"]
 
 
 def test_of_the_caches_only_what_fits_is_named(caches: Path) -> None:
@@ -111,12 +104,21 @@ def test_of_the_caches_only_what_fits_is_named(caches: Path) -> None:
 
 
 def test_a_package_is_installed_or_can_be(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maskkit.modeling.known_weights.find_spec", lambda _: object())
-    assert known_weights("tf_efficientnet_lite0")[0] == KnownWeights(
-        "--weights package", "package", "installed"
-    )
-    monkeypatch.setattr("maskkit.modeling.known_weights.find_spec", lambda _: None)
-    assert known_weights("tf_efficientnet_lite0")[0].state == INSTALL
+    monkeypatch.setattr("maskkit.modeling.packaged.find_spec", lambda _: object())
+    assert known_weights("tf_efficientnet_lite0")[:2] == [
+        KnownWeights("--weights auto", "auto", "takes --weights package"),
+        KnownWeights("--weights package", "package", "installed"),
+    ]
+    monkeypatch.setattr("maskkit.modeling.packaged.find_spec", lambda _: None)
+    assert [one.state for one in known_weights("tf_efficientnet_lite0")[:2]] == [
+        "takes --model tf_efficientnet_lite0.in1k --weights hub", INSTALL,
+    ]  # fmt: skip
+
+
+def test_of_a_model_without_pretrained_weights_it_says_what_auto_would_end_in(caches: Path) -> None:
+    assert known_weights("convnext_atto_rms") == [
+        KnownWeights("--weights auto", "auto", "an error: --weights none starts from random ones")
+    ]
 
 
 def test_an_unknown_model_is_refused(caches: Path) -> None:

@@ -403,6 +403,14 @@ def test_loads_the_weights_of_a_package_without_importing_it(packaged: State) ->
     assert_same(model, packaged | head)
 
 
+@pytest.mark.usefixtures("packaged")
+def test_of_packaged_weights_that_do_not_fit_the_settings_the_way_without_them_is_named() -> None:
+    model = build("tf_efficientnet_lite0", classes=18, settings={"stem_kernel_size": 5})
+    with pytest.raises(MaskkitError, match="do not fit the model") as caught:
+        load_weights(model, "package")
+    assert "--weights none" in caught.value.fix
+
+
 def test_refuses_packaged_weights_for_the_model_that_pads_otherwise(packaged: State) -> None:
     with pytest.raises(
         MaskkitError, match="no package carries weights for the model efficientnet_lite0"

@@ -42,6 +42,10 @@ def test_without_a_cache_photos_come_from_files(labels: Manifest, quick: TrainOp
     assert all(setting.startswith("from files") for setting in settings)
 
 
+def test_no_weights_are_fetched_to_measure_a_speed(labels: Manifest, quick: TrainOptions) -> None:
+    bench(labels.select(np.arange(3)), options=replace(quick, weights="auto"), seconds=0.01)
+
+
 @pytest.mark.parametrize(("batch_size", "accumulate", "sizes"), [(2, 1, [2, 4]), (4, 2, [4, 8])])
 def test_tries_no_batches_that_the_model_cannot_learn_from(
     labels: Manifest, quick: TrainOptions, batch_size: int, accumulate: int, sizes: list[int]

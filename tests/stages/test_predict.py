@@ -14,8 +14,9 @@ import torch
 from members import average
 from numpy.typing import NDArray
 
-from maskkit.artifacts.checkpoint import Checkpoint, Crop
+from maskkit.artifacts.checkpoint import Checkpoint, Crop, write_checkpoint
 from maskkit.artifacts.decision import Decision
+from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.cache.records import Cache
@@ -31,6 +32,7 @@ from maskkit.options.train_options import Blend, Inference, TrainOptions
 from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision
 from maskkit.stages.label import label
 from maskkit.stages.predict import folder_of_photos, predict
+from maskkit.stages.show import show
 from maskkit.stages.split import split
 from maskkit.stages.train import train
 from maskkit.training.fold_rows import FoldRows
@@ -54,6 +56,20 @@ def test_members_are_added_up_in_float64(unlabelled: Manifest, models: list[Chec
     exact = np.mean([one.astype(np.float64) for one in alone if one is not None], axis=0)
     together = predict(unlabelled, models, inference=HERE).probs
     np.testing.assert_array_equal(together, exact.astype(np.float32))
+
+
+def test_a_model_from_before_random_weights_were_a_choice_is_shown_and_predicts(
+    unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path
+) -> None:
+    header = models[0].header
+    record = replace(header.history[-1], options={**header.history[-1].options, "weights": None})
+    before = tmp_path / "before.safetensors"
+    write_checkpoint(before, models[0].weights(), replace(header, history=(*header.history[:-1], record)))
+    assert show(Source.open(before))["model"] == models[0].model
+    probs = [
+        probs_of(predict(unlabelled, [one], inference=HERE)) for one in (models[0], Checkpoint.read(before))
+    ]
+    np.testing.assert_array_equal(probs[0], probs[1])
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,12 @@ import csv
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import timm
 import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
@@ -325,6 +327,59 @@ def test_starts_from_given_weights_and_records_their_digest(
     assert np.array_equal(load_file(output)[name], load_file(checkpoints[0])[name])
     given = Checkpoint.read(output).header.history[-1].inputs[-1]
     assert (given.path, given.option, len(given.sha256)) == (str(start), "weights", 64)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Has timm give a model of its own as if it had been fetched; returns the names that it was asked for."""
+    create, asked = timm.create_model, list[str]()
+
+    def fetch(name: str, *, pretrained: bool = False, **options: Any) -> nn.Module:
+        asked.extend([name] if pretrained else [])
+        return create(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", fetch)
+    return asked
+
+
+def test_what_auto_became_is_recorded_and_said(
+    folds: Manifest, one_epoch: TrainOptions, output: Path, hub: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="maskkit")
+    made = Checkpoint.read(train(FoldRows.of(folds, 0), output, options=replace(one_epoch, weights="auto")))
+    tagged = f"{one_epoch.one('model').name}.r160_in1k"
+    assert hub == [tagged]
+    record = made.header.history[-1]
+    assert (record.options["weights"], made.model) == ("hub", tagged)
+    assert record.options["model"].startswith(f"{tagged}:")
+    assert f"took the weights of {tagged} from timm's hub" in caplog.text
+    assert f"--model {record.options['model']} --weights hub" in script((record,), output="x")
+    restore(made)
+    assert hub == [tagged]
+
+
+def test_a_run_goes_on_with_what_auto_was(folds: Manifest, one_epoch: TrainOptions, output: Path) -> None:
+    train(FoldRows.of(folds, 0), output, options=replace(one_epoch, weights="none"))
+    before = output.read_bytes()
+    train(FoldRows.of(folds, 0), output, options=replace(one_epoch, weights="auto"), resume=True)
+    assert output.read_bytes() == before
+
+
+def test_random_weights_are_said(
+    folds: Manifest, one_epoch: TrainOptions, output: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="maskkit")
+    train(FoldRows.of(folds, 0), output, options=one_epoch)
+    assert "test_efficientnet starts from random weights" in caplog.text
+
+
+def test_of_a_model_that_nobody_has_trained_nothing_is_begun(
+    folds: Manifest, one_epoch: TrainOptions, output: Path
+) -> None:
+    options = replace(one_epoch, weights="auto", model="convnext_atto_rms")
+    with pytest.raises(MaskkitError, match="there are no pretrained weights of convnext_atto_rms"):
+        train(FoldRows.of(folds, 0), output, options=options)
+    assert not output.parent.exists()
 
 
 def test_the_colour_of_the_photos_can_be_given_and_is_in_the_checkpoint(

@@ -70,9 +70,9 @@ def test_options_read_back_as_hyperparameters(tmp_path: Path) -> None:
         if name == "_hparams_/session_start_info"
     )
     found = HParamsPluginData.FromString(content).session_start_info.hparams
-    assert set(found) == {"fold", "learning_rate", "weights", "freeze", "workers"}
+    assert set(found) == {"fold", "learning_rate", "normalize", "freeze", "workers"}
     assert found["learning_rate"].number_value == 0.5
-    assert (found["weights"].string_value, found["freeze"].string_value) == ("none", "true")
+    assert (found["normalize"].string_value, found["freeze"].string_value) == ("none", "true")
 
 
 def test_both_losses_are_shown_in_one_chart(tmp_path: Path) -> None:

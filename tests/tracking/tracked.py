@@ -15,7 +15,7 @@ from maskkit.training.epochs import Epoch
 
 SPACE = LabelSpace((Factor("mask", ("wear", "none")), Factor("age", ("young", "old"))))
 CONFUSION = np.diag([5, 3, 2, 1]).astype(np.int64)
-OPTIONS: dict[str, Any] = {"fold": 0, "learning_rate": 0.5, "weights": None, "freeze": True, "workers": 2}
+OPTIONS: dict[str, Any] = {"fold": 0, "learning_rate": 0.5, "normalize": None, "freeze": True, "workers": 2}
 
 
 def record(**changes: Any) -> Record:

@@ -94,7 +94,7 @@ def test_photos_are_evenly_spaced_and_the_same_each_time(
 def test_nothing_is_measured_where_it_is_not_needed(
     folds: Manifest, options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    without = replace(options, weights=None)
+    without = replace(options, weights="none")
     if case == "norms with statistics":
         model = begun(folds, without).model.train()
         with torch.no_grad():

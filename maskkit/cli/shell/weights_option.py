@@ -1,4 +1,4 @@
-"""`--weights list`: what `train` and `lr-find` do instead of their work, if they are asked for that."""
+"""`--weights` of `train` and `lr-find`: the list that they print instead of working, and what is settled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from maskkit.cli.shell.startup import prepare_for_torch
 from maskkit.options.train_options import LIST, TrainOptions
 
 
-def list_weights(weights: str | None, model: str) -> bool:
+def list_weights(weights: str, model: str) -> bool:
     """Show which weights of a model this machine can use, if `weights` is that word; a file is `./list`."""
     if weights != LIST:
         return False
@@ -18,3 +18,12 @@ def list_weights(weights: str | None, model: str) -> bool:
     name = TrainOptions(model=model).one("model").name
     show_report(weights_report(known_weights(name), name))
     return True
+
+
+def weights_of(training: TrainOptions) -> dict[str, str]:
+    """Return the options that name the weights, with nothing left open; raise if there are none."""
+    from maskkit.modeling.starting_weights import settle_weights
+
+    settled = settle_weights(training)
+    tagged = {} if settled.model == training.model else {"model": settled.model}
+    return {**tagged, "weights": settled.weights}
