@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
 from maskkit.stages.split import split
 from maskkit.training.fold_rows import FoldRows
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read as the hub's client is imported, also by commands that tests start
 
 settings.register_profile(
     "maskkit", deadline=None
@@ -137,7 +140,6 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the tests, and the commands that they start, out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MASKKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("HF_HUB_OFFLINE", "1")  # which keeps the commands from the network
         yield
 
 

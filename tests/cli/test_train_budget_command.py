@@ -21,7 +21,10 @@ from maskkit.training.fold_rows import FoldRows
 from maskkit.training.trainer import Trainer
 
 # Neither size nor epochs.
-OPTIONS = [*["--model", "test_efficientnet", "--workers", "0"], *["--device", "cpu", "--batch-size", "60"]]
+OPTIONS = [
+    *["--model", "test_efficientnet", "--weights", "none", "--workers", "0"],
+    *["--device", "cpu", "--batch-size", "60"],
+]
 RUNGS = ({"size": "40x40", "epochs": 2}, {"size": "32x32", "epochs": 2}, {"size": "32x32", "epochs": 1})
 
 
