@@ -85,13 +85,13 @@ def _value(record: Record, name: str, value: object) -> Value:
     files = [item for item in record.inputs if item.option == name]
     if files:
         identity, shown = _files(files)
-        word = _word(value, files[0])
+        word = word_behind(value, files[0])
         return identity + word, shown + word
     text = json.dumps(value, sort_keys=True)
     return text, value if isinstance(value, str) else "none" if value is None else text
 
 
-def _word(value: object, file: Input) -> str:
+def word_behind(value: object, file: Input) -> str:
     """Return what an option says behind the path of its file, such as `:plain`."""
     has_more = isinstance(value, str) and value.startswith(f"{file.path}:")
     return str(value).removeprefix(file.path) if has_more else ""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from maskkit.artifacts.header import Input, Record
+from maskkit.artifacts.history import word_behind
 from maskkit.plain_text import ODD, printable
 
 NEWLINE = (
@@ -82,9 +83,10 @@ def _option(name: str, value: object, inputs: Sequence[Input], names: Mapping[st
         for key, items in value.items():
             yield from _given(flag, f"{key}={_joined(items)}")
     else:
-        # Of a file that no stage made, the option can say more than the path, as --weights does.
+        # The option can say more than the path, as --weights and --teacher do.
         is_whole = isinstance(value, str) and all(item.made_by is None for item in inputs)
-        yield from _given(flag, files[0] if files and not is_whole else _joined(value))
+        more = word_behind(value, inputs[0]) if files else ""
+        yield from _given(flag, f"{files[0]}{more}" if files and not is_whole else _joined(value))
 
 
 def _given(flag: str, text: str) -> tuple[str, ...]:

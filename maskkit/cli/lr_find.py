@@ -40,12 +40,13 @@ def lr_find(
     """
     from maskkit.stages.lr_find import lr_find as stage
     from maskkit.stages.lr_find import report
-    from maskkit.training.fold_rows import FoldRows, read_unlabeled
+    from maskkit.training.fold_rows import FoldRows, read_teacher, read_unlabeled
 
     checks.stop_if_dry(weights_of(training))
     given = photos.located(manifest)
     unlabeled = read_unlabeled(training.unlabeled, given)
-    rows = FoldRows.of(given, fold, unlabeled=unlabeled, allow_leak=allow_leak)
+    teacher = read_teacher(training.teacher)
+    rows = FoldRows.of(given, fold, unlabeled=unlabeled, teacher=teacher, allow_leak=allow_leak)
     found = stage(rows, options=training, start=start, end=end, steps=steps)
     to = None if output is None else str(output.path or STREAM)
     shown.show(report(found, manifest=given.name, output=to), to=output)

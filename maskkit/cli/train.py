@@ -30,7 +30,7 @@ from maskkit.cli.shell.weights_option import list_weights, weights_of
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice, given_in, parse
 from maskkit.options.fields import Metavar, Refusing
-from maskkit.options.techniques import NO_FOLD_SETTINGS
+from maskkit.options.techniques import NO_FOLD
 from maskkit.options.train_options import TrainOptions
 from maskkit.options.values import as_clock, parse_duration
 
@@ -44,7 +44,7 @@ NONE = "none"
 
 def _none(text: str) -> Choice:
     """Read the `--fold` that holds nobody out."""
-    return parse(text, {NONE: NO_FOLD_SETTINGS}, option="--fold")
+    return parse(text, NO_FOLD, option="--fold")
 
 
 def _check_fold(fold: str, like: list[str] | None, budget: str | None) -> None:
@@ -143,7 +143,7 @@ def train(
     from maskkit.stages.preview import preview as draw
     from maskkit.stages.train import train as stage
     from maskkit.tracking.tracker import open_tracker
-    from maskkit.training.fold_rows import FoldRows, read_unlabeled, refuse_foreign
+    from maskkit.training.fold_rows import FoldRows, read_teacher, read_unlabeled, refuse_foreign
     from maskkit.training.place import Place, resume_path
 
     folds: list[int | None] = [int(fold)] if fold.isdecimal() else [None]
@@ -152,7 +152,9 @@ def train(
     given = photos.located(manifest)
     if preview is not None:
         checks.stop_if_dry(weights_of(training))
-        preview.write(draw(FoldRows.of(given, folds[0], allow_leak=allow_leak), options=training))
+        teacher = read_teacher(training.teacher)
+        first = FoldRows.of(given, folds[0], teacher=teacher, allow_leak=allow_leak)
+        preview.write(draw(first, options=training))
         return
     # What a later fold would be refused for is found out now, not after the hours of the first.
     paths = [Path(str(output).replace(FOLD, NONE if one is None else str(one))) for one in folds]
@@ -164,8 +166,10 @@ def train(
         Place(path, resume=resume, force=force).refuse_leftovers()
     refuse_foreign(given, [one for one in folds if one is not None], allow_leak=allow_leak)
     open_tracker(track)
-    more = read_unlabeled(training.unlabeled, given)
-    rows = [FoldRows.of(given, number, unlabeled=more, allow_leak=allow_leak) for number in folds]
+    more, teacher = read_unlabeled(training.unlabeled, given), read_teacher(training.teacher)
+    rows = [
+        FoldRows.of(given, number, unlabeled=more, teacher=teacher, allow_leak=allow_leak) for number in folds
+    ]
     earlier = (Place(path, resume=resume, force=force).earlier for path in paths)
     training = time.planned(training, rows, earlier, checks)
     likeness = _likeness(fold, like, training)

@@ -204,7 +204,12 @@ CONSISTENCIES: Final[Table] = {
     },
 }
 
-NO_FOLD_SETTINGS: Final[Settings] = {"until": Setting(0, "the epoch that ends it, 0 for the last", 0, 10000)}
+TEACHER: Final[Settings] = {
+    "weight": Setting(0.5, "share of the teacher in each target, the label has the rest", 0.001, 1),
+    "temperature": Setting(1.0, "of the teacher's probabilities, above 1 to even them out", 0.1, 100),
+}
+
+NO_FOLD: Final[Table] = {"none": {"until": Setting(0, "the epoch that ends it, 0 for the last", 0, 10000)}}
 
 AVERAGES: Final[Table] = {
     "none": {},

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from maskkit.options import techniques
-from maskkit.options.choices import Choice, parse_sum
+from maskkit.options.choices import Choice, parse, parse_sum
 from maskkit.options.contradictions import check
 from maskkit.options.fields import FILE, HelpPanel, Refusing, choice, note, option
 from maskkit.options.model_settings import setting_of_any_model, with_models_dropout
@@ -39,6 +39,11 @@ WORKERS_HELP = "Threads that prepare photos; 0 prepares them between the steps."
 AUTO, NONE, PACKAGE, HUB, LIST = "auto", "none", "package", "hub", "list"
 WORDS = (AUTO, NONE, PACKAGE, HUB, LIST)  # that --weights takes beside files
 PLAIN, AVERAGED = "plain", "ema"  # words behind a file that holds both sorts of weights
+
+
+def parse_teacher(text: str) -> Choice:
+    """Read `--teacher`: a file and how it teaches."""
+    return parse(text, {}, option="--teacher", others=techniques.TEACHER)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,14 @@ class TrainOptions:
         LOSS_PANEL, techniques.CONSISTENCIES,
     )  # fmt: skip
 
+    teacher: str | None = option(
+        None,
+        "Predictions of the training photos, to learn from beside the labels, as "
+        "FILE:weight=0.5,temperature=1. Of --fold none out-of-fold ones; of a fold those of models that have "
+        "not seen whom it holds out.",
+        LOSS_PANEL, FILE, Refusing(parse_teacher),
+    )  # fmt: skip
+
     epochs: int = option(10, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
     batch_size: int = option(64, "Photos per step.", STEP_PANEL, minimum=1)
     learning_rate: float = option(2e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0, maximum=10)
@@ -175,6 +188,8 @@ class TrainOptions:
         chosen["head"] = with_models_dropout(chosen["head"], self.head, chosen["model"][0])
         for name, choices in chosen.items():
             object.__setattr__(self, name, "+".join(map(str, choices)))  # with every setting, for the record
+        if self.teacher is not None:
+            object.__setattr__(self, "teacher", str(parse_teacher(self.teacher)))
         check(
             chosen, epochs=self.epochs, normalize=self.normalize, augment_rare=self.augment_rare,
             unlabeled=self.unlabeled,
@@ -236,7 +251,7 @@ OF_A_WHOLE_TRAINING = ("epochs", "learning_rate", "schedule", "average")
 CHOSEN: Mapping[str, Callable[[str], tuple[Choice, ...]]] = {
     item.name: refusing.read
     for item in fields(TrainOptions)
-    if (refusing := note(item.metadata["notes"], Refusing)) is not None
+    if item.default is not None and (refusing := note(item.metadata["notes"], Refusing)) is not None
 }
 
 

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from maskkit.artifacts.checks import NO_FOLD
 from maskkit.artifacts.header import Record, merged, same_space
 from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
+from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.cache.digests import content_digests
 from maskkit.errors import MaskkitError, RefusedError, examples, reason
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.photo_file import read_photo
 from maskkit.imaging.roots import photo_files
+from maskkit.options.train_options import parse_teacher
+from maskkit.scoring.panel import are_seen
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class FoldRows:
     held_out: NDArray[np.int64]  # and of those scored on, never trained on; none if no fold is held out
     unlabeled: Manifest | None = None  # more photos, to learn from without labels
     allow_leak: bool = False  # whether people may be on both sides
+    teacher: Predictions | None = None  # of the rows trained on, to learn from beside the labels
 
     @classmethod
     def of(
@@ -43,6 +47,7 @@ class FoldRows:
         fold: int | None,
         *,
         unlabeled: Manifest | None = None,
+        teacher: Predictions | None = None,
         allow_leak: bool = False,
     ) -> FoldRows:
         """Choose the rows to train on when one fold is held out, and that fold's; None holds nobody out.
@@ -54,7 +59,7 @@ class FoldRows:
             MaskkitError: There is no such fold, nothing to train on or to score, or the unlabelled photos
                 are of other classes, none, or their faces were found otherwise.
             RefusedError: People are on both sides, or all pseudo labels are for other folds, or people or
-                photos that are held out are among the unlabelled.
+                photos that are held out are among the unlabelled, or known to the teacher's models.
         """
         manifest.need("fold", "label", "target", "weight")
         folds = np.unique(manifest.folds[manifest.folds >= 0])
@@ -73,7 +78,7 @@ class FoldRows:
         is_held_out = np.zeros(len(manifest), np.bool_) if fold is None else manifest.folds == fold
         training = np.flatnonzero(usable & ~is_held_out)
         held_out = np.flatnonzero((manifest.labels >= 0) & is_held_out)
-        rows = cls(manifest, fold, training, held_out, unlabeled, allow_leak)
+        rows = cls(manifest, fold, training, held_out, unlabeled, allow_leak, teacher)
         rows._refuse_empty()
         if foreign.any() and allow_leak:
             log.warning(
@@ -82,6 +87,7 @@ class FoldRows:
                 *(foreign.sum(), fold),
             )
         rows._refuse_leak()
+        rows._refuse_teacher()
         if unlabeled is not None:
             rows._check_unlabeled(unlabeled)
             rows._refuse_unlabeled(unlabeled)
@@ -95,19 +101,35 @@ class FoldRows:
     @property
     def history(self) -> tuple[Record, ...]:
         """Every stage run that led to what is trained on, that of unlabelled photos first."""
-        more = () if self.unlabeled is None else self.unlabeled.header.history
-        return merged([more, self.manifest.header.history])
+        beside = [one.header.history for one in (self.unlabeled, self.teacher) if one is not None]
+        return merged([*beside, self.manifest.header.history])
+
+    def _known_to_teacher(self) -> str:
+        """Say how the teacher knows people who are held out, or may; empty if it does not.
+
+        Out-of-fold predictions come from models that know all folds but the photo's own, and a CSV from who
+        knows whom: neither records people.
+        """
+        if self.teacher is None or self.fold is None:
+            return ""
+        people = self.manifest.people
+        held_out = [people.names[code] for code in np.unique(people.codes[self.held_out])]
+        known = are_seen(held_out, self.teacher)
+        if known is None:
+            return f"it is not known whom the models behind {self.teacher.name} were trained on"
+        models = f"the models behind {self.teacher.name} were trained on"
+        return f"{models} {known.sum()} people whom fold {self.fold} holds out" if known.any() else ""
 
     def people_seen(self) -> Seen:
         """Return digests of the people whose labels are learnt from, salted by the manifest.
 
         A photo with a pseudo label, or without any, adds nobody: its truth is not used, so models that
-        learnt from it may still predict it. But a pseudo label that came, on demand, from models which know
-        the people held out passes their labels on, and so these people have been seen.
+        learnt from it may still predict it. But a pseudo label, or a teacher's answer, that came, on demand,
+        from models which know the people held out passes their labels on, and so these people have been seen.
         """
         people, training = self.manifest.people, self.training
         learnt = people.codes[training[~_is_pseudo(self.manifest)[training]]]
-        if _is_foreign(self.manifest, self.fold)[training].any():
+        if self._known_to_teacher() or _is_foreign(self.manifest, self.fold)[training].any():
             learnt = np.concatenate([learnt, people.codes[self.held_out]])
         return Seen.of(
             [people.names[code] for code in np.unique(learnt)], salt=self.manifest.as_input().sha256
@@ -169,6 +191,18 @@ class FoldRows:
                 fix="give --unlabeled a manifest of other people",
             )
 
+    def _refuse_teacher(self) -> None:
+        """Raise if a teacher passes on what it knows of people held out, with its answers about others."""
+        if leak := self._known_to_teacher():
+            self._refuse(
+                leak,
+                why=f"what they know of the people of fold {self.fold} would reach its model by way of their "
+                "answers about others, as with out-of-fold predictions, and its score would be of that",
+                fix=f"let models that held fold {self.fold} out answer for the photos they were trained on: "
+                f"maskkit predict MANIFEST fold{self.fold}*.safetensors --allow-leak; or use --fold none, "
+                "for which out-of-fold predictions are right",
+            )
+
     def _refuse(self, leak: str, *, why: str, fix: str) -> None:
         if not self.allow_leak:
             fix = f"{fix}, or use --allow-leak to see by how much the score is inflated"
@@ -205,6 +239,11 @@ def read_unlabeled(name: str | None, manifest: Manifest) -> Manifest | None:
         return None
     unlabeled = Manifest.read(name)
     return unlabeled.located(root=str(unlabeled.root), cache=manifest.photos.cache)
+
+
+def read_teacher(text: str | None) -> Predictions | None:
+    """Read the predictions of `--teacher`."""
+    return None if text is None else Predictions.read(parse_teacher(text).name)
 
 
 def _usable(manifest: Manifest) -> NDArray[np.bool_]:

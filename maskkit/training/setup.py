@@ -45,9 +45,10 @@ from maskkit.options.techniques import (
     StrongView,
     UnlabeledShare,
 )
-from maskkit.options.train_options import HUB, NONE, WORDS, Device, Precision, TrainOptions
+from maskkit.options.train_options import HUB, NONE, WORDS, Device, Precision, TrainOptions, parse_teacher
 from maskkit.options.values import parse_normalize, parse_size
 from maskkit.progress import track
+from maskkit.training.distilling import taught
 from maskkit.training.features import BATCH, DrawnView, FeatureMaker
 from maskkit.training.feed import photos_per_epoch
 from maskkit.training.fold import Fold, Unlabeled, numbers_of
@@ -106,6 +107,9 @@ def inputs_of(rows: FoldRows, options: TrainOptions) -> tuple[Input, ...]:
     if rows.unlabeled is not None:
         more = rows.unlabeled.header.input_from(rows.unlabeled.as_input())
         read += [replace(more, option="unlabeled")]
+    if rows.teacher is not None:
+        answers = rows.teacher.header.input_from(rows.teacher.as_input())
+        read += [replace(answers, option="teacher")]
     return tuple(read)
 
 
@@ -120,17 +124,11 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     heads = options.chosen("head")
     for level in options.levels:  # one that does not exist is found out before anything is loaded
         manifest.space.place_of(level.factor, level.level)
-    if (rows.unlabeled is None) != (options.unlabeled is None):
-        raise MaskkitError(
-            f"the option `unlabeled` is {options.unlabeled}, and there are "
-            f"{'no ' if rows.unlabeled is None else ''}such photos",
-            why="the option is what is recorded, and the manifest what is learnt from",
-            fix="give both or none",
-        )
+    _refuse_half_given(rows, options)
     photo_files(manifest)  # a wrong root is better found now than after weights were loaded
     model, preprocess = pretrained(manifest, options)
     photos = find_photos(manifest, preprocess)
-    fold = Fold.of(rows, photos).varied(options.chosen("augment"), options.rare)
+    fold = _fold_of(rows, photos, options)
     if options.one("freeze").name != "all":  # whose features are computed in evaluation mode
         refuse_lone_photos(model, options, photos=photos_per_epoch(fold, options), size=photos.size)
     if options.precision == "auto":
@@ -153,6 +151,23 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     if sampler.name == "smote":
         fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=options.seed)
     return Start(model, maker.backbone.head, photos, fold, options)
+
+
+def _refuse_half_given(rows: FoldRows, options: TrainOptions) -> None:
+    for name, given in (("unlabeled", rows.unlabeled), ("teacher", rows.teacher)):
+        if (given is None) != (getattr(options, name) is None):
+            raise MaskkitError(
+                f"the option `{name}` is {getattr(options, name)}, and what it names is "
+                f"{'not ' if given is None else ''}given",
+                why="the option is what is recorded, and what is given is learnt from",
+                fix="give both or none",
+            )
+
+
+def _fold_of(rows: FoldRows, photos: Photos, options: TrainOptions) -> Fold:
+    """Return what is learnt from, varied and taught as chosen."""
+    fold = Fold.of(rows, photos).varied(options.chosen("augment"), options.rare)
+    return fold if options.teacher is None else taught(fold, rows, parse_teacher(options.teacher))
 
 
 def feature_maker(model: nn.Module, photos: Photos, options: TrainOptions) -> FeatureMaker:

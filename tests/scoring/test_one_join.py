@@ -13,7 +13,8 @@ JOIN = ("scoring/judged.py", "scoring/panel.py")
 # What joins predictions, what says whom their models have seen, and where else it is used, of other things.
 PIECES: dict[str, tuple[str, ...]] = {
     "trained_on": (),
-    "leaked": ("stages/show.py", "pseudo_labelling/ancestry.py"),  # shown; whom folds may not know
+    # Shown; whom folds may not know; said.
+    "leaked": ("stages/show.py", "pseudo_labelling/ancestry.py", "training/distilling.py"),
     "index_in": (
         "artifacts/", "cache/", "labelling/", "sources/",  # values of columns
         "pseudo_labelling/added_rows.py", "stages/pseudo.py",  # photos of one manifest among another's
@@ -22,7 +23,7 @@ PIECES: dict[str, tuple[str, ...]] = {
     "places_of": ("labelling/",),  # lines of corrections
     "same_space": (  # manifests, checkpoints and decisions with each other
         "predicting/adjustments.py", "reporting/pictured.py", "stages/compare.py", "stages/predict.py",
-        "training/",
+        "training/", "modeling/mean_weights.py", "stages/soup.py",
     ),
 }  # fmt: skip
 
@@ -65,10 +66,13 @@ def test_nothing_else_compares_the_columns_of_predictions() -> None:
 
 
 def test_leaks_are_looked_for_wherever_predictions_are_judged() -> None:
-    """By `Judged.of(...).unseen(...)`; `pseudo` alone decides by who is in which fold, see `ancestry`."""
+    """By `Judged.of(...).unseen(...)`; `pseudo` and --teacher decide by whom a fold holds out.
+
+    See `ancestry` and `fold_rows`.
+    """
     lacking = set()
     for file in PACKAGE.rglob("*.py"):
         text = file.read_text()
         if text.count("Judged.of(") > text.count(".unseen("):
             lacking.add(file.relative_to(PACKAGE).as_posix())
-    assert lacking == {"stages/pseudo.py"}
+    assert lacking == {"stages/pseudo.py", "training/distilling.py"}

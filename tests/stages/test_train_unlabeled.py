@@ -385,9 +385,9 @@ def test_photos_that_are_named_but_not_given_are_refused(
     folds: Manifest, options: TrainOptions, tmp_path: Path
 ) -> None:
     output = tmp_path / "run" / "a.safetensors"
-    with pytest.raises(MaskkitError, match="there are no such photos"):
+    with pytest.raises(MaskkitError, match="what it names is not given"):
         of_training.train(FoldRows.of(folds, 0), output, options=options)
-    with pytest.raises(MaskkitError, match="is None, and there are such photos"):
+    with pytest.raises(MaskkitError, match="is None, and what it names is given"):
         of_training.train(
             rows_for(folds, 0, options),
             output,
