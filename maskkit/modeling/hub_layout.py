@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.state_files import refuse_irregular
-from maskkit.options.train_options import AUTO, AVERAGED, HUB, LIST, NONE, PACKAGE, PLAIN
+from maskkit.options.train_options import AUTO, AVERAGED, FACES, HUB, LIST, NONE, PACKAGE, PLAIN
 from maskkit.typed_json import Refuse, decoded, fitting
 
 CONFIG = "config.json"
@@ -35,7 +35,7 @@ class WeightsFile:
 
     path: Path
     given: str  # the text that named it, without the word
-    word: str | None = None  # of PLAIN and AVERAGED, which was asked for
+    word: str | None = None  # of PLAIN and AVERAGED, which was asked for; FACES of a package
     config: Path | None = None  # beside it, in a folder as Hugging Face lays it out
 
 
@@ -46,6 +46,10 @@ def locate(source: str | Path) -> WeightsFile:
         MaskkitError: There is no such file, or a folder does not hold what it should.
     """
     given, word = str(source), None
+    if given.startswith(FACES):
+        packed = Path(given.removeprefix(FACES))
+        refuse_irregular(packed)
+        return WeightsFile(packed, given, FACES)
     head, _, last = given.rpartition(":")
     if head and last in (PLAIN, AVERAGED) and not _mode(Path(given)):
         given, word = head, last

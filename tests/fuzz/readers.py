@@ -36,6 +36,7 @@ from maskkit.imaging.each_photo import look_at_each
 from maskkit.imaging.faces import SearchedPhoto
 from maskkit.labelling.corrections import corrected
 from maskkit.labels import HOME
+from maskkit.modeling.face_weights import KNOWN, members
 from maskkit.modeling.hub_layout import read_config
 from maskkit.modeling.state_files import read_state_file
 from maskkit.plain_text import ODD
@@ -393,6 +394,7 @@ def _of_others() -> Iterator[Reader]:
     yield Reader("recipe-toml", _toml_of(RECIPE), _read_recipe)
     configs = _json_of(CONFIG)
     yield Reader("hub-config", configs, lambda data, folder: read_config(_written(data, folder, "config")))
+    yield Reader("face-package", _bytes_of(seeds.package()), _read_package)
     plain, both = seeds.weights(), PICKLES["zip"]
     archives = _mixed(_bytes_of(both), lambda random: seeds.rezipped(both, random, changed_bytes))
     weights = {
@@ -406,6 +408,10 @@ def _of_others() -> Iterator[Reader]:
         photos = _bytes_of(*good)
         made = partial(_fixed_png, photos) if form == "PNG" else photos
         yield Reader(f"photo-{form.lower()}", made, partial(_read_photo, name=f"x.{form.lower()}"))
+
+
+def _read_package(data: bytes, folder: Path) -> object:
+    return members(_written(data, folder, "faces.tgz"), KNOWN)
 
 
 def _fixed_png(make: Make, random: Random) -> bytes:

