@@ -273,8 +273,8 @@ def openvino_core() -> Any:
 def _classify_by(requests: list[Any], at_once: int) -> Classifier:
     """Return what shares photos out among `requests` in turn, `at_once` photos to each.
 
-    Without OpenVINO's queue: it calls back on threads of its own, which hold on to Python when `wait_all` has
-    returned already; one that does so while the interpreter ends aborts the process.
+    Without OpenVINO's queue: it calls back on threads of its own, which hold on to Python when all is waited
+    for already; one that does so while the interpreter ends aborts the process.
     """
 
     def classify(images: Tensor) -> Tensor:
