@@ -89,7 +89,7 @@ def train(
     like: Annotated[
         list[Checkpoint],
         "Models of the folds, which say how --fold none is trained: with their options, which have to agree, "
-        "until the median of their best epochs. Options that are given beside it win.",
+        "until the median of the epochs that they kept. Options that are given beside it win.",
         Metavar("CHECKPOINT..."),
         Callback(read_like, is_eager=True),
         Excludes("budget", why="both say the size and the number of epochs; give one of them"),
@@ -121,10 +121,11 @@ def train(
     training: TrainOptions,
     checks: Checks,
 ) -> None:
-    """Train a model on all folds but one, and keep the weights that score best on that one.
+    """Train a model on all folds but one, and score it on that one.
 
-    Best is the highest macro-F1 over all of the held-out photos. Beside the checkpoint, a history.csv
-    grows by a row per epoch.
+    The weights of the last epoch are kept; `--schedule cosine:keep=best` keeps those of the highest macro-F1
+    over all of the held-out photos, which flatters it. Beside the checkpoint, a history.csv grows by a row
+    per epoch.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 let the step end, save what is done, and print the line that goes on.
 
@@ -197,8 +198,8 @@ def _likeness(fold: str, models: list[Checkpoint], training: TrainOptions) -> Li
             terminal.note(f"unlike those models: {', '.join(departs)}")
         if not given_in(fold) and training.epochs == shared.get("epochs"):
             until = chosen_epoch(models)
-            best = ", ".join(str(epoch) for epoch in sorted(one.epoch for one in models))
-            terminal.note(f"the best epochs of the folds were {best}: it ends with epoch {until}")
+            kept = ", ".join(str(epoch) for epoch in sorted(one.epoch for one in models))
+            terminal.note(f"the folds kept the epochs {kept}: it ends with epoch {until}")
     return Likeness(until, tuple(models))
 
 

@@ -134,13 +134,23 @@ OPTIMIZERS: Final[Table] = {
 
 @dataclass(frozen=True)
 class Stopping:
-    """A setting of every schedule, by which the training may end early."""
+    """Settings of every schedule: when a training ends, and which of its epochs is kept."""
 
     stop: int = setting(0, "epochs without a better score that end the training, 0 for none", 0, 10000)
+    keep: str = setting(
+        "last",
+        "the epoch whose weights are kept; that of the best score is flattered",
+        among=("last", "best"),
+    )
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the weights with the best held-out score are kept; one that stops early waited for it."""
+        return self.keep == "best" or self.stop > 0
 
 
 _STOP = settings(Stopping)
-_WARMUP = {"warmup": Setting(1.0, "epochs of linear rise", 0, 1000)}
+_WARMUP = {"warmup": Setting(0.3, "epochs of linear rise", 0, 1000)}
 
 SCHEDULES: Final[Table] = {
     "cosine": {**_WARMUP, **_STOP},

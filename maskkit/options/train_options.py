@@ -72,7 +72,7 @@ class TrainOptions:
         MODEL_PANEL, FILE,
     )  # fmt: skip
     head: str = choice(
-        "--head", "joint",
+        "--head", "factors",
         "What the features go into. The last three learn the number that a factor is cut from, beside "
         "another head.",
         MODEL_PANEL, techniques.HEADS, several=True,
@@ -152,8 +152,8 @@ class TrainOptions:
         LOSS_PANEL, FILE, Refusing(parse_teacher),
     )  # fmt: skip
 
-    epochs: int = option(10, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
-    batch_size: int = option(64, "Photos per step.", STEP_PANEL, minimum=1)
+    epochs: int = option(3, "How often the training photos are gone through.", STEP_PANEL, minimum=1)
+    batch_size: int = option(32, "Photos per step.", STEP_PANEL, minimum=1)
     learning_rate: float = option(2e-3, "Highest rate of the backbone.", STEP_PANEL, minimum=0, maximum=10)
     optimizer: str = choice(
         "--optimizer", "adamw", "Any optimizer of timm, by name; all have the settings of adamw.",
@@ -162,7 +162,7 @@ class TrainOptions:
     schedule: str = choice(
         "--schedule", "cosine",
         "How the rate changes; `plateau` lowers it when the held-out macro-F1 no longer rises, and with "
-        "`stop=5` any training ends after 5 epochs in which it has not.",
+        "`stop=5` any training ends after 5 epochs in which it has not, and keeps the best.",
         STEP_PANEL, techniques.SCHEDULES,
     )  # fmt: skip
     average: str = choice(
@@ -262,7 +262,7 @@ class Inference:
     """How models predict; only `tta` and `blend` change what is predicted by more than rounding."""
 
     device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
-    batch_size: int = option(64, "Photos per step.", MACHINE_PANEL, minimum=1)
+    batch_size: int = option(32, "Photos per step.", MACHINE_PANEL, minimum=1)
     workers: int = option(2, WORKERS_HELP, MACHINE_PANEL, minimum=0)
     runtime: Runtime = option(
         "auto", "What computes the models; `auto` is OpenVINO on a CPU, if installed.", MACHINE_PANEL

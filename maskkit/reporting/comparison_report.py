@@ -63,8 +63,8 @@ def _headline(result: Compared) -> Iterator[Item]:
         yield page_note(
             "Runs are compared by the scores of their folds. The interval is that of a t-test over folds, "
             "corrected for the training people that folds share (Nadeau and Bengio 2003); with few folds "
-            "it is wide. Training scored the epoch that was best on the very fold, so all scores are "
-            "somewhat too high."
+            "it is wide. A training that kept its best epoch chose it by the very fold, and its score "
+            "is somewhat too high."
         )
     yield from (page_note(note) for note in _remark(result))
     if result.rows_without_person:

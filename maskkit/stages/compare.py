@@ -166,8 +166,8 @@ def _scores(
             notes.append(f"{label} was trained with --allow-leak: its scores may be inflated")
     if len({one.basis for one in scores}) > 1:
         notes.append(
-            "some scores are of predictions and some of training, which chose its best epoch by the very "
-            "fold and averages no views: they are not quite alike"
+            "some scores are of predictions and some of training, which averages no views, and may have "
+            "kept the epoch that was best on the very fold: they are not quite alike"
         )
     return scores
 

@@ -1,4 +1,4 @@
-"""Train a model for one fold, and keep the weights that score best on the people held out."""
+"""Train a model for one fold, and score it on the people held out."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def train(
     tracker: Tracker | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Path:
-    """Train on every fold but one and write the best checkpoint to `output`, a `.safetensors` file.
+    """Train on every fold but one and write the last epoch's weights to `output`, a `.safetensors` file.
 
-    If `rows` hold no fold out, there is no best: it is trained on everybody, scored by nobody, and the last
-    epoch's weights are written; `like` says which that is, and which models it is made like.
+    If the schedule keeps the best, or stops early, the weights are those of the epoch with the best score. If
+    `rows` hold no fold out, it is trained on everybody and scored by nobody; `like` says which epoch is the
+    last, and which models it is made like.
 
     Beside it, `<name>.history.csv` grows by a row per epoch, and `<name>.resume` holds what is needed
     to go on after an interruption; the latter is removed when the checkpoint is written. With `resume`, an
@@ -121,7 +122,7 @@ def _run(
         place.write_history(trainer.history)  # once more, for a run that was killed before it could
         _write_kept(place, ready, trainer, rows, (*merged([like.history, rows.history]), record))
         fold = trainer.fold
-        wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.best_probs, fold.space)
+        wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.kept_probs, fold.space)
         log_to.end(trainer.kept_epoch, wrong)
 
 
@@ -143,7 +144,7 @@ def _write_kept(
         seen=rows.people_seen(),
     )
     header = Header("checkpoint", rows.manifest.space, history, facts.to_json())
-    ready.trainable.load_state_dict(trainer.best)
+    ready.trainable.load_state_dict(trainer.kept)
     place.write_checkpoint(ready.model.state_dict(), header)
 
 

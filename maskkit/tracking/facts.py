@@ -56,17 +56,17 @@ def measures(epoch: Epoch) -> dict[str, float]:
     }
 
 
-def final_measures(best: Epoch) -> dict[str, float]:
-    """Return the numbers of the epoch whose weights are in the checkpoint, as `best/...`.
+def final_measures(kept: Epoch) -> dict[str, float]:
+    """Return the numbers of the epoch whose weights are in the checkpoint, as `kept/...`.
 
-    Where nobody is held out, no epoch is the best, and all there is to say is which was the last.
+    Where nobody is held out, all there is to say is which it was.
     """
-    if best.held_out_loss is None:
-        return {"last/epoch": best.epoch}
+    if kept.held_out_loss is None:
+        return {"kept/epoch": kept.epoch}
     return {
-        "best/epoch": best.epoch,
-        "best/held_out_loss": best.held_out_loss,
-        **{f"best/{name}": value for name, value in best.scores.items()},
+        "kept/epoch": kept.epoch,
+        "kept/held_out_loss": kept.held_out_loss,
+        **{f"kept/{name}": value for name, value in kept.scores.items()},
     }
 
 

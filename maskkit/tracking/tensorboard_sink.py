@@ -17,7 +17,7 @@ from maskkit.errors import MaskkitError
 from maskkit.tracking.facts import RunFacts, plain
 
 DIGITS = 8  # of a run's id in its folder's name: runs with other options stand beside each other
-HEADLINE = ("best/macro_f1", "best/accuracy", "best/held_out_loss")  # columns of the tab "HParams"
+HEADLINE = ("kept/macro_f1", "kept/accuracy", "kept/held_out_loss")  # columns of the tab "HParams"
 BOTH_LOSSES = {"training": {"loss, training and held out": ["Multiline", ["train/loss$", "held_out/loss$"]]}}
 NAME = "events.out.tfevents"  # by the last word TensorBoard knows its files; it reads them in order of names
 

@@ -140,7 +140,7 @@ class Tracker:
 
     def _send_mistakes(self, best: Epoch, mistakes: Mistakes, sink: Sink) -> None:
         if found := mistakes(self.mistakes):
-            sink.picture(best.epoch, "best/mistakes", draw_mistakes(found))
+            sink.picture(best.epoch, "kept/mistakes", draw_mistakes(found))
 
     def _log(self, action: Action) -> None:
         self._queue.append(action)

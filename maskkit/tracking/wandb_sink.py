@@ -73,7 +73,7 @@ class InWandb:
         self._last = max(self._last, epoch)
         self.run.log({name: wandb.Image(image, caption=f"epoch {epoch}")}, step=self._last)
 
-    def final(self, epoch: int, values: Mapping[str, float]) -> None:  # noqa: ARG002 - `best/epoch` says it
+    def final(self, epoch: int, values: Mapping[str, float]) -> None:  # noqa: ARG002 - `kept/epoch` says it
         """Put the final numbers into the run's summary, which the table of runs shows."""
         self.run.summary.update(dict(values))
 

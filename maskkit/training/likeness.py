@@ -1,4 +1,4 @@
-"""A training on everybody that is made like those of the folds: by their options, until their best epoch."""
+"""A training on everybody that is made like those of the folds: by their options, until the epoch kept."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def shared_options(models: Sequence[Checkpoint]) -> dict[str, Any]:
     shared = dict(tables[0])
     if isinstance(text := shared.get("schedule"), str):
         schedule = parse(text, SCHEDULES, option="--schedule")
-        shared["schedule"] = str(Choice(schedule.name, {**schedule.settings, "stop": 0}))
+        shared["schedule"] = str(Choice(schedule.name, {**schedule.settings, "stop": 0, "keep": "last"}))
     return shared
 
 
 def chosen_epoch(models: Sequence[Checkpoint]) -> int:
-    """Return the median of the epochs that were best on the folds; the later of two in the middle.
+    """Return the median of the epochs that the folds kept; the later of two in the middle.
 
     A training on everybody follows the schedule of the folds, of as many epochs, and ends with this one: so
     it has the rates, and the share of them that is done, that were scored out-of-fold. A schedule squeezed
@@ -88,7 +88,7 @@ def _options(model: Checkpoint) -> dict[str, Any]:
     if record is None or record.stage != "train" or model.fold is None:
         raise MaskkitError(
             f"{model.name} is not of a fold's training",
-            why="it was trained on everybody, so that no epoch was found to be the best"
+            why="it was trained on everybody, so that no epoch was scored"
             if model.fold is None
             else f"`maskkit {record.stage if record else 'train'}` made it",
             fix="give --like the checkpoints of the folds, as run/fold*.safetensors",

@@ -91,8 +91,9 @@ class Trainer:
         self.sums = EpochSums()  # of the epoch that is being run
         self._unfinished: dict[str, Any] = {}  # what an epoch that was stopped goes on from
         self._started = 0.0
-        self.best: dict[str, Tensor] = {}
-        self.probs = self.best_probs = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
+        self.keeps_best = self.is_scored and options.one("schedule").part(Stopping).keeps_best
+        self.kept: dict[str, Tensor] = {}
+        self.probs = self.kept_probs = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
 
     def _look_at(self) -> int:
         """Return the step after which it must be seen that something is learnt; no later than the last."""
@@ -116,7 +117,12 @@ class Trainer:
 
     @property
     def kept_epoch(self) -> Epoch:
-        """The epoch whose weights are kept: the first of those with the highest macro-F1, or the last."""
+        """The epoch whose weights are kept: the last, or the first of those with the highest macro-F1."""
+        return self.best_epoch if self.keeps_best else self.history[-1]
+
+    @property
+    def best_epoch(self) -> Epoch:
+        """The first epoch of those with the highest macro-F1; the last if nobody is held out."""
         return next((epoch for epoch in reversed(self.history) if epoch.is_best), self.history[-1])
 
     @property
@@ -125,7 +131,7 @@ class Trainer:
         if len(self.history) >= self.last:
             return True
         stop = self.options.one("schedule").part(Stopping).stop
-        return 0 < stop <= len(self.history) - (self.kept_epoch.epoch if self.history else 0)
+        return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
 
     @property
     def reached(self) -> str:
@@ -158,9 +164,9 @@ class Trainer:
             seconds=time.perf_counter() - started,
             is_best=self.is_scored and scores["macro_f1"] > best,
         )
-        if epoch.is_best or not self.is_scored:
-            self.best = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
-            self.best_probs = self.probs
+        if epoch.is_best or not self.keeps_best:
+            self.kept = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
+            self.kept_probs = self.probs
         self.history.append(epoch)
         self.sums, self._unfinished = EpochSums(), {}
         self._warn_of_dominance(parts)
@@ -225,8 +231,8 @@ class Trainer:
         return {
             **{name: getattr(self.learner, name).state_dict() for name in CHANGING},
             "history": [asdict(epoch) for epoch in self.history],
-            "best": self.best,
-            "best_probs": torch.from_numpy(self.best_probs),
+            "kept": self.kept,
+            "kept_probs": torch.from_numpy(self.kept_probs),
             "unfinished": self._within() if self.sums.steps else {},
         }
 
@@ -253,12 +259,12 @@ class Trainer:
     def load_state(self, state: Mapping[str, Any], refuse: Refuse) -> None:
         """Continue from what `state` returned; raise a MaskkitError of anything else, by `refuse`."""
         self.history = fitting(state.get("history"), list[Epoch], refuse, at="history")
-        best: Any = state.get("best")
-        probs = state.get("best_probs")
+        kept: Any = state.get("kept")
+        probs = state.get("kept_probs")
         shape = len(self.fold.held_out) if self.history else 0, len(self.fold.space)
-        is_best = _are_alike(best, self.scored) if self.history else best == {}
-        if not isinstance(probs, Tensor) or tuple(probs.shape) != shape or not is_best:
-            raise refuse("its best epoch is not of this model and these photos")
+        is_kept = _are_alike(kept, self.scored) if self.history else kept == {}
+        if not isinstance(probs, Tensor) or tuple(probs.shape) != shape or not is_kept:
+            raise refuse("the epoch it keeps is not of this model and these photos")
         try:
             if unfinished := state.get("unfinished"):
                 self._unfinished = dict(unfinished)
@@ -269,7 +275,7 @@ class Trainer:
                 getattr(self.learner, name).load_state_dict(state[name])
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise refuse(reason(error)) from error
-        self.best, self.best_probs = best, probs.numpy()
+        self.kept, self.kept_probs = kept, probs.numpy()
 
 
 def _are_alike(best: Any, model: nn.Module) -> bool:

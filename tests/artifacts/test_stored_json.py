@@ -162,7 +162,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("checkpoint", "pool", [None, 3, "a b"]),
     ("checkpoint", "heads", [None, "joint", [], [3], ["joint"] * 17]),
     ("checkpoint", "precision", [None, 3, "int8"]),
-    ("checkpoint", "fold", [None, "1", 1.5, -1, 1000, True, HUGE]),
+    ("checkpoint", "fold", ["1", 1.5, -1, 1000, True, HUGE]),
     ("checkpoint", "epoch", [None, "1", -1, 1.5]),
     ("checkpoint", "scores", [None, [], {"macro_f1": "1"}, {"macro_f1": None}]),
     ("checkpoint", "seen", [None, [], {}, {"salt": "s", "digests": "AAAA"}]),

@@ -236,7 +236,7 @@ def state_content() -> dict[str, Any]:
 
 def resume_content() -> dict[str, Any]:
     """Return what a training leaves to go on from."""
-    return {"record": RECORDS[2].to_json(), "state": {"history": [{"epoch": 1}], "best": {}, "model": {}}}
+    return {"record": RECORDS[2].to_json(), "state": {"history": [{"epoch": 1}], "kept": {}, "model": {}}}
 
 
 def rezipped(data: bytes, random: Random, change: Any) -> bytes:

@@ -98,7 +98,8 @@ def test_timms_own_pooling_alone_contradicts_nothing() -> None:
 
 
 def test_writes_what_answers_depend_on() -> None:
-    model = TrainOptions(model="net:drop_path=0.1,drop_rate=0.3,pad_type=same,pool=gem").one("model")
+    text = "net:drop_path=0.1,drop_rate=0.3,pad_type=same,pool=gem"
+    model = TrainOptions(model=text, head="joint").one("model")
     assert of_the_answers(model) == "pool=gem,pad_type=same"
     assert of_the_answers(TrainOptions(model="net").one("model")) == ""
 

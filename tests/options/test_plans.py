@@ -62,7 +62,7 @@ def test_is_an_error_if_nothing_is_left_to_plan() -> None:
 def test_passes_over_what_contradicts_the_options_given() -> None:
     assert [epochs for _, epochs, _ in found(freeze="phase:epochs=3", epochs=10)] == [4]
     with pytest.raises(MaskkitError, match="--freeze phase lasts 9 of 4 epochs"):
-        found(freeze="phase:epochs=9")
+        found(freeze="phase:epochs=9", epochs=10)
 
 
 def test_passes_over_levels_that_other_labels_do_not_have(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def test_options_of_an_older_header_get_their_defaults() -> None:
 def test_every_setting_of_a_choice_is_recorded() -> None:
     options = TrainOptions(loss="focal:gamma=3+f1", schedule="step")
     assert options.to_json()["loss"] == "focal:gamma=3,smoothing=0,weight=1+f1:weight=1"
-    assert options.to_json()["schedule"] == "step:warmup=1,every=3,factor=0.3,stop=0"
+    assert options.to_json()["schedule"] == "step:warmup=0.3,every=3,factor=0.3,stop=0,keep=last"
     assert TrainOptions(loss=options.loss, schedule=options.schedule) == options
 
 
@@ -117,7 +117,7 @@ TECHNIQUES: list[tuple[choices.Table, Mapping[str, Any], set[str]]] = [
     (techniques.AUGMENTATIONS, AUGMENTATIONS, set()),
     (techniques.MIXES, MIXES, {"partner"}),
     (techniques.OPTIMIZERS, OPTIMIZERS, set(techniques.ANY_OPTIMIZER)),
-    (techniques.SCHEDULES, SCHEDULES, {"stop"}),
+    (techniques.SCHEDULES, SCHEDULES, {"stop", "keep"}),
     (techniques.CONSISTENCIES, {"none": None, **CONSISTENCIES}, {"weight", "ratio", "strong", "annealing"}),
     (techniques.AVERAGES, AVERAGES, set()),
     (techniques.FREEZES, FREEZES, set()),

@@ -108,9 +108,9 @@ def test_a_tracker_is_told_everything_and_changes_nothing(
         values = [event.value for event in events.Scalars(name)]
         assert values == pytest.approx([float(row[name.replace("/", "_")]) for row in history])
     best = Checkpoint.read(told).header.facts
-    assert events.Scalars("best/macro_f1")[-1].value == pytest.approx(best["scores"]["macro_f1"])
-    assert events.Scalars("best/epoch")[-1].value == best["epoch"]
-    assert {"held_out/confusion", "best/mistakes"} <= set(events.Tags()["images"])
+    assert events.Scalars("kept/macro_f1")[-1].value == pytest.approx(best["scores"]["macro_f1"])
+    assert events.Scalars("kept/epoch")[-1].value == best["epoch"]
+    assert {"held_out/confusion", "kept/mistakes"} <= set(events.Tags()["images"])
 
 
 def test_a_precision_for_cuda_is_refused_elsewhere(

@@ -88,7 +88,7 @@ def rows_of(output: Path) -> list[dict[str, str]]:
 
 def test_the_history_tells_the_loss_and_the_share_of_confident_photos(trained: Path) -> None:
     for row in rows_of(trained):
-        parts = float(row["train_joint"]) + float(row["train_consistency"])
+        parts = float(row["train_factors"]) + float(row["train_consistency"])
         assert float(row["train_loss"]) == pytest.approx(parts)
         assert 0 < float(row["confident_share"]) <= 1
 

@@ -45,8 +45,8 @@ def test_tracks_every_part_of_the_loss_and_every_score() -> None:
 
 def test_final_numbers_say_which_epoch_they_are_of() -> None:
     assert final_measures(epoch(4)) == {
-        "best/epoch": 4, "best/held_out_loss": 5.0,
-        "best/macro_f1": 0.25, "best/accuracy": 0.5, "best/age_macro_f1": 0.125,
+        "kept/epoch": 4, "kept/held_out_loss": 5.0,
+        "kept/macro_f1": 0.25, "kept/accuracy": 0.5, "kept/age_macro_f1": 0.125,
     }  # fmt: skip
 
 

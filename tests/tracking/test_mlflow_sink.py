@@ -109,12 +109,12 @@ def test_a_run_has_every_number_picture_and_option(server: Server) -> None:
     assert (run.name, run.experiment, run.status) == ("run/fold0", "0", "FINISHED")
     assert steps(run, "train/loss") == [(1, 3.0), (2, 4.0), (3, 5.0)]
     assert steps(run, "held_out/loss") == [(1, 2.0), (2, 3.0), (3, 4.0)]
-    assert (steps(run, "best/epoch"), steps(run, "best/macro_f1")) == ([(2, 2)], [(2, 0.125)])
+    assert (steps(run, "kept/epoch"), steps(run, "kept/macro_f1")) == ([(2, 2)], [(2, 0.125)])
     assert run.params == {
         "fold": "0", "learning_rate": "0.5", "normalize": "none", "freeze": "true", "workers": "2",
     }  # fmt: skip
     assert run.pictures == [
-        ("held_out/confusion", 1, True), ("held_out/confusion", 2, True), ("best/mistakes", 2, True),
+        ("held_out/confusion", 1, True), ("held_out/confusion", 2, True), ("kept/mistakes", 2, True),
     ]  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def test_mlflow_has_every_epoch_once(
     (run,) = client.search_runs([client.get_experiment_by_name("maskkit").experiment_id])
     for name in ("train/loss", "held_out/loss", "train/regression", "held_out/age_macro_f1"):
         assert [item.step for item in client.get_metric_history(run.info.run_id, name)] == [1, 2, 3, 4, 5]
-    assert (run.data.metrics["best/epoch"], run.data.metrics["best/macro_f1"]) == (4, 0.25)
+    assert (run.data.metrics["kept/epoch"], run.data.metrics["kept/macro_f1"]) == (4, 0.25)
     assert (run.info.status, run.data.params["freeze"]) == ("FINISHED", "true")
     pictures = [path.name.partition("+timestamp")[0] for path in tmp_path.rglob("*.png")]
     assert sorted(pictures) == [
@@ -60,7 +60,7 @@ def test_wandb_works_offline(
     runs = sorted(tmp_path.glob(f"wandb/offline-run-*-{facts().id}"))
     assert runs
     kept = b"".join(path.read_bytes() for path in runs[-1].glob("*.wandb"))
-    assert all(name in kept for name in (b"train/loss", b"held_out/loss", b"best/macro_f1", b"learning_rate"))
+    assert all(name in kept for name in (b"train/loss", b"held_out/loss", b"kept/macro_f1", b"learning_rate"))
     assert {path.name for path in runs[-1].glob("files/*")} == {"media"}  # no code, no list of packages
     assert {path.name.rpartition("_")[0] for path in runs[-1].rglob("*.png")} >= {"confusion_4", "mistakes_5"}
     assert random.getstate() == before[0]

@@ -53,13 +53,13 @@ def test_every_number_of_every_epoch_reads_back_under_its_own_name(tmp_path: Pat
 def test_the_final_numbers_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     tell(tmp_path, range(1, 4), best=2)
     events = read(tmp_path)
-    assert scalars(events, "best/epoch") == [(2, 2.0)]
-    assert scalars(events, "best/macro_f1") == [(2, 0.125)]
+    assert scalars(events, "kept/epoch") == [(2, 2.0)]
+    assert scalars(events, "kept/macro_f1") == [(2, 0.125)]
 
 
 def test_a_run_that_was_interrupted_has_no_final_numbers(tmp_path: Path) -> None:
     tell(tmp_path, range(1, 3))
-    assert not [name for name in read(tmp_path).Tags()["scalars"] if name.startswith("best/")]
+    assert not [name for name in read(tmp_path).Tags()["scalars"] if name.startswith("kept/")]
 
 
 def test_options_read_back_as_hyperparameters(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_run_that_is_started_anew_takes_the_place_of_the_old_one(tmp_path: Pat
     tell(tmp_path, range(1, 3), best=1)
     events = read(tmp_path)
     assert [step for step, _ in scalars(events, "train/loss")] == [1, 2]
-    assert scalars(events, "best/epoch") == [(1, 1.0)]
+    assert scalars(events, "kept/epoch") == [(1, 1.0)]
 
 
 def test_runs_with_other_options_stand_beside_each_other(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_runs_with_other_options_stand_beside_each_other(tmp_path: Path) -> None
 def test_pictures_read_back_as_they_were_drawn(tmp_path: Path) -> None:
     tell(tmp_path, range(1, 3), best=2, text=",mistakes=2")
     events = read(tmp_path)
-    (event,) = events.Images("best/mistakes")
+    (event,) = events.Images("kept/mistakes")
     sheet = np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))
     assert event.step == 2
     size = 2 * 256 * 192  # two photos of 8 x 6, of which each pixel becomes 32 x 32

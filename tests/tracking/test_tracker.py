@@ -46,7 +46,7 @@ class Notes:
         self._note("picture", epoch, name)
 
     def final(self, epoch: int, values: Mapping[str, float]) -> None:
-        self._note("final", epoch, values["best/macro_f1"])
+        self._note("final", epoch, values["kept/macro_f1"])
 
     def close(self, *, finished: bool) -> None:
         self._note("close", finished)
@@ -81,7 +81,7 @@ def test_photos_are_sent_only_on_request() -> None:
         tracker = Tracker(sink, "tracking", mistakes=mistakes)
         tracker.begin(facts())
         tracker.end(epoch(1), a_mistake if mistakes else no_mistakes)
-    assert ("picture", 1, "best/mistakes") in asked.told
+    assert ("picture", 1, "kept/mistakes") in asked.told
     assert not [item for item in unasked.told if item[0] == "picture"]
 
 
@@ -100,8 +100,8 @@ def test_a_training_on_everybody_has_a_last_epoch_and_neither_scores_nor_mistake
     tracker.begin(facts())
     tracker.epoch(unscored, CONFUSION)
     tracker.end(unscored, no_mistakes)
-    assert not [name for values in told for name in values if name.startswith(("held_out/", "best/"))]
-    assert told[-1] == {"last/epoch": 3}
+    assert not [name for values in told for name in values if name.startswith("held_out/")]
+    assert told[-1] == {"kept/epoch": 3}
     assert sink.told == [BEGUN, ("close", True)]
 
 

@@ -77,7 +77,7 @@ def test_epochs_are_steps_and_the_summary_is_the_best_of_them(runs: list[Run]) -
     (run,) = runs
     assert {step: values["held_out/loss"] for step, values in run.logged.items()} == {1: 2.0, 2: 3.0, 3: 4.0}
     assert [step for step, values in run.logged.items() if "held_out/confusion" in values] == [1, 2]
-    assert (run.summary["best/epoch"], run.summary["best/macro_f1"]) == (2, 0.125)
+    assert (run.summary["kept/epoch"], run.summary["kept/macro_f1"]) == (2, 0.125)
     assert run.hidden == ["train/*", "held_out/*"]  # else the table of runs would show the last epoch's
     assert run.exit_code == 0
 
@@ -88,7 +88,7 @@ def test_mistakes_of_an_earlier_epoch_join_the_last_step(runs: list[Run]) -> Non
     for number in (1, 2):
         tracker.epoch(epoch(number, best=number == 1), CONFUSION)
     tracker.end(epoch(1), a_mistake)
-    assert runs[0].logged[2]["best/mistakes"][2] == "epoch 1"
+    assert runs[0].logged[2]["kept/mistakes"][2] == "epoch 1"
 
 
 def test_a_resumed_run_goes_on_where_the_service_is(runs: list[Run]) -> None:

@@ -105,7 +105,7 @@ def test_a_pace_depends_on_neither_epochs_nor_rate_but_on_all_else() -> None:
     paces.note(one, Pace(1, 1, 1, 1))
     assert paces.is_measured(replace(one, epochs=99, learning_rate=1e-4))
     assert not paces.is_measured(replace(one, size="64"))
-    assert not paces.is_measured(replace(one, head="factors"))
+    assert not paces.is_measured(replace(one, head="joint"))
 
 
 def test_other_sizes_follow_from_those_that_were_measured() -> None:

@@ -51,7 +51,7 @@ def maker(model: nn.Module, augment: str = "light") -> FeatureMaker:
 
 
 def made_by(text: str, photos: Photos) -> FeatureMaker:
-    built = TrainOptions(model=text).one("model")
+    built = TrainOptions(model=text, head="joint").one("model")
     torch.manual_seed(0)
     model = build(
         built.name,
@@ -148,7 +148,11 @@ def test_a_frozen_training_changes_the_last_layer_alone(
         )
         weights[rate] = Checkpoint.read(path).weights()
     different = {name for name in weights[1e-3] if not torch.equal(weights[1e-3][name], weights[1e-2][name])}
-    assert different == {"classifier.weight", "classifier.bias"}
+    assert different == {
+        f"classifier.parts.factors.factors.{place}.last.{kind}"
+        for place in range(3)
+        for kind in ("weight", "bias")
+    }
 
 
 def test_its_checkpoint_predicts_as_it_was_scored(

@@ -39,7 +39,7 @@ def test_the_options_are_those_of_the_folds_and_not_the_fold(
 
 def test_a_stop_is_left_out_since_nothing_is_there_to_stop_by(models: list[Checkpoint]) -> None:
     stopped = [changed(one, schedule="cosine:warmup=0.5,stop=3") for one in models]
-    assert shared_options(stopped)["schedule"] == "cosine:warmup=0.5,stop=0"
+    assert shared_options(stopped)["schedule"] == "cosine:warmup=0.5,stop=0,keep=last"
 
 
 def test_models_that_were_trained_otherwise_are_refused_by_the_names_of_what_differs(

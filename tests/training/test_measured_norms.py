@@ -32,7 +32,7 @@ def graph(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def options(quick: TrainOptions, graph: Path) -> TrainOptions:
-    return replace(quick, model="test_resnet", weights=str(graph), epochs=1)
+    return replace(quick, model="test_resnet", weights=str(graph), head="joint", epochs=1)
 
 
 def begun(folds: Manifest, options: TrainOptions) -> Start:

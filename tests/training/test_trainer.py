@@ -168,14 +168,14 @@ def test_a_photo_of_next_to_no_weight_teaches_next_to_nothing(make: MakeTrainer,
         weights_after_an_epoch(make(replace(fold, target=said, weight=weight), loss="ce"))
         for said, weight in ((fold.target, light), (target, light), (target, fold.weight))
     )
-    name = "classifier.weight"
+    name = "classifier.parts.factors.factors.0.last.weight"
     assert torch.allclose(as_given[name], ignored[name], atol=1e-5)
     assert not torch.allclose(as_given[name], learnt[name], atol=1e-3)
 
 
 def weights_after_an_epoch(trainer: Trainer) -> dict[str, torch.Tensor]:
     trainer.run_epoch()
-    return trainer.best
+    return trainer.kept
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -201,7 +201,7 @@ def test_learns_the_target_and_is_scored_by_the_label(make: MakeTrainer, fold: F
     answers = predicted(other_truth, fold.held_out).argmax(1)
     assert other_truth.history[0].scores["accuracy"] == (answers == 11).mean()
     other_target = make(replace(fold, target=label))
-    assert not same(weights_after_an_epoch(other_target), as_usual.best)
+    assert not same(weights_after_an_epoch(other_target), as_usual.kept)
 
 
 def test_keeps_the_average_and_not_the_last_step(make: MakeTrainer) -> None:
@@ -283,7 +283,7 @@ def test_keeps_what_was_reached_before_it_diverged(make: MakeTrainer) -> None:
     with pytest.raises(MaskkitError, match=r"between steps 1 and 6 of the epoch"):
         trainer.run_epoch()
     assert len(trainer.history) == 1
-    assert same(trainer.best, best)
+    assert same(trainer.kept, best)
 
 
 def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, scores: Iterable[float]) -> list[Epoch]:
@@ -302,11 +302,30 @@ def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, scores: Iterable
 def test_keeps_the_weights_of_the_highest_macro_f1_and_the_first_of_equals(
     make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = make(epochs=5)
+    trainer = make(epochs=5, schedule="cosine:keep=best")
     epochs = scripted(trainer, monkeypatch, [0.2, 0.5, 0.4, 0.5, 0.3])
     assert [epoch.is_best for epoch in epochs] == [True, True, False, False, False]
     assert trainer.kept_epoch.epoch == 2
-    assert bool((trainer.best["conv_stem.weight"] == 2).all())
+    assert bool((trainer.kept["conv_stem.weight"] == 2).all())
+
+
+def test_keeps_the_last_weights_where_it_is_not_asked_for_the_best(
+    make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make(epochs=3)
+    epochs = scripted(trainer, monkeypatch, [0.2, 0.5, 0.4])
+    assert [epoch.is_best for epoch in epochs] == [True, True, False]
+    assert trainer.kept_epoch.epoch == 3
+    assert bool((trainer.kept["conv_stem.weight"] == 3).all())
+
+
+def test_a_training_that_stops_early_keeps_the_best(
+    make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make(epochs=9, schedule="cosine:stop=2")
+    scripted(trainer, monkeypatch, [0.2, 0.4, 0.3, 0.1])
+    assert trainer.kept_epoch.epoch == 2
+    assert bool((trainer.kept["conv_stem.weight"] == 2).all())
 
 
 def test_stops_after_so_many_epochs_without_a_better_score(
@@ -321,7 +340,7 @@ def test_stops_after_so_many_epochs_without_a_better_score(
 
 
 def test_a_score_of_zero_is_a_first_best(make: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = make(epochs=2)
+    trainer = make(epochs=2, schedule="cosine:keep=best")
     scripted(trainer, monkeypatch, [0.0, 0.0])
     assert trainer.kept_epoch.epoch == 1
 
@@ -337,7 +356,7 @@ def test_a_compiled_model_keeps_its_names_and_goes_on_from_its_state(
     part.run_epoch()
     resumed.load_state(part.state(), partial(damaged, Path("x")))
     resumed.run_epoch()
-    assert list(resumed.best) == list(make(average=average).model.state_dict())
+    assert list(resumed.kept) == list(make(average=average).model.state_dict())
     assert same(resumed.model.state_dict(), whole.model.state_dict())
     assert resumed.history[-1].scores == whole.history[-1].scores
 
@@ -389,10 +408,10 @@ def saved(tmp_path: Path) -> Path:
     [
         ({"history": None}, "its history should be a list"),
         ({"history": [{"epoch": "1"}]}, "its history[0]"),
-        ({"best": None}, "its best epoch is not of this model"),
-        ({"best": {}}, "its best epoch is not of this model"),
-        ({"best_probs": None}, "its best epoch is not of this model"),
-        ({"best_probs": torch.zeros(1, 1)}, "its best epoch is not of this model"),
+        ({"kept": None}, "the epoch it keeps is not of this model"),
+        ({"kept": {}}, "the epoch it keeps is not of this model"),
+        ({"kept_probs": None}, "the epoch it keeps is not of this model"),
+        ({"kept_probs": torch.zeros(1, 1)}, "the epoch it keeps is not of this model"),
         ({"model": {}}, "Error(s) in loading state_dict"),
         ({"model": None}, "Expected state_dict"),
         ({"optimizer": {}}, "'param_groups'"),
