@@ -29,9 +29,12 @@ none := none
 hflip := hflip
 views := hflip,scale:0.9,scale:1.1
 
+# The default of the trainings when the table was made.
+former := --head joint --batch-size 64 --schedule cosine:warmup=1,keep=best
+
 numbers := $(shell seq 0 $$(($(FOLDS) - 1)))
 train = $(MASKKIT) train $< --fold $* -o $@ $(if $(wildcard $@),--force,--resume) --weights package \
-	--sampler sqrt --precision bfloat16 --seed $(SEED)
+	--sampler sqrt --precision bfloat16 --seed $(SEED) $(former)
 oofs := $(members:%=$(RUN)/%/hflip.parquet)
 all := $(trainings) pseudo
 votes := soft geometric logit hard rank
