@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import sys
-from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
-from functools import cache
 from importlib.util import find_spec
 from typing import Any, Literal, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, reason
@@ -23,13 +17,13 @@ from maskkit.modeling.device import autocast, prepare, resolve_precision
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
 from maskkit.modeling.onnx_runtime import session_of
+from maskkit.modeling.openvino_runtime import Load, compiled_openvino
 from maskkit.options.train_options import Precision, Runtime
 
 log = logging.getLogger(__name__)
 
 Classifier = Callable[[Tensor], Tensor]  # images float32 (N, 3, H, W) -> logits float32 (N, C)
 Resolved = Literal["torch", "openvino", "onnx"]
-Load = Literal["batches", "few"]
 Compile = Callable[[str, Load], Classifier]  # in a precision, for batches or for a few photos at a time
 
 NEEDS: dict[Resolved, tuple[str, ...]] = {
@@ -37,11 +31,6 @@ NEEDS: dict[Resolved, tuple[str, ...]] = {
 }  # fmt: skip
 PROBED = 8  # random photos
 TOLERANCE = 1e-3  # of the largest logit, between two runtimes in float32
-
-# Photos that a thread of OpenVINO computes at a time. tf_efficientnet_lite0 at 128x96, ms of processor time
-# per photo in bfloat16: 1.47 by 4, 1.37 by 8, 1.33 by 16, 1.42 by 32, and 1.68 if both threads share batches
-# of 64; in float32: 2.81 by 1, 2.42 by 4, 2.45 by 8.
-AT_ONCE = {"batches": 8, "few": 1}
 
 # How many times the usual error of bfloat16 a lead must be to be trusted. Of 1,953 photos of people unknown
 # to a tf_efficientnet_lite0, bfloat16 alone answers 1.2 % otherwise than float32. Of those trusted, one model
@@ -226,78 +215,12 @@ def in_onnx(model: nn.Module, photos: Tensor) -> Compile:
 
 
 def in_openvino(model: nn.Module, photos: Tensor) -> Compile:
-    """Return what compiles `model` for this processor, with one stream per thread.
-
-    By way of ONNX and not `openvino.convert_model`, which takes longer.
-    """
-    core, threads = openvino_core(), torch.get_num_threads()
-    import openvino.preprocess
-
+    """Return what compiles `model`, as `maskkit export` writes it, for this processor."""
     height, width = photos.shape[2:]
     onnx = to_onnx(model, (height, width))
-
-    def compiled(precision: str, load: Load) -> Classifier:
-        # Photos come in channels-last order, and always as many, which spares a compilation per new number.
-        processor = openvino.preprocess.PrePostProcessor(core.read_model(onnx))
-        processor.input().tensor().set_layout(openvino.Layout("NHWC"))
-        processor.input().model().set_layout(openvino.Layout("NCHW"))
-        graph = processor.build()
-        graph.reshape([AT_ONCE[load], height, width, 3])
-        settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-        }
-        network = core.compile_model(graph, "CPU", settings)
-        # One more for each stream, so that none is idle while the logits of another are taken.
-        return _classify_by([network.create_infer_request() for _ in range(2 * threads)], AT_ONCE[load])
-
-    return compiled
-
-
-@cache
-def openvino_core() -> Any:
-    """Return OpenVINO's entry, one for all models of a process, and to its end.
-
-    Each has the stack that signals are handled on replaced, and puts back what it found when it goes: of
-    several that do not go the last first, one puts back a stack that is gone, and the next signal kills.
-    """
-    # Without the part that reports every import to its makers' server and writes to ~/intel: it goes on as if
-    # that were not installed.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino.Core()
-
-
-def _classify_by(requests: list[Any], at_once: int) -> Classifier:
-    """Return what shares photos out among `requests` in turn, `at_once` photos to each.
-
-    Without OpenVINO's queue: it calls back on threads of its own, which hold on to Python when all is waited
-    for already; one that does so while the interpreter ends aborts the process.
-    """
-
-    def classify(images: Tensor) -> Tensor:
-        pixels = images.permute(0, 2, 3, 1).contiguous().numpy()  # no copy if it is channels-last, as here
-        busy: deque[Any] = deque()
-        made: list[NDArray[np.float32]] = []
-
-        def take() -> None:
-            busy[0].wait()
-            made.append(busy.popleft().get_output_tensor(0).data.copy())
-
-        for start, request in zip(range(0, len(pixels), at_once), itertools.cycle(requests), strict=False):
-            if len(busy) == len(requests):
-                take()
-            part = pixels[start : start + at_once]
-            missing = [(0, at_once - len(part)), (0, 0), (0, 0), (0, 0)]
-            request.start_async({0: np.pad(part, missing) if len(part) < at_once else part})
-            busy.append(request)
-        while busy:
-            take()
-        return torch.from_numpy(np.concatenate(made)[: len(pixels)])
-
-    return classify
+    return lambda precision, load: compiled_openvino(
+        onnx, size=(height, width), precision=precision, load=load
+    )
 
 
 # From a model in evaluation mode and photos of its size to what compiles it.
