@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from math import prod
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from maskkit.labels import HOME
 from maskkit.options import plans
 from maskkit.options.plans import RUNGS, candidates, planned_names
 from maskkit.options.train_options import TrainOptions
+from maskkit.options.values import parse_size
 
 SOME = (
     {"size": "64x48", "epochs": 4},
@@ -32,6 +34,12 @@ def test_every_rung_is_a_training_and_all_decide_size_and_epochs() -> None:
     assert len(candidates(TrainOptions(), (), HOME)) == len(RUNGS)
     names = {field.name for field in fields(TrainOptions)}
     assert all({"size", "epochs"} <= set(rung) <= names for rung in RUNGS)
+
+
+def test_each_rung_shows_fewer_pixels_than_those_that_are_better() -> None:
+    seen = [prod(parse_size(str(rung["size"]))) * int(rung["epochs"]) for rung in RUNGS]
+    assert seen == sorted(seen, reverse=True)
+    assert len(set(seen)) == len(seen)
 
 
 @pytest.mark.usefixtures("some")
