@@ -31,45 +31,59 @@ class ConfidentLearning:
     """Labels beside the probabilities of models that have not seen the examples."""
 
     given: Ints  # the label, (n,), -1 where unknown
-    likely: Ints  # the most probable class, (n,)
+    likely: Ints  # the class that models are sure of, (n,); where there is none, the most probable
     own: Floats  # probability of the given label, (n,), NaN where unknown
     other: Floats  # probability of the likely class, (n,)
-    # The same as a share of the mean probability of that class among those labelled with it, (n,); NaN if
-    # there are none.
-    sureness: Floats
+    is_suspect: Bools  # whether models are sure of another class than the label, (n,)
     # How far the probable classes are from the given one on average, (n,), in steps; for classes without an
     # order, the probability of any other.
     distance: Floats
 
-    def suspect(self, least: float) -> Bools:
-        """Return whether another class is likely, with this sureness at least, (n,).
+    def otherwise(self, looser: ConfidentLearning) -> ConfidentLearning:
+        """Return this where it suspects a label, and elsewhere what was found with a lower threshold."""
+        likely, other, is_suspect = (
+            np.where(self.is_suspect, mine, its)
+            for mine, its in (
+                (self.likely, looser.likely),
+                (self.other, looser.other),
+                (self.is_suspect, looser.is_suspect),
+            )
+        )
+        return ConfidentLearning(self.given, likely, self.own, other, is_suspect, self.distance)
 
-        With 1, the paper's threshold, these are the examples off the diagonal of the confident joint. As
-        the threshold is a mean, about half of the wrong labels of an easy class stay below it.
-        """
-        return np.asarray((self.given >= 0) & (self.likely != self.given) & (self.sureness >= least))
 
-
-def confident_learning(probs: NDArray[np.floating], given: Ints, *, is_ordered: bool) -> ConfidentLearning:
+def confident_learning(
+    probs: NDArray[np.floating], given: Ints, *, is_ordered: bool, sureness: float = 1.0
+) -> ConfidentLearning:
     """Compare labels with out-of-fold probabilities.
 
-    How sure models are of class j is measured by the mean probability of j among those labelled j (the
-    paper's threshold t_j, equation 2), so that classes on which they are unsure, such as rare ones,
-    are not suspected wholesale. Probabilities are (n, classes), labels (n,), -1 where unknown; of ordered
-    classes, 2 is further from 0 than 1 is.
+    How sure models usually are of class j is measured by the mean probability of j among those labelled j
+    (the paper's threshold t_j, equation 2), so that classes on which they are unsure, such as rare ones,
+    are not suspected wholesale. Of the classes whose probability reaches `sureness` times their threshold,
+    the most probable one is likely; a label is suspect if it is another (equation 1, examples off the
+    diagonal of the confident joint). With 1 that is the paper's rule; as the threshold is a mean, about
+    half of the wrong labels of an easy class stay below it.
+
+    Probabilities are (n, classes), labels (n,), -1 where unknown; of ordered classes, 2 is further from 0
+    than 1 is.
     """
     known = given >= 0
     classes = probs.shape[1]
     usual = np.array(
-        [probs[given == one, one].mean() if (given == one).any() else np.nan for one in range(classes)]
+        [
+            probs[given == one, one].mean(dtype=np.float64) if (given == one).any() else np.nan
+            for one in range(classes)
+        ]
     )
-    likely = probs.argmax(axis=1)
+    is_sure = probs >= sureness * usual  # (n, classes); of a class that no label names, never
+    is_any = is_sure.any(axis=1)
+    likely = np.where(is_sure | ~is_any[:, None], probs, -1.0).argmax(axis=1)
     rows = np.arange(len(probs))
     other = probs[rows, likely].astype(np.float64)
     own = np.where(known, probs[rows, given], np.nan).astype(np.float64)
     steps = np.abs(np.arange(classes) - given[:, None])  # (n, classes)
     distance = (probs * (steps if is_ordered else steps > 0)).sum(axis=1)
-    return ConfidentLearning(given, likely, own, other, other / usual[likely], distance)
+    return ConfidentLearning(given, likely, own, other, known & is_any & (likely != given), distance)
 
 
 def of_person(probs: NDArray[np.floating], person: Ints, people: int) -> Floats:
@@ -135,7 +149,7 @@ def suspect_labels(
     has_probs = np.asarray(np.isfinite(probs).all(axis=1))
     labels = np.where(has_probs, manifest.labels, -1)
     probs = np.where(has_probs[:, None], probs, 1 / probs.shape[1])
-    joint = confident_learning(probs, labels, is_ordered=False).suspect(sureness)
+    joint = confident_learning(probs, labels, is_ordered=False, sureness=sureness).is_suspect
     levels = np.unravel_index(np.maximum(labels, 0), manifest.space.shape)
     personal = personal_factors(manifest)
     for place, factor in enumerate(manifest.space.factors):
@@ -154,13 +168,14 @@ def _suspect_people(predicted: FactorPredictions) -> Iterator[Finding]:
     first[person[part][::-1]] = part[::-1]  # stands for all; contradictions are findings of their own
     given = np.where(first >= 0, predicted.given[first], -1)
     found = confident_learning(
-        of_person(predicted.probs, person, people), given, is_ordered=predicted.factor.is_numeric
-    )
+        of_person(predicted.probs, person, people), given,
+        is_ordered=predicted.factor.is_numeric, sureness=predicted.sureness,
+    )  # fmt: skip
     photos = np.bincount(person[part], minlength=people)
     agree = predicted.probs[part].argmax(axis=1) == found.likely[person[part]]
     agreeing = np.bincount(person[part], weights=agree, minlength=people).astype(int)
     severe = 2 * np.bincount(person[part], weights=predicted.joint[part], minlength=people) > photos
-    is_suspect = found.suspect(predicted.sureness) & _is_far(predicted, first, found.likely)
+    is_suspect = found.is_suspect & _is_far(predicted, first, found.likely)
     for one in _worst_first(found, is_suspect):
         facts = [predicted.odds(found, one), f"{agreeing[one]} of {photos[one]} photos agree"]
         severity: Severity = "high" if severe[one] else "medium"
@@ -174,15 +189,20 @@ def _suspect_people(predicted: FactorPredictions) -> Iterator[Finding]:
 
 
 def _suspect_photos(predicted: FactorPredictions) -> Iterator[Finding]:
-    found = confident_learning(predicted.probs, predicted.given, is_ordered=predicted.factor.is_numeric)
+    alone, exchanged = (
+        confident_learning(
+            predicted.probs, predicted.given, is_ordered=predicted.factor.is_numeric, sureness=sureness
+        )
+        for sureness in (predicted.sureness, min(SURENESS_OF_EXCHANGE, predicted.sureness))
+    )
+    found = alone.otherwise(exchanged)
     far = _is_far(predicted, np.arange(len(predicted.given)), found.likely)
-    unsure = _worst_first(found, found.suspect(min(SURENESS_OF_EXCHANGE, predicted.sureness)) & far)
+    unsure = _worst_first(found, found.is_suspect & far)
     partner = _exchanged(unsure, predicted.manifest.known_people, found)
-    suspect = found.suspect(predicted.sureness)
     paths = predicted.manifest.table["path"]
     for row in unsure:
         other = partner.get(row)
-        if other is None and not suspect[row]:
+        if other is None and not alone.is_suspect[row]:
             continue
         path = None if other is None else paths[other].as_py()
         kind = "suspect:photo" if path is None else "suspect:exchange"

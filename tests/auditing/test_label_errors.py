@@ -3,6 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from auditing_data import manifest_of, photos_of, sure_probs
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
@@ -14,17 +17,60 @@ def test_a_label_is_suspect_if_another_class_passes_its_own_threshold() -> None:
     """By hand: the thresholds are the means (0.9 + 0.8 + 0.1) / 3 = 0.6 and (0.8 + 0.6 + 0.7) / 3 = 0.7."""
     probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
     found = confident_learning(probs, np.array([0, 0, 0, 1, 1, 1]), is_ordered=False)
-    assert found.suspect(1).tolist() == [False, False, True, False, False, False]
+    assert found.is_suspect.tolist() == [False, False, True, False, False, False]
     assert (found.likely[2], found.own[2], found.other[2]) == (1, 0.1, 0.9)
-    assert found.sureness[[2, 4]] == pytest.approx([0.9 / 0.7, 0.6 / 0.7])
     assert found.distance[2] == pytest.approx(0.9)
+
+
+def test_of_the_classes_above_their_thresholds_the_most_probable_is_likely_whatever_is_more_probable() -> (
+    None
+):
+    """By hand: the thresholds are 0.8, 0.3 and 0.9; the last row's first class has most, and not enough."""
+    probs = np.array([[0.9, 0.05, 0.05], [0.2, 0.3, 0.5], [0.05, 0.05, 0.9], [0.7, 0.3, 0.0]])
+    given = np.array([0, 1, 2, 0])
+    found = confident_learning(probs, given, is_ordered=False)
+    assert found.is_suspect.tolist() == [False, False, False, True]
+    assert (found.likely[3], found.other[3], found.own[3]) == (1, 0.3, 0.7)
+    assert not confident_learning(probs, given, is_ordered=False, sureness=0.8).is_suspect[3]
+
+
+def test_what_a_threshold_finds_stands_before_what_a_lower_one_finds() -> None:
+    """By hand: the thresholds are 0.8, 0.2 and 0.9, or 0.64, 0.16 and 0.72."""
+    probs = np.array(
+        [[0.9, 0.05, 0.05], [0.2, 0.3, 0.5], [0.05, 0.05, 0.9], [0.7, 0.3, 0.0], [0.7, 0.1, 0.2]]
+    )
+    given = np.array([0, 1, 2, 0, 1])
+    paper, lower = (confident_learning(probs, given, is_ordered=False, sureness=s) for s in (1.0, 0.8))
+    assert np.flatnonzero(paper.is_suspect).tolist() == [3]
+    assert np.flatnonzero(lower.is_suspect).tolist() == [4]
+    both = paper.otherwise(lower)
+    assert np.flatnonzero(both.is_suspect).tolist() == [3, 4]
+    assert (both.likely[3:].tolist(), both.other[3:].tolist()) == ([1, 0], [0.3, 0.7])
+
+
+@settings(max_examples=200, deadline=None)
+@drawn(classes=st.integers(2, 18), seed=st.integers(0, 2**32 - 1), sureness=st.sampled_from([0.6, 0.95, 1.0]))
+def test_suspects_are_those_of_equation_1_example_by_example(
+    classes: int, seed: int, sureness: float
+) -> None:
+    random = np.random.default_rng(seed)
+    probs = random.dirichlet(np.full(classes, random.choice([0.1, 1.0])), 60)
+    given = np.array([random.choice(classes, p=row) for row in random.permutation(probs)])
+    given[random.random(60) < 0.1] = -1
+    usual = {one: probs[given == one, one].mean() for one in range(classes) if (given == one).any()}
+    found = confident_learning(probs, given, is_ordered=False, sureness=sureness)
+    for row, own in enumerate(given):
+        sure_of = [one for one, mean in usual.items() if probs[row, one] >= sureness * mean]
+        likely = max(sure_of or range(classes), key=lambda one: float(probs[row, one]))
+        assert found.likely[row] == likely
+        assert found.is_suspect[row] == (own >= 0 and bool(sure_of) and likely != own)
 
 
 def test_classes_on_which_models_are_unsure_are_not_suspected_wholesale() -> None:
     """Models say 0.6 of the common class even for the rare one, as they do where few are to learn from."""
     probs = np.array([[0.9, 0.1]] * 9 + [[0.6, 0.4]] * 3)
     found = confident_learning(probs, np.array([0] * 9 + [1] * 3), is_ordered=False)
-    assert not found.suspect(1).any()
+    assert not found.is_suspect.any()
 
 
 def test_ordered_classes_count_steps() -> None:
@@ -37,13 +83,13 @@ def test_ordered_classes_count_steps() -> None:
 def test_unknown_labels_are_neither_suspect_nor_counted() -> None:
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.0, 1.0]])
     found = confident_learning(probs, np.array([0, 1, -1]), is_ordered=False)
-    assert found.suspect(1).tolist() == [False, False, False]
+    assert found.is_suspect.tolist() == [False, False, False]
     assert np.isnan(found.own[2])
 
 
 def test_a_class_that_no_label_names_is_never_likely() -> None:
     found = confident_learning(np.array([[0.0, 1.0], [0.5, 0.5]]), np.array([0, 0]), is_ordered=False)
-    assert not found.suspect(1).any()
+    assert not found.is_suspect.any()
 
 
 def test_a_person_is_judged_by_the_geometric_mean_of_the_photos() -> None:
