@@ -15,6 +15,7 @@ import pyarrow as pa
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import SMALLEST
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.seal import DECISION
@@ -22,7 +23,6 @@ from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.typed_json import fitting
 
-SMALLEST = 1e-7  # what counts as zero: about what float32 can tell from one
 MOST_BYTES = 16_000_000  # of a file
 
 Offset = Annotated[float, Meta(ge=-1e6, le=1e6)]

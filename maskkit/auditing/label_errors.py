@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import Bools, Floats, Ints
+from maskkit.artifacts.columns import SMALLEST, Bools, Floats, Ints
 from maskkit.artifacts.manifest import Manifest
 from maskkit.auditing.data_faults import personal_factors
 from maskkit.auditing.findings import Finding, Proposal, Severity, person_of
 from maskkit.labels import Factor
 
-LEAST = 1e-6  # of a probability whose logarithm is taken
 # As a share of how sure models usually are. See benchmarks/README.md, where faults were planted.
 SURENESS = 0.95
 # Two photos that look exchanged support each other, so that less is enough for each.
@@ -75,8 +74,8 @@ def confident_learning(
             for one in range(classes)
         ]
     )
-    is_sure = probs >= sureness * usual  # (n, classes); of a class that no label names, never
-    is_any = is_sure.any(axis=1)
+    is_sure = np.asarray(probs >= sureness * usual)  # (n, classes); of a class that no label names, never
+    is_any = np.asarray(is_sure.any(axis=1))
     likely = np.where(is_sure | ~is_any[:, None], probs, -1.0).argmax(axis=1)
     rows = np.arange(len(probs))
     other = probs[rows, likely].astype(np.float64)
@@ -95,7 +94,7 @@ def of_person(probs: NDArray[np.floating], person: Ints, people: int) -> Floats:
     part = person >= 0
     count = np.bincount(person[part], minlength=people)
     total = np.zeros((people, probs.shape[1]))
-    np.add.at(total, person[part], np.log(np.maximum(probs[part], LEAST)))
+    np.add.at(total, person[part], np.log(np.maximum(probs[part], SMALLEST)))
     mean = np.exp(total / np.maximum(count, 1)[:, None])
     return np.asarray(mean / mean.sum(axis=1, keepdims=True))
 

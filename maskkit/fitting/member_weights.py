@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.decision import SMALLEST
+from maskkit.artifacts.columns import SMALLEST
 from maskkit.options.train_options import Vote
 from maskkit.predicting.votes import pooled, to_votes
 from maskkit.scoring import metrics

@@ -24,7 +24,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.decision import SMALLEST, Decision
+from maskkit.artifacts.columns import SMALLEST
+from maskkit.artifacts.decision import Decision
 from maskkit.errors import MaskkitError
 from maskkit.fitting.line_search import EQUAL, line
 from maskkit.fitting.temperature import HIGHEST, LOWEST, fit_temperature

@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from maskkit.artifacts.decision import SMALLEST, Decision
+from maskkit.artifacts.columns import SMALLEST
+from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError

@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from maskkit.artifacts.columns import Integers
-from maskkit.artifacts.decision import SMALLEST, Decision
+from maskkit.artifacts.columns import SMALLEST, Integers
+from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.files import encoding_given
 from maskkit.artifacts.header import Input, same_space
 from maskkit.artifacts.manifest import Manifest

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from maskkit.artifacts.decision import SMALLEST
+from maskkit.artifacts.columns import SMALLEST
 from maskkit.scoring.metrics import Floats, Probabilities
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.columns import SMALLEST
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 
@@ -125,12 +126,10 @@ def overall(confusion: Counts, space: LabelSpace, macro_f1: Callable[[Counts], F
 def cross_entropies(truth: Integers, probs: Probabilities) -> Floats:
     """Return the cross entropy of each photo, in nats, (N,), with its probabilities scaled to sum to 1.
 
-    A probability of 0 for the true class counts as the smallest step from 0 to 1 that a float64
-    can tell, 2.2e-16, as in scikit-learn: one sure mistake would otherwise make the mean infinite.
+    They are taken to lie between `SMALLEST` and 1 less that, as scikit-learn takes those of float32.
     """
-    smallest = np.finfo(np.float64).eps
     own = probs[np.arange(len(truth)), truth] / probs.sum(axis=1, dtype=np.float64)
-    return np.asarray(-np.log(own.clip(smallest, 1 - smallest)))
+    return np.asarray(-np.log(own.clip(SMALLEST, 1 - SMALLEST)))
 
 
 def log_loss(truth: Integers, probs: Probabilities) -> float:

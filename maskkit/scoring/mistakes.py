@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from maskkit.labels import LabelSpace
 from maskkit.scoring.boundary import signed_distances
 from maskkit.scoring.judged import Judged
-from maskkit.scoring.metrics import Integers, Probabilities
+from maskkit.scoring.metrics import Integers, Probabilities, cross_entropies
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def wrong_answers(judged: Judged, *, most: int) -> tuple[WrongAnswer, ...]:
     wrong = judged.take(judged.answer != judged.truth)
     assert wrong.probs is not None
     chosen = worst_mistakes(wrong.truth, wrong.probs, most)
-    loss = losses(wrong.truth, wrong.probs)
+    loss = cross_entropies(wrong.truth, wrong.probs)
     shown = wrong.take(chosen)
     space, names = judged.space, judged.space.names
     numeric = [factor for factor in space.factors if factor.is_numeric]
@@ -79,12 +79,6 @@ def wrong_answers(judged: Judged, *, most: int) -> tuple[WrongAnswer, ...]:
     return tuple(found)
 
 
-def losses(label: Integers, probs: Probabilities) -> NDArray[np.float64]:
-    """Return each row's cross entropy in nats, (rows,), large but finite where the truth was given 0."""
-    chosen = probs[np.arange(len(label)), label].astype(np.float64)
-    return np.asarray(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)))
-
-
 def worst_mistakes(label: Integers, probs: Probabilities, k: int) -> NDArray[np.int64]:
     """Return the `k` wrongly answered rows of the highest loss, worst first and equals in order of rows.
 
@@ -92,7 +86,7 @@ def worst_mistakes(label: Integers, probs: Probabilities, k: int) -> NDArray[np.
     probabilities are (rows, classes).
     """
     wrong = np.flatnonzero(probs.argmax(1) != label)
-    order = np.argsort(-losses(label, probs)[wrong], kind="stable")
+    order = np.argsort(-cross_entropies(label, probs)[wrong], kind="stable")
     return wrong[order[:k]].astype(np.int64)
 
 

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from maskkit.imaging.photos import Photos
 from maskkit.imaging.preview_sheet import draw_sheet
 from maskkit.labels import LabelSpace
-from maskkit.scoring.mistakes import losses, worst_mistakes
+from maskkit.scoring.metrics import cross_entropies
+from maskkit.scoring.mistakes import worst_mistakes
 
 MOST_CLASSES = 200  # beyond, a cell would be too small to be seen
 SIDE, LEAST_CELL, MOST_CELL = 1440, 7, 42  # pixels: of the matrix at most, of a cell
@@ -114,7 +115,7 @@ def pictured(
         MaskkitError: A photo cannot be decoded.
     """
     worst = worst_mistakes(label, probs, most)
-    names, answers, loss = space.names, probs.argmax(1), losses(label, probs)
+    names, answers, loss = space.names, probs.argmax(1), cross_entropies(label, probs)
     return [
         PicturedMistake(names[label[row]], names[answers[row]], float(loss[row]), pixels)
         for row, pixels in zip(worst, photos.take(rows[worst]), strict=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.labels import LabelSpace
-from maskkit.scoring.metrics import accuracy, confusion, factor_confusion, macro_f1
+from maskkit.scoring.metrics import accuracy, confusion, factor_confusion, log_loss, macro_f1
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,13 @@ def held_out_scores(
     label: NDArray[np.int64], probs: NDArray[np.float32], space: LabelSpace
 ) -> tuple[float, dict[str, float]]:
     """Return the mean cross entropy and the exact scores of a whole fold's probabilities, (rows, classes)."""
-    chosen = probs[np.arange(len(label)), label].astype(np.float64)
-    loss = float(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean())
     joint = confusion(label, probs.argmax(1), classes=len(space))
     scores = {"macro_f1": float(macro_f1(joint)), "accuracy": float(accuracy(joint))}
     for index, factor in enumerate(space.factors):
         alone = factor_confusion(joint, space, index)
         scores[f"{factor.name}_accuracy"] = float(accuracy(alone))
         scores[f"{factor.name}_macro_f1"] = float(macro_f1(alone))
-    return loss, scores
+    return log_loss(label, probs), scores
 
 
 def to_csv(epochs: Sequence[Epoch]) -> bytes:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from maskkit.artifacts.columns import SMALLEST
 from maskkit.artifacts.decision import Decision
 from maskkit.fitting.gain import Change, Tuned, changes_of_answers, changes_of_probabilities, measured
 from maskkit.labels import HOME
@@ -62,7 +63,7 @@ def test_answers_are_scored_as_scikit_learn_does() -> None:
 def test_a_lower_cross_entropy_is_a_gain_with_an_interval_over_people() -> None:
     loss, error = changes_of_probabilities(TRUTH, PROBS, person=PERSON, draws=Bootstrap(4000, 0))
     rows = np.arange(140)
-    each = {name: -np.log(probs[rows, TRUTH]) for name, probs in PROBS.items()}
+    each = {name: -np.log(np.maximum(probs[rows, TRUTH], SMALLEST)) for name, probs in PROBS.items()}
     assert loss.plain == pytest.approx(log_loss(TRUTH, PROBS["plain"]))
     assert loss.gain.value == pytest.approx((each["plain"] - each["nested"]).mean(), abs=1e-5)
     assert loss.gain.value == pytest.approx(loss.plain - loss.nested)

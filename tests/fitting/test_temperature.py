@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from maskkit.artifacts.decision import SMALLEST
+from maskkit.artifacts.columns import SMALLEST
 from maskkit.errors import MaskkitError
 from maskkit.fitting.temperature import HIGHEST, LOWEST, fit_temperature
 from maskkit.scoring.metrics import log_loss

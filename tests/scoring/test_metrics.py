@@ -101,12 +101,14 @@ def test_refuses_what_is_no_class(truth: list[float], answer: list[float], said:
         metrics.confusion(np.array(truth), np.array(answer), classes=18)
 
 
-def test_cross_entropy_is_that_of_scikit_learn_also_of_sure_mistakes() -> None:
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_cross_entropy_is_scikit_learns_of_float32_also_of_sure_mistakes(kind: type) -> None:
     random = np.random.default_rng(0)
     probs = random.dirichlet(np.ones(CLASSES) / 5, 30).astype(np.float32)
     probs[:2] = np.eye(CLASSES)[:2]
+    probs[2, :2] = 1e-9, probs[2, :2].sum() - 1e-9  # less than the floor, and not 0
     truth = random.integers(0, CLASSES, 30)
-    truth[:2] = 3, 1  # surely wrong, surely right
-    scaled = probs.astype(np.float64)
-    expected = log_loss(truth, scaled / scaled.sum(1, keepdims=True), labels=np.arange(CLASSES))
-    assert metrics.log_loss(truth, probs) == pytest.approx(expected, rel=1e-12)
+    truth[:3] = 3, 1, 0  # surely wrong, surely right, surely wrong
+    expected = log_loss(truth, probs, labels=np.arange(CLASSES))
+    assert metrics.log_loss(truth, probs.astype(kind)) == pytest.approx(expected, rel=1e-6)
+    assert metrics.cross_entropies(truth, probs)[[0, 2]] == pytest.approx([15.942385] * 2)

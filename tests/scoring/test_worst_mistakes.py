@@ -1,9 +1,7 @@
 import numpy as np
-import pytest
-from sklearn.metrics import log_loss
 
 from maskkit.labels import HOME
-from maskkit.scoring.mistakes import factors_apart, losses, worst_mistakes
+from maskkit.scoring.mistakes import factors_apart, worst_mistakes
 
 PROBS = np.array(
     [[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0], [0.2, 0.7, 0.1], [0.6, 0.4, 0.0]],
@@ -29,15 +27,6 @@ def test_no_more_than_asked_for() -> None:
 
 def test_a_right_answer_is_no_mistake_however_unsure() -> None:
     assert 2 not in worst_mistakes(LABEL, PROBS, 10)  # its loss, -log 0.4, equals that of row 1
-
-
-def test_losses_are_the_cross_entropy_and_finite() -> None:
-    found = losses(LABEL, PROBS)
-    assert 80 < found[3] < 90
-    others = [0, 1, 2, 4, 5]
-    exact = PROBS[others].astype(np.float64)
-    wanted = log_loss(LABEL[others], exact / exact.sum(1, keepdims=True), labels=[0, 1, 2])
-    assert found[others].mean() == pytest.approx(wanted, rel=1e-6)
 
 
 def test_names_the_factors_that_differ() -> None:
