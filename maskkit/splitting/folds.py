@@ -3,7 +3,8 @@
 Most groups have a twin: people with the same number of photos of each class. Twins are dealt like
 cards, all at once, which balances everything that can be known of them. The few left over of each
 kind then make up the difference (`leftovers`). That is faster than placing one group after the
-other, as greedy splitters do, and leaves the even part even.
+other, as greedy splitters do, and leaves the even part even. Of few groups, all splits are compared
+instead (`few_groups`).
 """
 
 from typing import Any
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Floats, Ints
 from maskkit.errors import MaskkitError
-from maskkit.splitting.leftovers import place_leftovers
+from maskkit.splitting.few_groups import MOST_GROUPS, evenest_split
+from maskkit.splitting.leftovers import measures, place_leftovers
 from maskkit.splitting.strata import joined, numbered
 
 MOST_FOLDS = int(np.iinfo(np.int16).max)
@@ -34,8 +36,8 @@ def stratified_group_folds(
     """Deal groups into folds that are alike in photos per class, in size and in strata.
 
     Groups of one kind (equal counts and stratum) are spread evenly: two folds differ by at most
-    one of them. No fold is empty. How many of each kind a fold gets does not depend on the order
-    of the groups.
+    one of them, unless groups are so few that the best of all splits is found. No fold is empty.
+    How many of each kind a fold gets does not depend on the order of the groups.
 
     Counts are the photos of each group per class, (groups, classes). A finer stratum, such as a five-year
     age band, (groups,), or several, (groups, stratifiers), any numbers, is balanced where the classes leave a
@@ -105,6 +107,12 @@ def _assign(counts: Ints, stratum: Ints | None, shares: Floats, random: np.rando
     if stratum is not None and stratum.size:
         strata = np.column_stack([numbered(column) for column in stratum.reshape(len(counts), -1).T])
     kind = joined((*strata.T, *counts.T), len(counts))
+    if len(counts) <= MOST_GROUPS:
+        order = random.permutation(len(kind))
+        order = order[np.argsort(kind[order], kind="stable")]  # by kind, as in `place_leftovers`
+        found = evenest_split(measures(counts, strata=strata, kind=kind)[order], shares, random)
+        if found is not None:
+            return found[np.argsort(order)]
     fold = _deal(kind, shares, random)
     return place_leftovers(fold, counts, strata=strata, kind=kind, shares=shares, random=random)
 

@@ -57,6 +57,18 @@ def place_leftovers(
     return complete
 
 
+def measures(counts: Ints, *, strata: Ints, kind: Ints) -> Floats:
+    """Return each group in measures of which the objective is a plain sum of squares, (groups, measures).
+
+    Counts, strata and kinds are as in `place_leftovers`.
+    """
+    groups, nothing_dealt = np.arange(len(counts)), np.full(len(counts), -1)
+    left, _ = _measure(groups, nothing_dealt, counts, strata=strata, kind=kind, shares=np.ones(1))
+    of_strata = np.zeros((len(counts), int(left.stratum.max(initial=-1)) + 1))
+    of_strata[groups[:, None], left.stratum] = left.stratum_feature
+    return np.column_stack([left.features, of_strata])
+
+
 @dataclass(frozen=True)
 class _Leftovers:
     """Groups yet to be placed, in measures scaled so that the objective is a plain sum of squares."""

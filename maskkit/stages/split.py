@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import ADDED, NO_FOLD, divided_values
 from maskkit.artifacts.columns import Bools, Ints, encoded
@@ -19,6 +20,7 @@ from maskkit.splitting.strata import group_strata, numbered, tied_groups
 
 log = logging.getLogger(__name__)
 
+FAR = 0.25  # of the share to hold out; a holdout that misses it by more is warned of
 LARGE = 0.5  # of what a fold should hold; a larger group of tied people leaves little to balance with
 
 
@@ -69,6 +71,7 @@ def split(
         fold_of_group = stratified_group_folds(counts, stratum=stratum, folds=folds, seed=seed)
     else:
         fold_of_group = holdout_groups(counts, stratum=stratum, share=holdout, seed=seed)
+        _look_for_missed_share(fold_of_group[group], holdout, groups=number)
     fold = np.full(len(manifest), NOT_IN_SPLIT, np.int16)
     fold[(manifest.labels >= 0) | _is_added(manifest, ["pseudo"])] = NEVER_HELD_OUT
     fold[rows] = fold_of_group[group]
@@ -202,6 +205,16 @@ def _strata(manifest: Manifest, rows: Ints, group: Ints, stratify: Sequence[str]
         if mixed:
             log.info("%s differs within %d groups (people): each counts by its most frequent", column, mixed)
     return np.stack(strata, axis=1) if strata else np.zeros((groups, 0), np.int64)
+
+
+def _look_for_missed_share(fold: NDArray[np.int16], share: float, *, groups: int) -> None:
+    held = float((fold != NEVER_HELD_OUT).mean())
+    if abs(held - share) > FAR * share:
+        log.warning(
+            "--holdout %g holds out %.1f %% of the photos: no group (person) is divided, and of %d none fit "
+            "this share better and keep the classes even. Use --folds, by which each is held out once",
+            *(share, 100 * held, groups),
+        )
 
 
 def _look_for_divided_people(manifest: Manifest, by: str) -> None:

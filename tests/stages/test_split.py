@@ -173,6 +173,18 @@ def test_a_holdout_is_a_share_of_each_class_and_the_rest_is_never_held_out(crowd
     assert (options["folds"], options["holdout"]) == (None, 0.2)
 
 
+@pytest.mark.parametrize(
+    ("people", "share", "is_missed"), [(6, 0.1, True), (6, 0.17, False), (40, 0.2, False)]
+)
+def test_a_holdout_far_from_its_share_is_warned_of(
+    people: int, share: float, is_missed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    held_out = split(competition(people=people), holdout=share).folds == 0
+    assert (abs(held_out.mean() - share) > share / 4) == is_missed
+    said = f"--holdout {share} holds out {100 * held_out.mean():.1f} % of the photos"
+    assert (said in caplog.text) == is_missed
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 20])
 def test_a_holdout_is_a_share(labels: Manifest, share: float) -> None:
     with pytest.raises(MaskkitError, match="share"):
