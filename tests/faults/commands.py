@@ -54,7 +54,7 @@ COMMANDS = {
         resume="--resume", constants=SMALL_CHUNKS, keeps="rename out/model.resume", pieces=2,
     ),
     "soup": Command(
-        "soup {given}/other0.safetensors {given}/fold0.safetensors --uniform -o out/soup.safetensors"
+        "soup {given}/other0.safetensors {given}/other1.safetensors --uniform -o out/soup.safetensors"
     ),
     "predict": Command(
         f"{OOF} --batch-size 4 -o out/oof.parquet", resume="--resume",
