@@ -17,6 +17,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.errors import MaskkitError, examples, reason
 from maskkit.modeling.ending import head_names, last_layers
 from maskkit.modeling.heads import attach, stored_numbers
+from maskkit.modeling.hub import need_answer
 from maskkit.modeling.packaged import INSTALL, PACKAGES
 from maskkit.modeling.pooling import DEFAULT, set_pool
 from maskkit.options.choices import parse_sum
@@ -188,6 +189,8 @@ def _create(
     """Create through timm, leaving out a zero dropout that the model does not know."""
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     try:
+        if pretrained:
+            need_answer(name)
         return timm.create_model(name, pretrained=pretrained, **{**options, **given})
     except Exception as error:  # constructors and the hub's client raise what they like
         if unknown := next((key for key in options if _is_unknown(key, error)), None):

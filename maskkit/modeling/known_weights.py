@@ -11,12 +11,13 @@ from typing import Literal
 
 import timm
 import torch
-from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub import constants
 from torch import nn
 
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build
 from maskkit.modeling.ending import model_name
+from maskkit.modeling.hub import config_of, is_downloaded
 from maskkit.modeling.hub_layout import CONFIG, INSIDE
 from maskkit.modeling.packaged import INSTALL, PACKAGES, is_installed
 from maskkit.modeling.starting_weights import pretrained_for, with_tag
@@ -80,7 +81,7 @@ def _local(model: nn.Module) -> Iterator[KnownWeights]:
 def _cached(model: nn.Module, tags: list[str]) -> Iterator[KnownWeights]:
     """Yield what fits in caches, but for the hub's own weights of the model."""
     found = [path for path in Path(torch.hub.get_dir(), "checkpoints").glob("*") if path.is_file()]
-    repositories = {f"models--{_cfg(tag).hf_hub_id}".replace("/", "--") for tag in tags}
+    repositories = {f"models--{config_of(tag).hf_hub_id}".replace("/", "--") for tag in tags}
     for folder in Path(constants.HF_HUB_CACHE).glob("models--*/snapshots/*"):
         files = [folder / name for name in INSIDE if (folder / name).is_file()]
         if files and folder.parents[1].name not in repositories:
@@ -106,19 +107,6 @@ def _misfit(model: nn.Module, path: Path) -> str:
 
 
 def _of_hub(tag: str) -> KnownWeights:
-    """Tell whether the weights of a tag have been downloaded, as timm looks for them."""
-    config = _cfg(tag)
-    if config.hf_hub_id:
-        names = [config.hf_hub_filename] if config.hf_hub_filename else INSIDE
-        is_there = any(isinstance(try_to_load_from_cache(config.hf_hub_id, name), str) for name in names)
-    else:
-        is_there = Path(torch.hub.get_dir(), "checkpoints", str(config.url).rpartition("/")[2]).is_file()
     return KnownWeights(
-        f"--model {tag} --weights {HUB}", "hub", "in the cache" if is_there else "to be downloaded"
+        f"--model {tag} --weights {HUB}", "hub", "in the cache" if is_downloaded(tag) else "to be downloaded"
     )
-
-
-def _cfg(tag: str) -> timm.models.PretrainedCfg:
-    config = timm.models.get_pretrained_cfg(tag)
-    assert config is not None  # it is among timm's own tags
-    return config
