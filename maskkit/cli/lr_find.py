@@ -9,7 +9,7 @@ from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import OMITTED, Manifest, Only, Reading
 from maskkit.cli.shell.streams import STREAM
-from maskkit.cli.shell.weights_option import list_weights, weights_of
+from maskkit.cli.shell.weights_option import list_weights, settled_of
 from maskkit.options.fields import Between
 from maskkit.options.train_options import OF_A_WHOLE_TRAINING, TrainOptions
 
@@ -38,11 +38,13 @@ def lr_find(
 
     Example: maskkit lr-find folds.parquet --html rates.html
     """
+    from maskkit.modeling.starting_head import settle_head
     from maskkit.stages.lr_find import lr_find as stage
     from maskkit.stages.lr_find import report
     from maskkit.training.fold_rows import FoldRows, read_teacher, read_unlabeled
 
-    checks.stop_if_dry(weights_of(training))
+    training = settle_head(training)
+    checks.stop_if_dry(settled_of(training))
     given = photos.located(manifest)
     unlabeled = read_unlabeled(training.unlabeled, given)
     teacher = read_teacher(training.teacher)

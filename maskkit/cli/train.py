@@ -26,7 +26,7 @@ from maskkit.cli.shell.parameters import (
 )
 from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
-from maskkit.cli.shell.weights_option import list_weights, weights_of
+from maskkit.cli.shell.weights_option import list_weights, settled_of
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import Choice, given_in, parse
 from maskkit.options.fields import Metavar, Refusing
@@ -141,18 +141,20 @@ def train(
     Example: maskkit train folds.parquet --fold 0 -o run/fold0.safetensors --budget 5m
     """
     time = TimeBudget(budget)
+    from maskkit.modeling.starting_head import settle_head
     from maskkit.stages.preview import preview as draw
     from maskkit.stages.train import train as stage
     from maskkit.tracking.tracker import open_tracker
     from maskkit.training.fold_rows import FoldRows, read_teacher, read_unlabeled, refuse_foreign
     from maskkit.training.place import Place, resume_path
 
+    training = settle_head(training)  # here, so that it is said once and not for each fold
     folds: list[int | None] = [int(fold)] if fold.isdecimal() else [None]
     if fold == "all":
         folds = [*sorted({int(one) for one in manifest.folds if one >= 0})]
     given = photos.located(manifest)
     if preview is not None:
-        checks.stop_if_dry(weights_of(training))
+        checks.stop_if_dry(settled_of(training))
         teacher = read_teacher(training.teacher)
         first = FoldRows.of(given, folds[0], teacher=teacher, allow_leak=allow_leak)
         preview.write(draw(first, options=training))
@@ -162,7 +164,7 @@ def train(
     for path in paths:
         checks.refuse_output(path, replaces=resume)
     if budget is None:
-        checks.stop_if_dry(weights_of(training))
+        checks.stop_if_dry(settled_of(training))
     for path in paths:
         Place(path, resume=resume, force=force).refuse_leftovers()
     refuse_foreign(given, [one for one in folds if one is not None], allow_leak=allow_leak)

@@ -35,7 +35,7 @@ def need_answer(tag: str) -> None:
 
     The client's own download asks seven times, with pauses, before it says that there is no network: for half
     a minute and more. Any answer will do here, also that there is no such file: timm knows other names. Where
-    the client is told to be offline, it does not ask at all.
+    the client is set to be offline, it does not ask at all.
     """
     config = config_of(tag)
     if config.hf_hub_id and not is_offline_mode() and not is_downloaded(tag):

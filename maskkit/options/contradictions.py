@@ -9,6 +9,7 @@ from maskkit.options.choices import Choice
 from maskkit.options.techniques import AUXILIARY, ModelSettings, Stepping, Stopping
 from maskkit.options.values import parse_normalize, parse_size
 
+_MOSTLY = ("auto", "factors")  # the head that is still to be chosen, and what it mostly is
 _ONE_CLASSIFIER = ("joint", "cosine", "arcface")  # heads that name the joint class
 Chosen = Mapping[str, Sequence[Choice]]  # by the option's name
 
@@ -66,6 +67,11 @@ def _check_heads(chosen: Chosen) -> None:
     if all(name in AUXILIARY for name in heads):
         raise _refused(
             f"--head {'+'.join(heads)} names no class", f"add it to a head that does: --head joint+{heads[0]}"
+        )
+    if "auto" in heads and len(heads) > 1:
+        raise _refused(
+            f"--head {'+'.join(heads)} adds something to a head that is still to be chosen",
+            f"name it: --head {'+'.join(['factors', *(name for name in heads if name not in _MOSTLY)])}",
         )
     if len(classifiers) > 1:
         raise _refused(

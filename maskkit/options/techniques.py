@@ -45,6 +45,7 @@ _AUXILIARY = {"weight": Setting(0.1, "of its loss", 0, 1000)}
 _STEP = {"step": Setting(10.0, "years between thresholds", 0.1, 1000)}
 
 HEADS: Final[Table] = {
+    "auto": {},
     "joint": _LAYER,
     "factors": {**_LAYER, **_WEIGHT},
     "cosine": {**_SCALE},

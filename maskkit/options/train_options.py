@@ -72,9 +72,10 @@ class TrainOptions:
         MODEL_PANEL, FILE,
     )  # fmt: skip
     head: str = choice(
-        "--head", "factors",
-        "What the features go into. The last three learn the number that a factor is cut from, beside "
-        "another head.",
+        "--head", AUTO,
+        "What the features go into: `auto` is one head per factor, or timm's own of all classes where the "
+        "model can have no other. The last three learn the number that a factor is cut from, beside another "
+        "head.",
         MODEL_PANEL, techniques.HEADS, several=True,
     )  # fmt: skip
     freeze: str = choice(

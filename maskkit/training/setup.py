@@ -32,6 +32,7 @@ from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.hub_layout import locate
 from maskkit.modeling.photo_size import check_size
 from maskkit.modeling.precision_rule import precision_for
+from maskkit.modeling.starting_head import settle_head
 from maskkit.modeling.starting_weights import settle_weights
 from maskkit.modeling.unfolding import has_folded_norms, measure_norms
 from maskkit.modeling.weights import load_weights, refuse_non_finite
@@ -74,7 +75,7 @@ class Start:
 
 
 def settled(options: TrainOptions, *, begun: Mapping[str, object] | None = None) -> TrainOptions:
-    """Decide the weights, the device, and the precision unless the model's layers have to.
+    """Decide the weights, the head, the device, and the precision unless the model's layers have to.
 
     `begun` are the options of a run that is gone on with, if there is one.
 
@@ -89,7 +90,7 @@ def settled(options: TrainOptions, *, begun: Mapping[str, object] | None = None)
     precision: Precision = resolve_precision(options.precision, device)
     if options.precision == "auto" and device.type == "cpu" and precision == "bfloat16":
         precision = "auto"
-    options = settle_weights(options, begun=begun)
+    options = settle_head(settle_weights(options, begun=begun))
     return replace(options, device=cast(Device, device.type), precision=precision)
 
 

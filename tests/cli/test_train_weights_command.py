@@ -1,4 +1,4 @@
-"""`maskkit train --weights`: what is recorded of them, what they change, and the list of what there is."""
+"""`maskkit train --weights`: what is recorded of them, what they change, the list, and what `auto` is."""
 
 from __future__ import annotations
 
@@ -113,6 +113,7 @@ def test_a_dry_run_says_what_auto_takes_and_fetches_nothing(words: str) -> None:
     result = run(*words.split(), "--model", "test_resnet", "--dry-run")
     recipe = tomllib.loads(result.stdout)[words.split(maxsplit=1)[0]]
     assert (recipe["model"], recipe["weights"]) == ("test_resnet.r160_in1k:pool=default,drop_path=0", "hub")
+    assert recipe["head"].startswith("factors:")
     result = run(*words.split(), "--model", "test_resnet", "--dry-run", "--weights", "none")
     recipe = tomllib.loads(result.stdout)[words.split(maxsplit=1)[0]]
     assert (recipe["model"], recipe["weights"]) == ("test_resnet", "none")
@@ -141,3 +142,14 @@ def test_a_pipe_is_refused_before_it_is_read() -> None:
     os.mkfifo("pipe")
     result = run("train", "folds.parquet", *QUICK.split(), "-o", "a.safetensors", "--weights", "pipe")
     assert "a pipe" in result.stderr
+
+
+def test_a_head_that_is_not_the_best_is_said_once_for_all_folds() -> None:
+    distilled = "deit_tiny_distilled_patch16_224:img_size=32"
+    words = [*QUICK.split(), "--model", distilled, "--fold", "all", "-o", "{fold}.safetensors"]
+    result = run("train", "folds.parquet", *words)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("can only be trained with --head joint") == 1
+    result = run("train", "folds.parquet", *words, "--head", "factors", "--force")
+    assert result.exit_code == 1
+    assert "cannot have another head" in result.stderr

@@ -13,6 +13,7 @@ UNLABELED = {"unlabeled": "more.parquet", "consistency": "uda"}
     [
         ({"head": "regression"}, "names no class"),
         ({"head": "coral+corn"}, "names no class"),
+        ({"head": "auto+regression"}, "adds something to a head that is still to be chosen"),
         ({"head": "joint+arcface"}, "joint and arcface"),
         ({"head": "cosine+arcface+factors"}, "cosine and arcface"),
         ({"head": "arcface", "mix": "mixup"}, "a mixed photo has two"),

@@ -64,7 +64,7 @@ def test_the_models_dropout_is_that_of_a_plain_head(head: str, found: str) -> No
 
 
 def test_a_model_without_a_dropout_of_its_own_leaves_that_of_the_head() -> None:
-    assert "dropout=0.2" in TrainOptions(model="net:pad_type=same").head
+    assert "dropout=0.2" in TrainOptions(model="net:pad_type=same", head="factors").head
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_choice_is_the_same_however_it_is_written() -> None:
 TECHNIQUES: list[tuple[choices.Table, Mapping[str, Any], set[str]]] = [
     (techniques.LOSSES, LOSSES, {"weight", "smoothing"}),
     (techniques.CLASS_WEIGHTS, SCHEMES, {"start"}),
-    (techniques.HEADS, HEADS, set()),
+    (techniques.HEADS, {"auto": None, **HEADS}, set()),
     (techniques.SAMPLERS, SAMPLERS, set()),
     (techniques.AUGMENTATIONS, AUGMENTATIONS, set()),
     (techniques.MIXES, MIXES, {"partner"}),

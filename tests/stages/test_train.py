@@ -359,6 +359,18 @@ def test_what_auto_became_is_recorded_and_said(
     assert hub == [tagged]
 
 
+def test_a_model_with_two_classifiers_is_trained_by_default_and_refused_a_head_that_it_cannot_have(
+    folds: Manifest, one_epoch: TrainOptions, output: Path
+) -> None:
+    options = replace(one_epoch, model="deit_tiny_distilled_patch16_224:img_size=32", size="32", head="auto")
+    made = Checkpoint.read(train(FoldRows.of(folds, 0), output, options=options))
+    (head,) = made.heads
+    assert head == made.header.history[-1].options["head"] == "joint:hidden=0,dropout=0.2,samples=1"
+    restore(made)
+    with pytest.raises(MaskkitError, match="cannot have another head"):
+        train(FoldRows.of(folds, 0), output, options=replace(options, head="factors"), force=True)
+
+
 def test_a_run_goes_on_with_what_auto_was(folds: Manifest, one_epoch: TrainOptions, output: Path) -> None:
     train(FoldRows.of(folds, 0), output, options=replace(one_epoch, weights="none"))
     before = output.read_bytes()

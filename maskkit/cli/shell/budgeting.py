@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.command import Checks
 from maskkit.cli.shell.resuming import line_instead_of
-from maskkit.cli.shell.weights_option import weights_of
+from maskkit.cli.shell.weights_option import settled_of
 from maskkit.options.train_options import TrainOptions
 from maskkit.options.values import as_clock, as_duration, parse_duration
 
@@ -69,7 +69,7 @@ class TimeBudget:
             options = self.plan.options
             terminal.note(self._in_words(self.plan))
             terminal.note(f"the same without a clock: {line_instead_of('--budget', self.plan.chosen)}")
-        resolved: Mapping[str, Any] = {"budget": None, **vars(options), **weights_of(options)}
+        resolved: Mapping[str, Any] = {"budget": None, **vars(options), **settled_of(options)}
         checks.stop_if_dry(resolved)
         return options
 

@@ -1,4 +1,4 @@
-"""`--weights` of `train` and `lr-find`: the list that they print instead of working, and what is settled."""
+"""What the model decides of `train` and `lr-find`: the list of its weights, and what `auto` is for it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def list_weights(weights: str, model: str) -> bool:
     return True
 
 
-def weights_of(training: TrainOptions) -> dict[str, str]:
-    """Return the options that name the weights, with nothing left open; raise if there are none."""
+def settled_of(training: TrainOptions) -> dict[str, str]:
+    """Return the options that the model decides, their head settled; raise if there are no weights."""
     from maskkit.modeling.starting_weights import settle_weights
 
     settled = settle_weights(training)
     tagged = {} if settled.model == training.model else {"model": settled.model}
-    return {**tagged, "weights": settled.weights}
+    return {**tagged, "weights": settled.weights, "head": settled.head}

@@ -70,9 +70,9 @@ def headed(text: str, name: str = "test_efficientnet", *, pool: str = "default")
 
 
 def test_every_head_of_the_table_is_there_with_its_defaults() -> None:
-    assert list(heads.HEADS) == list(HEADS)
+    assert ["auto", *heads.HEADS] == list(HEADS)
     assert set(heads.AUXILIARY) == AUXILIARY
-    for name, settings in HEADS.items():
+    for name, settings in list(HEADS.items())[1:]:  # what `auto` takes is settled before
         parameters = inspect.signature(heads.HEADS[name]).parameters
         assert {key: setting.default for key, setting in settings.items()} == {
             key: parameters[key].default for key in settings
