@@ -17,6 +17,7 @@ import pyarrow.csv as pacsv
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from maskkit.artifacts.answer_sets import AnswerSets, StoredSets, is_set_text
 from maskkit.artifacts.columns import Integers, are_probabilities, repeated, surely_differ
 from maskkit.artifacts.csv_text import CsvText, begins_odd
 from maskkit.artifacts.files import Source
@@ -58,6 +59,7 @@ class StoredPredictionFacts(msgspec.Struct):
     leaked: Annotated[int, Meta(ge=0)] = 0
     consensus: StoredConsensus | None = None
     decision: StoredUse | None = None
+    sets: StoredSets | None = None
     blend: dict[str, Any] | None = None
 
 
@@ -75,6 +77,7 @@ class Predictions:
     # History and, from Parquet, the label space.
     header: Header = field(default_factory=lambda: Header("predictions", None))
     source: Source | None = None
+    sets: AnswerSets | None = None  # of each row, as far as they were asked for; a CSV's are not read again
 
     @classmethod
     def read(cls, source: Source | Path | str, *, like: Predictions | None = None) -> Predictions:
@@ -120,10 +123,27 @@ class Predictions:
         return int(self.header.facts.get("leaked", 0))
 
     @property
+    def left_out(self) -> int:
+        """How many photos are not answered, on demand, because their sets are large."""
+        return int(self.header.facts.get("sets", {}).get("left_out", 0))
+
+    @property
     def adjusted(self) -> dict[str, Any]:
         """How answers were changed after inference: `consensus`, `decision`; empty if not."""
         facts = self.header.facts
         return {name: facts[name] for name in ADJUSTMENTS if name in facts}
+
+    def take(self, rows: NDArray[np.int64]) -> Predictions:
+        """Return some of the rows."""
+        return replace(
+            self,
+            path=self.path.take(pa.array(rows)),
+            answer=self.answer[rows],
+            probs=None if self.probs is None else self.probs[rows],
+            fold=None if self.fold is None else self.fold[rows],
+            sets=None if self.sets is None else self.sets.take(rows),
+            source=None,
+        )
 
     def need_probs(self, why: str) -> NDArray[np.float32]:
         """Return the probabilities, or raise MaskkitError that says why they are needed."""
@@ -156,7 +176,12 @@ class Predictions:
             )
         if form == "csv":
             assert self.classes is not None
-            return _to_csv(["path", *self.classes], [self.path, *map(pa.array, self.probs.T)])
+            sets = (
+                {} if self.sets is None or self.header.space is None else self.sets.texts(self.header.space)
+            )
+            return _to_csv(
+                ["path", *self.classes, *sets], [self.path, *map(pa.array, self.probs.T), *sets.values()]
+            )
         flat = pa.array(np.ascontiguousarray(self.probs, np.float32).ravel())
         fold = np.full(len(self), -1) if self.fold is None else self.fold
         columns = {
@@ -164,12 +189,14 @@ class Predictions:
             "probs": pa.FixedSizeListArray.from_arrays(flat, self.probs.shape[1]),
             "fold": pa.array(fold.astype(np.int16), mask=fold < 0),
         }
+        if self.sets is not None and self.header.space is not None:
+            columns |= self.sets.columns(self.header.space)
         return to_parquet(pa.table(columns), self.header)
 
 
 def _from_parquet(source: Source) -> Predictions:
     header, table = read_parquet(source, kind="predictions")
-    fitting(header.facts, StoredPredictionFacts, partial(damaged_header, source.title))
+    facts = fitting(header.facts, StoredPredictionFacts, partial(damaged_header, source.title))
     assert header.space is not None
     classes = tuple(header.space.names)
     wanted = {"path": pa.string(), "probs": pa.list_(pa.float32(), len(classes)), "fold": pa.int64()}
@@ -187,14 +214,19 @@ def _from_parquet(source: Source) -> Predictions:
     probs = columns["probs"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     probs = probs.reshape(-1, len(classes))  # (rows, classes)
     fold = columns["fold"].fill_null(-1).to_numpy() if "fold" in columns else None
-    return Predictions(columns["path"], probs.argmax(1), probs, classes, fold, header, source)
+    sets = None if facts.sets is None else AnswerSets.read(table, facts.sets, header.space, source.title)
+    return Predictions(columns["path"], probs.argmax(1), probs, classes, fold, header, source, sets)
 
 
 def _from_csv(source: Source) -> Predictions:
     text = CsvText.of(source)
     table = text.typed(IDS)
     key = next((name for name in IDS if name in table.column_names), None)
-    others = [name for name in table.column_names if name not in (key, "fold")]
+    others = [
+        name
+        for name in table.column_names
+        if name not in (key, "fold") and not is_set_text(name, table[name])
+    ]
     if key is None or not others:
         index = "; the ids may be in its first column, which has no name" if text.has_nameless else ""
         raise _unreadable(source, f"its columns are {examples(table.column_names, most=6)}{index}")

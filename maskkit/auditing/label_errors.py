@@ -16,6 +16,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.auditing.data_faults import personal_factors
 from maskkit.auditing.findings import Finding, Proposal, Severity, person_of
 from maskkit.labels import Factor
+from maskkit.scoring.metrics import factor_probs
 
 # As a share of how sure models usually are. See benchmarks/README.md, where faults were planted.
 SURENESS = 0.95
@@ -99,12 +100,6 @@ def of_person(probs: NDArray[np.floating], person: Ints, people: int) -> Floats:
     return np.asarray(mean / mean.sum(axis=1, keepdims=True))
 
 
-def of_factor(probs: NDArray[np.floating], shape: tuple[int, ...], factor: int) -> Floats:
-    """Return probabilities of a factor's levels, (n, levels), from those of the classes, (n, classes)."""
-    others = tuple(axis + 1 for axis in range(len(shape)) if axis != factor)
-    return np.asarray(probs.reshape(len(probs), *shape).sum(axis=others, dtype=np.float64))
-
-
 @dataclass(frozen=True)
 class FactorPredictions:
     """One factor, and what out-of-fold models predict for it."""
@@ -152,7 +147,7 @@ def suspect_labels(
     levels = np.unravel_index(np.maximum(labels, 0), manifest.space.shape)
     personal = personal_factors(manifest)
     for place, factor in enumerate(manifest.space.factors):
-        own = of_factor(probs, manifest.space.shape, place)
+        own = factor_probs(probs, manifest.space, place)
         given = np.where(labels >= 0, levels[place], -1)
         predicted = FactorPredictions(manifest, factor, own, given, joint, sureness)
         yield from _suspect_people(predicted) if factor in personal else _suspect_photos(predicted)

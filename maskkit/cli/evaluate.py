@@ -86,6 +86,12 @@ def evaluate(
         SHELL_PANEL,
         Needs("tune", "say what to tune, such as --tune factors"),
     ] = None,
+    sets: Annotated[
+        float | None,
+        common_options.SETS,
+        Between(0, 1),
+    ] = None,
+    sets_per: common_options.SetsPer = None,
     replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
     seed: common_options.Seed = 0,
     photos: common_options.PhotoOptions,
@@ -102,16 +108,23 @@ def evaluate(
     Example: maskkit evaluate folds.parquet oof.parquet --by age:2 --by gender,mask --html report.html
     --photos --explain run/fold*.safetensors
 
+    With --sets it says how often sets hold the truth, those of each fold calibrated on the others, how large
+    they are, and what answering only where they are small would bring. Sets of predict are scored without it.
+
     Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
+
+    Example: maskkit evaluate folds.parquet oof.parquet --sets 0.9 --sets-per age
     """
+    from maskkit.artifacts.answer_sets import Promise
     from maskkit.reporting.evaluation_report import evaluation_report
     from maskkit.scoring.bootstrap import Bootstrap
     from maskkit.stages.evaluate import evaluate as stage
 
     truth, draws = photos.located(manifest), Bootstrap(replicates, seed)
     result = stage(
-        truth, predictions, by=by, against=against, worst=worst, draws=draws, allow_leak=allow_leak
-    )
+        truth, predictions, by=by, against=against, worst=worst, draws=draws, allow_leak=allow_leak,
+        promise=None if sets is None else Promise(sets, sets_per),
+    )  # fmt: skip
     tuned = None
     if tune is not None:
         from maskkit.stages.tune import tune as fit

@@ -56,6 +56,20 @@ def predict(
         "The manifest with the truth of --calibrate, if it is not MANIFEST.",
         Needs("calibrate", "it is the truth of --calibrate, which is not given"),
     ] = None,
+    sets: Annotated[
+        float | None,
+        common_options.SETS,
+        Between(0, 1),
+        Needs("calibrate", "sets are calibrated on out-of-fold predictions"),
+        Excludes("consensus", why="sets are calibrated on photos that come alone"),
+    ] = None,
+    sets_per: common_options.SetsPer = None,
+    abstain: Annotated[
+        int | None,
+        "Leave out photos whose set has more classes.",
+        Between(1),
+        Needs("sets", "large sets are what it goes by"),
+    ] = None,
     decide: common_options.Decide = None,
     consensus: common_options.Consensus = None,
     submission: Annotated[bool, "Write the competition's ImageID,ans."] = False,
@@ -80,8 +94,12 @@ def predict(
 
     A folder of new photos: maskkit predict new/ run/fold*.safetensors --top 3
 
+    Sets, and silence where they are large: maskkit predict test.parquet run/fold*.safetensors --calibrate
+    oof.parquet --on folds.parquet --sets 0.9 --sets-per age --abstain 3 -o sets.parquet
+
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
+    from maskkit.artifacts.answer_sets import Promise
     from maskkit.artifacts.draft import sha256_of
     from maskkit.artifacts.history import refuse_to_lose
     from maskkit.artifacts.progress_file import progress_path
@@ -107,7 +125,10 @@ def predict(
     with nullcontext() if progress_file is None else resumable(progress_file):
         predictions = stage(
             given, checkpoints, oof=oof, inference=inference, allow_leak=allow_leak, faults=faults,
-            afterwards=Afterwards(consensus=consensus, calibrate=calibrate, on=on, decide=decide),
+            afterwards=Afterwards(
+                consensus=consensus, calibrate=calibrate, on=on, decide=decide, abstain=abstain,
+                promise=None if sets is None else Promise(sets, sets_per),
+            ),
             progress_file=progress_file, finished=finished,
             replaces=[sha256_of(output.path)] if force and output and output.path else [],
         )  # fmt: skip
@@ -126,8 +147,12 @@ def predict(
     models = "1 model" if len(checkpoints) == 1 else f"{len(checkpoints)} models"
     views = "" if inference.tta == "none" else f", {inference.tta}"
     terminal.note(f"{len(predictions)} photos by {models}{views}")
+    left_out = predictions.left_out
+    if left_out:
+        total = len(predictions) + left_out
+        terminal.note(f"{left_out} of {total} photos ({left_out / total:.1%}) are left out: large sets")
     if faults:
-        raise _unread(faults, len(predictions) + len(faults), progress_file)
+        raise _unread(faults, len(predictions) + left_out + len(faults), progress_file)
     if progress_file is not None:
         progress_file.unlink(missing_ok=True)
 

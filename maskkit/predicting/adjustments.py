@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.answer_sets import AnswerSets, Promise
 from maskkit.artifacts.columns import SMALLEST, Integers
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.files import encoding_given
@@ -114,6 +115,25 @@ def with_decision(predictions: Predictions, decision: Decision) -> Predictions:
     return _changed(predictions, decision.applied(probs), "decision", fact)
 
 
+def with_sets(predictions: Predictions, sets: AnswerSets, abstain: int | None) -> Predictions:
+    """Put sets beside the answers, and leave out photos whose sets have more than `abstain` classes.
+
+    Raises:
+        MaskkitError: None is left.
+    """
+    kept = np.flatnonzero(sets.sizes <= abstain) if abstain is not None else np.arange(len(predictions))
+    if not len(kept):
+        raise MaskkitError(
+            f"none of {len(predictions)} photos has a set of at most {abstain} classes",
+            why="--abstain leaves out the others",
+            fix="use a larger --abstain, or promise less by --sets",
+        )
+    promise, left_out = sets.promise, len(predictions) - len(kept)
+    fact = {"coverage": promise.coverage, "per": promise.per, "abstain": abstain, "left_out": left_out}
+    header = replace(predictions.header, facts={**predictions.header.facts, "sets": fact})
+    return replace(predictions, sets=sets, header=header, source=None).take(kept)
+
+
 def _refuse_nobody(person: Integers, name: str) -> None:
     if not (person >= 0).any():
         raise MaskkitError(
@@ -146,6 +166,8 @@ class Afterwards:
     calibrate: Predictions | None = None
     on: Manifest | None = None  # holds their truth; None for the manifest that is predicted
     decide: Decision | None = None  # how probabilities become answers
+    promise: Promise | None = None  # of sets that are calibrated on `calibrate`
+    abstain: int | None = None  # photos whose sets have more classes are left out
 
     def check(self, manifest: Manifest) -> None:
         """Make sure that all of this can be done to the manifest: better now than after a million photos.
@@ -174,11 +196,15 @@ class Afterwards:
         given = [(option, item) for option, item in self._read().items() if item is not None]
         return [replace(one.header.input_from(one.as_input()), option=option) for option, one in given]
 
-    def options(self) -> dict[str, str | None]:
+    def options(self) -> dict[str, object]:
         """Return what is recorded of it."""
         names = {name: None if item is None else item.as_input().name for name, item in self._read().items()}
         read = None if self.calibrate is None else self.calibrate.source
-        return {"consensus": self.consensus, **names, **encoding_given(read)}
+        promise = (
+            {} if self.promise is None else {"sets": self.promise.coverage, "sets_per": self.promise.per}
+        )
+        silent = {} if self.abstain is None else {"abstain": self.abstain}
+        return {"consensus": self.consensus, **names, **encoding_given(read), **promise, **silent}
 
     def _read(self) -> dict[str, Predictions | Manifest | Decision | None]:
         return {"calibrate": self.calibrate, "on": self.on, "decide": self.decide}

@@ -21,6 +21,7 @@ from maskkit.reporting.evaluation_details import (
 )
 from maskkit.reporting.plots import Chart
 from maskkit.reporting.report import Column, Item, Note, Report, Row, Section, Table, page_note
+from maskkit.reporting.set_details import sets_scored
 from maskkit.reporting.writing import decimal
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.results import ClassScore, Matrix, Scores
@@ -67,6 +68,7 @@ def evaluation_report(
         Section("Slices", tuple(sliced(found.slices, scores.confidence)), is_brief=True),
         Section("Beside the cuts", tuple(beside_cuts(found.boundaries))),
         Section("Calibration", tuple(calibrated(found.calibration))),
+        Section("Sets", tuple(sets_scored(found.sets, scores.confidence)), is_brief=True),
         Section("Worst mistakes", tuple(worst_mistakes(found.mistakes, pictures or {}))),
         Section("Curves", (tuple(curves),) if curves else ()),
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from maskkit.artifacts.answer_sets import SET
 from maskkit.reporting.report import Column, Header, Note, Report, Row, Section, Table, Value, attribute
 from maskkit.reporting.writing import decimal
 
@@ -143,19 +146,25 @@ def predictions_report(
 ) -> Report:
     """Show the level of each factor and the probability of the answer, or the `top` most likely classes.
 
-    The predictions have probabilities; `rest` says where those are that are not shown.
+    Sets are shown beside them. The predictions have probabilities; `rest` says where those are that are not
+    shown.
     """
     assert predictions.probs is not None
     columns = [*(Column("", factor.name) for factor in space.factors), Column("", "confidence", "decimal")]
     if top is not None:
         columns = [Column("", str(place + 1)) for place in range(min(top, len(space)))]
+    shown = predictions.take(np.arange(min(len(predictions), MOST_PHOTOS)))
+    assert shown.probs is not None
+    sets = [] if shown.sets is None else shown.sets.texts(space)[SET].to_pylist()
     rows = []
-    for path, row in zip(predictions.path[:MOST_PHOTOS].to_pylist(), predictions.probs, strict=False):
+    for place, (path, row) in enumerate(zip(shown.path.to_pylist(), shown.probs, strict=True)):
         cells: tuple[Value, ...] = (*space.levels_of(int(row.argmax())), float(row.max()))
         if top is not None:
             best = (-row).argsort(kind="stable")[: len(columns)].tolist()
             cells = tuple(f"{space.names[one]} {row[one]:.3f}" for one in best)
-        rows.append(Row(path, cells))
+        rows.append(Row(path, (*cells, *sets[place : place + 1])))
+    if sets:
+        columns.append(Column("", "set", wraps=True))
     more = len(predictions) - MOST_PHOTOS
     notes = (Note(f"... and {more:,} more: {rest}"),) if more > 0 else ()
     return _report(Table(tuple(columns), tuple(rows), head=Column("", "file"), notes=notes, on="terminal"))

@@ -11,6 +11,7 @@ from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.results import Noise, Scores, noise
+from maskkit.scoring.set_scores import SetScores
 from maskkit.scoring.slice_scores import Slicing
 
 
@@ -30,6 +31,7 @@ class Evaluation:
     slices: tuple[Slicing, ...] = ()  # scores of parts of the photos, in the order of `--by`
     # Why the best fold must not be called better than the second; None if it may
     folds_noise: Noise | None = None
+    sets: SetScores | None = None  # how sets keep their promise, if there are sets
     against: Against | None = None  # how other predictions compare, if there are others
 
     @property
@@ -72,6 +74,7 @@ class Evaluation:
                 "folds": _plain(self.folds_noise),
                 **{f"by {one.by}": _plain(one.noise) for one in self.slices},
             },
+            "sets": None if self.sets is None else asdict(self.sets),
             "against": compared,
         }
 

@@ -82,6 +82,12 @@ def factor_confusion(confusion: Counts, space: LabelSpace, factor: int) -> Count
     return np.asarray(apart.sum(axis=(*truths, *answers)), dtype=np.int64)
 
 
+def factor_probs(probs: Probabilities, space: LabelSpace, factor: int) -> Floats:
+    """Return probabilities of one factor's levels, (N, L), by summing those of classes over the others."""
+    others = tuple(axis + 1 for axis in range(len(space.shape)) if axis != factor)
+    return np.asarray(probs.reshape(len(probs), *space.shape).sum(axis=others, dtype=np.float64))
+
+
 def per_class(confusion: Counts) -> ClassMeasures:
     """Return precision, recall, F1 and support of each class from counts (..., C, C)."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from maskkit.artifacts.answer_sets import Promise
 from maskkit.artifacts.header import merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.fitting.conformal import Calibrated
 from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.boundary import Boundary, boundaries
 from maskkit.scoring.calibration import calibration
@@ -20,6 +22,7 @@ from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import log_loss, macro_f1
 from maskkit.scoring.mistakes import wrong_answers
 from maskkit.scoring.results import Noise, noise
+from maskkit.scoring.set_scores import SetScores
 from maskkit.scoring.slice_columns import FACE, LOOKS, By, Cut, cut, parse_by
 from maskkit.scoring.slice_scores import Slicing, score_slices
 
@@ -31,6 +34,7 @@ def evaluate(
     by: Sequence[str] = (),
     against: Predictions | None = None,
     worst: int = 20,
+    promise: Promise | None = None,
     draws: Bootstrap = DRAWS,
     allow_leak: bool = False,
 ) -> Evaluation:
@@ -38,7 +42,8 @@ def evaluate(
 
     Predictions are matched by path, and may cover all of the manifest, or whole folds; those of `against` are
     compared with them. Slices are cut by such as `age:2`, `gender,mask` or `brightness:q4`; `worst` is how
-    many of the worst mistakes are named.
+    many of the worst mistakes are named. Sets that keep a promise are calibrated for each fold on the others;
+    without one, those that the predictions have are scored.
 
     Raises:
         MaskkitError: Photos or classes do not match; nothing is dropped silently.
@@ -67,7 +72,21 @@ def evaluate(
             for one, into in zip(cuts, groups, strict=True)
         ),
         folds_noise=None if judged.fold is None else _noise_of_folds(judged, judged.fold, draws),
+        sets=_set_scores(judged, promise, draws.confidence),
         against=other,
+    )
+
+
+def _set_scores(judged: Judged, promise: Promise | None, confidence: float) -> SetScores | None:
+    sets = judged.given[0].sets
+    if promise is not None:
+        sets = Calibrated.of(judged, promise).sets_of_others()
+    elif sets is not None:
+        sets = sets.take(judged.place[0])
+    if sets is None:
+        return None
+    return SetScores.of(
+        sets, judged.truth, judged.answer, judged.person, space=judged.space, confidence=confidence
     )
 
 

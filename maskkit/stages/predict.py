@@ -19,17 +19,21 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.errors import MaskkitError, examples
+from maskkit.fitting.conformal import Calibrated
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.device import recorded_threads
 from maskkit.options.train_options import Inference
 from maskkit.options.values import parse_tta
-from maskkit.predicting.adjustments import Afterwards
+from maskkit.predicting.adjustments import Afterwards, with_sets
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
 from maskkit.predicting.finished_rows import FinishedRows
 from maskkit.predicting.inference import Members
+from maskkit.scoring.bootstrap import DRAWS
+from maskkit.scoring.judged import Judged
+from maskkit.scoring.set_scores import share_of_people, silence
 from maskkit.sources.manifest_columns import unlabelled_folder
 
 log = logging.getLogger(__name__)
@@ -83,6 +87,7 @@ def predict(
     decision = afterwards.decide
     if afterwards.calibrate is not None:
         decision = temperature_decision(afterwards.on or manifest, afterwards.calibrate)
+    calibrated = afterwards.promise and _calibrated(manifest, afterwards)
     members = Members.resolve(checkpoints, inference or Inference())
     inference = members.inference
     photo_files(manifest, tolerant=faults is not None)  # better found wrong now than later
@@ -121,7 +126,38 @@ def predict(
         fold=common_fold(checkpoints, eligible),
         header=_header(manifest, checkpoints, record, leaked=int((eligible & seen).any(0).sum())),
     )
-    return afterwards.applied(predictions, part, rows, decision)
+    adjusted = afterwards.applied(predictions, part, rows, decision)
+    if not calibrated:
+        return adjusted
+    sets = calibrated.sets(probs, calibrated.part_of(part.select(rows)))
+    return with_sets(adjusted, sets, afterwards.abstain)
+
+
+def _calibrated(manifest: Manifest, afterwards: Afterwards) -> Calibrated:
+    """Calibrate sets, and say how they fare on people of other folds than they were calibrated on."""
+    assert afterwards.calibrate is not None
+    assert afterwards.promise is not None
+    given = Judged.of(afterwards.on or manifest, [afterwards.calibrate], "labelled", option="--on MANIFEST")
+    judged = given.unseen()
+    found = Calibrated.of(judged, afterwards.promise)
+    sets = found.sets_of_others()
+    held = share_of_people(sets.holds(judged.truth), found.person, DRAWS.confidence)
+    log.info(
+        "sets hold the truth of %.1f %% of %d out-of-fold photos, and %.2f of %d classes",
+        *(100 * (held.value or 0), len(judged.truth), sets.sizes.mean(), len(judged.space)),
+    )
+    if afterwards.abstain is not None:
+        each = [
+            silence(sets.sizes, most, judged.truth, judged.answer, classes=len(judged.space))
+            for most in (afterwards.abstain, len(judged.space))
+        ]
+        if each[0] is not None and each[1] is not None:
+            log.info(
+                "of these, %.1f %% have sets of more than %d classes; macro-F1 is %.3f without them, and "
+                "%.3f with them",
+                100 * each[0].left_out, each[0].most, each[0].macro_f1, each[1].macro_f1,
+            )  # fmt: skip
+    return found
 
 
 def folder_of_photos(

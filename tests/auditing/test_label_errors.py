@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.auditing.findings import Finding, Proposal
-from maskkit.auditing.label_errors import confident_learning, of_factor, of_person, suspect_labels
+from maskkit.auditing.label_errors import confident_learning, of_person, suspect_labels
 
 
 def test_a_label_is_suspect_if_another_class_passes_its_own_threshold() -> None:
@@ -99,13 +99,6 @@ def test_a_person_is_judged_by_the_geometric_mean_of_the_photos() -> None:
     assert means[0] == pytest.approx([ratio / (1 + ratio), 1 / (1 + ratio)])
     assert means[1] == pytest.approx([0.5, 0.5])
     assert means[2, 1] > 0.99
-
-
-def test_a_factors_levels_are_summed_over_the_others() -> None:
-    joint = np.arange(12, dtype=float).reshape(1, 12) / 66  # 2 x 3 x 2 classes
-    assert of_factor(joint, (2, 3, 2), 0)[0] == pytest.approx(np.array([15, 51]) / 66)
-    assert of_factor(joint, (2, 3, 2), 1)[0] == pytest.approx(np.array([14, 22, 30]) / 66)
-    assert of_factor(joint, (2, 3, 2), 2)[0] == pytest.approx(np.array([30, 36]) / 66)
 
 
 def told(manifest: Manifest, truth: Manifest, **options: float) -> list[Finding]:

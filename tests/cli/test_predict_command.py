@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -122,6 +123,11 @@ def test_photos_of_a_folder_whose_names_are_not_utf8_are_listed_at_the_end(work:
         (["--top", "0"], "--top"),
         (["--on", "folds.parquet"], "--calibrate"),
         (["--calibrate", "a", "--decide", "b"], "has a temperature of its own"),
+        (["--sets", "0.9"], "sets are calibrated on out-of-fold predictions"),
+        (["--sets", "2", "--calibrate", "a"], "less than or equal to 1"),
+        (["--sets-per", "age"], "--sets"),
+        (["--abstain", "2"], "large sets are what it goes by"),
+        (["--calibrate", "a", "--sets", ".9", "--consensus", "person"], "photos that come alone"),
         (["--resume"], "-o"),
         (["--resume", "-o", "-"], "-o"),
         (["--consensus", "fold"], "person"),
@@ -206,6 +212,26 @@ def test_decisions_consensus_and_calibration_go_by_the_command_line(work: Path) 
     assert run(*leaky).exit_code == 0
     refused = run(*test, "--calibrate", "leaky.parquet", "--on", "folds.parquet")
     assert refused.exit_code == 3
+
+
+def test_sets_are_written_shown_and_scored(work: Path) -> None:
+    oof = ["predict", "folds.parquet", *_folds(), "--oof", *QUICK]
+    assert run(*oof, "-o", "oof.parquet").exit_code == 0
+    sets = [*oof, "--calibrate", "oof.parquet", "--sets", "0.5"]
+    assert run(*sets, "-o", "sets.parquet").exit_code == 0
+    found = Predictions.read("sets.parquet").sets
+    assert found is not None
+    scored = run("evaluate", "folds.parquet", "sets.parquet", "--replicates", "20", "--json")
+    again = run("evaluate", "folds.parquet", "oof.parquet", "--sets", "0.5", "--replicates", "20", "--json")
+    assert json.loads(scored.stdout)["sets"] == json.loads(again.stdout)["sets"]
+    assert json.loads(scored.stdout)["sets"]["all"]["size"] == found.sizes.mean()
+
+    most = int(np.median(found.sizes))
+    silent = run(*sets, "--abstain", str(most), "-o", "silent.csv")
+    assert silent.exit_code == 0
+    left_out = int((found.sizes > most).sum())
+    assert len(Predictions.read("silent.csv")) == 168 - left_out
+    assert f"{left_out} of 168 photos ({left_out / 168:.1%}) are left out: large sets" in silent.stderr
 
 
 SLOW = """

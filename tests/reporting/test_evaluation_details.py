@@ -3,9 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pages import Page, words
 from test_evaluation_report import evaluation_page, of
 
+from maskkit.artifacts.answer_sets import AnswerSets, Promise
 from maskkit.labels import HOME
 from maskkit.reporting.pictured import Pictured
 from maskkit.scoring.bootstrap import Bootstrap
@@ -14,9 +16,11 @@ from maskkit.scoring.calibration import calibration
 from maskkit.scoring.changed_answers import Against, Changed
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.measuring import score
+from maskkit.scoring.metrics import factor_probs
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.paired_bootstrap import paired
 from maskkit.scoring.run_comparison import Versus
+from maskkit.scoring.set_scores import SetScores
 from maskkit.scoring.slice_columns import Cut
 from maskkit.scoring.slice_scores import Slicing, score_slices
 
@@ -64,10 +68,18 @@ def everything() -> Evaluation:
         ),
         mistakes=(mistake(),),
         slices=(Slicing.of("camera", slices),),
+        sets=set_scores(probs, truth, person),
         against=Against(
             "theirs.parquet", versus, judged.own[1], judged.own[0], 280, 40, 7, changed, 20, ("a note",)
         ),
     )
+
+
+def set_scores(probs: NDArray[np.float64], truth: NDArray[np.int64], person: NDArray[np.int64]) -> SetScores:
+    """Sets of the classes that are likelier than 0.1, and of the levels that are likelier than 0.4."""
+    levels = tuple(factor_probs(probs, HOME, place) > 0.4 for place in range(3))
+    sets = AnswerSets(Promise(0.9, "age"), probs > 0.1, levels)
+    return SetScores.of(sets, truth, probs.argmax(1), person, space=HOME, confidence=0.95)
 
 
 def test_has_each_section_and_a_link_to_it(full: Evaluation) -> None:
@@ -76,14 +88,14 @@ def test_has_each_section_and_a_link_to_it(full: Evaluation) -> None:
     links = [value or "" for name, value in page.attributes if name == "href"]
     assert [link[1:] for link in links] == [
         "scores", "comparison", "photos-that-changed", "classes", "factors", "confusion", "folds", "slices",
-        "beside-the-cuts", "calibration", "worst-mistakes",
+        "beside-the-cuts", "calibration", "sets", "worst-mistakes",
     ]  # fmt: skip
     assert {link[1:] for link in links} == anchors
 
 
 def test_leaves_out_what_was_not_found(full: Evaluation) -> None:
     bare, whole = words(evaluation_page(of(full.scores))), words(evaluation_page(full))
-    for heading in ("Comparison", "Slices", "Beside the cuts", "Calibration", "Worst mistakes"):
+    for heading in ("Comparison", "Slices", "Beside the cuts", "Calibration", "Sets", "Worst mistakes"):
         assert heading not in bare
         assert heading in whole
 

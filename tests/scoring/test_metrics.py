@@ -112,3 +112,11 @@ def test_cross_entropy_is_scikit_learns_of_float32_also_of_sure_mistakes(kind: t
     expected = log_loss(truth, probs, labels=np.arange(CLASSES))
     assert metrics.log_loss(truth, probs.astype(kind)) == pytest.approx(expected, rel=1e-6)
     assert metrics.cross_entropies(truth, probs)[[0, 2]] == pytest.approx([15.942385] * 2)
+
+
+def test_the_probabilities_of_a_factors_levels_are_summed_over_the_others() -> None:
+    space = LabelSpace((Factor("a", ("0", "1")), Factor("b", ("0", "1", "2")), Factor("c", ("0", "1"))))
+    joint = np.arange(12, dtype=float).reshape(1, 12) / 66
+    assert metrics.factor_probs(joint, space, 0)[0] == pytest.approx(np.array([15, 51]) / 66)
+    assert metrics.factor_probs(joint, space, 1)[0] == pytest.approx(np.array([14, 22, 30]) / 66)
+    assert metrics.factor_probs(joint, space, 2)[0] == pytest.approx(np.array([30, 36]) / 66)

@@ -17,7 +17,8 @@ PIECES: dict[str, tuple[str, ...]] = {
     "leaked": ("stages/show.py", "pseudo_labelling/ancestry.py", "training/distilling.py"),
     "index_in": (
         "artifacts/", "cache/", "labelling/", "sources/",  # values of columns
-        "pseudo_labelling/added_rows.py", "stages/pseudo.py",  # photos of one manifest among another's
+        # Photos of one manifest among another's
+        "pseudo_labelling/added_rows.py", "stages/pseudo.py", "fitting/conformal.py",
         "reporting/pictured.py",
     ),
     "places_of": ("labelling/",),  # lines of corrections

@@ -14,6 +14,7 @@ import torch
 from members import average
 from numpy.typing import NDArray
 
+from maskkit.artifacts.answer_sets import Promise
 from maskkit.artifacts.checkpoint import Checkpoint, Crop, write_checkpoint
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.files import Source
@@ -21,6 +22,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.cache.records import Cache
 from maskkit.errors import MaskkitError, RefusedError
+from maskkit.fitting.conformal import NEW, Calibrated
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.decode import load
 from maskkit.imaging.roots import photo_files
@@ -29,7 +31,8 @@ from maskkit.labels import Factor, LabelSpace
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.runtimes import NEEDS, RUNTIMES, Resolved, resolve_runtime
 from maskkit.options.train_options import Blend, Inference, TrainOptions
-from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision
+from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision, with_sets
+from maskkit.scoring.judged import Judged
 from maskkit.stages.label import label
 from maskkit.stages.predict import folder_of_photos, predict
 from maskkit.stages.show import show
@@ -494,9 +497,51 @@ def test_a_temperature_of_out_of_fold_answers_is_applied_and_its_inputs_recorded
     assert options == [None, None, None, None, "calibrate", "on"]
 
 
-def test_what_cannot_be_done_afterwards_is_found_out_before_any_photo_is_read(
-    unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path
+def test_sets_of_new_people_are_calibrated_on_all_and_those_of_known_ones_on_other_folds(
+    folds: Manifest, unlabelled: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
 ) -> None:
+    oof, promise = predict(folds, models, oof=True, inference=HERE), Promise(0.8)
+    asked = Afterwards(calibrate=oof, on=folds, promise=promise)
+    calibrated = Calibrated.of(Judged.of(folds, [oof], "same"), promise)
+    with caplog.at_level(logging.INFO, "maskkit"):
+        found = predict(unlabelled, models, inference=HERE, afterwards=asked)
+    plain = predict(unlabelled, models, inference=HERE)
+    new = calibrated.sets(probs_of(plain), np.full(len(plain), NEW))
+    assert found.sets is not None
+    assert np.array_equal(found.sets.classes, new.classes)
+    assert found.header.facts["sets"] == {"coverage": 0.8, "per": None, "abstain": None, "left_out": 0}
+    options = found.header.history[-1].options
+    assert (options["sets"], options["sets_per"]) == (0.8, None)
+    assert "% of 168 out-of-fold photos" in caplog.text
+    same = predict(folds, models, oof=True, inference=HERE, afterwards=replace(asked, on=None)).sets
+    assert same is not None
+    assert np.array_equal(same.classes, calibrated.sets_of_others().classes)
+
+
+def test_photos_with_large_sets_are_left_out_and_what_that_brings_is_said(
+    folds: Manifest, models: list[Checkpoint], caplog: pytest.LogCaptureFixture
+) -> None:
+    ask = partial(predict, folds, models, oof=True, inference=HERE)
+    asked = Afterwards(calibrate=ask(), promise=Promise(0.5, "gender"))
+    whole = ask(afterwards=asked)
+    assert whole.sets is not None
+    most = int(np.median(whole.sets.sizes))
+    with caplog.at_level(logging.INFO, "maskkit"):
+        found = ask(afterwards=replace(asked, abstain=most))
+    kept = np.flatnonzero(whole.sets.sizes <= most)
+    assert 0 < len(kept) < len(whole)
+    assert found.path.to_pylist() == whole.path.take(kept).to_pylist()
+    assert np.array_equal(probs_of(found), probs_of(whole)[kept])
+    assert found.left_out == len(whole) - len(kept)
+    assert f"have sets of more than {most} classes; macro-F1 is" in caplog.text
+    with pytest.raises(MaskkitError, match=r"none of \d+ photos has a set of at most 0 classes"):
+        with_sets(whole, whole.sets, 0)
+
+
+def test_what_cannot_be_done_afterwards_is_found_out_before_any_photo_is_read(
+    folds: Manifest, unlabelled: Manifest, models: list[Checkpoint], tmp_path: Path
+) -> None:
+    oof = predict(folds, models, oof=True, inference=HERE)
     age = Factor("age", ("under30", "30to59", "60plus"), cuts=(30, 58))
     other = Decision.make(LabelSpace((*unlabelled.space.factors[:2], age)), (), method="classes")
     ask = partial(predict, unlabelled.located(root=str(tmp_path / "nowhere")), models, inference=HERE)
@@ -507,6 +552,8 @@ def test_what_cannot_be_done_afterwards_is_found_out_before_any_photo_is_read(
     leaky = predict(unlabelled, models, inference=HERE)
     with pytest.raises(MaskkitError, match="has no labelled photo"):
         ask(afterwards=Afterwards(calibrate=leaky))
+    with pytest.raises(MaskkitError, match="too few people for sets"):
+        ask(afterwards=Afterwards(calibrate=oof, on=folds, promise=Promise(0.99)))
 
 
 def test_a_folder_is_predicted_as_its_manifest_is(

@@ -69,6 +69,16 @@ Decide = Annotated[
     Decision | None,
     "A decision from `maskkit evaluate --tune`, which changes the answers; the header says so.",
 ]
+SETS = (
+    "Sets of classes, and of levels of each factor, that hold the truth of this share of the photos of new "
+    "people, such as 0.9, calibrated on out-of-fold predictions."
+)
+SetsPer = Annotated[
+    str | None,
+    "Keep the promise of --sets for each class (class), or for each level of a factor, such as age, by "
+    "itself; else rare ones are missed more often.",
+    Needs("sets", "it says of what --sets holds"),
+]
 Resume = Annotated[bool, "Go on from an interrupted run, if there is one."]
 
 
