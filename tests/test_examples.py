@@ -60,7 +60,7 @@ def test_another_task_is_labelled_split_trained_and_scored(helmets: Path) -> Non
 def test_its_history_makes_it_again(helmets: Path) -> None:
     (helmets / "fix.csv").write_text("path,column,value,from\nworker00/off.jpg,helmet,worn,off\n")
     words = "label photos.csv --task task.toml --train-cuts height=160,175,195 --ignore height=159-160,201"
-    words += " --ignore helmet=off --corrections fix.csv -o a.parquet"
+    words += " --train-spread height=5 --ignore helmet=off --corrections fix.csv -o a.parquet"
     assert run(*words.split()).exit_code == 0
     script = run("show", "a.parquet", "--history").stdout
     (line,) = [line for line in script.splitlines() if line.startswith("maskkit ")]
@@ -69,6 +69,7 @@ def test_its_history_makes_it_again(helmets: Path) -> None:
     assert (helmets / "a.parquet").read_bytes() == before
     for part in ("--corrections fix.csv", "--train-cuts height=160,175,195", "--ignore helmet=off"):
         assert part in line
+    assert "--train-spread height=5" in line
 
 
 def test_the_task_is_printed_and_can_be_read_back(helmets: Path) -> None:

@@ -10,11 +10,14 @@ from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Reading, S
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.streams import print_line
 from maskkit.options.fields import Metavar
-from maskkit.options.values import cuts_of, ignored_of
+from maskkit.options.values import cuts_of, ignored_of, spreads_of
 
 
-def _check_rules(train_cuts: list[str] | None, ignore: list[str] | None) -> None:
+def _check_rules(
+    train_cuts: list[str] | None, train_spread: list[str] | None, ignore: list[str] | None
+) -> None:
     cuts_of(train_cuts or ())
+    spreads_of(train_spread or ())
     ignored_of(ignore or ())
 
 
@@ -51,6 +54,12 @@ def label(
         "Train on other cuts of a number than the label is made of; once per factor.",
         Metavar("FACTOR=CUT,..."),
     ] = OMITTED,
+    train_spread: Annotated[
+        list[str],
+        "Let a number be off by so much, as a standard deviation: near a cut, train towards the levels on "
+        "both of its sides, each as probable as that makes it.",
+        Metavar("FACTOR=NUMBER"),
+    ] = OMITTED,
     ignore: Annotated[
         list[str],
         "Never train on these levels, numbers, or ranges such as age=57-59; they are still scored.",
@@ -79,9 +88,12 @@ def label(
     at photos that have changed since. Of a finished FILE it compares the options, and the bytes of the
     table and of all photos.
 
-    The label is the truth, which scores use. --train-cuts and --ignore change what is trained on only.
+    The label is the truth, which scores use. --train-cuts, --train-spread and --ignore change what is
+    trained on only.
 
     Example: maskkit label photos/train/train.csv -o labels.parquet --train-cuts age=30,58 --ignore age=57-59
+
+    A face of 58 may be one of 62: maskkit label photos/train/train.csv -o labels.parquet --train-spread age=4
     """
     from maskkit.labelling.targets import TargetRules
     from maskkit.stages.label import label as stage
@@ -93,7 +105,7 @@ def label(
     with kept_beside(output, resume=resume, force=force) as left:
         manifest = stage(
             photos, root=root, task=task, unlabelled=unlabelled,
-            targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore)),
+            targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore), spreads_of(train_spread)),
             corrections=corrections, encoding=encoding, skip_bad=skip_bad, no_check=no_check, resumable=left,
         )  # fmt: skip
         output.write(manifest.to_bytes())

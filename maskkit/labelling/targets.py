@@ -1,4 +1,4 @@
-"""What is trained on in place of the truth: other cuts, and rows that are left out."""
+"""What is trained on in place of the truth: other cuts, shared levels, and rows that are left out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from maskkit.artifacts.columns import Bools, Floats, Ints
 from maskkit.errors import MaskkitError
+from maskkit.labelling.spread import target_probs
 from maskkit.labels import Factor, LabelSpace
 from maskkit.options.values import named_factor
 from maskkit.sources.manifest_columns import replaced
@@ -33,9 +34,13 @@ class TargetRules:
     train_cuts: Mapping[str, Sequence[float]] = field(default_factory=dict)
     # What gets weight 0, per factor: level names, or for a number `57` or `57-59`, both ends included.
     ignore: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # By how much a number may be off, per numeric factor, as a standard deviation: for `target_probs`.
+    spread: Mapping[str, float] = field(default_factory=dict)
 
     def applied(self, table: pa.Table, space: LabelSpace) -> pa.Table:
         """Return a table of `target`, `weight` and a column per factor with other targets and weights.
+
+        With a spread it has `target_probs` too, about the targets.
 
         A row whose number is not known, or that has no label, keeps its target. A value to ignore that no
         row has is warned of: it may be mistyped.
@@ -47,6 +52,11 @@ class TargetRules:
         if self.train_cuts:
             target = self._target(table, space)
             table = replaced(table, "target", pa.array(target.astype(np.int16), mask=target < 0))
+        if self.spread:
+            target = _targets(table)
+            table = table.append_column(
+                "target_probs", target_probs(table, space, target, self.spread, self.train_cuts)
+            )
         ignored = self._ignored(table, space)
         if ignored.any():
             weight = np.where(ignored, np.float32(0), table["weight"].to_numpy())
@@ -54,12 +64,15 @@ class TargetRules:
         return table
 
     def to_json(self) -> dict[str, Any]:
-        """Return both as options for a manifest's history."""
+        """Return all as options for a manifest's history."""
         rules = {"train_cuts": self.train_cuts, "ignore": self.ignore}
-        return {name: {factor: list(each) for factor, each in rule.items()} for name, rule in rules.items()}
+        spread = {"train_spread": {factor: [deviation] for factor, deviation in self.spread.items()}}
+        return spread | {
+            name: {factor: list(each) for factor, each in rule.items()} for name, rule in rules.items()
+        }
 
     def _target(self, table: pa.Table, space: LabelSpace) -> Ints:
-        target = np.array(pc.fill_null(table["target"], -1).to_numpy(), np.int64)  # (rows,)
+        target = _targets(table)
         for name, given in self.train_cuts.items():
             truth = named_factor(name, space, option="--train-cuts")
             factor, place = _recut(truth, given), space.factors.index(truth)
@@ -83,6 +96,11 @@ class TargetRules:
 
 
 AS_LABELLED = TargetRules()
+
+
+def _targets(table: pa.Table) -> Ints:
+    """Return the class that each row is trained as, (rows,); -1 for none."""
+    return np.array(pc.fill_null(table["target"], -1).to_numpy(), np.int64)
 
 
 def _recut(factor: Factor, cuts: Sequence[float]) -> Factor:

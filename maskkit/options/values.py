@@ -97,6 +97,19 @@ def cuts_of(texts: Iterable[str]) -> dict[str, list[float]]:
     }
 
 
+def spreads_of(texts: Iterable[str]) -> dict[str, float]:
+    """Read `age=4` and its like, a standard deviation above 0 per factor."""
+    option, example = "--train-spread", "age=4"
+    found = {}
+    for factor, words in _words(texts, option=option, example=example, once=True).items():
+        number = _number(words[0]) if len(words) == 1 else None
+        if number is None or number <= 0:
+            why = f"{','.join(words)!r} is not a standard deviation, one number above 0"
+            raise _refused(option, f"{factor}={','.join(words)}", why, example)
+        found[factor] = int(number) if number.is_integer() else number
+    return found
+
+
 def ignored_of(texts: Iterable[str]) -> dict[str, list[str]]:
     """Read `age=57-59,30` and its like; what one factor is given at several times is joined."""
     return _words(texts, option="--ignore", example="age=57-59", once=False)

@@ -18,6 +18,7 @@ from maskkit.options.values import (
     parse_size,
     parse_thresholds,
     parse_tta,
+    spreads_of,
 )
 
 
@@ -203,7 +204,7 @@ def test_what_a_factor_is_ignored_at_several_times_is_joined() -> None:
 
 @pytest.mark.parametrize("text", ["age", "age=", "=30", "age=30,", "age=,30", ""])
 def test_what_has_another_form_is_refused_with_the_form(text: str) -> None:
-    for read in (cuts_of, ignored_of):
+    for read in (cuts_of, ignored_of, spreads_of):
         with pytest.raises(MaskkitError) as caught:
             read([text])
         assert "FACTOR=VALUE" in caught.value.why
@@ -214,3 +215,15 @@ def test_cuts_are_numbers_and_are_given_once() -> None:
         cuts_of(["age=30,old"])
     with pytest.raises(MaskkitError, match="given twice for age"):
         cuts_of(["age=30,58", "age=30,59"])
+
+
+def test_a_spread_is_a_number_above_zero_and_is_given_once() -> None:
+    found = spreads_of(["age=4", "height=0.5"])
+    assert found == {"age": 4, "height": 0.5}
+    assert type(found["age"]) is int
+    for text in ("age=0", "age=-1", "age=far", "age=inf", "age=4,5"):
+        with pytest.raises(MaskkitError, match="--train-spread is") as caught:
+            spreads_of([text])
+        assert "one number above 0" in caught.value.why
+    with pytest.raises(MaskkitError, match="given twice for age"):
+        spreads_of(["age=4", "age=3"])

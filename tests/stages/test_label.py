@@ -236,6 +236,7 @@ def test_the_record_says_what_was_read_and_changes_with_any_photo(tmp_path: Path
         "corrections": None,
         "unlabelled": False,
         "train_cuts": {},
+        "train_spread": {},
         "ignore": {},
         "skip_bad": False,
         "no_check": False,

@@ -121,6 +121,16 @@ def test_soft_targets_are_the_probabilities(folds: Manifest, others: Manifest, s
     assert made.table["target"].slice(len(folds)).to_pylist() == some.probs[22:].argmax(1).tolist()
 
 
+def test_rows_that_had_soft_targets_keep_them(folds: Manifest, others: Manifest, some: Predictions) -> None:
+    own = np.full((len(folds), len(HOME)), 1 / len(HOME), np.float32)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(own.ravel()), len(HOME))
+    given = folds.then("edit", {"target_probs": column})
+    for targets in ("soft", "hard"):
+        made = reread(pseudo(given, some, others, targets=targets).manifest).table["target_probs"]
+        assert made.slice(0, len(folds)).to_pylist() == own.tolist()
+        assert made.null_count == (0 if targets == "soft" else len(made) - len(folds))
+
+
 def test_the_most_confident_have_the_classes_of_the_labels_of_the_fold(
     folds: Manifest, others: Manifest
 ) -> None:
