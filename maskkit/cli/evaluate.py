@@ -99,17 +99,18 @@ def evaluate(
 ) -> None:
     """Score predictions: macro-F1 with its 95 % interval over people, per class, per factor, per fold.
 
-    Also slices, errors beside the cuts of age, calibration, the worst mistakes, and other predictions beside
-    these. Prints tables on a terminal, tab-separated values in a pipe, JSON with --json or into -o FILE.
+    Also slices, gaps between the best and the worst level, errors beside the cuts of age, calibration, the
+    worst mistakes, and other predictions beside these. Prints tables on a terminal, tab-separated values in a
+    pipe, JSON with --json or into -o FILE.
 
     With --tune, offsets or a temperature are fitted to these predictions, and judged on people they were
     not fitted to.
 
-    Example: maskkit evaluate folds.parquet oof.parquet --by age:2 --by gender,mask --html report.html
-    --photos --explain run/fold*.safetensors
-
     With --sets it says how often sets hold the truth, those of each fold calibrated on the others, how large
     they are, and what answering only where they are small would bring. Sets of predict are scored without it.
+
+    Example: maskkit evaluate folds.parquet oof.parquet --by age:2 --by gender,mask --html report.html
+    --photos --explain run/fold*.safetensors
 
     Example: maskkit evaluate folds.parquet oof.parquet --tune factors --decision decide.json
 

@@ -12,6 +12,7 @@ from maskkit.reporting.writing import decimal
 from maskkit.scoring.boundary import Boundary, Step
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against, some_changed
+from maskkit.scoring.gaps import FEWEST, Gap
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.results import Noise
 from maskkit.scoring.slice_scores import FEW_PEOPLE, Slicing
@@ -55,6 +56,25 @@ def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
             marked=[one.is_few for one in slicing.slices],
             mark=("few people", f"fewer than {FEW_PEOPLE} people: too few to read anything off"),
         )  # fmt: skip
+
+
+def gaps(found: Sequence[Gap], confidence: float) -> Iterator[Item]:
+    """Show how far the best and the worst level of each factor are apart."""
+    if not found:
+        return
+    columns = (
+        Column("gap", "gap in accuracy", "score", is_main=True),
+        Column("best", "best"),
+        Column("worst", "worst"),
+        Column("verdict", "", wraps=True),
+    )
+    how = Note(
+        f"{interval_words(confidence)} over people; they allow for the two being the best and the worst by "
+        f"chance. Levels of fewer than {FEWEST} people are left out"
+    )
+    yield Table.of(
+        found, columns, name="by", head=Column("by", "by"), scope="gap", at=("gaps",), notes=(how,)
+    )
 
 
 STEP_COLUMNS = (Column("error", "wrong", "score", has_bar=True, is_main=True), *COUNTS)

@@ -9,6 +9,7 @@ from maskkit.artifacts.header import Record
 from maskkit.scoring.boundary import Boundary
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against
+from maskkit.scoring.gaps import Gap
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.results import Noise, Scores, noise
 from maskkit.scoring.set_scores import SetScores
@@ -31,6 +32,7 @@ class Evaluation:
     slices: tuple[Slicing, ...] = ()  # scores of parts of the photos, in the order of `--by`
     # Why the best fold must not be called better than the second; None if it may
     folds_noise: Noise | None = None
+    gaps: tuple[Gap, ...] = ()  # between the best and the worst level of each factor, and of each slicing
     sets: SetScores | None = None  # how sets keep their promise, if there are sets
     against: Against | None = None  # how other predictions compare, if there are others
 
@@ -74,6 +76,7 @@ class Evaluation:
                 "folds": _plain(self.folds_noise),
                 **{f"by {one.by}": _plain(one.noise) for one in self.slices},
             },
+            "gaps": [{**asdict(one), "verdict": one.verdict} for one in self.gaps],
             "sets": None if self.sets is None else asdict(self.sets),
             "against": compared,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from maskkit.scoring.boundary import Boundary, boundaries
 from maskkit.scoring.calibration import calibration
 from maskkit.scoring.changed_answers import against as compared
 from maskkit.scoring.evaluated import Evaluation
+from maskkit.scoring.gaps import Gap, accuracy_gap
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import log_loss, macro_f1
@@ -72,9 +73,24 @@ def evaluate(
             for one, into in zip(cuts, groups, strict=True)
         ),
         folds_noise=None if judged.fold is None else _noise_of_folds(judged, judged.fold, draws),
+        gaps=tuple(_gaps(judged, dict(zip((one.text for one in cuts), groups, strict=True)), draws)),
         sets=_set_scores(judged, promise, draws.confidence),
         against=other,
     )
+
+
+def _gaps(judged: Judged, slices: Mapping[str, Cut], draws: Bootstrap) -> Iterator[Gap]:
+    """Compare the levels of each factor, and the slices of each kind, in the share of right answers."""
+    levels = np.unravel_index(judged.truth, judged.space.shape)
+    factors = {
+        factor.name: Cut(factor.levels, np.asarray(level, np.int64))
+        for factor, level in zip(judged.space.factors, levels, strict=True)
+    }
+    for by, into in {**factors, **slices}.items():
+        is_right = judged.answer == judged.truth
+        gap = accuracy_gap(by, into.names, into.code, is_right, judged.person, draws)
+        if gap is not None:
+            yield gap
 
 
 def _set_scores(judged: Judged, promise: Promise | None, confidence: float) -> SetScores | None:

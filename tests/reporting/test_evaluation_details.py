@@ -15,10 +15,12 @@ from maskkit.scoring.boundary import boundaries
 from maskkit.scoring.calibration import calibration
 from maskkit.scoring.changed_answers import Against, Changed
 from maskkit.scoring.evaluated import Evaluation
+from maskkit.scoring.gaps import Gap
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import factor_probs
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.results import Estimate
 from maskkit.scoring.run_comparison import Versus
 from maskkit.scoring.set_scores import SetScores
 from maskkit.scoring.slice_columns import Cut
@@ -68,6 +70,10 @@ def everything() -> Evaluation:
         ),
         mistakes=(mistake(),),
         slices=(Slicing.of("camera", slices),),
+        gaps=(
+            Gap("gender", "female", "male", Estimate(0.03, 0.0, 0.08), 0),
+            Gap("age", "under30", "60plus", Estimate(0.25, 0.125, 0.375), 1),
+        ),
         sets=set_scores(probs, truth, person),
         against=Against(
             "theirs.parquet", versus, judged.own[1], judged.own[0], 280, 40, 7, changed, 20, ("a note",)
@@ -88,14 +94,22 @@ def test_has_each_section_and_a_link_to_it(full: Evaluation) -> None:
     links = [value or "" for name, value in page.attributes if name == "href"]
     assert [link[1:] for link in links] == [
         "scores", "comparison", "photos-that-changed", "classes", "factors", "confusion", "folds", "slices",
-        "beside-the-cuts", "calibration", "sets", "worst-mistakes",
+        "gaps", "beside-the-cuts", "calibration", "sets", "worst-mistakes",
     ]  # fmt: skip
     assert {link[1:] for link in links} == anchors
 
 
 def test_leaves_out_what_was_not_found(full: Evaluation) -> None:
     bare, whole = words(evaluation_page(of(full.scores))), words(evaluation_page(full))
-    for heading in ("Comparison", "Slices", "Beside the cuts", "Calibration", "Sets", "Worst mistakes"):
+    for heading in (
+        "Comparison",
+        "Slices",
+        "Gaps",
+        "Beside the cuts",
+        "Calibration",
+        "Sets",
+        "Worst mistakes",
+    ):
         assert heading not in bare
         assert heading in whole
 
