@@ -208,7 +208,8 @@ class Judged:
             raise MaskkitError(
                 f"{len(paths)} labelled photos have no prediction: {examples(paths)}",
                 why="a score over part of a fold is a score of other people than it claims",
-                fix="predict all photos of the manifest, or all of a fold",
+                fix="predict all photos of the manifest, or all of a fold"
+                + (", without --abstain" if any(one.left_out for one in self.given) else ""),
             )
         if missing.any():
             folds = examples(np.unique(part[is_judged]), most=20)

@@ -227,11 +227,13 @@ def test_sets_are_written_shown_and_scored(work: Path) -> None:
     assert json.loads(scored.stdout)["sets"]["all"]["size"] == found.sizes.mean()
 
     most = int(np.median(found.sizes))
-    silent = run(*sets, "--abstain", str(most), "-o", "silent.csv")
+    silent = run(*sets, "--abstain", str(most), "-o", "silent.parquet")
     assert silent.exit_code == 0
     left_out = int((found.sizes > most).sum())
-    assert len(Predictions.read("silent.csv")) == 168 - left_out
+    assert len(Predictions.read("silent.parquet")) == 168 - left_out
     assert f"{left_out} of 168 photos ({left_out / 168:.1%}) are left out: large sets" in silent.stderr
+    refused = run("evaluate", "folds.parquet", "silent.parquet")
+    assert (refused.exit_code, "or all of a fold, without --abstain" in refused.stderr) == (1, True)
 
 
 SLOW = """

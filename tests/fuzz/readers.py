@@ -339,6 +339,7 @@ def _of_artifacts() -> Iterator[Reader]:
     manifests = _table_of(table, "manifest", {"left_out": {"b.jpg": "it is empty"}})
     yield Reader("manifest", manifests, lambda data, _: Manifest.read(_source(data)))
     facts = {"seen": [seeds.SEEN.to_json()], "leaked": 0, "blend": {"weights": [1.0]}}
+    facts["sets"] = {"coverage": 0.9, "per": "age", "abstain": 3, "left_out": 2}
     predictions = _table_of(seeds.predictions_table(), "predictions", facts)
     yield Reader("predictions-parquet", predictions, _read_predictions)
     text = seeds.predictions().encode("csv").to_pybytes()

@@ -93,7 +93,9 @@ def predictions_table() -> pa.Table:
     probs = np.full((ROWS, len(HOME)), 1 / len(HOME), np.float32)
     column = pa.FixedSizeListArray.from_arrays(pa.array(probs.ravel()), len(HOME))
     fold = pa.array([0, 1, None, 0, 1, 0], pa.int16())
-    return pa.table({"path": [f"{row}.jpg" for row in range(ROWS)], "probs": column, "fold": fold})
+    names = {f"set_{factor.name}": factor.levels for factor in HOME.factors}
+    sets = {name: pa.array([list(own[:1])] * ROWS) for name, own in {"set": HOME.names, **names}.items()}
+    return pa.table({"path": [f"{row}.jpg" for row in range(ROWS)], "probs": column, "fold": fold, **sets})
 
 
 def parquet(table: pa.Table, text: bytes | None) -> bytes:
