@@ -22,6 +22,7 @@ from maskkit.modeling.device import compiled
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.losses import LOSSES
 from maskkit.modeling.runtimes import classifier
+from maskkit.modeling.starting_head import settle_head
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
 from maskkit.progress import Item, shown_by
@@ -59,7 +60,7 @@ def make(fold: Fold, quick: TrainOptions) -> MakeTrainer:
     """Makes a trainer of `fold`, given changes to it and to the quick options."""
 
     def trainer(given: Fold = fold, **changes: Any) -> Trainer:
-        options = replace(quick, **changes)
+        options = settle_head(replace(quick, **changes))
         heads = options.chosen("head")
         torch.manual_seed(0)
         model = build(options.one("model").name, classes=len(given.space), drop_rate=timm_dropout(heads))
