@@ -39,7 +39,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--simulations", type=int, default=2000)
-    parser.add_argument("--replicates", type=int, default=500)
+    parser.add_argument("--replicates", type=int, default=1000)
     given = parser.parse_args()
     print("| levels | held | gap above | gap below | held by percentiles |\n|---|---|---|---|---|")
     for name, (people, right) in CASES.items():

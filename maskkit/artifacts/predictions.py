@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,13 +11,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
 from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.answer_sets import AnswerSets, StoredSets, is_set_text
 from maskkit.artifacts.columns import Integers, are_probabilities, repeated, surely_differ
-from maskkit.artifacts.csv_text import CsvText, begins_odd
+from maskkit.artifacts.csv_text import CsvText
+from maskkit.artifacts.csv_writing import to_csv
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import MOST_INPUTS, Header, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
@@ -166,7 +164,7 @@ class Predictions:
             MaskkitError: The form needs probabilities or a label space, and there are none.
         """
         if form == "submission":
-            return _to_csv(["ImageID", ANSWER], [self.path, pa.array(self.answer)])
+            return to_csv(["ImageID", ANSWER], [self.path, pa.array(self.answer)])
         if self.probs is None or (form == "parquet" and self.header.space is None):
             lacking = "probabilities" if self.probs is None else "label space"
             raise MaskkitError(
@@ -179,7 +177,7 @@ class Predictions:
             sets = (
                 {} if self.sets is None or self.header.space is None else self.sets.texts(self.header.space)
             )
-            return _to_csv(
+            return to_csv(
                 ["path", *self.classes, *sets], [self.path, *map(pa.array, self.probs.T), *sets.values()]
             )
         flat = pa.array(np.ascontiguousarray(self.probs, np.float32).ravel())
@@ -312,23 +310,3 @@ def _looks_like(probs: NDArray[np.float32]) -> tuple[str, str]:
             word = ("one decimal", "two decimals", "three decimals")[digits - 1]
             return f", and they look rounded to {word}", "write them in full, without a `float_format`"
     return "", "save probabilities (after softmax), not logits"
-
-
-def _to_csv(names: list[str], columns: list[pa.Array | pa.ChunkedArray]) -> pa.Buffer:
-    ids = columns[0].chunks if isinstance(columns[0], pa.ChunkedArray) else [columns[0]]
-    if any(map(begins_odd, ids)):  # a space at the beginning is a part of the id if it is quoted
-        return _written(names, columns, quoting="needed")
-    try:  # Arrow's "needed" quotes every text; a competition's `ImageID,ans` has no quotes.
-        return _written(names, columns, quoting="none")
-    except pa.ArrowInvalid:  # a text holds what has to be quoted
-        return _written(names, columns, quoting="needed")
-
-
-def _written(names: list[str], columns: list[pa.Array | pa.ChunkedArray], *, quoting: str) -> pa.Buffer:
-    first = io.StringIO()
-    csv.writer(first, lineterminator="\n").writerow(names)  # Arrow would quote every name
-    file = pa.BufferOutputStream()
-    file.write(first.getvalue().encode())
-    options = pacsv.WriteOptions(include_header=False, quoting_style=quoting)
-    pacsv.write_csv(pa.table(columns, names=[str(index) for index in range(len(names))]), file, options)
-    return file.getvalue()

@@ -80,11 +80,6 @@ class Calibrated:
         found._thresholds(NEW)  # better refused now than after a million photos
         return found
 
-    @property
-    def people(self) -> int:
-        """How many people there are."""
-        return int(self.person.max()) + 1
-
     def part_of(self, manifest: Manifest) -> Ints:
         """Return in which part the person of each photo was calibrated on, (rows,); `NEW` if in none."""
         of_person = _looked_up(manifest.table["person_id"], self.names, self.part)
