@@ -35,9 +35,10 @@ def blend_report(
         if found.rule.stack is not None:
             lines.append(f"inverse strength of the regularisation: {found.rule.stack.inverse_strength:g}")
         items += [_fitted(found), Note("\n".join(lines))]
-    if found is not None or pairs is not None:
-        items.append(_pairs(pairs or (), found.names if found else names))
-    elif len(names) > 1:
+    beside = pairs if found is None else found.pairs
+    if beside:
+        items.append(_pairs(beside, found.names if found else names))
+    elif beside is None and len(names) > 1:
         columns = tuple(Column("", str(place), "decimal", digits=4) for place in range(1, len(names) + 1))
         shares = zip(names, agreement.tolist(), strict=True)
         rows = tuple(Row(f"{place} {name}", tuple(row)) for place, (name, row) in enumerate(shares, 1))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from members import drawn_panel, judged_of
 from reports import terminal_of, terminal_table
 
 from maskkit.artifacts.decision import Decision
-from maskkit.fitting.blend import Fitted, Plan, fitted, pairs, verdicts
+from maskkit.fitting.blend import Fitted, MemberPair, Plan, fitted, pairs, verdicts
 from maskkit.fitting.gain import Change, Offset, Tuned
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.reporting.blend_report import blend_report, tuning_report
@@ -66,6 +67,13 @@ def test_agreement_is_the_share_of_photos_answered_alike() -> None:
     assert shown["1 a"] == {"1": "1.0000", "2": "0.6000", "3": "1.0000"}
     assert shown[f"2 {HOSTILE}"]["3"] == "0.6000"
     assert terminal_of(agreed()).endswith("5 photos, 3 files, hard vote\n")
+
+
+@pytest.mark.parametrize("known", [None, []])
+def test_of_a_single_file_nothing_is_shown_beside_another(known: list[MemberPair] | None) -> None:
+    assert (
+        terminal_of(blend_report(None, known, np.eye(1), ["a"], "5 photos, 1 file")) == "5 photos, 1 file\n"
+    )
 
 
 def test_of_many_pairs_the_most_alike_are_shown() -> None:
