@@ -12,7 +12,6 @@ import argparse
 
 import numpy as np
 
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.gaps import gap_between, resampled_accuracies
 
 PHOTOS, ALIKE = 7, 0.4  # photos of a person, and how alike they are (the correlation of two)
@@ -44,9 +43,9 @@ def main() -> None:
     print("| levels | held | gap above | gap below | held by percentiles |\n|---|---|---|---|---|")
     for name, (people, right) in CASES.items():
         random, missed, plain = np.random.default_rng(0), np.zeros(2), 0
-        for seed in range(given.simulations):
+        for _ in range(given.simulations):
             truth = np.ptp(right) / 100
-            value, redrawn = drawn(people, right, random, Bootstrap(given.replicates, seed))
+            value, redrawn = drawn(people, right, random, given.replicates)
             found = gap_between(value, redrawn, 0.95)
             assert found.low is not None
             assert found.high is not None
@@ -62,7 +61,7 @@ def main() -> None:
 
 
 def drawn(
-    people: tuple[int, ...], right: tuple[int, ...], random: np.random.Generator, draws: Bootstrap
+    people: tuple[int, ...], right: tuple[int, ...], random: np.random.Generator, replicates: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of right answers in each level, (L,), and those of resampled people, (R, L)."""
     level = np.repeat(np.arange(len(people)), people)
@@ -70,7 +69,9 @@ def drawn(
     skill = random.beta(mean * worth, (1 - mean) * worth)
     is_right = random.random((len(level), PHOTOS)) < skill[:, None]
     person = np.repeat(np.arange(len(level)), PHOTOS)
-    return resampled_accuracies(np.repeat(level, PHOTOS), is_right.ravel(), person, draws, levels=len(people))
+    return resampled_accuracies(
+        np.repeat(level, PHOTOS), is_right.ravel(), person, levels=len(people), replicates=replicates
+    )
 
 
 if __name__ == "__main__":

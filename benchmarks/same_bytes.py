@@ -46,7 +46,7 @@ OOF = f"predict folds.parquet --oof {EXACT} -o %.parquet"
 TEST = f"predict test.parquet default/fold0.safetensors default/fold1.safetensors {EXACT}"
 VOTE = "ensemble test-default.parquet test-regression.parquet -o %.parquet --vote"
 FIT = "--fit default/oof.parquet regression/oof.parquet --on folds.parquet --report %.json"
-TUNE = "evaluate folds.parquet regression/oof.parquet --replicates 99 --json --decision %.json --tune"
+TUNE = "evaluate folds.parquet regression/oof.parquet --json --decision %.json --tune"
 PSEUDO = "pseudo folds.parquet by0.parquet --unlabeled test.parquet -o %.parquet"
 
 RUNS = {
@@ -102,7 +102,7 @@ RUNS = {
     "auto-runtime": "predict test.parquet bfloat16/fold0.safetensors -o %.csv",
     "exported": "export default/fold0.safetensors -o %.onnx",
     # Scores and decisions
-    "scores": "evaluate folds.parquet default/oof.parquet --by age:5 --by gender,mask --replicates 99 --json",
+    "scores": "evaluate folds.parquet default/oof.parquet --by age:5 --by gender,mask --json",
     "against": "evaluate folds.parquet default/oof.parquet --against frozen/oof.parquet -o %.json",
     "tuned-classes": f"{TUNE} classes",
     "tuned-factors": f"{TUNE} factors",
@@ -110,7 +110,7 @@ RUNS = {
     "temperature": f"{TUNE} temperature",
     "decided": f"{TEST} -o %.parquet --decide tuned-factors.json",
     "submission": f"{TEST} -o %.csv --decide tuned-classes.json --submission",
-    "compared": "compare default regression frozen --on folds.parquet --replicates 99 --json",
+    "compared": "compare default regression frozen --on folds.parquet --json",
     "compared-folds": "compare sgd-step onecycle-swa --json",
     "audited": "audit folds.parquet default/oof.parquet --json -o %.parquet --corrections %.csv",
     "audited-test": "audit folds.parquet --against test.parquet --json",

@@ -180,8 +180,8 @@ def test_what_docstrings_refer_to_exists(path: Path) -> None:
     [
         ("Manifest.located", True),
         ("Manifest.relocated", False),
-        ("scoring.bootstrap", True),
-        ("scoring.bootstraps", False),
+        ("scoring.intervals", True),
+        ("scoring.interval", False),
         ("maskkit.imaging.survey", True),
         ("maskkit.looking.survey", False),
         ("blending.soft_vote", False),

@@ -8,7 +8,6 @@ from typing import Annotated
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import Checks, command
 from maskkit.cli.shell.parameters import Argument, Manifest, Only, Source
-from maskkit.options.fields import Between
 
 
 @command(loads="tables")
@@ -24,8 +23,6 @@ def compare(
         Manifest | None, "A manifest with the truth: scores the predictions of the runs on the same photos."
     ] = None,
     encoding: common_options.Encoding = None,
-    replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
-    seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,
     allow_different_folds: Annotated[
         bool, "Show scores of trainings beside each other although their folds held out different people."
@@ -35,21 +32,20 @@ def compare(
 ) -> None:
     """Compare trainings: what differs in their options, fold by fold scores, and what is more than noise.
 
-    With --on and predictions of the runs, people are drawn anew for all of them at once, which tells smaller
-    differences from noise than comparing two intervals does. Prints tables on a terminal, tab-separated
+    With --on and predictions of the runs, all are scored on the same people, which tells smaller differences
+    from noise than comparing two intervals does. Prints tables on a terminal, tab-separated
     values in a pipe, JSON with --json, and a page with --html.
 
     Example: maskkit compare run/plain run/focal --on folds.parquet --html compare.html
     """
     from maskkit.artifacts.runs import open_runs
     from maskkit.reporting.comparison_report import comparison_report
-    from maskkit.scoring.bootstrap import Bootstrap
     from maskkit.stages.compare import compare as stage
 
     given = open_runs(runs)
     checks.stop_if_dry()
     result = stage(
-        given, on=on, draws=Bootstrap(replicates, seed), allow_leak=allow_leak,
+        given, on=on, allow_leak=allow_leak,
         allow_different_folds=allow_different_folds,
     )  # fmt: skip
     shown.show(comparison_report(result))

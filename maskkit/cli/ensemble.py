@@ -149,7 +149,6 @@ def ensemble(
     Example: maskkit ensemble a.parquet b.parquet --vote soft --fit a-oof.parquet b-oof.parquet --on
     folds.parquet -o blend.parquet
     """
-    from maskkit.scoring.bootstrap import Bootstrap
     from maskkit.stages.ensemble import AfterVote, Fit
     from maskkit.stages.ensemble import ensemble as stage
 
@@ -160,8 +159,7 @@ def ensemble(
     assert vote != "weighted"  # which was read as soft
     found = None
     if fit and on is not None:
-        draws = Bootstrap(seed=seed)
-        found = Fit(fit, on, search=search or "greedy", max_members=max_members, draws=draws)
+        found = Fit(fit, on, search=search or "greedy", max_members=max_members, seed=seed)
     people = None if consensus is None else who or on
     result = stage(
         predictions,

@@ -92,8 +92,7 @@ def evaluate(
         Between(0, 1),
     ] = None,
     sets_per: common_options.SetsPer = None,
-    replicates: Annotated[int, "Bootstrap replicates over people.", Between(2)] = 1000,
-    seed: common_options.Seed = 0,
+    seed: Annotated[common_options.Seed, Needs("tune", "it divides people into parts for --tune")] = 0,
     photos: common_options.PhotoOptions,
     allow_leak: common_options.AllowLeak = False,
 ) -> None:
@@ -118,19 +117,18 @@ def evaluate(
     """
     from maskkit.artifacts.answer_sets import Promise
     from maskkit.reporting.evaluation_report import evaluation_report
-    from maskkit.scoring.bootstrap import Bootstrap
     from maskkit.stages.evaluate import evaluate as stage
 
-    truth, draws = photos.located(manifest), Bootstrap(replicates, seed)
+    truth = photos.located(manifest)
     result = stage(
-        truth, predictions, by=by, against=against, worst=worst, draws=draws, allow_leak=allow_leak,
+        truth, predictions, by=by, against=against, worst=worst, allow_leak=allow_leak,
         promise=None if sets is None else Promise(sets, sets_per),
     )  # fmt: skip
     tuned = None
     if tune is not None:
         from maskkit.stages.tune import tune as fit
 
-        tuned = fit(truth, predictions, method=tune, draws=draws, allow_leak=allow_leak)
+        tuned = fit(truth, predictions, method=tune, seed=seed, allow_leak=allow_leak)
         if decision is not None:
             decision.write(tuned.decision.to_bytes(), "the decision is")
     charts: Sequence[Chart] = ()

@@ -25,10 +25,9 @@ from maskkit.fitting.member_weights import greedy, linear_pool_weights
 from maskkit.options.train_options import Search, Vote
 from maskkit.predicting.blend_rule import Rule
 from maskkit.scoring import metrics
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.metrics import MACRO_F1, Integers
-from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.paired import paired
 from maskkit.scoring.panel import Panel
 from maskkit.scoring.results import Estimate
 
@@ -114,11 +113,14 @@ class Fitted:
     people: int  # people, a photo without a person counting as a person of its own
     confidence: float  # of each interval of a score
     confidence_of_gain: float  # of the two of a gain, with which both hold together
-    seed: int  # of folds and bootstrap
+    seed: int  # of folds
 
 
-def fitted(judged: Judged, plan: Plan, fold: Integers, draws: Bootstrap = DRAWS) -> Fitted:
-    """Fit a blend to all people, and judge it by three folds or more, all photos of a person in one, (N,)."""
+def fitted(judged: Judged, plan: Plan, fold: Integers, *, seed: int) -> Fitted:
+    """Fit a blend to all people, and judge it by three folds or more, all photos of a person in one, (N,).
+
+    `seed` is that of the folds.
+    """
     panel, truth = judged.panel, judged.truth
     rule = plan.rule(panel, truth, fold)
     nested = nested_answers(panel, truth, fold, plan)
@@ -129,7 +131,6 @@ def fitted(judged: Judged, plan: Plan, fold: Integers, draws: Bootstrap = DRAWS)
         space=judged.space,
         person=judged.person,
         comparisons=2,
-        draws=draws,
     )
     scores = [own[MACRO_F1] for own in found.own]
     over_best, over_equal = (_negated(one[MACRO_F1]) for one in found.difference[:2])
@@ -150,7 +151,7 @@ def fitted(judged: Judged, plan: Plan, fold: Integers, draws: Bootstrap = DRAWS)
         people=found.people,
         confidence=found.confidence,
         confidence_of_gain=found.confidence_of_difference,
-        seed=draws.seed,
+        seed=seed,
     )
 
 

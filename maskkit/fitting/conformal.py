@@ -36,8 +36,8 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.people_parts import parts_of_people
 from maskkit.labels import Factor, LabelSpace
-from maskkit.scoring.bootstrap import number_people
 from maskkit.scoring.judged import Judged
+from maskkit.scoring.kinds import number_people
 from maskkit.scoring.metrics import Probabilities, factor_probs
 
 ROUNDING = 1e-9  # of sums of shares

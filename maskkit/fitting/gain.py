@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from maskkit.artifacts.decision import Decision
 from maskkit.labels import LabelSpace
 from maskkit.scoring import metrics
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.calibration import calibration
+from maskkit.scoring.intervals import CONFIDENCE, around, mean_interval
+from maskkit.scoring.kinds import number_people
 from maskkit.scoring.metrics import ACCURACY, MACRO_F1, Integers, cross_entropies, log_loss
-from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.paired import paired
 from maskkit.scoring.results import Estimate
 
 LOG_LOSS, ECE = "log_loss", "ece"
@@ -73,7 +74,7 @@ class Tuned:
         interval = (
             "no interval: one person only"
             if gain.low is None or gain.high is None
-            else f"{DRAWS.confidence:.0%} interval {_signed(gain.low)} to {_signed(gain.high)}"
+            else f"{CONFIDENCE:.0%} interval {_signed(gain.low)} to {_signed(gain.high)}"
         )
         how = f"{'worsens' if value < 0 else 'improves'} by {abs(value):.4f}" if round(value, 4) else "stays"
         return (
@@ -83,10 +84,10 @@ class Tuned:
 
 
 def changes_of_answers(
-    truth: Integers, answers: Mapping[str, Integers], *, space: LabelSpace, person: Integers, draws: Bootstrap
+    truth: Integers, answers: Mapping[str, Integers], *, space: LabelSpace, person: Integers
 ) -> tuple[Change, ...]:
     """Return macro-F1 and accuracy of answers `plain`, and decided `in_sample` and `nested`, (N,) each."""
-    both = paired(truth, [answers["plain"], answers["nested"]], space=space, person=person, draws=draws)
+    both = paired(truth, [answers["plain"], answers["nested"]], space=space, person=person)
     tables = {name: metrics.confusion(truth, answer, classes=len(space)) for name, answer in answers.items()}
     changes = []
     for measure, measured in ((MACRO_F1, metrics.macro_f1), (ACCURACY, metrics.accuracy)):
@@ -96,7 +97,7 @@ def changes_of_answers(
 
 
 def changes_of_probabilities(
-    truth: Integers, probs: Mapping[str, NDArray[np.float32]], *, person: Integers, draws: Bootstrap
+    truth: Integers, probs: Mapping[str, NDArray[np.float32]], *, person: Integers
 ) -> tuple[Change, ...]:
     """Return cross entropy and calibration error with and without a temperature; the lower the better.
 
@@ -106,7 +107,7 @@ def changes_of_probabilities(
     errors = {name: calibration(truth, one).ece for name, one in probs.items()}
     people = number_people(person, rows=len(truth))
     fewer = cross_entropies(truth, probs["plain"]) - cross_entropies(truth, probs["nested"])  # (N,), nats
-    (gain,) = draws.around(np.array([fewer.mean()]), draws.redrawn_means(fewer[:, None], people), people)
+    gain = around(float(fewer.mean()), mean_interval(fewer, people) if people.any() else None)
     unknown = Estimate(errors["plain"] - errors["nested"], None, None)
     return (Change(LOG_LOSS, **losses, gain=gain), Change(ECE, **errors, gain=unknown))
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.errors import MaskkitError
-from maskkit.scoring.bootstrap import number_people
 from maskkit.scoring.judged import Judged
+from maskkit.scoring.kinds import number_people
 from maskkit.splitting.folds import class_counts, stratified_group_folds
 
 PARTS = 5

@@ -54,10 +54,9 @@ def _headline(result: Compared) -> Iterator[Item]:
     share = f"{100 * result.versus[0].confidence:.4g} %"
     if result.rows:
         yield page_note(
-            f"Runs are scored on the same {result.rows:,} photos of {result.people:,} people. The people "
-            f"were drawn anew {result.replicates:,} times, each with all their photos and the same for all "
-            f"runs; {share} of the draws put the difference in macro-F1 inside its interval. If 0 is "
-            "inside, who happened to be photographed explains the difference as well."
+            f"Runs are scored on the same {result.rows:,} photos of {result.people:,} people. Made so, "
+            f"{share} of intervals hold the difference in macro-F1 on all people like these. If 0 is inside, "
+            "who happened to be photographed explains the difference as well."
         )
     else:
         yield page_note(

@@ -14,8 +14,8 @@ from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against, some_changed
 from maskkit.scoring.gaps import FEWEST, Gap
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.results import Noise
-from maskkit.scoring.slice_scores import FEW_PEOPLE, Slicing
+from maskkit.scoring.results import FEW_PEOPLE, Noise
+from maskkit.scoring.slice_scores import Slicing
 
 if TYPE_CHECKING:
     from maskkit.reporting.pictured import Pictured  # which opens photos
@@ -250,9 +250,9 @@ def comparison(found: Against | None) -> Iterator[Item]:
         cells = (one, "not told apart" if one.is_noise else "", found.own[name], found.other[name])
         rows.append(Row(measure_title(name), cells, name="", measure=name))
     how = page_note(
-        f"Both are scored on the same {found.rows:,} photos of {found.people:,} people, who were drawn "
-        f"anew {found.replicates:,} times, the same for both. Where an interval holds 0, the two are not "
-        "told apart: who happened to be photographed explains the difference as well."
+        f"Both are scored on the same {found.rows:,} photos of {found.people:,} people. Where an "
+        "interval holds 0, the two are not told apart: who happened to be photographed explains the "
+        "difference as well."
     )
     notes = (how, *map(page_note, found.notes))
     title = f"{label} less {first}, on the same {found.rows:,} photos of {found.people:,} people"

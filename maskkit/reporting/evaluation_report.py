@@ -96,15 +96,16 @@ def _headline(scores: Scores) -> Iterator[Note]:
     """Say how to read the interval."""
     low, high = scores.macro_f1.low, scores.macro_f1.high
     share = f"{100 * scores.confidence:g} %"
-    if low is None or high is None:
+    if scores.limits:
+        yield from (Note(line, "warning", key="sentence", scope="limits") for line in scores.limits)
+    elif low is None or high is None:
         yield page_note(
             "All photos are of one person, so nothing can be said about other people and no interval is given"
         )
     else:
         yield page_note(
-            f"The whisker is this {share} interval over people: {scores.people:,} people were drawn anew "
-            f"{scores.replicates:,} times, each with all their photos, and {share} of the draws scored "
-            "inside it.",
+            f"The whisker is this {share} interval over {scores.people:,} people, each with all their "
+            f"photos: made so, {share} of intervals hold the score of all people like these.",
             lead="On other people like these the macro-F1 could as well have come out anywhere from "
             f"{decimal(low)} to {decimal(high)}.",
         )

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskkit.labels import Factor
-from maskkit.scoring.bootstrap import Bootstrap, number_people
-from maskkit.scoring.metrics import Counts, Floats, Integers, ratio_of
+from maskkit.scoring.intervals import CONFIDENCE, around, share_interval
+from maskkit.scoring.kinds import kinds_of_people, number_people
+from maskkit.scoring.metrics import Counts, Floats, Integers
 from maskkit.scoring.results import Estimate
+from maskkit.scoring.tally import Tally
 
 REACH = 10  # steps to either side; what is further is put together
 MOST_PRECISE = 100  # whole numbers within this distance, such as years of age, are taken in steps of 1
@@ -53,7 +55,12 @@ def signed_distances(numbers: Floats, cuts: Sequence[float]) -> tuple[Floats, Co
 
 
 def boundaries(
-    factor: Factor, numbers: Floats, wrong: Integers, *, person: Integers | None = None, draws: Bootstrap
+    factor: Factor,
+    numbers: Floats,
+    wrong: Integers,
+    *,
+    person: Integers | None = None,
+    confidence: float = CONFIDENCE,
 ) -> list[Boundary]:
     """Return the errors by distance from the nearest cut: of all photos, then, if there are several, per cut.
 
@@ -75,28 +82,25 @@ def boundaries(
         if len(rows):
             step = np.clip(np.floor(distance[rows] / width + 1e-9), -REACH, REACH).astype(np.int64)
             own = number_people(people[rows], rows=len(rows))
-            steps = _steps(step, wrong[known][rows], own, width, draws)
+            steps = _steps(step, wrong[known][rows], own, width, confidence)
             found.append(Boundary(factor.name, cut, width, steps, unknown))
     return found
 
 
-def _steps(step: Counts, wrong: Integers, people: Counts, width: float, draws: Bootstrap) -> tuple[Step, ...]:
-    numbers, code = np.unique(step, return_inverse=True)
-    cell = code * 2 + (wrong != 0)  # (N,)
-    errors = draws.estimates(cell, people, cells=2 * len(numbers), measure=_wrong_share)
+def _steps(
+    step: Counts, wrong: Integers, people: Counts, width: float, confidence: float
+) -> tuple[Step, ...]:
     steps = []
-    for place, (number, error) in enumerate(zip(numbers.tolist(), errors, strict=True)):
-        rows = code == place
-        people_there = len(np.unique(people[rows]))
-        known = error if people_there > 1 else Estimate(error.value, None, None)  # one is no sample
-        steps.append(Step(float(number * width), _label(number, width), int(rows.sum()), people_there, known))
+    for number in np.unique(step).tolist():
+        rows = np.flatnonzero(step == number)
+        is_wrong, own = (wrong[rows] != 0).astype(np.int64), number_people(people[rows], rows=len(rows))
+        ends = None
+        if own.any():  # one person is no sample of people
+            tally = Tally.of_right(kinds_of_people(is_wrong, own), [np.arange(2)])
+            ends = share_interval(tally, confidence=confidence)
+        error, several = around(float(is_wrong.mean()), ends), int(own.max()) + 1
+        steps.append(Step(float(number * width), _label(number, width), len(rows), several, error))
     return tuple(steps)
-
-
-def _wrong_share(counts: Counts) -> Floats:
-    """Return the share of wrong answers, (..., steps), from counts of right and wrong, (..., 2 steps)."""
-    pairs = counts.reshape(*counts.shape[:-1], -1, 2)
-    return ratio_of(pairs[..., 1], pairs.sum(axis=-1))
 
 
 def _label(number: int, width: float) -> str:

@@ -10,9 +10,8 @@ import numpy as np
 
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.runs import labels_of
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.judged import Judged
-from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.paired import paired
 from maskkit.scoring.results import Estimate
 from maskkit.scoring.run_comparison import Versus
 
@@ -44,7 +43,6 @@ class Against:
     people: int  # people on them
     answers_changed: int  # photos that the two answer differently
     changed: tuple[Changed, ...]  # those of them of which one has the truth, the first MOST_CHANGED
-    replicates: int  # bootstrap replicates drawn
     notes: tuple[str, ...]  # what limits the comparison
 
     def facts(self) -> dict[str, Any]:
@@ -54,15 +52,16 @@ class Against:
         return {
             "sentence": self.versus.sentence,
             "is_noise": self.versus.is_noise,
+            "detectable": self.versus.detectable,
             "p_photos": only.p_photos,
             "p_people": only.p_people,
         }
 
 
-def against(judged: Judged, draws: Bootstrap = DRAWS) -> Against:
-    """Compare the second of two predictions with the first, drawing the same people for both."""
+def against(judged: Judged) -> Against:
+    """Compare the second of two predictions with the first, on the same people."""
     theirs, ours = judged.panel.answers
-    found = paired(judged.truth, [theirs, ours], space=judged.space, person=judged.person, draws=draws)
+    found = paired(judged.truth, [theirs, ours], space=judged.space, person=judged.person)
     second, first = labels_of(judged.names)
     return Against(
         name=judged.names[0],
@@ -75,7 +74,7 @@ def against(judged: Judged, draws: Bootstrap = DRAWS) -> Against:
             by_fold=None,
             folds=0,
             folds_better=0,
-            limit="" if found.people > 1 else "one person only",
+            limit=found.limit,
         ),
         own=found.own[1],
         other=found.own[0],
@@ -83,7 +82,6 @@ def against(judged: Judged, draws: Bootstrap = DRAWS) -> Against:
         people=found.people,
         answers_changed=int((ours != theirs).sum()),
         changed=_changed(judged),
-        replicates=found.replicates,
         notes=(*judged.left_out((second, first)), *_adjusted_otherwise((second, first), judged.given)),
     )
 

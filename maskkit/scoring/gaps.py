@@ -20,13 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskkit.artifacts.columns import Bools, Floats, Ints, distinct
-from maskkit.scoring.bootstrap import Bootstrap, number_people
+from maskkit.scoring.intervals import CONFIDENCE
+from maskkit.scoring.kinds import number_people
 from maskkit.scoring.results import MOST_COMPARED, Estimate
 
 FEWEST = 10  # people of a level; of fewer, one decides which is the worst
 ASKED = 120  # gaps that are asked
 WIDEST = 8.0  # standard errors of a level around the gap found, within which they are
 CLEAR = 2.5  # standard errors of a difference
+REPLICATES = 1000  # how often people are drawn anew
 _CHUNK = 4_000_000  # numbers held at a time
 
 
@@ -47,7 +49,13 @@ class Gap:
 
 
 def accuracy_gap(
-    by: str, names: Sequence[str], level: Ints, is_right: Bools, person: Ints, draws: Bootstrap
+    by: str,
+    names: Sequence[str],
+    level: Ints,
+    is_right: Bools,
+    person: Ints,
+    *,
+    confidence: float = CONFIDENCE,
 ) -> Gap | None:
     """Return the gap in the share of right answers; None if there are not two levels of ten people, or many.
 
@@ -63,11 +71,11 @@ def accuracy_gap(
         return None
     rows = np.flatnonzero(np.isin(level, kept))
     value, redrawn = resampled_accuracies(
-        np.searchsorted(kept, level[rows]), is_right[rows], people[rows], draws, levels=len(kept)
+        np.searchsorted(kept, level[rows]), is_right[rows], people[rows], levels=len(kept)
     )
     best, worst = (names[kept[int(one)]] for one in (value.argmax(), value.argmin()))
     few = int(((count > 0) & (count < FEWEST)).sum())
-    return Gap(by, best, worst, gap_between(value, redrawn, draws.confidence), few)
+    return Gap(by, best, worst, gap_between(value, redrawn, confidence), few)
 
 
 def gap_between(value: Floats, redrawn: Floats, confidence: float) -> Estimate:
@@ -98,7 +106,7 @@ def _least_favourable(value: Floats, noise: Floats) -> Floats:
 
 
 def resampled_accuracies(
-    level: Ints, is_right: Bools, person: Ints, draws: Bootstrap, *, levels: int
+    level: Ints, is_right: Bools, person: Ints, *, levels: int, replicates: int = REPLICATES
 ) -> tuple[Floats, Floats]:
     """Return the share of right answers in each level, (L,), and those of people drawn anew, (replicates, L).
 
@@ -111,10 +119,10 @@ def resampled_accuracies(
     each = np.hstack([one.reshape(of_person) for one in parts])  # right answers and photos, (people, 2 L)
     kinds, count = np.unique(each, axis=0, return_counts=True)  # people who are alike in these
     right, photos = np.hsplit(kinds.astype(np.float64), 2)
-    people, generator, found = int(count.sum()), np.random.default_rng(draws.seed), []
+    people, generator, found = int(count.sum()), np.random.default_rng(0), []
     chunk = max(1, _CHUNK // len(count))
-    for start in range(0, draws.replicates, chunk):
-        size = min(chunk, draws.replicates - start)
+    for start in range(0, replicates, chunk):
+        size = min(chunk, replicates - start)
         drawn = generator.multinomial(people, count / people, size=size).astype(np.float64)
         held = drawn @ photos  # whole numbers, so exact in any order of adding
         has_all = (held > 0).all(axis=1)

@@ -129,6 +129,15 @@ def overall(confusion: Counts, space: LabelSpace, macro_f1: Callable[[Counts], F
     return np.stack([macro_f1(confusion), accuracy(confusion), *of_factors], axis=-1)
 
 
+def overall_right(truth: Integers, answer: Integers, space: LabelSpace) -> list[NDArray[np.bool_]]:
+    """Return which answers are right, wholly and in each of several factors, (N,) each."""
+    right = [truth == answer]
+    if len(space.factors) > 1:
+        levels = zip(np.unravel_index(truth, space.shape), np.unravel_index(answer, space.shape), strict=True)
+        right += [one == other for one, other in levels]
+    return right
+
+
 def cross_entropies(truth: Integers, probs: Probabilities) -> Floats:
     """Return the cross entropy of each photo, in nats, (N,), with its probabilities scaled to sum to 1.
 

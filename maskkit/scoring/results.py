@@ -20,6 +20,7 @@ from statistics import median
 Matrix = tuple[tuple[int, ...], ...]
 
 MOST_COMPARED = 60  # scores of which all pairs are looked at; of more, the first
+FEW_PEOPLE = 10  # of a slice of fewer, little can be read off
 SMALLEST = 0.0005  # differences are shown with three decimals
 
 
@@ -55,7 +56,7 @@ class ClassScore:
     people: int  # people who have such a photo
     precision: float | None  # share of its answers that are right; None if it was never answered
     recall: float | None  # share of its photos that were found; None if it has none
-    f1: Estimate  # their harmonic mean; undefined if it is in neither truth nor answers
+    f1: Estimate  # their harmonic mean; of unknown value if it is in neither truth nor answers
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,8 @@ class Scores:
     factors: tuple[FactorScore, ...]  # every factor in the label space's order
     confusion: Matrix  # joint confusion, (C, C); rows are truth, columns answers
     folds: FoldScores | None  # scores per held-out fold; None if no folds were given
-    confidence: float  # share of the replicates inside each interval
-    replicates: int  # bootstrap replicates drawn
-    seed: int  # the seed they were drawn with
+    confidence: float  # that an interval holds the score of all people like these
+    limits: tuple[str, ...] = ()  # why macro-F1 has no interval, as sentences; none if it has one
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,22 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import Run
 from maskkit.scoring import metrics
-from maskkit.scoring.bootstrap import DRAWS, number_people
+from maskkit.scoring.intervals import CONFIDENCE
 from maskkit.scoring.judged import Judged
+from maskkit.scoring.kinds import number_people
 from maskkit.scoring.measuring import fold_scores, spread
 from maskkit.scoring.metrics import ACCURACY, MACRO_F1, Floats, Integers
-from maskkit.scoring.paired_bootstrap import OnlyOne, Paired, held_together
+from maskkit.scoring.paired import OnlyOne, Paired, held_together
 from maskkit.scoring.panel import folds_of
 from maskkit.scoring.results import Estimate, FoldSpread
 
 Basis = Literal["predictions", "training"]
+POWER = 0.8  # chance with which a difference that is there should be seen
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,19 @@ class Versus:
         return None if self.decisive is None else self.decisive.is_noise
 
     @property
+    def detectable(self) -> float | None:
+        """How large a difference of macro-F1 has to be to be seen 8 times in 10; None if unknown.
+
+        An interval's half width is as many standard errors as its confidence asks for; a difference that is
+        seen with a chance of 0.8 is 0.84 of them larger.
+        """
+        found = None if self.difference is None else self.difference[MACRO_F1]
+        if found is None or found.low is None or found.high is None:
+            return None
+        errors = float(ndtri((1 + self.confidence) / 2))
+        return (found.high - found.low) / 2 * (1 + float(ndtri(POWER)) / errors)
+
+    @property
     def sentence(self) -> str:
         """Say what the comparison found."""
         found = self.decisive
@@ -106,7 +121,8 @@ class Versus:
             return f"{text} (no interval: {self.limit}): {found.verdict}"
         share = f"{100 * self.confidence:.4g} % interval {_three(found.low)} to {_three(found.high)}"
         over = "" if self.difference is not None else f", over {self.folds} folds"
-        return f"{text} ({share}{over}): {found.verdict}"
+        power = "" if self.detectable is None else f"; {_three(self.detectable)} would be seen 8 times in 10"
+        return f"{text} ({share}{over}): {found.verdict}{power}"
 
 
 def against_first(
@@ -114,7 +130,7 @@ def against_first(
 ) -> Versus:
     """Compare one run with the first; `place` is that of its differences among the judged, if it has any."""
     first, second = scores[0], scores[index]
-    confidence = held_together(DRAWS.confidence, len(scores) - 1)
+    confidence = held_together(CONFIDENCE, len(scores) - 1)
     is_fair = same_folds or first.basis == second.basis == "predictions"
     ours = {one.fold: one for one in first.folds}
     both = [(ours[one.fold], one) for one in second.folds if one.fold in ours]
@@ -130,7 +146,7 @@ def against_first(
     difference, only = None, None
     if judged is not None and place is not None:
         difference, only = judged.difference[place], judged.only[place]
-        limit = "" if judged.people > 1 else "one person only"
+        limit = judged.limit
     return Versus(
         label=second.label,
         first=first.label,
@@ -157,12 +173,10 @@ class Compared:
     settings: tuple[DifferingOption, ...]  # options in which they differ
     versus: tuple[Versus, ...]  # each run but the first
     same_folds: bool  # whether all are known to have held out the same people in each fold
-    seed: int  # of the bootstrap
     notes: tuple[str, ...]  # what limits the comparison, as sentences
     rows: int = 0  # photos that all predictions answer for; 0 without predictions and truth
     people: int = 0  # people on them
     rows_without_person: int = 0  # photos on which nobody is named
-    replicates: int = 0  # bootstrap replicates drawn; 0 if none were
 
     @property
     def measures(self) -> list[str]:
@@ -179,7 +193,7 @@ class Compared:
         """Return plain values, the sentences first, floats unrounded."""
         data = asdict(self)
         for plain, one in zip(data["versus"], self.versus, strict=True):
-            plain |= {"is_noise": one.is_noise, "sentence": one.sentence}
+            plain |= {"is_noise": one.is_noise, "detectable": one.detectable, "sentence": one.sentence}
         return {"sentences": [one.sentence for one in self.versus], **data}
 
 

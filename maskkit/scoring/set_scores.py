@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
 from maskkit.artifacts.answer_sets import AnswerSets
 from maskkit.artifacts.columns import Bools, Ints
 from maskkit.labels import LabelSpace
-from maskkit.scoring.bootstrap import number_people
+from maskkit.scoring.intervals import CONFIDENCE, wilson
+from maskkit.scoring.kinds import number_people
 from maskkit.scoring.metrics import Integers, accuracy, confusion, macro_f1
 from maskkit.scoring.results import Estimate
 
@@ -70,7 +70,7 @@ class SetScores:
         person: Ints,
         *,
         space: LabelSpace,
-        confidence: float,
+        confidence: float = CONFIDENCE,
     ) -> SetScores:
         """Score the sets of photos whose classes, answers and people are given, (N,) each."""
         people = number_people(person, rows=len(truth))
@@ -99,7 +99,7 @@ class SetScores:
         )  # fmt: skip
 
 
-def share_of_people(is_so: Bools, person: Ints, confidence: float) -> Estimate:
+def share_of_people(is_so: Bools, person: Ints, confidence: float = CONFIDENCE) -> Estimate:
     """Return the mean over people of their shares of such photos, with its interval, from (N,) each."""
     from scipy.special import stdtrit
 
@@ -110,10 +110,9 @@ def share_of_people(is_so: Bools, person: Ints, confidence: float) -> Estimate:
         return Estimate(mean, None, None)
     spread = float(shares.var(ddof=1))
     worth = people * max(1.0, mean * (1 - mean) / spread) if spread else float(people)  # independent photos
-    z = float(stdtrit(people - 1, (1 + confidence) / 2))  # Student's, as the spread is known from them only
-    middle, width = mean + z * z / (2 * worth), z * sqrt(mean * (1 - mean) / worth + (z / worth / 2) ** 2)
-    low, high = ((middle + way * width) / (1 + z * z / worth) for way in (-1, 1))
-    return Estimate(mean, max(low, 0.0), min(high, 1.0))
+    reach = stdtrit(people - 1, (1 + confidence) / 2)  # Student's, as the spread is known from them only
+    low, high = wilson(np.array(mean), np.array(worth), reach)
+    return Estimate(mean, float(low), float(high))
 
 
 def silence(sizes: Ints, most: int, truth: Ints, answer: Integers, *, classes: int) -> Silence | None:

@@ -1,23 +1,23 @@
 """Scores of parts of the photos: of bands of age, of the dark and the bright, of each kind of person.
 
-Each slice is a bootstrap of its own, over its people alone.
+The intervals of each slice are over its people alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from maskkit.labels import LabelSpace
 from maskkit.scoring import metrics
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
+from maskkit.scoring.intervals import CONFIDENCE, around, macro_f1_of_truth_interval, share_interval
+from maskkit.scoring.kinds import kinds_of_people, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
-from maskkit.scoring.results import Estimate, Noise, noise
+from maskkit.scoring.results import FEW_PEOPLE, Estimate, Noise, noise
 from maskkit.scoring.slice_columns import Cut
-
-FEW_PEOPLE = 10  # of a slice of fewer little can be read off, and its interval is too narrow
+from maskkit.scoring.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -63,34 +63,46 @@ def score_slices(
     *,
     space: LabelSpace,
     person: Integers | None = None,
-    macro_f1: Callable[[Counts], Floats] | None = None,
-    draws: Bootstrap = DRAWS,
+    confidence: float = CONFIDENCE,
 ) -> list[Slice]:
     """Score each slice by itself, given codes of truth, answer and person (negative: unknown), (N,) each.
 
-    `macro_f1` is from counts (..., C, C) to the macro-F1 (...); over the classes in truth if left out.
+    Macro-F1 is over the classes that the slice has in truth: an answer from outside it is no class of it, and
+    costs the recall of the photo's own class.
     """
     cell = metrics.cells(truth, answer, classes=len(space))
     people = number_people(person, rows=len(truth))
-
-    def measure(counts: Counts) -> Floats:
-        confusion = counts.reshape(-1, len(space), len(space))
-        return metrics.overall(confusion, space, macro_f1 or _macro_f1_in_truth)
-
     order = np.argsort(into.code, kind="stable")
     starts = np.searchsorted(into.code[order], np.arange(len(into.names) + 1))
     found = []
     for place, name in enumerate(into.names):
         rows = order[starts[place] : starts[place + 1]]
-        if not len(rows):
-            continue
-        own = number_people(people[rows], rows=len(rows))
-        macro, accuracy, *factors = draws.estimates(cell[rows], own, cells=len(space) ** 2, measure=measure)
-        names = [factor.name for factor in space.factors] if factors else []
-        each = dict(zip(names, factors, strict=True))
-        people_there, share = int(own.max()) + 1, len(rows) / len(truth)
-        found.append(Slice(name, len(rows), people_there, share, macro, accuracy, each))
+        if len(rows):
+            own = number_people(people[rows], rows=len(rows))
+            macro, accuracy, *factors = _estimates(cell[rows], own, space, confidence)
+            each = {factor.name: one for factor, one in zip(space.factors, factors, strict=bool(factors))}
+            shared = len(rows) / len(truth)
+            found.append(Slice(name, len(rows), int(own.max()) + 1, shared, macro, accuracy, each))
     return found
+
+
+def _estimates(cell: Counts, people: Counts, space: LabelSpace, confidence: float) -> Iterator[Estimate]:
+    """Yield what `metrics.overall_names` names, of photos of cells and people, (N,) each."""
+    classes = len(space)
+    used, photo = np.unique(cell, return_inverse=True)
+    truth, answer = used // classes, used % classes
+    confusion = np.bincount(cell, minlength=classes**2).reshape(classes, classes)
+    values = metrics.overall(confusion, space, _macro_f1_in_truth)
+    kinds = kinds_of_people(photo, people) if people.any() else None  # one person is no sample of people
+    ends = None
+    if kinds is not None:
+        tally = Tally.of_classes(kinds, truth, [answer], classes=classes)
+        ends = macro_f1_of_truth_interval(tally, confidence=confidence)
+    yield around(values[0], ends)
+    for value, is_right in zip(values[1:], metrics.overall_right(truth, answer, space), strict=True):
+        if kinds is not None:
+            ends = share_interval(Tally.of_right(kinds, [is_right]), confidence=confidence)
+        yield around(value, ends)
 
 
 def _macro_f1_in_truth(confusion: Counts) -> Floats:

@@ -13,10 +13,9 @@ from maskkit.artifacts.history import differing
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import Run, labels_of
 from maskkit.errors import MaskkitError, examples
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.metrics import ACCURACY, MACRO_F1
-from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.paired import paired
 from maskkit.scoring.run_comparison import (
     Compared,
     DifferingOption,
@@ -36,14 +35,13 @@ def compare(
     runs: Sequence[Run],
     *,
     on: Manifest | None = None,
-    draws: Bootstrap = DRAWS,
     allow_leak: bool = False,
     allow_different_folds: bool = False,
 ) -> Compared:
     """Compare runs with the first of them.
 
     With the truth, and predictions of both, two runs are scored on the same photos, and the interval of
-    their difference comes from people drawn for both. Otherwise the scores that the trainings recorded are
+    their difference is over people, the same for both. Otherwise the scores that the trainings recorded are
     compared fold by fold, which means something only if each fold held out the same people in both.
 
     Runs are two or more, from `open_runs`; `on` holds the truth.
@@ -72,7 +70,7 @@ def compare(
     if judged is not None and 0 in places and len(places) > 1:
         found = paired(
             judged.truth, judged.panel.answers, space=judged.space, person=judged.person,
-            comparisons=len(runs) - 1, draws=draws,
+            comparisons=len(runs) - 1,
         )  # fmt: skip
         for index, own in zip(places, found.own, strict=True):
             scores[index] = replace(scores[index], own=own)
@@ -89,12 +87,10 @@ def compare(
             for index in range(1, len(runs))
         ),
         same_folds=is_same,
-        seed=draws.seed,
         notes=tuple(notes),
         rows=found.rows if found else 0,
         people=found.people if found else 0,
         rows_without_person=int((judged.person < 0).sum()) if found and judged else 0,
-        replicates=found.replicates if found else 0,
     )
 
 

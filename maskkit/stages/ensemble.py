@@ -21,7 +21,6 @@ from maskkit.fitting.blend import pairs as pairs_of
 from maskkit.options.train_options import Search, Vote
 from maskkit.predicting.blend_rule import Rule
 from maskkit.predicting.votes import agreement
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import (
     Panel,
@@ -50,7 +49,7 @@ class Fit:
     search: Search = "greedy"
     max_members: int | None = None  # at most so many members get a weight
     # How people are drawn anew; its seed is that of the folds by which the blend is judged, too
-    draws: Bootstrap = DRAWS
+    seed: int = 0  # divides people without folds
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,8 @@ def ensemble(
         from maskkit.fitting.people_parts import parts_of_people
 
         judged = Judged.of(fit.on, fit.members, "same").unseen(allow_leak=allow_leak)
-        part = parts_of_people(judged, seed=fit.draws.seed, fewest=3)
-        found = fitted(judged, Plan(vote, fit.search, fit.max_members), part, fit.draws)
+        part = parts_of_people(judged, seed=fit.seed, fewest=3)
+        found = fitted(judged, Plan(vote, fit.search, fit.max_members), part, seed=fit.seed)
         rule, pairs = found.rule, found.pairs
     elif truth is not None and truth.has("label") and (truth.labels >= 0).any():
         judged = Judged.of(truth, members, "same").unseen(allow_leak=allow_leak)
@@ -194,7 +193,7 @@ def _with_history(
     read: list[tuple[str, Predictions | Manifest | Decision | None]] = []  # option, and what it names
     if fit is not None:
         read += [("fit", one) for one in fit.members]
-        options |= {"fit": [one.as_input().name for one in fit.members], "seed": fit.draws.seed}
+        options |= {"fit": [one.as_input().name for one in fit.members], "seed": fit.seed}
         options |= {"search": None if options["vote"] == "stacking" else fit.search}
         options |= {"max_members": fit.max_members}
     on = truth if fit is None else fit.on

@@ -12,7 +12,6 @@ from maskkit.artifacts.header import merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.fitting.conformal import Calibrated
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap
 from maskkit.scoring.boundary import Boundary, boundaries
 from maskkit.scoring.calibration import calibration
 from maskkit.scoring.changed_answers import against as compared
@@ -20,7 +19,7 @@ from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.gaps import Gap, accuracy_gap
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.measuring import score
-from maskkit.scoring.metrics import log_loss, macro_f1
+from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.mistakes import wrong_answers
 from maskkit.scoring.results import Noise, noise
 from maskkit.scoring.set_scores import SetScores
@@ -36,7 +35,6 @@ def evaluate(
     against: Predictions | None = None,
     worst: int = 20,
     promise: Promise | None = None,
-    draws: Bootstrap = DRAWS,
     allow_leak: bool = False,
 ) -> Evaluation:
     """Score every labelled photo against `label`, the truth, whatever the training target was.
@@ -55,31 +53,31 @@ def evaluate(
     other = None
     if against is not None:
         both = Judged.of(manifest, [against, predictions], "common").unseen(allow_leak=allow_leak)
-        other = compared(both, draws)
+        other = compared(both)
     computed = _computed(manifest, judged.rows, cuts)
     groups = [cut(manifest, one, judged.rows, computed) for one in cuts]
     truth, answer, probs = judged.truth, judged.answer, judged.probs
     space, person = judged.space, judged.person
     return Evaluation(
-        score(truth, answer, space=space, person=person, fold=judged.fold, draws=draws),
+        score(truth, answer, space=space, person=person, fold=judged.fold),
         None if probs is None else log_loss(truth, probs),
         merged([predictions.header.history, manifest.header.history]),
         adjusted=predictions.adjusted,
         calibration=None if probs is None else calibration(truth, probs),
-        boundaries=tuple(_boundaries(judged, draws)),
+        boundaries=tuple(_boundaries(judged)),
         mistakes=wrong_answers(judged, most=worst),
         slices=tuple(
-            Slicing.of(one.text, score_slices(truth, answer, into, space=space, person=person, draws=draws))
+            Slicing.of(one.text, score_slices(truth, answer, into, space=space, person=person))
             for one, into in zip(cuts, groups, strict=True)
         ),
-        folds_noise=None if judged.fold is None else _noise_of_folds(judged, judged.fold, draws),
-        gaps=tuple(_gaps(judged, dict(zip((one.text for one in cuts), groups, strict=True)), draws)),
-        sets=_set_scores(judged, promise, draws.confidence),
+        folds_noise=None if judged.fold is None else _noise_of_folds(judged, judged.fold),
+        gaps=tuple(_gaps(judged, dict(zip((one.text for one in cuts), groups, strict=True)))),
+        sets=_set_scores(judged, promise),
         against=other,
     )
 
 
-def _gaps(judged: Judged, slices: Mapping[str, Cut], draws: Bootstrap) -> Iterator[Gap]:
+def _gaps(judged: Judged, slices: Mapping[str, Cut]) -> Iterator[Gap]:
     """Compare the levels of each factor, and the slices of each kind, in the share of right answers."""
     levels = np.unravel_index(judged.truth, judged.space.shape)
     factors = {
@@ -88,12 +86,12 @@ def _gaps(judged: Judged, slices: Mapping[str, Cut], draws: Bootstrap) -> Iterat
     }
     for by, into in {**factors, **slices}.items():
         is_right = judged.answer == judged.truth
-        gap = accuracy_gap(by, into.names, into.code, is_right, judged.person, draws)
+        gap = accuracy_gap(by, into.names, into.code, is_right, judged.person)
         if gap is not None:
             yield gap
 
 
-def _set_scores(judged: Judged, promise: Promise | None, confidence: float) -> SetScores | None:
+def _set_scores(judged: Judged, promise: Promise | None) -> SetScores | None:
     sets = judged.given[0].sets
     if promise is not None:
         sets = Calibrated.of(judged, promise).sets_of_others()
@@ -101,29 +99,25 @@ def _set_scores(judged: Judged, promise: Promise | None, confidence: float) -> S
         sets = sets.take(judged.place[0])
     if sets is None:
         return None
-    return SetScores.of(
-        sets, judged.truth, judged.answer, judged.person, space=judged.space, confidence=confidence
-    )
+    return SetScores.of(sets, judged.truth, judged.answer, judged.person, space=judged.space)
 
 
-def _noise_of_folds(judged: Judged, fold: NDArray[np.int64], draws: Bootstrap) -> Noise | None:
+def _noise_of_folds(judged: Judged, fold: NDArray[np.int64]) -> Noise | None:
     """Look whether the best fold is more than noise above the second, by each fold's own people."""
     own = judged.take(fold >= 0)
     numbers, code = np.unique(fold[fold >= 0], return_inverse=True)
-    folds = Cut(tuple(f"fold {number}" for number in numbers), code)
-    each = score_slices(
-        own.truth, own.answer, folds, space=own.space, person=own.person, macro_f1=macro_f1, draws=draws
-    )
-    return noise([one.name for one in each], [one.macro_f1 for one in each])
+    parts = (own.take(code == place) for place in range(len(numbers)))
+    each = [score(one.truth, one.answer, space=one.space, person=one.person).macro_f1 for one in parts]
+    return noise([f"fold {number}" for number in numbers], each)
 
 
-def _boundaries(judged: Judged, draws: Bootstrap) -> Iterator[Boundary]:
+def _boundaries(judged: Judged) -> Iterator[Boundary]:
     shape = judged.space.shape
     levels = zip(np.unravel_index(judged.truth, shape), np.unravel_index(judged.answer, shape), strict=True)
     for factor, (truth, answer) in zip(judged.space.factors, levels, strict=True):
         if factor.is_numeric:
             numbers = judged.manifest.numbers(factor.name)[judged.rows]
-            yield from boundaries(factor, numbers, truth != answer, person=judged.person, draws=draws)
+            yield from boundaries(factor, numbers, truth != answer, person=judged.person)
 
 
 def _computed(

@@ -31,7 +31,6 @@ from maskkit.predicting.averaging import from_average
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
 from maskkit.predicting.finished_rows import FinishedRows
 from maskkit.predicting.inference import Members
-from maskkit.scoring.bootstrap import DRAWS
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.set_scores import share_of_people, silence
 from maskkit.sources.manifest_columns import unlabelled_folder
@@ -141,7 +140,7 @@ def _calibrated(manifest: Manifest, afterwards: Afterwards) -> Calibrated:
     judged = given.unseen()
     found = Calibrated.of(judged, afterwards.promise)
     sets = found.sets_of_others()
-    held = share_of_people(sets.holds(judged.truth), found.person, DRAWS.confidence)
+    held = share_of_people(sets.holds(judged.truth), found.person)
     log.info(
         "sets hold the truth of %.1f %% of %d out-of-fold photos, and %.2f of %d classes",
         *(100 * (held.value or 0), len(judged.truth), sets.sizes.mean(), len(judged.space)),

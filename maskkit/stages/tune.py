@@ -14,8 +14,8 @@ from maskkit.fitting.gain import Offset, Tuned, changes_of_answers, changes_of_p
 from maskkit.fitting.offsets import TEMPERATURE, nested, terms
 from maskkit.fitting.offsets import tune as tune_on
 from maskkit.fitting.people_parts import parts_of_people
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap, number_people
 from maskkit.scoring.judged import Judged
+from maskkit.scoring.kinds import number_people
 
 
 def tune(
@@ -23,7 +23,7 @@ def tune(
     predictions: Predictions,
     *,
     method: str,
-    draws: Bootstrap = DRAWS,
+    seed: int = 0,
     allow_leak: bool = False,
 ) -> Tuned:
     """Tune offsets for macro-F1, or a temperature, on out-of-fold predictions.
@@ -35,8 +35,8 @@ def tune(
     happened to be tuned on: another seed divides them otherwise and gives another gain, so a gain of a few
     thousandths is to be seen with several seeds before it is believed.
 
-    The method is `classes`, `factors`, the name of a factor, or `temperature`. The seed of the draws is that
-    of the parts, too.
+    The method is `classes`, `factors`, the name of a factor, or `temperature`. The seed divides people into
+    parts.
 
     Raises:
         MaskkitError: There is no such method, no probabilities, or too few people; or it was decided before.
@@ -52,15 +52,15 @@ def tune(
     judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
     truth, person, space = judged.truth, judged.person, judged.space
     probs = judged.need_probs("probabilities are what is tuned")
-    part = parts_of_people(judged, seed=draws.seed)
+    part = parts_of_people(judged, seed=seed)
     best = tune_on(truth, probs, space, method)
     decided, decisions = nested(truth, probs, part, space, method)
     given = {"plain": probs, "in_sample": best.applied(probs), "nested": decided}
     if method == TEMPERATURE:
-        changes = changes_of_probabilities(truth, given, person=person, draws=draws)
+        changes = changes_of_probabilities(truth, given, person=person)
     else:
         answers = {name: one.argmax(axis=1) for name, one in given.items()}
-        changes = changes_of_answers(truth, answers, space=space, person=person, draws=draws)
+        changes = changes_of_answers(truth, answers, space=space, person=person)
     found = best.measured.get("offsets", {})
     ranges = {name: [one.measured["offsets"][name] for one in decisions] for name in found}
     offsets = tuple(
@@ -68,7 +68,7 @@ def tune(
     )
     people = int(number_people(person, rows=len(person)).max()) + 1
     tuned = Tuned(best, changes, offsets, len(truth), people, len(decisions))
-    options = {"tune": method, "replicates": draws.replicates, "seed": draws.seed, "allow_leak": allow_leak}
+    options = {"tune": method, "seed": seed, "allow_leak": allow_leak}
     options |= encoding_given(predictions.source)
     inputs = tuple(one.header.input_from(one.as_input()) for one in (manifest, predictions))
     history = merged([predictions.header.history, manifest.header.history])

@@ -92,13 +92,13 @@ DESCRIBED = {
         refused="leaky-oof.parquet",
     ),
     "evaluate": Described(
-        "folds.parquet oof.parquet --replicates 20", suffix=".json", reports=True, stdin="folds.parquet",
-        piped="- oof.parquet --replicates 20", impossible="folds.parquet nowhere",
-        refused="folds.parquet oof.parquet --replicates 20 --fail-under 1",
+        "folds.parquet oof.parquet", suffix=".json", reports=True, stdin="folds.parquet",
+        piped="- oof.parquet", impossible="folds.parquet nowhere",
+        refused="folds.parquet oof.parquet --fail-under 1",
     ),
     "compare": Described(
-        "oof.parquet again.parquet --on truth --replicates 20", reports=True, stdin="oof.parquet",
-        piped="- again.parquet --on truth --replicates 20",
+        "oof.parquet again.parquet --on truth", reports=True, stdin="oof.parquet",
+        piped="- again.parquet --on truth",
         refused="again.parquet leaky-oof.parquet --on truth",
     ),
     "audit": Described(

@@ -28,7 +28,7 @@ def rows_of(stdout: str) -> dict[tuple[str, str, str], list[str]]:
 
 
 def test_prints_a_table_for_programs_and_the_verdict_for_people() -> None:
-    result = run("compare", "a", "[b]", "--on", "folds.parquet", "--replicates", "50")
+    result = run("compare", "a", "[b]", "--on", "folds.parquet")
     assert result.exit_code == 0, result.stderr
     rows = rows_of(result.stdout)
     value, low, high = map(float, rows["[b]", "less a", "macro_f1"])
@@ -42,7 +42,7 @@ def test_prints_a_table_for_programs_and_the_verdict_for_people() -> None:
 
 def test_the_page_and_the_json_say_the_same() -> None:
     result = run(
-        "compare", "a", "[b]", "--on", "folds.parquet", "--replicates", "20", "--json", "--html", "c.html"
+        "compare", "a", "[b]", "--on", "folds.parquet", "--json", "--html", "c.html"
     )  # fmt: skip
     (sentence,) = json.loads(result.stdout)["sentences"]
     assert sentence in Path("c.html").read_text()
@@ -54,7 +54,7 @@ def test_the_page_and_the_json_say_the_same() -> None:
 def test_a_person_sees_tables_with_the_names_as_they_are() -> None:
     inner, outer = pty.openpty()
     process = start(
-        "compare", "a", "[b]", "--on", "folds.parquet", "--replicates", "20", stdout=outer, stderr=outer,
+        "compare", "a", "[b]", "--on", "folds.parquet", stdout=outer, stderr=outer,
         NO_COLOR="1",
     )  # fmt: skip
     os.close(outer)

@@ -98,7 +98,7 @@ def test_without_predictions_the_honest_blend_of_the_out_of_fold_ones_is_written
         "--report", "report.json",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
-    scores = run("evaluate", "folds.parquet", "nested.parquet", "--replicates", "20", "--json").stdout
+    scores = run("evaluate", "folds.parquet", "nested.parquet", "--json").stdout
     told = json.loads(Path("report.json").read_text())
     assert json.loads(scores)["macro_f1"]["value"] == pytest.approx(
         told["macro_f1"]["blend_on_other_people"]["value"]

@@ -16,7 +16,7 @@ from maskkit.artifacts.header import Header
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 
-WORDS = ["evaluate", "folds.parquet", "oof.parquet", "--replicates", "20"]
+WORDS = ["evaluate", "folds.parquet", "oof.parquet"]
 
 
 @pytest.fixture

@@ -66,9 +66,9 @@ WORDS = [
     "audit m.parquet p0.parquet --no-photos",
     "split m.parquet --folds 2 -o s.parquet",
     "split m.parquet --folds 2 -o s.parquet --json",
-    "evaluate m.parquet p0.parquet --by site{} --replicates 20",
-    "evaluate m.parquet p0.parquet --by site{} --replicates 20 --json",
-    "compare p0.parquet p1.parquet --on m.parquet --replicates 20",
+    "evaluate m.parquet p0.parquet --by site{}",
+    "evaluate m.parquet p0.parquet --by site{} --json",
+    "compare p0.parquet p1.parquet --on m.parquet",
     "ensemble p0.parquet p1.parquet --vote soft --on m.parquet -o e.parquet",
     "predict m.parquet nowhere.safetensors -o x.csv",
     "label m.parquet -o l.parquet",
@@ -152,7 +152,7 @@ def test_a_name_that_is_not_utf8_is_refused_as_an_argument(folder: Path) -> None
 
 
 def test_a_page_holds_no_markup_of_a_file_and_no_controls(folder: Path) -> None:
-    for words in ("audit m.parquet --no-photos", "evaluate m.parquet p0.parquet --by site{} --replicates 20"):
+    for words in ("audit m.parquet --no-photos", "evaluate m.parquet p0.parquet --by site{}"):
         result = run(*(word.replace("{}", EVIL) for word in words.split()), "--html", "page.html", "--force")
         assert result.exit_code in (0, 3), result.stderr
         page = Path("page.html").read_text("utf-8")

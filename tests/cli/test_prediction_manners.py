@@ -52,16 +52,16 @@ class Command:
 
 
 COMMANDS = {
-    "evaluate": Command("evaluate folds.parquet {} --replicates 20 -o x.json", "x.json"),
+    "evaluate": Command("evaluate folds.parquet {} -o x.json", "x.json"),
     "evaluate --against": Command(
-        "evaluate folds.parquet {good} --against {} --replicates 20 -o x.json", "x.json",
+        "evaluate folds.parquet {good} --against {} -o x.json", "x.json",
         {"missing": "has no prediction of 1 labelled photos", "foreign": "predicts 1 photos that"},
     ),
     "evaluate --tune": Command(
-        "evaluate folds.parquet {} --tune temperature --decision x.json --replicates 20", "x.json"
+        "evaluate folds.parquet {} --tune temperature --decision x.json", "x.json"
     ),
     "compare": Command(
-        "compare {good} {} --on folds.parquet --replicates 20 --html x.html", "x.html",
+        "compare {good} {} --on folds.parquet --html x.html", "x.html",
         {"missing": "has no prediction of 1 labelled photos", "foreign": "predicts 1 photos that"},
     ),
     "audit": Command(

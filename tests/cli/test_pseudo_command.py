@@ -72,7 +72,7 @@ def test_each_fold_learns_the_labels_of_its_own_model_and_is_scored_as_before(wo
     told = maskkit(f"predict folds.parquet {models} --oof --workers 0 -o oof.parquet")
     assert "168 photos by 3 models" in told
     assert "left out" not in told
-    maskkit("evaluate folds.parquet oof.parquet --replicates 20")
+    maskkit("evaluate folds.parquet oof.parquet")
     maskkit("predict test.parquet again0.safetensors --workers 0 -o test-again0.parquet")
     history = Checkpoint.read("again0.safetensors").header.history
     stages = [

@@ -34,7 +34,7 @@ COMMANDS = {
     "label": "label {0}/drawn/train -o out/made.parquet",
     "split": "split {0}/labels.parquet --folds 3 -o out/made.parquet",
     "demo": "demo out/made --people 3 --test-people 1",
-    "evaluate": "evaluate {0}/folds.parquet {0}/predictions.csv --replicates 20 --html out/page.html",
+    "evaluate": "evaluate {0}/folds.parquet {0}/predictions.csv --html out/page.html",
     "train": f"train {{0}}/folds.parquet {QUICK} --epochs 2 -o out/made.safetensors",
     "predict": "predict {0}/folds.parquet {0}/fold0.safetensors --allow-leak --workers 0 -o out/made.csv",
 }

@@ -14,7 +14,7 @@ from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.seen import Seen
 
-TUNE = ("evaluate", "folds.parquet", "oof.parquet", "--replicates", "20", "--tune")
+TUNE = ("evaluate", "folds.parquet", "oof.parquet", "--tune")
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ def test_people_whom_the_models_have_seen_are_the_answer_no() -> None:
     result = run(*words)
     assert result.exit_code == 3
     assert not Path("decide.json").exists()
-    assert run(*words, "--allow-leak", "--replicates", "20").exit_code == 0
+    assert run(*words, "--allow-leak").exit_code == 0
 
 
 def test_an_unknown_method_is_told_with_those_there_are() -> None:

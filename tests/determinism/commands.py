@@ -49,8 +49,8 @@ COMMANDS = {
     "openvino": f"{OOF} {ALL} -o openvino.csv",
     "stacked": f"ensemble --vote stacking {FIT} -o stacked.parquet --report stacked.json",
     "found": f"ensemble --vote soft --search greedy {FIT} -o found.parquet --report found.json",
-    "scores": "evaluate folds.parquet oof.parquet --by gender,mask --replicates 99 --json --html scores.html",
-    "tuned": "evaluate folds.parquet oof.parquet --tune classes --replicates 99 --json --decision tuned.json",
+    "scores": "evaluate folds.parquet oof.parquet --by gender,mask --json --html scores.html",
+    "tuned": "evaluate folds.parquet oof.parquet --tune classes --json --decision tuned.json",
     "audited": "audit folds.parquet oof.parquet --json -o audited.parquet --corrections fixes.csv",
     "everybody": "train folds.parquet --fold none --like run/fold0.safetensors --workers {workers} "
     "-o run/all.safetensors",

@@ -66,11 +66,11 @@ COMMANDS = {
         "-o out/blend.parquet --report out/report.html"
     ),
     "evaluate": Command(
-        "evaluate {given}/folds.parquet {given}/oof.parquet --replicates 20 --tune classes "
+        "evaluate {given}/folds.parquet {given}/oof.parquet --tune classes "
         "-o out/scores.json --html out/page.html --photos --decision out/decision.json"
     ),
     "compare": Command(
-        "compare {given}/oof.parquet {given}/flipped.parquet --on {given}/folds.parquet --replicates 20 "
+        "compare {given}/oof.parquet {given}/flipped.parquet --on {given}/folds.parquet "
         "--html out/page.html"
     ),
     "audit": _of_photos(

@@ -24,7 +24,7 @@ from faults.verdict import Files, files_in
 CONSTANTS = dict(SMALL_CHUNKS)
 PATIENCE = 3.0  # seconds that the second has before the first goes on
 TRAIN = f"train {{given}}/few-folds.parquet -o out/model.safetensors {QUICK}"
-EVALUATE = "evaluate {given}/folds.parquet {given}/oof.parquet --replicates 20"
+EVALUATE = "evaluate {given}/folds.parquet {given}/oof.parquet"
 ALL = f"{PREDICT} {{given}}/few.parquet {{given}}/fold0.safetensors --allow-leak"
 
 

@@ -8,7 +8,6 @@ from maskkit.artifacts.columns import SMALLEST
 from maskkit.artifacts.decision import Decision
 from maskkit.fitting.gain import Change, Tuned, changes_of_answers, changes_of_probabilities, measured
 from maskkit.labels import HOME
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.results import Estimate
 
@@ -49,7 +48,7 @@ def test_a_sentence_says_whether_it_is_noise(
 
 def test_answers_are_scored_as_scikit_learn_does() -> None:
     answers = {name: probs.argmax(axis=1) for name, probs in PROBS.items()}
-    f1, right = changes_of_answers(TRUTH, answers, space=HOME, person=PERSON, draws=Bootstrap(200, 0))
+    f1, right = changes_of_answers(TRUTH, answers, space=HOME, person=PERSON)
     for name, answer in answers.items():
         expected = f1_score(TRUTH, answer, average="macro", zero_division=0)
         assert getattr(f1, name) == pytest.approx(expected)
@@ -61,7 +60,7 @@ def test_answers_are_scored_as_scikit_learn_does() -> None:
 
 
 def test_a_lower_cross_entropy_is_a_gain_with_an_interval_over_people() -> None:
-    loss, error = changes_of_probabilities(TRUTH, PROBS, person=PERSON, draws=Bootstrap(4000, 0))
+    loss, error = changes_of_probabilities(TRUTH, PROBS, person=PERSON)
     rows = np.arange(140)
     each = {name: -np.log(np.maximum(probs[rows, TRUTH], SMALLEST)) for name, probs in PROBS.items()}
     assert loss.plain == pytest.approx(log_loss(TRUTH, PROBS["plain"]))
@@ -76,7 +75,7 @@ def test_a_lower_cross_entropy_is_a_gain_with_an_interval_over_people() -> None:
 
 
 def test_one_person_gives_no_interval() -> None:
-    loss, _ = changes_of_probabilities(TRUTH, PROBS, person=np.zeros(140, np.int64), draws=Bootstrap(10, 0))
+    loss, _ = changes_of_probabilities(TRUTH, PROBS, person=np.zeros(140, np.int64))
     assert (loss.gain.low, loss.gain.high) == (None, None)
 
 

@@ -6,8 +6,7 @@ from pages import Page, words
 from maskkit.labels import HOME
 from maskkit.reporting.comparison_report import comparison_report
 from maskkit.reporting.html import page as page_of
-from maskkit.scoring.bootstrap import Bootstrap
-from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.paired import paired
 from maskkit.scoring.results import Estimate, FoldSpread
 from maskkit.scoring.run_comparison import Compared, DifferingOption, FoldResult, RunScores, Versus
 
@@ -22,7 +21,7 @@ def found(models: int = 2) -> Compared:
     answers = [
         np.where(random.random(420) < 0.7, truth, random.integers(0, 18, size=420)) for _ in range(models)
     ]
-    judged = paired(truth, answers, space=HOME, person=person, draws=Bootstrap(50))
+    judged = paired(truth, answers, space=HOME, person=person)
     labels = ["a", HOSTILE, "c"][:models]
     folds = (FoldResult(0, 0.51, 0.61), FoldResult(2, 0.53, 0.63))
     means = FoldSpread(0.52, 0.01), FoldSpread(0.62, 0.01)
@@ -37,11 +36,9 @@ def found(models: int = 2) -> Compared:
             for label, difference, only in zip(labels[1:], judged.difference, judged.only, strict=True)
         ),
         same_folds=True,
-        seed=0,
         notes=("something is to be known",),
         rows=420,
         people=60,
-        replicates=50,
     )
 
 

@@ -10,7 +10,6 @@ from test_evaluation_report import evaluation_page, of
 from maskkit.artifacts.answer_sets import AnswerSets, Promise
 from maskkit.labels import HOME
 from maskkit.reporting.pictured import Pictured
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.boundary import boundaries
 from maskkit.scoring.calibration import calibration
 from maskkit.scoring.changed_answers import Against, Changed
@@ -19,7 +18,7 @@ from maskkit.scoring.gaps import Gap
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import factor_probs
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.paired_bootstrap import paired
+from maskkit.scoring.paired import paired
 from maskkit.scoring.results import Estimate
 from maskkit.scoring.run_comparison import Versus
 from maskkit.scoring.set_scores import SetScores
@@ -50,24 +49,20 @@ def everything() -> Evaluation:
     probs = random.dirichlet(np.ones(18), len(truth)) + 0.2 * np.eye(18)[truth]
     probs /= probs.sum(1, keepdims=True)
     answer, other = probs.argmax(1), (truth + (random.random(len(truth)) < 0.4)) % 18
-    judged = paired(truth, [other, answer], space=HOME, person=person, draws=Bootstrap(20))
+    judged = paired(truth, [other, answer], space=HOME, person=person)
     versus = Versus("ours", "theirs", 0.95, judged.difference[0], judged.only[0], None, 0, 0, "")
     changed = (
         Changed("a/mask1.jpg", "a", "t", "x", "y", is_right=False),
         Changed("b.jpg", None, "t", "x", "y", is_right=True),
     )
     into = Cut(("old", "young"), (ages < 40).astype(np.int64))
-    slices = score_slices(truth, answer, into, space=HOME, person=person, draws=Bootstrap(20))
+    slices = score_slices(truth, answer, into, space=HOME, person=person)
     return Evaluation(
-        score(truth, answer, space=HOME, person=person, fold=person % 3, draws=Bootstrap(20)),
+        score(truth, answer, space=HOME, person=person, fold=person % 3),
         1.25,
         (),
         calibration=calibration(truth, probs),
-        boundaries=tuple(
-            boundaries(
-                HOME.factors[2], ages.astype(float), truth != answer, person=person, draws=Bootstrap(20)
-            )
-        ),
+        boundaries=tuple(boundaries(HOME.factors[2], ages.astype(float), truth != answer, person=person)),
         mistakes=(mistake(),),
         slices=(Slicing.of("camera", slices),),
         gaps=(
@@ -76,7 +71,7 @@ def everything() -> Evaluation:
         ),
         sets=set_scores(probs, truth, person),
         against=Against(
-            "theirs.parquet", versus, judged.own[1], judged.own[0], 280, 40, 7, changed, 20, ("a note",)
+            "theirs.parquet", versus, judged.own[1], judged.own[0], 280, 40, 7, changed, ("a note",)
         ),
     )
 

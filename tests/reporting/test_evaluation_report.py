@@ -14,7 +14,6 @@ from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.reporting.evaluation_report import evaluation_report, largest_mistakes
 from maskkit.reporting.html import page
 from maskkit.reporting.report import Report
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.measuring import score
 from maskkit.scoring.results import Scores
@@ -27,9 +26,7 @@ def home_scores(*, people: int = 60, known: bool = True) -> Scores:
     person = np.repeat(np.arange(people), 7)
     truth = np.tile([0, 0, 0, 0, 0, 6, 12], people) + generator.integers(0, 5, size=people)[person]
     answer = np.where(generator.random(len(truth)) < 0.7, truth, generator.integers(0, 17, size=len(truth)))
-    return score(
-        truth, answer, space=HOME, person=person if known else None, fold=person % 3, draws=Bootstrap(100)
-    )
+    return score(truth, answer, space=HOME, person=person if known else None, fold=person % 3)
 
 
 def of(scores: Scores) -> Evaluation:
@@ -56,7 +53,7 @@ def test_tells_the_headline_and_how_to_read_its_interval() -> None:
     assert low is not None
     assert high is not None
     assert f"macro-F1 {scores.macro_f1.value:.3f} 95 % interval {low:.3f}\N{EN DASH}{high:.3f}" in text
-    assert "60 people were drawn anew 100 times" in text
+    assert "95 % interval over 60 people, each with all their photos" in text
     assert f"({high - low:.3f} from end to end) may be noise" in text
     assert "the person is not known" not in text
 
@@ -71,7 +68,7 @@ def test_says_so_when_people_are_unknown_or_only_one() -> None:
 def test_marks_classes_of_few_people() -> None:
     rows = np.repeat([0, 1], [100, 7])
     space = LabelSpace((Factor("mask", ("often", "seldom")),))
-    html = evaluation_page(of(score(rows, rows, space=space, draws=Bootstrap(20))))
+    html = evaluation_page(of(score(rows, rows, space=space)))
     assert re.findall(r'<th scope="row">(\w+) <span class="tag medium">', html) == ["seldom"]
     common = evaluation_page(of(score(rows[:99], rows[:99], space=space)))
     assert "seldom <span" in common.replace("\n", "")  # nobody at all is few too
@@ -100,7 +97,7 @@ def test_lists_the_most_frequent_mistakes_first() -> None:
 def test_leaves_a_matrix_too_wide_to_read_to_the_json() -> None:
     space = LabelSpace((Factor("shade", tuple(f"shade{number}" for number in range(61))),))
     rows = np.arange(61)
-    html = evaluation_page(of(score(rows, rows[::-1], space=space, draws=Bootstrap(20))))
+    html = evaluation_page(of(score(rows, rows[::-1], space=space)))
     assert "The matrix of 61 classes is too wide" in words(html)
     assert 'class="heat' not in html
 
@@ -137,7 +134,7 @@ def judged() -> tuple[Report, Answers, Answers]:
     random = np.random.default_rng(1)
     truth = random.integers(0, 18, 600)
     answer = np.where(random.random(600) < 0.5, truth, random.integers(6, 18, 600))
-    found = of(score(truth, answer, space=HOME, person=np.arange(600) // 7, draws=Bootstrap(20)))
+    found = of(score(truth, answer, space=HOME, person=np.arange(600) // 7))
     return evaluation_report(found, manifest="m", predictions="p"), truth, answer
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.gaps import accuracy_gap, gap_between, resampled_accuracies
 from maskkit.scoring.results import Estimate
 
@@ -22,7 +21,7 @@ def drawn(shares: tuple[float, ...], people: tuple[int, ...]) -> Photos:
 
 
 def test_a_large_gap_is_that_of_the_best_and_the_worst_and_more_than_chance() -> None:
-    found = accuracy_gap("age", NAMES, *drawn((0.9, 0.8, 0.3), (100, 100, 100)), Bootstrap(400))
+    found = accuracy_gap("age", NAMES, *drawn((0.9, 0.8, 0.3), (100, 100, 100)))
     assert found is not None
     assert (found.best, found.worst, found.verdict, found.left_out) == (
         "young",
@@ -39,7 +38,7 @@ def test_a_large_gap_is_that_of_the_best_and_the_worst_and_more_than_chance() ->
 
 
 def test_a_gap_that_may_be_chance_reaches_down_to_none() -> None:
-    found = accuracy_gap("age", NAMES, *drawn((0.8, 0.8, 0.8), (50, 50, 50)), Bootstrap(400))
+    found = accuracy_gap("age", NAMES, *drawn((0.8, 0.8, 0.8), (50, 50, 50)))
     assert found is not None
     assert found.gap.value
     assert found.gap.low == 0
@@ -65,7 +64,7 @@ def test_the_interval_holds_the_true_gap_whether_there_is_one_or_not(truth: tupl
 def test_resampled_people_keep_their_photos_together() -> None:
     """Of one level: the spread is that of people, of whom half are right on both photos and half on none."""
     level, person = np.zeros(80, np.int64), np.repeat(np.arange(40), 2)
-    value, redrawn = resampled_accuracies(level, person % 2 == 0, person, Bootstrap(4000), levels=1)
+    value, redrawn = resampled_accuracies(level, person % 2 == 0, person, levels=1, replicates=4000)
     assert value.tolist() == [0.5]
     assert redrawn.std() == pytest.approx((0.25 / 40) ** 0.5, rel=0.05)
 
@@ -73,23 +72,23 @@ def test_resampled_people_keep_their_photos_together() -> None:
 def test_levels_of_few_people_are_left_out_and_counted() -> None:
     level, right, person = drawn((0.9, 0.5, 0.0, 0.0), (40, 40, 9, 20))
     level[level == 3] = -1
-    found = accuracy_gap("age", NAMES, level, right, person, Bootstrap(50))
+    found = accuracy_gap("age", NAMES, level, right, person)
     assert found is not None
     assert (found.best, found.worst, found.left_out) == ("young", "old", 1)
-    assert accuracy_gap("age", NAMES, level[:90], right[:90], person[:90], Bootstrap(50)) is None
+    assert accuracy_gap("age", NAMES, level[:90], right[:90], person[:90]) is None
 
 
 def test_photos_without_a_level_or_a_person_are_no_obstacle() -> None:
     level, right, person = drawn((0.9, 0.5), (40, 40))
     level[:4], person[-4:] = -1, -1
-    found = accuracy_gap("age", NAMES[:2], level, right, person, Bootstrap(50))
+    found = accuracy_gap("age", NAMES[:2], level, right, person)
     assert found is not None
     assert found.gap.value == pytest.approx(right[level == 0].mean() - right[level == 1].mean())
 
 
 def test_levels_without_any_spread_have_the_gap_that_was_found() -> None:
     level, _, person = drawn((0.9, 0.5), (40, 40))
-    found = accuracy_gap("age", NAMES[:2], level, level == 0, person, Bootstrap(50))
+    found = accuracy_gap("age", NAMES[:2], level, level == 0, person)
     assert found is not None
     assert found.gap == Estimate(1.0, 1.0, 1.0)
     nearly = gap_between(np.array([0.0, 0.5]), np.array([[0.0, 0.5], [1e-9, 0.5]]), 0.95)

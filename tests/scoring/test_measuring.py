@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import f1_score
 
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import Integers
 
@@ -75,11 +74,40 @@ def test_puts_every_value_inside_its_interval() -> None:
         assert estimate.low < estimate.value < estimate.high
 
 
-def test_leaves_undefined_what_a_class_nobody_has_would_score() -> None:
+def test_a_class_in_neither_truth_nor_answers_has_no_score_and_may_have_any() -> None:
     scores = score(np.array([0, 1]), np.array([0, 1]), space=SMALL)
     absent = scores.classes[3]
-    assert (absent.precision, absent.recall, absent.f1.value, absent.f1.low) == (None, None, None, None)
+    assert (absent.precision, absent.recall, absent.f1.value) == (None, None, None)
+    assert (absent.f1.low, absent.f1.high) == (0, 1)
     assert scores.macro_f1.value == 1
+
+
+def test_a_class_of_few_people_that_is_never_answered_is_not_certain() -> None:
+    truth, _, person = some_answers(60)
+    never = np.where(truth == 5, 4, truth)
+    never = np.where(never % 6 == 5, never - 1, never)
+    found = score(truth, never, space=HOME, person=person).classes[5].f1
+    assert found.value == found.low == 0
+    assert found.high is not None
+    assert 0.1 < found.high < 0.6
+
+
+def test_too_few_people_are_said_to_be_too_few_where_nobody_has_a_level() -> None:
+    truth, answer, person = some_answers(99)
+    fewer = truth % 3 < 2
+    some = score(truth[fewer], answer[fewer], space=HOME, person=person[fewer])
+    assert (some.macro_f1.low, some.macro_f1.high) == (None, None)
+    assert some.factors[2].macro_f1.low is None
+    assert some.factors[1].macro_f1.low is not None
+    assert some.accuracy.low is not None
+    (limit,) = some.limits
+    assert limit.startswith("too few people to say how far macro-F1 may be off: nobody here is age=")
+    truth, answer, person = some_answers(160)
+    fewer = truth % 3 < 2
+    many = score(truth[fewer], answer[fewer], space=HOME, person=person[fewer])
+    assert many.people >= 100
+    assert many.limits == ()
+    assert many.macro_f1.low is not None
 
 
 def test_gives_no_interval_from_one_person() -> None:
@@ -96,7 +124,7 @@ def test_counts_photos_of_unknown_people_apart() -> None:
 
 def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
     truth, answer, person = some_answers(20)
-    scores = score(truth, answer, space=HOME, person=person, fold=person % 2, draws=Bootstrap(50))
+    scores = score(truth, answer, space=HOME, person=person, fold=person % 2)
     data = asdict(scores)
     assert json.loads(json.dumps(data, allow_nan=False))["macro_f1"] == data["macro_f1"]
     assert list(data)[:5] == ["rows", "people", "rows_without_person", "macro_f1", "accuracy"]
@@ -105,11 +133,12 @@ def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
     assert data["confusion"] == scores.confusion
 
 
-def test_is_the_same_for_the_same_seed() -> None:
+def test_does_not_depend_on_the_order_of_rows_nor_on_the_numbers_of_people() -> None:
     truth, answer, person = some_answers(30)
-    first = score(truth, answer, space=HOME, person=person, draws=Bootstrap(seed=4))
-    assert first == score(truth, answer, space=HOME, person=person, draws=Bootstrap(seed=4))
-    assert first.macro_f1 != score(truth, answer, space=HOME, person=person, draws=Bootstrap(seed=5)).macro_f1
+    order = np.random.default_rng(0).permutation(len(truth))
+    renamed = np.random.default_rng(1).permutation(30)[person]
+    first = score(truth, answer, space=HOME, person=person)
+    assert score(truth[order], answer[order], space=HOME, person=renamed[order]) == first
 
 
 def test_scores_the_competition_in_seconds() -> None:

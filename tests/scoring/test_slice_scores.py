@@ -3,7 +3,6 @@ import pytest
 from sklearn.metrics import f1_score
 
 from maskkit.labels import HOME, Factor, LabelSpace
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.scoring.measuring import score
 from maskkit.scoring.slice_columns import Cut
 from maskkit.scoring.slice_scores import Slicing, score_slices
@@ -16,7 +15,7 @@ def test_each_slice_is_scored_by_itself() -> None:
     answer = np.array([0, 1, 1, 2, 3, 0])
     person = np.array([0, 0, 0, 1, 2, 2])
     into = Cut(("first", "nobody", "second"), np.array([0, 0, 0, 2, 2, 2]))
-    first, second = score_slices(truth, answer, into, space=SMALL, person=person, draws=Bootstrap(20))
+    first, second = score_slices(truth, answer, into, space=SMALL, person=person)
     assert (first.name, first.rows, first.people, first.share) == ("first", 3, 1, 0.5)
     assert (second.name, second.rows, second.people) == ("second", 3, 2)
     assert first.accuracy.value == pytest.approx(2 / 3)
@@ -29,9 +28,7 @@ def test_each_slice_is_scored_by_itself() -> None:
 
 def test_macro_f1_is_over_the_classes_that_the_slice_has() -> None:
     truth, answer = np.array([0, 0, 1, 1]), np.array([0, 3, 1, 1])
-    (only,) = score_slices(
-        truth, answer, Cut(("all",), np.zeros(4, np.int64)), space=SMALL, draws=Bootstrap(2)
-    )
+    (only,) = score_slices(truth, answer, Cut(("all",), np.zeros(4, np.int64)), space=SMALL)
     assert only.macro_f1.value == pytest.approx(f1_score(truth, answer, labels=[0, 1], average="macro"))
     assert only.macro_f1.value == pytest.approx((2 / 3 + 1) / 2)
 
@@ -41,14 +38,13 @@ def test_one_slice_of_all_photos_has_the_intervals_of_the_whole() -> None:
     person = np.repeat(np.arange(40), 7)
     truth = random.integers(0, 18, len(person))
     answer = np.where(random.random(len(person)) < 0.7, truth, random.integers(0, 18, len(person)))
-    whole = score(truth, answer, space=HOME, person=person, draws=Bootstrap(100))
+    whole = score(truth, answer, space=HOME, person=person)
     (only,) = score_slices(
         truth,
         answer,
         Cut(("all",), np.zeros(len(truth), np.int64)),
         space=HOME,
         person=person,
-        draws=Bootstrap(100),
     )
     assert only.accuracy == whole.accuracy
     assert only.macro_f1.value == pytest.approx(whole.macro_f1.value)

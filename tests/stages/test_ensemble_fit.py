@@ -17,7 +17,6 @@ from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.options.train_options import Vote
 from maskkit.predicting.adjustments import agreed
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.ensemble import AfterVote, Ensemble, Fit, ensemble
 
 SKILLS = (2.5, 2.0, 1.0)
@@ -44,7 +43,7 @@ def unseen(labels: Manifest) -> list[Predictions]:
 
 
 def fit(oof: list[Predictions], folds: Manifest, **options: object) -> Fit:
-    return Fit(oof, folds, draws=Bootstrap(20), **options)  # type: ignore[arg-type]
+    return Fit(oof, folds, **options)  # type: ignore[arg-type]
 
 
 def answers(result: Ensemble) -> dict[str, int]:

@@ -21,7 +21,6 @@ from maskkit.options.train_options import Inference
 from maskkit.reporting.curves import training_curves
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page as page_of
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.ensemble import ensemble
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
@@ -75,7 +74,7 @@ def test_scores_by_path_whatever_the_order_and_the_form(
 ) -> None:
     order = np.random.default_rng(0).permutation(len(folds))
     given = Predictions.read(Source("p", pa.py_buffer(rows_of(predictions, order).encode(form))))
-    scores = evaluate(folds, given, draws=Bootstrap(20)).scores
+    scores = evaluate(folds, given).scores
     answer = predictions.answer
     assert scores.macro_f1.value == pytest.approx(f1_score(folds.labels, answer, average="macro"), abs=1e-12)
     assert scores.accuracy.value == (folds.labels == answer).mean()
@@ -89,23 +88,23 @@ def test_log_loss_is_that_of_scikit_learn(
     exact = probs.astype(np.float64)
     exact /= exact.sum(1, keepdims=True)
     expected = log_loss(folds.labels, exact, labels=np.arange(18))
-    found = evaluate(folds, rows_of(predictions, order), draws=Bootstrap(2)).log_loss
+    found = evaluate(folds, rows_of(predictions, order)).log_loss
     assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_submission_has_no_log_loss(folds: Manifest, predictions: Predictions) -> None:
     given = Predictions.read(Source("s.csv", pa.py_buffer(predictions.encode("submission"))))
-    assert evaluate(folds, given, draws=Bootstrap(2)).log_loss is None
+    assert evaluate(folds, given).log_loss is None
 
 
 def test_scores_the_label_and_not_the_target(folds: Manifest, predictions: Predictions) -> None:
     retargeted = with_column(folds, "target", [0] * len(folds))
-    given = evaluate(retargeted, predictions, draws=Bootstrap(2))
-    assert given.scores == evaluate(folds, predictions, draws=Bootstrap(2)).scores
+    given = evaluate(retargeted, predictions)
+    assert given.scores == evaluate(folds, predictions).scores
 
 
 def test_each_fold_has_its_score(folds: Manifest, predictions: Predictions) -> None:
-    scores = evaluate(folds, predictions, draws=Bootstrap(2)).scores.folds
+    scores = evaluate(folds, predictions).scores.folds
     assert scores is not None
     assert [item.fold for item in scores.each] == [0, 1, 2]
     for item in scores.each:
@@ -119,7 +118,7 @@ def test_a_whole_fold_may_be_scored_alone_and_is_named(
 ) -> None:
     rows = np.flatnonzero(folds.folds == 1)
     with caplog.at_level(logging.WARNING, "maskkit"):
-        scores = evaluate(folds, rows_of(predictions, rows), draws=Bootstrap(2)).scores
+        scores = evaluate(folds, rows_of(predictions, rows)).scores
     assert scores.rows == len(rows)
     assert "scoring fold 1 only: 56 of 168" in caplog.text
 
@@ -130,13 +129,13 @@ def test_part_of_a_fold_is_an_error_that_names_what_is_missing(
     rows = np.flatnonzero(folds.folds == 1)[2:]
     missing = [folds.paths[row] for row in np.flatnonzero(folds.folds == 1)[:2]]
     with pytest.raises(MaskkitError) as caught:
-        evaluate(folds, rows_of(predictions, rows), draws=Bootstrap(2))
+        evaluate(folds, rows_of(predictions, rows))
     assert caught.value.what == f"2 labelled photos have no prediction: {missing[0]}, {missing[1]}"
 
 
 def test_without_folds_every_labelled_image_is_needed(labels: Manifest, predictions: Predictions) -> None:
     with pytest.raises(MaskkitError, match="1 labelled photos have no prediction"):
-        evaluate(labels, rows_of(predictions, np.arange(167)), draws=Bootstrap(2))
+        evaluate(labels, rows_of(predictions, np.arange(167)))
 
 
 def test_an_image_that_the_manifest_does_not_know_is_an_error(
@@ -144,7 +143,7 @@ def test_an_image_that_the_manifest_does_not_know_is_an_error(
 ) -> None:
     fewer = folds.select(np.arange(len(folds)) != 7)
     with pytest.raises(MaskkitError, match="has 1 photos that are not in") as caught:
-        evaluate(fewer, predictions, draws=Bootstrap(2))
+        evaluate(fewer, predictions)
     assert folds.paths[7] in caught.value.what
 
 
@@ -152,19 +151,19 @@ def test_images_without_a_label_are_passed_over(folds: Manifest, predictions: Pr
     unknown = 10
     labels = [None if row == unknown else int(label) for row, label in enumerate(folds.labels)]
     given = with_column(folds, "label", list(labels))
-    assert evaluate(given, predictions, draws=Bootstrap(2)).scores.rows == 167
+    assert evaluate(given, predictions).scores.rows == 167
     others = np.flatnonzero(np.arange(168) != unknown)
-    assert evaluate(given, rows_of(predictions, others), draws=Bootstrap(2)).scores.rows == 167
+    assert evaluate(given, rows_of(predictions, others)).scores.rows == 167
 
 
 def test_photos_that_were_never_held_out_may_be_scored_too(folds: Manifest, predictions: Predictions) -> None:
     nobody = with_column(folds, "fold", [-1] * len(folds))
-    assert evaluate(nobody, predictions, draws=Bootstrap(2)).scores.folds is None
+    assert evaluate(nobody, predictions).scores.folds is None
 
 
 def test_a_manifest_without_truth_is_an_error(folds: Manifest, predictions: Predictions) -> None:
     with pytest.raises(MaskkitError, match="label is empty"):
-        evaluate(with_column(folds, "label", [None] * len(folds)), predictions, draws=Bootstrap(2))
+        evaluate(with_column(folds, "label", [None] * len(folds)), predictions)
 
 
 def test_another_label_space_is_an_error(folds: Manifest, predictions: Predictions) -> None:
@@ -172,7 +171,7 @@ def test_another_label_space_is_an_error(folds: Manifest, predictions: Predictio
     space = LabelSpace((*folds.space.factors[:2], age))
     other = replace(predictions, header=replace(predictions.header, space=space))
     with pytest.raises(MaskkitError, match="different label spaces") as caught:
-        evaluate(folds, other, draws=Bootstrap(2))
+        evaluate(folds, other)
     assert "cuts of age" in caught.value.why
 
 
@@ -180,14 +179,14 @@ def test_classes_in_another_order_are_an_error(folds: Manifest, predictions: Pre
     names = tuple(reversed(folds.space.names))
     backwards = replace(predictions, classes=names, header=Header("predictions", None))
     with pytest.raises(MaskkitError, match="have different classes"):
-        evaluate(folds, backwards, draws=Bootstrap(2))
+        evaluate(folds, backwards)
 
 
 def test_an_answer_beyond_the_classes_is_an_error(folds: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "ans.csv"
     path.write_text("ImageID,ans\n" + "".join(f"{name},18\n" for name in folds.paths))
     with pytest.raises(MaskkitError, match="answers 18") as caught:
-        evaluate(folds, Predictions.read(path), draws=Bootstrap(2))
+        evaluate(folds, Predictions.read(path))
     assert "classes 0 to 17" in caught.value.why
 
 
@@ -201,10 +200,10 @@ def test_refuses_people_whom_the_models_have_seen(
 ) -> None:
     given = said_of(folds, probs, seen=[first_model.seen.to_json()])
     with pytest.raises(RefusedError, match="were trained on 16 people whom they predict here") as caught:
-        evaluate(folds, given, draws=Bootstrap(2))
+        evaluate(folds, given)
     assert caught.value.exit_code == 3
     with caplog.at_level(logging.WARNING, "maskkit"):
-        evaluate(folds, given, draws=Bootstrap(2), allow_leak=True)
+        evaluate(folds, given, allow_leak=True)
     assert "inflated" in caplog.text
 
 
@@ -212,13 +211,13 @@ def test_counts_a_person_seen_by_any_of_the_models(folds: Manifest, probs: NDArr
     names = sorted(set(folds.people.names))
     seen = [Seen.of(names[:2], salt="a").to_json(), Seen.of(names[1:3], salt="b").to_json()]
     with pytest.raises(RefusedError, match="trained on 3 people"):
-        evaluate(folds, said_of(folds, probs, seen=seen), draws=Bootstrap(2))
+        evaluate(folds, said_of(folds, probs, seen=seen))
 
 
 def test_models_that_have_seen_only_others_may_be_scored(folds: Manifest, first_model: Checkpoint) -> None:
     predictions = predict(folds.select(folds.folds == 0), [first_model], inference=HERE)
     assert predictions.trained_on
-    assert evaluate(folds, predictions, draws=Bootstrap(2)).scores.rows == 56
+    assert evaluate(folds, predictions).scores.rows == 56
 
 
 def test_people_are_known_again_where_the_predictions_were_made_without_their_names(
@@ -229,7 +228,7 @@ def test_people_are_known_again_where_the_predictions_were_made_without_their_na
     predictions = predict(nameless, [first_model], inference=HERE)
     assert predictions.leaked == 0
     with pytest.raises(RefusedError, match="16 people"):
-        evaluate(folds, predictions, draws=Bootstrap(2))
+        evaluate(folds, predictions)
 
 
 def test_refuses_out_of_fold_predictions_that_leaked_on_demand(
@@ -239,10 +238,8 @@ def test_refuses_out_of_fold_predictions_that_leaked_on_demand(
     predictions = predict(by_image, [first_model], oof=True, allow_leak=True, inference=HERE)
     assert predictions.trained_on == []
     with pytest.raises(RefusedError, match=r"the people on \d+ photos whom they predict here"):
-        evaluate(by_image, predictions, draws=Bootstrap(2))
-    assert evaluate(by_image, predictions, draws=Bootstrap(2), allow_leak=True).scores.rows == len(
-        predictions
-    )
+        evaluate(by_image, predictions)
+    assert evaluate(by_image, predictions, allow_leak=True).scores.rows == len(predictions)
 
 
 def test_a_vote_does_not_wash_a_leak_away(
@@ -252,24 +249,24 @@ def test_a_vote_does_not_wash_a_leak_away(
     leaked = said_of(folds, probs, leaked=5)
     clean = said_of(folds, probs)
     with pytest.raises(RefusedError, match="16 people"):
-        evaluate(folds, ensemble([clean, seen]).predictions, draws=Bootstrap(2))
+        evaluate(folds, ensemble([clean, seen]).predictions)
     voted = ensemble([clean, leaked], allow_leak=True).predictions
     with pytest.raises(RefusedError, match="the people on 5 photos"):
-        evaluate(folds, voted, draws=Bootstrap(2))
+        evaluate(folds, voted)
 
 
 def test_the_history_leads_from_the_label_to_the_predictions(
     folds: Manifest, checkpoints: list[Path]
 ) -> None:
     models = [Checkpoint.read(path) for path in checkpoints]
-    history = evaluate(folds, predict(folds, models, oof=True, inference=HERE), draws=Bootstrap(2)).history
+    history = evaluate(folds, predict(folds, models, oof=True, inference=HERE)).history
     assert [record.stage for record in history] == ["label", "split", "train", "train", "train", "predict"]
 
 
 def test_the_page_shows_no_photo_and_draws_the_training(
     folds: Manifest, predictions: Predictions, checkpoints: list[Path]
 ) -> None:
-    evaluation = evaluate(folds, predictions, draws=Bootstrap(20))
+    evaluation = evaluate(folds, predictions)
     histories = [path.with_suffix(".history.csv") for path in checkpoints]
     curves = training_curves(histories)
     page = page_of(
@@ -283,7 +280,7 @@ def test_the_page_shows_no_photo_and_draws_the_training(
 
 
 def test_the_json_begins_with_the_headline(folds: Manifest, predictions: Predictions) -> None:
-    data = evaluate(folds, predictions, draws=Bootstrap(20)).to_json()
+    data = evaluate(folds, predictions).to_json()
     assert data["log_loss"] > 0
     assert data["macro_f1"]["value"] == pytest.approx(
         f1_score(folds.labels, predictions.answer, average="macro")

@@ -17,7 +17,6 @@ from maskkit.errors import MaskkitError
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page as page_of
 from maskkit.reporting.pictured import pictures_of
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 
 
@@ -27,7 +26,7 @@ def predictions(folds: Manifest) -> Predictions:
 
 
 def test_slices_are_scored_by_any_column(folds: Manifest, predictions: Predictions) -> None:
-    found = evaluate(folds, predictions, by=["gender,mask", "age:10", "fold"], draws=Bootstrap(10))
+    found = evaluate(folds, predictions, by=["gender,mask", "age:10", "fold"])
     assert [one.by for one in found.slices] == ["gender,mask", "age:10", "fold"]
     assert sum(one.rows for one in found.slices[0].slices) == len(folds)
     for one in found.slices[2].slices:
@@ -39,26 +38,24 @@ def test_slices_are_scored_by_any_column(folds: Manifest, predictions: Predictio
 
 
 def test_light_is_measured_on_the_photos(folds: Manifest, predictions: Predictions) -> None:
-    (found,) = evaluate(folds, predictions, by=["brightness:q2"], draws=Bootstrap(10)).slices
+    (found,) = evaluate(folds, predictions, by=["brightness:q2"]).slices
     assert sum(one.rows for one in found.slices) == 168
     assert all(70 < one.rows < 98 for one in found.slices)  # photos of one age are about as bright
     with pytest.raises(MaskkitError, match="are not under nowhere"):
-        evaluate(folds.located(root="nowhere"), predictions, by=["brightness:q2"], draws=Bootstrap(10))
+        evaluate(folds.located(root="nowhere"), predictions, by=["brightness:q2"])
     brightness = pa.array(np.arange(168.0))
     told = folds.then("edit", {"brightness": brightness})  # a column of the manifest comes first
-    (found,) = evaluate(
-        told.located(root="nowhere"), predictions, by=["brightness:100"], draws=Bootstrap(10)
-    ).slices
+    (found,) = evaluate(told.located(root="nowhere"), predictions, by=["brightness:100"]).slices
     assert [one.name for one in found.slices] == ["0-99", "100-199"]
 
 
 def test_the_size_of_faces_needs_boxes(folds: Manifest, predictions: Predictions) -> None:
     with pytest.raises(MaskkitError, match="has no box"):
-        evaluate(folds, predictions, by=["face:q2"], draws=Bootstrap(10))
+        evaluate(folds, predictions, by=["face:q2"])
 
 
 def test_errors_are_set_beside_the_cuts_of_age(folds: Manifest, predictions: Predictions) -> None:
-    found = evaluate(folds, predictions, draws=Bootstrap(10)).boundaries
+    found = evaluate(folds, predictions).boundaries
     assert [(one.factor, one.cut) for one in found] == [("age", None), ("age", 30), ("age", 60)]
     assert [step.label for step in found[0].steps] == [
         "≤-10",
@@ -69,7 +66,7 @@ def test_errors_are_set_beside_the_cuts_of_age(folds: Manifest, predictions: Pre
         "≥+10",
     ]  # 19, 27, 58, 60, 35, 44
     unknown = with_column(folds, "age", [None] * len(folds))
-    assert evaluate(unknown, predictions, draws=Bootstrap(10)).boundaries == ()
+    assert evaluate(unknown, predictions).boundaries == ()
 
 
 def test_mistakes_are_named_the_worst_first(folds: Manifest, predictions: Predictions) -> None:
@@ -81,7 +78,7 @@ def test_mistakes_are_named_the_worst_first(folds: Manifest, predictions: Predic
     probs[row, wrong] = 1 - 0.017
     probs[row, folds.labels[row]] = 0
     probs[row] /= probs[row].sum()
-    found = evaluate(folds, said_of(folds, probs), worst=3, draws=Bootstrap(10)).mistakes
+    found = evaluate(folds, said_of(folds, probs), worst=3).mistakes
     assert len(found) == 3
     first = found[0]
     assert (first.path, first.truth, first.answer) == (
@@ -94,13 +91,11 @@ def test_mistakes_are_named_the_worst_first(folds: Manifest, predictions: Predic
     assert first.numbers == {"age": age}
     assert first.distances == {"age": min((age - cut for cut in (30, 60)), key=abs)}
     assert found[1].loss <= first.loss
-    assert evaluate(folds, predictions, worst=0, draws=Bootstrap(10)).mistakes == ()
+    assert evaluate(folds, predictions, worst=0).mistakes == ()
 
 
 def test_answers_without_probabilities_have_neither_calibration_nor_mistakes(folds: Manifest) -> None:
-    found = evaluate(
-        folds, Predictions(folds.table["path"], np.zeros(len(folds), np.int64)), draws=Bootstrap(10)
-    )
+    found = evaluate(folds, Predictions(folds.table["path"], np.zeros(len(folds), np.int64)))
     assert found.calibration is None
     assert found.mistakes == ()
     assert found.boundaries
@@ -108,8 +103,8 @@ def test_answers_without_probabilities_have_neither_calibration_nor_mistakes(fol
 
 def test_two_predictions_are_compared_both_ways(folds: Manifest, predictions: Predictions) -> None:
     other = said_of(folds, some_answers(folds, right=0.9, seed=1))
-    there = evaluate(folds, predictions, against=other, draws=Bootstrap(20)).against
-    back = evaluate(folds, other, against=predictions, draws=Bootstrap(20)).against
+    there = evaluate(folds, predictions, against=other).against
+    back = evaluate(folds, other, against=predictions).against
     assert there is not None
     assert back is not None
     assert there.versus.difference is not None
@@ -124,13 +119,13 @@ def test_two_predictions_are_compared_both_ways(folds: Manifest, predictions: Pr
 def test_what_was_done_to_the_answers_is_said(folds: Manifest) -> None:
     consensus = {"by": "person", "factors": ["gender", "age"], "people": 24, "photos": 168}
     given = said_of(folds, some_answers(folds, right=0.6), consensus=consensus)
-    found = evaluate(folds, given, draws=Bootstrap(10))
+    found = evaluate(folds, given)
     assert found.to_json()["adjusted"] == {"consensus": consensus}
     assert "say nothing of photos that come alone" in found.warnings[0]
 
 
 def test_pictures_are_small_and_only_of_mistakes(folds: Manifest, predictions: Predictions) -> None:
-    found = evaluate(folds, predictions, worst=2, draws=Bootstrap(10))
+    found = evaluate(folds, predictions, worst=2)
     shown = pictures_of(found.mistakes, folds)
     assert set(shown) == {one.path for one in found.mistakes}
     page = page_of(evaluation_report(found, manifest="m", predictions="p", pictures=shown))
@@ -143,7 +138,7 @@ def test_pictures_are_small_and_only_of_mistakes(folds: Manifest, predictions: P
 def test_a_mistake_is_explained_by_a_model_that_has_not_seen_the_person(
     folds: Manifest, predictions: Predictions, checkpoints: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = evaluate(folds, predictions, worst=6, draws=Bootstrap(10))
+    found = evaluate(folds, predictions, worst=6)
     models = [Checkpoint.read(path) for path in checkpoints]
     shown = pictures_of(found.mistakes, folds, explain=models)
     for one in found.mistakes:

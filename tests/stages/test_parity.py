@@ -17,7 +17,6 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.records import Cache
 from maskkit.imaging.tensors import to_input
 from maskkit.options.train_options import Inference, Precision, TrainOptions
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
 from maskkit.stages.train import train
@@ -81,9 +80,7 @@ def test_the_score_of_the_held_out_fold_is_the_one_in_the_checkpoint(
     options = replace(quick, precision=precision, head="factors+regression")
     checkpoint = Checkpoint.read(train(FoldRows.of(manifest, 0), tmp_path / "x.safetensors", options=options))
     inference = Inference("cpu", quick.batch_size, 0, runtime="torch", precision=precision)
-    found = evaluate(
-        manifest, predict(manifest, [checkpoint], oof=True, inference=inference), draws=Bootstrap(2)
-    )
+    found = evaluate(manifest, predict(manifest, [checkpoint], oof=True, inference=inference))
     scores = checkpoint.header.facts["scores"]
     assert found.scores.rows == HELD_OUT
     assert found.scores.macro_f1.value == pytest.approx(scores["macro_f1"], abs=1e-12)

@@ -20,7 +20,6 @@ from maskkit.labelling.targets import TargetRules
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.losses.class_weights import class_weights
 from maskkit.options.train_options import Inference, Precision, TrainOptions
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.label import label
 from maskkit.stages.predict import predict
@@ -88,7 +87,7 @@ def test_the_score_in_the_checkpoint_is_that_of_predicting_out_of_fold(
 ) -> None:
     checkpoint = Checkpoint.read(checkpoints[fold])
     predictions = predict(folds, [checkpoint], oof=True, inference=Inference("cpu", 64, 0))
-    evaluation = evaluate(folds, predictions, draws=Bootstrap(2))
+    evaluation = evaluate(folds, predictions)
     scores = checkpoint.header.facts["scores"]
     assert evaluation.scores.macro_f1.value == scores["macro_f1"]
     assert evaluation.scores.accuracy.value == scores["accuracy"]

@@ -15,7 +15,6 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.script import script
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Inference, TrainOptions
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.evaluate import evaluate
 from maskkit.stages.predict import predict
 from maskkit.stages.show import show
@@ -54,7 +53,7 @@ def test_predicts_as_it_was_scored_and_says_how_it_was_made(
     output = train(FoldRows.of(folds, 0), tmp_path / "fold0.safetensors", options=replace(quick, **chosen))
     checkpoint = Checkpoint.read(output)
     predictions = predict(folds, [checkpoint], oof=True, inference=Inference("cpu", 64, 0))
-    found = evaluate(folds, predictions, draws=Bootstrap(2)).scores
+    found = evaluate(folds, predictions).scores
     assert found.macro_f1.value == checkpoint.header.facts["scores"]["macro_f1"]
     commands = script(checkpoint.header.history, output="fold0.safetensors")
     for name, text in chosen.items():

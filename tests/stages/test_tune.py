@@ -18,7 +18,6 @@ from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import Factor, LabelSpace
 from maskkit.predicting.adjustments import with_consensus, with_decision
-from maskkit.scoring.bootstrap import Bootstrap
 from maskkit.stages.tune import tune
 
 
@@ -37,7 +36,7 @@ def said_of(manifest: Manifest, **facts: object) -> Predictions:
 @pytest.mark.parametrize("method", ["classes", "factors", "age", "temperature"])
 def test_what_is_written_does_what_was_measured(folds: Manifest, method: str) -> None:
     predictions = said_of(folds)
-    tuned = tune(folds, predictions, method=method, draws=Bootstrap(20))
+    tuned = tune(folds, predictions, method=method)
     written = Decision.read(Source("d.json", tuned.decision.to_bytes()))
     applied = with_decision(predictions, written)
     assert applied.probs is not None
@@ -56,7 +55,7 @@ def test_what_is_written_does_what_was_measured(folds: Manifest, method: str) ->
 
 
 def test_offsets_lie_between_those_tuned_without_a_part_of_the_people_or_near(folds: Manifest) -> None:
-    tuned = tune(folds, said_of(folds), method="age", draws=Bootstrap(2))
+    tuned = tune(folds, said_of(folds), method="age")
     assert [one.name for one in tuned.offsets] == ["age 30to59", "age 60plus"]
     assert tuned.offsets[1].value > 0
     assert all(one.low <= one.high for one in tuned.offsets)
@@ -70,26 +69,22 @@ def test_the_order_of_the_predictions_does_not_matter(folds: Manifest) -> None:
         predictions, path=predictions.path.take(pa.array(order)), answer=predictions.answer[order],
         probs=predictions.probs[order],
     )  # fmt: skip
-    first, second = (
-        tune(folds, one, method="classes", draws=Bootstrap(20)) for one in (predictions, shuffled)
-    )
+    first, second = (tune(folds, one, method="classes") for one in (predictions, shuffled))
     assert first.changes == second.changes
     assert first.decision.offsets == second.decision.offsets
 
 
 def test_the_same_run_gives_the_same_bytes_and_another_seed_other_parts(folds: Manifest) -> None:
-    one, again, other = (
-        tune(folds, said_of(folds), method="factors", draws=Bootstrap(20, seed)) for seed in (0, 0, 1)
-    )
+    one, again, other = (tune(folds, said_of(folds), method="factors", seed=seed) for seed in (0, 0, 1))
     assert one.decision.to_bytes() == again.decision.to_bytes()
     assert one.decision.offsets == other.decision.offsets
     assert one.offsets != other.offsets
 
 
 def test_the_history_is_a_script_that_tunes_again(folds: Manifest) -> None:
-    decision = tune(folds, said_of(folds), method="age", draws=Bootstrap(20, 3)).decision
+    decision = tune(folds, said_of(folds), method="age", seed=3).decision
     *_, last = script(decision.header.history, output="age.json").splitlines()
-    assert last.endswith("--tune age --replicates 20 --seed 3 --decision age.json")
+    assert last.endswith("--tune age --seed 3 --decision age.json")
     assert last.startswith("maskkit evaluate ")
 
 
@@ -98,7 +93,7 @@ def test_remembers_consensus_and_warns_where_it_is_not_as_it_was(
 ) -> None:
     plain = said_of(folds)
     agreed = with_consensus(plain, folds.known_people, folds.space)
-    decision = tune(folds, agreed, method="age", draws=Bootstrap(2)).decision
+    decision = tune(folds, agreed, method="age").decision
     assert decision.measured["consensus"] is True
     caplog.clear()
     with caplog.at_level(logging.WARNING):
@@ -113,7 +108,7 @@ def test_refuses_people_whom_the_models_have_seen(folds: Manifest) -> None:
     leaky = said_of(folds, seen=[seen])
     with pytest.raises(RefusedError, match="were trained on 1 people"):
         tune(folds, leaky, method="age")
-    assert tune(folds, leaky, method="age", draws=Bootstrap(2), allow_leak=True).people == 24
+    assert tune(folds, leaky, method="age", allow_leak=True).people == 24
 
 
 def test_refuses_what_was_decided_and_what_has_no_probabilities(folds: Manifest) -> None:
@@ -140,4 +135,4 @@ def test_refuses_other_classes_other_methods_and_too_few_people(folds: Manifest)
 
 def test_photos_without_a_person_are_people_of_their_own(folds: Manifest) -> None:
     nobody = folds.then("edit", {"person_id": pa.nulls(len(folds), pa.string())})
-    assert tune(nobody, said_of(nobody), method="age", draws=Bootstrap(2)).people == 168
+    assert tune(nobody, said_of(nobody), method="age").people == 168

@@ -126,8 +126,11 @@ class Checks:
         self._unused = {name for note in notes if isinstance(note, Excludes) for name in note.others}
 
     def _is_given(self, name: str) -> bool:
+        """Whether an option was typed, and with a value that asks for something."""
         value = self._typed[name]
-        return value is not None and value is not False and value != []
+        source = self._context.get_parameter_source(name)
+        is_default = source is not None and source.name == "DEFAULT"
+        return not is_default and value is not None and value is not False and value != []
 
     def _items(self) -> Iterator[Parameter]:
         """Yield what is neither made needless by another option nor needs one."""

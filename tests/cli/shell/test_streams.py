@@ -54,7 +54,7 @@ def test_square_brackets_in_an_error_are_shown_as_they_are(work: Path) -> None:
 
 
 def test_a_page_is_told_to_people_and_not_to_programs(work: Path) -> None:
-    words = ["evaluate", "folds.parquet", "perfect.csv", "--replicates", "20", "--html", "page.html"]
+    words = ["evaluate", "folds.parquet", "perfect.csv", "--html", "page.html"]
     result = run(*words, "--json")
     assert json.loads(result.stdout)["macro_f1"]["value"] == 1
     assert "the page is page.html" in result.stderr
@@ -110,10 +110,10 @@ def test_a_size_that_no_network_takes_is_refused_by_a_dry_run_too(work: Path) ->
 
 
 def test_tables_are_never_cut_short(work: Path) -> None:
-    narrow = run("evaluate", "folds.parquet", "perfect.csv", "--replicates", "20", COLUMNS="40").stderr
+    narrow = run("evaluate", "folds.parquet", "perfect.csv", COLUMNS="40").stderr
     assert "…" not in narrow
     assert "incorrect/female/30to59" in narrow
-    normal = run("evaluate", "folds.parquet", "perfect.csv", "--replicates", "20", COLUMNS="80").stderr
+    normal = run("evaluate", "folds.parquet", "perfect.csv", COLUMNS="80").stderr
     assert max(map(len, normal.splitlines())) <= 80
     names = [f"{'long' * 12}{index}.csv" for index in range(2)]
     for name in names:

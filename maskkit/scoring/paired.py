@@ -1,9 +1,7 @@
 """How far apart two models are, judged on the same people drawn for both.
 
 Two models are mostly right and wrong on the same people, so the interval of their difference is much
-narrower than either's own. The paired bootstrap (Efron and Tibshirani 1993, chapter 16; for scores of
-systems on one test set Koehn 2004, https://aclanthology.org/W04-3250) draws people once and scores
-every model on them. As in `bootstrap`, people are drawn, each with all their photos.
+narrower than either's own: it takes from both how they vary together over people (see `intervals`).
 
 Of several models compared with the first, one will look better by luck. The intervals are therefore
 widened so that all of them hold together (Bonferroni; Dunn 1961,
@@ -11,16 +9,19 @@ https://doi.org/10.1080/01621459.1961.10482090).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.labels import LabelSpace
 from maskkit.scoring import metrics
-from maskkit.scoring.bootstrap import DRAWS, Bootstrap, Kinds, kinds_of_people, number_people
-from maskkit.scoring.metrics import Counts, Floats, Integers
-from maskkit.scoring.results import Estimate
+from maskkit.scoring.intervals import CONFIDENCE, Ends, around, macro_f1_difference, share_difference
+from maskkit.scoring.kinds import kinds_of_people, number_people
+from maskkit.scoring.measuring import score
+from maskkit.scoring.metrics import ACCURACY, MACRO_F1, Counts, Integers
+from maskkit.scoring.results import Estimate, Scores
+from maskkit.scoring.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class Paired:
     own: tuple[dict[str, Estimate], ...]
     difference: tuple[dict[str, Estimate], ...]  # of each model but the first: its measures less the first's
     only: tuple[OnlyOne, ...]  # of each model but the first: who is right where they disagree
-    confidence: float  # share of the replicates inside the interval of `own`
+    confidence: float  # that each interval of `own` holds
     confidence_of_difference: float  # the same of each `difference`, with which all hold together
-    replicates: int  # bootstrap replicates drawn
+    limit: str  # why the difference in macro-F1 has no interval; empty if it has one
 
 
 def paired(
@@ -67,7 +68,7 @@ def paired(
     space: LabelSpace,
     person: Integers | None = None,
     comparisons: int | None = None,
-    draws: Bootstrap = DRAWS,
+    confidence: float = CONFIDENCE,
 ) -> Paired:
     """Score models on the same photos, and each but the first against the first.
 
@@ -77,62 +78,63 @@ def paired(
         space: The classes.
         person: A code per person, negative where unknown, (N,).
         comparisons: How many intervals are to hold together, if there are others beside these.
-        draws: As many replicates for each comparison, so that the ends of widened intervals rest on as many.
-            The confidence is that all intervals of differences hold together, and that each own one holds.
+        confidence: That all intervals of differences hold together, and that each own one holds.
 
     Raises:
         MaskkitError: The arrays differ in length, or a class is not in the label space.
     """
-    classes = len(space)
-    cell = np.stack([metrics.cells(truth, answer, classes=classes) for answer in answers])  # (M, N)
     people = number_people(person, rows=len(truth))  # (N,)
-    patterns, code = np.unique(cell, axis=1, return_inverse=True)  # (M, P), (N,)
-    comparisons = comparisons or len(answers) - 1
-    draws = replace(draws, replicates=draws.replicates * comparisons)
-    together = replace(draws, confidence=held_together(draws.confidence, comparisons))
-    redrawn = _redrawn(kinds_of_people(code, people), patterns, space, draws)
-    tables = np.stack([metrics.confusion(truth, answer, classes=classes) for answer in answers])
-    found = metrics.overall(tables, space)  # (M, measures)
-
-    def named(estimates: Sequence[Estimate]) -> dict[str, Estimate]:
-        return dict(zip(metrics.overall_names(space), estimates, strict=True))
-
-    right = np.stack([answer == truth for answer in answers])  # (M, N)
+    together = held_together(confidence, comparisons or len(answers) - 1)
+    own = [score(truth, answer, space=space, person=person, confidence=confidence) for answer in answers]
+    values = [_measures(one) for one in own]
     return Paired(
         rows=len(truth),
-        people=int(people.max(initial=-1)) + 1,
-        own=tuple(
-            named(draws.around(value, drawn, people)) for value, drawn in zip(found, redrawn, strict=True)
-        ),
+        people=own[0].people,
+        own=tuple(values),
         difference=tuple(
-            named(together.around(value - found[0], drawn - redrawn[0], people))
-            for value, drawn in zip(found[1:], redrawn[1:], strict=True)
+            _difference((truth, answers[0], other), people, space, (values[0], value), together)
+            for other, value in zip(answers[1:], values[1:], strict=True)
         ),
-        only=tuple(_only_one(right[0], other, people) for other in right[1:]),
-        confidence=draws.confidence,
-        confidence_of_difference=together.confidence,
-        replicates=draws.replicates,
+        only=tuple(_only_one(answers[0] == truth, other == truth, people) for other in answers[1:]),
+        confidence=confidence,
+        confidence_of_difference=together,
+        limit=_limit(own[0]),
     )
 
 
-def _redrawn(kinds: Kinds, patterns: Counts, space: LabelSpace, draws: Bootstrap) -> Floats:
-    """Return the measures of each model over the same redrawn people, (M, R, measures).
+def _measures(scores: Scores) -> dict[str, Estimate]:
+    """Return what `metrics.overall_names` names."""
+    factors = scores.factors if len(scores.factors) > 1 else ()
+    each = {f"{factor.name}_accuracy": factor.accuracy for factor in factors}
+    return {MACRO_F1: scores.macro_f1, ACCURACY: scores.accuracy, **each}
 
-    People are grouped by the patterns of answers to their photos; `patterns` has the cell of each model's
-    confusion matrix that each pattern counts in, (M, P).
-    """
-    from scipy.sparse import csr_array
 
-    classes, (models, count) = len(space), patterns.shape
-    one, place = np.ones(count, np.int64), np.arange(count)
-    into = [csr_array((one, (place, row)), shape=(count, classes**2)) for row in patterns]  # (P, C * C)
-    return np.concatenate(
-        [
-            np.stack([metrics.overall((counts @ each).reshape(-1, classes, classes), space) for each in into])
-            for counts in draws.redrawn(kinds, count, room=models * classes**2)
-        ],
-        axis=1,
-    )
+def _limit(scores: Scores) -> str:
+    return "one person only" if scores.people == 1 else scores.limits[0] if scores.limits else ""
+
+
+def _difference(
+    photos: tuple[Integers, Integers, Integers],
+    people: Counts,
+    space: LabelSpace,
+    own: tuple[dict[str, Estimate], dict[str, Estimate]],
+    confidence: float,
+) -> dict[str, Estimate]:
+    """Return the measures of a second model less the first's, given truth and both answers, (N,) each."""
+    patterns, photo = np.unique(np.stack(photos), axis=1, return_inverse=True)  # (3, P), (N,)
+    truth, *both = patterns
+    ends: list[Ends | None] = [None] * len(own[0])
+    if people.any():  # one person is no sample of people
+        kinds = kinds_of_people(photo, people)
+        tally = Tally.of_classes(kinds, truth, both, classes=len(space))
+        has_interval = own[0][MACRO_F1].low is not None
+        ends[0] = macro_f1_difference(tally, space.shape, confidence=confidence) if has_interval else None
+        right = zip(*(metrics.overall_right(truth, one, space) for one in both), strict=True)
+        ends[1:] = [share_difference(Tally.of_right(kinds, pair), confidence=confidence) for pair in right]
+    values = [
+        (one.value or 0.0) - (other.value or 0.0) for other, one in zip(*map(dict.values, own), strict=True)
+    ]
+    return dict(zip(own[0], map(around, values, ends), strict=True))
 
 
 def sign_test(first: int, second: int) -> float:
