@@ -126,11 +126,10 @@ class Checks:
         self._unused = {name for note in notes if isinstance(note, Excludes) for name in note.others}
 
     def _is_given(self, name: str) -> bool:
-        """Whether an option was typed, and with a value that asks for something."""
+        """Whether an option has a value that asks for something, and for something else than by default."""
         value = self._typed[name]
-        source = self._context.get_parameter_source(name)
-        is_default = source is not None and source.name == "DEFAULT"
-        return not is_default and value is not None and value is not False and value != []
+        default = next((item.default for item in self._parameters if item.name == name), None)
+        return value is not None and value is not False and value != [] and value is not default
 
     def _items(self) -> Iterator[Parameter]:
         """Yield what is neither made needless by another option nor needs one."""
