@@ -24,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ from maskkit.reporting.plots import Chart, PlotLine, draw
 
 HERE = Path(__file__).parent
 FACES = "mobilenetv1_100:pad_type=same"
+# A dot at each length: a way that was run at one alone is no line.
+DOTS = """\
+{%- for path in drawing.paths %}
+{%- set colour = colours[loop.index0] %}
+{%- for x, y in points(path) %}
+<circle cx="{{ x }}" cy="{{ y }}" r="2.5" fill="{{ colour }}"/>
+{%- endfor %}
+{%- endfor %}
+</svg>"""
 COLOURS = ("#2563eb", "#dc2626", "#059669", "#9333ea", "#d97706")
 
 
@@ -166,7 +176,9 @@ def report(given: argparse.Namespace) -> None:
         points.setdefault(way.family, []).append((seconds, score["value"]))
     lines = [PlotLine(name, *map(list, zip(*sorted(of), strict=True))) for name, of in points.items()]
     chart = Chart("macro-F1, out-of-fold", "CPU seconds per fold", tuple(lines))
-    drawing = jinja2.Template(SVG).render(drawing=draw(chart), colours=list(COLOURS))
+    drawing = jinja2.Template(SVG.replace("\n</svg>", DOTS)).render(
+        drawing=draw(chart), colours=list(COLOURS), points=partial(re.findall, r"([\d.]+) ([\d.]+)")
+    )
     (given.out / "budget.svg").write_text(drawing)
 
 
