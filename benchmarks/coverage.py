@@ -7,7 +7,8 @@ People with 7 photos each (5 masks worn, 1 worn wrongly, 1 none) are drawn from 
 a person's age and gender look older, younger, more or less male than they are, on all photos somewhat alike;
 in `alike` seven in ten people are answered the same on all their photos; in `apart` photos of a person are
 answered independently. The truth is the score of 300,000 people. An interval is missed above if the truth is
-above it. With `--pairs` two models with answers of the same quality are compared.
+above it. With `--pairs` two models with answers of the same quality are compared, and with `--best` 5, 20 and
+100 such models: what is told of the best is compared with what it is worth.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from timing import machine
 
 from maskkit.labels import HOME
 from maskkit.scoring import metrics
+from maskkit.scoring.best_of import best_of
 from maskkit.scoring.measuring import score
 from maskkit.scoring.paired import paired
 from maskkit.scoring.results import Estimate
@@ -140,6 +142,22 @@ class Setting:
         return paired(crowd.truth.ravel(), both, space=HOME, person=person).difference[0]
 
 
+def best(setting: Setting, models: int, truth: float, simulations: int) -> str:
+    """Return a line: what is told of the best of equal models less its worth, and how often that holds."""
+    off, own, held = [], [], 0
+    person = np.arange(setting.people).repeat(PHOTOS)
+    for seed in range(simulations):
+        generator = np.random.default_rng([seed, setting.people, models])
+        crowd = People.draw(generator, setting.people, setting.old)
+        given = [answers(generator, crowd, setting.population).ravel() for _ in range(models)]
+        found = best_of(crowd.truth.ravel(), given, space=HOME, person=person, replicates=200)
+        assert found.worth.value is not None
+        off.append(found.worth.value - truth)
+        own.append(found.own - truth)
+        held += (found.worth.low or 0) <= truth <= (found.worth.high or 1)
+    return f"{models} | {np.mean(own):+.4f} | {np.mean(off):+.4f} | {held / simulations:.3f}"
+
+
 KINDS = ("F1 of class", "F1 of level")  # counted together
 
 
@@ -176,6 +194,7 @@ def main() -> None:
     parser.add_argument("--old", nargs="+", type=float, default=[0.072, 0.03, 0.0])
     parser.add_argument("--ways", nargs="+", default=["closed"], choices=["closed", "bootstrap"])
     parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--best", nargs="+", type=int, default=[])
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     print(machine())
@@ -183,6 +202,13 @@ def main() -> None:
         for people in given.people:
             for old in given.old:
                 setting = Setting(population, people, old)
+                if given.best:
+                    print(f"\n{population}, {people} people, {old:.1%} of 60 and over")
+                    print("models | own less worth | told less worth | covered")
+                    truth = setting.truth()["macro-F1"]
+                    for models in given.best:
+                        print(best(setting, models, truth, given.simulations), flush=True)
+                    continue
                 started, seeds = time.process_time(), range(given.simulations)
                 truth = dict.fromkeys(metrics.overall_names(HOME), 0.0) if given.pairs else setting.truth()
                 for way in ["pairs"] if given.pairs else given.ways:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import Checks, command
-from maskkit.cli.shell.parameters import Argument, Manifest, Only, Source
+from maskkit.cli.shell.parameters import Argument, Manifest, Needs, Only, Source
 
 
 @command(loads="tables")
@@ -23,6 +23,13 @@ def compare(
         Manifest | None, "A manifest with the truth: scores the predictions of the runs on the same photos."
     ] = None,
     encoding: common_options.Encoding = None,
+    best: Annotated[
+        bool,
+        "Also say what the best of the runs by macro-F1 is worth on other people, without the luck that "
+        "made it the best.",
+        Needs("on", "predictions are scored on the people of --on"),
+    ] = False,
+    seed: Annotated[common_options.Seed, Needs("best", "it draws people for --best")] = 0,
     allow_leak: common_options.AllowLeak = False,
     allow_different_folds: Annotated[
         bool, "Show scores of trainings beside each other although their folds held out different people."
@@ -33,10 +40,12 @@ def compare(
     """Compare trainings: what differs in their options, fold by fold scores, and what is more than noise.
 
     With --on and predictions of the runs, all are scored on the same people, which tells smaller differences
-    from noise than comparing two intervals does. Prints tables on a terminal, tab-separated
-    values in a pipe, JSON with --json, and a page with --html.
+    from noise than comparing two intervals does. Prints tables on a terminal, tab-separated values in a pipe,
+    JSON with --json, and a page with --html.
 
     Example: maskkit compare run/plain run/focal --on folds.parquet --html compare.html
+
+    Example: maskkit compare run/* --on folds.parquet --best
     """
     from maskkit.artifacts.runs import open_runs
     from maskkit.reporting.comparison_report import comparison_report
@@ -45,7 +54,7 @@ def compare(
     given = open_runs(runs)
     checks.stop_if_dry()
     result = stage(
-        given, on=on, allow_leak=allow_leak,
+        given, on=on, best=best, seed=seed, allow_leak=allow_leak,
         allow_different_folds=allow_different_folds,
     )  # fmt: skip
     shown.show(comparison_report(result))

@@ -20,6 +20,7 @@ def comparison_report(result: Compared) -> Report:
         Section("", tuple(_headline(result))),
         Section("What differs", tuple(_settings(result))),
         Section("Scores", tuple(_scores(result))),
+        Section("The best", tuple(_best(result))),
         Section("Where they disagree", tuple(disagreement(result.versus, result.runs[0].label))),
         Section("Folds", tuple(_folds(result))),
         Section("Curves", tuple(_curves(result))),
@@ -29,7 +30,7 @@ def comparison_report(result: Compared) -> Report:
         data=result.to_json(),
         sections=sections,
         verdict=(
-            *(Note(one.sentence, "verdict") for one in result.versus),
+            *(Note(one, "verdict") for one in result.sentences),
             *(Note(note, on="terminal") for note in _remark(result)),
         ),
         facts=facts,
@@ -125,6 +126,25 @@ def _scores(result: Compared) -> Iterator[Item]:
         "for all runs. Look at the difference."
     )
     yield Table(columns, tuple(rows), title, notes=(note,))
+
+
+def _best(result: Compared) -> Iterator[Item]:
+    """Show what the best is worth."""
+    if result.best is None:
+        return
+    columns = (
+        Column("worth", "on other people, 95% interval", "score", has_bar=True, is_main=True),
+        Column("own", "on these, flattered", "decimal"),
+        Column("chosen", "draws it is best in", "share"),
+    )
+    label = result.runs[result.best.place].label
+    note = page_note(
+        f"The best was chosen again on people drawn anew, {result.best.replicates:,} times, and looked at on "
+        "those not drawn (Tsamardinos et al. 2018). The best of many, or of equals, is worth less than it "
+        "scores."
+    )
+    row = Row(label, (result.best.worth, result.best.own, result.best.chosen))
+    yield Table(columns, (row,), f"the best of {result.best.models}", scope="best", notes=(note,))
 
 
 def disagreement(versus: Sequence[Versus], first: str, *, name: str | None = None) -> Iterator[Item]:

@@ -16,6 +16,7 @@ from scipy.special import ndtri, stdtrit
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import Run
 from maskkit.scoring import metrics
+from maskkit.scoring.best_of import BestOf
 from maskkit.scoring.intervals import CONFIDENCE
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.kinds import number_people
@@ -177,6 +178,7 @@ class Compared:
     rows: int = 0  # photos that all predictions answer for; 0 without predictions and truth
     people: int = 0  # people on them
     rows_without_person: int = 0  # photos on which nobody is named
+    best: BestOf | None = None  # the best by macro-F1; None if that was not asked
 
     @property
     def measures(self) -> list[str]:
@@ -189,12 +191,20 @@ class Compared:
         """Every fold that a run has a score of."""
         return sorted({one.fold for run in self.runs for one in run.folds})
 
+    @property
+    def sentences(self) -> list[str]:
+        """Say what each comparison found, and what the best is worth."""
+        best = [] if self.best is None else [self.best.sentence(self.runs[self.best.place].label)]
+        return [*(one.sentence for one in self.versus), *best]
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the sentences first, floats unrounded."""
         data = asdict(self)
         for plain, one in zip(data["versus"], self.versus, strict=True):
             plain |= {"is_noise": one.is_noise, "detectable": one.detectable, "sentence": one.sentence}
-        return {"sentences": [one.sentence for one in self.versus], **data}
+        if self.best is not None:
+            data["best"] = {"label": self.runs[self.best.place].label, **data["best"]}
+        return {"sentences": self.sentences, **data}
 
 
 def fold_difference(first: Floats, second: Floats, *, confidence: float = 0.95) -> Estimate:

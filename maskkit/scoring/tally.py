@@ -86,6 +86,11 @@ class Tally:
         hit, true, false = (each[:, columns] for each in (self.hits, self.truth, self.alarms))
         return Tally(self.people, hit, true, false, models=self.models)
 
+    def of_model(self, model: int) -> Tally:
+        """Return the columns of one model."""
+        own = slice(model * self.classes, (model + 1) * self.classes)
+        return Tally(self.people, self.hits[:, own], self.truth[:, own], self.alarms[:, own])
+
     def people_with(self, photos: csr_array) -> Floats:
         """Count the people who have a photo in each column, (M,), of a matrix such as `hits`."""
         return np.asarray(self.people @ (photos > 0))

@@ -13,6 +13,7 @@ from maskkit.artifacts.history import differing
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import Run, labels_of
 from maskkit.errors import MaskkitError, examples
+from maskkit.scoring.best_of import BestOf, best_of
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.metrics import ACCURACY, MACRO_F1
 from maskkit.scoring.paired import paired
@@ -35,6 +36,8 @@ def compare(
     runs: Sequence[Run],
     *,
     on: Manifest | None = None,
+    best: bool = False,
+    seed: int = 0,
     allow_leak: bool = False,
     allow_different_folds: bool = False,
 ) -> Compared:
@@ -44,7 +47,8 @@ def compare(
     their difference is over people, the same for both. Otherwise the scores that the trainings recorded are
     compared fold by fold, which means something only if each fold held out the same people in both.
 
-    Runs are two or more, from `open_runs`; `on` holds the truth.
+    Runs are two or more, from `open_runs`; `on` holds the truth. `best` asks what the best of them is worth
+    on other people, for which people are drawn by `seed`.
 
     Raises:
         MaskkitError: Runs have different classes, or nothing that can be compared; or their folds held out
@@ -91,7 +95,20 @@ def compare(
         rows=found.rows if found else 0,
         people=found.people if found else 0,
         rows_without_person=int((judged.person < 0).sum()) if found and judged else 0,
+        best=_best(judged, places, seed) if best else None,
     )
+
+
+def _best(judged: Judged | None, places: Sequence[int], seed: int) -> BestOf:
+    """Judge the best of the runs that have predictions, which are at these places among all."""
+    if judged is None or len(places) < 2:
+        raise MaskkitError(
+            "there are no two runs with predictions to choose the best of",
+            why="what the best is worth is seen on people drawn anew, photo by photo",
+            fix="predict with --oof, and give the manifest: --on MANIFEST",
+        )
+    found = best_of(judged.truth, judged.panel.answers, space=judged.space, person=judged.person, seed=seed)
+    return replace(found, place=places[found.place])
 
 
 class _Notes(list[str]):

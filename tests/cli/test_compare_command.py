@@ -97,3 +97,12 @@ def test_standard_input_is_read_once() -> None:
     assert "standard input can be read once" in result.stderr
     piped = run("compare", "a", "-", "--on", "folds.parquet", "--json", stdin=Path("[b]/oof.parquet"))
     assert json.loads(piped.stdout)["runs"][1]["label"] == "standard input"
+
+
+def test_the_best_is_told_and_needs_the_truth() -> None:
+    shown = run("compare", "a", "[b]", "--on", "folds.parquet", "--best")
+    assert shown.exit_code == 0, shown.stderr
+    assert "[b] is the best of 2 with 0." in shown.stderr
+    assert "best\tworth" in shown.stdout
+    for words in (["--best"], ["--on", "folds.parquet", "--seed", "1"]):
+        assert run("compare", "a", "[b]", *words).exit_code == 2

@@ -281,3 +281,22 @@ def test_the_json_begins_with_the_sentences(folds: Manifest, two: list[Run]) -> 
     assert next(iter(data)) == "sentences"
     assert data["versus"][0]["is_noise"] is False
     assert data["runs"][1]["own"]["macro_f1"]["value"] > data["runs"][0]["own"]["macro_f1"]["value"]
+
+
+def test_the_best_is_said_to_be_worth_less_than_its_luck(folds: Manifest) -> None:
+    runs = [said(folds, name, right=0.6, seed=seed) for seed, name in enumerate("abcdef")]
+    found = compare(runs, on=folds, best=True)
+    assert found.best is not None
+    own = [f1_score(folds.labels, answers(run), average="macro") for run in runs]
+    assert found.best.place == int(np.argmax(own))
+    assert found.best.own == pytest.approx(max(own))
+    label = found.runs[found.best.place].label
+    said_of_it = f"{label} is the best of 6 with {max(own):.3f}; so chosen, it is worth 0."
+    assert found.sentences[-1].startswith(said_of_it)
+    assert found.to_json()["best"]["label"] == label
+
+
+def test_the_best_of_trainings_without_predictions_is_refused(folds: Manifest, two: list[Run]) -> None:
+    without = [replace(run, predictions=None) for run in two]
+    with pytest.raises(MaskkitError, match="no two runs with predictions"):
+        compare(without, on=folds, best=True)
