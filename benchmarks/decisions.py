@@ -50,10 +50,10 @@ TUNED: dict[str, str] = {
 METHODS = ("classes", "factors", "age")
 
 
-def row(run: Path, name: str, replicates: int) -> str:
+def row(run: Path, name: str) -> str:
     """Score one way, and compare it with the first."""
     first, way = run / next(iter(ROWS.values())), run / ROWS[name]
-    words = [run / "folds.parquet", way, "--worst", 0, "--replicates", replicates, "--json", "--quiet"]
+    words = [run / "folds.parquet", way, "--worst", 0, "--json", "--quiet"]
     against = [] if way == first else ["--against", first]
     found = json.loads(_maskkit("evaluate", *words, *against))
     age = next(factor for factor in found["factors"] if factor["name"] == "age")["accuracy"]["value"]
@@ -91,13 +91,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path)
-    parser.add_argument("--replicates", type=int, default=2000)
     given = parser.parse_args()
     print("| way | macro-F1 | difference from the first, 95 % interval | age, accuracy |")
     print("|---|---|---|---|")
     for name, path in ROWS.items():
         if (given.run / path).exists():
-            print(row(given.run, name, given.replicates))
+            print(row(given.run, name))
     print("\n| decision | plain | gain on its own people | gain on other people, 95 % interval |")
     print("|---|---|---|---|")
     for name, path in TUNED.items():

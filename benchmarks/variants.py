@@ -152,10 +152,10 @@ class Study:
         """Return where a variant's out-of-fold predictions are."""
         return self.run(name) / "oof.parquet"
 
-    def table(self, names: list[str], replicates: int) -> str:
+    def table(self, names: list[str]) -> str:
         """Compare each variant with the first, over the same people, as a table of Markdown."""
         first, *others = names
-        found = [self._compared(first, name, replicates) for name in others]
+        found = [self._compared(first, name) for name in others]
         lines = [
             "| variant | options | macro-F1 | difference, 95 % interval | age, accuracy |",
             "|---|---|---|---|---|",
@@ -168,8 +168,8 @@ class Study:
             )
         return "\n".join(lines)
 
-    def _compared(self, first: str, name: str, replicates: int) -> dict[str, Any]:
-        words = ["--on", self.manifest(first), "--replicates", replicates, "--json", "--quiet"]
+    def _compared(self, first: str, name: str) -> dict[str, Any]:
+        words = ["--on", self.manifest(first), "--json", "--quiet"]
         found: dict[str, Any] = json.loads(_maskkit("compare", self.oof(first), self.oof(name), *words))
         return found
 
@@ -197,13 +197,12 @@ def main() -> None:
     parser.add_argument("--frozen", action="store_true")
     parser.add_argument("--only", nargs="*", help="names of variants")
     parser.add_argument("--table", action="store_true", help="print the table of what is trained")
-    parser.add_argument("--replicates", type=int, default=2000)
     given = parser.parse_args()
     common = [*(FROZEN if given.frozen else FINE), "--weights", given.weights]
     study = Study(given.train_csv, given.run / ("frozen" if given.frozen else "fine"), common, folds=3)
     names = [name for name in VARIANTS if _applies(name, frozen=given.frozen)]
     if given.table:
-        print(study.table([name for name in names if study.oof(name).exists()], given.replicates))
+        print(study.table([name for name in names if study.oof(name).exists()]))
         return
     for name in given.only or names:
         study.train(name)

@@ -1,7 +1,7 @@
 """Exact measures of a classifier, all derived from one confusion matrix.
 
-Everything here accepts leading dimensions, (..., C, C), so that a thousand bootstrap replicates
-or all folds are measured in one call. Where a ratio is 0/0 it is undefined and reads NaN: it is
+Everything here accepts leading dimensions, (..., C, C), so that all folds,
+or many draws of people, are measured in one call. Where a ratio is 0/0 it is undefined and reads NaN: it is
 neither a success nor a failure. scikit-learn says the same with `zero_division=np.nan`.
 """
 

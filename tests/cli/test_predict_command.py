@@ -221,8 +221,8 @@ def test_sets_are_written_shown_and_scored(work: Path) -> None:
     assert run(*sets, "-o", "sets.parquet").exit_code == 0
     found = Predictions.read("sets.parquet").sets
     assert found is not None
-    scored = run("evaluate", "folds.parquet", "sets.parquet", "--replicates", "20", "--json")
-    again = run("evaluate", "folds.parquet", "oof.parquet", "--sets", "0.5", "--replicates", "20", "--json")
+    scored = run("evaluate", "folds.parquet", "sets.parquet", "--json")
+    again = run("evaluate", "folds.parquet", "oof.parquet", "--sets", "0.5", "--json")
     assert json.loads(scored.stdout)["sets"] == json.loads(again.stdout)["sets"]
     assert json.loads(scored.stdout)["sets"]["all"]["size"] == found.sizes.mean()
 

@@ -83,7 +83,7 @@ COMMANDS = {
         "ensemble {} {} --vote soft --consensus person --who folds.parquet -o x.parquet", "x.parquet",
         {"missing": ""},
     ),
-    "evaluate --sets": Command("evaluate folds.parquet {} --sets 0.5 --replicates 20 -o x.json", "x.json"),
+    "evaluate --sets": Command("evaluate folds.parquet {} --sets 0.5 -o x.json", "x.json"),
     "predict --sets": Command(
         "predict folds.parquet fold0.safetensors fold1.safetensors fold2.safetensors --oof --workers 0 "
         "--calibrate {} --sets 0.5 -o x.parquet", "x.parquet",

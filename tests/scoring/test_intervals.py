@@ -80,6 +80,24 @@ def test_a_class_that_people_could_have_widens_the_interval_and_one_that_nobody_
     assert found[1] < 13 / 18  # of 18 classes that count, six are 0 for certain
 
 
+def test_a_class_of_levels_that_people_have_may_have_any_score() -> None:
+    truth, person = np.tile([0, 1, 2], 2000), np.arange(6000)
+    right = class_intervals(tallied(truth, truth, person, 4), (2, 2))
+    assert right.macro_f1 == pytest.approx((3 / 4, 1), abs=1e-3)  # the fourth class may be 0, or 1
+    wrong = np.where(truth == 0, 1, truth)
+    found = class_intervals(tallied(truth, wrong, person, 4), (2, 2))
+    others = 0 + 2 / 3 + 1
+    assert found.macro_f1 == pytest.approx((others / 4, (others + 1) / 4), abs=0.01)
+
+
+def test_a_class_of_a_level_that_nobody_has_is_0_and_counts_once_it_is_answered() -> None:
+    truth, person = np.tile([0, 2], 2000), np.arange(4000)
+    answer = truth.copy()
+    answer[::200] = 1  # of the second level, which nobody has; 3 is of it too, and may be answered next
+    low, high = class_intervals(tallied(truth, answer, person, 4), (2, 2)).macro_f1
+    assert (low, high) == pytest.approx((2 / 4, 2 / 3), abs=0.01)
+
+
 def test_the_middle_is_above_the_value_which_is_too_low_of_few_people() -> None:
     gaps = []
     for seed in range(30):

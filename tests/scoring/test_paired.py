@@ -183,3 +183,11 @@ def test_a_difference_as_large_as_it_names_is_seen_eight_times_in_ten() -> None:
         named.append(versus.detectable)
     assert np.mean(named) == pytest.approx(0.031, abs=0.003)  # the true difference
     assert 0.7 < seen / 150 < 0.9
+
+
+def test_caution_for_few_mistakes_does_not_widen_a_difference() -> None:
+    person, truth = np.repeat(np.arange(60), 4), np.repeat(np.arange(60) % 4, 4)
+    once = np.where(person == 7, (truth + 1) % 4, truth)  # one person is wrong, and all else is right
+    low, high = bounds(paired(truth, [truth, once], space=SMALL, person=person).difference[0]["macro_f1"])
+    assert -0.09 < low < -0.04
+    assert high < 0.012

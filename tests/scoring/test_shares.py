@@ -11,9 +11,9 @@ def right_answers(right: Counts, person: Counts) -> Tally:
     return Tally.of_right(kinds_of_people(right, person), [np.array([False, True])])
 
 
-def two_classes(truth: Counts, answers: list[Counts], person: Counts) -> Tally:
+def two_classes(truth: Counts, answers: list[Counts], person: Counts, classes: int = 2) -> Tally:
     patterns, photo = np.unique(np.stack([truth, *answers]), axis=1, return_inverse=True)
-    return Tally.of_classes(kinds_of_people(photo, person), patterns[0], list(patterns[1:]), classes=2)
+    return Tally.of_classes(kinds_of_people(photo, person), patterns[0], list(patterns[1:]), classes=classes)
 
 
 def test_photos_that_agree_count_as_their_people_and_others_as_photos() -> None:
@@ -62,3 +62,28 @@ def test_models_that_answer_alike_vary_together() -> None:
     unlike = shares(two_classes(truth, [first, other], person), cautious=False).correlation
     assert alike[0, 2] > 0.95
     assert unlike[0, 2] < 0.5
+
+
+def test_a_class_of_few_people_who_are_all_right_goes_by_what_others_have_in_common() -> None:
+    person = np.repeat(np.arange(203), 4)
+    truth = np.where(person < 200, 0, 1)
+    skilled = (np.random.default_rng(0).random(203) < 0.7)[person] | (person >= 200)
+    counted = two_classes(truth, [np.where(skilled, truth, 2)], person, classes=3)
+    found = shares(counted, cautious=False)
+    assert found.share[1] == 1
+    assert found.effective[1] == pytest.approx(4, rel=0.2)  # of three people, and not of twelve
+
+
+def test_photos_of_people_never_count_for_more_than_photos() -> None:
+    right = np.tile([0, 0, 1, 1], 50)  # of each person's photos exactly half: less than independent
+    assert shares(right_answers(right, np.repeat(np.arange(50), 4))).effective[0] == 200
+
+
+def test_while_few_are_wrong_shares_are_taken_to_vary_together() -> None:
+    person = np.repeat(np.arange(100), 4)
+    truth = np.tile([0, 0, 1, 1], 100)
+    answer = truth.copy()
+    answer[[0, 6]] = [2, 2]  # a person is wrong in one class, another in the other
+    counted = two_classes(truth, [answer], person, classes=3)
+    cautious, plain = (shares(counted, cautious=one).correlation[0, 1] for one in (True, False))
+    assert cautious > plain + 0.1
