@@ -120,6 +120,8 @@ def _run(
                 if on_epoch is not None:
                     on_epoch(epoch)
         place.write_history(trainer.history)  # once more, for a run that was killed before it could
+        if (worth := trainer.worth) is not None:
+            log.info("%s", worth.sentence(f"epoch {trainer.kept_epoch.epoch}"))
         _write_kept(place, ready, trainer, rows, (*merged([like.history, rows.history]), record))
         fold = trainer.fold
         wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.kept_probs, fold.space)

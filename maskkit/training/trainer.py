@@ -22,6 +22,7 @@ from maskkit.modeling.runtimes import classifier
 from maskkit.options.techniques import AUXILIARY, Stepping, Stopping
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
+from maskkit.scoring.best_of import BestOf, best_of
 from maskkit.scoring.metrics import confusion
 from maskkit.training.average import averaging
 from maskkit.training.criterion import CONSISTENCY, Consistency, Criterion, annealing_of
@@ -29,6 +30,7 @@ from maskkit.training.epochs import Epoch, held_out_scores
 from maskkit.training.feed import Batch, Feed
 from maskkit.training.first_steps import LOOK_AT, LOOK_AT_SCALED, FirstSteps
 from maskkit.training.fold import Fold
+from maskkit.training.kept import are_alike, are_answers
 from maskkit.training.loop import Learner, diverged, train_epoch
 from maskkit.training.optimizers import build_optimizer
 from maskkit.training.schedule import Schedule
@@ -93,6 +95,7 @@ class Trainer:
         self._started = 0.0
         self.keeps_best = self.is_scored and options.one("schedule").part(Stopping).keeps_best
         self.kept: dict[str, Tensor] = {}
+        self.answers: list[Tensor] = []  # of each epoch, (held_out,), where the best of them is kept
         self.probs = self.kept_probs = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
 
     def _look_at(self) -> int:
@@ -119,6 +122,15 @@ class Trainer:
     def kept_epoch(self) -> Epoch:
         """The epoch whose weights are kept: the last, or the first of those with the highest macro-F1."""
         return self.best_epoch if self.keeps_best else self.history[-1]
+
+    @property
+    def worth(self) -> BestOf | None:
+        """What the epoch that is kept is worth on other people; None if it was not chosen among several."""
+        if len(self.answers) < 2:
+            return None
+        fold = self.fold
+        answers = [one.numpy() for one in self.answers]
+        return best_of(fold.truth, answers, space=fold.space, person=fold.people[fold.held_out])
 
     @property
     def best_epoch(self) -> Epoch:
@@ -164,6 +176,8 @@ class Trainer:
             seconds=time.perf_counter() - started,
             is_best=self.is_scored and scores["macro_f1"] > best,
         )
+        if self.keeps_best:
+            self.answers.append(torch.from_numpy(self.probs.argmax(axis=1)))
         if epoch.is_best or not self.keeps_best:
             self.kept = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
             self.kept_probs = self.probs
@@ -233,6 +247,7 @@ class Trainer:
             "history": [asdict(epoch) for epoch in self.history],
             "kept": self.kept,
             "kept_probs": torch.from_numpy(self.kept_probs),
+            "answers": self.answers,
             "unfinished": self._within() if self.sums.steps else {},
         }
 
@@ -262,9 +277,14 @@ class Trainer:
         kept: Any = state.get("kept")
         probs = state.get("kept_probs")
         shape = len(self.fold.held_out) if self.history else 0, len(self.fold.space)
-        is_kept = _are_alike(kept, self.scored) if self.history else kept == {}
+        is_kept = are_alike(kept, self.scored) if self.history else kept == {}
         if not isinstance(probs, Tensor) or tuple(probs.shape) != shape or not is_kept:
             raise refuse("the epoch it keeps is not of this model and these photos")
+        answers: Any = state.get("answers")
+        if not are_answers(
+            answers, epochs=len(self.history) * self.keeps_best, photos=shape[0], classes=shape[1]
+        ):
+            raise refuse("the answers of its epochs are not of these photos")
         try:
             if unfinished := state.get("unfinished"):
                 self._unfinished = dict(unfinished)
@@ -275,11 +295,4 @@ class Trainer:
                 getattr(self.learner, name).load_state_dict(state[name])
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise refuse(reason(error)) from error
-        self.kept, self.kept_probs = kept, probs.numpy()
-
-
-def _are_alike(best: Any, model: nn.Module) -> bool:
-    """Whether this is a state dict of the model, by names and shapes."""
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    is_state = isinstance(best, dict) and all(isinstance(one, Tensor) for one in best.values())
-    return is_state and {name: tensor.shape for name, tensor in best.items()} == expected
+        self.kept, self.kept_probs, self.answers = kept, probs.numpy(), list(answers)

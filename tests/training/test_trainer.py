@@ -310,6 +310,43 @@ def test_keeps_the_weights_of_the_highest_macro_f1_and_the_first_of_equals(
     assert bool((trainer.kept["conv_stem.weight"] == 2).all())
 
 
+def test_tells_what_the_best_of_several_epochs_is_worth_and_remembers_their_answers(
+    make: MakeTrainer,
+) -> None:
+    trainer, resumed = (make(epochs=3, schedule="cosine:keep=best") for _ in range(2))
+    trainer.run_epoch()
+    of_one = trainer.worth
+    assert of_one is None
+    trainer.run_epoch()
+    resumed.load_state(trainer.state(), partial(damaged, Path("x")))
+    for one in (trainer, resumed):
+        one.run_epoch()
+        worth = one.worth
+        assert worth is not None
+        assert worth == trainer.worth
+        assert (worth.models, worth.place + 1) == (3, one.kept_epoch.epoch)
+        assert worth.own == pytest.approx(one.kept_epoch.scores["macro_f1"])
+    last = make(epochs=2)
+    last.run_epoch()
+    last.run_epoch()
+    assert last.worth is None
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [None, [], [torch.zeros(3, dtype=torch.int64)], "short", "unknown class", "fractions"],
+)
+def test_refuses_answers_of_epochs_that_are_of_other_photos(make: MakeTrainer, answers: object) -> None:
+    trainer, other = (make(epochs=3, schedule="cosine:keep=best") for _ in range(2))
+    trainer.run_epoch()
+    state = trainer.state()
+    (good,) = state["answers"]
+    others = {"short": good[1:], "unknown class": good + 18, "fractions": good.float()}
+    state["answers"] = [others[answers]] if isinstance(answers, str) else answers
+    with pytest.raises(MaskkitError, match="not of these photos"):
+        other.load_state(state, partial(damaged, Path("x")))
+
+
 def test_keeps_the_last_weights_where_it_is_not_asked_for_the_best(
     make: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
