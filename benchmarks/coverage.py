@@ -30,6 +30,8 @@ from maskkit.scoring.best_of import best_of
 from maskkit.scoring.measuring import score
 from maskkit.scoring.paired import paired
 from maskkit.scoring.results import Estimate
+from maskkit.scoring.slice_columns import Cut
+from maskkit.scoring.slice_scores import score_slices
 
 PHOTOS = 7
 MASK = np.array([0, 0, 0, 0, 0, 1, 2])
@@ -98,7 +100,18 @@ def measured(truth: Ints, answer: Ints, way: str, seed: int) -> dict[str, Estima
     each |= {f"accuracy of {one.name}": one.accuracy for one in found.factors}
     classes = {f"F1 of class {one.name}": one.f1 for one in found.classes}
     levels = {f"F1 of level {level.name}": level.f1 for one in found.factors for level in one.levels}
-    return each | classes | levels
+    return each | classes | levels | _of_slices(truth.ravel(), answer.ravel(), person)
+
+
+def _of_slices(truth: Ints, answer: Ints, person: Ints) -> dict[str, Estimate]:
+    """Return the scores of each gender and each band of age by itself, as `evaluate --by` gives them."""
+    found = {}
+    for place, factor in list(enumerate(HOME.factors))[1:]:
+        level = np.unravel_index(truth, HOME.shape)[place]
+        for one in score_slices(truth, answer, Cut(factor.levels, level), space=HOME, person=person):
+            found[f"macro-F1 of slice {one.name}"] = one.macro_f1
+            found[f"accuracy of slice {one.name}"] = one.accuracy
+    return found
 
 
 def _bootstrap(truth: Ints, answer: Ints, seed: int) -> dict[str, Estimate]:
@@ -158,7 +171,7 @@ def best(setting: Setting, models: int, truth: float, simulations: int) -> str:
     return f"{models} | {np.mean(own):+.4f} | {np.mean(off):+.4f} | {held / simulations:.3f}"
 
 
-KINDS = ("F1 of class", "F1 of level")  # counted together
+KINDS = ("F1 of class", "F1 of level", "macro-F1 of slice", "accuracy of slice")  # counted together
 
 
 def table(found: Sequence[dict[str, Estimate]], truth: dict[str, float]) -> Iterator[str]:
