@@ -8,7 +8,7 @@ a person's age and gender look older, younger, more or less male than they are, 
 in `alike` seven in ten people are answered the same on all their photos; in `apart` photos of a person are
 answered independently. The truth is the score of 300,000 people. An interval is missed above if the truth is
 above it. With `--pairs` two models with answers of the same quality are compared, and with `--best` 5, 20 and
-100 such models: what is told of the best is compared with what it is worth.
+100 such models: what is said of the best is compared with what it is worth.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Setting:
 
 
 def best(setting: Setting, models: int, truth: float, simulations: int) -> str:
-    """Return a line: what is told of the best of equal models less its worth, and how often that holds."""
+    """Return a line: what is said of the best of equal models less its worth, and how often that holds."""
     off, own, held = [], [], 0
     person = np.arange(setting.people).repeat(PHOTOS)
     for seed in range(simulations):
@@ -217,7 +217,7 @@ def main() -> None:
                 setting = Setting(population, people, old)
                 if given.best:
                     print(f"\n{population}, {people} people, {old:.1%} of 60 and over")
-                    print("models | own less worth | told less worth | covered")
+                    print("models | own less worth | said less worth | covered")
                     truth = setting.truth()["macro-F1"]
                     for models in given.best:
                         print(best(setting, models, truth, given.simulations), flush=True)

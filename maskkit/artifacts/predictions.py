@@ -15,12 +15,13 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.answer_sets import AnswerSets, StoredSets, is_set_text
-from maskkit.artifacts.columns import Integers, are_probabilities, repeated, surely_differ
+from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.csv_writing import to_csv
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import MOST_INPUTS, Header, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
+from maskkit.artifacts.probability_checks import check_ids, check_probs
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import MOST_CLASSES
@@ -92,9 +93,9 @@ class Predictions:
         if like is not None and predictions.path.equals(like.path):
             predictions = replace(predictions, path=like.path)
         else:
-            _check_ids(predictions.path, source.title)
+            check_ids(predictions.path, source.title)
         if predictions.probs is not None:
-            _check_probs(predictions, source.title)
+            check_probs(predictions.path, predictions.probs, source.title)
         source.let_go()
         return predictions
 
@@ -269,44 +270,3 @@ def _unreadable(source: Source, why: str) -> MaskkitError:
         fix=f"give Parquet from `maskkit predict`, a CSV of ImageID,{ANSWER}, or a CSV of path and one "
         "probability column per class",
     )
-
-
-def _check_ids(path: pa.ChunkedArray, name: str) -> None:
-    if surely_differ(path):
-        return
-    twice = [value for value in repeated(path) if value]
-    is_empty = path.null_count or path.index("").as_py() >= 0  # a CSV's empty cell
-    if is_empty or twice:
-        raise MaskkitError(
-            f"{name} names photos twice: {examples(twice)}" if twice else f"{name} has rows without an id",
-            why="rows are matched by id, so each id has one row",
-            fix="drop the repeated rows",
-        )
-
-
-def _check_probs(predictions: Predictions, name: str) -> None:
-    assert predictions.probs is not None
-    bad = np.flatnonzero(~are_probabilities(predictions.probs))
-    if len(bad):
-        total = predictions.probs[bad[0]].sum(dtype=np.float64)
-        kind, fix = _looks_like(predictions.probs)
-        raise MaskkitError(
-            f"{name} holds {len(bad)} rows that are not probabilities",
-            why=f"{predictions.path[bad[0]]} sums to {total:.6g}{kind}; "
-            "a row sums to 1, with nothing negative",
-            fix=fix,
-        )
-
-
-def _looks_like(probs: NDArray[np.float32]) -> tuple[str, str]:
-    """Say what numbers look like that are no probabilities, (rows, classes), and what to do."""
-    numbers, total = probs[:1000].astype(np.float64), probs[:1000].sum(axis=1, dtype=np.float64)
-    if (np.abs(total - 100) < 1).all():
-        return ", and they look like percentages", "divide them by 100"
-    for digits in (1, 2, 3):
-        step = 10.0**-digits
-        is_near = (np.abs(total - 1) <= step / 2 * probs.shape[1] + 1e-6).all() and (numbers >= 0).all()
-        if is_near and (np.abs(numbers - np.round(numbers, digits)) < 1e-6).all():
-            word = ("one decimal", "two decimals", "three decimals")[digits - 1]
-            return f", and they look rounded to {word}", "write them in full, without a `float_format`"
-    return "", "save probabilities (after softmax), not logits"
