@@ -195,8 +195,8 @@ class LabelSpace:
         """Return the task file that `from_toml` reads."""
         lines = []
         for factor in self.factors:
-            levels = ", ".join(map(_quoted, factor.levels))
-            lines += ["[[factors]]", f"name = {_quoted(factor.name)}", f"levels = [{levels}]"]
+            levels = ", ".join(map(quoted, factor.levels))
+            lines += ["[[factors]]", f"name = {quoted(factor.name)}", f"levels = [{levels}]"]
             lines += [f"cuts = [{', '.join(map(repr, factor.cuts))}]"] if factor.is_numeric else []
             lines += ["personal = true", ""] if factor.personal else [""]
         return "\n".join(lines)
@@ -223,7 +223,7 @@ def _composed(value: Any) -> Any:
     return composed(value) if isinstance(value, str) else value
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Write a TOML string: JSON's, but for the one control character that JSON lets pass."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -79,5 +79,5 @@ def test_the_task_is_printed_and_can_be_read_back(helmets: Path) -> None:
     assert run("label", "--print-task", "--task", "again.toml").stdout == printed.stdout
     home = run("label", "--print-task").stdout
     assert 'levels = ["wear", "incorrect", "none"]' in home
-    for words in (["photos.csv"], ["-o", "x"]):
+    for words in (["photos.csv"], ["-o", "x"], [".", "--task", "task.toml"]):
         assert run("label", "--print-task", *words).exit_code == 2

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
+
+import typer
 
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Reading, Source
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
-from maskkit.cli.shell.streams import print_line
-from maskkit.options.fields import Metavar
-from maskkit.options.values import cuts_of, ignored_of, spreads_of
+from maskkit.cli.shell.startup import prepare_for_tables
+from maskkit.cli.shell.streams import print_line, source
+from maskkit.options.fields import Metavar, Refusing
+from maskkit.options.values import cuts_of, ignored_of, person_pattern, spreads_of
 
 
 def _check_rules(
@@ -25,7 +29,25 @@ def _check_resume(resume: bool, output: str | None) -> None:
     refuse_without_file(resume, output)
 
 
-@command(loads="tables", check=(_check_rules, _check_resume))
+def _print_task(print_task: bool, photos: str | None, task: str | None) -> bool:
+    """Print a label space if that is wanted: of a task file, of class folders, or the home task's."""
+    if not print_task:
+        return False
+    if photos is not None and task is not None:
+        raise typer.BadParameter("the task is given, no folders are needed", param_hint="--print-task")
+    if photos is not None and not Path(photos).is_dir():
+        raise typer.BadParameter(
+            "of photos, it reads only a tree of class folders", param_hint="--print-task"
+        )
+    prepare_for_tables()
+    from maskkit.stages.label import task_of_folder, task_space
+
+    space = task_of_folder(photos) if photos is not None else task_space(task and source(task, what="task"))
+    print_line(space.to_toml().rstrip("\n"))
+    return True
+
+
+@command(loads="tables", check=(_check_rules, _check_resume), instead=(_print_task,))
 def label(
     *,
     photos: Annotated[
@@ -46,9 +68,17 @@ def label(
     ] = False,
     print_task: Annotated[
         bool,
-        "Print the label space as a task file, and stop.",
-        Excludes("photos", "output", why="it reads no photos and writes no file"),
+        "Print the label space as a task file, and stop: that of a tree of class folders, of --task, or the "
+        "home task's.",
+        Excludes("output", why="it writes no file; use > task.toml"),
     ] = False,
+    person_from: Annotated[
+        str | None,
+        "Take the person from the name of the file: a regular expression of the whole name, whose one group "
+        r"is the person, such as '(\d+)_.*'.",
+        Refusing(person_pattern),
+        Metavar("PATTERN"),
+    ] = None,
     train_cuts: Annotated[
         list[str],
         "Train on other cuts of a number than the label is made of; once per factor.",
@@ -91,20 +121,23 @@ def label(
     The label is the truth, which scores use. --train-cuts, --train-spread and --ignore change what is
     trained on only.
 
+    Folders of which none names a class of the home task name classes of their own: those side by side are
+    the levels of one factor, and folders in folders several factors if every combination is there. The task
+    that they make is printed; --print-task saves it for --task, so that later runs do not depend on which
+    folders there are.
+
     Example: maskkit label photos/train/train.csv -o labels.parquet --train-cuts age=30,58 --ignore age=57-59
 
     A face of 58 may be one of 62: maskkit label photos/train/train.csv -o labels.parquet --train-spread age=4
+
+    Classes of your own, from parts/ok and parts/scratched: maskkit label parts -o labels.parquet
     """
     from maskkit.labelling.targets import TargetRules
     from maskkit.stages.label import label as stage
-    from maskkit.stages.label import task_space
 
-    if print_task:
-        print_line(task_space(task).to_toml().rstrip("\n"))
-        return
     with kept_beside(output, resume=resume, force=force) as left:
         manifest = stage(
-            photos, root=root, task=task, unlabelled=unlabelled,
+            photos, root=root, task=task, unlabelled=unlabelled, person_from=person_from,
             targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore), spreads_of(train_spread)),
             corrections=corrections, encoding=encoding, skip_bad=skip_bad, no_check=no_check, resumable=left,
         )  # fmt: skip

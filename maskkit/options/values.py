@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, reason
 from maskkit.labels import Factor, LabelSpace
 
 MOST_FOLDS = 1000
@@ -113,6 +113,23 @@ def spreads_of(texts: Iterable[str]) -> dict[str, float]:
 def ignored_of(texts: Iterable[str]) -> dict[str, list[str]]:
     """Read `age=57-59,30` and its like; what one factor is given at several times is joined."""
     return _words(texts, option="--ignore", example="age=57-59", once=False)
+
+
+def person_pattern(text: str) -> re.Pattern[str]:
+    r"""Read a regular expression with one group, such as `(\d+)_.*`.
+
+    Raises:
+        MaskkitError: It is none, or has no group or several.
+    """
+    option, example = "--person-from", r"'(\d+)_.*'"
+    try:
+        pattern = re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise _refused(option, text, f"it is no regular expression: {reason(error)}", example) from error
+    if pattern.groups != 1:
+        why = f"its one group in parentheses is the person, and it has {pattern.groups or 'none'}"
+        raise _refused(option, text, why, example)
+    return pattern
 
 
 def named_factor(name: str, space: LabelSpace, *, option: str) -> Factor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,59 +20,98 @@ from maskkit.sources.walking import walk
 from maskkit.texts import composed, foreign_name, is_utf8, readable
 
 
-def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) -> Listing:
-    """List the photos under a folder, of the class that the folder around each names.
+@dataclass(frozen=True)
+class PhotoTree:
+    """The photos of a folder and of all below it, before it is known what its folders name."""
 
-    A class folder is named like the class, nested (`wear/female/30to59`) or flat (`_` or `-` for `/`), or by
-    its number (`4`). Photos may lie any deeper. If `unlabelled`, those in no class folder have no label.
+    folder: Path
+    path: pa.ChunkedArray  # of every photo whose name is UTF-8, relative to the folder
+    places: Sequence[tuple[str, ...]]  # the names of the folders on the way to each folder, also an empty one
+    counts: Ints  # photos among the paths in each place, (places,)
+    missing: Mapping[str, str]  # photos whose name is not UTF-8, and what is wrong
 
-    Raises:
-        MaskkitError: A photo lies in no class folder, unless `unlabelled`, or there are none.
-    """
-    classes = {tuple(map(composed, name)): label for name, label in _folder_names(space).items()}
-    labels, counts = array("q"), array("q")  # of each folder
-    outside: Counter[str] = Counter()
-    missing: dict[str, str] = {}
-    respelled = 0
-    others = PassedOver()
+    @classmethod
+    def of(cls, folder: Path) -> PhotoTree:
+        """List what is under a folder; say which photos are passed over because of their suffix."""
+        places: list[tuple[str, ...]] = []
+        counts = array("q")
+        missing: dict[str, str] = {}
+        others = PassedOver()
 
-    def paths() -> Iterator[str]:
-        for place, photos in walk(folder, others):
-            names = ["/".join((*place, name)) for name in photos]
-            foreign = [name for name in names if not is_utf8(name)]
-            missing.update((readable(name), foreign_name(name)) for name in foreign)
-            names = [name for name in names if is_utf8(name)] if foreign else names
-            alike, depths = tuple(map(composed, place)), range(1, len(place) + 1)
-            label = next((classes[alike[:depth]] for depth in depths if alike[:depth] in classes), None)
-            if label is None and not unlabelled:
-                outside["/".join(place) or "."] += len(names)
-                continue
-            nonlocal respelled
-            respelled += len(names) if alike != place and label is not None else 0
-            labels.append(-1 if label is None else label)
-            counts.append(len(names))
-            yield from names
+        def paths() -> Iterator[str]:
+            for place, photos in walk(folder, others):
+                names = ["/".join((*place, name)) for name in photos]
+                foreign = [name for name in names if not is_utf8(name)]
+                missing.update((readable(name), foreign_name(name)) for name in foreign)
+                names = [name for name in names if is_utf8(name)] if foreign else names
+                places.append(place)
+                counts.append(len(names))
+                yield from names
 
-    path = text_column(paths())
-    others.warn(folder)
-    named = [f"{place} ({count})" for place, count in outside.items() if count]
-    if unlabelled and not len(path) and not missing:
-        raise MaskkitError(
-            f"{folder} has no photos",
+        path = text_column(paths())
+        others.warn(folder)
+        return cls(folder, path, places, np.asarray(counts, np.int64), missing)
+
+    def has_classes(self, space: LabelSpace) -> bool:
+        """Whether any photo is in a folder that names a class."""
+        return bool(((self._classes(space) >= 0) & (self.counts > 0)).any())
+
+    def listing(self, space: LabelSpace, *, unlabelled: bool = False) -> Listing:
+        """Give each photo the class that the folder around it names.
+
+        A class folder is named like the class, nested (`wear/female/30to59`) or flat (`_` or `-` for `/`), or
+        by its number (`4`). Photos may lie any deeper. If `unlabelled`, those in no class folder have no
+        label.
+
+        Raises:
+            MaskkitError: A photo lies in no class folder, unless `unlabelled`, or there are none.
+        """
+        label = self._classes(space)  # (places,)
+        outside = np.flatnonzero((label < 0) & (self.counts > 0)).tolist()
+        if not len(self.path) and not self.missing:
+            raise self.without_photos()
+        if outside and not unlabelled:
+            named = (f"{'/'.join(self.places[row]) or '.'} ({self.counts[row]})" for row in outside)
+            raise MaskkitError(
+                f"{self.folder} has photos outside class folders: {examples(named)}",
+                why=f"the folders name the class: {examples(space.names)}, or 0 to {len(space) - 1}",
+                fix="rename or move the folders, describe your own classes with --task, take these photos "
+                "without a label by --unlabelled, or give a table with a path and the factors",
+            )
+        is_respelled = [label[row] >= 0 and composed_place(one) != one for row, one in enumerate(self.places)]
+        columns = {"path": self.path, **_factor_columns(np.repeat(label, self.counts), space)}
+        respelled = int(self.counts[np.asarray(is_respelled, bool)].sum())
+        return Listing(self.folder, columns, self.missing, respelled)
+
+    def without_photos(self) -> MaskkitError:
+        """Return the error that says so of the folder."""
+        return MaskkitError(
+            f"{self.folder} has no photos",
             why=f"photos are files that end in {', '.join(PHOTO_SUFFIXES)}",
             fix="give the folder that they are in, or one above it",
         )
-    if named or not (len(path) or missing):
-        what = f"photos outside class folders: {examples(named)}" if named else "no photos"
-        raise MaskkitError(
-            f"{folder} has {what}",
-            why=f"the folders name the class: {examples(space.names)}, or 0 to {len(space) - 1}",
-            fix="rename the folders, or give a table with a path and the factors; "
-            "the competition's layout is found by its train.csv or info.csv",
-        )
-    label_of = np.repeat(np.asarray(labels), np.asarray(counts))  # (photos,)
-    columns = {"path": path, **_factor_columns(label_of, space)}
-    return Listing(folder, columns, missing, respelled)
+
+    def _classes(self, space: LabelSpace) -> Ints:
+        """Return the class that each place names, (places,); -1 if none.
+
+        The deepest folders that name one say which: in `19/ok` of a grid, 19 is no class's number.
+        """
+        classes = {composed_place(name): label for name, label in _folder_names(space).items()}
+        found = []
+        for place in map(composed_place, self.places):
+            above = (place[:depth] for depth in range(len(place), 0, -1))
+            found.append(next((classes[one] for one in above if one in classes), -1))
+        return np.asarray(found, np.int64)
+
+
+def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) -> Listing:
+    """List the photos under a folder with the class that the folder around each names."""
+    return PhotoTree.of(folder).listing(space, unlabelled=unlabelled)
+
+
+def composed_place(place: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of folders in NFC."""
+    return tuple(map(composed, place))
 
 
 def _folder_names(space: LabelSpace) -> dict[tuple[str, ...], int]:

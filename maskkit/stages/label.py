@@ -22,10 +22,12 @@ from maskkit.imaging.checking import CheckedPhotos, check_photos, digest_of_phot
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
 from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
-from maskkit.sources.class_folders import folder_photos
-from maskkit.sources.layouts import Listing
+from maskkit.sources.class_folders import PhotoTree
+from maskkit.sources.layouts import Listing, PhotoTable
 from maskkit.sources.manifest_columns import impossible_ages, listed, replaced
 from maskkit.sources.other_spellings import as_on_disk
+from maskkit.sources.own_classes import say_what_was_found, space_of_folders
+from maskkit.sources.people_from_names import with_people
 from maskkit.sources.reading import photo_table
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ def label(
     root: str | None = None,
     task: Source | Path | str | None = None,
     unlabelled: bool = False,
+    person_from: str | None = None,
     targets: TargetRules = AS_LABELLED,
     corrections: Source | Path | str | None = None,
     encoding: str | None = None,
@@ -52,8 +55,10 @@ def label(
         source: The competition's train.csv or info.csv, a folder that holds one of them, a tree of
             class folders, or any CSV or Parquet with `path` and the factors.
         root: The folder that paths are relative to; found beside the table if not given.
-        task: A task file that describes the label space; the home task's if not given.
+        task: A task file that describes the label space. If not given, it is the home task's, or for folders
+            of which none names one of its classes what `space_of_folders` makes of them.
         unlabelled: Take the photos of a folder that lie in no class folder, without a label.
+        person_from: A regular expression of whole file names, whose one group is the person.
         targets: What is trained on in place of the labels.
         corrections: A CSV of `path` or `person_id`, `column` and `value`, applied before all else.
         encoding: That of tables which are neither UTF-8 nor begin with a mark of their own.
@@ -68,9 +73,17 @@ def label(
         FinishedError: All of it is there.
     """
     task = Source.open(task) if isinstance(task, Path | str) else task
-    space = task_space(task)
     amended = _opened(corrections, encoding)
-    listing, given = _listing(source, root, space, unlabelled=unlabelled, encoding=encoding)
+    photos, given = _photos(source, root, encoding)
+    space = task_space(task, None if unlabelled else photos)
+    if isinstance(photos, PhotoTree):
+        listing = photos.listing(space, unlabelled=unlabelled)
+        if task is None and space != HOME:
+            say_what_was_found(photos, space)
+    else:
+        listing = photos.listing(space)
+    if person_from is not None:
+        listing = with_people(listing, person_from, name=given.path)
     table = listed(listing, space, name=given.path)
     table, respelled = _spelled(table, listing, is_looked_at=not no_check)
     ages = impossible_ages(listing, table, space)
@@ -82,6 +95,7 @@ def label(
     options = {
         "root": str(listing.root),
         "unlabelled": unlabelled,
+        **({} if person_from is None else {"person_from": person_from}),
         **{name: file.name if file else None for name, file in files.items()},
         **targets.to_json(),
         "skip_bad": skip_bad,
@@ -137,38 +151,38 @@ def _opened(file: Source | Path | str | None, encoding: str | None) -> Source | 
     return Source.open(file, encoding=encoding) if isinstance(file, Path | str) else file
 
 
-def task_space(task: Source | Path | str | None) -> LabelSpace:
-    """Return the label space that a task file describes; the home task's if there is none."""
+def task_space(task: Source | Path | str | None, photos: PhotoTree | PhotoTable | None = None) -> LabelSpace:
+    """Return the label space of a task file; without one, that of class folders, or else the home task's."""
     if task is None:
-        return HOME
+        return space_of_folders(photos) if isinstance(photos, PhotoTree) else HOME
     task = task if isinstance(task, Source) else Source.open(task)
     return LabelSpace.from_toml(task.data.to_pybytes(), title=task.title)
 
 
-def _listing(
-    source: Source | Path | str,
-    root: str | None,
-    space: LabelSpace,
-    *,
-    unlabelled: bool,
-    encoding: str | None,
-) -> tuple[Listing, Input]:
-    """List the photos of a table, or of a folder that holds none."""
+def task_of_folder(folder: Path | str) -> LabelSpace:
+    """Return the label space that a tree of class folders stands for, as `label` takes it."""
+    photos, _ = _photos(folder, None, None)
+    return task_space(None, photos)
+
+
+def _photos(
+    source: Source | Path | str, root: str | None, encoding: str | None
+) -> tuple[PhotoTable | PhotoTree, Input]:
+    """Open a table of photos, or list those of a folder that holds none."""
     if isinstance(source, Source):
-        return photo_table(source, root=root).listing(space), Input(source.name, source.sha256)
+        return photo_table(source, root=root), Input(source.name, source.sha256)
     folder = Path(source)
     tables = [folder / name for name in ("train.csv", "info.csv") if (folder / name).is_file()]
     if tables or not folder.is_dir():
         opened = Source.open(tables[0] if tables else folder, encoding=encoding)
-        return photo_table(opened, root=root).listing(space), Input(str(source), opened.sha256)
+        return photo_table(opened, root=root), Input(str(source), opened.sha256)
     if root is not None and Path(root).resolve() != folder.resolve():
         raise MaskkitError(
             f"{folder} is a tree of class folders, and --root is {root}",
             why="such a tree is its own root",
             fix="leave --root out",
         )
-    # The digest is that of the photos.
-    return folder_photos(folder, space, unlabelled=unlabelled), Input(str(source), "")
+    return PhotoTree.of(folder), Input(str(source), "")  # the digest is that of the photos
 
 
 def _spelled(table: pa.Table, listing: Listing, *, is_looked_at: bool) -> tuple[pa.Table, int]:

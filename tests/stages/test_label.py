@@ -4,6 +4,7 @@ import csv
 import hashlib
 import logging
 import os
+import shutil
 import threading
 import unicodedata
 from pathlib import Path
@@ -21,7 +22,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
 from maskkit.sources.layouts import STATES
-from maskkit.stages.label import label
+from maskkit.stages.label import label, task_of_folder
 
 HEADER = "path,mask,gender,age\n"
 TASK = """
@@ -531,6 +532,57 @@ def test_a_tree_of_class_folders_is_its_own_root(tmp_path: Path) -> None:
     assert label(tmp_path, root=str(tmp_path)).table.equals(manifest.table)
     with pytest.raises(MaskkitError, match="is a tree of class folders, and --root is"):
         label(tmp_path, root=str(tmp_path.parent))
+
+
+def parts(folder: Path) -> Path:
+    for index in range(8):
+        name = folder / ("ok", "scratched")[index % 2] / f"{index // 4}_{index}.jpg"
+        draw_photo(name, mask="wear", gender="male", age=40, seed=index)
+    return folder
+
+
+def test_folders_with_names_of_their_own_name_classes_and_the_task_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "maskkit"):
+        manifest = label(parts(tmp_path / "parts"))
+    assert manifest.space.names == ["ok", "scratched"]
+    assert manifest.labels.tolist() == [0] * 4 + [1] * 4
+    assert manifest.table["person_id"].null_count == 8
+    assert "make the task (class: ok, scratched)" in caplog.text
+    assert task_of_folder(tmp_path / "parts") == manifest.space
+
+
+def test_a_task_that_is_given_does_not_depend_on_which_folders_there_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = table(tmp_path, task_of_folder(parts(tmp_path / "parts")).to_toml(), name="task.toml")
+    shutil.rmtree(tmp_path / "parts" / "ok")
+    with caplog.at_level(logging.INFO, "maskkit"):
+        manifest = label(tmp_path / "parts", task=task)
+    assert manifest.labels.tolist() == [1] * 4
+    assert "make the task" not in caplog.text
+
+
+def test_photos_that_are_wanted_without_labels_make_no_task_of_their_folders(tmp_path: Path) -> None:
+    manifest = label(parts(tmp_path), unlabelled=True)
+    assert manifest.space == HOME
+    assert manifest.table["label"].null_count == 8
+
+
+def test_people_come_from_the_names_of_files(tmp_path: Path) -> None:
+    manifest = label(parts(tmp_path), person_from=r"(\d+)_.*")
+    assert column(manifest, "person_id") == ["0", "0", "1", "1"] * 2
+    assert manifest.header.history[0].options["person_from"] == r"(\d+)_.*"
+    assert "person_from" not in label(tmp_path).header.history[0].options
+
+
+def test_people_of_a_table_come_from_names_too_unless_it_has_them(shelf: Path) -> None:
+    text = HEADER + "a.jpg,wear,male,20\nb.PNG,wear,male,20\n"
+    manifest = label(table(shelf, text), person_from=r"(.)\..*")
+    assert column(manifest, "person_id") == ["a", "b"]
+    with pytest.raises(MaskkitError, match="names people itself"):
+        label(table(shelf, "path,person_id\na.jpg,1\n"), person_from=r"(.)\..*")
 
 
 def test_another_label_space_comes_from_a_task_file(shelf: Path) -> None:

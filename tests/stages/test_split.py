@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,11 @@ from maskkit.artifacts.parquet import to_parquet
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.labels import HOME
 from maskkit.splitting.quality import fold_quality
+from maskkit.stages.label import label
 from maskkit.stages.split import check_split, split
 
 HEADER = Header("manifest", HOME, (Record("label", {"root": "."}, (Input("train.csv", "e" * 64),)),))
+TASK = 'factors = [{name = "mask", levels = ["on", "off"]}]'
 MASKS = ["wear"] * 5 + ["incorrect", "none"]
 
 
@@ -262,6 +265,23 @@ def test_photos_of_unknown_people_are_refused_by_person_and_counted() -> None:
     with pytest.raises(MaskkitError, match="2 photos without a person") as caught:
         split(manifest, folds=2)
     assert "--by image" in caught.value.fix
+    assert r"maskkit label ... --person-from '(\d+)_.*'" in caught.value.fix
+
+
+def test_what_was_measured_on_the_home_task_is_said_of_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = "path,mask,gender,age\n" + "".join(f"{row}.jpg,wear,male,20\n" for row in range(4))
+    for text, is_said in ((home, True), (home.replace("wear", "on"), False)):
+        (tmp_path / "photos.csv").write_text(text)
+        (tmp_path / "task.toml").write_text(TASK)
+        manifest = label(
+            tmp_path / "photos.csv", task=None if is_said else tmp_path / "task.toml", no_check=True
+        )
+        caplog.clear()
+        split(manifest, by="image", folds=2)
+        assert "held-out scores will be far too good" in caplog.text
+        assert ("0.99 where a leaderboard said 0.6" in caplog.text) == is_said
 
 
 def test_by_image_warns_of_divided_people_and_is_refused_unless_recorded(
