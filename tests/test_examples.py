@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -79,5 +80,11 @@ def test_the_task_is_printed_and_can_be_read_back(helmets: Path) -> None:
     assert run("label", "--print-task", "--task", "again.toml").stdout == printed.stdout
     home = run("label", "--print-task").stdout
     assert 'levels = ["wear", "incorrect", "none"]' in home
+    for name in ("ok", "scratched"):
+        (helmets / "my parts" / name).mkdir(parents=True)
+        shutil.copy(helmets / "worker00" / "off.jpg", helmets / "my parts" / name)
+    printed = run("label", "my parts", "--print-task")
+    assert printed.stdout == '[[factors]]\nname = "class"\nlevels = ["ok", "scratched"]\n'
+    assert printed.stderr == ""
     for words in (["photos.csv"], ["-o", "x"], [".", "--task", "task.toml"]):
         assert run("label", "--print-task", *words).exit_code == 2

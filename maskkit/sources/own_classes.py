@@ -57,7 +57,7 @@ def _in_order(names: set[str]) -> list[str]:
 
 
 def _are_numbers(names: Iterable[str]) -> bool:
-    return all(name.isascii() and name.isdecimal() for name in names)
+    return all(name.isdecimal() for name in names)
 
 
 def _refuse_loose_photos(tree: PhotoTree, places: list[Place]) -> None:
@@ -99,7 +99,7 @@ def _refuse_what_is_no_class(tree: PhotoTree, places: list[Place]) -> None:
             f"{folder} has the folders {', '.join(top)}",
             why="these name parts of a set, not classes",
             fix=f"label each by itself, with one task: maskkit label {inner} --print-task > task.toml, then "
-            f"maskkit label {inner} --task task.toml",
+            f"maskkit label {inner} --task task.toml, and the others likewise",
         )
 
 

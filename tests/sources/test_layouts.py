@@ -111,6 +111,7 @@ def test_a_class_folder_is_too(tmp_path: Path) -> None:
         "미착용-없음/d.jpg": 3,
     }  # fmt: skip
     assert listing.respelled == 3
+    assert folder_photos(tmp_path, HOME, unlabelled=True).respelled == 0
 
 
 KOREAN = os.fsdecode("사진.jpg".encode("cp949"))

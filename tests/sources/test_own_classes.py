@@ -216,6 +216,21 @@ def test_names_in_either_form_of_unicode_are_one_level(tmp_path: Path) -> None:
     assert labels(tree) == {"ok/c.jpg": 0, f"{composed}/a.jpg": 1, f"{apart}/b.jpg": 1}
 
 
+def test_so_are_they_in_a_grid(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    tree = plant(tmp_path, f"{apart}/a/x.jpg", f"{composed}/b/x.jpg", "ok/a/x.jpg", "ok/b/x.jpg")
+    assert found(tree) == {"factor1": ["ok", composed], "factor2": ["a", "b"]}
+
+
+def test_the_task_that_is_said_names_twenty_levels_of_many(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree = plant(tmp_path, *(f"{year}/a.jpg" for year in range(2000, 2024)))
+    with caplog.at_level(logging.INFO, "maskkit"):
+        say_what_was_found(tree, space_of_folders(tree))
+    assert "2018, 2019 and 4 more)" in caplog.text
+
+
 @pytest.mark.parametrize("name", ['a "b" \\', "[x]", "a\nb", "\x7f", "#", "-rf", "한국", "😀"])
 def test_any_name_is_kept_by_a_task_file(tmp_path: Path, name: str) -> None:
     space = space_of_folders(plant(tmp_path, f"{name}/a.jpg", "zz/b.jpg"))
@@ -223,11 +238,15 @@ def test_any_name_is_kept_by_a_task_file(tmp_path: Path, name: str) -> None:
     assert labels(PhotoTree.of(tmp_path), space)[f"{name}/a.jpg"] == space.names.index(name)
 
 
-def test_folders_whose_names_are_not_utf8_are_no_levels(tmp_path: Path) -> None:
+def test_folders_whose_names_are_not_utf8_are_no_levels(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     odd = os.fsdecode("폴더".encode("cp949"))
     tree = plant(tmp_path, f"{odd}/a.jpg", "ok/b.jpg", "bad/c.jpg")
     assert found(tree) == {"class": ["bad", "ok"]}
     assert len(tree.listing(space_of_folders(tree)).missing) == 1
+    say_what_was_found(tree, space_of_folders(tree))
+    assert not caplog.records
 
 
 def test_a_tree_of_nothing_else_has_photos_that_are_refused_by_name(tmp_path: Path) -> None:
