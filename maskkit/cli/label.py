@@ -74,8 +74,9 @@ def label(
     ] = False,
     person_from: Annotated[
         str | None,
+        # Without a backslash, for which `escape` would import rich before any command runs.
         "Take the person from the name of the file: a regular expression of the whole name, whose one group "
-        r"is the person, such as '(\d+)_.*'.",
+        "is the person, such as '(.+)_.*' for the 17 of 17_a.jpg.",
         Refusing(person_pattern),
         Metavar("PATTERN"),
     ] = None,
