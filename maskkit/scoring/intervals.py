@@ -109,28 +109,34 @@ def class_intervals(
     usual = nobodys if nobodys.all() else ~nobodys
     found = shares(part, typical=usual)
     bounds = Bounds.of_f1(found, fixed=nobodys, confidence=confidence)
-    middle, low, high = bounds.total(np.ones(len(nobodys)))
     unseen = int((expected & ~occurs).sum())
     never = int((of_levels(tally.photos, shape) & ~expected & ~occurs).sum())
-    mean = float(bounds.middle[usual].mean())
-    down = _root((middle - low) ** 2 + (unseen * mean) ** 2)
-    up = _root((high - middle) ** 2 + (unseen * (1 - mean)) ** 2)
-    middle, classes = middle + unseen * mean, len(nobodys) + unseen
+    whole = bounds.total(np.ones(len(nobodys)))
+    middle, low, high = _with_unseen(whole, unseen, float(bounds.middle[usual].mean()))
+    classes = len(nobodys) + unseen
     each = np.tile([[0.0], [1.0]], len(tally))  # (2, C)
     each[:, occurs] = [f1_of_share(end) for end in _ends(found, BESIDE_CLASS, confidence)]
     return ClassIntervals(
-        ((middle - down) / (classes + never), (middle + up) / classes),
+        (low / (classes + never), high / classes),
         middle / classes,
         tuple((float(low), float(high)) for low, high in each.T),
     )
 
 
-def macro_f1_of_truth_interval(tally: Tally, *, confidence: float = CONFIDENCE) -> Ends:
-    """Return the ends of macro-F1 over the classes that have photos, whatever else was answered."""
-    part = tally.take(np.flatnonzero(tally.support > 0))
+def macro_f1_of_truth_interval(
+    tally: Tally, shape: tuple[int, ...], *, confidence: float = CONFIDENCE
+) -> Ends:
+    """Return the ends of macro-F1 over the classes that have photos, whatever else was answered.
+
+    A class that nobody here has, of levels that people here have, counts as in `class_intervals`.
+    """
+    there = tally.support > 0
+    part = tally.take(np.flatnonzero(there))
     bounds = Bounds.of_f1(shares(part), fixed=np.zeros(len(part), np.bool_), confidence=confidence)
-    _, low, high = bounds.total(np.full(len(part), 1 / len(part)))
-    return low, high
+    unseen = int((of_levels(tally.support, shape) & ~there).sum())
+    _, low, high = _with_unseen(bounds.total(np.ones(len(part))), unseen, float(bounds.middle.mean()))
+    classes = len(part) + unseen
+    return low / classes, high / classes
 
 
 def share_interval(tally: Tally, *, confidence: float = CONFIDENCE) -> Ends:
@@ -188,6 +194,15 @@ def _ends(found: Shares, beside: int, confidence: float) -> tuple[Floats, Floats
     """Return the ends of the shares, (O,) each, wider the fewer people they rest on, as by Student's t."""
     freedom = np.maximum(found.people - 1, 1) + beside
     return wilson(np.nan_to_num(found.share), found.effective, stdtrit(freedom, (1 + confidence) / 2))
+
+
+def _with_unseen(whole: tuple[float, float, float], unseen: int, mean: float) -> tuple[float, float, float]:
+    """Return a sum of F1 and its ends with unseen classes, which are the mean, at least 0, at most 1."""
+    middle, low, high = whole
+    down = _root((middle - low) ** 2 + (unseen * mean) ** 2)
+    up = _root((high - middle) ** 2 + (unseen * (1 - mean)) ** 2)
+    middle += unseen * mean
+    return middle, middle - down, middle + up
 
 
 def _root(square: float) -> float:

@@ -12,7 +12,13 @@ import numpy as np
 
 from maskkit.labels import LabelSpace
 from maskkit.scoring import metrics
-from maskkit.scoring.intervals import CONFIDENCE, around, macro_f1_of_truth_interval, share_interval
+from maskkit.scoring.intervals import (
+    CONFIDENCE,
+    MANY_PEOPLE,
+    around,
+    macro_f1_of_truth_interval,
+    share_interval,
+)
 from maskkit.scoring.kinds import kinds_of_people, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
 from maskkit.scoring.results import FEW_PEOPLE, Estimate, Noise, noise
@@ -97,12 +103,23 @@ def _estimates(cell: Counts, people: Counts, space: LabelSpace, confidence: floa
     ends = None
     if kinds is not None:
         tally = Tally.of_classes(kinds, truth, [answer], classes=classes)
-        ends = macro_f1_of_truth_interval(tally, confidence=confidence)
+        if people.max() >= MANY_PEOPLE - 1 or not _lacks_a_level(confusion.sum(axis=1), space):
+            ends = macro_f1_of_truth_interval(tally, space.shape, confidence=confidence)
     yield around(values[0], ends)
     for value, is_right in zip(values[1:], metrics.overall_right(truth, answer, space), strict=True):
         if kinds is not None:
             ends = share_interval(Tally.of_right(kinds, [is_right]), confidence=confidence)
         yield around(value, ends)
+
+
+def _lacks_a_level(support: Counts, space: LabelSpace) -> bool:
+    """Whether nobody has some level of a factor of which people have several, given photos per class, (C,).
+
+    A factor of which they have one is what the slice was cut by, or goes with it.
+    """
+    levels = np.unravel_index(np.flatnonzero(support), space.shape)
+    each = [len(np.unique(one)) for one in levels]
+    return any(1 < there < many for there, many in zip(each, space.shape, strict=True))
 
 
 def _macro_f1_in_truth(confusion: Counts) -> Floats:

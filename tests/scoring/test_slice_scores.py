@@ -61,3 +61,38 @@ def test_slices_of_few_people_are_marked_and_prove_nothing() -> None:
     found = Slicing.of("camera", slices)
     assert found.noise is not None
     assert {found.noise.best, found.noise.second} == {"b", "c"}
+
+
+def test_macro_f1_of_few_people_without_a_level_that_others_have_has_no_interval() -> None:
+    person = np.repeat(np.arange(120), 3)
+    level = person % 3  # three bands of age, each with every mask
+    truth = np.tile([0, 6, 12], 120) + level
+    answer = np.where(person % 5 == 0, (truth + 1) % 18, truth)
+    whole, young, nobody_old = (np.flatnonzero(level <= most) for most in (2, 0, 1))
+    codes = np.zeros(len(truth), np.int64)
+
+    def ends(rows: np.ndarray) -> tuple[float | None, float | None]:
+        into = Cut(("one",), codes[rows])
+        (found,) = score_slices(truth[rows], answer[rows], into, space=HOME, person=person[rows])
+        return found.macro_f1.low, found.accuracy.low
+
+    assert None not in ends(whole)  # they have all levels of age
+    assert None not in ends(young)  # one level is what the slice was cut by
+    assert ends(nobody_old)[0] is None  # two of three, and eighty people
+    assert ends(nobody_old)[1] is not None
+    truth, answer = (np.where(one % 3 == 2, one - 1, one) for one in (truth, answer))
+    assert None not in ends(whole)  # of a hundred people, a level that nobody has is rare
+
+
+def test_a_class_that_a_slice_could_have_widens_its_interval() -> None:
+    person = np.arange(400)
+    truth = np.tile([0, 1, 2, 3], 100)
+    answer = np.where(person % 7 == 0, (truth + 1) % 4, truth)
+    into = Cut(("one",), np.zeros(400, np.int64))
+    (whole,) = score_slices(truth, answer, into, space=SMALL, person=person)
+    kept = truth < 3  # nobody is old without a mask, while there are old people, and people without
+    into = Cut(("one",), np.zeros(300, np.int64))
+    (without,) = score_slices(truth[kept], answer[kept], into, space=SMALL, person=person[kept])
+    assert whole.macro_f1.low is not None
+    assert without.macro_f1.low is not None
+    assert without.macro_f1.low < whole.macro_f1.low - 0.1
