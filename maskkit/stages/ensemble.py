@@ -48,8 +48,8 @@ class Fit:
     # `greedy` for the highest macro-F1, `weights` for the smallest log loss of the mean
     search: Search = "greedy"
     max_members: int | None = None  # at most so many members get a weight
-    # How people are drawn anew; its seed is that of the folds by which the blend is judged, too
-    seed: int = 0  # divides people without folds
+    # Of the folds by which the blend is judged, where the manifest has none of its own
+    seed: int = 0
 
 
 @dataclass(frozen=True)
