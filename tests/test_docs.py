@@ -15,8 +15,14 @@ from maskkit.labels import LabelSpace
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+PAGES = [
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("**/*.md")),
+]  # fmt: skip
+# The changelog names options that were, and benchmarks what others have.
 DOCUMENTS = [
-    "README.md", "CONTRIBUTING.md", "examples/README.md", "examples/Makefile", "examples/decisions.mk"
+    *(page for page in PAGES if page not in ("CHANGELOG.md", "benchmarks/README.md")),
+    "examples/Makefile", "examples/best.mk", "examples/decisions.mk",
 ]  # fmt: skip
 
 
@@ -44,7 +50,14 @@ def test_documents_name_only_options_that_exist(document: str) -> None:
         if re.fullmatch(r"--?[a-z][a-z-]*", word) and word not in _flags(words[0])
     ]
     assert not unknown
-    assert typed or document == "CONTRIBUTING.md"
+
+
+def test_commands_are_found_in_the_documents_that_teach_them() -> None:
+    found = {name: len(_typed_commands((ROOT / name).read_text())) for name in DOCUMENTS}
+    assert sum(found.values()) > 150
+    assert all(
+        found[name] for name in ("README.md", "docs/commands.md", "docs/training.md", "docs/photos.md")
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,20 +83,34 @@ def test_the_example_in_each_help_names_only_options_that_exist(name: str) -> No
     assert {word for word in words if word.startswith("-") and word != "-"} <= _flags(name)
 
 
-def test_readme_lists_every_command_and_no_other() -> None:
-    table = re.findall(r"^\| `([a-z][a-z-]*)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_the_page_of_commands_lists_every_command_and_no_other() -> None:
+    table = re.findall(r"^\| `([a-z][a-z-]*)` \|", (ROOT / "docs/commands.md").read_text(), re.MULTILINE)
     assert table == list(COMMANDS)
 
 
-def test_the_task_file_in_the_readme_is_one() -> None:
-    (task,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_readme_names_every_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in COMMANDS if f"`{name}`" not in readme] == []
+
+
+def test_the_task_file_on_the_page_of_photos_is_one() -> None:
+    (task,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/photos.md").read_text(), re.DOTALL)
     assert len(LabelSpace.from_toml(task)) == 4
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"])
-def test_links_to_files_lead_somewhere(document: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / document).read_text())
-    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and the site make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", PAGES)
+def test_links_lead_to_files_and_headings_that_exist(document: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", (ROOT / document).read_text())
+    for name, anchor in links:
+        page = (ROOT / document).parent / name if name else ROOT / document
+        assert page.exists(), name
+        assert not anchor or anchor in _anchors(page), f"{name}#{anchor}"
 
 
 def test_each_entry_of_the_changelog_begins_with_a_command() -> None:
@@ -101,10 +128,9 @@ def test_each_promise_names_tests_that_exist() -> None:
     assert lacking == []
 
 
-def test_each_promise_of_the_readme_is_held_by_a_test() -> None:
-    section = (
-        (ROOT / "README.md").read_text().partition("## What cannot go wrong here")[2].partition("\n## ")[0]
-    )
+@pytest.mark.parametrize("document", ["README.md", "docs/promises.md"])
+def test_each_promise_is_held_by_a_test(document: str) -> None:
+    section = (ROOT / document).read_text().partition("# What cannot go wrong here")[2].partition("\n## ")[0]
     promised = re.findall(r"^- \*\*(.+?)\.?\*\*", section, re.MULTILINE)
     rows = re.findall(r"^\| (.+?) \|", (ROOT / "docs" / "promises.md").read_text(), re.MULTILINE)
     assert len(promised) > 8

@@ -20,7 +20,8 @@ from maskkit.cli import app
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "maskkit").rglob("*.py"))
 DOCUMENTS = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md", "benchmarks/README.md")
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").glob("**/*.md")),
 ]
 Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

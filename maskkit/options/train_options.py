@@ -68,7 +68,7 @@ class TrainOptions:
         "that timm fetches; `auto` takes the former if they are installed, else the latter; `list` shows "
         "what there is. Or from a file with a state dict, however wrapped, or a Hugging Face folder "
         "(`FILE:plain` and `FILE:ema` choose where it holds both). `faces:FILE.tgz` is a network trained on "
-        "faces, for mobilenetv1_100:pad_type=same (README). Or from random weights, by `none`.",
+        "faces, for mobilenetv1_100:pad_type=same (docs/training.md). Or from random weights, by `none`.",
         MODEL_PANEL, FILE,
     )  # fmt: skip
     head: str = choice(
