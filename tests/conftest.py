@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import Browser, chromium
 from hypothesis import settings
 from PIL import Image
 
@@ -133,6 +134,17 @@ def checkpoints(folds: Manifest, quick: TrainOptions, tmp_path_factory: pytest.T
         train(FoldRows.of(folds, fold), folder / f"fold{fold}.safetensors", options=quick)
         for fold in range(3)
     ]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium, in which tests open tabs of their own; skipped where there is none."""
+    program = chromium()
+    if program is None:
+        pytest.skip("there is no Chromium or Chrome here")
+    one = Browser(program, tmp_path_factory.mktemp("browser"))
+    yield one
+    one.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
