@@ -57,6 +57,7 @@ class PhotoSource:
     # The folder that paths are relative to; None for MASKKIT_ROOT, or the one that `label` recorded.
     root: str | None = None
     cache: Cache | None = None  # where decoded photos are kept; None to decode them whenever they are wanted
+    beside: Path | None = None  # the folder that the manifest itself is in; None if it is in no file
 
 
 class StoredManifestFacts(msgspec.Struct):
@@ -86,7 +87,9 @@ class Manifest:
         header, table = read_parquet(source, kind="manifest")
         fitting(header.facts, StoredManifestFacts, partial(damaged_header, source.title))
         source.let_go()
-        return cls(check(table, header, name=source.title, divided=divided), header, source)
+        table = check(table, header, name=source.title, divided=divided)
+        beside = None if source.name == "-" else Path(source.name).parent
+        return cls(table, header, source, PhotoSource(beside=beside))
 
     @property
     def space(self) -> LabelSpace:
@@ -107,7 +110,7 @@ class Manifest:
 
     def located(self, *, root: str | None = None, cache: Cache | None = None) -> Manifest:
         """Return the same manifest with its photos under `root`, and decoded ones kept in `cache`."""
-        return replace(self, photos=PhotoSource(root, cache))
+        return replace(self, photos=replace(self.photos, root=root, cache=cache))
 
     def __len__(self) -> int:
         return len(self.table)

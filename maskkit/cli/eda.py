@@ -146,7 +146,7 @@ def _open(
         manifest = place.located(Manifest.read(given))
         return manifest, manifest.name
     manifest = label(
-        given, root=place.root, task=task, encoding=encoding, skip_bad=True, no_check=True, unlabelled=True
+        given, root=place.root, task=task, encoding=encoding, skip_bad=True, no_check=True, any_folder=True
     )
     manifest = common_options.PhotoOptions(str(manifest.root)).located(manifest)
     return manifest, given if isinstance(given, str) else given.title

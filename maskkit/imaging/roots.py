@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maskkit.artifacts.manifest import Manifest
@@ -16,25 +17,66 @@ LOOKED_AT = 5
 def photo_files(manifest: Manifest, *, tolerant: bool = False) -> list[Path]:
     """Return the file of each row, after looking whether the first few are there.
 
-    The root is that of `manifest.photos`, or MASKKIT_ROOT, or the one that `label` recorded. If `tolerant`,
-    one of the first few photos is enough.
+    The root is that of `manifest.photos`, or MASKKIT_ROOT, or `recorded_root`. If `tolerant`, one of the
+    first few photos is enough.
 
     Raises:
         MaskkitError: The first photos are not under the root; better now than after an epoch.
     """
-    folder = Path(manifest.photos.root or os.environ.get(VARIABLE) or manifest.root)
-    # `..` steps back over the words of the root, not to where a link leads.
-    spelled = spelled_otherwise(folder, manifest.paths)  # as where they were unpacked on another system
-    files = [
-        Path(os.path.normpath(folder / path)) if path.startswith("../") else folder / path
-        for path in (spelled.get(path, path) for path in manifest.paths)
-    ]
-    first = files[:LOOKED_AT]
-    missing = [file for file in first if not os.path.isfile(file)]  # noqa: PTH113 - False for too long a name
-    if missing and not (tolerant and len(missing) < len(first)):
-        raise MaskkitError(
-            f"the photos of {manifest.name} are not under {folder}",
-            why=f"there is no {missing[0]}",
-            fix=f"run this from the folder in which `maskkit label` ran, or give --root or {VARIABLE}",
-        )
+    chosen = manifest.photos.root or os.environ.get(VARIABLE)
+    folder = Path(chosen) if chosen else recorded_root(manifest)
+    files = _files_under(folder, manifest.paths)
+    missing = _missing(files)
+    if missing and not (tolerant and len(missing) < len(files[:LOOKED_AT])):
+        raise _not_there(manifest, folder, files.index(missing[0]), is_chosen=bool(chosen))
     return files
+
+
+def recorded_root(manifest: Manifest) -> Path:
+    """Return the root that `label` recorded, seen from the first folder where the first photos are under it.
+
+    A relative one is looked for from the folder that the command is in, then from the manifest's own, and
+    from those above that: in one of them `label` ran, if the manifest was not taken elsewhere. Where none has
+    all of the first photos, it is the one that has most of them.
+    """
+    places = list(_places(manifest))
+    missing = [len(_missing(_files_under(folder, manifest.paths[:LOOKED_AT]))) for folder in places]
+    return places[missing.index(min(missing))]
+
+
+def _places(manifest: Manifest) -> Iterator[Path]:
+    root, beside = manifest.root, manifest.photos.beside
+    yield root
+    if beside is not None and not root.is_absolute():
+        yield beside / root
+        yield from (folder / root for folder in Path(os.path.abspath(beside)).parents)  # noqa: PTH100 - by words
+
+
+def _files_under(folder: Path, paths: Sequence[str]) -> list[Path]:
+    # `..` steps back over the words of the root, not to where a link leads.
+    spelled = spelled_otherwise(folder, paths)  # as where they were unpacked on another system
+    return [
+        Path(os.path.normpath(folder / path)) if path.startswith("../") else folder / path
+        for path in (spelled.get(path, path) for path in paths)
+    ]
+
+
+def _missing(files: Sequence[Path]) -> list[Path]:
+    """Return which of the first few files are not there; one with too long a name is not."""
+    return [file for file in files[:LOOKED_AT] if not os.path.isfile(file)]  # noqa: PTH113
+
+
+def _not_there(manifest: Manifest, folder: Path, row: int, *, is_chosen: bool) -> MaskkitError:
+    beside, name = manifest.photos.beside, manifest.paths[row]
+    why = f"there is no {folder / name}"
+    if not is_chosen and beside is not None and not manifest.root.is_absolute():
+        # Both places, each as a whole path: that the root is relative is what people overlook.
+        here, there = os.path.abspath(folder), os.path.abspath(beside / manifest.root)  # noqa: PTH100
+        why = f"there is no {name} in {here}, as seen from the folder you are in"
+        if there != here:
+            why += f", nor in {there}, as seen from the manifest's"
+    return MaskkitError(
+        f"the photos of {manifest.name} are not under {folder}",
+        why=why,
+        fix=f"give their folder with --root or {VARIABLE}, or run this from where `maskkit label` ran",
+    )

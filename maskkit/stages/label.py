@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,7 @@ def label(
     root: str | None = None,
     task: Source | Path | str | None = None,
     unlabelled: bool = False,
+    any_folder: bool = False,
     person_from: str | None = None,
     targets: TargetRules = AS_LABELLED,
     corrections: Source | Path | str | None = None,
@@ -58,6 +60,7 @@ def label(
         task: A task file that describes the label space. If not given, it is the home task's, or for folders
             of which none names one of its classes what `space_of_folders` makes of them.
         unlabelled: Take the photos of a folder that lie in no class folder, without a label.
+        any_folder: Take the classes that folders name if they make up a task, and else all as `unlabelled`.
         person_from: A regular expression of whole file names, whose one group is the person.
         targets: What is trained on in place of the labels.
         corrections: A CSV of `path` or `person_id`, `column` and `value`, applied before all else.
@@ -75,7 +78,7 @@ def label(
     task = Source.open(task) if isinstance(task, Path | str) else task
     amended = _opened(corrections, encoding)
     photos, given = _photos(source, root, encoding)
-    space = task_space(task, None if unlabelled else photos)
+    space, unlabelled = _space_of(photos, task, unlabelled=unlabelled, any_folder=any_folder)
     if isinstance(photos, PhotoTree):
         listing = photos.listing(space, unlabelled=unlabelled)
         if task is None and space != HOME:
@@ -157,6 +160,19 @@ def task_space(task: Source | Path | str | None, photos: PhotoTree | PhotoTable 
         return space_of_folders(photos) if isinstance(photos, PhotoTree) else HOME
     task = task if isinstance(task, Source) else Source.open(task)
     return LabelSpace.from_toml(task.data.to_pybytes(), title=task.title)
+
+
+def _space_of(
+    photos: PhotoTree | PhotoTable, task: Source | None, *, unlabelled: bool, any_folder: bool
+) -> tuple[LabelSpace, bool]:
+    """Return the label space of photos, and whether some of a folder may be without a label."""
+    if not any_folder or not isinstance(photos, PhotoTree):
+        return task_space(task, None if unlabelled else photos), unlabelled
+    with suppress(MaskkitError):  # folders that make up no task, or photos outside the folders of classes
+        space = task_space(task, photos)
+        photos.listing(space)
+        return space, False
+    return task_space(task), True
 
 
 def task_of_folder(folder: Path | str) -> LabelSpace:

@@ -103,7 +103,7 @@ def pseudo(
     # With the history of all that was read, so that it can be made again.
     read = [item.header.history for item in (photos, predictions, manifest) if item is not None]
     header = replace(manifest.header, history=(*merged(read), record))
-    result = Manifest(growing.table, header)
+    result = Manifest(growing.table, header, photos=manifest.photos)
     check(result.table, result.header, name="the result")
     photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
     tallies = tuple(

@@ -21,7 +21,7 @@ from maskkit.cache.digests import content_digests
 from maskkit.errors import MaskkitError, RefusedError, examples, reason
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.photo_file import read_photo
-from maskkit.imaging.roots import photo_files
+from maskkit.imaging.roots import photo_files, recorded_root
 from maskkit.options.train_options import parse_teacher
 from maskkit.scoring.panel import are_seen
 
@@ -238,7 +238,7 @@ def read_unlabeled(name: str | None, manifest: Manifest) -> Manifest | None:
     if name is None:
         return None
     unlabeled = Manifest.read(name)
-    return unlabeled.located(root=str(unlabeled.root), cache=manifest.photos.cache)
+    return unlabeled.located(root=str(recorded_root(unlabeled)), cache=manifest.photos.cache)
 
 
 def read_teacher(text: str | None) -> Predictions | None:

@@ -47,6 +47,30 @@ def test_takes_a_folder_of_photos_that_nobody_has_labelled(train_csv: Path) -> N
     )
 
 
+def test_sees_class_folders_with_names_of_their_own_as_label_does(train_csv: Path, tmp_path: Path) -> None:
+    for number, photo in enumerate(sorted((train_csv.parent / "images").glob("*/normal*"))):
+        place = tmp_path / "parts" / ("ok", "scratched")[number % 2] / f"{number}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(photo)
+    folder = tmp_path / "parts"
+    result = run("eda", str(folder), "--counts-only")
+    found = facts(result.stdout)
+    assert (found["all", "", "photos"], found["all", "", "labelled"]) == ("24", "24")
+    assert (found["class", "ok", "photos"], found["class", "scratched", "photos"]) == ("12", "12")
+    assert f"maskkit label {folder} --print-task > task.toml" in result.stderr
+    # Where the folders are no classes, all that is in them is looked at all the same.
+    (folder / "loose.jpg").symlink_to(photo)
+    found = facts(run("eda", str(folder), "--counts-only").stdout)
+    assert (found["all", "", "photos"], found["all", "", "labelled"]) == ("25", "0")
+
+
+def test_a_broken_task_file_of_eda_is_an_error(train_csv: Path, tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text("factors = 3")
+    result = run("eda", str(train_csv.parent / "images"), "--task", str(tmp_path / "task.toml"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the task file cannot be read" in result.stderr
+
+
 def test_a_folder_is_looked_at_where_it_is_whatever_the_variable_says(train_csv: Path) -> None:
     result = run("eda", str(train_csv), MASKKIT_ROOT="/nowhere")
     assert result.exit_code == 0, result.stderr

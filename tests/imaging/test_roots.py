@@ -39,6 +39,58 @@ def test_a_relative_root_holds_in_the_folder_where_label_ran(
     assert photo_files(manifest.located(root=str(train_csv.parent / "images")))
 
 
+@pytest.mark.parametrize("place", ["labels.parquet", "run/labels.parquet", "run/deep/labels.parquet"])
+def test_a_manifest_that_lies_where_label_ran_or_below_works_from_any_folder(
+    place: str, train_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data" / "elsewhere").mkdir(parents=True)
+    (tmp_path / "data" / "images").symlink_to(train_csv.parent / "images")
+    (tmp_path / "data" / "train.csv").write_bytes(train_csv.read_bytes())
+    monkeypatch.chdir(tmp_path / "data")
+    label("train.csv").write(place)
+    for folder, way in (("elsewhere", "../"), ("..", "data/")):
+        monkeypatch.chdir(tmp_path / "data" / folder)
+        manifest = Manifest.read(f"{way}{place}")
+        assert all(file.is_file() for file in photo_files(manifest))
+        grown = manifest.then("split", {})
+        assert photo_files(grown) == photo_files(manifest)  # what a stage makes of it has the same photos
+        with pytest.raises(MaskkitError, match="nowhere"):
+            photo_files(manifest.located(root="nowhere"))  # what was asked for is all that is tried
+        monkeypatch.setenv(VARIABLE, "nothing")
+        with pytest.raises(MaskkitError, match="are not under nothing"):
+            photo_files(manifest)
+        monkeypatch.delenv(VARIABLE)
+
+
+def test_the_folder_that_one_is_in_comes_before_the_manifests(
+    train_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("data", "moved"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "images").symlink_to(train_csv.parent / "images")
+    (tmp_path / "data" / "train.csv").write_bytes(train_csv.read_bytes())
+    monkeypatch.chdir(tmp_path / "data")
+    label("train.csv").write("labels.parquet")
+    monkeypatch.chdir(tmp_path / "moved")
+    manifest = Manifest.read("../data/labels.parquet")
+    assert photo_files(manifest)[0] == Path("images") / manifest.paths[0]
+
+
+def test_an_error_names_both_places_where_photos_were_looked_for(
+    train_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(train_csv.parent)
+    label("train.csv").write(tmp_path / "taken" / "labels.parquet")
+    monkeypatch.chdir(tmp_path)
+    manifest = Manifest.read("taken/labels.parquet")
+    with pytest.raises(MaskkitError, match="are not under images") as caught:
+        photo_files(manifest)
+    assert caught.value.why == (
+        f"there is no {manifest.paths[0]} in {tmp_path}/images, as seen from the folder you are in, "
+        f"nor in {tmp_path}/taken/images, as seen from the manifest's"
+    )
+
+
 def test_the_option_wins_over_the_variable_and_the_variable_over_the_record(
     labels: Manifest, train_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
