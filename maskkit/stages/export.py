@@ -14,6 +14,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import KEY, Header, Record
 from maskkit.artifacts.seal import IR_VERSION_BYTES, ONNX
 from maskkit.errors import MaskkitError
+from maskkit.extras import install_line
 from maskkit.modeling.backbone import random_photos, restore
 from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
 from maskkit.modeling.folding import folded
@@ -36,7 +37,7 @@ def export(checkpoint: Checkpoint) -> bytes:
     """
     if find_spec("onnx") is None:
         raise MaskkitError(
-            "cannot write ONNX", why="the package onnx is not installed", fix="pip install 'maskkit[onnx]'"
+            "cannot write ONNX", why="the package onnx is not installed", fix=install_line("onnx")
         )
     size = (checkpoint.preprocess.height, checkpoint.preprocess.width)
     photos = random_photos(size, count=3)  # another number than the graph was traced with
@@ -72,7 +73,7 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
 
 def _check(data: bytes, model: nn.Module, photos: Tensor) -> None:
     if find_spec("onnxruntime") is None:
-        log.warning("not compared with torch: ONNX Runtime is not installed (maskkit[onnx])")
+        log.warning("not compared with torch: ONNX Runtime is not installed (%s)", install_line("onnx"))
         return
     (given,) = session_of(data).run([OUTPUT], {INPUT: photos.contiguous().numpy()})
     with torch.inference_mode():

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from maskkit.errors import MaskkitError, reason
+from maskkit.extras import install_line
 from maskkit.tracking.facts import RunFacts, final_measures, measures
 from maskkit.tracking.mlflow_sink import InMlflow
 from maskkit.tracking.pictures import MOST_CLASSES, PicturedMistake, draw_confusion, draw_mistakes
@@ -238,7 +239,7 @@ def open_tracker(text: str | None) -> Tracker:
         raise MaskkitError(
             f"--track {text} needs the package {place.kind}",
             why="it is not installed",
-            fix=f"pip install 'maskkit[{place.kind}]'",
+            fix=install_line(place.kind),
         )
     sink = SINKS[place.kind](place.target)
     return Tracker(sink, f"tracking in {place.kind}:{place.target}", mistakes=place.mistakes)

