@@ -11,14 +11,16 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 DEMO := demo
 DEMO_RUN := run/demo
+SITE := run/site
 
-.PHONY: help install demo test test-all test-timm check format clean
+.PHONY: help install demo test test-all test-timm docs check format clean
 
 help:
 	@echo "make demo      draw photos and run the whole pipeline on them, to $(DEMO_RUN)/report.html"
 	@echo "make test      run the tests"
 	@echo "make test-all  also those that train for longer"
 	@echo "make test-timm what holds for two hundred models of timm, to docs/timm.md (hours)"
+	@echo "make docs      the pages of docs/ as a site, to $(SITE)/docs/index.html"
 	@echo "make check     formatting, lint, types and import rules"
 	@echo "make format    format the code"
 	@echo "make clean     remove the demo and caches, not the environment"
@@ -27,7 +29,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,weights]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs,weights]'
 	# Without what it asks for: opencv-python would overwrite the OpenCV without windows.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps grad-cam ttach
 	touch $@
@@ -47,7 +49,11 @@ test-all: $(INSTALLED)
 test-timm: $(INSTALLED)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m sweep run/timm.jsonl docs/timm.md
 
-check: $(INSTALLED)
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -q -W --keep-going -c docs/site -d run/doctrees . $(SITE)
+	@echo $(SITE)/docs/index.html
+
+check: $(INSTALLED) docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

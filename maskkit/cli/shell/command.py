@@ -96,6 +96,7 @@ def command(
         run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
         run.__signature__ = inspect.Signature(for_typer)  # type: ignore[attr-defined]
         run.__annotations__ = {item.name: item.annotation for item in for_typer}
+        run.parameters = parameters  # type: ignore[attr-defined]  # for its page in docs/
         return run
 
     return declare
