@@ -196,6 +196,11 @@ class Checkpoint(CheckpointFacts):
         """The checkpoint as the user knows it."""
         return self.source.title
 
+    def __repr__(self) -> str:
+        whose = "of everybody" if self.fold is None else f"fold {self.fold}"
+        score = f", macro-F1 {self.scores['macro_f1']:.4f}" if "macro_f1" in self.scores else ""
+        return f"<Checkpoint {self.name}: {self.model}, {whose}{score}>"
+
     @property
     def space(self) -> LabelSpace:
         """The classes the model tells apart."""

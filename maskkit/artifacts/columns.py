@@ -6,11 +6,14 @@ its time on loading it, if it does.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUM_ERROR = 1e-3  # of probabilities
 # What a probability counts as, at least, wherever its logarithm is taken: the step beside 1 of float32, in
@@ -140,3 +143,14 @@ def _digests(texts: pa.Array) -> NDArray[np.uint64] | None:
         digest = (digest ^ word) * _ODD
         digest ^= digest >> np.uint64(29)
     return digest
+
+
+def as_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return a table as pandas has it; whole numbers stay whole where some are missing."""
+    import pandas as pd
+
+    whole = {
+        getattr(pa, name.lower())(): getattr(pd, f"{name}Dtype")()
+        for name in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
+    }
+    return table.to_pandas(types_mapper=whole.get)  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checks import check
-from maskkit.artifacts.columns import encoded
+from maskkit.artifacts.columns import as_pandas, encoded
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
@@ -25,6 +25,8 @@ from maskkit.labels import LabelSpace
 from maskkit.typed_json import fitting
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from maskkit.cache.records import Cache
 
 NEVER_HELD_OUT = -1
@@ -161,6 +163,11 @@ class Manifest:
         """The fold of each row, (rows,): -1 never held out, -2 not part of the split."""
         return self.integers("fold", null=NOT_IN_SPLIT)
 
+    @property
+    def fold_numbers(self) -> list[int]:
+        """The folds that can be held out, in order."""
+        return np.unique(self.folds[self.folds >= 0]).tolist()  # type: ignore[no-any-return]
+
     def grouped(self, column: str) -> Groups:
         """Group the rows by a column; each row without a value is a group of its own."""
         found, values = encoded(self.table[column])
@@ -182,6 +189,17 @@ class Manifest:
         """The person of each row as a code of `people`, (rows,); -1 where nobody is named."""
         is_known = self.table["person_id"].is_valid().to_numpy()
         return np.asarray(np.where(is_known, self.people.codes, UNKNOWN), np.int64)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row per photo, with factors as categories."""
+        return as_pandas(self.table)
+
+    def __repr__(self) -> str:
+        classes = f"{len(self.space)} classes"
+        folds = [f"{len(self.fold_numbers)} folds"] if self.has("fold") else []
+        known = f"{int((self.labels >= 0).sum())} labelled"
+        name = "" if self.source is None else f" {self.name}"
+        return f"<Manifest{name}: " + ", ".join([f"{len(self)} photos", known, classes, *folds]) + ">"
 
     def select(self, rows: NDArray[Any]) -> Manifest:
         """Return the manifest of these rows (a mask or indices), with the same history."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -15,17 +15,21 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.answer_sets import AnswerSets, StoredSets, is_set_text
-from maskkit.artifacts.columns import Integers
+from maskkit.artifacts.columns import Integers, as_pandas
 from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.csv_writing import to_csv
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import MOST_INPUTS, Header, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.artifacts.probability_checks import check_ids, check_probs
+from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import MOST_CLASSES
 from maskkit.typed_json import Sha256, fitting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Form = Literal["parquet", "csv", "submission"]
 
@@ -157,6 +161,24 @@ class Predictions:
     def as_input(self) -> Source:
         """Return the bytes that a next stage records as its input."""
         return self.source or Source("-", self.encode("parquet" if self.classes else "submission"))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row per photo: its path, the answer and, if known, the probability of each class."""
+        names = self.classes or ()
+        answer = pa.array([names[one] for one in self.answer]) if names else pa.array(self.answer)
+        probs = {} if self.probs is None else dict(zip(names, map(pa.array, self.probs.T), strict=True))
+        fold = {} if self.fold is None else {"fold": pa.array(self.fold, mask=np.asarray(self.fold) < 0)}
+        return as_pandas(pa.table({"path": self.path, "answer": answer, **probs, **fold}))
+
+    def __repr__(self) -> str:
+        what = "answers alone" if self.classes is None else f"{len(self.classes)} classes"
+        name = "" if self.source is None else f" {self.name}"
+        return f"<Predictions{name}: {len(self)} photos, {what}>"
+
+    def write(self, path: Path | str, *, form: Form | None = None, force: bool = False) -> None:
+        """Write a file, whole or not at all; without a form, a `.csv` is CSV and all else Parquet."""
+        form = form or ("csv" if Path(path).suffix == ".csv" else "parquet")
+        write_whole(Path(path), self.encode(form), force=force)
 
     def encode(self, form: Form) -> pa.Buffer:
         """Return the bytes of one of the three forms; a submission is the CSV of `ImageID,ans`.

@@ -36,6 +36,9 @@ class Evaluation:
     sets: SetScores | None = None  # how sets keep their promise, if there are sets
     against: Against | None = None  # how other predictions compare, if there are others
 
+    def __repr__(self) -> str:
+        return f"<Evaluation: macro-F1 {self.scores.macro_f1}, accuracy {self.scores.accuracy}>"
+
     @property
     def warnings(self) -> list[str]:
         """What was done to the answers, in words, which every reader of the scores has to know."""

@@ -32,6 +32,11 @@ class Estimate:
     low: float | None
     high: float | None
 
+    def __str__(self) -> str:
+        value = "unknown" if self.value is None else f"{self.value:.3f}"
+        between = "" if self.low is None or self.high is None else f" ({self.low:.3f} to {self.high:.3f})"
+        return value + between
+
     @property
     def is_noise(self) -> bool | None:
         """Whether the interval of a difference holds 0; None if there is no interval."""

@@ -72,6 +72,9 @@ class Ensemble:
     # How differently each two members answer, beside the truth; None if nobody knows that
     pairs: Sequence[MemberPair] | None = None
 
+    def __repr__(self) -> str:
+        return f"<Ensemble of {len(self.agreement)}: {len(self.predictions)} photos>"
+
 
 def ensemble(
     members: Sequence[Predictions],

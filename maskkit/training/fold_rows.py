@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from maskkit.errors import MaskkitError, RefusedError, examples, reason
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.photo_file import read_photo
 from maskkit.imaging.roots import photo_files, recorded_root
-from maskkit.options.train_options import parse_teacher
+from maskkit.options.train_options import TrainOptions, parse_teacher
 from maskkit.scoring.panel import are_seen
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class FoldRows:
                 photos that are held out are among the unlabelled, or known to the teacher's models.
         """
         manifest.need("fold", "label", "target", "weight")
-        folds = np.unique(manifest.folds[manifest.folds >= 0])
+        folds = manifest.fold_numbers
         if fold is not None and fold not in folds:
             raise MaskkitError(
                 f"there is no fold {fold}",
@@ -208,6 +208,21 @@ class FoldRows:
             fix = f"{fix}, or use --allow-leak to see by how much the score is inflated"
             raise RefusedError(leak, why=why, fix=fix)
         log.warning("%s; the held-out score is inflated", leak)
+
+
+def rows_of_folds(
+    manifest: Manifest, folds: Sequence[int | None], options: TrainOptions, *, allow_leak: bool = False
+) -> list[FoldRows]:
+    """Choose the rows of each training that holds one of these folds out, with what is learnt from beside.
+
+    Raises:
+        MaskkitError: Of any of them, as `FoldRows.of`: better before the hours of the first.
+    """
+    refuse_foreign(manifest, [one for one in folds if one is not None], allow_leak=allow_leak)
+    more, teacher = read_unlabeled(options.unlabeled, manifest), read_teacher(options.teacher)
+    return [
+        FoldRows.of(manifest, one, unlabeled=more, teacher=teacher, allow_leak=allow_leak) for one in folds
+    ]
 
 
 def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool = False) -> None:

@@ -96,7 +96,8 @@ def command(
         run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
         run.__signature__ = inspect.Signature(for_typer)  # type: ignore[attr-defined]
         run.__annotations__ = {item.name: item.annotation for item in for_typer}
-        run.parameters = parameters  # type: ignore[attr-defined]  # for its page in docs/
+        # For its page in docs/, and for the function of Python that takes and refuses the same.
+        run.parameters, run.checks = parameters, check  # type: ignore[attr-defined]
         return run
 
     return declare
