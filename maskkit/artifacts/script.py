@@ -25,8 +25,11 @@ RESPELLED = "other_unicode_form"
 THREADS = "threads"
 
 
-def script(history: Sequence[Record], *, output: str) -> str:
-    """Return the commands that made an artifact, as a shell script whose last command writes `output`."""
+def script(history: Sequence[Record], *, output: str | None) -> str:
+    """Return the commands that made an artifact, as a shell script whose last command writes `output`.
+
+    Without an output, the last command prints what it found.
+    """
     names = _names(history, output)
     commands = [_threads(record) + " ".join(map(_quoted, _words(record, names))) for record in history]
     lines = ["#!/bin/sh", "set -e"]
@@ -39,9 +42,9 @@ def script(history: Sequence[Record], *, output: str) -> str:
     return "\n".join([*lines, *commands])
 
 
-def _names(history: Sequence[Record], output: str) -> Mapping[str, str]:
+def _names(history: Sequence[Record], output: str | None) -> Mapping[str, str]:
     """Name each record's output: as a later record read it, unless that was a pipe or is overwritten."""
-    names = {history[-1].id: output} if history else {}
+    names = {history[-1].id: output or ""} if history else {}
     taken = set(names.values())
     for record in reversed(history):
         for item in record.inputs:
@@ -61,7 +64,8 @@ def _words(record: Record, names: Mapping[str, str]) -> Iterator[str]:
     for name, value in record.options.items():
         if value is not None and value is not False:
             yield from _option(name, value, [item for item in record.inputs if item.option == name], names)
-    yield from ("--decision" if record.stage == "evaluate" else "-o", _as_file(names[record.id]))
+    if names[record.id]:
+        yield from ("--decision" if record.stage == "evaluate" else "-o", _as_file(names[record.id]))
 
 
 def _threads(record: Record) -> str:

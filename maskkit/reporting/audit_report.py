@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.script import script
-from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, Audit
-from maskkit.reporting.report import PRIVATE, Column, Item, Note, Photo, Report, Row, Section, Table
+from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, SEVERITIES, Audit
+from maskkit.reporting.report import Item, Report, Section
+from maskkit.reporting.table import PRIVATE, Column, Note, Photo, Row, Table
 
 
 def audit_report(
@@ -53,15 +54,28 @@ def _headline(found: Audit, *, has_photos: bool) -> Iterator[Item]:
     columns = tuple(Column(name, name) for name in FINDING_COLUMNS)
     findings = found.to_json()["findings"]
     yield Table.of(findings, columns, name="", head=Column("", ""), at=("findings",), on="programs")
-    counts = Counter((one.severity, one.kind) for one in found.findings)
+    counts = Counter(one.kind for one in found.findings)
+    severity = Counter((one.kind, one.severity) for one in found.findings)
+    seen = [one for one in SEVERITIES if any((kind, one) in severity for kind in counts)]
     if counts:
         columns = (
-            Column("", "severity", "tag"), Column("", "what it says", wraps=True),
+            Column("", "what it says", wraps=True),
+            *(Column("", one, "count") for one in seen),
             Column("", "findings", "count", is_main=True),
-        )  # fmt: skip
-        rows = (Row(kind, (severity, KINDS[kind], count)) for (severity, kind), count in counts.items())
-        title = f"{len(found.findings):,} findings in {len(found.manifest):,} photos"
+        )
+        rows = (
+            Row(kind, (KINDS[kind], *(severity[kind, one] or "" for one in seen), count))
+            for kind, count in counts.items()
+        )
+        title = f"{len(found.findings):,} findings in {len(found.manifest):,} photos, by severity"
         yield Table(columns, tuple(rows), title, head=Column("", "kind", wraps=True), on="people")
+    slight = [kind for kind in counts if _is_slight(found, kind)]
+    if slight:
+        count = sum(counts[kind] for kind in slight)
+        kinds = "none but slight" if len(slight) == len(counts) else ", ".join(slight)
+        yield Note(
+            f"{count:,} findings ({kinds}) are listed in the page and in the JSON output", on="terminal"
+        )
     if has_photos:
         yield PRIVATE
 
@@ -78,19 +92,25 @@ def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Itera
             on="page",
         )
     titles = ("photo", *(("given", "proposed") if proposes else ()), "evidence")
+    severity = Column("", "severity", "tag", is_choice=True, on="page")
     rows = []
     for place, one in zip(places, findings, strict=True):
         path = "all photos" if one.row is None else found.manifest.table["path"][one.row].as_py()
         photo = path if one.other is None else f"{path}\n{one.other}"
         fix = one.proposal
         change = ("", "") if fix is None else (f"{fix.column} {fix.old}", fix.value)
-        cells = (photo, *(change if proposes else ()), one.evidence)
+        cells = (one.severity, photo, *(change if proposes else ()), one.evidence)
         rows.append(Row(one.person or "-", cells, photos=photos[place] if place < len(photos) else ()))
     yield Table(
-        tuple(Column("", title, is_main=title == "proposed", wraps=True) for title in titles),
+        (severity, *(Column("", title, is_main=title == "proposed", wraps=True) for title in titles)),
         tuple(rows),
-        head=Column("", "person", wraps=True),
+        head=Column("", "person", wraps=True, is_shared=True),
         most_shown=8,
         most_on_page=200,
-        on="page" if all(one.severity == "low" for one in findings) else "people",
+        on="page" if _is_slight(found, kind) else "people",
     )
+
+
+def _is_slight(found: Audit, kind: str) -> bool:
+    """Whether all findings of a kind are of the lowest severity."""
+    return all(one.severity == SEVERITIES[-1] for one in found.findings if one.kind == kind)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.fitting.blend import Fitted, MemberPair, verdicts
-from maskkit.reporting.report import Column, Note, Report, Row, Section, Table, Value
+from maskkit.reporting.report import Report, Section
+from maskkit.reporting.table import Column, Note, Row, Table, Value
 from maskkit.scoring.results import Estimate
 
 if TYPE_CHECKING:  # a vote need not load SciPy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from maskkit.reporting.plots import Chart, PlotLine
-from maskkit.reporting.report import Audience, Column, Item, Note, Report, Row, Section, Table, page_note
+from maskkit.reporting.report import Item, Report, Section
+from maskkit.reporting.table import Audience, Column, Note, Row, Table, page_note
 from maskkit.scoring.run_comparison import Compared, Versus
 
 MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}

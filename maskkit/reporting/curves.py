@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 
 from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.files import Source
+from maskkit.artifacts.runs import labels_of
+from maskkit.artifacts.trained import HISTORY
 from maskkit.errors import MaskkitError
 from maskkit.reporting.plots import Chart, PlotLine
 
@@ -23,22 +25,29 @@ def training_curves(histories: Sequence[Path]) -> list[Chart]:
         MaskkitError: A file cannot be read or is no history of a training.
     """
     tables = {name: _read(path) for name, path in zip(_names(histories), histories, strict=True)}
-    scores = [_line(name, table, "held_out_macro_f1") for name, table in tables.items()]
-    losses = [
-        _line(f"{name} {column.removesuffix('_loss').replace('_', '-')}", table, column)
-        for name, table in tables.items()
-        for column in ("train_loss", "held_out_loss")
-    ]
+    colours = _groups(histories)
+    scores, losses = [], []
+    for (name, table), group in zip(tables.items(), colours, strict=True):
+        scores.append(_line(name, table, "held_out_macro_f1", group))
+        losses.append(_line(f"{name}, training", table, "train_loss", group))
+        losses.append(_line(f"{name}, held out", table, "held_out_loss", group, is_dashed=True))
     return [
         Chart("Macro-F1 on the people held out", "epoch", tuple(scores)),
-        Chart("Loss in training and on the people held out", "epoch", tuple(losses)),
+        Chart("Loss", "epoch", tuple(losses), solid="in training", dashed="on the people held out"),
     ]
 
 
 def _names(histories: Sequence[Path]) -> list[str]:
-    """Name each line by its file, and by the whole path where two folders hold files of one name."""
-    short = [path.name.removesuffix(".history.csv") for path in histories]
-    return short if len(set(short)) == len(short) else [str(path) for path in histories]
+    """Name each training by its file, and by its folder too where there are several."""
+    whole = [str(path).removesuffix(HISTORY) for path in histories]
+    return whole if len({path.parent for path in histories}) > 1 else [PurePath(one).name for one in whole]
+
+
+def _groups(histories: Sequence[Path]) -> list[str]:
+    """Return whose colour each has: a training's own, or, of trainings in several folders, the folder's."""
+    folders = list(dict.fromkeys(str(path.parent) for path in histories))
+    names = dict(zip(folders, labels_of(folders), strict=True))
+    return [names[str(path.parent)] for path in histories] if len(folders) > 1 else _names(histories)
 
 
 def _read(path: Path) -> pa.Table:
@@ -61,6 +70,7 @@ def _read(path: Path) -> pa.Table:
     return table
 
 
-def _line(name: str, table: pa.Table, column: str) -> PlotLine:
+def _line(name: str, table: pa.Table, column: str, group: str, *, is_dashed: bool = False) -> PlotLine:
     epochs, values = (table[one].cast(pa.float64()).to_pylist() for one in ("epoch", column))
-    return PlotLine(name, tuple(epochs), tuple(nan if value is None else value for value in values))
+    y = tuple(nan if value is None else value for value in values)
+    return PlotLine(name, tuple(epochs), y, group, is_dashed=is_dashed)

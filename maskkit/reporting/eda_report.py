@@ -10,21 +10,8 @@ from maskkit.describing.eda_results import DuplicatePairs, Eda, Pictures
 from maskkit.describing.groups import BETA, Distribution, Rare
 from maskkit.describing.photo_properties import NEAR, QUANTILES, Ages, Histogram
 from maskkit.reporting.plots import BarChart
-from maskkit.reporting.report import (
-    PRIVATE,
-    Audience,
-    Column,
-    Item,
-    Items,
-    Note,
-    Photo,
-    PhotoSheet,
-    Report,
-    Row,
-    Section,
-    Table,
-    page_note,
-)
+from maskkit.reporting.report import Item, Items, PhotoSheet, Report, Section
+from maskkit.reporting.table import PRIVATE, Audience, Column, Note, Photo, Row, Table, page_note
 from maskkit.reporting.writing import decimal
 
 MOST_SHOWN, MOST_ON_PAGE = 40, 400  # rows of a table; the JSON has all
@@ -155,7 +142,7 @@ def _ages(found: Eda, place: int) -> Iterator[Item]:
     )
     columns = (Column("people", "people", "count", has_bar=True), Column("photos", "photos", "count"))
     title = f"People by {one.name}; lines are the edges of its levels"
-    yield BarChart(title, one.people.edges, one.people.counts, one.cuts)
+    yield BarChart(title, one.name, "people", one.people.edges, one.people.counts, one.cuts)
     yield Table(
         columns, rows, f"people by {one.name}", head=Column("", one.name), scope=f"{one.name} histogram",
         on="not on a page",
@@ -248,7 +235,9 @@ def _look(pictures: Pictures | None) -> Iterator[Items]:
             "compared with other halves"
         )
     varied = (one for one in look.spreads if not one.is_constant)
-    yield tuple(BarChart(one.name, one.histogram.edges, one.histogram.counts) for one in varied)
+    yield tuple(
+        BarChart(one.name, one.name, "photos", one.histogram.edges, one.histogram.counts) for one in varied
+    )
     yield page_note(
         "The outermost bars also count the half per cent of the photos beyond each end. Brightness and "
         "contrast are the mean and the standard deviation of the luma, from 0 to 1; sharpness is the "

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from maskkit.reporting.comparison_report import disagreement, measure_title
 from maskkit.reporting.plots import Chart, Mark, PlotLine
-from maskkit.reporting.report import PRIVATE, Column, Item, Note, Photo, Row, Table, page_note
+from maskkit.reporting.report import Item
+from maskkit.reporting.table import PRIVATE, Column, Note, Photo, Row, Table, page_note
 from maskkit.reporting.writing import decimal
 from maskkit.scoring.boundary import Boundary, Step
 from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against, some_changed
 from maskkit.scoring.gaps import FEWEST, Gap
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.results import FEW_PEOPLE, Noise
+from maskkit.scoring.results import FEW_PEOPLE
 from maskkit.scoring.slice_scores import Slicing
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ COUNTS = (Column("photos", "photos", "count", field="rows"), Column("people", "p
 def interval_words(confidence: float) -> str:
     """Say which intervals are given."""
     return f"{100 * confidence:.4g} % intervals"
-
-
-def noise_note(found: Noise | None) -> list[Note]:
-    """Say what must not be read off a table."""
-    return [] if found is None else [Note(found.sentence, "noise", key="noise")]
 
 
 def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
@@ -52,7 +48,7 @@ def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
         )
         yield Table.of(
             slicing.slices, columns, title=f"by {slicing.by}", scope=f"slice {slicing.by}",
-            at=("slices", place, "slices"), notes=(*noise_note(slicing.noise), over),
+            at=("slices", place, "slices"), notes=(over,),
             marked=[one.is_few for one in slicing.slices],
             mark=("few people", f"fewer than {FEW_PEOPLE} people: too few to read anything off"),
         )  # fmt: skip
@@ -247,12 +243,12 @@ def comparison(found: Against | None) -> Iterator[Item]:
     )
     rows = []
     for name, one in (versus.difference or {}).items():
-        cells = (one, "not told apart" if one.is_noise else "", found.own[name], found.other[name])
+        cells = (one, "inside the noise" if one.is_noise else "", found.own[name], found.other[name])
         rows.append(Row(measure_title(name), cells, name="", measure=name))
     how = page_note(
         f"Both are scored on the same {found.rows:,} photos of {found.people:,} people. Where an "
-        "interval holds 0, the two are not told apart: who happened to be photographed explains the "
-        "difference as well."
+        "interval holds 0, the difference is inside the noise: who happened to be photographed explains "
+        "it as well."
     )
     notes = (how, *map(page_note, found.notes))
     title = f"{label} less {first}, on the same {found.rows:,} photos of {found.people:,} people"

@@ -15,14 +15,14 @@ from maskkit.reporting.evaluation_details import (
     comparison,
     gaps,
     interval_words,
-    noise_note,
     sliced,
     verdict,
     worst_mistakes,
 )
 from maskkit.reporting.plots import Chart
-from maskkit.reporting.report import Column, Item, Note, Report, Row, Section, Table, page_note
+from maskkit.reporting.report import Item, Report, Section
 from maskkit.reporting.set_details import sets_scored
+from maskkit.reporting.table import Column, Note, Row, Table, page_note
 from maskkit.reporting.writing import decimal
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.results import ClassScore, Matrix, Scores
@@ -157,7 +157,7 @@ def _classes(found: Evaluation) -> Table:
     )
     return _of_classes(
         found.scores.classes, Column("class", "class"), scope="class", at=("classes",),
-        notes=(mean, *noise_note(found.classes_noise)),
+        notes=(mean,),
     )  # fmt: skip
 
 
@@ -235,5 +235,5 @@ def _folds(found: Evaluation) -> Iterator[Item]:
     )
     yield Table(
         columns, (*table.rows, mean), head=Column("fold", "held-out fold"), scope="fold",
-        at=("folds", "each"), notes=(each, *noise_note(found.folds_noise)),
+        at=("folds", "each"), notes=(each,),
     )  # fmt: skip

@@ -1,14 +1,19 @@
-"""Any report as a page: one file that loads nothing and runs nothing.
+"""Any report as a page: one file that loads nothing.
 
-It has no script, font or link to elsewhere, and no picture unless the report has; it follows the reader's
-light or dark theme, prints, and is the same bytes for the same report. Every name is escaped.
+It has no font or link to elsewhere, and no picture unless the report has; it follows the reader's light or
+dark theme, prints, and is the same bytes for the same report. Every name is escaped.
+
+All that a page says it says without script. The script that is in it, the same in every page and the only one
+that its policy lets run, by its digest, sorts, filters and opens what the report declares.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from functools import partial
+from hashlib import sha256
 from html import unescape
 from importlib.resources import files
 from pathlib import Path
@@ -20,13 +25,17 @@ from markupsafe import Markup
 from maskkit.artifacts.header import Record, damaged_header
 from maskkit.plain_text import in_json, printable
 from maskkit.reporting.plots import draw, draw_bars, ticks
-from maskkit.reporting.report import Column, Item, PhotoSheet, Report, Section, Table, Value, is_on
+from maskkit.reporting.report import Item, PhotoSheet, Report, Section, is_on
+from maskkit.reporting.table import Column, Table, Value
 from maskkit.reporting.writing import percent, widths, written
 from maskkit.scoring.results import Estimate
 from maskkit.typed_json import decoded
 
 DASH = "\N{EN DASH}"
+OWN = ("report.css", "report.js")
 MOST_OF_A_HEAD = 1 << 20  # bytes of a page in which its record is looked for
+COLOURS = 10  # of lines, in report.css; more lines begin again
+MOST_COMMANDS = 12  # lines that a page shows at once of how it was made
 WIDEST_SHARES = 8  # columns of a heat map in which shares are written, not only shown when pointed at
 
 
@@ -46,10 +55,11 @@ def page(report: Report) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "written": _written, "sentence": _sentence, "percent": percent,
+        "written": _written, "plainly": _plainly, "sentence": _sentence, "percent": percent,
         "kind": lambda one: type(one).__name__, "on_page": lambda one: is_on(one, "page"),
     }  # fmt: skip
     environment.tests["interval"] = lambda one: isinstance(one, Estimate) and one.low is not None
+    style, script = (files(__package__).joinpath(name).read_text("utf-8") for name in OWN)
     sections = [section for section in report.sections if any(True for _ in section.on("page"))]
     items = [item for section in sections for item in section.on("page")]
     return (
@@ -58,7 +68,11 @@ def page(report: Report) -> str:
             report=report,
             record="" if report.record is None else in_json(json.dumps(report.record.to_json())),
             sections=list(zip(_anchors(sections), sections, strict=True)),
-            style=Markup(files(__package__).joinpath("report.css").read_text(encoding="utf-8")),
+            style=Markup(style),
+            script=Markup(script),
+            script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
+            colours=COLOURS,
+            most_commands=MOST_COMMANDS,
             pictures=any(
                 isinstance(one, PhotoSheet)
                 or (isinstance(one, Table) and any(row.photos for row in one.rows))
@@ -115,6 +129,11 @@ def _written(value: Value, column: Column) -> tuple[str, str]:
     if column.kind == "score":
         interval = interval.replace("-", DASH)
     return DASH if text == "-" else text, interval
+
+
+def _plainly(value: Value) -> str:
+    """Return a value as one to choose by."""
+    return "" if value is None else str(value)
 
 
 def _sentence(text: str) -> str:

@@ -4,7 +4,7 @@ Plain tables, CSS and inline SVG instead of pictures: they follow the reader's l
 theme, stay sharp and selectable, and are the same bytes on every machine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, isfinite, log10
@@ -18,13 +18,16 @@ class PlotLine:
     """A named line through the points (x, y); a y that is not finite leaves a gap.
 
     A faint one is the background of another, such as the values that the other smooths. With intervals, (low,
-    high) of each point or None, every point is a dot on a whisker; dots alone have empty intervals.
+    high) of each point or None, every point is a dot on a whisker; dots alone have empty intervals. Lines of
+    one group have one colour, and one place in the legend.
     """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
+    group: str = ""  # the name, if it is empty
     is_faint: bool = False
+    is_dashed: bool = False
     intervals: Sequence[tuple[float, float] | None] | None = None
 
 
@@ -47,6 +50,13 @@ class Chart:
     marks: tuple[Mark, ...] = ()  # on the axis too
     is_log: bool = False  # equal factors of x are equally far apart; points at 0 or below are left out
     highest: float | None = None  # y to be seen; lines leave the frame above it
+    solid: str = ""  # what lines are that are not dashed, where some are
+    dashed: str = ""
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups of its lines, each once, in their order; their places are their colours."""
+        return list(dict.fromkeys(line.group or line.name for line in self.lines))
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class BarChart:
     """A histogram: counts between edges, and upright lines at some values, such as the edges of age bands."""
 
     title: str
+    x_label: str
+    y_label: str  # what is counted
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     rules: tuple[float, ...] = ()
@@ -75,6 +87,15 @@ class Dot(NamedTuple):
     bottom: float | None
 
 
+class Band(NamedTuple):
+    """All that is drawn at one x: where it is, what around it is nearest to it, and the values there."""
+
+    at: float
+    start: float
+    width: float
+    says: str
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A chart laid out in a box of `width` by `height` units, y downwards; the others are its frame's."""
@@ -85,6 +106,7 @@ class Drawing:
     marks: tuple[Tick, ...]
     paths: tuple[str, ...]  # SVG path data, one per line
     dots: tuple[tuple[Dot, ...], ...]  # of each line, if it has intervals
+    bands: tuple[Band, ...]  # side by side, by which the values of a place are found
     width: int = 360
     height: int = 220
     left: int = 44
@@ -107,33 +129,43 @@ class Bar(NamedTuple):
 class Bars:
     """A histogram laid out in a box of `width` by `height` units, y downwards; bars stand on `base`."""
 
+    chart: BarChart
     bars: tuple[Bar, ...]
     x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
     rules: tuple[float, ...]
     width: int = 360
-    height: int = 150
-    base: int = 126
+    height: int = 172
+    left: int = 44
+    right: int = 350
+    top: int = 12
+    base: int = 132
 
 
 def draw_bars(chart: BarChart) -> Bars:
     """Lay out a histogram of values that are not all alike; positions are rounded to a tenth of a unit."""
     low, high, base = chart.edges[0], chart.edges[-1], Bars.base
-    left, right, top = 14, Bars.width - 14, 12
-    most = max(*chart.counts, 1)
+    y_marks = [mark for mark in ticks(0, max(*chart.counts, 1), about=3) if mark.is_integer()]
+    most = max(*chart.counts, *y_marks)
 
     def across(value: float) -> float:
-        return round(left + (value - low) / (high - low) * (right - left), 1)
+        return round(Bars.left + (value - low) / (high - low) * (Bars.right - Bars.left), 1)
+
+    def tall(count: float) -> float:
+        return count / most * (base - Bars.top)
 
     laid = []
     for (start, end), count in zip(pairwise(chart.edges), chart.counts, strict=True):
-        height = round(max(count / most * (base - top), 1.0 if count else 0.0), 1)
+        height = round(max(tall(count), 1.0 if count else 0.0), 1)
         width = round(max(across(end) - across(start) - 1, 0.5), 1)
-        says = f"{start:g} to {end:g}: {count:,}"
+        says = f"{chart.x_label} {start:g} to {end:g}: {count:,} {chart.y_label}"
         laid.append(Bar(across(start), round(base - height, 1), width, height, says))
     marks = [mark for mark in ticks(low, high) if low <= mark <= high]
     return Bars(
+        chart,
         tuple(laid),
         tuple(Tick(across(mark), f"{mark:g}") for mark in marks),
+        tuple(Tick(round(base - tall(mark), 1), f"{mark:,.0f}") for mark in y_marks),
         tuple(across(rule) for rule in chart.rules if low < rule < high),
     )
 
@@ -179,7 +211,23 @@ def draw(chart: Chart) -> Drawing:
         marks=tuple(Tick(across(mark.x), mark.label) for mark in chart.marks),
         paths=tuple(paths),
         dots=tuple(_dots(line, across, down) for line in chart.lines),
+        bands=tuple(_bands(chart, across)),
     )
+
+
+def _bands(chart: Chart, across: Callable[[float], float]) -> Iterator[Band]:
+    """Yield the values at each x at which a line has a point, each band up to half the way to the next."""
+    found: dict[float, list[str]] = {}
+    for line in chart.lines:
+        for point in _drawable(line, is_log=chart.is_log):
+            if point is not None:
+                found.setdefault(point[0], []).append(f"{line.name}: {point[1]:.4g}")
+    places = sorted(found)
+    at = [across(x) for x in places]
+    ends = [Drawing.left, *((one + other) / 2 for one, other in pairwise(at)), Drawing.right]
+    for x, middle, (start, end) in zip(places, at, pairwise(ends), strict=True):
+        says = "\n".join([f"{chart.x_label} {x:.4g}", *found[x]])
+        yield Band(middle, round(start, 1), round(end - start, 1), says)
 
 
 def _dots(

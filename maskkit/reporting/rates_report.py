@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from maskkit.reporting.plots import Chart, Mark, PlotLine
-from maskkit.reporting.report import Column, Note, Report, Row, Section, Table
+from maskkit.reporting.report import Report, Section
+from maskkit.reporting.table import Column, Note, Row, Table, Value
 
 if TYPE_CHECKING:
     from maskkit.training.range_test import Curve
 
 # Above the highest loss before the lowest, as a share of the fall: what blows up is not worth more.
 ROOM = 0.25
-ROWS = 13  # of a terminal's table, and two more if need be
+ROWS = 13  # of a terminal's table, beside the suggestion and the lowest
 
 
 def rates_report(
@@ -47,7 +48,7 @@ def rates_report(
             Note("For a recipe:"),
             Note(recipe, "code"),
         ),
-        scores=(("suggested", curve.suggestion, Column("", "", "plain")),),
+        scores=(("suggestion", curve.suggestion, Column("", "", "plain")),),
         facts=facts,
         history=history,
         header="wide",
@@ -65,8 +66,8 @@ def _chart(curve: Curve) -> Chart:
             PlotLine("of each batch", curve.rates, curve.losses, is_faint=True),
         ),
         marks=(
-            Mark(curve.suggestion, f"suggested {curve.suggestion:g}", is_low=True),
-            Mark(curve.rates[lowest], "lowest"),
+            Mark(curve.suggestion, f"suggestion {curve.suggestion:g}", is_low=True),
+            Mark(curve.rates[lowest], f"lowest {curve.rates[lowest]:.2g}"),
         ),
         is_log=True,
         highest=before + ROOM * (before - curve.smoothed[lowest]),
@@ -74,22 +75,23 @@ def _chart(curve: Curve) -> Chart:
 
 
 def _some(curve: Curve) -> Table:
-    """Show the loss at some of the rates, and at those that the suggestion comes from."""
+    """Show the loss at some of the rates, at the lowest loss, and where the suggestion lies among them.
+
+    The suggestion is rounded and need not have been tried: then it has a row of its own.
+    """
     last, lowest = len(curve.rates) - 1, _lowest(curve)
-    above = next(step for step, rate in enumerate(curve.rates) if rate >= curve.suggestion)
-    named = {above: "suggested", lowest: "lowest"}
     full = max(*curve.smoothed[: lowest + 1], 1e-12)
-    rows = []
-    for step in sorted({round(last * row / (ROWS - 1)) for row in range(ROWS)} | set(named)):
+    found: dict[float, tuple[Value, ...]] = {}
+    for step in sorted({round(last * row / (ROWS - 1)) for row in range(ROWS)} | {lowest}):
         loss, smoothed = curve.losses[step], curve.smoothed[step]
-        cells = (loss, smoothed, smoothed / full, named.get(step, ""))
-        rows.append(Row(f"{curve.rates[step]:.1e}", cells))
+        found[curve.rates[step]] = (loss, smoothed, smoothed / full, "lowest" if step == lowest else "")
+    *cells, _ = found.get(curve.suggestion, ("", "", 0.0, ""))
+    found[curve.suggestion] = (*cells, "suggestion")
     columns = (
         Column("", "loss", "short"), Column("", "smoothed", "short"), Column("", "", "bar"), Column("", ""),
     )  # fmt: skip
-    return Table(
-        columns, tuple(rows), "training loss at a rising rate", head=Column("", "rate"), on="terminal"
-    )
+    rows = tuple(Row(f"{rate:.1e}", found[rate]) for rate in sorted(found))
+    return Table(columns, rows, "training loss at a rising rate", head=Column("", "rate"), on="terminal")
 
 
 def _lowest(curve: Curve) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maskkit.reporting.evaluation_details import COUNTS, interval_words
-from maskkit.reporting.report import Column, Item, Note, Row, Table
+from maskkit.reporting.report import Item
+from maskkit.reporting.table import Column, Note, Row, Table
 from maskkit.scoring.set_scores import SetScore, SetScores
 
 FEW_PEOPLE = 30  # of fewer, one person moves coverage by three points

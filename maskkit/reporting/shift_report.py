@@ -8,7 +8,8 @@ from maskkit.describing.set_comparison import Comparison
 from maskkit.describing.two_sample import LEAST, TwoSample
 from maskkit.errors import examples
 from maskkit.reporting.eda_report import MOST_ON_PAGE, MOST_SHOWN, duplicates
-from maskkit.reporting.report import Column, Item, Note, Report, Row, Section, Table, page_note
+from maskkit.reporting.report import Item, Report, Section
+from maskkit.reporting.table import Column, Note, Row, Table, page_note
 from maskkit.reporting.writing import decimal, percent
 from maskkit.scoring.results import Estimate
 

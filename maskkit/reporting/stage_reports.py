@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskkit.artifacts.answer_sets import SET
-from maskkit.reporting.report import Column, Header, Note, Report, Row, Section, Table, Value, attribute
+from maskkit.reporting.report import Header, Report, Section
+from maskkit.reporting.table import Column, Note, Row, Table, Value, attribute
 from maskkit.reporting.writing import decimal
 
 if TYPE_CHECKING:

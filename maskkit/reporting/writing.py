@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from maskkit.reporting.report import Column, Kind, Table, Value
+from maskkit.reporting.table import Column, Kind, Table, Value
 from maskkit.scoring.results import Estimate, FoldSpread
 
 

@@ -11,7 +11,7 @@ from maskkit.scoring.calibration import Calibration
 from maskkit.scoring.changed_answers import Against
 from maskkit.scoring.gaps import Gap
 from maskkit.scoring.mistakes import WrongAnswer
-from maskkit.scoring.results import Noise, Scores, noise
+from maskkit.scoring.results import Scores
 from maskkit.scoring.set_scores import SetScores
 from maskkit.scoring.slice_scores import Slicing
 
@@ -30,8 +30,6 @@ class Evaluation:
     # Wrong answers, the worst first; none for answers without probabilities
     mistakes: tuple[WrongAnswer, ...] = ()
     slices: tuple[Slicing, ...] = ()  # scores of parts of the photos, in the order of `--by`
-    # Why the best fold must not be called better than the second; None if it may
-    folds_noise: Noise | None = None
     gaps: tuple[Gap, ...] = ()  # between the best and the worst level of each factor, and of each slicing
     sets: SetScores | None = None  # how sets keep their promise, if there are sets
     against: Against | None = None  # how other predictions compare, if there are others
@@ -57,11 +55,6 @@ class Evaluation:
             )
         return notes
 
-    @property
-    def classes_noise(self) -> Noise | None:
-        """Why the class of the best F1 must not be called better than the second; None if it may."""
-        return noise([one.name for one in self.scores.classes], [one.f1 for one in self.scores.classes])
-
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the headline first, floats unrounded."""
         compared = None if self.against is None else {**self.against.facts(), **asdict(self.against)}
@@ -74,16 +67,7 @@ class Evaluation:
             "boundaries": [asdict(one) for one in self.boundaries],
             "mistakes": [asdict(one) for one in self.mistakes],
             "slices": [asdict(one) for one in self.slices],
-            "noise": {
-                "classes": _plain(self.classes_noise),
-                "folds": _plain(self.folds_noise),
-                **{f"by {one.by}": _plain(one.noise) for one in self.slices},
-            },
             "gaps": [{**asdict(one), "verdict": one.verdict} for one in self.gaps],
             "sets": None if self.sets is None else asdict(self.sets),
             "against": compared,
         }
-
-
-def _plain(found: Noise | None) -> dict[str, Any] | None:
-    return None if found is None else {"sentence": found.sentence, **asdict(found)}

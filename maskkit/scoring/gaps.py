@@ -23,11 +23,12 @@ import numpy as np
 from maskkit.artifacts.columns import Bools, Floats, Ints, distinct
 from maskkit.scoring.intervals import CONFIDENCE
 from maskkit.scoring.kinds import number_people
-from maskkit.scoring.results import MOST_COMPARED, Estimate
+from maskkit.scoring.results import Estimate
 
 FEWEST = 10  # people of a level; of fewer, one decides which is the worst
 ASKED = 120  # gaps that are asked
 WIDEST = 8.0  # standard errors of a level around the gap found, within which they are
+MOST_COMPARED = 60  # levels
 CLEAR = 2.5  # standard errors of a difference
 REPLICATES = 1000  # how often people are drawn anew
 _CHUNK = 4_000_000  # numbers held at a time

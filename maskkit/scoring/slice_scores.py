@@ -5,7 +5,7 @@ The intervals of each slice are over its people alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from maskkit.scoring.intervals import (
 )
 from maskkit.scoring.kinds import kinds_of_people, number_people
 from maskkit.scoring.metrics import Counts, Floats, Integers
-from maskkit.scoring.results import FEW_PEOPLE, Estimate, Noise, noise
+from maskkit.scoring.results import FEW_PEOPLE, Estimate
 from maskkit.scoring.slice_columns import Cut
 from maskkit.scoring.tally import Tally
 
@@ -50,16 +50,6 @@ class Slicing:
 
     by: str  # as `--by` names it
     slices: tuple[Slice, ...]  # in the order of levels and numbers
-    # Why the best slice must not be called better than the second in accuracy; None if it may. Macro-F1
-    # cannot be compared where slices have other classes. Slices of few people are left out
-    noise: Noise | None
-
-    @classmethod
-    def of(cls, by: str, slices: Sequence[Slice]) -> Slicing:
-        """Put slices together, and look at their differences."""
-        enough = [one for one in slices if not one.is_few]
-        found = noise([one.name for one in enough], [one.accuracy for one in enough])
-        return cls(by, tuple(slices), found)
 
 
 def score_slices(

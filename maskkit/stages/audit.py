@@ -33,7 +33,7 @@ from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Duplicates, find_duplicates, joined, surveys_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.progress import track
-from maskkit.reporting.report import Photo
+from maskkit.reporting.table import Photo
 from maskkit.scoring.judged import Judged
 
 MOST_SHOWN = 300  # findings with their photos in a page

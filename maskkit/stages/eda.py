@@ -26,7 +26,7 @@ from maskkit.imaging.survey import Duplicates, find_duplicates, surveys_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
 from maskkit.progress import track
-from maskkit.reporting.report import Photo
+from maskkit.reporting.table import Photo
 
 ON_A_SHEET = 14  # photos of a contact sheet
 MOST_SHEETS = 40

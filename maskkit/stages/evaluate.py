@@ -21,7 +21,6 @@ from maskkit.scoring.judged import Judged
 from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.mistakes import wrong_answers
-from maskkit.scoring.results import Noise, noise
 from maskkit.scoring.set_scores import SetScores
 from maskkit.scoring.slice_columns import FACE, LOOKS, By, Cut, cut, parse_by
 from maskkit.scoring.slice_scores import Slicing, score_slices
@@ -67,10 +66,9 @@ def evaluate(
         boundaries=tuple(_boundaries(judged)),
         mistakes=wrong_answers(judged, most=worst),
         slices=tuple(
-            Slicing.of(one.text, score_slices(truth, answer, into, space=space, person=person))
+            Slicing(one.text, tuple(score_slices(truth, answer, into, space=space, person=person)))
             for one, into in zip(cuts, groups, strict=True)
         ),
-        folds_noise=None if judged.fold is None else _noise_of_folds(judged, judged.fold),
         gaps=tuple(_gaps(judged, dict(zip((one.text for one in cuts), groups, strict=True)))),
         sets=_set_scores(judged, promise),
         against=other,
@@ -100,15 +98,6 @@ def _set_scores(judged: Judged, promise: Promise | None) -> SetScores | None:
     if sets is None:
         return None
     return SetScores.of(sets, judged.truth, judged.answer, judged.person, space=judged.space)
-
-
-def _noise_of_folds(judged: Judged, fold: NDArray[np.int64]) -> Noise | None:
-    """Look whether the best fold is more than noise above the second, by each fold's own people."""
-    own = judged.take(fold >= 0)
-    numbers, code = np.unique(fold[fold >= 0], return_inverse=True)
-    parts = (own.take(code == place) for place in range(len(numbers)))
-    each = [score(one.truth, one.answer, space=one.space, person=one.person).macro_f1 for one in parts]
-    return noise([f"fold {number}" for number in numbers], each)
 
 
 def _boundaries(judged: Judged) -> Iterator[Boundary]:

@@ -106,7 +106,7 @@ def report(found: SuggestedRate, *, manifest: str, output: str | None = None) ->
         recipe=f"[train]\nlearning-rate = {found.curve.suggestion:g}",
         title=f"Learning rate for {manifest}",
         facts=facts,
-        history=script((*found.history, found.record), output=output or "rates.json"),
+        history=script((*found.history, found.record), output=output),
     )
 
 

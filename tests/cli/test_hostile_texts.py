@@ -156,6 +156,6 @@ def test_a_page_holds_no_markup_of_a_file_and_no_controls(folder: Path) -> None:
         result = run(*(word.replace("{}", EVIL) for word in words.split()), "--html", "page.html", "--force")
         assert result.exit_code in (0, 3), result.stderr
         page = Path("page.html").read_text("utf-8")
-        assert "<script" not in page
+        assert page.count("<script") == 1  # its own
         assert "&lt;script&gt;" in page
         assert hostile(page) == set()

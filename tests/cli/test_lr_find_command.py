@@ -95,7 +95,7 @@ def test_a_terminal_shows_a_table_the_sentences_and_the_recipe(manifest: str) ->
     os.close(ours)
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "suggested" in shown
+    assert "suggestion" in shown
     assert "lowest" in shown
     assert "The test ended because" in shown
     assert "[train]\r\nlearning-rate = " in shown

@@ -9,14 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from pages import Page, words
+from pages import Page, plain, words
 from reports import page_table, terminal_of
 
 from maskkit.auditing.findings import Audit, Finding, Proposal
 from maskkit.cli.shell.show_report import tsv
 from maskkit.reporting.audit_report import audit_report
 from maskkit.reporting.html import page
-from maskkit.reporting.report import Photo
+from maskkit.reporting.table import Photo
 from maskkit.stages.label import label
 
 HOSTILE = "<script>[red]b</script>"
@@ -47,7 +47,7 @@ def test_counts_are_those_of_the_findings(counts: tuple[int, int, int]) -> None:
     wanted = dict(zip(("leak:people", "suspect:person", "duplicate"), counts, strict=True))
     wanted = {kind: count for kind, count in wanted.items() if count}
     summary = Page(page(report)).tables[0][1:]
-    assert {row[0]: int(row[3]) for row in summary} == wanted
+    assert {row[0]: int(row[-1]) for row in summary} == wanted
     header, rows = tsv(report)
     kinds = [row[header.index("kind")] for row in rows]
     assert {kind: kinds.count(kind) for kind in wanted} == wanted == report.data["counts"]
@@ -56,13 +56,28 @@ def test_counts_are_those_of_the_findings(counts: tuple[int, int, int]) -> None:
     assert said[counts[0]] in words(page(report))
 
 
+def test_a_kind_of_two_severities_is_counted_once_and_alike_everywhere() -> None:
+    found = audited(leaks=0, doubts=3, copies=4)
+    found.findings[0] = replace(found.findings[0], severity="high")
+    report = audit_report(found)
+    html = page(report)
+    assert page_table(report, "kind", "what it says")["suspect:person"] | {"what it says": ""} == {
+        "what it says": "", "high": "1", "medium": "2", "low": "", "findings": "3",
+    }  # fmt: skip
+    lists = Page(html).tables[1:]
+    assert [len(one) - 1 for one in lists] == [3, 4] == list(report.data["counts"].values())
+    assert "4 findings (duplicate) are listed in the page and in the JSON output" in terminal_of(report)
+    assert [plain(line).split()[-1] for line in terminal_of(report).splitlines() if ": " not in line
+            and line.startswith(("suspect", "duplicate"))][:2] == ["3", "4"]  # fmt: skip
+
+
 def test_a_page_says_of_each_finding_whose_which_photo_and_what_was_seen() -> None:
     report = audit_report(audited())
-    leak = page_table(report, "person", "photo", "evidence")
+    leak = page_table(report, "person", "severity", "photo", "evidence")
     assert list(leak) == ["0", "1"]
     tables = Page(page(report)).tables
-    assert ["0", f"0/{HOSTILE}.jpg 0/copy.jpg", HOSTILE] in tables[1]
-    assert ["2", "all photos", "gender male", "female", "7 of 7 agree"] in tables[2]
+    assert ["0", "high", f"0/{HOSTILE}.jpg 0/copy.jpg", HOSTILE] in tables[1]
+    assert ["2", "medium", "all photos", "gender male", "female", "7 of 7 agree"] in tables[2]
     assert "gender male" not in words(page(audit_report(audited(doubts=0))))
 
 

@@ -76,11 +76,11 @@ def test_several_comparisons_are_said_to_be_widened() -> None:
     assert "2 runs compared with a" in shown
 
 
-def test_is_one_file_that_loads_and_runs_nothing_and_escapes_names() -> None:
+def test_is_one_file_that_loads_nothing_and_escapes_names() -> None:
     html = runs_page(found())
     page = Page(html)
     assert HOSTILE not in html
-    assert not {"script", "img", "link"} & set(page.tags)
+    assert not {"img", "link"} & set(page.tags)
     assert all((link or "").startswith("#") for name, link in page.attributes if name == "href")
     assert html == runs_page(found())
 

@@ -19,7 +19,9 @@ def test_draws_the_score_and_both_losses_of_each_training(tmp_path: Path) -> Non
     score, loss = training_curves(files)
     assert [line.name for line in score.lines] == ["fold0", "fold1"]
     assert (list(score.lines[0].x), list(score.lines[0].y)) == ([1, 2], [0.2, 0.4])
-    assert [line.name for line in loss.lines[:2]] == ["fold0 train", "fold0 held-out"]
+    assert [line.name for line in loss.lines[:2]] == ["fold0, training", "fold0, held out"]
+    assert [line.is_dashed for line in loss.lines] == [False, True, False, True]
+    assert score.groups == loss.groups == ["fold0", "fold1"]  # whose places are their colours
     assert list(loss.lines[0].y) == [2, 1]
     assert list(loss.lines[1].y) == [1.5, 1.0]
 
@@ -33,6 +35,7 @@ def test_trainings_of_one_name_in_two_folders_are_two_lines(tmp_path: Path) -> N
     assert [list(line.y) for line in score.lines] == [[0.1, 0.2], [0.3, 0.4]]
     assert len({line.name for line in score.lines}) == 2
     assert len(loss.lines) == 4
+    assert score.groups == ["a", "b"]
 
 
 @pytest.mark.parametrize(

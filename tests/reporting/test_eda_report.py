@@ -21,8 +21,9 @@ from maskkit.describing.set_comparison import Comparison, Difference, Share
 from maskkit.describing.two_sample import NoDifference, TwoSample
 from maskkit.reporting.eda_report import eda_report
 from maskkit.reporting.html import page
-from maskkit.reporting.report import Report, Table
+from maskkit.reporting.report import Report
 from maskkit.reporting.shift_report import shift_report
+from maskkit.reporting.table import Table
 from maskkit.stages.eda import eda
 from maskkit.stages.label import label
 from maskkit.stages.shift import shift

@@ -66,12 +66,21 @@ def test_says_so_when_people_are_unknown_or_only_one() -> None:
 
 
 def test_marks_classes_of_few_people() -> None:
-    rows = np.repeat([0, 1], [100, 7])
-    space = LabelSpace((Factor("mask", ("often", "seldom")),))
+    space = LabelSpace((Factor("mask", ("often", "too", "also", "seldom")),))
+    marked = re.compile(r'<th scope="row">(\w+) <span class="tag medium">')
+    rows = np.repeat([0, 1, 2, 3], [100, 90, 80, 7])
+    assert marked.findall(evaluation_page(of(score(rows, rows, space=space)))) == ["seldom"]
+    rows = rows[:270]
+    nobody = evaluation_page(of(score(rows, rows, space=space)))
+    assert marked.findall(nobody) == ["seldom"]  # nobody at all is few too
+
+
+def test_marks_no_class_where_most_have_few_people_and_says_how_many_have() -> None:
+    space = LabelSpace((Factor("mask", ("often", "seldom", "hardly")),))
+    rows = np.repeat([0, 1, 2], [100, 7, 7])
     html = evaluation_page(of(score(rows, rows, space=space)))
-    assert re.findall(r'<th scope="row">(\w+) <span class="tag medium">', html) == ["seldom"]
-    common = evaluation_page(of(score(rows[:99], rows[:99], space=space)))
-    assert "seldom <span" in common.replace("\n", "")  # nobody at all is few too
+    assert "tag medium" not in html.partition("</style>")[2]
+    assert "2 of 3 have fewer than 30 people" in words(html)
 
 
 def test_shows_folds_factors_and_charts_only_where_there_are_any() -> None:

@@ -25,9 +25,10 @@ from maskkit.reporting.eda_report import eda_report
 from maskkit.reporting.evaluation_report import evaluation_report
 from maskkit.reporting.html import page
 from maskkit.reporting.pictured import Pictured
-from maskkit.reporting.report import Column, Note, Place, Report, Row, Table, Value, attribute
+from maskkit.reporting.report import Report
 from maskkit.reporting.shift_report import shift_report
 from maskkit.reporting.stage_reports import artifact_report, folds_report
+from maskkit.reporting.table import Column, Note, Place, Row, Table, Value, attribute
 from maskkit.reporting.writing import written
 from maskkit.scoring.results import Estimate, FoldSpread
 
@@ -94,13 +95,13 @@ def test_a_terminal_shows_every_cell_in_its_row_and_under_its_column(report: Rep
         heads = plain(" ".join((table.head.title, *(column.title for _, column in columns))))
         places = [at for at, line in enumerate(lines) if line == heads]
         assert places, heads
-        expected = [_terminal_row(row, columns) for row in table.shown("terminal")]
+        expected = [_terminal_row(table, row, columns) for row in table.shown("terminal")]
         assert any(_in_order(expected, lines[at:]) for at in places), (table.title, expected)
         assert not table.more("terminal") or table.more("terminal") in lines
 
 
-def _terminal_row(row: Row, columns: list[tuple[int, Column]]) -> list[str]:
-    title = plain(row.title + ("*" if row.is_marked else ""))
+def _terminal_row(table: Table, row: Row, columns: list[tuple[int, Column]]) -> list[str]:
+    title = plain(row.title + ("*" if row.is_marked and table.has_marks else ""))
     return [title, *(_first_line(row.cells[at], column) for at, column in columns)]
 
 

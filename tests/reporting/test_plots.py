@@ -78,10 +78,22 @@ def test_what_is_above_the_highest_leaves_the_frame_at_the_top() -> None:
 
 
 def test_bars_are_as_high_as_their_counts_and_rules_lie_within() -> None:
-    laid = draw_bars(BarChart("age", (10, 20, 30, 60), (5, 10, 0), rules=(30, 90)))
+    laid = draw_bars(BarChart("age", "age", "people", (10, 20, 30, 60), (5, 10, 0), rules=(30, 90)))
     heights = [one.height for one in laid.bars]
     assert heights[0] == pytest.approx(heights[1] / 2, abs=0.1)
     assert heights[2] == 0
     assert [one.y + one.height for one in laid.bars] == pytest.approx([laid.base] * 3, abs=0.1)
     assert len(laid.rules) == 1
+    assert [tick.label for tick in laid.y_ticks] == ["0", "2", "4", "6", "8", "10"]
+    assert (laid.y_ticks[0].at, laid.y_ticks[-1].at) == (laid.base, laid.top)
+    assert laid.bars[0].says == "age 10 to 20: 5 people"
     assert laid.bars[2].x - 1 < laid.rules[0] < laid.bars[2].x + 1
+
+
+def test_each_x_has_the_values_of_all_lines_there() -> None:
+    lines = (PlotLine("a", [1, 2, 4], [0.5, 1, NAN]), PlotLine("b", [1, 4], [2, 3]))
+    bands = draw(Chart("loss", "epoch", lines)).bands
+    assert [band.says for band in bands] == ["epoch 1\na: 0.5\nb: 2", "epoch 2\na: 1", "epoch 4\nb: 3"]
+    ends = [(band.start, band.start + band.width) for band in bands]
+    assert [end for _, end in ends[:-1]] == pytest.approx([start for start, _ in ends[1:]], abs=0.1)
+    assert all(start <= band.at <= end for band, (start, end) in zip(bands, ends, strict=True))

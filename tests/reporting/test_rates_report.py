@@ -36,11 +36,18 @@ def test_shows_the_suggestion_its_rule_and_why_it_ended() -> None:
 def test_a_terminal_ends_with_the_recipe_and_names_the_steps_it_follows_from() -> None:
     shown = terminal_of(rates())
     assert shown.endswith("[train]\nlearning-rate = 0.001\n")
-    rows = [line.split() for line in shown.splitlines() if "suggested" in line or "lowest" in line]
+    rows = [line.split() for line in shown.splitlines() if "suggestion" in line or "lowest" in line]
     assert [(row[0], row[1], row[-1]) for row in rows] == [
-        ("1.0e-03", "2.000", "suggested"),
+        ("1.0e-03", "2.000", "suggestion"),
         ("1.0e-02", "1.000", "lowest"),
     ]
+
+
+def test_a_suggestion_between_two_rates_has_a_row_of_its_own_in_which_no_loss_is_claimed() -> None:
+    lines = [line.split() for line in terminal_of(rates(suggestion=2e-3)).splitlines()]
+    titles = [line[0] for line in lines if line and re.match(r"\d\.\de-0\d", line[0])]
+    assert titles == ["1.0e-04", "1.0e-03", "2.0e-03", "1.0e-02", "1.0e-01"]
+    assert ["2.0e-03", "suggestion"] in lines
 
 
 def test_a_terminal_shows_few_of_many_steps_and_a_pipe_all() -> None:
@@ -56,8 +63,8 @@ def test_marks_the_suggestion_and_the_rate_that_it_follows_from() -> None:
     html = page(rates())
     marks = re.findall(r'class="edge" d="M([\d.]+) 10V182"', html)
     assert [float(at) for at in marks] == [146.0, 248.0]  # a third and two thirds of 44 to 350
-    assert "suggested 0.001" in html
-    assert ">lowest</text>" in html
+    assert "suggestion 0.001" in html
+    assert ">lowest 0.01</text>" in html
 
 
 def test_a_loss_that_runs_away_does_not_flatten_the_rest() -> None:
@@ -67,5 +74,5 @@ def test_a_loss_that_runs_away_does_not_flatten_the_rest() -> None:
 
 @pytest.mark.parametrize(("suggestion", "anchor"), [(1e-4, "start"), (1e-2, "end")])
 def test_a_name_stands_on_the_side_where_there_is_room(suggestion: float, anchor: str) -> None:
-    (found,) = re.findall(r'text-anchor="(\w+)">suggested', page(rates(suggestion=suggestion)))
+    (found,) = re.findall(r'text-anchor="(\w+)">suggestion', page(rates(suggestion=suggestion)))
     assert found == anchor

@@ -5,7 +5,7 @@ from sklearn.metrics import f1_score
 from maskkit.labels import HOME, Factor, LabelSpace
 from maskkit.scoring.measuring import score
 from maskkit.scoring.slice_columns import Cut
-from maskkit.scoring.slice_scores import Slicing, score_slices
+from maskkit.scoring.slice_scores import score_slices
 
 SMALL = LabelSpace((Factor("mask", ("wear", "none")), Factor("age", ("young", "old"))))
 
@@ -51,16 +51,13 @@ def test_one_slice_of_all_photos_has_the_intervals_of_the_whole() -> None:
     assert only.factors["age"] == whole.factors[2].accuracy
 
 
-def test_slices_of_few_people_are_marked_and_prove_nothing() -> None:
+def test_slices_of_few_people_are_marked() -> None:
     person = np.arange(60)
     code = np.repeat([0, 1, 2], [5, 25, 30])
     truth = np.zeros(60, np.int64)
     answer = np.where((code > 0) & (person % 3 == 0), 1, 0)  # the few are all right
     slices = score_slices(truth, answer, Cut(("few", "b", "c"), code), space=SMALL, person=person)
     assert [one.is_few for one in slices] == [True, False, False]
-    found = Slicing.of("camera", slices)
-    assert found.noise is not None
-    assert {found.noise.best, found.noise.second} == {"b", "c"}
 
 
 def test_macro_f1_of_few_people_without_a_level_that_others_have_has_no_interval() -> None:

@@ -34,7 +34,6 @@ def test_slices_are_scored_by_any_column(folds: Manifest, predictions: Predictio
         assert one.accuracy.value == pytest.approx(
             accuracy_score(folds.labels[rows], predictions.answer[rows])
         )
-    assert list(found.to_json()["noise"]) == ["classes", "folds", "by gender,mask", "by age:10", "by fold"]
 
 
 def test_light_is_measured_on_the_photos(folds: Manifest, predictions: Predictions) -> None:

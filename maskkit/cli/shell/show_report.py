@@ -15,7 +15,8 @@ from maskkit.cli.shell.streams import (
     stdout_is_terminal,
 )
 from maskkit.cli.shell.terminal import escape
-from maskkit.reporting.report import Column, Note, Report, Row, Table, is_on
+from maskkit.reporting.report import Report, is_on
+from maskkit.reporting.table import Column, Note, Row, Table
 from maskkit.reporting.writing import widths, written
 from maskkit.scoring.results import Estimate, FoldSpread
 
@@ -127,8 +128,8 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
 
     columns = table.columns_on("terminal")
     lines = [table.more("terminal"), *(_line(note) for note in table.notes if is_on(note, "terminal"))]
-    if any(row.is_marked for row in table.rows):
-        lines.append(f"* {table.mark[1]}")
+    if table.mark_note:
+        lines.append(f"{'* ' if table.has_marks else ''}{table.mark_note}")
     laid = RichTable(
         title=escape(title), title_justify="left", caption_justify="left",
         caption=escape("\n".join(filter(None, lines))) or None,
@@ -150,7 +151,7 @@ def _laid_out(table: Table, title: str, *, has_bars: bool) -> RichTable:
         if row.is_foot and not (above and above.is_foot):
             laid.add_section()
         above = row
-        name = escape(row.title + ("*" if row.is_marked else ""))
+        name = escape(row.title + ("*" if row.is_marked and table.has_marks else ""))
         laid.add_row(name, *_cells(table, row, columns, has_bars))
     return laid
 
