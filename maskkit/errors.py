@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 
@@ -47,6 +48,29 @@ def examples(values: Iterable[object], *, most: int = 3) -> str:
     names = [str(value) for value in values]
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def nearest(name: str, names: Iterable[str], *, most: int = 8, all_by: str = "") -> str:
+    """Write the `fix` for a name that is none of `names`: those that are spelled like it, then a few more.
+
+    `all_by` says how all of them can be seen, instead of those few.
+
+    >>> nearest("adma", ["sgd", "adam", "lion", "lamb"], most=2)
+    'did you mean adam? Others are sgd, lion and 1 more'
+    >>> nearest("x", ["sgd", "adam"])
+    'use one of sgd, adam'
+    """
+    from difflib import get_close_matches
+
+    known = list(names)
+    bare = {one: re.sub("[-_ ]", "", one).lower() for one in known}
+    wanted = re.sub("[-_ ]", "", name).lower()
+    close = [one for one in known if bare[one] == wanted] or get_close_matches(name.lower(), known)
+    others = examples((one for one in known if one not in close), most=most)
+    if not close:
+        return all_by or f"use one of {others}"
+    more = all_by or (f"Others are {others}" if others else "")
+    return f"did you mean {' or '.join(close)}? {more}".rstrip()
 
 
 MOST_OF_A_REASON = 240  # characters

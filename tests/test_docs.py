@@ -75,14 +75,6 @@ def test_rules_run_commands_with_options_that_exist(rules: str, goal: str, tmp_p
     assert [(command, flag) for command, flag in flags if flag not in _flags(command)] == []
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_example_in_each_help_names_only_options_that_exist(name: str) -> None:
-    example = COMMANDS[name].help.partition("Example:")[2]
-    (words,) = _typed_commands(" ".join(example.split()))
-    assert words[0] == name
-    assert {word for word in words if word.startswith("-") and word != "-"} <= _flags(name)
-
-
 def test_the_page_of_commands_lists_every_command_and_no_other() -> None:
     table = re.findall(r"^\| \[`([a-z][a-z-]*)`\]", (ROOT / "docs/commands.md").read_text(), re.MULTILINE)
     assert table == list(COMMANDS)

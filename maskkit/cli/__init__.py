@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from maskkit import __version__
 from maskkit.cli.shell import several_words, terminal
 from maskkit.cli.shell.exiting import BROKEN_PIPE, INTERRUPTED, acted_on
+from maskkit.cli.shell.help_pages import example_lines, text_of_help
+from maskkit.cli.shell.parameters import Argument
 from maskkit.cli.shell.resuming import typed
 from maskkit.cli.shell.standard_streams import lenient, silence_stdout
-from maskkit.cli.shell.terminal import escape
+from maskkit.cli.shell.typed_words import as_declared
+from maskkit.cli.shell.usage import no_command, wrong_usage
 from maskkit.errors import MaskkitError
 from maskkit.plain_text import printable
 from maskkit.progress import shown_by
@@ -26,6 +29,7 @@ COMMANDS = (
     "demo", "eda", "label", "crop", "split", "lr_find", "train", "soup", "predict", "export", "ensemble",
     "evaluate", "compare", "audit", "pseudo", "bench", "show",
 )  # fmt: skip
+HELP = "help"
 UsageError: Any = typer.BadParameter.__base__
 
 
@@ -34,9 +38,12 @@ def _translated() -> Iterator[None]:
     """Turn what is raised into a message and an exit code, here and nowhere else."""
     try:
         yield
-    except UsageError as error:  # typer shows it, with what was typed or found by the shell in a folder
-        error.message = printable(error.message)
-        raise
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # which has shown help
+            raise
+        wrong = wrong_usage(error, getattr(get_command(app), "commands", {}))
+        terminal.console().print(str(wrong), markup=False)
+        raise typer.Exit(wrong.exit_code) from error
     except KeyboardInterrupt as error:  # of a program that runs `app`; the command itself ends by a handler
         terminal.console().print("interrupted")
         raise typer.Exit(INTERRUPTED) from error
@@ -74,6 +81,21 @@ class Commands(_WithoutTypes, TyperGroup):
         with _translated():
             return super().make_context(*given, **extra)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Read `help COMMAND` as `COMMAND --help`; commands may be written with underscores.
+
+        Raises:
+            WrongUsageError: There is no such command.
+        """
+        words = list(args)
+        if words[:1] == [HELP]:
+            words = [*words[1:2], "--help"]
+        if words and not words[0].startswith("-") and not ctx.resilient_parsing:
+            words[0] = words[0].lower().replace("_", "-")
+            if words[0] not in self.commands:
+                raise no_command(args[1 if args[0] == HELP else 0], list(self.commands))
+        return super().parse_args(ctx, words)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         with _translated():
@@ -96,19 +118,38 @@ class Command(_WithoutTypes, TyperCommand):
                     why="what is made records it as text",
                     fix="rename it, as `convmv -f cp949 -t utf-8 --notest NAME` does with one in Korean",
                 )
-        typed.set((ctx.command_path, args))
-        return super().parse_args(ctx, several_words.repeated(args, several_words.flags_of(self.params)))
+        words = as_declared(args, self.params)
+        typed.set((ctx.command_path, words))
+        return super().parse_args(ctx, several_words.repeated(words, several_words.flags_of(self.params)))
+
+    def collect_usage_pieces(self, _: Any) -> list[str]:
+        """Write the arguments, and the options that are required."""
+        pieces = ["[OPTIONS]"]
+        for item in getattr(self.callback, "parameters", ()):
+            is_argument, is_required = item.note(Argument) is not None, item.is_required
+            if is_argument:
+                pieces.append((item.flag if is_required else f"[{item.flag}]") + "..." * item.is_several)
+            elif is_required and (item.is_output or item.name == "output"):
+                pieces.append(f"{item.flag} FILE")
+        return pieces
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show help, with all that is required marked, which typer itself would refuse one by one."""
+        required = {item.name for item in getattr(self.callback, "parameters", ()) if item.is_required}
+        marked = [item for item in self.params if item.name in required]
+        for item in marked:
+            item.required = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            for item in marked:
+                item.required = False
+        typer.echo("\n".join(example_lines(self.callback.__doc__)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
         with shown_by(terminal.track):
             return super().invoke(ctx)
-
-
-def _help(command: Callable[..., None]) -> str:
-    """Return a command's docstring as help: paragraphs flow, and rich prints brackets as they are."""
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    return escape("\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))
 
 
 app = typer.Typer(
@@ -120,7 +161,7 @@ app = typer.Typer(
 )
 for name in COMMANDS:
     function = getattr(import_module(f"maskkit.cli.{name}"), name)
-    app.command(cls=Command, help=_help(function))(function)
+    app.command(cls=Command, help=text_of_help(function.__doc__))(function)
 
 
 def _version(wanted: bool) -> None:
@@ -130,7 +171,8 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Stages pass files: label, crop, split, train, predict, ensemble, evaluate. Each takes --help."
+    epilog="Stages pass files: label, crop, split, train, predict, ensemble, evaluate. What each takes says "
+    "`maskkit help COMMAND`, as --help behind it does."
 )
 def _maskkit(
     version: Annotated[

@@ -17,6 +17,7 @@ from maskkit.cli.shell.parameters import (
     Manifest,
     Needs,
     Predictions,
+    Required,
 )
 from maskkit.cli.shell.streams import OutputTarget, SideFile, as_json, refuse_terminal
 from maskkit.options.fields import Between, HelpPanel, Metavar
@@ -30,8 +31,6 @@ FIT_PANEL = HelpPanel("Weights found on out-of-fold predictions")
 
 def _check_members(predictions: list[str] | None, fit: list[str] | None) -> None:
     given, fits = predictions or [], fit or []
-    if not given and not fits:
-        raise typer.BadParameter("give two files or more, or --fit", param_hint="PREDICTIONS")
     if given and fits and len(given) != len(fits):
         raise typer.BadParameter(
             f"there are {len(fits)} files for {len(given)} PREDICTIONS; each needs its out-of-fold "
@@ -79,6 +78,7 @@ def ensemble(
         "Submissions or probability tables, CSV or Parquet. Without any, --fit blends the out-of-fold "
         "predictions, each photo by what was fitted without its person.",
         Argument(),
+        Required(unless=("fit",)),
     ] = OMITTED,
     output: common_options.OptionalOutput = None,
     vote: Annotated[

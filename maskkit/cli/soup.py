@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import OMITTED, Argument, Checkpoint, Manifest, Only
+from maskkit.cli.shell.parameters import OMITTED, Argument, Checkpoint, Manifest, Only, Required
 from maskkit.options.train_options import Inference
 
 
-def _check_on(on: str | None, uniform: bool) -> None:
-    if on is None and not uniform:
-        raise typer.BadParameter(
-            "give the photos to choose on, or average all by --uniform", param_hint="--on"
-        )
-
-
-@command(loads="torch", check=(_check_on,))
+@command(loads="torch")
 def soup(
     *,
     checkpoints: Annotated[
@@ -29,7 +20,9 @@ def soup(
     on: Annotated[
         Manifest | None,
         "The manifest that they were trained on: the average is scored on the people whom none of them has "
-        "seen, and its batch norms are measured on some of those whom all were trained on.",
+        "seen, and its batch norms are measured on some of those whom all were trained on. Needless only "
+        "with --uniform.",
+        Required(unless=("uniform",)),
     ] = None,
     uniform: Annotated[
         bool, "Average all without choosing; without --on, statistics of batch norm are averaged too."

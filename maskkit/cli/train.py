@@ -22,6 +22,7 @@ from maskkit.cli.shell.parameters import (
     Flags,
     Manifest,
     Reading,
+    Required,
     refusing,
 )
 from maskkit.cli.shell.resuming import resumable
@@ -60,9 +61,9 @@ def _check_fold(fold: str, like: list[str] | None, budget: str | None) -> None:
 
 
 def _check_names(output: str | None, fold: str, preview: str | None) -> None:
-    if preview is not None:
+    if output is None or preview is not None:
         return
-    if output is None or output == STREAM:
+    if output == STREAM:
         raise typer.BadParameter("give a file: a checkpoint is too large for a pipe", param_hint="-o")
     if not output.endswith(".safetensors"):
         raise typer.BadParameter(f"{output!r} does not end in .safetensors", param_hint="-o")
@@ -79,7 +80,11 @@ def train(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,
     output: Annotated[
-        str | None, "Checkpoint to write; `{fold}` stands for the fold.", Flags("-o", "--output"), SHELL_PANEL
+        str | None,
+        "Checkpoint to write; `{fold}` stands for the fold.",
+        Flags("-o", "--output"),
+        SHELL_PANEL,
+        Required(unless=("preview",)),
     ] = None,
     fold: Annotated[
         str,

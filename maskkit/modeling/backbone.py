@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypedDict
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from maskkit.artifacts.checkpoint import Checkpoint
-from maskkit.errors import MaskkitError, examples, reason
+from maskkit.errors import MaskkitError, examples, nearest, reason
 from maskkit.modeling.ending import head_names, last_layers
 from maskkit.modeling.heads import attach, stored_numbers
 from maskkit.modeling.hub import need_answer
@@ -168,11 +167,10 @@ def check_name(name: str) -> None:
     architecture, _, tag = name.partition(".")
     known = timm.list_models()  # unlike timm.is_model, this leaves out names that timm has replaced
     if architecture not in known:
-        close = get_close_matches(architecture, known)
         raise MaskkitError(
             f"unknown model: {name!r}",
             why=f"it is not among the {len(known)} models of timm {timm.__version__}",
-            fix=f"did you mean {' or '.join(close)}?" if close else "see timm.list_models() for the names",
+            fix=nearest(architecture, known, all_by="`maskkit train --model list` names all"),
         )
     tags = timm.list_pretrained(f"{architecture}.*")
     if tag and name not in tags:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
-from difflib import get_close_matches
 from math import isfinite
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -16,7 +15,7 @@ import timm
 import torch
 from torch import nn
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, nearest
 from maskkit.modeling.backbone import check_name
 from maskkit.options.choices import Value, text_of
 from maskkit.options.model_settings import FOLLOWS, settings_text
@@ -75,14 +74,12 @@ def parameters(name: str) -> dict[str, ConstructorParameter]:
 def _typed(name: str, key: str, value: Value, known: Mapping[str, ConstructorParameter]) -> Typed:
     written = text_of(value)
     if key not in known:
-        close = get_close_matches(key, known)
-        fix = f"did you mean {close[0]}?" if close else "use one of these"
+        fix = nearest(key, (name for name, parameter in known.items() if parameter.kinds))
         if key == IMG_SIZE:
             fix = "leave it out: this model is made for no size, and --size alone says how large photos are"
-        writable = [name for name, parameter in known.items() if parameter.kinds]
         raise MaskkitError(
             f"--model {name} has no setting {key!r}",
-            why=f"it has pool and drop_path, and its constructor in timm takes {', '.join(writable)}",
+            why="it has pool and drop_path, and what its constructor in timm takes",
             fix=fix,
         )
     if not known[key].kinds:

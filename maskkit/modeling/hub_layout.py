@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from maskkit.errors import MaskkitError, reason
 from maskkit.modeling.state_files import refuse_irregular
+from maskkit.options.other_words import like_value
 from maskkit.options.train_options import AUTO, AVERAGED, FACES, HUB, LIST, NONE, PACKAGE, PLAIN
 from maskkit.typed_json import Refuse, decoded, fitting
 
@@ -39,6 +40,12 @@ class WeightsFile:
     config: Path | None = None  # beside it, in a folder as Hugging Face lays it out
 
 
+def _suggested(given: str) -> str:
+    """Name the word of --weights that another program's word may have meant."""
+    word = like_value("weights", given)
+    return "" if word is None else f"did you mean --weights {word}? "
+
+
 def locate(source: str | Path) -> WeightsFile:
     """Find the file of weights that a text names: a path, with `:plain` or `:ema` behind it or not.
 
@@ -58,8 +65,8 @@ def locate(source: str | Path) -> WeightsFile:
         raise MaskkitError(
             f"cannot read weights from {given}",
             why="there is no such file or folder, and --weights has no such word",
-            fix=f"use --weights {AUTO} for the pretrained ones that there are, {PACKAGE} or {HUB} for one "
-            f"sort of them, or {NONE} for random ones; `--weights {LIST}` shows them",
+            fix=f"{_suggested(given)}use --weights {AUTO} for the pretrained ones that there are, {PACKAGE} "
+            f"or {HUB} for one sort of them, or {NONE} for random ones; `--weights {LIST}` shows them",
         )
     if not stat.S_ISDIR(_mode(path)):
         refuse_irregular(path)

@@ -14,6 +14,7 @@ from math import inf, isfinite
 from typing import Any, TypeVar
 
 from maskkit.errors import MaskkitError
+from maskkit.options.other_words import like_value
 
 Value = bool | int | float | str
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
@@ -143,11 +144,11 @@ def parse(
     name, _, given = text.strip().partition(":")
     known = table.get(name, others)
     if known is None:
-        close = get_close_matches(name, table)
+        close = like_value(option, name) or next(iter(get_close_matches(name.lower(), table)), None)
         raise MaskkitError(
             f"{option} cannot be {name!r}",
             why=f"it is one of {', '.join(table)}",
-            fix=f"did you mean {close[0]}?" if close else "use one of these",
+            fix=f"did you mean {close}?" if close in table else "use one of these",
         )
     values = {key: one.default for key, one in known.items()}
     undeclared: dict[str, Value] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from timm.optim import (  # type: ignore[attr-defined]  # it does not say what i
 )
 from torch import nn
 
-from maskkit.errors import MaskkitError
+from maskkit.errors import MaskkitError, nearest
 from maskkit.modeling.backbone import parameter_groups
 from maskkit.options.choices import Choice
 from maskkit.options.techniques import Stepping
@@ -48,12 +47,10 @@ def check_optimizer(name: str) -> None:
     """Raise a MaskkitError of a name that is no optimizer, or of one that cannot work here."""
     names = optimizer_names()
     if name not in names:
-        close = get_close_matches(name.lower(), names)
         raise MaskkitError(
             f"unknown optimizer: {name!r}",
-            why=f"it is neither {' nor '.join(OPTIMIZERS)}, nor among the others of timm {timm.__version__}: "
-            f"{', '.join(other for other in names if other not in OPTIMIZERS)}",
-            fix=f"did you mean {' or '.join(close)}?" if close else "use one of these",
+            why=f"it is neither {' nor '.join(OPTIMIZERS)}, nor among the others of timm {timm.__version__}",
+            fix=nearest(name, names, all_by="`maskkit train --optimizer list` names all"),
         )
     if get_optimizer_info(name).second_order:
         raise MaskkitError(

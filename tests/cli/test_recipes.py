@@ -67,7 +67,8 @@ def test_underscores_are_as_good_as_hyphens(manifest: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[split]\nfold = 4\n", "by, check, dry-run, folds, force"),  # an unknown key: all that are known
+        ("[split]\nfold = 4\n", "did you mean folds? Others are by, check, dry-run, force"),
+        ("[split]\nn_folds = 4\n", "did you mean folds?"),
         ("[split]\nrecipe = 'x'\n", "sets recipe, which maskkit split does not have"),
         ("[split]\nmanifest = 'x'\n", "sets manifest, which maskkit split does not have"),
         (
@@ -104,7 +105,7 @@ def test_an_unknown_choice_is_an_error_that_lists_the_choices(manifest: str) -> 
     assert "'hard', 'soft'" in result.stderr
     typed = run("ensemble", "a.csv", "--vote", "loud", COLUMNS="200")
     assert typed.exit_code == 2
-    assert "'hard', 'soft'" in typed.stderr
+    assert "it is one of hard, soft" in typed.stderr
 
 
 @pytest.mark.parametrize("path", ["nowhere.toml", "."])

@@ -20,14 +20,16 @@ The signature says all: in its order, what the command has beside what every com
 - **Has in common with others**: `PhotoOptions`, `ReportOptions` or `TrainOptions` are several options and one
   value; `Only` takes some of their fields. --recipe, --dry-run and --quiet come by themselves; --force too,
   if something is written, and --encoding, if predictions are read.
+- **Has to be given**: what has no default, an artifact that no pipe brings, and what `Required` notes.
 - **Cannot mean together**: `Needs` and `Excludes`, and for what they cannot say `check`, a function of the
   values as typed, by their names.
 
 What is wrong is refused in this order, whatever the command: usage (exit code 2; also standard input read
-twice, and one file for two outputs), outputs (they exist, are inputs, or cannot be written), inputs. Then
---dry-run prints the options and ends; else the function is called. One that has more to refuse before takes a
-`Checks`: it refuses further outputs, and ends a dry run itself. Files appear once all have been written, or
-when the function returns; a command with `resume` holds its first file from the beginning.
+twice, one file for two outputs, and all that is missing, at once), outputs (they exist, are inputs, or cannot
+be written), inputs. Then --dry-run prints the options and ends; else the function is called. One that has
+more to refuse before takes a `Checks`: it refuses further outputs, and ends a dry run itself. Files appear
+once all have been written, or when the function returns; a command with `resume` holds its first file from
+the beginning.
 """
 
 from __future__ import annotations
@@ -43,10 +45,22 @@ from typing import Any, Literal
 import typer
 
 from maskkit.cli.shell import common_options, startup
+from maskkit.cli.shell.mixed_up import mixed_up
 from maskkit.cli.shell.outputs import Outputs, each, values_for
-from maskkit.cli.shell.parameters import Excludes, Needs, Parameter, Predictions, Reading, Slot, Source
+from maskkit.cli.shell.parameters import (
+    OMITTED,
+    Excludes,
+    Needs,
+    Parameter,
+    Predictions,
+    Reading,
+    Slot,
+    Source,
+)
 from maskkit.cli.shell.recipes import as_recipe
 from maskkit.cli.shell.streams import STREAM, print_line, refuse, source
+from maskkit.cli.shell.usage import lacking
+from maskkit.errors import MaskkitError
 
 Body = Callable[..., None]
 NO_MATTER = {"force", "resume", "quiet", "dry_run"}  # to what a command makes
@@ -80,6 +94,7 @@ def command(
             checks.refuse_usage()
             if any(answer(**values_for(answer, given)) for answer in instead):
                 return
+            checks.refuse_missing()
             for refuse_values in check:
                 refuse_values(**values_for(refuse_values, given))
             if loads is not None:
@@ -96,7 +111,7 @@ def command(
         run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
         run.__signature__ = inspect.Signature(for_typer)  # type: ignore[attr-defined]
         run.__annotations__ = {item.name: item.annotation for item in for_typer}
-        # For its page in docs/, and for the function of Python that takes and refuses the same.
+        # For help, its page in docs/, and the function of Python that takes and refuses the same.
         run.parameters, run.checks = parameters, check  # type: ignore[attr-defined]
         return run
 
@@ -162,12 +177,18 @@ class Checks:
             raise typer.BadParameter("standard input can be read once", param_hint=piped[-1].flag)
         self.outputs.refuse_usage()
 
+    def refuse_missing(self) -> None:
+        """Raise if something required was not given, and name all of it."""
+        missing = [item for item in self._items() if item.is_missing(self._is_given)]
+        if missing:
+            raise lacking(self._context, missing)
+
     def _read_by(self, item: Parameter) -> list[str]:
         """Return the names of an artifact's files, `-` for standard input."""
         if item.artifact is None:
             return []
         name = self._typed[item.name]
-        is_piped = name is None and not item.is_several and not item.is_optional
+        is_piped = name is None and item.default is OMITTED and not item.is_several and not item.is_optional
         return [STREAM] if is_piped else [one for one in each(name) if one is not None]
 
     def refuse_outputs(self) -> None:
@@ -181,6 +202,12 @@ class Checks:
         """Raise of a further output as of the others; what is there goes by force, or if it `replaces`."""
         refuse(path, force=replaces or self._typed["force"], known=(), inputs=self._inputs())
 
+    def _slots(self) -> list[tuple[Parameter, str]]:
+        several = (
+            (item, each(self._typed[item.name])) for item in self._items() if item.artifact is not None
+        )
+        return [(item, name) for item, names in several for name in names if name not in (None, STREAM)]
+
     def read_inputs(self) -> dict[str, Any]:
         """Read every artifact."""
         found: dict[str, Any] = {}
@@ -191,7 +218,10 @@ class Checks:
             read = []
             for name in self._read_by(item):
                 given = name if self._typed[item.name] else None
-                read.append(_read(item, given, like, self._typed.get("encoding")))
+                try:
+                    read.append(_read(item, given, like, self._typed.get("encoding")))
+                except MaskkitError as error:
+                    raise mixed_up(item, given, self._slots(), self._parameters) or error from error
                 like = read[-1] if item.artifact is Predictions else like
             found[item.name] = read if item.is_several else next(iter(read), None)
         return found

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Union, cast, get_args, g
 import typer
 
 from maskkit.cli.shell import terminal
-from maskkit.cli.shell.streams import OutputTarget, SideFile
+from maskkit.cli.shell.streams import OutputTarget, SideFile, stdin_is_terminal, stdout_is_terminal
 from maskkit.errors import MaskkitError
 from maskkit.options.choices import summary
 from maskkit.options.fields import FILE, Between, ChosenFrom, HelpPanel, Metavar, Note, Refusing, note
@@ -96,6 +96,13 @@ class Excludes:
 
 
 @dataclass(frozen=True)
+class Required:
+    """It has to be given, unless one of these others is; arguments without a default say so by themselves."""
+
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Reading:
     """How an input is read."""
 
@@ -163,6 +170,25 @@ class Parameter:
         return self.artifact is not None or FILE in self.notes
 
     @property
+    def is_required(self) -> bool:
+        """Whether help marks it: it has to be given, though some come by a pipe."""
+        if self.default is inspect.Parameter.empty or self.note(Required) is not None:
+            return True
+        is_alone = not self.is_several or self.note(Named) is not None
+        comes_by_pipe = self.artifact is not None or self.is_output
+        return self.default is OMITTED and is_alone and comes_by_pipe and not self.is_optional
+
+    def is_missing(self, given: Callable[[str], bool]) -> bool:
+        """Whether it is required and was not given, where `given` says of any option whether it was."""
+        if not self.is_required or given(self.name):
+            return False
+        if self.default is inspect.Parameter.empty:
+            return True
+        if (required := self.note(Required)) is not None:
+            return not any(map(given, required.unless))
+        return stdout_is_terminal() if self.is_output else stdin_is_terminal()
+
+    @property
     def is_in_recipe(self) -> bool:
         """Whether --dry-run prints it."""
         is_option = self.note(Argument) is None and NOT_IN_RECIPE not in self.notes
@@ -183,9 +209,11 @@ class Parameter:
             kind = {SideFile: Path, OutputTarget: str}.get(self.kinds[0], self.kinds[0])
             kind = str if self.artifact is not None else kind
             kind = list[kind] if self.is_several and not self.is_output else kind  # type: ignore[valid-type]
-            kind = kind if self.default is inspect.Parameter.empty else kind | None
+            kind = kind | None
+        is_empty = self.default is inspect.Parameter.empty  # then `is_missing` says so, with all else
+        kind, default = (kind | None, None) if is_empty else (kind, self.default)
         hint, keyword = Annotated[kind, self._info()], inspect.Parameter.KEYWORD_ONLY
-        return inspect.Parameter(self.name, keyword, default=self.default, annotation=hint)
+        return inspect.Parameter(self.name, keyword, default=default, annotation=hint)
 
     def _info(self) -> Any:
         text, chosen = self.note(str) or "", self.note(ChosenFrom)

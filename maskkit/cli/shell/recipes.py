@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from maskkit.errors import MaskkitError, reason
+from maskkit.errors import MaskkitError, nearest, reason
+from maskkit.options.other_words import SAME, plain
 from maskkit.toml_text import read_toml
 
 
@@ -26,8 +27,11 @@ def read_recipe(context: typer.Context, path: Path | None) -> Path | None:
     if unknown:
         raise MaskkitError(
             f"the recipe {path} sets {', '.join(unknown)}, which maskkit {command} does not have",
-            why=f"its options are {', '.join(sorted(name.replace('_', '-') for name in allowed))}",
-            fix="correct the name; nothing is silently ignored",
+            why="nothing is silently ignored",
+            fix=nearest(
+                SAME.get(plain(unknown[0]), unknown[0]).replace("_", "-"),
+                sorted(name.replace("_", "-") for name in allowed),
+            ),
         )
     values = {name: _checked(context, allowed[name], value, path) for name, value in given.items()}
     context.default_map = {**(context.default_map or {}), **values}

@@ -34,7 +34,7 @@ def source(name: str | None, *, what: str, encoding: str | None = None) -> Sourc
 
     if name is not None and name != STREAM:
         return Source.open(name, encoding=encoding)
-    if sys.stdin is None or (name is None and sys.stdin.isatty()):
+    if sys.stdin is None or (name is None and stdin_is_terminal()):
         raise typer.BadParameter(f"give a {what}, or pipe one in", param_hint=what.upper())
     data = sys.stdin.buffer.read()
     if not data:
@@ -104,6 +104,11 @@ def refuse(path: Path, *, force: bool, known: Collection[str], inputs: Sequence[
             f"{path} is read by this command", why="inputs are never modified", fix="use another -o"
         )
     refuse_existing(path, force=force, known=known)
+
+
+def stdin_is_terminal() -> bool:
+    """Whether nothing is piped in; standard input is None if the shell closed it."""
+    return sys.stdin is None or sys.stdin.isatty()
 
 
 def stdout_is_terminal() -> bool:

@@ -40,7 +40,7 @@ def test_without_a_command_help_is_shown() -> None:
 def test_a_mistyped_command_is_answered_with_the_one_meant() -> None:
     result = run("trian")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Did you mean 'train'?" in result.stderr
+    assert "did you mean maskkit train?" in result.stderr
 
 
 def test_the_version_is_told() -> None:
@@ -178,10 +178,13 @@ def _bare(text: str) -> str:
 def test_on_a_terminal_nothing_is_read_from_the_keyboard_and_no_bytes_are_shown(work: Path) -> None:
     code, shown = _on_a_terminal("split")
     assert code == 2
-    assert "give a file with -o" in _bare(shown)
+    assert "maskkit split lacks MANIFEST and -o" in _bare(shown)
     code, shown = _on_a_terminal("split", "-o", "x.parquet")
     assert code == 2
-    assert "give a manifest, or pipe one in" in _bare(shown)
+    assert "MANIFEST: a manifest (or a pipe)" in _bare(shown)
+    code, shown = _on_a_terminal("split", "labels.parquet")
+    assert code == 2
+    assert "-o: file to write (or a pipe)" in _bare(shown)
 
 
 def test_on_a_terminal_a_report_is_a_table(work: Path) -> None:
