@@ -160,7 +160,7 @@ def test_weighted_is_another_name_of_soft(work: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "give two files or more, or --fit"),
+        ([], "lacks PREDICTIONS"),
         ([*MEMBERS, "--fit", *OOF], "--fit needs the truth"),
         (["--fit", *OOF, *MEMBERS[:2]], "--fit needs the truth"),
         (["m0.parquet", "--fit", *OOF, *MEMBERS[1:], "--on", "folds.parquet"], "write PREDICTIONS before it"),
@@ -175,7 +175,7 @@ def test_weighted_is_another_name_of_soft(work: Path) -> None:
         ([*MEMBERS, "--decide", "decide.json"], "leaves no probabilities to decide on"),
         ([*MEMBERS, "--fit", "--on", "folds.parquet"], "give one file or more"),
         ([*MEMBERS, "--report", "./x.parquet"], "is given to -o too"),
-        ([*MEMBERS, "--vote", "loud"], "is not one of"),
+        ([*MEMBERS, "--vote", "loud"], "it is one of"),
     ],
 )
 def test_words_that_contradict_each_other_are_wrong_usage(words: list[str], said: str, work: Path) -> None:

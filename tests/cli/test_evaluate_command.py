@@ -113,7 +113,7 @@ def test_what_makes_no_sense_is_wrong_usage(words: list[str], why: str, work: Pa
         (["--by", "brightness:q2", "--root", "nowhere"], "are not under nowhere"),
         (["--against", "folds.parquet"], "folds.parquet"),
         (["--against", "nowhere.parquet"], "nowhere.parquet"),
-        (["--html", "p.html", "--photos", "--explain", "oof.parquet"], "safetensors"),
+        (["--html", "p.html", "--photos", "--explain", "oof.parquet"], "takes a checkpoint"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_a_way_out(words: list[str], why: str, work: Path) -> None:

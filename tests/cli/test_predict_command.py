@@ -119,7 +119,7 @@ def test_photos_of_a_folder_whose_names_are_not_utf8_are_listed_at_the_end(work:
     ("words", "said"),
     [
         (["--tta", "vflip"], "there is no 'vflip'"),
-        (["--blend", "median"], "'geometric'"),
+        (["--blend", "median"], "mean, geometric, logit"),
         (["--top", "0"], "--top"),
         (["--on", "folds.parquet"], "--calibrate"),
         (["--calibrate", "a", "--decide", "b"], "has a temperature of its own"),

@@ -154,11 +154,11 @@ def said_of(item: Parameter) -> str:
     text = (item.note(str) or "").rstrip(".").partition(". ")[0].partition("; ")[0]
     text = text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
     others = [f"--{name.replace('_', '-')}" for name in (item.note(Required) or Required()).unless]
-    can_be_piped = item.artifact is not None or item.is_output
+    can_be_piped = item.is_output or (item.artifact is not None and not item.is_several)
     is_piped = can_be_piped and item.default is OMITTED and not item.is_optional
     pipe = "a pipe" if is_piped else ""
     instead = " or ".join([*others, *filter(None, [pipe])])
-    return f"{text} (or {instead})" if instead and not item.is_several else text
+    return f"{text} (or {instead})" if instead else text
 
 
 def no_command(name: str, commands: Sequence[str]) -> WrongUsageError:
