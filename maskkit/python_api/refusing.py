@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from maskkit.cli import UsageError
 from maskkit.cli.shell.outputs import values_for
-from maskkit.cli.shell.parameters import Excludes, Needs, Parameter
+from maskkit.cli.shell.parameters import Excludes, Needs, Parameter, Required
 from maskkit.errors import MaskkitError
 from maskkit.options.fields import Between, Refusing
 
@@ -27,6 +27,8 @@ def refuse(name: str, given: Mapping[str, Any]) -> None:
         if item.name in given and _is_given(values[item.name], item.default):
             _refuse_value(item, values[item.name])
             _refuse_contradiction(item, values, declared)
+        elif item.name in given:
+            _refuse_missing(item, values, declared)
     try:
         for check in command.checks:
             check(**values_for(check, values))
@@ -36,6 +38,17 @@ def refuse(name: str, given: Mapping[str, Any]) -> None:
             why=f"so `maskkit {name}` refuses it, of which this is the function",
             fix=f"see `maskkit {name} --help`, whose options these are",
         ) from error
+
+
+def _refuse_missing(item: Parameter, values: Mapping[str, Any], declared: Mapping[str, Parameter]) -> None:
+    required = item.note(Required)
+    others = required.unless if required is not None else ()
+    if required and not any(_is_given(values[name], declared[name].default) for name in others):
+        raise MaskkitError(
+            f"{item.name} is empty",
+            why="there is nothing to work on",
+            fix=f"give {' or '.join([item.name, *others])}",
+        )
 
 
 def _is_given(value: Any, default: Any) -> bool:

@@ -229,7 +229,7 @@ USAGE: list[tuple[Callable[[Manifest, Predictions], Any], str]] = [
     (lambda _, oof: ensemble([oof, oof], vote="stacking"), "stacking learns from out-of-fold"),
     (lambda _, oof: ensemble([oof, oof], search="greedy"), "search is given without fit"),
     (lambda _, oof: ensemble([oof, oof], consensus="person"), "it needs to know the people"),
-    (lambda *_: ensemble([]), "give two files or more"),
+    (lambda *_: ensemble([]), "predictions is empty"),
     (lambda folds, oof: evaluate(folds, oof, by=["age:"]), "age:"),
     (lambda folds, oof: evaluate(folds, oof, sets_per="age"), "sets_per is given without sets"),
     (lambda *_: label("x.csv", ignore=["age"]), "age"),
