@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import subprocess
@@ -103,6 +104,20 @@ def test_links_lead_to_files_and_headings_that_exist(document: str) -> None:
         page = (ROOT / document).parent / name if name else ROOT / document
         assert page.exists(), name
         assert not anchor or anchor in _anchors(page), f"{name}#{anchor}"
+
+
+def test_each_error_that_is_explained_is_one_that_is_raised() -> None:
+    errors = (ROOT / "docs/questions.md").read_text().partition("## Errors")[2]
+    titles = [title for title in re.findall(r"^### (.+)$", errors, re.MULTILINE) if "..." in title]
+    constants = [
+        node.value
+        for path in (ROOT / "maskkit").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    parts = [part.strip(" :") for title in titles for part in title.split("...")]
+    assert len(titles) > 15
+    assert [part for part in parts if not any(part in text for text in constants)] == []
 
 
 def test_each_entry_of_the_changelog_begins_with_a_command() -> None:
