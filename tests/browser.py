@@ -217,7 +217,7 @@ class Tab:
         """Return the text of each such element that is seen."""
         found: list[str] = self.run(
             f"[...document.querySelectorAll({json.dumps(selector)})]"
-            ".filter(one => one.getClientRects().length).map(one => one.innerText.trim())"
+            ".filter(one => one.checkVisibility()).map(one => one.innerText.trim())"
         )
         return found
 

@@ -120,8 +120,13 @@ def evaluate(
     from maskkit.stages.evaluate import evaluate as stage
 
     truth = photos.located(manifest)
+    most_shown = 0
+    if shown.photos:
+        from maskkit.imaging.thumbnails import MOST_PHOTOS  # Pillow, which scores need not
+
+        most_shown = MOST_PHOTOS
     result = stage(
-        truth, predictions, by=by, against=against, worst=worst, allow_leak=allow_leak,
+        truth, predictions, by=by, against=against, worst=worst, most_shown=most_shown, allow_leak=allow_leak,
         promise=None if sets is None else Promise(sets, sets_per),
     )  # fmt: skip
     tuned = None
@@ -137,13 +142,16 @@ def evaluate(
 
         charts = training_curves(curves)
     pictures: Mapping[str, Pictured] = {}
+    thumbnails: Mapping[str, str | None] = {}
     if shown.photos:
-        from maskkit.reporting.pictured import pictures_of  # Pillow, and torch for the models
+        from maskkit.reporting.pictured import pictures_of, thumbnails_of  # Pillow, and torch for the models
 
         pictures = pictures_of(result.mistakes, truth, explain=explain)
+        thumbnails = thumbnails_of(result.shown, truth)
     report = evaluation_report(
-        result, manifest=truth.name, predictions=predictions.name, curves=charts, pictures=pictures
-    )
+        result, manifest=truth.name, predictions=predictions.name, curves=charts, pictures=pictures,
+        thumbnails=thumbnails,
+    )  # fmt: skip
     shown.show(report, to=output)
     if tuned is not None:  # in a pipe people still see it, on standard error
         from maskkit.cli.shell.show_report import note_report, show_tables

@@ -16,7 +16,8 @@ from maskkit.imaging.decode import decode
 
 log = logging.getLogger(__name__)
 
-HEIGHT = 112  # pixels
+HEIGHT = 224  # pixels, for a page that shows photos enlarged: some 7 kB
+MOST_PHOTOS = 600  # of a page, which is 5 MB then
 WIDEST = 2.0  # times the height; the rest is cut away
 QUALITY = 75
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from maskkit.reporting.comparison_report import disagreement, measure_title
+from maskkit.reporting.photo_album import PhotoAlbum
 from maskkit.reporting.plots import Chart, Mark, PlotLine
 from maskkit.reporting.report import Item
 from maskkit.reporting.table import PRIVATE, Column, Note, Photo, Row, Table, page_note
@@ -16,6 +17,7 @@ from maskkit.scoring.changed_answers import Against, some_changed
 from maskkit.scoring.gaps import FEWEST, Gap
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.results import FEW_PEOPLE
+from maskkit.scoring.shown_photos import ShownPhoto
 from maskkit.scoring.slice_scores import Slicing
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def interval_words(confidence: float) -> str:
     return f"{100 * confidence:.4g} % intervals"
 
 
-def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
+def sliced(slices: Sequence[Slicing], confidence: float, album: PhotoAlbum) -> Iterator[Item]:
     """Show the scores of parts of the photos."""
     for place, slicing in enumerate(slices):
         factors = list(slicing.slices[0].factors) if slicing.slices else []
@@ -46,12 +48,18 @@ def sliced(slices: Sequence[Slicing], confidence: float) -> Iterator[Item]:
             f"{interval_words(confidence)} are over the people of each slice; macro-F1 is over the classes "
             "that it has: compare it between slices of the same classes only"
         )
-        yield Table.of(
+        table = Table.of(
             slicing.slices, columns, title=f"by {slicing.by}", scope=f"slice {slicing.by}",
             at=("slices", place, "slices"), notes=(over,),
             marked=[one.is_few for one in slicing.slices],
             mark=("few people", f"fewer than {FEW_PEOPLE} people: too few to read anything off"),
         )  # fmt: skip
+        wrong = [round(one.rows * (1 - (one.accuracy.value or 0))) for one in slicing.slices]
+        yield album.with_mistakes(table, wrong, _is_in(slicing.by))
+
+
+def _is_in(by: str) -> Callable[[ShownPhoto, str], bool]:
+    return lambda one, name: not one.is_right and one.slices[by] == name
 
 
 def gaps(found: Sequence[Gap], confidence: float) -> Iterator[Item]:
@@ -176,7 +184,7 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
         Column("truth_probability", "of the truth", "decimal"),
         Column("loss", "loss", "decimal", on="programs"),
         Column("", "from the cut"),
-        Column("", "person", on="page"),
+        Column("", "person", on="page", is_shared=True),
         Column("", "fold", on="page"),
     )
     rows = tuple(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from maskkit.artifacts.files import STANDARD_INPUT
@@ -19,6 +20,7 @@ from maskkit.reporting.evaluation_details import (
     verdict,
     worst_mistakes,
 )
+from maskkit.reporting.photo_album import PhotoAlbum
 from maskkit.reporting.plots import Chart
 from maskkit.reporting.report import Item, Report, Section
 from maskkit.reporting.set_details import sets_scored
@@ -26,6 +28,7 @@ from maskkit.reporting.table import Column, Note, Row, Table, page_note
 from maskkit.reporting.writing import decimal
 from maskkit.scoring.evaluated import Evaluation
 from maskkit.scoring.results import ClassScore, Matrix, Scores
+from maskkit.scoring.shown_photos import ShownPhoto
 
 if TYPE_CHECKING:
     from maskkit.reporting.pictured import Pictured  # which opens photos
@@ -50,28 +53,31 @@ def evaluation_report(
     predictions: str,
     curves: Sequence[Chart] = (),
     pictures: Mapping[str, Pictured] | None = None,
+    thumbnails: Mapping[str, str | None] | None = None,
 ) -> Report:
     """Lay out an evaluation of predictions by a manifest, both by name.
 
-    `curves` are charts to show, such as the score over epochs, and `pictures` those of the worst mistakes, by
-    path.
+    `curves` are charts to show, such as the score over epochs. By path, `pictures` are those of the worst
+    mistakes, and `thumbnails` those of the photos that cells open.
     """
     scores = found.scores
+    album = PhotoAlbum(found.shown, thumbnails) if thumbnails else PhotoAlbum()
     sections = (
         Section("", (*_headline(scores), _counts(found)), is_brief=True),
         Section("Scores", (_scores(found),), is_brief=True),
         Section("Comparison", tuple(comparison(found.against)), is_brief=True),
         Section("Photos that changed", tuple(changed(found.against))),
-        Section("Classes", (_classes(found),), is_brief=True),
-        Section("Factors", tuple(_factors(scores))),
-        Section("Confusion", tuple(_confusion(scores))),
-        Section("Folds", tuple(_folds(found)), is_brief=True),
-        Section("Slices", tuple(sliced(found.slices, scores.confidence)), is_brief=True),
+        Section("Classes", (_classes(found, album),), is_brief=True),
+        Section("Factors", tuple(_factors(scores, album))),
+        Section("Confusion", tuple(_confusion(scores, album))),
+        Section("Folds", tuple(_folds(found, album)), is_brief=True),
+        Section("Slices", tuple(sliced(found.slices, scores.confidence, album)), is_brief=True),
         Section("Gaps", tuple(gaps(found.gaps, scores.confidence)), is_brief=True),
         Section("Beside the cuts", tuple(beside_cuts(found.boundaries))),
         Section("Calibration", tuple(calibrated(found.calibration))),
         Section("Sets", tuple(sets_scored(found.sets, scores.confidence)), is_brief=True),
         Section("Worst mistakes", tuple(worst_mistakes(found.mistakes, pictures or {}))),
+        Section("Photos behind the cells", tuple(album.items(sum(_mistakes(scores.confusion))))),
         Section("Curves", (tuple(curves),) if curves else ()),
     )
     large = Column("", f"{100 * scores.confidence:g} % interval", "score", has_bar=True)
@@ -150,15 +156,24 @@ def _scores(found: Evaluation) -> Table:
     return Table(columns, tuple(rows), title, head=Column("scored", "scored"), notes=(alone,))
 
 
-def _classes(found: Evaluation) -> Table:
+def _mistakes(confusion: Matrix) -> list[int]:
+    """Return the wrong predictions of each truth."""
+    return [sum(row) - row[place] for place, row in enumerate(confusion)]
+
+
+def _classes(found: Evaluation, album: PhotoAlbum) -> Table:
     mean = page_note(
         "Macro-F1 is the mean of these F1, every class counting the same however few photos it has; a class "
         "found in neither truth nor answers is left out"
     )
-    return _of_classes(
-        found.scores.classes, Column("class", "class"), scope="class", at=("classes",),
-        notes=(mean,),
-    )  # fmt: skip
+    table = _of_classes(
+        found.scores.classes, Column("class", "class"), scope="class", at=("classes",), notes=(mean,)
+    )
+    return album.with_mistakes(
+        table,
+        _mistakes(found.scores.confusion),
+        lambda one, name: not one.is_right and "/".join(one.truth) == name,
+    )
 
 
 def _of_classes(classes: Sequence[ClassScore], head: Column, **rest: Any) -> Table:
@@ -167,7 +182,7 @@ def _of_classes(classes: Sequence[ClassScore], head: Column, **rest: Any) -> Tab
     return Table.of(classes, CLASS_COLUMNS, marked=marked, mark=mark, head=head, **rest)
 
 
-def _factors(scores: Scores) -> Iterator[Item | tuple[Item, ...]]:
+def _factors(scores: Scores, album: PhotoAlbum) -> Iterator[Item | tuple[Item, ...]]:
     """Show each factor's levels, and what they are taken for; a single factor is the classes again."""
     several = len(scores.factors) > 1
     for place, factor in enumerate(scores.factors):
@@ -176,17 +191,28 @@ def _factors(scores: Scores) -> Iterator[Item | tuple[Item, ...]]:
             at=("factors", place, "levels"), on="everywhere" if several else "programs",
         )  # fmt: skip
         names = [level.name for level in factor.levels]
-        yield (table, _heat_map(factor.confusion, names)) if several else table
+        if several:
+            table = album.with_mistakes(table, _mistakes(factor.confusion), _is_mistaken(place))
+            yield table, album.behind_matrix(_heat_map(factor.confusion, names), itemgetter(place))
+        else:
+            yield table
 
 
-def _confusion(scores: Scores) -> Iterator[Item]:
+def _is_mistaken(factor: int) -> Callable[[ShownPhoto, str], bool]:
+    return lambda one, level: one.truth[factor] == level != one.answer[factor]
+
+
+def _confusion(scores: Scores, album: PhotoAlbum) -> Iterator[Item]:
     names = [one.name for one in scores.classes]
     yield page_note(
         "Rows are the truth, columns the answers, cells count photos. The deeper the colour, the larger the "
         "share of the row: blue what is right, orange what is mistaken."
     )
     if len(names) <= WIDEST_MATRIX:
-        yield _heat_map(scores.confusion, names)
+        yield album.behind_matrix(_heat_map(scores.confusion, names))
+        yield page_note(
+            "Each cell opens its photos" if album.shown else "With --photos, each cell opens its photos"
+        )
     else:
         matrix = f"The matrix of {len(names):,} classes"
         yield page_note(f"{matrix} is too wide for a page; it is in the JSON output")
@@ -196,7 +222,8 @@ def _confusion(scores: Scores) -> Iterator[Item]:
         Column("", "share of truth", "share", 0),
     )
     if rows := tuple(largest_mistakes(scores)):
-        yield Table(columns, rows, "Largest mistakes", head=Column("truth", "truth"), on="page")
+        table = Table(columns, rows, "Largest mistakes", head=Column("truth", "truth"), on="page")
+        yield album.behind_mistakes(table)
 
 
 def _heat_map(confusion: Matrix, names: Sequence[str]) -> Table:
@@ -218,7 +245,7 @@ def largest_mistakes(scores: Scores, *, most: int = 10) -> list[Row]:
     return sorted(rows, key=lambda row: -int(str(row.cells[1])))[:most]
 
 
-def _folds(found: Evaluation) -> Iterator[Item]:
+def _folds(found: Evaluation, album: PhotoAlbum) -> Iterator[Item]:
     folds = found.scores.folds
     if folds is None:
         return
@@ -233,7 +260,11 @@ def _folds(found: Evaluation) -> Iterator[Item]:
         "Each fold scored by itself. The headline pools all photos instead, which is steadier for classes of "
         "which a fold holds few."
     )
-    yield Table(
+    table = Table(
         columns, (*table.rows, mean), head=Column("fold", "held-out fold"), scope="fold",
         at=("folds", "each"), notes=(each,),
     )  # fmt: skip
+    wrong = [round(one.rows * (1 - one.accuracy)) for one in folds.each]
+    yield album.with_mistakes(
+        table, (*wrong, ""), lambda one, fold: not one.is_right and str(one.fold) == fold
+    )

@@ -26,7 +26,7 @@ from maskkit.artifacts.header import Record, damaged_header
 from maskkit.plain_text import in_json, printable
 from maskkit.reporting.plots import draw, draw_bars, ticks
 from maskkit.reporting.report import Item, PhotoSheet, Report, Section, is_on
-from maskkit.reporting.table import Column, Table, Value
+from maskkit.reporting.table import FEW_ROWS, Column, Table, Value
 from maskkit.reporting.writing import percent, widths, written
 from maskkit.scoring.results import Estimate
 from maskkit.typed_json import decoded
@@ -72,6 +72,7 @@ def page(report: Report) -> str:
             script=Markup(script),
             script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
             colours=COLOURS,
+            few_rows=FEW_ROWS,
             most_commands=MOST_COMMANDS,
             pictures=any(
                 isinstance(one, PhotoSheet)

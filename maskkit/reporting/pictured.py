@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from maskkit.artifacts.manifest import Manifest
 from maskkit.progress import track
 from maskkit.scoring.mistakes import WrongAnswer
+from maskkit.scoring.shown_photos import ShownPhoto
 
 if TYPE_CHECKING:
     from maskkit.artifacts.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
-
-HEIGHT = 168  # pixels of a photo
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,19 @@ class Pictured:
     photo: str | None  # a data URI; None if the photo cannot be read
     heats: tuple[tuple[str, str], ...] = ()  # a class's label, and a data URI of the photo under its heat
     by: str = ""  # the model that explains
+
+
+def thumbnails_of(shown: Sequence[ShownPhoto], manifest: Manifest) -> Mapping[str, str | None]:
+    """Return a small picture of each photo by its path, None for one that cannot be read.
+
+    Raises:
+        MaskkitError: The photos are not under the root.
+    """
+    from maskkit.imaging.roots import photo_files
+    from maskkit.imaging.thumbnails import thumbnail
+
+    rows = dict(zip(manifest.paths, photo_files(manifest, tolerant=True), strict=True))
+    return {one.path: thumbnail(rows[one.path]) for one in track(shown, len(shown), "thumbnails")}
 
 
 def pictures_of(
@@ -50,7 +62,7 @@ def pictures_of(
     rows = pc.index_in(wanted, value_set=manifest.table["path"]).to_numpy().astype(np.int64)
     files = photo_files(manifest, tolerant=True)
     shown = {
-        one.path: Pictured(thumbnail(files[row], height=HEIGHT))
+        one.path: Pictured(thumbnail(files[row]))
         for one, row in track(zip(mistakes, rows, strict=True), len(mistakes), "thumbnails")
     }
     if explain:
@@ -93,7 +105,7 @@ def _heated(
 ) -> Iterator[tuple[tuple[str, str], ...]]:
     """Yield for each mistake, a row of the manifest each, the photo under the heat for answer and truth."""
     from maskkit.imaging.kept_photos import open_photos
-    from maskkit.imaging.thumbnails import as_uri
+    from maskkit.imaging.thumbnails import HEIGHT, as_uri
     from maskkit.modeling.backbone import restore
     from maskkit.modeling.explaining import heats, under_heat
 

@@ -186,6 +186,8 @@ def draw(chart: Chart) -> Drawing:
         )
     along = [*(x for x, _ in points), *(mark.x for mark in chart.marks)]
     x_marks = decades(min(along), max(along)) if chart.is_log else ticks(min(along), max(along))
+    if not chart.is_log and all(float(x).is_integer() for x in along) and max(along) > min(along):
+        x_marks = [mark for mark in x_marks if mark.is_integer()]  # there is no epoch 1.5
     ends = [end for line in chart.lines for pair in line.intervals or () for end in pair or ()]
     seen = [y if chart.highest is None else min(y, chart.highest) for y in [*(y for _, y in points), *ends]]
     y_marks = ticks(min(seen), max(seen))

@@ -151,7 +151,8 @@
       copy.removeAttribute("id");
       cards.append(copy);
     }
-    Object.assign(cards.dataset, document.querySelector(".album").dataset);
+    const { few, choices, shared } = document.querySelector(".album").dataset;
+    Object.assign(cards.dataset, { choices, shared, ...cards.children.length > few ? { long: "" } : {} });
     sheet.replaceChildren(topped(sheet, link.dataset.title), cards);
     tools(cards);
     sheet.showModal();
@@ -169,10 +170,12 @@
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (step && images.length > 1) turn(step);
     };
+    const focused = all("button", large).indexOf(document.activeElement);
     large.replaceChildren(topped(large, `${place + 1} of ${images.length}`),
       make("div", { className: "one" }, make("img", { src: image.src, alt: image.alt }), make("div", {}, ...said)),
       make("nav", {}, ...next));
     if (!large.open) large.showModal();
+    all("button", large)[Math.max(0, focused)].focus();  // or keys would go to the page
   };
   const enlarged = image => {
     const around = image.closest(".cards, .sheet") ?? image.parentElement;

@@ -13,6 +13,7 @@ from maskkit.scoring.gaps import Gap
 from maskkit.scoring.mistakes import WrongAnswer
 from maskkit.scoring.results import Scores
 from maskkit.scoring.set_scores import SetScores
+from maskkit.scoring.shown_photos import ShownPhoto
 from maskkit.scoring.slice_scores import Slicing
 
 
@@ -33,6 +34,7 @@ class Evaluation:
     gaps: tuple[Gap, ...] = ()  # between the best and the worst level of each factor, and of each slicing
     sets: SetScores | None = None  # how sets keep their promise, if there are sets
     against: Against | None = None  # how other predictions compare, if there are others
+    shown: tuple[ShownPhoto, ...] = ()  # photos for a page, which is the only one to show them
 
     def __repr__(self) -> str:
         return f"<Evaluation: macro-F1 {self.scores.macro_f1}, accuracy {self.scores.accuracy}>"

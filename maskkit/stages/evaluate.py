@@ -22,6 +22,7 @@ from maskkit.scoring.measuring import score
 from maskkit.scoring.metrics import log_loss
 from maskkit.scoring.mistakes import wrong_answers
 from maskkit.scoring.set_scores import SetScores
+from maskkit.scoring.shown_photos import shown_photos
 from maskkit.scoring.slice_columns import FACE, LOOKS, By, Cut, cut, parse_by
 from maskkit.scoring.slice_scores import Slicing, score_slices
 
@@ -33,6 +34,7 @@ def evaluate(
     by: Sequence[str] = (),
     against: Predictions | None = None,
     worst: int = 20,
+    most_shown: int = 0,
     promise: Promise | None = None,
     allow_leak: bool = False,
 ) -> Evaluation:
@@ -40,8 +42,9 @@ def evaluate(
 
     Predictions are matched by path, and may cover all of the manifest, or whole folds; those of `against` are
     compared with them. Slices are cut by such as `age:2`, `gender,mask` or `brightness:q4`; `worst` is how
-    many of the worst mistakes are named. Sets that keep a promise are calibrated for each fold on the others;
-    without one, those that the predictions have are scored.
+    many of the worst mistakes are named, and `most_shown` how many photos a page may show beside them. Sets
+    that keep a promise are calibrated for each fold on the others; without one, those that the predictions
+    have are scored.
 
     Raises:
         MaskkitError: Photos or classes do not match; nothing is dropped silently.
@@ -54,7 +57,7 @@ def evaluate(
         both = Judged.of(manifest, [against, predictions], "common").unseen(allow_leak=allow_leak)
         other = compared(both)
     computed = _computed(manifest, judged.rows, cuts)
-    groups = [cut(manifest, one, judged.rows, computed) for one in cuts]
+    into = {one.text: cut(manifest, one, judged.rows, computed) for one in cuts}
     truth, answer, probs = judged.truth, judged.answer, judged.probs
     space, person = judged.space, judged.person
     return Evaluation(
@@ -66,12 +69,13 @@ def evaluate(
         boundaries=tuple(_boundaries(judged)),
         mistakes=wrong_answers(judged, most=worst),
         slices=tuple(
-            Slicing(one.text, tuple(score_slices(truth, answer, into, space=space, person=person)))
-            for one, into in zip(cuts, groups, strict=True)
+            Slicing(text, tuple(score_slices(truth, answer, one, space=space, person=person)))
+            for text, one in into.items()
         ),
-        gaps=tuple(_gaps(judged, dict(zip((one.text for one in cuts), groups, strict=True)))),
+        gaps=tuple(_gaps(judged, into)),
         sets=_set_scores(judged, promise),
         against=other,
+        shown=shown_photos(judged, into, most=most_shown),
     )
 
 

@@ -131,4 +131,6 @@ def test_the_page_holds_photos_only_where_they_are_asked_for(
     assert "data:image" not in Path("plain.html").read_text()
     shown = run(*WORDS, "--html", "shown.html", "--photos", "--worst", "4")
     assert shown.exit_code == 0
-    assert Path("shown.html").read_text().count("data:image/jpeg") == 4
+    worst, _, album = Path("shown.html").read_text().partition("Photos behind the cells</h2>")
+    assert worst.count("data:image/jpeg") == 4
+    assert album.count("data:image/jpeg") == album.count('id="photo-') > 100  # each photo that a cell opens
