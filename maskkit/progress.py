@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from maskkit.dry_run import work_begins
+
 Item = TypeVar("Item")
 Show = Callable[[Iterable[Any], int, str], Iterator[Any]]
 
@@ -25,6 +27,7 @@ def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         total: How many are expected.
         what: Names the work.
     """
+    work_begins()
     return _show.get()(items, total, what)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from maskkit.artifacts.places import NAME_KEPT, cannot_write, made
+from maskkit.dry_run import is_dry
 from maskkit.errors import MaskkitError
 from maskkit.plain_text import printable
 from maskkit.stopping import undoing
@@ -35,6 +36,10 @@ def held(path: Path) -> Iterator[None]:
     """
     place = Path(os.path.realpath(path))
     lock = place.with_name(f".{_short(place.name)}{SUFFIX}")
+    if is_dry():
+        _refuse_locked(lock, path)
+        yield
+        return
     folders: list[Path] = []
 
     def acquire() -> int:
@@ -62,6 +67,18 @@ def held(path: Path) -> Iterator[None]:
         release(handle)
 
 
+def _refuse_locked(lock: Path, path: Path) -> None:
+    """Raise if another process holds a lock, and leave it and its file as they are."""
+    with suppress(OSError):
+        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken(lock, path, handle) from None
+        finally:
+            os.close(handle)
+
+
 def _short(name: str) -> str:
     """Return a name that leaves room for a suffix, and that no other file has."""
     if len(name) <= NAME_KEPT:
@@ -78,17 +95,22 @@ def _acquired(lock: Path, path: Path) -> int:
             if _is_named(handle, lock):
                 return handle  # else its last holder has removed it in between
         except BlockingIOError:
-            who = _who(handle)
-            os.close(handle)
-            raise MaskkitError(
-                f"{path} is being made by another run",
-                why=f"{who} holds {lock}, and both would write the same files",
-                fix="wait for it, or use another -o",
-            ) from None
+            try:
+                raise _taken(lock, path, handle) from None
+            finally:
+                os.close(handle)
         except OSError as error:  # some network file systems have none
             log.warning("%s cannot be locked (%s): let no other run write it", path, error.strerror)
             return handle
         os.close(handle)
+
+
+def _taken(lock: Path, path: Path, handle: int) -> MaskkitError:
+    return MaskkitError(
+        f"{path} is being made by another run",
+        why=f"{_who(handle)} holds {lock}, and both would write the same files",
+        fix="wait for it, or use another -o",
+    )
 
 
 def _is_named(handle: int, lock: Path) -> bool:

@@ -7,6 +7,7 @@ import errno
 import os
 from pathlib import Path
 
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError, reason
 
 # What file systems without hard links say, such as those of memory cards.
@@ -17,6 +18,7 @@ NAME_KEPT = 50  # characters; file systems take names of 255 bytes, and a siblin
 
 def made(folder: Path) -> list[Path]:
     """Make a folder, and those above it, on the disk; return which were missing, the lowest first."""
+    work_begins()
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing:

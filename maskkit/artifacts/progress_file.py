@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
 from maskkit.artifacts.places import made, sync_folder
+from maskkit.dry_run import is_dry, work_begins
 from maskkit.errors import MaskkitError, reason
 from maskkit.typed_json import MOST_BYTES, decoded
 
@@ -59,8 +60,9 @@ class ProgressFile:
                 if not data.startswith(DIGEST):
                     yield data
                 end = file.tell()
-        file.seek(end)
-        file.truncate()
+        if not is_dry():
+            file.seek(end)
+            file.truncate()
 
     def append(self, data: bytes) -> None:
         """Write a block behind the others, and see that it is on the disk; nothing is kept of no bytes.
@@ -70,6 +72,7 @@ class ProgressFile:
         """
         if self.path is None or not data:
             return
+        work_begins()
         try:
             if self.file is None:
                 self.file = _opened(self.path)
@@ -102,6 +105,14 @@ class ProgressFile:
 def progress_path(output: Path) -> Path:
     """Return where the progress of a run is kept that makes an output."""
     return output.with_name(output.name + SUFFIX)
+
+
+def begun_anew(path: Path | None) -> Path | None:
+    """Throw away what is kept there; return the path, but None in a dry run, which leaves it."""
+    if path is None or is_dry():
+        return None
+    path.unlink(missing_ok=True)
+    return path
 
 
 def outputs_known(path: Path) -> frozenset[str]:
@@ -148,8 +159,9 @@ def _cannot_keep(path: Path, error: OSError) -> MaskkitError:
 
 def _opened(path: Path) -> BinaryIO:
     """Open the file to read and append, alone."""
-    made(path.parent)
-    path.touch()
+    if not is_dry():
+        made(path.parent)
+        path.touch()
     file = path.open("r+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,7 +8,7 @@ from pathlib import Path
 from maskkit.artifacts.draft import sha256_of
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import refuse_other_finished, refuse_to_lose
-from maskkit.artifacts.progress_file import ProgressFile, progress_path
+from maskkit.artifacts.progress_file import ProgressFile, begun_anew, progress_path
 
 
 class FinishedError(Exception):
@@ -69,15 +69,16 @@ class Resumable:
         Raises:
             MaskkitError: It is of a run with other options or inputs, or would be thrown away unasked.
         """
-        if self.path is not None:
-            refuse_to_lose(self.path, f"run of {record.stage}", resume=self.resume, force=self.force)
-            if self.force:
-                self.path.unlink(missing_ok=True)
-        if self.path is None or (not self.path.exists() and self._is_compared):
+        path = self.path
+        if path is not None:
+            refuse_to_lose(path, f"run of {record.stage}", resume=self.resume, force=self.force)
+        if self.force:
+            path = begun_anew(path)
+        if path is None or (not path.exists() and self._is_compared):
             return ProgressFile(None, record)
-        with ProgressFile(self.path, record) as kept:
+        with ProgressFile(path, record) as kept:
             next(kept.blocks(), None)  # which refuses what another run has left, also if nothing is added
-        return ProgressFile(self.path, record, replaces=self._replaces)
+        return ProgressFile(path, record, replaces=self._replaces)
 
     @property
     def _is_compared(self) -> bool:

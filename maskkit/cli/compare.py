@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from maskkit.cli.shell import common_options
-from maskkit.cli.shell.command import Checks, command
+from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import Argument, Manifest, Needs, Only, Source
 
 
@@ -35,7 +35,6 @@ def compare(
         bool, "Show scores of trainings beside each other although their folds held out different people."
     ] = False,
     shown: Annotated[common_options.ReportOptions, Only("json", "html")],
-    checks: Checks,
 ) -> None:
     """Compare trainings: what differs in their options, fold by fold scores, and what is more than noise.
 
@@ -52,7 +51,6 @@ def compare(
     from maskkit.stages.compare import compare as stage
 
     given = open_runs(runs)
-    checks.stop_if_dry()
     result = stage(
         given, on=on, best=best, seed=seed, allow_leak=allow_leak,
         allow_different_folds=allow_different_folds,

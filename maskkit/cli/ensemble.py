@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.command import Checks, command
+from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import (
     OMITTED,
     SHELL_PANEL,
@@ -135,7 +135,6 @@ def ensemble(
     submission: Annotated[bool, "Write the competition's ImageID,ans."] = False,
     seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,
-    checks: Checks,
 ) -> None:
     """Blend predictions of the same photos, matched by id and never by position.
 
@@ -155,7 +154,6 @@ def ensemble(
     form = _form(predictions or fit, output, submission=submission)
     if output is None and form == "parquet":
         refuse_terminal()
-    checks.stop_if_dry()
     assert vote != "weighted"  # which was read as soft
     found = None
     if fit and on is not None:

@@ -120,6 +120,16 @@ def evaluate(
     from maskkit.stages.evaluate import evaluate as stage
 
     truth = photos.located(manifest)
+    charts: Sequence[Chart] = ()
+    if curves:
+        from maskkit.reporting.curves import training_curves  # pandas, which scores alone need not
+
+        charts = training_curves(curves)
+    if tune is not None:
+        from maskkit.stages.tune import check_tuning
+        from maskkit.stages.tune import tune as fit
+
+        check_tuning(truth, predictions, tune)
     most_shown = 0
     if shown.photos:
         from maskkit.imaging.thumbnails import MOST_PHOTOS  # Pillow, which scores need not
@@ -131,16 +141,9 @@ def evaluate(
     )  # fmt: skip
     tuned = None
     if tune is not None:
-        from maskkit.stages.tune import tune as fit
-
         tuned = fit(truth, predictions, method=tune, seed=seed, allow_leak=allow_leak)
         if decision is not None:
             decision.write(tuned.decision.to_bytes(), "the decision is")
-    charts: Sequence[Chart] = ()
-    if curves:
-        from maskkit.reporting.curves import training_curves  # pandas, which scores alone need not
-
-        charts = training_curves(curves)
     pictures: Mapping[str, Pictured] = {}
     thumbnails: Mapping[str, str | None] = {}
     if shown.photos:

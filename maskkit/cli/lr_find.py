@@ -44,7 +44,7 @@ def lr_find(
     from maskkit.training.fold_rows import FoldRows, read_teacher, read_unlabeled
 
     training = settle_head(training)
-    checks.stop_if_dry(settled_of(training))
+    checks.resolved = lambda: settled_of(training)
     given = photos.located(manifest)
     unlabeled = read_unlabeled(training.unlabeled, given)
     teacher = read_teacher(training.teacher)

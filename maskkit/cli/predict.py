@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maskkit.cli.shell import common_options, terminal
-from maskkit.cli.shell.command import Checks, command
+from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
 from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line, stdout_is_terminal
@@ -80,7 +80,6 @@ def predict(
     allow_leak: common_options.AllowLeak = False,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
-    checks: Checks,
 ) -> None:
     """Predict each photo's class with one model or the average of several.
 
@@ -102,7 +101,7 @@ def predict(
     from maskkit.artifacts.answer_sets import Promise
     from maskkit.artifacts.draft import sha256_of
     from maskkit.artifacts.history import refuse_to_lose
-    from maskkit.artifacts.progress_file import progress_path
+    from maskkit.artifacts.progress_file import begun_anew, progress_path
     from maskkit.cli.shell.show_report import note_report, show_tables
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.reporting.stage_reports import predictions_report
@@ -118,9 +117,8 @@ def predict(
     given = photos.located(
         folder_of_photos(manifest, checkpoints, faults=faults) if isinstance(manifest, Path) else manifest
     )
-    checks.stop_if_dry()
-    if progress_file is not None and force:
-        progress_file.unlink(missing_ok=True)
+    if force:
+        progress_file = begun_anew(progress_file)
     finished = _finished(output, progress_file) if resume and not force else None
     with nullcontext() if progress_file is None else resumable(progress_file):
         predictions = stage(

@@ -159,7 +159,7 @@ def train(
         folds = [*sorted({int(one) for one in manifest.folds if one >= 0})]
     given = photos.located(manifest)
     if preview is not None:
-        checks.stop_if_dry(settled_of(training))
+        checks.resolved = lambda: settled_of(training)
         teacher = read_teacher(training.teacher)
         first = FoldRows.of(given, folds[0], teacher=teacher, allow_leak=allow_leak)
         preview.write(draw(first, options=training))
@@ -168,8 +168,6 @@ def train(
     paths = [Path(str(output).replace(FOLD, NONE if one is None else str(one))) for one in folds]
     for path in paths:
         checks.refuse_output(path, replaces=resume)
-    if budget is None:
-        checks.stop_if_dry(settled_of(training))
     for path in paths:
         Place(path, resume=resume, force=force).refuse_leftovers()
     refuse_foreign(given, [one for one in folds if one is not None], allow_leak=allow_leak)
@@ -178,8 +176,11 @@ def train(
     rows = [
         FoldRows.of(given, number, unlabeled=more, teacher=teacher, allow_leak=allow_leak) for number in folds
     ]
-    earlier = (Place(path, resume=resume, force=force).earlier for path in paths)
-    training = time.planned(training, rows, earlier, checks)
+    earlier = [Place(path, resume=resume, force=force).earlier for path in paths]
+    training = time.planned(training, rows, earlier, checks.explicit)
+    begun = next((record.options for record in earlier if record is not None), None)
+    planned = {} if budget is None else {"budget": None, **vars(training)}
+    checks.resolved = lambda: {**planned, **settled_of(training, begun=begun)}
     likeness = _likeness(fold, like, training)
     epochs = likeness.until or training.epochs
     for done, (one, path) in enumerate(zip(rows, paths, strict=True)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypedDict
@@ -13,15 +14,18 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.dry_run import is_dry
 from maskkit.errors import MaskkitError, examples, nearest, reason
 from maskkit.modeling.ending import head_names, last_layers
 from maskkit.modeling.heads import attach, stored_numbers
-from maskkit.modeling.hub import need_answer
+from maskkit.modeling.hub import is_downloaded, need_answer
 from maskkit.modeling.packaged import INSTALL, PACKAGES
 from maskkit.modeling.pooling import DEFAULT, set_pool
 from maskkit.options.choices import parse_sum
 from maskkit.options.model_settings import settings_text
 from maskkit.options.techniques import HEADS
+
+log = logging.getLogger(__name__)
 
 OTHER_LAYERS = "leave out what changes the layers, or use --weights none to start from random ones"
 
@@ -69,6 +73,9 @@ def build(
     if pretrained and settings:
         with torch.device("meta"):  # what cannot be made is found out before anything is fetched
             _create(name, options, settings, pretrained=False)
+    if pretrained and is_dry() and not is_downloaded(name):
+        log.info("the weights of %s are not downloaded, and a dry run fetches none", name)
+        pretrained = False
     model = _create(name, options, settings, pretrained=pretrained)
     if not last_layers(model):
         raise MaskkitError(

@@ -39,7 +39,8 @@ def misfit(
         "missing": [
             name for name in expected if name not in state and not name.endswith("num_batches_tracked")
         ],
-        "unexpected": [name for name in state if name not in expected],
+        # safetensors lists names in another order each time.
+        "unexpected": sorted(name for name in state if name not in expected),
         "of another shape": [
             f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
             for name in both
@@ -101,6 +102,10 @@ def _named_in(header: str) -> str | None:
         return None
 
 
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
 def _grouped(names: list[str]) -> str:
     """Name a few tensors; count many by the first two parts of their names, or by the first one alone."""
     if len(names) <= FEW:
@@ -108,5 +113,5 @@ def _grouped(names: list[str]) -> str:
     groups = Counter(".".join(name.split(" ")[0].split(".")[:-1][:2]) or name for name in names)
     if len(groups) > 2 * FEW:
         groups = Counter(name.split(".")[0] for name in names)
-    counted = [f"{group} ({count})" for group, count in groups.most_common()]
+    counted = [f"{group} ({count})" for group, count in sorted(groups.items(), key=_most_first)]
     return f"{examples(counted)}, such as {names[0]}"

@@ -14,6 +14,7 @@ import numpy as np
 from torch import nn
 
 from maskkit.artifacts.manifest import Manifest
+from maskkit.dry_run import work_begins
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Inputs, Order, batches, shuffled
 from maskkit.imaging.kept_photos import opened
@@ -78,11 +79,12 @@ def bench(manifest: Manifest, *, options: TrainOptions | None = None, seconds: f
     options = settled(replace(options or TrainOptions(), weights=NONE))  # no weights are slower than others
     model, preprocess = pretrained(part, options)
     refuse_lone_photos(model, options, photos=ROWS, size=(preprocess.height, preprocess.width))
+    photos = find_photos(part, preprocess)
+    work_begins()
     rates: Rates = {}
     if options.precision == "auto":
         options = replace(options, precision=precision_of(model, options))
         rates = photos_per_second(model, Work(preprocess.height, preprocess.width, options.batch_size))
-    photos = find_photos(part, preprocess)
     kept = opened(photos)
     measure = _Measure(options, seconds, part.space, model)
     plan = [*_loading(measure, photos, kept), *_training(measure, kept)]

@@ -12,6 +12,7 @@ from maskkit.artifacts.header import same_space
 from maskkit.artifacts.history import differing
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.runs import Run, labels_of
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError, examples
 from maskkit.scoring.best_of import BestOf, best_of
 from maskkit.scoring.judged import Judged
@@ -107,6 +108,7 @@ def _best(judged: Judged | None, places: Sequence[int], seed: int) -> BestOf:
             why="what the best is worth is seen on people drawn anew, photo by photo",
             fix="predict with --oof, and give the manifest: --on MANIFEST",
         )
+    work_begins()
     found = best_of(judged.truth, judged.panel.answers, space=judged.space, person=judged.person, seed=seed)
     return replace(found, place=places[found.place])
 

@@ -18,6 +18,7 @@ from maskkit.artifacts.locks import held
 from maskkit.artifacts.places import NAME_KEPT, cannot_write, sync_folder
 from maskkit.drawing.people import Person, population
 from maskkit.drawing.photo import draw_portrait, take_photo
+from maskkit.dry_run import is_dry, work_begins
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.survey import keep_freed_memory
@@ -174,6 +175,8 @@ def _whole_folder(directory: Path, *, force: bool) -> Iterator[Path]:
     fresh, replaced = partial / "fresh", partial / "replaced"
 
     def take_back(_: None = None) -> None:
+        if is_dry():
+            return
         with suppress(OSError):
             _put_back(replaced, directory)
         for _attempt in range(ATTEMPTS):  # threads may still be drawing there
@@ -183,6 +186,7 @@ def _whole_folder(directory: Path, *, force: bool) -> Iterator[Path]:
         try:
             take_back()
             _refuse_occupied(directory, force=force)
+            work_begins()
             with undone(lambda: fresh.mkdir(parents=True), take_back):
                 yield fresh
                 if directory.exists():

@@ -15,6 +15,7 @@ from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.files import encoding_given
 from maskkit.artifacts.header import Header, Record, merged
 from maskkit.artifacts.predictions import Predictions
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.blend import Fitted, MemberPair, NestedBlend, Plan, fit_fact, fitted
 from maskkit.fitting.blend import pairs as pairs_of
@@ -24,6 +25,7 @@ from maskkit.predicting.votes import agreement
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.panel import (
     Panel,
+    Rows,
     aligned,
     check_counterparts,
     check_same_classes,
@@ -59,6 +61,17 @@ class AfterVote:
     # Names the people whose photos agree on the factors they share; None to leave that out
     consensus: Manifest | None = None
     decision: Decision | None = None  # changes the answers; None to leave that out
+
+    def people_of(self, members: Sequence[Predictions], *, allow_leak: bool) -> Judged | None:
+        """Return who is on the photos of predictions, for the consensus; None if there is to be none.
+
+        Raises:
+            MaskkitError: The manifest has not all of the photos.
+        """
+        if self.consensus is None:
+            return None
+        judged = Judged.of(self.consensus, members, "all", option="--who MANIFEST")
+        return judged.unseen(allow_leak=allow_leak)
 
 
 @dataclass(frozen=True)
@@ -107,14 +120,17 @@ def ensemble(
         MaskkitError: Photos or classes of the members differ, or the vote lacks probabilities.
         RefusedError: A member was predicted by models that have seen the people in it.
     """
-    _check(members, fit, vote, allow_leak=allow_leak)
+    _check(members, fit, vote, after, allow_leak=allow_leak)
     rule, found = Rule(vote, None if weights is None else tuple(weights)), None
+    place = aligned(members) if members else []
+    people = None if after is None or not members else after.people_of(members, allow_leak=allow_leak)
     pairs: Sequence[MemberPair] | None = None
     if fit is not None:
         from maskkit.fitting.people_parts import parts_of_people
 
         judged = Judged.of(fit.on, fit.members, "same").unseen(allow_leak=allow_leak)
         part = parts_of_people(judged, seed=fit.seed, fewest=3)
+        work_begins()
         found = fitted(judged, Plan(vote, fit.search, fit.max_members), part, seed=fit.seed)
         rule, pairs = found.rule, found.pairs
     elif truth is not None and truth.has("label") and (truth.labels >= 0).any():
@@ -129,20 +145,21 @@ def ensemble(
     if found is not None and not members:
         result, ties, answers = _nested(judged, found.nested, header), found.nested.ties, judged.panel.answers
     else:
-        result, ties, answers = _voted(members, rule, header)
+        result, ties, answers = _voted(members, place, rule, header)
     if after is not None:
         from maskkit.predicting.adjustments import with_consensus, with_decision  # Arrow's functions
 
-        if after.consensus is not None:
-            on_them = Judged.of(after.consensus, members or [result], "all", option="--who MANIFEST")
-            person = on_them.unseen(allow_leak=allow_leak).person
-            result = with_consensus(result, person, on_them.space)
+        people = people or after.people_of([result], allow_leak=allow_leak)
+        if people is not None:
+            result = with_consensus(result, people.person, people.space)
         if after.decision is not None:
             result = with_decision(result, after.decision)
     return Ensemble(result, ties, agreement(answers), found, pairs)
 
 
-def _check(members: Sequence[Predictions], fit: Fit | None, vote: Vote, *, allow_leak: bool) -> None:
+def _check(
+    members: Sequence[Predictions], fit: Fit | None, vote: Vote, after: AfterVote | None, *, allow_leak: bool
+) -> None:
     given = [*members, *(fit.members if fit else ())]
     if not allow_leak:
         refuse_leaking(given)
@@ -157,13 +174,17 @@ def _check(members: Sequence[Predictions], fit: Fit | None, vote: Vote, *, allow
         for member in members:
             check_same_classes(member, fit.on.space, of=fit.on.name)
         check_counterparts(members, fit.members)
+    if after is not None and after.decision is not None and not lacking:
+        check_same_classes(given[0], after.decision.space, of=after.decision.name)
 
 
 def _voted(
-    members: Sequence[Predictions], rule: Rule, header: Header
+    members: Sequence[Predictions], place: Sequence[Rows], rule: Rule, header: Header
 ) -> tuple[Predictions, int, Sequence[Integers]]:
-    """Return the blend, the number of ties, and what each member answers, in one order."""
-    place = aligned(members)
+    """Return the blend, the number of ties, and what each member answers, in one order.
+
+    Each member has the photos at a place, (rows,).
+    """
     classes = next((member.classes for member in members if member.classes), None)
     count = len(classes) if classes else max(int(one.answer.max(initial=0)) for one in members) + 1
     panel = Panel.of(members, place, classes=count)

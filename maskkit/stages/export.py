@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import KEY, Header, Record
 from maskkit.artifacts.seal import IR_VERSION_BYTES, ONNX
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError
 from maskkit.extras import install_line
 from maskkit.modeling.backbone import random_photos, restore
@@ -41,7 +42,9 @@ def export(checkpoint: Checkpoint) -> bytes:
         )
     size = (checkpoint.preprocess.height, checkpoint.preprocess.width)
     photos = random_photos(size, count=3)  # another number than the graph was traced with
-    model = folded(restore(checkpoint), photos)
+    whole = restore(checkpoint)
+    work_begins()
+    model = folded(whole, photos)
     import onnx
 
     graph = onnx.load_model_from_string(to_onnx(model, size, name=checkpoint.model))

@@ -87,6 +87,8 @@ def label(
         listing = photos.listing(space)
     if person_from is not None:
         listing = with_people(listing, person_from, name=given.path)
+    if listing.missing and not len(listing):  # nothing is left to look at
+        _report(listing.missing, listing, skip_bad=skip_bad)
     table = listed(listing, space, name=given.path)
     table, respelled = _spelled(table, listing, is_looked_at=not no_check)
     ages = impossible_ages(listing, table, space)

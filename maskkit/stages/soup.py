@@ -20,6 +20,7 @@ from maskkit.artifacts.checkpoint import Checkpoint, CheckpointFacts, Ingredient
 from maskkit.artifacts.header import Header, Record, merged, same_space
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.seen import Seen
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError, RefusedError, examples
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.dataset import even_parts
@@ -81,13 +82,12 @@ def soup(
     _refuse(models, chooses=not uniform, has_photos=on is not None)
     how = inference or Inference()
     how = replace(how, device=cast(Device, resolve_device(how.device).type))
-    averages = Averages.of(models, on, how)
+    averages = Averages.of(models, on, how, chooses=not uniform)
+    work_begins()
     if uniform:
         average = averages.of_all(models)
         ingredients = [Ingredient(one.name, one.source.sha256, is_in=True) for one in models]
     else:
-        if not len(averages.unseen):
-            raise _nobody_left(models, on)
         average, ingredients = _greedy(models, averages)
     header = _header(models, on, how, average, ingredients, uniform=uniform)
     return Soup(average.state, header, tuple(ingredients))
@@ -120,8 +120,15 @@ class Averages:
     learnt: Rows  # some of the photos of people whom all of them were trained on
 
     @classmethod
-    def of(cls, models: Sequence[Checkpoint], on: Manifest | None, how: Inference) -> Averages:
-        """Prepare to average; raise a MaskkitError if photos are not found or do not fit the models."""
+    def of(
+        cls, models: Sequence[Checkpoint], on: Manifest | None, how: Inference, *, chooses: bool
+    ) -> Averages:
+        """Prepare to average, and to choose if that is wanted.
+
+        Raises:
+            MaskkitError: Photos are not found or do not fit the models.
+            RefusedError: There is nobody to choose on.
+        """
         precisions = {one.precision for one in models}
         trained: Precision = precisions.pop() if len(precisions) == 1 else "float32"
         precision = predicting_precision("auto", trained, torch.device(how.device))
@@ -134,6 +141,8 @@ class Averages:
         photo_files(on)
         seen = seen_rows(on, models)  # (models, rows)
         unseen = np.flatnonzero(own_rows(on, models, seen).all(0) & (on.labels >= 0))
+        if chooses and not len(unseen):
+            raise _nobody_left(models, on)
         learnt = np.random.default_rng(0).permutation(np.flatnonzero(seen.all(0)))[:MEASURED]
         model = restore(models[0])
         learnt = learnt if has_batch_norm(model) else none

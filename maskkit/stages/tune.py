@@ -9,6 +9,7 @@ from maskkit.artifacts.files import encoding_given
 from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError
 from maskkit.fitting.gain import Offset, Tuned, changes_of_answers, changes_of_probabilities, measured
 from maskkit.fitting.offsets import TEMPERATURE, nested, terms
@@ -16,6 +17,17 @@ from maskkit.fitting.offsets import tune as tune_on
 from maskkit.fitting.people_parts import parts_of_people
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.kinds import number_people
+
+
+def check_tuning(manifest: Manifest, predictions: Predictions, method: str) -> None:
+    """Raise a MaskkitError of what cannot be tuned, whomever the models have seen."""
+    terms(manifest.space, method)
+    if "decision" in predictions.adjusted:
+        raise MaskkitError(
+            f"{predictions.name} went through a decision before",
+            why="what is tuned on them would have to follow that decision, and there can be one only",
+            fix="tune on predictions that were made without --decide",
+        )
 
 
 def tune(
@@ -42,17 +54,12 @@ def tune(
         MaskkitError: There is no such method, no probabilities, or too few people; or it was decided before.
         RefusedError: Models have seen people they answer for, unless `allow_leak`.
     """
-    terms(manifest.space, method)
-    if "decision" in predictions.adjusted:
-        raise MaskkitError(
-            f"{predictions.name} went through a decision before",
-            why="what is tuned on them would have to follow that decision, and there can be one only",
-            fix="tune on predictions that were made without --decide",
-        )
+    check_tuning(manifest, predictions, method)
     judged = Judged.of(manifest, [predictions], "whole folds").unseen(allow_leak=allow_leak)
     truth, person, space = judged.truth, judged.person, judged.space
     probs = judged.need_probs("probabilities are what is tuned")
     part = parts_of_people(judged, seed=seed)
+    work_begins()
     best = tune_on(truth, probs, space, method)
     decided, decisions = nested(truth, probs, part, space, method)
     given = {"plain": probs, "in_sample": best.applied(probs), "nested": decided}

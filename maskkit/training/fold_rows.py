@@ -18,6 +18,7 @@ from maskkit.artifacts.manifest import NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.cache.digests import content_digests
+from maskkit.dry_run import counted_as_check
 from maskkit.errors import MaskkitError, RefusedError, examples, reason
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.photo_file import read_photo
@@ -284,7 +285,8 @@ def _of_content(unlabeled: Manifest, others: list[Path]) -> NDArray[np.bool_]:
     files, cache = photo_files(unlabeled), unlabeled.photos.cache
     memory = None if cache is None else cache.folder
     try:
-        digests, known = (content_digests(each, memory, read=read_photo) for each in (files, others))
+        with counted_as_check():
+            digests, known = (content_digests(each, memory, read=read_photo) for each in (files, others))
     except OSError as error:
         raise MaskkitError(
             f"cannot read {error.filename}",

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
+from maskkit.dry_run import counted_as_check
 from maskkit.errors import MaskkitError
 from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.kept_photos import lacking
@@ -47,7 +48,7 @@ def rehearse(rows: FoldRows, options: TrainOptions, *, seconds: float) -> Pace:
     """
     begun = time.perf_counter()
     clock = _Stopwatch(begun + seconds)
-    with _unsaid(), shown_by(clock):
+    with _unsaid(), shown_by(clock), counted_as_check():
         ready = start(_few(rows, options.batch_size), settled(_simplified(options)))
         of_start = time.perf_counter() - begun - sum(clock.lasted(FEATURES))
         if ready.trainable is not ready.model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -16,11 +17,12 @@ from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
+from maskkit.dry_run import is_dry, work_begins
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.dataset import batch_count
-from maskkit.imaging.kept_photos import open_photos, opened
+from maskkit.imaging.kept_photos import opened
 from maskkit.imaging.photos import Photos, find_photos
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.backbone import build, preprocessing_of
@@ -29,6 +31,7 @@ from maskkit.modeling.device import prepare, resolve_device, resolve_precision
 from maskkit.modeling.ending import begin_at_zero
 from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
+from maskkit.modeling.hub import is_downloaded
 from maskkit.modeling.hub_layout import locate
 from maskkit.modeling.photo_size import check_size
 from maskkit.modeling.precision_rule import precision_for
@@ -57,6 +60,7 @@ from maskkit.training.fold_rows import FoldRows
 from maskkit.training.lone_photos import refuse_lone_photos
 from maskkit.training.optimizers import check_optimizer
 from maskkit.training.smote import need_smote, with_synthetic
+from maskkit.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +121,8 @@ def inputs_of(rows: FoldRows, options: TrainOptions) -> tuple[Input, ...]:
 def start(rows: FoldRows, options: TrainOptions) -> Start:
     """Build the model, decode the photos, and put the fold together, by options as from `settled`.
 
+    All that can be refused without a decoded photo comes before the first is.
+
     Raises:
         MaskkitError: There is no such model, level or photo, or they do not fit each other; or unlabelled
             photos are named but not given.
@@ -138,20 +144,47 @@ def start(rows: FoldRows, options: TrainOptions) -> Start:
     if any(head.name in AUXILIARY for head in heads):
         known = Numbers.of(torch.from_numpy(numbers_of(manifest)[rows.training]), manifest.space)
     attach(model, heads, manifest.space, numbers=known, size=photos.size)
-    photos = opened(photos)
-    fold = replace(fold, inputs=photos)
-    if options.weights != NONE and options.one("freeze").name != "all" and has_folded_norms(model):
-        _measure_norms(model, photos, fold.training, torch.device(options.device))
     if rows.unlabeled is not None:
         fold = replace(fold, unlabeled=_unlabeled(rows.unlabeled, preprocess, options))
-    if options.one("freeze").name != "all":
-        return Start(model, model, photos, fold, options)
-    maker = feature_maker(model, photos, options)
-    fold = replace(fold, inputs=maker.features_of(photos), vary=DrawnView(maker.views))
-    sampler = options.one("sampler")
+    ready = Start(model, model, photos, fold, options)
+    if options.one("freeze").name == "all":
+        maker = feature_maker(model, photos, options)
+        _refuse_untrainable(ready, maker.backbone.head)
+        return _with_features(ready, maker)
+    is_measured = options.weights != NONE and has_folded_norms(model)
+    _refuse_untrainable(ready, deepcopy(model) if is_measured else model)
+    ready = _decoded(ready)
+    if is_measured:
+        _measure_norms(model, ready.photos, fold.training, torch.device(options.device))
+    return ready
+
+
+def _refuse_untrainable(ready: Start, trainable: nn.Module) -> None:
+    """Raise of what the trainer refuses, which is better found now than after the photos were decoded.
+
+    The model is moved to where it will be trained, as it will be anyway.
+    """
+    Trainer(trainable, ready.fold, ready.options)
+
+
+def _decoded(ready: Start) -> Start:
+    """Return it with all of its photos decoded, if there is a cache that keeps them."""
+    work_begins()
+    photos, unlabeled = opened(ready.photos), ready.fold.unlabeled
+    if unlabeled is not None and isinstance(unlabeled.inputs, Photos):
+        unlabeled = replace(unlabeled, inputs=opened(unlabeled.inputs))
+    return replace(ready, photos=photos, fold=replace(ready.fold, inputs=photos, unlabeled=unlabeled))
+
+
+def _with_features(ready: Start, maker: FeatureMaker) -> Start:
+    """Return it with features in the place of photos, of which the head learns alone."""
+    ready = _decoded(ready)
+    features = maker.features_of(ready.photos)
+    fold = replace(ready.fold, inputs=features, vary=DrawnView(maker.views))
+    sampler = ready.options.one("sampler")
     if sampler.name == "smote":
-        fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=options.seed)
-    return Start(model, maker.backbone.head, photos, fold, options)
+        fold = with_synthetic(fold, neighbors=sampler.whole("neighbors"), seed=ready.options.seed)
+    return replace(ready, trainable=maker.backbone.head, fold=fold)
 
 
 def _refuse_half_given(rows: FoldRows, options: TrainOptions) -> None:
@@ -205,7 +238,7 @@ def _unlabeled(manifest: Manifest, preprocess: Preprocess, options: TrainOptions
             "and few answers go beyond that: lower the threshold, or use --loss ce",
             how.name, how.number("threshold"), options.loss, highest,
         )  # fmt: skip
-    photos = open_photos(manifest, preprocess)
+    photos = find_photos(manifest, preprocess)
     return Unlabeled(photos, TwoViews(options.chosen("augment"), strong), how.part(UnlabeledShare).ratio)
 
 
@@ -247,6 +280,8 @@ def _begin_with(weights: str, model: nn.Module, name: str) -> list[str]:
     if weights == NONE:
         return [f"{name} starts from random weights"]
     if weights == HUB:
+        if is_dry() and not is_downloaded(name):
+            return []  # random ones stand for them
         refuse_non_finite(model.state_dict(), model, source=name)
         return [f"took the weights of {name} from timm's hub"]
     return load_weights(model, weights)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maskkit.cli.shell import terminal
-from maskkit.cli.shell.command import Checks
 from maskkit.cli.shell.resuming import line_instead_of
-from maskkit.cli.shell.weights_option import settled_of
 from maskkit.options.train_options import TrainOptions
 from maskkit.options.values import as_clock, as_duration, parse_duration
 
@@ -47,9 +45,12 @@ class TimeBudget:
         options: TrainOptions,
         rows: Sequence[FoldRows],
         earlier: Iterable[Record | None],
-        checks: Checks,
+        explicit: Collection[str],
     ) -> TrainOptions:
-        """Return the options that end in time, of all folds, or those of an `earlier` run of one."""
+        """Return the options that end in time, of all folds, or those of an `earlier` run of one.
+
+        Those that are `explicit` stay as they are.
+        """
         if self.text is None:
             return options
         from maskkit.stages.plan import as_planned
@@ -58,19 +59,17 @@ class TimeBudget:
 
         begun = next((record for record in earlier if record is not None), None)
         if begun is not None:
-            options = as_planned(options, begun, checks.explicit)
+            options = as_planned(options, begun, explicit)
             terminal.note(f"going on as planned before: {in_words(options)}")
         else:
             self.folds = len(rows)
             self.plan = stage(
-                rows[0], options=options, explicit=checks.explicit, seconds=self.seconds,
+                rows[0], options=options, explicit=explicit, seconds=self.seconds,
                 folds=self.folds, spent=self.passed,
             )  # fmt: skip
             options = self.plan.options
             terminal.note(self._in_words(self.plan))
             terminal.note(f"the same without a clock: {line_instead_of('--budget', self.plan.chosen)}")
-        resolved: Mapping[str, Any] = {"budget": None, **vars(options), **settled_of(options)}
-        checks.stop_if_dry(resolved)
         return options
 
     def _in_words(self, plan: TrainingPlan) -> str:

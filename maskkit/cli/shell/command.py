@@ -26,10 +26,10 @@ The signature says all: in its order, what the command has beside what every com
 
 What is wrong is refused in this order, whatever the command: usage (exit code 2; also standard input read
 twice, one file for two outputs, and all that is missing, at once), outputs (they exist, are inputs, or cannot
-be written), inputs. Then --dry-run prints the options and ends; else the function is called. One that has
-more to refuse before takes a `Checks`: it refuses further outputs, and ends a dry run itself. Files appear
-once all have been written, or when the function returns; a command with `resume` holds its first file from
-the beginning.
+be written), inputs; then the function is called. With --dry-run it is called too, and ends where its work
+begins (`maskkit/dry_run.py`); then the options are printed. One that takes a `Checks` refuses further outputs
+by it, and sets what options were resolved to. Files appear once all have been written, or when the function
+returns; a command with `resume` holds its first file from the beginning.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ from maskkit.cli.shell.parameters import (
 from maskkit.cli.shell.recipes import as_recipe
 from maskkit.cli.shell.streams import STREAM, print_line, refuse, source
 from maskkit.cli.shell.usage import lacking
+from maskkit.dry_run import dry_run
 from maskkit.errors import MaskkitError
 
 Body = Callable[..., None]
@@ -99,13 +100,14 @@ def command(
                 refuse_values(**values_for(refuse_values, given))
             if loads is not None:
                 PREPARE[loads]()
-            checks.refuse_outputs()
-            with checks.outputs.held(), checks.outputs.publication:
-                artifacts = checks.read_inputs()
-                if not takes_checks:
-                    checks.stop_if_dry()
-                values = {**checks.values, **artifacts, **groups, **dict.fromkeys(takes_checks, checks)}
-                body(**{item.name: values[item.name] for item in declared})
+            with dry_run(is_wanted=given["dry_run"]):
+                checks.refuse_outputs()
+                with checks.outputs.held(), checks.outputs.publication:
+                    artifacts = checks.read_inputs()
+                    values = {**checks.values, **artifacts, **groups, **dict.fromkeys(takes_checks, checks)}
+                    body(**{item.name: values[item.name] for item in declared})
+            if given["dry_run"]:
+                print_line(checks.recipe())
 
         for_typer = [CONTEXT, *(item.for_typer for item in parameters)]
         run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
@@ -139,6 +141,8 @@ class Checks:
 
     def __init__(self, context: typer.Context, parameters: list[Parameter], typed: dict[str, Any]) -> None:
         self._context, self._parameters, self._typed = context, parameters, typed
+        # What a function that takes the `Checks` has made of options, such as those left at `auto`.
+        self.resolved: Callable[[], Mapping[str, Any]] = dict
         notes = [note for item in parameters if self._is_given(item.name) for note in item.notes]
         self._unused = {name for note in notes if isinstance(note, Excludes) for name in note.others}
 
@@ -232,13 +236,10 @@ class Checks:
         source = self._context.get_parameter_source
         return frozenset(name for name in self._typed if (found := source(name)) and found.name != "DEFAULT")
 
-    def stop_if_dry(self, resolved: Mapping[str, Any] | None = None) -> None:
-        """End a dry run, after printing every option as typed, or as it was `resolved`, as a recipe."""
-        if self._typed["dry_run"]:
-            names = [item.name for item in self._parameters if item.is_in_recipe]
-            chosen = {**{name: self._typed[name] for name in names}, **(resolved or {})}
-            print_line(as_recipe(self._context.info_name or "", chosen))
-            raise typer.Exit
+    def recipe(self) -> str:
+        """Return every option as typed, or as it was `resolved`, as a recipe."""
+        chosen = {item.name: self._typed[item.name] for item in self._parameters if item.is_in_recipe}
+        return as_recipe(self._context.info_name or "", {**chosen, **self.resolved()})
 
 
 def _read(item: Parameter, name: str | None, like: Predictions | None, encoding: str | None) -> Any:

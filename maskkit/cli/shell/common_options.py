@@ -46,7 +46,11 @@ Quiet = Annotated[
     "Show only warnings and errors.",
     (Flags("--quiet", "-q"), SHELL_PANEL, Callback(_set_up, is_eager=True)),
 ]
-DryRun = Annotated[bool, "Read the inputs, print the options as a recipe, and stop.", SHELL_PANEL]
+DryRun = Annotated[
+    bool,
+    "Check all that the run would before its work, print the options as a recipe, and stop.",
+    SHELL_PANEL,
+]
 Recipe = Annotated[
     Path | None,
     "TOML file with options; the command line wins.",

@@ -121,7 +121,7 @@ class Outputs:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the first file for the whole run, if that is what the command keeps its progress for."""
-        if "resume" not in self._typed or not self.files or self._typed["dry_run"]:
+        if "resume" not in self._typed or not self.files:
             yield
             return
         path = self.files[0][1]

@@ -14,6 +14,7 @@ import typer
 from maskkit.artifacts.publishing import Publication, refuse_existing, write_whole
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.standard_streams import silence_stdout
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError, reason
 from maskkit.plain_text import in_json, printable
 
@@ -118,6 +119,7 @@ def stdout_is_terminal() -> bool:
 
 def write_bytes(data: bytes | memoryview) -> None:
     """Write to standard output and see at once whether anyone still reads it."""
+    work_begins()
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None:
         raise MaskkitError(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from maskkit.dry_run import work_begins
 from maskkit.plain_text import printable
 from maskkit.stopping import STDERR, undone
 
@@ -77,6 +78,7 @@ def note(text: object) -> None:
 
 def show(table: object) -> None:
     """Show on standard output, for reports that a person reads there."""
+    work_begins()
     _console(table, stderr=False).print(table)
 
 

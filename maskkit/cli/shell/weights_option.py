@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from maskkit.cli.shell.startup import prepare_for_torch
 from maskkit.options.train_options import LIST, TrainOptions
 
@@ -20,10 +22,13 @@ def list_weights(weights: str, model: str) -> bool:
     return True
 
 
-def settled_of(training: TrainOptions) -> dict[str, str]:
-    """Return the options that the model decides, their head settled; raise if there are no weights."""
+def settled_of(training: TrainOptions, *, begun: Mapping[str, object] | None = None) -> dict[str, str]:
+    """Return the options that the model decides, their head settled; raise if there are no weights.
+
+    `begun` are the options of a run that is gone on with.
+    """
     from maskkit.modeling.starting_weights import settle_weights
 
-    settled = settle_weights(training)
+    settled = settle_weights(training, begun=begun)
     tagged = {} if settled.model == training.model else {"model": settled.model}
     return {**tagged, "weights": settled.weights, "head": settled.head}
