@@ -113,5 +113,5 @@ def test_nothing_is_measured_where_it_is_not_needed(
 
 @pytest.mark.parametrize("freeze", ["none", "phase", "gradual"])
 def test_is_measured_wherever_norms_will_train(folds: Manifest, options: TrainOptions, freeze: str) -> None:
-    ready = begun(folds, replace(options, freeze=freeze, epochs=3))
+    ready = begun(folds, replace(options, freeze=freeze, epochs=6))
     assert bool((first_norm(ready).running_var != 1).any())  # type: ignore[union-attr]
