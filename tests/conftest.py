@@ -140,65 +140,6 @@ def checkpoints(folds: Manifest, quick: TrainOptions, tmp_path_factory: pytest.T
 
 
 @pytest.fixture(scope="session")
-def inputs(
-    labels: Manifest,
-    folds: Manifest,
-    checkpoints: list[Path],
-    info_csv: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """A folder with one artifact of each kind."""
-    import networks  # onnx
-
-    from maskkit.artifacts.checkpoint import Checkpoint
-    from maskkit.options.train_options import Inference
-    from maskkit.stages.predict import predict
-
-    folder = tmp_path_factory.mktemp("inputs")
-    labels.write(folder / "labels.parquet")
-    folds.write(folder / "folds.parquet")
-    split(labels, by="image", folds=3).write(folder / "leaky.parquet")
-    for index, path in enumerate(checkpoints):
-        (folder / f"fold{index}.safetensors").symlink_to(path)
-    models = [Checkpoint.read(path) for path in checkpoints]
-    inference = Inference("cpu", 60, 0)
-    oof = predict(folds, models, oof=True, inference=inference)
-    (folder / "oof.parquet").write_bytes(oof.encode("parquet"))
-    (folder / "again.parquet").write_bytes(oof.encode("parquet"))
-    folds.write(folder / "truth")
-    leaky = predict(folds, models[:1], allow_leak=True, inference=inference)
-    (folder / "leaky-oof.parquet").write_bytes(leaky.encode("parquet"))
-    unlabelled = label(info_csv)
-    unlabelled.write(folder / "unlabelled")
-    for name, some in {"test-fold0": models[:1], "test": models}.items():
-        (folder / f"{name}.parquet").write_bytes(
-            predict(unlabelled, some, inference=inference).encode("parquet")
-        )
-    (folder / "labels.toml").write_text("[labels]\n")
-    (folder / "detector").write_bytes(networks.centerface(width=12, height=16, bias=20))
-    return folder
-
-
-@pytest.fixture
-def work(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An own working folder with links to the artifacts."""
-    for path in inputs.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def words(work: Path, train_csv: Path) -> Any:
-    """Words of a description, with the photos' place filled in."""
-
-    def fill(text: str) -> list[str]:
-        return text.format(train_csv=train_csv, images=train_csv.parent / "images").split()
-
-    return fill
-
-
-@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A headless Chromium, in which tests open tabs of their own; skipped where there is none."""
     program = chromium()
