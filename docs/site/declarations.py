@@ -84,7 +84,7 @@ def _described(item: Parameter) -> str:
     """Return an option as an entry of a definition list."""
     term = " ".join(filter(None, (", ".join(f"`{flag}`" for flag in _flags(item)), _value(item))))
     lines = [item.note(str) or ""]
-    if (chosen := item.note(ChosenFrom)) is not None:
+    if (chosen := item.note(ChosenFrom)) is not None and chosen.table:
         names = ", ".join(f"`{name}`" for name in chosen.table)
         lines.append(f"Choices: {names}; [their settings](../choices.md#{_flags(item)[0].strip('-')}).")
     lines += [*_limits(item)]

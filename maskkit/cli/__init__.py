@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -15,13 +16,15 @@ from typer.main import get_command
 from maskkit import __version__
 from maskkit.cli.shell import several_words, terminal
 from maskkit.cli.shell.exiting import BROKEN_PIPE, INTERRUPTED, acted_on
-from maskkit.cli.shell.help_pages import example_lines, text_of_help
-from maskkit.cli.shell.parameters import Argument
+from maskkit.cli.shell.help_pages import print_help, text_of_help
+from maskkit.cli.shell.option_page import LISTED, has_choices, names, page
+from maskkit.cli.shell.parameters import Argument, Parameter
 from maskkit.cli.shell.resuming import typed
 from maskkit.cli.shell.standard_streams import lenient, silence_stdout
+from maskkit.cli.shell.streams import print_line
 from maskkit.cli.shell.typed_words import as_declared
-from maskkit.cli.shell.usage import no_command, wrong_usage
-from maskkit.errors import MaskkitError
+from maskkit.cli.shell.usage import WrongUsageError, no_command, wrong_usage
+from maskkit.errors import MaskkitError, nearest
 from maskkit.plain_text import printable
 from maskkit.progress import shown_by
 
@@ -29,7 +32,7 @@ COMMANDS = (
     "demo", "eda", "label", "crop", "split", "lr_find", "train", "soup", "predict", "export", "ensemble",
     "evaluate", "compare", "audit", "pseudo", "bench", "show",
 )  # fmt: skip
-HELP = "help"
+HELP, HELP_FLAGS = "help", ("-h", "--help")
 UsageError: Any = typer.BadParameter.__base__
 
 
@@ -88,8 +91,9 @@ class Commands(_WithoutTypes, TyperGroup):
             WrongUsageError: There is no such command.
         """
         words = list(args)
-        if words[:1] == [HELP]:
-            words = [*words[1:2], "--help"]
+        if words[:1] == [HELP]:  # `help train loss` is `train --help --loss`
+            options = [f"--{word.lstrip('-')}" for word in words[2:3]]
+            words = [*words[1:2], "--help", *options]
         if words and not words[0].startswith("-") and not ctx.resilient_parsing:
             words[0] = words[0].lower().replace("_", "-")
             if words[0] not in self.commands:
@@ -119,8 +123,31 @@ class Command(_WithoutTypes, TyperCommand):
                     fix="rename it, as `convmv -f cp949 -t utf-8 --notest NAME` does with one in Korean",
                 )
         words = as_declared(args, self.params)
+        if not ctx.resilient_parsing and (text := self._page(ctx.command_path, words)) is not None:
+            print_line(text)
+            raise typer.Exit
         typed.set((ctx.command_path, words))
         return super().parse_args(ctx, several_words.repeated(words, several_words.flags_of(self.params)))
+
+    def _page(self, command: str, words: list[str]) -> str | None:
+        """Return the page of an option, asked for by `--help --loss`, `--help-loss` or `--loss list`."""
+        items = {item.flag: item for item in getattr(self.callback, "parameters", ())}
+        for word, behind in pairwise([*words, ""]):
+            if word in HELP_FLAGS and behind.startswith("-"):
+                return self._page_of(command, behind, items)
+            if word.startswith("--help-"):
+                return self._page_of(command, f"--{word.removeprefix('--help-')}", items)
+            name, _, value = word.partition("=")
+            if (value or behind) == LISTED and name in items and has_choices(items[name]):
+                return "\n".join(names(items[name]) or ()) or page(command, items[name])
+        return None
+
+    def _page_of(self, command: str, flag: str, items: dict[str, Parameter]) -> str:
+        (flag,) = as_declared([flag], self.params)
+        if flag not in items:
+            fix = nearest(flag, items, most=4)
+            raise WrongUsageError(f"{command} has no option {flag}", why="there is no page on it", fix=fix)
+        return page(command, items[flag])
 
     def collect_usage_pieces(self, _: Any) -> list[str]:
         """Write the arguments, and the options that are required."""
@@ -133,18 +160,9 @@ class Command(_WithoutTypes, TyperCommand):
                 pieces.append(f"{item.flag} FILE")
         return pieces
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Show help, with all that is required marked, which typer itself would refuse one by one."""
-        required = {item.name for item in getattr(self.callback, "parameters", ()) if item.is_required}
-        marked = [item for item in self.params if item.name in required]
-        for item in marked:
-            item.required = True
-        try:
-            super().format_help(ctx, formatter)
-        finally:
-            for item in marked:
-                item.required = False
-        typer.echo("\n".join(example_lines(self.callback.__doc__)))
+    def format_help(self, ctx: Any, _: Any) -> None:
+        """Show what it does, its options in panels, and examples below, where the prompt comes back."""
+        print_help(ctx.get_usage(), self.callback, program=f"{ctx.find_root().info_name} {HELP} {self.name}")
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
@@ -156,7 +174,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP_FLAGS)},
     rich_markup_mode="rich",
 )
 for name in COMMANDS:

@@ -20,6 +20,7 @@ from maskkit.cli.shell.parameters import (
     Required,
 )
 from maskkit.cli.shell.streams import OutputTarget, SideFile, as_json, refuse_terminal
+from maskkit.options import explained
 from maskkit.options.fields import Between, HelpPanel, Metavar
 from maskkit.options.train_options import Search, Vote
 
@@ -83,10 +84,9 @@ def ensemble(
     output: common_options.OptionalOutput = None,
     vote: Annotated[
         Literal[Vote, "weighted"],
-        "`hard` counts answers; the others need probabilities. `soft` averages them, `geometric` their "
-        "logarithms, `logit` their log-odds, `rank` the order of the classes on each photo (Borda's count; "
-        "its degrees are no probabilities). `weighted` is another name of `soft`; `stacking` is a logistic "
-        "regression over log-probabilities, learnt by --fit.",
+        "How answers become one; all but `hard` need probabilities. What `rank` gives are degrees, and no "
+        "probabilities.",
+        explained.VOTES,
         Callback(lambda vote: "soft" if vote == "weighted" else vote),
     ] = "hard",
     weights: Annotated[
@@ -109,8 +109,8 @@ def ensemble(
     ] = None,
     search: Annotated[
         Search | None,
-        "`greedy` adds members one by one for the highest macro-F1, `weights` minimises the log loss of a "
-        "soft vote. By default greedy.",
+        "How members and weights are found. By default greedy.",
+        explained.SEARCHES,
         FIT_PANEL,
         Needs("fit", "it is of no use without --fit"),
     ] = None,

@@ -9,6 +9,7 @@ import typer
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Shown
+from maskkit.options import explained
 from maskkit.options.fields import Between, Metavar, Refusing
 from maskkit.options.train_options import Balance, Targets
 from maskkit.options.values import parse_pseudo_weight, parse_thresholds
@@ -50,8 +51,11 @@ def pseudo(
         Balance,
         "Classes of --share: as many of each as among the labels trained on, as among the predictions, or "
         "any.",
+        explained.BALANCES,
     ] = "labels",
-    targets: Annotated[Targets, "Train towards the class, or `soft`: towards the probabilities."] = "hard",
+    targets: Annotated[
+        Targets, "Train towards the class, or `soft`: towards the probabilities.", explained.TARGET_KINDS
+    ] = "hard",
     weight: Annotated[
         str,
         "Weight in training, where a label has 1; `confidence`, or `confidence:0.5` for half of it.",

@@ -177,7 +177,7 @@ def check_name(name: str) -> None:
         raise MaskkitError(
             f"unknown model: {name!r}",
             why=f"it is not among the {len(known)} models of timm {timm.__version__}",
-            fix=nearest(architecture, known),
+            fix=nearest(architecture, known, all_by="`maskkit train --model list` names all"),
         )
     tags = timm.list_pretrained(f"{architecture}.*")
     if tag and name not in tags:

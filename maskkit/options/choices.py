@@ -80,6 +80,14 @@ class AnyValue(Setting):
         return text
 
 
+class Technique(dict[str, Setting]):
+    """The settings of one choice, and what it does, in a line."""
+
+    def __init__(self, does: str, *parts: Mapping[str, Setting]) -> None:
+        super().__init__({name: one for part in parts for name, one in part.items()})
+        self.does = does
+
+
 Settings = Mapping[str, Setting]
 Table = Mapping[str, Settings]
 More = Callable[[str], Setting]  # the setting of a name that is not declared
@@ -188,15 +196,6 @@ def parse_sum(text: str, table: Table, *, option: str, others: Settings | None =
 def example(name: str, known: Settings) -> str:
     """Write a choice with all its settings."""
     return str(Choice(name, {key: one.default for key, one in known.items()}))
-
-
-def summary(table: Table) -> str:
-    """Write all choices of a table with their settings, for help texts, which are broken at spaces."""
-    written = []
-    for name, known in table.items():
-        parts = ", ".join(f"{key}={text_of(one.default)}" for key, one in known.items())
-        written.append(f"{name} ({parts})" if parts else name)
-    return ", ".join(written)
 
 
 def text_of(value: Value) -> str:

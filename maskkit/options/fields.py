@@ -5,7 +5,7 @@ A field of a dataclass has its notes in its metadata; a parameter of a command h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -43,6 +43,15 @@ class ChosenFrom:
     """What there is to choose from, to be listed in the help."""
 
     table: Table
+    others: Settings | None = None  # of any name that is not in the table
+    several: bool = False  # whether several can be given, with + between them
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What each of the values of an option does, in a line."""
+
+    texts: Mapping[str, str]
 
 
 def note(notes: Iterable[Any], kind: type[Note]) -> Note | None:
@@ -76,5 +85,5 @@ def choice(
             return parse_sum(text, table, option=name, others=others)
         return (parse(text, table, option=name, others=others, more=more),)
 
-    listed = (ChosenFrom(table), Metavar("<choice>")) if table else ()
+    listed = (ChosenFrom(table, others, several), *((Metavar("<choice>"),) if table else ()))
     return field(default=default, metadata={"notes": (help, panel, Refusing(read), *listed)})

@@ -9,29 +9,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from maskkit.options.choices import Setting, Settings, Table, setting, settings
+from maskkit.options.choices import Setting, Settings, Table, Technique, setting, settings
 
 _SHARE = {"weight": Setting(1.0, "of the loss in a sum", 0.001, 1000)}
 _SMOOTHING = {"smoothing": Setting(0.0, "share of each target spread over all classes", 0, 0.9), **_SHARE}
 
 LOSSES: Final[Table] = {
-    "ce": _SMOOTHING,
-    "focal": {"gamma": Setting(2.0, "how fast easy photos fade", 0, 20), **_SMOOTHING},
-    "f1": _SHARE,
-    "ldam": {"margin": Setting(0.5, "margin of the rarest class", 0, 10), **_SHARE},
-    "logit-adjusted": {"tau": Setting(1.0, "how much of the prior is added", 0, 10), **_SMOOTHING},
-    "balanced-softmax": _SMOOTHING,
-    "poly": {"epsilon": Setting(1.0, "weight of 1 - p", -1, 20), **_SMOOTHING},
+    "ce": Technique("cross entropy, the usual loss", _SMOOTHING),
+    "focal": Technique(
+        "cross entropy that fades as a photo becomes easy",
+        {"gamma": Setting(2.0, "how fast easy photos fade", 0, 20)},
+        _SMOOTHING,
+    ),
+    "f1": Technique("1 - the macro-F1 of a batch, of expected counts; best beside ce, as ce+f1", _SHARE),
+    "ldam": Technique(
+        "rare classes have to win by a larger margin",
+        {"margin": Setting(0.5, "margin of the rarest class", 0, 10)},
+        _SHARE,
+    ),
+    "logit-adjusted": Technique(
+        "frequent classes have to win by more: their log prior is added",
+        {"tau": Setting(1.0, "how much of the prior is added", 0, 10)},
+        _SMOOTHING,
+    ),
+    "balanced-softmax": Technique("a softmax that knows how often each class was seen", _SMOOTHING),
+    "poly": Technique(
+        "cross entropy with another first term",
+        {"epsilon": Setting(1.0, "weight of 1 - p", -1, 20)},
+        _SMOOTHING,
+    ),
 }
 
 _START = {"start": Setting(0.0, "share of the epochs before classes are weighed", 0, 1)}
 
 CLASS_WEIGHTS: Final[Table] = {
-    "none": {},
-    "inverse": _START,
-    "sqrt": _START,
-    "log": _START,
-    "effective": {"beta": Setting(0.9999, "towards 1 it becomes inverse", 0, 0.9999999), **_START},
+    "none": Technique("every photo counts alike"),
+    "inverse": Technique("each class counts alike, however rare; scikit-learn's balanced", _START),
+    "sqrt": Technique("half-way to inverse", _START),
+    "log": Technique("milder for the rarest: by the logarithm of the share", _START),
+    "effective": Technique(
+        "by the effective number of photos: near-copies add less",
+        {"beta": Setting(0.9999, "towards 1 it becomes inverse", 0, 0.9999999)},
+        _START,
+    ),
 }
 
 _LAYER = {
@@ -45,29 +65,35 @@ _AUXILIARY = {"weight": Setting(0.1, "of its loss", 0, 1000)}
 _STEP = {"step": Setting(10.0, "years between thresholds", 0.1, 1000)}
 
 HEADS: Final[Table] = {
-    "auto": {},
-    "joint": _LAYER,
-    "factors": {**_LAYER, **_WEIGHT},
-    "cosine": {**_SCALE},
-    "arcface": {
-        "margin": Setting(0.3, "angle added to the target's, in radians", 0, 1.5),
-        **_SCALE,
-        "centers": Setting(1, "sub-centres per class", 1, 16),
-    },
-    "regression": _AUXILIARY,
-    "coral": {**_AUXILIARY, **_STEP},
-    "corn": {**_AUXILIARY, **_STEP},
+    "auto": Technique("one head per factor, or timm's own where the model can have no other"),
+    "joint": Technique("one layer over all classes, as timm has it", _LAYER),
+    "factors": Technique("one head per factor, such as mask, gender and age", _LAYER, _WEIGHT),
+    "cosine": Technique("angles between features and classes, so that no class wins by length", _SCALE),
+    "arcface": Technique(
+        "cosine with a margin that the right class has to win by",
+        {"margin": Setting(0.3, "angle added to the target's, in radians", 0, 1.5)},
+        _SCALE,
+        {"centers": Setting(1, "sub-centres per class", 1, 16)},
+    ),
+    "regression": Technique("learns the number itself, such as age, beside another head", _AUXILIARY),
+    "coral": Technique(
+        "learns whether the number reaches each threshold, beside another head", _AUXILIARY, _STEP
+    ),
+    "corn": Technique("as coral, each threshold of those who reached the one before", _AUXILIARY, _STEP),
 }
 AUXILIARY: Final = frozenset({"regression", "coral", "corn"})  # heads that learn numbers and name no class
 
 _LENGTH = {"length": Setting(0, "photos per epoch, 0 for as many as there are", 0)}
 
 SAMPLERS: Final[Table] = {
-    "shuffle": _LENGTH,
-    "weighted": _LENGTH,
-    "balanced": _LENGTH,
-    "sqrt": _LENGTH,
-    "smote": {"neighbors": Setting(5, "photos that new features are drawn between", 1, 100)},
+    "shuffle": Technique("each photo once", _LENGTH),
+    "weighted": Technique("drawn with replacement, each class equally likely", _LENGTH),
+    "balanced": Technique("each class equally often, and its photos equally often", _LENGTH),
+    "sqrt": Technique("drawn with replacement, half-way between shuffle and weighted", _LENGTH),
+    "smote": Technique(
+        "features of rare classes made up between neighbours; with --freeze all",
+        {"neighbors": Setting(5, "photos that new features are drawn between", 1, 100)},
+    ),
 }
 
 
@@ -76,37 +102,55 @@ def _often(share: float) -> Settings:
 
 
 AUGMENTATIONS: Final[Table] = {
-    "none": {},
-    "light": {},
-    "medium": {},
-    "strong": {},
-    "randaugment": {
-        "ops": Setting(2, "changes per photo", 1, 10),
-        "magnitude": Setting(9, "how far, of 30", 0, 30),
-    },
-    "trivial": {},
-    "grid-shuffle": {"grid": Setting(3, "cells per side", 2, 16), **_often(0.3)},
-    "clahe": _often(0.3),
-    "coarse-dropout": _often(0.5),
-    "colour": _often(0.5),
-    "blur": _often(0.3),
-    "jpeg": _often(0.3),
-    "affine": _often(0.9),
+    "none": Technique("photos as they are"),
+    "light": Technique("what a camera does anyway: mirrored, moved a little, other light"),
+    "medium": Technique("larger moves, other colours, blur or noise, holes"),
+    "strong": Technique("all of medium further and more often"),
+    "randaugment": Technique(
+        "a few changes per photo, drawn from all",
+        {
+            "ops": Setting(2, "changes per photo", 1, 10),
+            "magnitude": Setting(9, "how far, of 30", 0, 30),
+        },
+    ),
+    "trivial": Technique("one change per photo, of any strength"),
+    "grid-shuffle": Technique(
+        "cells of the photo change places", {"grid": Setting(3, "cells per side", 2, 16)}, _often(0.3)
+    ),
+    "clahe": Technique("more local contrast", _often(0.3)),
+    "coarse-dropout": Technique("a few holes", _often(0.5)),
+    "colour": Technique("other brightness, contrast, saturation and hue", _often(0.5)),
+    "blur": Technique("out of focus, or moved", _often(0.3)),
+    "jpeg": Technique("compressed hard", _often(0.3)),
+    "affine": Technique("turned, moved, scaled and sheared a little", _often(0.9)),
 }
 
 _PARTNER = {"partner": Setting("", "level that the other photo comes from, such as age=60plus")}
 
 MIXES: Final[Table] = {
-    "none": {},
-    "mixup": {"alpha": Setting(0.2, "of the Beta distribution", 0.001, 100), **_often(1.0), **_PARTNER},
-    "cutmix": {"alpha": Setting(1.0, "of the Beta distribution", 0.001, 100), **_often(1.0), **_PARTNER},
-    "half": {
-        "low": Setting(0.46, "leftmost cut, of the width", 0, 1),
-        "high": Setting(0.54, "rightmost cut", 0, 1),
-        **_often(0.5),
-        "aligned": Setting(True, "whether a left half stays on the left"),
-        **_PARTNER,
-    },
+    "none": Technique("each photo by itself"),
+    "mixup": Technique(
+        "two photos faded into each other",
+        {"alpha": Setting(0.2, "of the Beta distribution", 0.001, 100)},
+        _often(1.0),
+        _PARTNER,
+    ),
+    "cutmix": Technique(
+        "a rectangle of another photo",
+        {"alpha": Setting(1.0, "of the Beta distribution", 0.001, 100)},
+        _often(1.0),
+        _PARTNER,
+    ),
+    "half": Technique(
+        "the left or right half of another face",
+        {
+            "low": Setting(0.46, "leftmost cut, of the width", 0, 1),
+            "high": Setting(0.54, "rightmost cut", 0, 1),
+        },
+        _often(0.5),
+        {"aligned": Setting(True, "whether a left half stays on the left")},
+        _PARTNER,
+    ),
 }
 
 
@@ -124,12 +168,15 @@ class Stepping:
 _STEPPING = settings(Stepping)
 ANY_OPTIMIZER: Final[Settings] = _STEPPING  # of timm, by name
 OPTIMIZERS: Final[Table] = {
-    "adamw": _STEPPING,
-    "sgd": {
-        "momentum": Setting(0.9, "share of the last step that goes on", 0, 0.9999),
-        "nesterov": Setting(True, "whether the gradient is taken ahead"),
-        **_STEPPING,
-    },
+    "adamw": Technique("a rate of its own for each weight; the usual choice", _STEPPING),
+    "sgd": Technique(
+        "one rate for all weights, with momentum; wants a higher --learning-rate",
+        {
+            "momentum": Setting(0.9, "share of the last step that goes on", 0, 0.9999),
+            "nesterov": Setting(True, "whether the gradient is taken ahead"),
+        },
+        _STEPPING,
+    ),
 }
 
 
@@ -154,26 +201,35 @@ _STOP = settings(Stopping)
 _WARMUP = {"warmup": Setting(0.3, "epochs of linear rise", 0, 1000)}
 
 SCHEDULES: Final[Table] = {
-    "cosine": {**_WARMUP, **_STOP},
-    "onecycle": {
-        "rise": Setting(0.3, "share of the run in which the rate rises", 0.001, 0.999),
-        "start": Setting(25.0, "highest rate over the first", 1, 1e6),
-        "end": Setting(1e4, "first rate over the last", 1, 1e9),
-        **_STOP,
-    },
-    "step": {
-        **_WARMUP,
-        "every": Setting(3, "epochs between steps", 1, 10000),
-        "factor": Setting(0.3, "of the rate per step", 0, 1),
-        **_STOP,
-    },
-    "plateau": {
-        **_WARMUP,
-        "patience": Setting(2, "epochs without a better score before it falls", 0, 10000),
-        "factor": Setting(0.3, "of the rate after them", 0, 1),
-        **_STOP,
-    },
-    "constant": {**_WARMUP, **_STOP},
+    "cosine": Technique("falls to 0 along half a cosine; the usual choice", _WARMUP, _STOP),
+    "onecycle": Technique(
+        "rises for a third of the run, then falls far below where it began",
+        {
+            "rise": Setting(0.3, "share of the run in which the rate rises", 0.001, 0.999),
+            "start": Setting(25.0, "highest rate over the first", 1, 1e6),
+            "end": Setting(1e4, "first rate over the last", 1, 1e9),
+        },
+        _STOP,
+    ),
+    "step": Technique(
+        "falls by a factor every few epochs",
+        _WARMUP,
+        {
+            "every": Setting(3, "epochs between steps", 1, 10000),
+            "factor": Setting(0.3, "of the rate per step", 0, 1),
+        },
+        _STOP,
+    ),
+    "plateau": Technique(
+        "falls by a factor when the held-out macro-F1 no longer rises",
+        _WARMUP,
+        {
+            "patience": Setting(2, "epochs without a better score before it falls", 0, 10000),
+            "factor": Setting(0.3, "of the rate after them", 0, 1),
+        },
+        _STOP,
+    ),
+    "constant": Technique("stays, after the warm-up", _WARMUP, _STOP),
 }
 
 
@@ -200,19 +256,23 @@ class StrongView:
 _UNLABELED, _STRONG = settings(UnlabeledShare), settings(StrongView)
 ANNEALINGS: Final = ("none", "linear", "log", "exp")
 CONSISTENCIES: Final[Table] = {
-    "none": {},
-    "uda": {
-        **_UNLABELED,
-        "temperature": Setting(0.4, "of the weak view's answer, below 1 to sharpen it", 0.01, 10),
-        "threshold": Setting(0.8, "probability above which an answer is learnt", 0, 1),
-        "annealing": Setting("none", "of the labelled photos' loss", among=ANNEALINGS),
-        **_STRONG,
-    },
-    "fixmatch": {
-        **_UNLABELED,
-        "threshold": Setting(0.95, "probability from which on an answer is learnt", 0, 1),
-        **_STRONG,
-    },
+    "none": Technique("labelled photos alone"),
+    "uda": Technique(
+        "towards the sharpened answer to the weak view",
+        _UNLABELED,
+        {
+            "temperature": Setting(0.4, "of the weak view's answer, below 1 to sharpen it", 0.01, 10),
+            "threshold": Setting(0.8, "probability above which an answer is learnt", 0, 1),
+            "annealing": Setting("none", "of the labelled photos' loss", among=ANNEALINGS),
+        },
+        _STRONG,
+    ),
+    "fixmatch": Technique(
+        "towards the class of the weak view",
+        _UNLABELED,
+        {"threshold": Setting(0.95, "probability from which on an answer is learnt", 0, 1)},
+        _STRONG,
+    ),
 }
 
 TEACHER: Final[Settings] = {
@@ -220,19 +280,34 @@ TEACHER: Final[Settings] = {
     "temperature": Setting(1.0, "of the teacher's probabilities, above 1 to even them out", 0.1, 100),
 }
 
-NO_FOLD: Final[Table] = {"none": {"until": Setting(0, "the epoch that ends it, 0 for the last", 0, 10000)}}
+NO_FOLD: Final[Table] = {
+    "none": Technique(
+        "trains on everybody; nobody is left to score on",
+        {"until": Setting(0, "the epoch that ends it, 0 for the last", 0, 10000)},
+    )
+}
 
 AVERAGES: Final[Table] = {
-    "none": {},
-    "ema": {"decay": Setting(0.99, "share that stays at each step", 0, 0.99999)},
-    "swa": {"start": Setting(0.75, "share of the epochs before it begins", 0, 1)},
+    "none": Technique("the weights as they are"),
+    "ema": Technique(
+        "a moving average over steps", {"decay": Setting(0.99, "share that stays at each step", 0, 0.99999)}
+    ),
+    "swa": Technique(
+        "the mean of the last epochs", {"start": Setting(0.75, "share of the epochs before it begins", 0, 1)}
+    ),
 }
 
 FREEZES: Final[Table] = {
-    "none": {},
-    "all": {},
-    "phase": {"epochs": Setting(1, "in which the head alone learns", 1, 10000)},
-    "gradual": {"epochs": Setting(1, "between one stage and the next below it", 1, 10000)},
+    "none": Technique("all of the model learns from the start"),
+    "all": Technique("the head alone learns, of features that are computed once: fast"),
+    "phase": Technique(
+        "the head alone at first, then all",
+        {"epochs": Setting(1, "in which the head alone learns", 1, 10000)},
+    ),
+    "gradual": Technique(
+        "stage by stage, from the top",
+        {"epochs": Setting(1, "between one stage and the next below it", 1, 10000)},
+    ),
 }
 
 POOLS: Final = ("default", "avg", "max", "gem")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from maskkit.options import techniques
+from maskkit.options import explained, techniques
 from maskkit.options.choices import Choice, parse, parse_sum
 from maskkit.options.contradictions import check
 from maskkit.options.fields import FILE, HelpPanel, Refusing, choice, note, option
@@ -172,12 +172,13 @@ class TrainOptions:
     )  # fmt: skip
     seed: int = option(0, "Seed of every random choice.", STEP_PANEL, minimum=0)
 
-    device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
+    device: Device = option("auto", "Where to compute.", MACHINE_PANEL, explained.DEVICES)
     precision: Precision = option(
         "auto",
         "How numbers are kept; `auto` takes bfloat16 where the processor has it and the model multiplies "
         "enough to gain by it; float16 is for CUDA.",
         MACHINE_PANEL,
+        explained.PRECISIONS,
     )
     compile: bool = option(
         False,
@@ -262,13 +263,18 @@ CHOSEN: Mapping[str, Callable[[str], tuple[Choice, ...]]] = {
 class Inference:
     """How models predict; only `tta` and `blend` change what is predicted by more than rounding."""
 
-    device: Device = option("auto", "Where to compute.", MACHINE_PANEL)
+    device: Device = option("auto", "Where to compute.", MACHINE_PANEL, explained.DEVICES)
     batch_size: int = option(32, "Photos per step.", MACHINE_PANEL, minimum=1)
     workers: int = option(2, WORKERS_HELP, MACHINE_PANEL, minimum=0)
     runtime: Runtime = option(
-        "auto", "What computes the models; `auto` is OpenVINO on a CPU, if installed.", MACHINE_PANEL
+        "auto",
+        "What computes the models; `auto` is OpenVINO on a CPU, if installed.",
+        MACHINE_PANEL,
+        explained.RUNTIMES,
     )
-    precision: Precision = option("auto", "bfloat16 where the processor has it, or float32.", MACHINE_PANEL)
+    precision: Precision = option(
+        "auto", "bfloat16 where the processor has it, or float32.", MACHINE_PANEL, explained.PRECISIONS
+    )
     tta: str = option(
         "none",
         "Views of each photo to average beside itself: `none`, or a list of `hflip`, `scale:FACTOR` and "
@@ -280,4 +286,5 @@ class Inference:
         "mean",
         "Mean of the views' and models' probabilities: arithmetic, geometric, or of their log-odds.",
         INFERENCE_PANEL,
+        explained.BLENDS,
     )

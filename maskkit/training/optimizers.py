@@ -50,7 +50,7 @@ def check_optimizer(name: str) -> None:
         raise MaskkitError(
             f"unknown optimizer: {name!r}",
             why=f"it is neither {' nor '.join(OPTIMIZERS)}, nor among the others of timm {timm.__version__}",
-            fix=nearest(name, names),
+            fix=nearest(name, names, all_by="`maskkit train --optimizer list` names most"),
         )
     if get_optimizer_info(name).second_order:
         raise MaskkitError(

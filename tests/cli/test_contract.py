@@ -8,13 +8,15 @@ import shlex
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from commandline import COMMANDS, DESCRIBED, MAKERS, REPORTERS, error_parts, run
 
-from maskkit.cli.shell.help_pages import examples_of
-from maskkit.cli.shell.parameters import SHELL_PANEL
+from maskkit.cli.shell.help_pages import examples_of, paragraphs
+from maskkit.cli.shell.help_panels import shortened
+from maskkit.cli.shell.option_page import meanings
+from maskkit.cli.shell.parameters import SHELL_PANEL, Argument
 from maskkit.options.train_options import TrainOptions
 
 PIPED = [name for name, one in DESCRIBED.items() if one.stdin]
@@ -26,28 +28,72 @@ def test_every_command_is_described() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_shows_every_text_as_written(name: str) -> None:
+def test_help_begins_every_text_and_the_page_of_an_option_ends_it(name: str) -> None:
     shown = run(name, "--help", COLUMNS="250")
     assert shown.exit_code == run(name, "-h").exit_code == 0
     text = re.sub(r"[\s│]+", "", shown.stdout)
-    for item in COMMANDS[name].params:
-        assert item.help, item.name
-        assert re.sub(r"\s+|\\(?=\[)", "", item.help) in text, item.name
+    for item in COMMANDS[name].callback.parameters:
+        whole = item.note(str)
+        assert whole, item.name
+        begun = shortened(whole)
+        assert whole.startswith(begun.removesuffix(" ..."))
+        assert re.sub(r"\s+", "", begun) in text, item.name
+        if item.note(Argument) is None:
+            page = run("help", name, item.flag, COLUMNS="80").stdout
+            assert " ".join(whole.split()) in " ".join(page.split())
+            assert max(map(len, page.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_flows_to_the_width_of_the_terminal(name: str) -> None:
-    wide = run(name, "--help", COLUMNS="250").stdout
-    paragraphs = COMMANDS[name].help.split("\n\n")
-    lines = [line.strip() for line in wide.splitlines()]
-    assert all(paragraph.replace("\\[", "[") in lines for paragraph in paragraphs if len(paragraph) < 240)
+    wide = run(name, "--help", COLUMNS="250").stdout.splitlines()
+    said = [one for one in paragraphs(COMMANDS[name].callback.__doc__) if ": maskkit " not in one]
+    assert said
+    assert [one for one in said if len(one) < 240 and one not in wide] == []
+    narrow = run(name, "--help", COLUMNS="80").stdout.splitlines()
+    assert max(map(len, narrow)) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_panel_of_help_fits_on_a_terminal(name: str) -> None:
+    shown = run(name, "--help", COLUMNS="80").stdout
+    panels = re.findall(r"^╭.*?^╰", shown, re.MULTILINE | re.DOTALL)
+    assert [panel for panel in panels if panel.count("\n") >= 24] == []
+    assert {line.rstrip()[-1] for panel in panels for line in panel.splitlines()[1:-1]} == {"│"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_required_is_marked(name: str) -> None:
+    shown = run(name, "--help", COLUMNS="250").stdout
+    usage = shown.splitlines()[1]
+    for item in COMMANDS[name].callback.parameters:
+        assert bool(re.search(rf"^│ \* {re.escape(item.flag)}\b.*required", shown, re.MULTILINE)) == (
+            item.is_required
+        )
+        assert not (item.is_required and item.note(Argument)) or f" {item.flag}" in usage
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_of_a_few_words_is_explained_in_a_line(name: str) -> None:
+    for item in COMMANDS[name].callback.parameters:
+        words = [str(word) for kind in item.kinds if get_origin(kind) is Literal for word in get_args(kind)]
+        does = meanings(item)
+        assert set(words) <= set(does)
+        assert [word for word, text in does.items() if not 5 < len(text) < 80] == []
+        if does:
+            page = run("help", name, item.flag.strip("-"), COLUMNS="100").stdout
+            assert page == run(name, "--help", item.flag, COLUMNS="100").stdout
+            assert page == run(name, f"--help-{item.flag.strip('-')}", COLUMNS="100").stdout
+            assert [word for word, text in does.items() if not re.search(
+                rf"^  {re.escape(word)} +{re.escape(text.split()[0])}", page, re.MULTILINE
+            )] == []  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("columns", ["80", "250"])
 def test_help_ends_in_examples_that_can_be_copied_whole(name: str, columns: str) -> None:
     shown = run(name, "--help", COLUMNS=columns).stdout
-    below = shown.rpartition("╯\n")[2]
+    below = shown.rpartition(" --OPTION\n")[2]
     assert below.startswith("\n Example:\n  maskkit ")
     assert all(len(line) <= 80 and line == line.rstrip() for line in below.splitlines())
     lines = [line for line in re.sub(r" \\\n +", " ", below).splitlines() if line.startswith("  ")]

@@ -15,7 +15,6 @@ from maskkit.options.choices import (
     parse_sum,
     setting,
     settings,
-    summary,
 )
 
 TABLE: Table = {
@@ -106,10 +105,6 @@ def test_settings_of_a_part_are_read_with_their_names_and_the_others_are_left() 
     choice = parse("bent:steps=5", table, option="--shape")
     assert choice.part(Bent) == Bent(gamma=2.0, steps=5)
     assert choice.beside(Bent) == {"is_up": True}
-
-
-def test_lists_every_choice_with_its_settings() -> None:
-    assert summary(TABLE) == "plain, curved (gamma=2, steps=3, is_up=true, partner=)"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from maskkit.cli.shell.parameters import (
 )
 from maskkit.cli.shell.recipes import read_recipe
 from maskkit.cli.shell.streams import OutputTarget, SideFile
+from maskkit.options import explained
 from maskkit.options.fields import Between, Refusing
 from maskkit.options.train_options import MACHINE_PANEL
 from maskkit.options.values import parse_bytes
@@ -68,6 +69,7 @@ Consensus = Annotated[
     Literal["person"] | None,
     "Let the photos of each person agree on the factors that all of them share, such as gender and "
     "age; the header says so.",
+    explained.AGREEING,
 ]
 Decide = Annotated[
     Decision | None,

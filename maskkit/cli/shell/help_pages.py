@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+import shutil
+import textwrap
 from dataclasses import dataclass
+from typing import Any
 
+from maskkit.cli.shell.help_panels import print_panels
+from maskkit.cli.shell.streams import print_line
 from maskkit.cli.shell.terminal import escape
 
 WIDTH = 80  # columns of a terminal that nobody has made wider
@@ -52,8 +56,14 @@ def text_of_help(doc: str | None) -> str:
     return escape("\n\n".join(one for one in paragraphs(doc) if not _EXAMPLE.fullmatch(one)))
 
 
-def example_lines(doc: str | None) -> Iterator[str]:
-    """Yield the lines below a command's help: each example with its caption."""
-    for example in examples_of(doc):
-        yield f"\n {example.caption}:"
-        yield example.wrapped()
+def print_help(usage: str, command: Any, *, program: str) -> None:
+    """Print a command's help; `program` is the line that says more of an option that stands behind it."""
+    columns = shutil.get_terminal_size().columns
+    print_line(f"\n{usage}\n")
+    for one in paragraphs(command.__doc__):
+        if not _EXAMPLE.fullmatch(one):
+            print_line(textwrap.fill(one, columns - 1, break_on_hyphens=False) + "\n")
+    print_panels(command.parameters, width=columns, program=program)
+    for example in examples_of(command.__doc__):
+        print_line(f"\n {example.caption}:\n{example.wrapped()}")
+    print_line("")

@@ -20,7 +20,6 @@ import typer
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.streams import OutputTarget, SideFile, stdin_is_terminal, stdout_is_terminal
 from maskkit.errors import MaskkitError
-from maskkit.options.choices import summary
 from maskkit.options.fields import FILE, Between, ChosenFrom, HelpPanel, Metavar, Note, Refusing, note
 
 if TYPE_CHECKING:
@@ -217,7 +216,8 @@ class Parameter:
 
     def _info(self) -> Any:
         text, chosen = self.note(str) or "", self.note(ChosenFrom)
-        text = terminal.escape(text if chosen is None else f"{text} Choices: {summary(chosen.table)}.")
+        listed = f" Choices: {', '.join(chosen.table)}." if chosen is not None and chosen.table else ""
+        text = terminal.escape(text + listed)
         if self.note(Argument) is not None:
             return typer.Argument(metavar=self.flag, help=text, show_default=False)
         numbers, called, refused = self.note(Between) or Between(), self.note(Callback), self.note(Refusing)
