@@ -13,8 +13,10 @@ from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Reading, S
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.startup import prepare_for_tables
 from maskkit.cli.shell.streams import print_line, source
-from maskkit.options.fields import Metavar, Refusing
+from maskkit.options.fields import HelpPanel, Metavar, Refusing
 from maskkit.options.values import cuts_of, ignored_of, person_pattern, spreads_of
+
+LABELS_PANEL = HelpPanel("Corrections, and what is trained on")
 
 
 def _check_rules(
@@ -84,20 +86,25 @@ def label(
         list[str],
         "Train on other cuts of a number than the label is made of; once per factor.",
         Metavar("FACTOR=CUT,..."),
+        LABELS_PANEL,
     ] = OMITTED,
     train_spread: Annotated[
         list[str],
         "Let a number be off by so much, as a standard deviation: near a cut, train towards the levels on "
         "both of its sides, each as probable as that makes it.",
         Metavar("FACTOR=NUMBER"),
+        LABELS_PANEL,
     ] = OMITTED,
     ignore: Annotated[
         list[str],
         "Never train on these levels, numbers, or ranges such as age=57-59; they are still scored.",
         Metavar("FACTOR=VALUE,..."),
+        LABELS_PANEL,
     ] = OMITTED,
     corrections: Annotated[
-        Source | None, "CSV of corrected labels: path or person_id, column, value; and from, if it is known."
+        Source | None,
+        "CSV of corrected labels: path or person_id, column, value; and from, if it is known.",
+        LABELS_PANEL,
     ] = None,
     encoding: common_options.Encoding = None,
     skip_bad: Annotated[
