@@ -233,6 +233,8 @@ def artifacts(
             predict(unlabelled, some, inference=inference).encode("parquet")
         )
     (folder / "labels.toml").write_text("[labels]\n")
+    (folder / "fixes.csv").write_text(f"person_id,column,value\n{labels.people.names[0]},gender,female\n")
+    (folder / "annotated").write_text("[]")
     (folder / "detector").write_bytes(networks.centerface(width=12, height=16, bias=20))
     return folder
 

@@ -30,7 +30,7 @@ from maskkit.progress import shown_by
 
 COMMANDS = (
     "demo", "eda", "label", "crop", "split", "lr_find", "train", "soup", "predict", "export", "ensemble",
-    "evaluate", "compare", "audit", "pseudo", "bench", "show",
+    "evaluate", "compare", "audit", "review", "pseudo", "bench", "show",
 )  # fmt: skip
 HELP, HELP_FLAGS = "help", ("-h", "--help")
 UsageError: Any = typer.BadParameter.__base__

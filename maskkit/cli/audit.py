@@ -33,8 +33,8 @@ def audit(
     ] = OMITTED,
     corrections: Annotated[
         SideFile | None,
-        "Write the values proposed as a CSV: delete what you do not confirm, and give it to `label "
-        "--corrections`.",
+        "Write the values proposed as a CSV: decide on them with `review`, or delete what you do not "
+        "confirm, and give it to `label --corrections`.",
     ] = None,
     sureness: Annotated[
         float,
@@ -80,7 +80,7 @@ def audit(
                 given, predictions, against=against, no_photos=no_photos, sureness=sureness, kept=kept
             )
         if corrections is not None:
-            corrections.write(proposals(result).encode(), "proposed corrections are in")
+            corrections.write(proposals(result), "proposed corrections are in")
         made = record(leaks=result.leaks)
         report = audit_report(result, photos=pictures(result) if shown.photos else (), record=made)
         if output is None:

@@ -32,10 +32,15 @@ def thumbnail(file: Path, *, height: int = HEIGHT) -> str | None:
 
 
 def as_uri(pixels: NDArray[np.uint8], *, height: int = HEIGHT) -> str:
-    """Return pixels, (height, width, 3), as a data URI of a small JPEG."""
+    """Return pixels, (height, width, 3), as a data URI of a small JPEG, without what is far to the right."""
+    shown = pixels[:, : max(1, round(WIDEST * len(pixels)))]
+    return f"data:image/jpeg;base64,{b64encode(as_jpeg(shown, height=height)).decode()}"
+
+
+def as_jpeg(pixels: NDArray[np.uint8], *, height: int) -> bytes:
+    """Return pixels, (height, width, 3), as a JPEG that is so high."""
     image = Image.fromarray(pixels)
-    width = max(1, round(image.width * height / image.height))
-    image = image.resize((width, height)).crop((0, 0, min(width, round(WIDEST * height)), height))
     data = io.BytesIO()
-    image.save(data, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{b64encode(data.getvalue()).decode()}"
+    size = max(1, round(image.width * height / image.height)), height
+    image.resize(size).save(data, "JPEG", quality=QUALITY)
+    return data.getvalue()

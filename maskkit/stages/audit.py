@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +30,7 @@ from maskkit.errors import RefusedError
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Duplicates, find_duplicates, joined, surveys_of
 from maskkit.imaging.thumbnails import thumbnail
+from maskkit.labelling.correction_lines import to_corrections_csv
 from maskkit.progress import track
 from maskkit.reporting.table import Photo
 from maskkit.scoring.judged import Judged
@@ -123,21 +122,21 @@ def flagged(result: Audit, record: Record) -> Manifest:
     return result.manifest.having(columns, record)
 
 
-def corrections(result: Audit) -> str:
-    """Return the proposals as the CSV that `maskkit label --corrections` reads, for a person to confirm."""
+def corrections(result: Audit) -> bytes:
+    """Return the proposals as a CSV for a person to confirm; `review` and `label --corrections` read it."""
+    return to_corrections_csv(CORRECTION_COLUMNS, _proposed(result))
+
+
+def _proposed(result: Audit) -> Iterator[tuple[str, ...]]:
     paths = result.manifest.table["path"]
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(CORRECTION_COLUMNS)
     for one in result.findings:
         if one.proposal is not None:
             path = "" if one.row is None else paths[one.row].as_py()
             proposal = one.proposal
-            table.writerow(
-                (path, one.person or "", proposal.column, proposal.value, proposal.old, one.kind,
-                 f"{one.confidence:.4f}", one.evidence)
+            yield (
+                path, one.person or "", proposal.column, proposal.value, proposal.old, one.kind,
+                f"{one.confidence:.4f}", one.evidence,
             )  # fmt: skip
-    return text.getvalue()
 
 
 def leaks_of(record: Record | None) -> dict[str, int]:

@@ -20,6 +20,7 @@ from maskkit.artifacts.resumable import Resumable
 from maskkit.artifacts.script import RESPELLED
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import CheckedPhotos, check_photos, digest_of_photos, unchecked
+from maskkit.labelling.correction_lines import review_counts
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
 from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
@@ -34,6 +35,7 @@ from maskkit.sources.reading import photo_table
 log = logging.getLogger(__name__)
 
 NAMED = 20  # how many bad photos an error names
+REVIEWED = "reviewed"  # in the record: how many corrections a person has confirmed, changed and struck
 
 
 def label(
@@ -107,7 +109,9 @@ def label(
         "no_check": no_check,
         **({} if encoding is None else {"encoding": encoding}),
     }
-    record = partial(_record, given, files, options, {RESPELLED: respelled} if respelled else {})
+    reviewed = {} if amended is None else review_counts(amended)
+    found = {RESPELLED: respelled} if respelled else {}
+    record = partial(_record, given, files, options, found | ({REVIEWED: reviewed} if reviewed else {}))
     paths = table["path"]
     checked = _looked_at(listing.root, paths, record, resumable or Resumable(), no_check=no_check)
     bad = {**listing.missing, **checked.faults}

@@ -106,6 +106,11 @@ DESCRIBED = {
         stdin="folds.parquet", piped="- oof.parquet --no-photos", to_stdout=False,
         impossible="folds.parquet nowhere", refused="leaky.parquet --no-photos",
     ),
+    "review": Described(
+        "folds.parquet fixes.csv --annotations annotated", suffix=".csv", stdin="folds.parquet",
+        piped="- fixes.csv --annotations annotated", to_stdout=False,
+        impossible="folds.parquet nowhere -o reviewed.csv",
+    ),
     "pseudo": Described(
         "folds.parquet test-fold0.parquet --unlabeled unlabelled --threshold 1e-2", suffix=".parquet",
         stdin="folds.parquet", piped="- test-fold0.parquet --unlabeled unlabelled --threshold 1e-2",

@@ -56,6 +56,7 @@ CASES = (
     Case("labels.parquet", "label labels.parquet --root {photos}/images -o new.parquet", "new.parquet"),
     Case("folds.parquet", f"{PREDICT} -o new.parquet", "new.parquet"),
     Case("folds.parquet", "eda folds.parquet --counts-only --json"),
+    Case("folds.parquet", "review folds.parquet fixes.csv --html new.html", "new.html"),
     Case("run/fold0.safetensors", f"{PREDICT} -o new.parquet", "new.parquet"),
     Case("run/fold0.safetensors", "show run/fold0.safetensors --history"),
     Case("run/fold0.safetensors", "export run/fold0.safetensors -o new.onnx", "new.onnx"),
@@ -110,6 +111,7 @@ def make(folder: Path) -> Path:
     work = folder / "work"
     work.mkdir()
     photos = draw_people(folder / "photos", some_people(12)).parent
+    (work / "fixes.csv").write_text("person_id,column,value\n000001,gender,female\n")
     with (
         _within(work, work / "cache"),
         _unfinished(work / "begun"),

@@ -77,6 +77,14 @@ COMMANDS = {
         "audit {given}/few-folds.parquet {given}/few-oof.parquet --sureness 0 --photos",
         "-o out/audited.parquet --corrections out/fixes.csv --html out/page.html",
     ),
+    "review": Command(
+        "review {given}/few-folds.parquet {given}/fixes.csv --html out/page.html "
+        "--label-studio out/tasks.json"
+    ),
+    "reviewed": Command(
+        "review {given}/few-folds.parquet {given}/fixes.csv --annotations {given}/annotated.json "
+        "-o out/reviewed.csv", resume="--resume",
+    ),
     "pseudo": Command(
         "pseudo {given}/few-folds.parquet {given}/test-fold0.parquet --unlabeled {given}/test.parquet "
         "--threshold 1e-2 -o out/pseudo.parquet"

@@ -44,6 +44,11 @@ def make(folder: Path) -> None:
         ended = run(words.format(given=folder).split(), folder, given=folder)
         if ended.code != 0:
             raise RuntimeError(f"{words}: {ended.code} {ended.stderr}")
+    (folder / "annotated.json").write_text(
+        '[{"data": {"person_id": "000001"}, "annotations": [{"result": [{"from_name": "gender", "value": '
+        '{"choices": ["female"]}}]}]}]'
+    )
+    (folder / "fixes.csv").write_text("person_id,column,value\n000001,gender,female\n000002,age,60plus\n")
     for name in ("cache", "tmp"):
         shutil.rmtree(folder / name)
     for path in folder.rglob("*"):

@@ -34,6 +34,7 @@ from maskkit.imaging.checking import check_photos
 from maskkit.imaging.decode import load
 from maskkit.imaging.each_photo import look_at_each
 from maskkit.imaging.faces import SearchedPhoto
+from maskkit.labelling.correction_lines import read_lines
 from maskkit.labelling.corrections import corrected
 from maskkit.labels import HOME
 from maskkit.modeling.face_weights import KNOWN, members
@@ -41,6 +42,10 @@ from maskkit.modeling.hub_layout import read_config
 from maskkit.modeling.state_files import read_state_file
 from maskkit.plain_text import ODD
 from maskkit.predicting.finished_rows import FinishedRows
+from maskkit.reviewing.decisions import Decisions
+from maskkit.reviewing.desk import Desk
+from maskkit.reviewing.label_studio import annotated_values
+from maskkit.reviewing.questions import lines_of, questions_of
 from maskkit.sources.manifest_columns import listed
 from maskkit.sources.reading import photo_table
 from maskkit.stages.label import task_space
@@ -152,6 +157,32 @@ CORRECTIONS = [
     ["", "000002", "age", "61", ""],
     [PATHS[3], "", "gender", "male", ""],
 ]
+REVIEWED = [
+    ["path", "person_id", "column", "value", "from", "reviewed", "proposed", "note"],
+    [PATHS[0], "", "mask", "none", "wear", "confirmed", "none", "x"],
+    ["", "000002", "age", "61", "20", "changed", "60plus", ""],
+    ["", "000003", "gender", "female", "female", "struck", "male", ""],
+]
+CHOSEN = {"from_name": "age", "to_name": "photos", "type": "choices", "value": {"choices": ["60plus"]}}
+ANNOTATED = [
+    {
+        "id": 1,
+        "data": {"path": "", "person_id": "000002", "photos": ["/data/local-files/?d=x.jpg"]},
+        "annotations": [
+            {
+                "was_cancelled": False,
+                "result": [
+                    {
+                        "from_name": "age",
+                        "to_name": "photos",
+                        "type": "choices",
+                        "value": {"choices": ["60plus"]},
+                    }
+                ],
+            }
+        ],
+    }
+]
 SUBMISSION = [["ImageID", "ans"], *([f"{row}.jpg", str(row)] for row in range(seeds.ROWS))]
 HISTORY = [
     ["epoch", "train_loss", "held_out_macro_f1", "held_out_accuracy", "is_best"],
@@ -197,9 +228,31 @@ def _read_corrections(data: bytes, folder: Path) -> object:
     return corrected(MANIFEST.table, HOME, _source(data))
 
 
+def _read_reviewed(data: bytes, folder: Path) -> object:
+    """Check that what was decided comes back as it was saved."""
+    source, path = _source(data), folder / "reviewed.csv"
+    lines = lines_of(source)
+    questions = questions_of(MANIFEST, lines, source)
+    first, again = Decisions(questions, path), Decisions(questions)
+    first.take(MANIFEST, [line for line in lines if line.reviewed], source)
+    first.save()
+    saved = Source.open(path)
+    again.take(MANIFEST, read_lines(saved), saved)
+    assert again.values == first.values, "other decisions than were saved"
+    return Desk(MANIFEST, questions, again).to_json(saved_as="x")
+
+
+def _read_annotated(data: bytes, folder: Path) -> object:
+    return annotated_values(QUESTIONS, _source(data))
+
+
 MANIFEST = Manifest.read(
     _source(seeds.parquet(seeds.manifest_table(), seeds.text_of(seeds.header("manifest"))))
 )
+
+
+PROPOSED = _source(b"person_id,column,value\n000002,age,60plus\n")
+QUESTIONS = questions_of(MANIFEST, lines_of(PROPOSED), PROPOSED)
 
 
 def _read_recipe(data: bytes, folder: Path) -> object:
@@ -391,6 +444,8 @@ def _of_others() -> Iterator[Reader]:
     )
     yield Reader("labels-parquet", tables, _read_labels)
     yield Reader("corrections", _csv_of(CORRECTIONS), _read_corrections)
+    yield Reader("reviewed", _mixed(_csv_of(REVIEWED), _csv_of(REVIEWED, delimiter=";")), _read_reviewed)
+    yield Reader("label-studio", _json_of(ANNOTATED), _read_annotated)
     yield Reader("task-toml", _toml_of(HOME.to_json()), lambda data, _: task_space(_source(data)))
     yield Reader("recipe-toml", _toml_of(RECIPE), _read_recipe)
     configs = _json_of(CONFIG)

@@ -140,7 +140,7 @@ def test_proposed_corrections_are_a_table_for_people_and_for_label(album: Path) 
     names = manifest.space.names
     truth[:7] += names.index("wear/female/under30") - names.index("wear/male/under30")
     result = audit(manifest, knowing(manifest, truth), no_photos=True)
-    (row,) = csv.DictReader(io.StringIO(corrections(result)))
+    (row,) = csv.DictReader(io.StringIO(corrections(result).decode()))
     wanted = {"path": "", "person_id": "000", "column": "gender", "value": "female", "from": "male"}
     assert row.items() >= wanted.items()
     assert row["evidence"].endswith("7 of 7 photos agree")
