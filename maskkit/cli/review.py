@@ -95,8 +95,8 @@ def review(
     on the page, or Ctrl-C, ends the command, and --resume goes on. The page is for this machine alone, and
     loads nothing from elsewhere.
 
-    --html writes a page that holds all photos and saves the CSV by a download. A machine that is reached by ssh
-    takes --port 8000, which `ssh -L 8000:127.0.0.1:8000` brings here.
+    --html writes a page that holds all photos and saves the CSV by a download. A machine that is reached by
+    ssh takes --port 8000, which `ssh -L 8000:127.0.0.1:8000` brings here.
 
     Example: maskkit review folds.parquet fixes.csv -o reviewed.csv
 
