@@ -43,9 +43,9 @@ def test_another_task_is_labelled_split_trained_and_scored(helmets: Path) -> Non
     assert run(*words.split(), "-o", "labels.parquet").exit_code == 0
     assert run(*["split", "labels.parquet", "--folds", "3", "-o", "folds.parquet"]).exit_code == 0
     facts = json.loads(run("show", "folds.parquet", "--json").stdout)
-    assert (facts["rows"], facts["people"], facts["classes"], facts["labelled"]) == (48, 24, 8, 48)
+    assert (facts["photos"], facts["people"], facts["classes"], facts["labelled"]) == (48, 24, 8, 48)
     assert facts["factors"] == {"helmet": "worn, off", "height": "small, medium, tall, giant"}
-    assert set(facts["images per class"].values()) == {6}
+    assert set(facts["photos per class"].values()) == {6}
     assert facts["never trained on (weight 0)"] == 2 * 6
     assert facts["trained as"] == {"worn/giant > worn/tall": 3, "off/giant > off/tall": 3}
     trained = run("train", "folds.parquet", *QUICK.split(), "--fold", "0", "-o", "fold0.safetensors")

@@ -225,7 +225,12 @@ def odd_photos(manifest: Manifest, survey: Survey) -> Iterator[Finding]:
         ("photo:dark", brightness < DARK, brightness, "brightness {:.3f} of 1"),
         ("photo:blurred", sharpness < -SPREADS, sharpness, "sharpness {:.1f} spreads from the median"),
         ("photo:tiny", small < TINY, small, "{:.3f} of the usual number of pixels"),
-        ("photo:outlier", outlying > SPREADS, outlying, "light or colour {:.1f} spreads from the median"),
+        (
+            "photo:outlier",
+            outlying > SPREADS,
+            outlying,
+            "brightness or colour {:.1f} spreads from the median",
+        ),
     ]
     reported = np.zeros(len(rows), np.bool_)
     for kind, is_odd, value, text in checks:

@@ -38,7 +38,7 @@ KINDS = {
     "photo:blurred": "a photo is far less sharp than the rest",
     "photo:tiny": "a photo is far smaller than the rest",
     "photo:faceless": "no face was found",
-    "photo:outlier": "light or colour of a photo are far from the rest",
+    "photo:outlier": "brightness or colour of a photo are far from the rest",
 }
 
 
@@ -100,7 +100,7 @@ class Audit:
         """Return all findings as plain values."""
         kinds = [one.kind for one in self.findings]
         return {
-            "images": len(self.manifest),
+            "photos": len(self.manifest),
             "checks": list(self.checks),
             "leaks": sum(self.leaks.values()),
             "counts": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},

@@ -55,8 +55,8 @@ def eda(
     encoding: common_options.Encoding = None,
     half: Annotated[
         bool,
-        "Decode JPEGs at half their size: faster; light and colour change little, and sharpness is another "
-        "measure.",
+        "Decode JPEGs at half their size: faster; brightness and colour change little, and sharpness is "
+        "another measure.",
     ] = False,
     counts_only: Annotated[
         bool,
@@ -78,7 +78,7 @@ def eda(
     resume: common_options.Resume = False,
     force: common_options.Force = False,
 ) -> None:
-    """Look at the data before training on it: people, classes, what is rare, light, colour, duplicates.
+    """Look at the data before training on it: people, classes, what is rare, brightness, colour, duplicates.
 
     With two sets, say how they differ, what is in both, and whether a classifier tells them apart. Prints
     tables on a terminal, tab-separated values in a pipe, JSON with --json, and a page with --html.

@@ -76,9 +76,9 @@ def evaluate(
     ] = OMITTED,
     tune: Annotated[
         str | None,
-        "Choose how probabilities become answers: an offset per class (classes) or level of each factor "
+        "Choose how probabilities become predictions: an offset per class (classes) or level of each factor "
         "(factors), or of one factor, by its name, such as age, whose threshold it moves; all for "
-        "macro-F1. Or a temperature, which changes no answer.",
+        "macro-F1. Or a temperature, which changes no prediction.",
     ] = None,
     decision: Annotated[
         SideFile | None,
@@ -106,7 +106,8 @@ def evaluate(
     not fitted to.
 
     With --sets it says how often sets hold the truth, those of each fold calibrated on the others, how large
-    they are, and what answering only where they are small would bring. Sets of predict are scored without it.
+    they are, and what predicting only where they are small would bring. Sets of predict are scored without
+    it.
 
     Example: maskkit evaluate folds.parquet oof.parquet --by age:2 --by gender,mask --html report.html
     --photos --explain run/fold*.safetensors

@@ -48,7 +48,7 @@ def predict(
     calibrate: Annotated[
         Predictions | None,
         "Out-of-fold predictions, on which a temperature is fitted that makes probabilities honest and "
-        "changes no answer.",
+        "changes no prediction.",
         Excludes("decide", why="a decision has a temperature of its own"),
     ] = None,
     on: Annotated[
@@ -85,7 +85,7 @@ def predict(
 
     Writes Parquet, or CSV if -o ends in .csv; without -o, a terminal shows a table. Photos are prepared
     as each model's training did it: there is no option to do otherwise. In bfloat16 a photo whose two
-    best classes are close is computed again in float32, so that hardly an answer differs; its
+    best classes are close is computed again in float32, so that hardly a prediction differs; its
     probabilities come within 0.15, those of --precision float32 within 0.00001.
 
     Photos that cannot be read are left out, listed at the end, and make the exit code 1. Finished rows

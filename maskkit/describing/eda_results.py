@@ -62,7 +62,9 @@ class Eda:
     photos: int  # how many there are
     labelled: int  # photos whose class is known
     people: int | None  # of known identity; None if no person is known
-    alone: int  # photos without a known person; each counts as a person where people are counted
+    photos_without_person: (
+        int  # photos without a known person; each counts as a person where people are counted
+    )
     # Number of photos of a person, and how many people have it, ascending.
     per_person: tuple[tuple[int, int], ...]
     classes: Distribution | None  # people and photos by class; None if no class is known

@@ -28,7 +28,7 @@ class Group:
     # photo of a class says less that is new than the first.
     effective_photos: float
     effective_people: float  # the same of the people
-    photo_imbalance: float | None  # photos of the largest group over photos of this one; None if it has none
+    photos_imbalance: float | None  # photos of the largest group over photos of this one; None if it has none
     people_imbalance: float | None  # the same of the people
 
 

@@ -109,7 +109,7 @@ class Fitted:
     over_best: Estimate  # how much better the blend is than the best member
     over_equal: Estimate  # how much better it is than the equal vote
     pairs: tuple[MemberPair, ...]  # how differently each two members answer
-    rows: int  # photos
+    photos: int  # photos
     people: int  # people, a photo without a person counting as a person of its own
     confidence: float  # of each interval of a score
     confidence_of_gain: float  # of the two of a gain, with which both hold together
@@ -147,7 +147,7 @@ def fitted(judged: Judged, plan: Plan, fold: Integers, *, seed: int) -> Fitted:
         over_best=over_best,
         over_equal=over_equal,
         pairs=tuple(pairs(panel.answers, truth)),
-        rows=found.rows,
+        photos=found.photos,
         people=found.people,
         confidence=found.confidence,
         confidence_of_gain=found.confidence_of_difference,
@@ -246,7 +246,7 @@ def _fit_json(found: Fitted) -> dict[str, Any]:
         "vote": found.plan.vote,
         "search": None if found.plan.vote == "stacking" else found.plan.search,
         "max_members": found.plan.most_members,
-        "photos": found.rows,
+        "photos": found.photos,
         "people": found.people,
         "folds": len(found.nested.rules),
         "seed": found.seed,

@@ -62,7 +62,7 @@ class Tuned:
     decision: Decision  # tuned on all people
     changes: tuple[Change, ...]  # measures, the one that was tuned for first
     offsets: tuple[Offset, ...]  # by term; none for a temperature
-    rows: int  # photos it was tuned on
+    photos: int  # photos it was tuned on
     people: int  # people on them
     parts: int  # into which the people were divided to tune on the others
 
@@ -117,7 +117,7 @@ def measured(tuned: Tuned, *, consensus: bool) -> dict[str, Any]:
     return {
         "sentence": tuned.sentence,
         "people": tuned.people,
-        "rows": tuned.rows,
+        "photos": tuned.photos,
         "parts": tuned.parts,
         "consensus": consensus,
         "changes": [asdict(one) for one in tuned.changes],

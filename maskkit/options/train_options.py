@@ -98,7 +98,7 @@ class TrainOptions:
         DATA_PANEL,
     )
     augment: str = choice(
-        "--augment", "light", "How training photos are varied.", DATA_PANEL,
+        "--augment", "light", "Augmentation: how training photos are varied.", DATA_PANEL,
         techniques.AUGMENTATIONS, several=True,
     )  # fmt: skip
     augment_rare: str | None = option(
@@ -111,9 +111,9 @@ class TrainOptions:
     )  # fmt: skip
     sampler: str = choice(
         "--sampler", "shuffle",
-        "How often photos are seen: each once; or rare classes more often, drawn with replacement, all "
-        "equally often, or by the square root of their share; or with features made up between neighbours "
-        "(--freeze all).",
+        "Sampling: how often photos are seen: each once; or rare classes more often, drawn with replacement, "
+        "all equally often, or by the square root of their share; or with features made up between "
+        "neighbours (--freeze all).",
         DATA_PANEL, techniques.SAMPLERS,
     )  # fmt: skip
     undersample: str | None = option(
@@ -139,9 +139,9 @@ class TrainOptions:
     )  # fmt: skip
     consistency: str = choice(
         "--consistency", "none",
-        "Ask for the same answer to a weakly (--augment) and a strongly varied view of --unlabeled photos, "
-        "where the former's is sure. `ratio` of them come with each labelled one; `strong` is a choice of "
-        "--augment, or several with +; `annealing` is none, linear, log or exp.",
+        "Ask for the same prediction of a weakly (--augment) and a strongly varied view of --unlabeled "
+        "photos, where the former's is sure. `ratio` of them come with each labelled one; `strong` is a "
+        "choice of --augment, or several with +; `annealing` is none, linear, log or exp.",
         LOSS_PANEL, techniques.CONSISTENCIES,
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ def blend_report(
         columns = tuple(Column("", str(place), "decimal", digits=4) for place in range(1, len(names) + 1))
         shares = zip(names, agreement.tolist(), strict=True)
         rows = tuple(Row(f"{place} {name}", tuple(row)) for place, (name, row) in enumerate(shares, 1))
-        items.append(Table(columns, rows, "answered alike", head=Column("", "file"), on="terminal"))
+        items.append(Table(columns, rows, "predicted alike", head=Column("", "file"), on="terminal"))
     return Report("", None, (Section("", tuple(items)),), verdict=(Note(summary),))
 
 
@@ -63,7 +63,7 @@ def _fitted(found: Fitted) -> Table:
     rows = [Row(name, (found.own[place], *_weights(found, place))) for place, name in enumerate(found.names)]
     rows += [Row(name, (score, "", ""), is_foot=True) for name, score in blends.items()]
     title = (
-        f"{found.rows:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people"
+        f"{found.photos:,} photos of {found.people:,} people; intervals of {found.confidence:.0%} over people"
     )
     return Table(columns, tuple(rows), title, head=Column("", ""), on="terminal")
 
@@ -116,7 +116,7 @@ def tuning_report(tuned: Tuned) -> Report:
     temperature = f"temperature {tuned.decision.temperature:.3f}"
     tables.append(
         Table.of(
-            tuned.changes, columns, name="title", title=f"{tuned.rows:,} photos of {tuned.people:,} people",
+            tuned.changes, columns, name="title", title=f"{tuned.photos:,} photos of {tuned.people:,} people",
             head=Column("", ""), notes=() if tuned.offsets else (Note(temperature),), on="terminal",
         )
     )  # fmt: skip

@@ -54,9 +54,9 @@ def _headline(result: Compared) -> Iterator[Item]:
     on: Audience = "not on a terminal" if len(result.versus) > 1 else "programs"
     yield Table.of(result.versus, columns, name="label", scope="verdict", at=("versus",), on=on)
     share = f"{100 * result.versus[0].confidence:.4g} %"
-    if result.rows:
+    if result.photos:
         yield page_note(
-            f"Runs are scored on the same {result.rows:,} photos of {result.people:,} people. Made so, "
+            f"Runs are scored on the same {result.photos:,} photos of {result.people:,} people. Made so, "
             f"{share} of intervals hold the difference in macro-F1 on all people like these. If 0 is inside, "
             "who happened to be photographed explains the difference as well."
         )
@@ -68,10 +68,10 @@ def _headline(result: Compared) -> Iterator[Item]:
             "is somewhat too high."
         )
     yield from (page_note(note) for note in _remark(result))
-    if result.rows_without_person:
+    if result.photos_without_person:
         yield page_note(
-            f"For {result.rows_without_person:,} photos the person is not known, and each counts as a person "
-            "of its own."
+            f"For {result.photos_without_person:,} photos the person is not known, and each counts as a "
+            "person of its own."
         )
     yield from (Note(note, "noise", on="page") for note in result.notes)  # a terminal was told at once
 
@@ -107,11 +107,11 @@ def _settings(result: Compared) -> Iterator[Item]:
 
 def _scores(result: Compared) -> Iterator[Item]:
     """Show each measure of all runs on the photos in common, and how far it is from the first's."""
-    if not result.rows:
+    if not result.photos:
         return
     first, share = result.runs[0].label, f"{100 * result.versus[0].confidence:.4g}%"
     columns = (
-        Column("own", "95% interval", "score", scope="all", has_bar=True, is_main=True),
+        Column("own", "own score, 95% interval", "score", scope="all", has_bar=True, is_main=True),
         Column("less", f"less {first}, {share} interval", "difference", scope=f"less {first}"),
     )
     differences = [None, *(one.difference for one in result.versus)]
@@ -121,7 +121,7 @@ def _scores(result: Compared) -> Iterator[Item]:
             if run.own:
                 cells = (run.own[name], "" if difference is None else difference[name])
                 rows.append(Row(run.label, cells, measure=name, group=measure_title(name)))
-    title = f"on the same {result.rows:,} photos of {result.people:,} people"
+    title = f"on the same {result.photos:,} photos of {result.people:,} people"
     note = page_note(
         "The intervals of two runs overlap even where the difference is certain: the same people are hard "
         "for all runs. Look at the difference."
@@ -153,10 +153,10 @@ def disagreement(versus: Sequence[Versus], first: str, *, name: str | None = Non
     columns = (
         Column("both", "both", "count"),
         Column("first", "first only", "count", is_main=True),
-        Column("second", "it only", "count", is_main=True),
+        Column("second", "second only", "count", is_main=True),
         Column("neither", "neither", "count"),
-        Column("people_first", "more people: first", "count", is_main=True),
-        Column("people_second", "it", "count", is_main=True),
+        Column("people_first", "people: first", "count", is_main=True),
+        Column("people_second", "people: second", "count", is_main=True),
     )
     rows = tuple(
         Row(one.label, tuple(vars(one.only).values()), name=name) for one in versus if one.only is not None

@@ -19,11 +19,11 @@ MOST_NAMED = 3  # pairs of duplicates of a kind
 
 GROUP_COLUMNS = (
     Column("people", "people", "count", has_bar=True, is_main=True),
-    Column("people_imbalance", "1 to", "decimal", digits=1),
-    Column("effective_people", "effective", "decimal", digits=0),
+    Column("people_imbalance", "imbalance of people", "decimal", digits=1),
+    Column("effective_people", "effective people", "decimal", digits=0),
     Column("photos", "photos", "count"),
-    Column("photo_imbalance", "1 to", "decimal", digits=1),
-    Column("effective_photos", "effective", "decimal", digits=0),
+    Column("photos_imbalance", "imbalance of photos", "decimal", digits=1),
+    Column("effective_photos", "effective photos", "decimal", digits=0),
 )
 
 
@@ -62,11 +62,11 @@ def eda_report(
 def _headline(found: Eda) -> Iterator[Item]:
     columns = (
         *(Column(name, name, "count") for name in ("photos", "labelled", "people")),
-        Column("photos_without_person", "photos without a person", "count", field="alone"),
+        Column("photos_without_person", "photos without a person", "count"),
     )
     yield Note(found.name, on="terminal")
     yield Table.of([found], columns, name="", scope="all", look="facts")
-    if found.alone:
+    if found.photos_without_person:
         yield Note("Where people are counted, a photo without a person counts as one")
     if found.per_person:
         people = (Column("people", "people", "count", field="1", has_bar=True),)
@@ -83,7 +83,7 @@ def _classes(found: Eda) -> Iterator[Item]:
         yield from _groups(found, one, ("factors", place))
     if found.classes or found.factors:
         yield Note(
-            "1 to: how many times as large the largest is. effective: the effective number (Cui et al. "
+            "Imbalance: how many times as large the largest is. Effective: the effective number (Cui et al. "
             f"2019, β = {BETA}), which counts what a further photo or person adds"
         )
 
@@ -214,12 +214,12 @@ def _look(pictures: Pictures | None) -> Iterator[Items]:
     if pictures is None:
         return
     look = pictures.look
-    titles = {0.0: "least", 0.01: "1 %", 0.5: "median", 0.99: "99 %", 1.0: "most"}
+    titles = {0.0: "minimum", 0.01: "quantile 0.01", 0.5: "median", 0.99: "quantile 0.99", 1.0: "maximum"}
     columns = (
         Column("mean", "mean", "short", is_main=True),
         Column("std", "std", "short"),
         *(
-            Column(f"quantile_{share:g}", title, "short", field=f"quantiles.{QUANTILES.index(share)}")
+            Column(title.replace(" ", "_"), title, "short", field=f"quantiles.{QUANTILES.index(share)}")
             for share, title in titles.items()
         ),
         Column("", "spread", "spark", field="histogram.counts", on="terminal"),

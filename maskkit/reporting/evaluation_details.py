@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_MISTAKES = 20  # on a terminal
 MOST_CHANGED = 12  # photos that are named, half of them worse and half better; JSON has more
-COUNTS = (Column("photos", "photos", "count", field="rows"), Column("people", "people", "count"))
+COUNTS = (Column("photos", "photos", "count"), Column("people", "people", "count"))
 
 
 def interval_words(confidence: float) -> str:
@@ -54,7 +54,7 @@ def sliced(slices: Sequence[Slicing], confidence: float, album: PhotoAlbum) -> I
             marked=[one.is_few for one in slicing.slices],
             mark=("few people", f"fewer than {FEW_PEOPLE} people: too few to read anything off"),
         )  # fmt: skip
-        wrong = [round(one.rows * (1 - (one.accuracy.value or 0))) for one in slicing.slices]
+        wrong = [round(one.photos * (1 - (one.accuracy.value or 0))) for one in slicing.slices]
         yield album.with_mistakes(table, wrong, _is_in(slicing.by))
 
 
@@ -70,7 +70,7 @@ def gaps(found: Sequence[Gap], confidence: float) -> Iterator[Item]:
         Column("gap", "gap in accuracy", "score", is_main=True),
         Column("best", "best"),
         Column("worst", "worst"),
-        Column("verdict", "", wraps=True),
+        Column("verdict", "verdict", wraps=True),
     )
     how = Note(
         f"{interval_words(confidence)} over people; they allow for the two being the best and the worst by "
@@ -81,14 +81,14 @@ def gaps(found: Sequence[Gap], confidence: float) -> Iterator[Item]:
     )
 
 
-STEP_COLUMNS = (Column("error", "wrong", "score", has_bar=True, is_main=True), *COUNTS)
+STEP_COLUMNS = (Column("error", "error", "score", has_bar=True, is_main=True), *COUNTS)
 
 
 def beside_cuts(found: Sequence[Boundary]) -> Iterator[Item | tuple[Item, ...]]:
     """Show the errors of each factor by the distance from the nearest cut, of all cuts and of each."""
     if found:
         yield page_note(
-            "How often a factor that is cut from a number is answered wrongly, by how far the number is "
+            "How often a factor that is cut from a number is predicted wrongly, by how far the number is "
             "from the nearest cut: below it to the left, from the cut on to the right. Errors beside a "
             "cut are expected; far from every cut they are of another kind, such as wrong labels."
         )
@@ -109,8 +109,9 @@ def _errors_table(whole: Boundary, each: Sequence[Boundary], at: tuple[str | int
     unknown = Note(f"{whole.unknown:,} photos without a number are left out")
     return Table(
         (*STEP_COLUMNS, *(Column("", f"cut {one.cut:g}", "decimal") for one in each)), rows,
-        f"wrong {whole.factor}, by how far it is from the nearest cut", head=Column("distance", "distance"),
-        scope=f"boundary {whole.factor}", at=at, notes=(unknown,) if whole.unknown else (),
+        f"error of {whole.factor}, by how far it is from the nearest cut",
+        head=Column("distance", "distance"), scope=f"boundary {whole.factor}", at=at,
+        notes=(unknown,) if whole.unknown else (),
     )  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def _errors_chart(whole: Boundary, each: Sequence[Boundary]) -> Chart:
     lines = [PlotLine("all cuts, with interval", *_points(whole.steps), intervals=intervals)]
     lines += [PlotLine(f"nearest to {one.cut:g}", *_points(one.steps)) for one in each]
     along = f"{whole.factor} less the nearest cut"
-    return Chart(f"Share of wrong {whole.factor}", along, tuple(lines), marks=(Mark(0, "cut"),))
+    return Chart(f"Error of {whole.factor}", along, tuple(lines), marks=(Mark(0, "cut"),))
 
 
 def _points(steps: Sequence[Step]) -> tuple[list[float], list[float]]:
@@ -128,42 +129,42 @@ def _points(steps: Sequence[Step]) -> tuple[list[float], list[float]]:
 
 
 def calibrated(found: Calibration | None) -> Iterator[Item | tuple[Item, ...]]:
-    """Show how often answers are right, by how likely they were said to be."""
+    """Show how often predictions are right, by how sure the model was."""
     if found is None:
         return
     is_too_sure = found.confidence > found.accuracy
     how = "surer of itself than it should be" if is_too_sure else "less sure of itself than it could be"
     yield Note(
-        f"On average the answers were given a probability of {decimal(found.confidence)}, and "
+        f"On average predictions have a confidence of {decimal(found.confidence)}, and "
         f"{decimal(found.accuracy)} of them are right: the model is {how}"
     )
     measures = (
-        Column("ece", "expected calibration error", "decimal", 4),
-        Column("max_error", "largest error of a bin", "decimal", 4),
+        Column("ece", "expected calibration error (ECE)", "decimal", 4),
+        Column("max_error", "max error of a bin", "decimal", 4),
         Column("brier", "Brier score", "decimal", 4),
     )
     yield Table.of([found], measures, name="", scope="calibration", look="facts")
     columns = (
-        Column("confidence", "said", "decimal"),
-        Column("accuracy", "right", "decimal", is_main=True),
-        Column("count", "photos", "count", has_bar=True),
+        Column("confidence", "confidence", "decimal"),
+        Column("accuracy", "accuracy", "decimal", is_main=True),
+        Column("photos", "photos", "count", has_bar=True),
     )
-    bins = [one for one in found.bins if one.count]
+    bins = [one for one in found.bins if one.photos]
     rows = []
     for one in bins:
         name = f"{one.low:.4g}-{one.high:.4g}"
-        cells = (one.confidence, one.accuracy, one.count)
+        cells = (one.confidence, one.accuracy, one.photos)
         rows.append(Row(f"{one.low:.2f}-{one.high:.2f}", cells, name=name))
-    rows.append(Row("all", (found.confidence, found.accuracy, found.rows), is_foot=True))
+    rows.append(Row("all", (found.confidence, found.accuracy, found.photos), is_foot=True))
     said, right = ([_or_nan(getattr(one, name)) for one in bins] for name in ("confidence", "accuracy"))
     lines = (
         PlotLine("these predictions", said, right, intervals=[None] * len(bins)),
         PlotLine("perfectly calibrated", [0, 1], [0, 1], is_faint=True),
     )
-    along = "probability of the answer"
+    along = "confidence"
     notes = (page_note("Bins of few photos are off by several hundredths by chance alone"),)
     table = Table(columns, tuple(rows), head=Column("bin", along), scope="calibration", notes=notes)
-    yield Chart("Share of right answers", along, lines), table
+    yield Chart("Accuracy by confidence", along, lines), table
 
 
 def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictured]) -> Iterator[Item]:
@@ -171,17 +172,17 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
     if not mistakes:
         return
     yield page_note(
-        "Wrong answers for which the truth was thought the least likely. A wrong label looks the same: "
+        "Wrong predictions for which the truth was thought the least likely. A wrong label looks the same: "
         "see whether it is the model that is mistaken."
     )
     if pictures:
         yield PRIVATE
     columns = (
         Column("truth", "truth"),
-        Column("answer", "answer", on="programs"),
+        Column("prediction", "prediction", on="programs"),
         Column("", "taken for", is_main=True),
-        Column("confidence", "sure", "decimal"),
-        Column("truth_probability", "of the truth", "decimal"),
+        Column("confidence", "confidence", "decimal"),
+        Column("truth_probability", "truth probability", "decimal"),
         Column("loss", "loss", "decimal", on="programs"),
         Column("", "from the cut"),
         Column("", "person", on="page", is_shared=True),
@@ -191,7 +192,7 @@ def worst_mistakes(mistakes: Sequence[WrongAnswer], pictures: Mapping[str, Pictu
         Row(
             one.path,
             (
-                one.truth, one.answer, one.taken_for, one.confidence, one.truth_probability, one.loss,
+                one.truth, one.prediction, one.taken_for, one.confidence, one.truth_probability, one.loss,
                 ", ".join(f"{of} {value:g} ({one.distances[of]:+g})" for of, value in one.numbers.items()),
                 one.person, one.fold,
             ),
@@ -254,18 +255,18 @@ def comparison(found: Against | None) -> Iterator[Item]:
         cells = (one, "inside the noise" if one.is_noise else "", found.own[name], found.other[name])
         rows.append(Row(measure_title(name), cells, name="", measure=name))
     how = page_note(
-        f"Both are scored on the same {found.rows:,} photos of {found.people:,} people. Where an "
+        f"Both are scored on the same {found.photos:,} photos of {found.people:,} people. Where an "
         "interval holds 0, the difference is inside the noise: who happened to be photographed explains "
         "it as well."
     )
     notes = (how, *map(page_note, found.notes))
-    title = f"{label} less {first}, on the same {found.rows:,} photos of {found.people:,} people"
+    title = f"{label} less {first}, on the same {found.photos:,} photos of {found.people:,} people"
     yield Table(columns, tuple(rows), title, scope=scope, notes=notes)
     yield from disagreement([versus], first, name="")
     tests = (
-        Column("p_people", "sign test over people", "chance"),
-        Column("p_photos", "McNemar's test over photos", "chance"),
-        Column("is_noise", "difference inside the noise", "flag"),
+        Column("p_people", "p over people (sign test)", "chance"),
+        Column("p_photos", "p over photos (McNemar's test)", "chance"),
+        Column("is_noise", "inside the noise", "flag"),
     )
     which = page_note(
         "Probabilities of so uneven counts by chance alone, by exact tests. The one over people is to be "
@@ -285,14 +286,14 @@ def changed(found: Against | None) -> Iterator[Item]:
     some = some_changed(found.changed, MOST_CHANGED)
     yield Table(
         columns,
-        tuple(Row(one.path, (one.truth, one.other, one.answer, how[one.is_right])) for one in some),
-        f"{found.answers_changed:,} answers differ; one of the two is right on {right:,}",
+        tuple(Row(one.path, (one.truth, one.other, one.prediction, how[one.is_right])) for one in some),
+        f"{found.predictions_changed:,} predictions changed; one of the two is right on {right:,}",
         head=Column("photo", "photo"),
         on="people",
     )
     yield Table(
-        (Column("answer", "answer"),),
-        tuple(Row(one.path, (one.answer,), measure=how[one.is_right]) for one in found.changed),
+        (Column("prediction", "prediction"),),
+        tuple(Row(one.path, (one.prediction,), measure=how[one.is_right]) for one in found.changed),
         scope="changed",
         at=("against", "changed"),
         on="programs",

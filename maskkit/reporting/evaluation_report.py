@@ -120,11 +120,11 @@ def _headline(scores: Scores) -> Iterator[Note]:
             lead="A difference in macro-F1 smaller than the whisker "
             f"({high - low:.3f} from end to end) may be noise:",
         )
-    if scores.rows_without_person:
+    if scores.photos_without_person:
         yield page_note(
             "where they show the same people, the true interval is wider.",
-            lead=f"For {scores.rows_without_person:,} of {scores.rows:,} photos the person is not known, and "
-            "each counts as a person of its own;",
+            lead=f"For {scores.photos_without_person:,} of {scores.photos:,} photos the person is not known, "
+            "and each counts as a person of its own;",
         )
 
 
@@ -135,10 +135,10 @@ def _counts(found: Evaluation) -> Table:
         Column("people", "people", "count"),
         Column("", "classes", "count"),
         Column("", "held-out folds", "count"),
-        Column("log_loss", "cross entropy", "decimal", 4),
+        Column("log_loss", "log loss", "decimal", 4),
     )
     folds = len(scores.folds.each) if scores.folds else ""
-    cells = (scores.rows, scores.people, len(scores.classes), folds, found.log_loss)
+    cells = (scores.photos, scores.people, len(scores.classes), folds, found.log_loss)
     return Table(columns, (Row("", cells),), scope="all", look="facts")
 
 
@@ -152,7 +152,7 @@ def _scores(found: Evaluation) -> Table:
     rows += [Row(one.name, (one.macro_f1, one.accuracy), scope="factor") for one in scores.factors]
     after = f", after {' and '.join(found.adjusted)}" if found.adjusted else ""
     title = f"macro-F1 and accuracy, with {interval_words(scores.confidence)} over people{after}"
-    alone = page_note("Each factor is scored alone, whatever the others were answered")
+    alone = page_note("Each factor is scored alone, whatever the others were predicted to be")
     return Table(columns, tuple(rows), title, head=Column("scored", "scored"), notes=(alone,))
 
 
@@ -164,7 +164,7 @@ def _mistakes(confusion: Matrix) -> list[int]:
 def _classes(found: Evaluation, album: PhotoAlbum) -> Table:
     mean = page_note(
         "Macro-F1 is the mean of these F1, every class counting the same however few photos it has; a class "
-        "found in neither truth nor answers is left out"
+        "found in neither truth nor predictions is left out"
     )
     table = _of_classes(
         found.scores.classes, Column("class", "class"), scope="class", at=("classes",), notes=(mean,)
@@ -205,8 +205,8 @@ def _is_mistaken(factor: int) -> Callable[[ShownPhoto, str], bool]:
 def _confusion(scores: Scores, album: PhotoAlbum) -> Iterator[Item]:
     names = [one.name for one in scores.classes]
     yield page_note(
-        "Rows are the truth, columns the answers, cells count photos. The deeper the colour, the larger the "
-        "share of the row: blue what is right, orange what is mistaken."
+        "Rows are the truth, columns the predictions, cells count photos. The deeper the colour, the larger "
+        "the share of the row: blue what is right, orange what is mistaken."
     )
     if len(names) <= WIDEST_MATRIX:
         yield album.behind_matrix(_heat_map(scores.confusion, names))
@@ -217,7 +217,7 @@ def _confusion(scores: Scores, album: PhotoAlbum) -> Iterator[Item]:
         matrix = f"The matrix of {len(names):,} classes"
         yield page_note(f"{matrix} is too wide for a page; it is in the JSON output")
     columns = (
-        Column("", "answer"),
+        Column("", "prediction"),
         Column("", "photos", "count", is_main=True),
         Column("", "share of truth", "share", 0),
     )
@@ -229,7 +229,7 @@ def _confusion(scores: Scores, album: PhotoAlbum) -> Iterator[Item]:
 def _heat_map(confusion: Matrix, names: Sequence[str]) -> Table:
     columns = (*(Column("", name, "count") for name in names), Column("", "photos", "total"))
     rows = tuple(Row(name, (*counts, sum(counts))) for name, counts in zip(names, confusion, strict=True))
-    head = Column("", "truth \N{DOWNWARDS ARROW} answer \N{RIGHTWARDS ARROW}")
+    head = Column("", "truth \N{DOWNWARDS ARROW} prediction \N{RIGHTWARDS ARROW}")
     return Table(columns, rows, head=head, look="heat", on="page")
 
 
@@ -264,7 +264,7 @@ def _folds(found: Evaluation, album: PhotoAlbum) -> Iterator[Item]:
         columns, (*table.rows, mean), head=Column("fold", "held-out fold"), scope="fold",
         at=("folds", "each"), notes=(each,),
     )  # fmt: skip
-    wrong = [round(one.rows * (1 - one.accuracy)) for one in folds.each]
+    wrong = [round(one.photos * (1 - one.accuracy)) for one in folds.each]
     yield album.with_mistakes(
         table, (*wrong, ""), lambda one, fold: not one.is_right and str(one.fold) == fold
     )

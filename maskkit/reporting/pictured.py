@@ -103,7 +103,7 @@ def _explained(
 def _heated(
     mistakes: Sequence[WrongAnswer], manifest: Manifest, model: Checkpoint
 ) -> Iterator[tuple[tuple[str, str], ...]]:
-    """Yield for each mistake, a row of the manifest each, the photo under the heat for answer and truth."""
+    """Yield for each mistake, a row of the manifest each, the photo under the heat for both classes."""
     from maskkit.imaging.kept_photos import open_photos
     from maskkit.imaging.thumbnails import HEIGHT, as_uri
     from maskkit.modeling.backbone import restore
@@ -112,7 +112,10 @@ def _heated(
     photos = open_photos(manifest, model.preprocess)
     pixels = photos.take(np.arange(len(manifest)))  # (n, height, width, 3)
     names = manifest.space.names
-    classes = [[names.index(one.answer) for one in mistakes], [names.index(one.truth) for one in mistakes]]
+    classes = [
+        [names.index(one.prediction) for one in mistakes],
+        [names.index(one.truth) for one in mistakes],
+    ]
     heat = heats(restore(model), pixels, photos.prepare, classes, name=model.model)
     for one, photo, *each in zip(mistakes, pixels, *heat, strict=True):
         labels = (f"for {one.taken_for}", f"for {one.truth_there}")

@@ -11,7 +11,7 @@ from maskkit.scoring.set_scores import SetScore, SetScores
 
 FEW_PEOPLE = 30  # of fewer, one person moves coverage by three points
 COLUMNS = (
-    Column("coverage", "held", "score", has_bar=True, is_main=True),
+    Column("coverage", "coverage", "score", has_bar=True, is_main=True),
     Column("size", "set size", "decimal", 2),
     *COUNTS,
 )
@@ -25,7 +25,8 @@ def sets_scored(found: SetScores | None, confidence: float) -> Iterator[Item]:
     where = of.get(found.per, f"those of each level of {found.per}")
     how = Note(
         f"Sets were to hold the truth of {100 * found.promised:.4g} % of {where}; "
-        f"{interval_words(confidence)} are over people, each of whom weighs the same. The answer is always in"
+        f"{interval_words(confidence)} are over people, each of whom weighs the same. The prediction is "
+        "always in"
     )
     rows = [_row(found.all, "all photos", name="all", scope="sets")]
     for factor, levels in found.levels.items():
@@ -56,5 +57,5 @@ def sets_scored(found: SetScores | None, confidence: float) -> Iterator[Item]:
 
 
 def _row(one: SetScore, title: str, *, scope: str, name: str | None = None) -> Row:
-    cells = (one.coverage, one.size, one.rows, one.people)
+    cells = (one.coverage, one.size, one.photos, one.people)
     return Row(title, cells, name=name, scope=scope, is_marked=False)

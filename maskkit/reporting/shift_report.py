@@ -71,8 +71,8 @@ def _headline(found: Comparison) -> Iterator[Item]:
     test = found.two_sample
     if test is not None:
         yield page_note(
-            "A classifier looked at light, colour, sharpness and compression and guessed the set of each of "
-            f"{test.photos:,} photos, after learning from others: of a photo of each set, it puts "
+            "A classifier looked at brightness, colour, sharpness and compression and guessed the set of "
+            f"each of {test.photos:,} photos, after learning from others: of a photo of each set, it puts "
             f"{percent(test.auc)} in the right order, where 50% is guessing"
         )
         yield page_note(_method(test))
@@ -112,7 +112,7 @@ def _properties(found: Comparison) -> Iterator[Item]:
     columns = (
         Column("first", "first", "short"),
         Column("second", "second", "short"),
-        Column("standardised", "d", "signed", digits=2, is_main=True),
+        Column("standardised", "standardised", "signed", digits=2, is_main=True),
         Column("auc", "AUC", "decimal"),
         Column("", "from 0.5", "bar", on="people"),
     )
@@ -124,8 +124,8 @@ def _properties(found: Comparison) -> Iterator[Item]:
         columns, rows, "the photos", head=Column("", "property"), scope="property", at=("differences",)
     )
     yield Note(
-        "d: difference in standard deviations; above 0.1 it is said to matter (Austin 2009). AUC: of a "
-        "photo of each set, how often the second has more"
+        "standardised: difference in standard deviations; above 0.1 it is taken to matter (Austin 2009). "
+        "AUC: of a photo of each set, how often the second has more"
     )
     if found.half:
         yield Note("JPEGs were decoded at half their size")

@@ -26,7 +26,7 @@ def folds_report(quality: Mapping[str, Any]) -> Report:
 
 
 def _folds(quality: Mapping[str, Any]) -> Table:
-    folds = [Column("", f"fold {fold}", "pair") for fold in range(len(quality["images"]))]
+    folds = [Column("", f"fold {fold}", "pair") for fold in range(len(quality["photos"]))]
     rows = [Row(name, _fold_cells(row)) for name, row in quality["classes"].items()]
     return Table(
         (*folds, Column("", "off by", "share")), (*rows, Row("all", _fold_cells(quality), is_foot=True)),
@@ -35,7 +35,7 @@ def _folds(quality: Mapping[str, Any]) -> Table:
 
 
 def _fold_cells(row: Mapping[str, Any]) -> tuple[Value, ...]:
-    pairs = zip(row["people"], row["images"], strict=True)
+    pairs = zip(row["people"], row["photos"], strict=True)
     return (*pairs, max(map(abs, row["deviation"]), default=0.0))
 
 
@@ -92,7 +92,7 @@ def soup_report(ingredients: Sequence[object]) -> Report:
 
 def speeds_report(found: Mapping[str, Any], options: str) -> Report:
     """Show photos per second of each part of training, what limits it, and options to use for `train`."""
-    columns = (Column("setting", ""), Column("photos_per_second", "photos per second", "short"))
+    columns = (Column("setting", "setting"), Column("photos_per_second", "photos per second", "short"))
     table = Table.of(
         found["speeds"], columns, name="part", title="photos per second, each part by itself",
         head=Column("part", "part"), at=("speeds",),
@@ -102,7 +102,7 @@ def speeds_report(found: Mapping[str, Any], options: str) -> Report:
 
 def weights_report(found: Sequence[object], model: str) -> Report:
     """Show which weights a model can start from, of `known_weights`, and whether they can be used now."""
-    columns = (Column("kind", "kind"), Column("state", "on this machine", wraps=True))
+    columns = (Column("kind", "kind"), Column("state", "state on this machine", wraps=True))
     table = Table.of(
         found, columns, name="options", title=f"weights of {model}", head=Column("options", "options"),
         at=("weights",),

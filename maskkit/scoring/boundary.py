@@ -28,7 +28,7 @@ class Step:
 
     distance: float  # from the cut to the lower end of the step, negative below the cut
     label: str  # as people read it: `-1`, `+0` for the cut itself, `≤-10` and `≥+10` at the ends
-    rows: int  # photos
+    photos: int  # photos
     people: int  # people on them
     error: Estimate  # share of photos whose level of the factor was answered wrongly
 

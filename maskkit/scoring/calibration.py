@@ -27,7 +27,7 @@ class Bin:
 
     low: float  # lower end
     high: float  # upper end
-    count: int  # photos N of the bin
+    photos: int  # photos N of the bin
     confidence: float | None  # mean probability of their answers; None in an empty bin
     accuracy: float | None  # share of right answers; None in an empty bin
 
@@ -36,7 +36,7 @@ class Bin:
 class Calibration:
     """How far probabilities are from what they promise; each measure is lower the better."""
 
-    rows: int  # photos N
+    photos: int  # photos N
     confidence: float  # mean probability of the answers; above `accuracy`, the model is too sure of itself
     accuracy: float  # share of right answers
     ece: float  # expected calibration error, from 0 to 1
@@ -69,7 +69,7 @@ def calibration(truth: Integers, probs: Probabilities, *, bins: int = BINS) -> C
     gap = np.abs(confidence - accuracy)  # (bins,)
     ends = np.linspace(0, 1, bins + 1)
     return Calibration(
-        rows=len(truth),
+        photos=len(truth),
         confidence=float(sure.mean()),
         accuracy=float(right.mean()),
         ece=float(np.nansum(gap * count) / len(truth)),

@@ -25,23 +25,23 @@ class Changed:
     path: str  # of the photo
     person: str | None  # who is on it; None if nobody is named
     truth: str  # name of its class
-    answer: str  # of these predictions
+    prediction: str  # of these predictions
     other: str  # of the others
     is_right: bool  # whether these are right
 
 
 @dataclass(frozen=True)
 class Against:
-    """Predictions compared with others on the photos that both answer for."""
+    """Predictions compared with others on the photos that both predict."""
 
     name: str  # of the others
     # The difference, these less the others, its intervals, and who is right where they disagree
     versus: Versus
     own: dict[str, Estimate]  # measures of these predictions on those photos, by name
     other: dict[str, Estimate]  # the same of the others
-    rows: int  # photos
+    photos: int  # photos
     people: int  # people on them
-    answers_changed: int  # photos that the two answer differently
+    predictions_changed: int  # photos that the two predict differently
     changed: tuple[Changed, ...]  # those of them of which one has the truth, the first MOST_CHANGED
     notes: tuple[str, ...]  # what limits the comparison
 
@@ -78,9 +78,9 @@ def against(judged: Judged) -> Against:
         ),
         own=found.own[1],
         other=found.own[0],
-        rows=found.rows,
+        photos=found.photos,
         people=found.people,
-        answers_changed=int((ours != theirs).sum()),
+        predictions_changed=int((ours != theirs).sum()),
         changed=_changed(judged),
         notes=(*judged.left_out((second, first)), *_adjusted_otherwise((second, first), judged.given)),
     )
@@ -90,7 +90,7 @@ def _adjusted_otherwise(names: Sequence[str], given: Sequence[Predictions]) -> I
     """Say if only one of two was adjusted."""
     adjusted = [" and ".join(one.adjusted) for one in given]
     if adjusted[0] != adjusted[1]:
-        notes = [f"after {one}" if one else "as its models answered" for one in adjusted]
+        notes = [f"after {one}" if one else "as its models predicted" for one in adjusted]
         how = (f"{name} {one}" for name, one in zip(names, notes, strict=True))
         yield f"{', '.join(how)}: the difference may be due to that alone"
 

@@ -46,12 +46,12 @@ class Evaluation:
         if consensus := self.adjusted.get("consensus"):
             factors = " and ".join(consensus.get("factors", [])) or "the personal factors"
             notes.append(
-                f"consensus: the photos of each person agreed on {factors} before they were answered; these "
+                f"consensus: the photos of each person agreed on {factors} before they were predicted; these "
                 "are scores of people seen together, and say nothing of photos that come alone"
             )
         if decision := self.adjusted.get("decision"):
             notes.append(
-                f"decision: answers were moved by a tuned decision ({decision.get('method', 'unknown')}, "
+                f"decision: predictions were moved by a tuned decision ({decision.get('method', 'unknown')}, "
                 f"{str(decision.get('sha256', ''))[:12]}); scores are fair only on people it was not tuned "
                 "on, and probabilities are no longer those that the models gave"
             )

@@ -60,9 +60,9 @@ def score(
     whole = scorer.table("", space.names, joint, np.arange(classes), space.shape, is_limited=bool(missing))
     levels = np.stack(np.unravel_index(np.arange(classes), space.shape))  # (factors, C)
     return Scores(
-        rows=len(truth),
+        photos=len(truth),
         people=scorer.several,
-        rows_without_person=len(truth) if person is None else int((person < 0).sum()),
+        photos_without_person=len(truth) if person is None else int((person < 0).sum()),
         macro_f1=whole.macro_f1,
         accuracy=whole.accuracy,
         classes=whole.levels,

@@ -21,26 +21,26 @@ class WrongAnswer:
     person: str | None  # who is on it; None if nobody is named
     fold: int | None  # the fold it was held out in; None if it was in none
     truth: str  # name of its class
-    answer: str  # name of the class it was taken for
-    confidence: float  # probability of the answer
+    prediction: str  # name of the class it was taken for
+    confidence: float  # probability of the prediction
     truth_probability: float  # probability of the truth
     loss: float  # cross entropy in nats
-    differs: tuple[str, ...]  # factors in which the answer is wrong
+    differs: tuple[str, ...]  # factors in which the prediction is wrong
     numbers: dict[str, float]  # the number behind each numeric factor, where it is known
     distances: dict[str, float]  # how far each of these is from the nearest cut, negative below it
 
     @property
     def taken_for(self) -> str:
-        """The levels of the answer that differ from the truth."""
+        """The levels of the prediction that differ from the truth."""
         return "/".join(answer for truth, answer in self._levels() if answer != truth)
 
     @property
     def truth_there(self) -> str:
-        """The levels of the truth that differ from the answer."""
+        """The levels of the truth that differ from the prediction."""
         return "/".join(truth for truth, answer in self._levels() if answer != truth)
 
     def _levels(self) -> zip[tuple[str, str]]:
-        return zip(self.truth.split("/"), self.answer.split("/"), strict=True)
+        return zip(self.truth.split("/"), self.prediction.split("/"), strict=True)
 
 
 def wrong_answers(judged: Judged, *, most: int) -> tuple[WrongAnswer, ...]:
@@ -67,7 +67,7 @@ def wrong_answers(judged: Judged, *, most: int) -> tuple[WrongAnswer, ...]:
                 person=person,
                 fold=None if folds[at] < 0 else int(folds[at]),
                 truth=names[truth],
-                answer=names[answer],
+                prediction=names[answer],
                 confidence=float(probs[answer]),
                 truth_probability=float(probs[truth]),
                 loss=float(loss[chosen[at]]),

@@ -50,7 +50,7 @@ class OnlyOne:
 class Paired:
     """Several models scored on the same photos."""
 
-    rows: int  # photos scored
+    photos: int  # photos scored
     people: int  # people scored, a photo without a person counting as a person of its own
     # Measures of each model by name: macro_f1, accuracy, and each factor's accuracy
     own: tuple[dict[str, Estimate], ...]
@@ -88,7 +88,7 @@ def paired(
     own = [score(truth, answer, space=space, person=person, confidence=confidence) for answer in answers]
     values = [_measures(one) for one in own]
     return Paired(
-        rows=len(truth),
+        photos=len(truth),
         people=own[0].people,
         own=tuple(values),
         difference=tuple(

@@ -42,7 +42,7 @@ class ClassScore:
     """One class, or one level of a factor."""
 
     name: str  # its name
-    rows: int  # photos that are of it in truth (its support)
+    photos: int  # photos that are of it in truth (its support)
     people: int  # people who have such a photo
     precision: float | None  # share of its answers that are right; None if it was never answered
     recall: float | None  # share of its photos that were found; None if it has none
@@ -65,7 +65,7 @@ class FoldScore:
     """The rows held out in one fold; its macro-F1 is over the classes that occur there."""
 
     fold: int
-    rows: int
+    photos: int
     people: int
     macro_f1: float
     accuracy: float
@@ -92,9 +92,9 @@ class FoldScores:
 class Scores:
     """What an evaluation found."""
 
-    rows: int  # photos scored
+    photos: int  # photos scored
     people: int  # people scored, a photo without a person counting as a person of its own
-    rows_without_person: int  # photos whose person is not known
+    photos_without_person: int  # photos whose person is not known
     macro_f1: Estimate  # the headline: mean F1 over the classes that occur
     accuracy: Estimate  # share of right answers
     classes: tuple[ClassScore, ...]  # every class in class order

@@ -175,9 +175,9 @@ class Compared:
     versus: tuple[Versus, ...]  # each run but the first
     same_folds: bool  # whether all are known to have held out the same people in each fold
     notes: tuple[str, ...]  # what limits the comparison, as sentences
-    rows: int = 0  # photos that all predictions answer for; 0 without predictions and truth
+    photos: int = 0  # photos that all predictions answer for; 0 without predictions and truth
     people: int = 0  # people on them
-    rows_without_person: int = 0  # photos on which nobody is named
+    photos_without_person: int = 0  # photos on which nobody is named
     best: BestOf | None = None  # the best by macro-F1; None if that was not asked
 
     @property

@@ -31,7 +31,7 @@ class SetScore:
     """How sets fare on some photos."""
 
     name: str  # what the photos are of
-    rows: int  # photos
+    photos: int  # photos
     people: int  # people, a photo without a person counting as a person of its own
     coverage: Estimate  # share of the photos whose truth is in the set, each person weighing the same
     size: float  # mean number of classes, or levels, in a set, each photo weighing the same

@@ -31,7 +31,7 @@ class Slice:
     """The scores of some of the photos."""
 
     name: str  # what they have in common
-    rows: int  # photos
+    photos: int  # photos
     people: int  # people, a photo without a person counting as a person of its own
     share: float  # of all photos scored
     macro_f1: Estimate  # mean F1 over the classes that the slice has in truth

@@ -45,14 +45,14 @@ class FoldQuality:
 
     def to_json(self, names: Sequence[str]) -> dict[str, Any]:
         """Return people, photos and deviations per fold, and of each class by its name."""
-        measures = {"people": self.people, "images": self.images, "deviation": self.deviation}
+        measures = {"people": self.people, "photos": self.images, "deviation": self.deviation}
         classes = {
             name: {measure: values[index].tolist() for measure, values in measures.items()}
             for index, name in enumerate(names)
         }
         return {
             "people": self.people_per_fold.tolist(),
-            "images": self.images_per_fold.tolist(),
+            "photos": self.images_per_fold.tolist(),
             "deviation": self.size_deviation.tolist(),
             "max_class_deviation": self.max_deviation,
             "mean_class_deviation": self.mean_deviation,

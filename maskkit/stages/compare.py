@@ -93,9 +93,9 @@ def compare(
         ),
         same_folds=is_same,
         notes=tuple(notes),
-        rows=found.rows if found else 0,
+        photos=found.photos if found else 0,
         people=found.people if found else 0,
-        rows_without_person=int((judged.person < 0).sum()) if found and judged else 0,
+        photos_without_person=int((judged.person < 0).sum()) if found and judged else 0,
         best=_best(judged, places, seed) if best else None,
     )
 

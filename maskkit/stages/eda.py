@@ -65,7 +65,7 @@ def eda(
         photos=len(manifest),
         labelled=int((manifest.labels >= 0).sum()),
         people=len(np.unique(known[known >= 0])) if (known >= 0).any() else None,
-        alone=int((known < 0).sum()),
+        photos_without_person=int((known < 0).sum()),
         per_person=tuple((size, int(people)) for size, people in enumerate(counts) if size and people),
         classes=classes,
         factors=tuple(_table(levels, space, person, [index]) for index in seen),

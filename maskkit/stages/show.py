@@ -73,14 +73,14 @@ def header_of(source: Source) -> Header:
 def _manifest_facts(manifest: Manifest) -> Facts:
     labels = manifest.labels
     facts: Facts = {
-        "rows": len(manifest),
+        "photos": len(manifest),
         "people": len(manifest.people) if manifest.table["person_id"].null_count == 0 else None,
         "labelled": int((labels >= 0).sum()),
         "root": str(manifest.root),
         "columns": {field.name: str(field.type) for field in manifest.table.schema},
     }
     counts = np.bincount(labels[labels >= 0], minlength=len(manifest.space))
-    facts["images per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
+    facts["photos per class"] = dict(zip(manifest.space.names, counts.tolist(), strict=True))
     facts |= _target_facts(manifest)
     if manifest.has("for_fold"):  # how many pseudo labels each fold may train on
         is_pseudo = pc.equal(manifest.table["origin"].cast(pa.string()), "pseudo")
@@ -95,7 +95,7 @@ def _manifest_facts(manifest: Manifest) -> Facts:
     if manifest.has("fold"):
         images = np.bincount(manifest.folds - NOT_IN_SPLIT).tolist()  # of the rows outside the folds first
         names = ["not in the split", "never held out", *map(str, range(len(images)))]
-        facts["images per fold"] = {name: count for name, count in zip(names, images, strict=False) if count}
+        facts["photos per fold"] = {name: count for name, count in zip(names, images, strict=False) if count}
         if ((labels >= 0) & (manifest.folds >= 0)).any():
             facts[HELD_OUT] = fold_quality(manifest).to_json(manifest.space.names)
     return facts
@@ -127,12 +127,14 @@ def _predictions_facts(predictions: Predictions) -> Facts:
     ]
     counts = np.bincount(predictions.answer, minlength=len(names))
     return {
-        "rows": len(predictions),
-        "form": "answers only" if predictions.probs is None else f"{len(names)} probabilities per row",
+        "photos": len(predictions),
+        "form": "predictions without probabilities"
+        if predictions.probs is None
+        else f"{len(names)} probabilities per photo",
         "from models that had seen the people": predictions.leaked,
         **({"blend": predictions.header.facts["blend"]} if "blend" in predictions.header.facts else {}),
         **{f"changed by a {name}": fact for name, fact in predictions.adjusted.items()},
-        "answers per class": dict(zip(names, counts.tolist(), strict=True)),
+        "predictions per class": dict(zip(names, counts.tolist(), strict=True)),
     }
 
 

@@ -38,7 +38,7 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], *, title:
     cell = max(LEAST_CELL, min(MOST_CELL, SIDE // classes))
     font, plain = ImageFont.load_default(min(FONT, cell - 1)), ImageFont.load_default(FONT)
     numbered = [f"{name}  {number}" for number, name in enumerate(names)]
-    wide = ceil(max(plain.getlength("answer"), *(font.getlength(text) for text in numbered)))
+    wide = ceil(max(plain.getlength("prediction"), *(font.getlength(text) for text in numbered)))
     left, top, side = 2 * GAP + wide, 6 * GAP + FONT + wide, classes * cell
     right, middle = left + side + GAP, cell // 2
     width = max(right + GAP + 15 * FONT // 2, ceil(max(map(plain.getlength, (title, KEY)))) + 2 * GAP)
@@ -48,7 +48,7 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], *, title:
         ((GAP, GAP), "la", title, INK),
         ((GAP, image.height - FONT - GAP), "la", KEY, QUIET),
         ((left - GAP, top - GAP), "rs", "truth", QUIET),
-        ((left, top - wide - 2 * GAP), "ls", "answer", QUIET),
+        ((left, top - wide - 2 * GAP), "ls", "prediction", QUIET),
         ((right, top - GAP), "ls", "photos", QUIET),
         ((right + 4 * FONT, top - GAP), "ls", "% right", QUIET),
     ):

@@ -57,7 +57,7 @@ def test_a_pipe_gets_a_row_for_each_number(work: Path) -> None:
 def test_json_has_the_same_and_keeps_its_first_keys(work: Path) -> None:
     result = run(*WORDS, "--by", "age:10", "--worst", "3", "--json")
     data = json.loads(result.stdout)
-    assert list(data)[:5] == ["log_loss", "rows", "people", "rows_without_person", "macro_f1"]
+    assert list(data)[:5] == ["log_loss", "photos", "people", "photos_without_person", "macro_f1"]
     assert data["slices"][0]["slices"][0]["name"] == "10-19"
     assert len(data["mistakes"]) == 3
     assert data["against"] is None
@@ -76,7 +76,14 @@ def test_a_terminal_shows_every_table(work: Path) -> None:
     shown = read_all(ours)
     os.close(ours)
     assert done.wait() == 0
-    for title in ("Classes", "by gender", "nearest cut", "Calibration", "Worst mistakes", "answers differ"):
+    for title in (
+        "Classes",
+        "by gender",
+        "nearest cut",
+        "Calibration",
+        "Worst mistakes",
+        "predictions changed",
+    ):
         assert title in shown
     assert "McNemar" in shown
 

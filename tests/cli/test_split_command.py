@@ -114,4 +114,4 @@ def test_show_prints_the_folds_line_by_line_in_a_pipe(work: Path) -> None:
     split("-o", "folds.parquet")
     lines = run("show", "folds.parquet").stdout.splitlines()
     assert "held out.people.2\t8" in lines
-    assert any(line.startswith("held out.classes.wear/male/under30.images.0\t") for line in lines)
+    assert any(line.startswith("held out.classes.wear/male/under30.photos.0\t") for line in lines)

@@ -23,7 +23,7 @@ LEVELS = np.array([[0, 0], [0, 0], [1, 0], [0, 0], [1, 0], [1, 1], [0, -1]])
 def test_counts_each_person_once_in_each_group() -> None:
     found = distribution("hat", ["on", "off"], LEVELS[:, 0], PERSON, shape=[2])
     assert [(one.photos, one.people) for one in found.groups] == [(4, 3), (3, 3)]
-    assert [one.photo_imbalance for one in found.groups] == [1, pytest.approx(4 / 3)]
+    assert [one.photos_imbalance for one in found.groups] == [1, pytest.approx(4 / 3)]
     assert found.unknown_photos == 0
 
 
@@ -35,7 +35,7 @@ def test_photos_of_an_unknown_level_are_of_no_group() -> None:
 
 def test_a_group_of_nobody_has_no_imbalance() -> None:
     found = distribution("hat", ["on", "off", "lost"], LEVELS[:, 0], PERSON, shape=[3])
-    assert (found.groups[2].photo_imbalance, found.groups[2].effective_photos) == (None, 0)
+    assert (found.groups[2].photos_imbalance, found.groups[2].effective_photos) == (None, 0)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 10])

@@ -82,4 +82,4 @@ def test_one_person_gives_no_interval() -> None:
 def test_plain_values_say_it_all() -> None:
     data = measured(of_gain(0.02, 0.01, 0.03), consensus=True)
     assert data["changes"][0]["gain"] == {"value": 0.02, "low": 0.01, "high": 0.03}
-    assert (data["people"], data["rows"], data["parts"], data["consensus"]) == (20, 140, 5, True)
+    assert (data["people"], data["photos"], data["parts"], data["consensus"]) == (20, 140, 5, True)

@@ -136,7 +136,7 @@ def test_the_pipeline_runs_on_objects_alone(here: Path, folds: Manifest) -> None
     assert [one.fold for one in models] == [0, 1, 2]
     found = predict(folds, models, oof=True, workers=0)
     scores: Evaluation = evaluate(folds, found, by=["gender"])
-    assert scores.scores.rows == len(folds) == len(found)
+    assert scores.scores.photos == len(folds) == len(found)
     assert repr(scores).startswith("<Evaluation: macro-F1 0.")
     everybody = train(folds, here / "all.safetensors", fold="none", **TINY)
     assert everybody.fold is None

@@ -37,7 +37,7 @@ def found(models: int = 2) -> Compared:
         ),
         same_folds=True,
         notes=("something is to be known",),
-        rows=420,
+        photos=420,
         people=60,
     )
 
@@ -92,7 +92,7 @@ def test_runs_without_predictions_have_folds_alone() -> None:
         result,
         runs=tuple(replace(run, own=None, basis="training") for run in result.runs),
         versus=(replace(result.versus[0], difference=None, only=None, by_fold=by_fold),),
-        rows=0,
+        photos=0,
     )
     shown = words(runs_page(alone))
     assert "Nadeau and Bengio 2003" in shown
@@ -106,7 +106,7 @@ def test_places_differences_on_an_axis_around_nothing() -> None:
     by_fold = {"macro_f1": Estimate(0.05, -0.1, 0.1), "accuracy": Estimate(None, None, None)}
     versus = replace(result.versus[0], difference=None, only=None, by_fold=by_fold)
     alone = replace(
-        result, runs=tuple(replace(run, own=None) for run in result.runs), versus=(versus,), rows=0
+        result, runs=tuple(replace(run, own=None) for run in result.runs), versus=(versus,), photos=0
     )
     html = runs_page(alone)
     assert (

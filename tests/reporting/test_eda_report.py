@@ -61,7 +61,7 @@ def described() -> Eda:
         photos=43,
         labelled=40,
         people=7,
-        alone=2,
+        photos_without_person=2,
         per_person=((1, 3), (7, 4)),
         classes=classes,
         factors=(replace(classes, name="mask"),),

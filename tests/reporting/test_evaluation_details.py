@@ -139,7 +139,7 @@ def test_says_loudly_that_answers_were_changed(full: Evaluation) -> None:
     }
     text = words(evaluation_page(replace(full, adjusted=adjusted)))
     assert "consensus: the photos of each person agreed on gender and age" in text
-    assert "decision: answers were moved by a tuned decision (age, abcdef012345)" in text
+    assert "decision: predictions were moved by a tuned decision (age, abcdef012345)" in text
     assert text.index("consensus:") < text.index("macro-F1")
     assert "consensus" not in words(evaluation_page(full))
 
@@ -147,7 +147,7 @@ def test_says_loudly_that_answers_were_changed(full: Evaluation) -> None:
 def test_draws_errors_with_whiskers_and_the_reliability(full: Evaluation) -> None:
     html = evaluation_page(full)
     assert full.calibration is not None
-    dots = sum(one.count > 0 for one in full.calibration.bins) + len(full.boundaries[0].steps)
+    dots = sum(one.photos > 0 for one in full.calibration.bins) + len(full.boundaries[0].steps)
     assert html.count("<circle") == dots
     assert "nearest to 60" in html
     assert "surer of itself than it should be" in html or "less sure of itself than it could be" in html
@@ -155,7 +155,7 @@ def test_draws_errors_with_whiskers_and_the_reliability(full: Evaluation) -> Non
 
 def test_the_json_of_everything_is_plain(full: Evaluation) -> None:
     data = json.loads(json.dumps(full.to_json()))
-    assert list(data)[:4] == ["log_loss", "rows", "people", "rows_without_person"]
+    assert list(data)[:4] == ["log_loss", "photos", "people", "photos_without_person"]
     assert set(data) >= {"adjusted", "calibration", "boundaries", "mistakes", "slices", "against"}
     assert data["against"]["sentence"].startswith("ours is")
     assert data["mistakes"][0]["differs"] == ["gender", "age"]

@@ -47,9 +47,9 @@ FACTS: dict[str, Any] = {
     "photos per class": {HOSTILE: 3, "b": 0},
     "held out": {
         "people": [2, 1],
-        "images": [14, 7],
+        "photos": [14, 7],
         "deviation": [0.25, -0.5],
-        "classes": {HOSTILE: {"people": [1, 0], "images": [3, 0], "deviation": [0.1, -1.0]}},
+        "classes": {HOSTILE: {"people": [1, 0], "photos": [3, 0], "deviation": [0.1, -1.0]}},
     },
 }
 
@@ -120,10 +120,10 @@ def test_an_artifact_is_shown_whole_on_a_terminal_and_line_by_line_in_a_pipe(
     told = {str(row[0]): row[1] for row in tsv(report)[1]}
     photos = frame(folds).groupby("name").size()
     for name, count in photos.items():
-        assert told[f"images per class.{name}"] == count
+        assert told[f"photos per class.{name}"] == count
     assert told["held out.people.2"] == frame(folds).groupby("fold")["person"].nunique()[2]
     shown = terminal_of(report)
-    assert "rows: 168" in shown
+    assert "photos: 168" in shown
     assert "people/photos held out per class and fold" in shown
     assert len(told) == sum(1 for _ in _leaves(facts))
 

@@ -23,7 +23,7 @@ def test_errors_are_counted_by_distance_and_by_cut() -> None:
     whole, thirty, sixty = boundaries(AGE, ages, wrong)
     assert (whole.cut, thirty.cut, sixty.cut) == (None, 30, 60)
     assert (whole.width, whole.unknown) == (1, 1)
-    found = {step.label: (step.rows, step.error.value) for step in whole.steps}
+    found = {step.label: (step.photos, step.error.value) for step in whole.steps}
     assert found == {"≤-10": (1, 0), "-1": (4, 0.75), "+0": (3, pytest.approx(1 / 3)), "≥+10": (1, 1)}
     assert [(step.label, step.error.value) for step in thirty.steps] == [
         ("≤-10", 0),
@@ -66,6 +66,6 @@ def test_numbers_that_are_no_years_are_taken_in_round_steps() -> None:
 @given(arrays(np.float64, st.integers(1, 40), elements=st.integers(0, 100).map(float)))
 def test_every_photo_is_in_one_step(ages: np.ndarray) -> None:
     whole, *cuts = boundaries(AGE, ages, np.ones(len(ages), np.int64))
-    assert sum(step.rows for step in whole.steps) == len(ages)
-    assert sum(step.rows for one in cuts for step in one.steps) == len(ages)
+    assert sum(step.photos for step in whole.steps) == len(ages)
+    assert sum(step.photos for one in cuts for step in one.steps) == len(ages)
     assert all(step.error.value == 1 for step in whole.steps)

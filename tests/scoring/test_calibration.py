@@ -17,7 +17,7 @@ def test_four_photos_by_hand() -> None:
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.45, 0.55]])
     found = calibration(np.array([0, 0, 0, 1]), probs, bins=2)
     # All answers lie in the upper half: said 0.9, 0.8, 0.6, 0.55, right yes, no, yes, yes.
-    assert (found.rows, found.bins[0].count, found.bins[1].count) == (4, 0, 4)
+    assert (found.photos, found.bins[0].photos, found.bins[1].photos) == (4, 0, 4)
     assert found.bins[0].confidence is found.bins[0].accuracy is None
     assert found.bins[1].confidence == pytest.approx(0.7125)
     assert found.bins[1].accuracy == 0.75
@@ -37,7 +37,7 @@ def test_bins_are_weighted_by_their_photos() -> None:
 
 def test_the_end_of_a_bin_belongs_to_it() -> None:
     found = calibration(np.array([0, 1]), np.array([[0.5, 0.5], [0.0, 1.0]]), bins=4)
-    assert [one.count for one in found.bins] == [0, 1, 0, 1]
+    assert [one.photos for one in found.bins] == [0, 1, 0, 1]
     assert [(one.low, one.high) for one in found.bins] == [(0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)]
 
 
@@ -48,7 +48,7 @@ def test_agrees_with_scikit_learn(seed: int, bins: int) -> None:
     found = calibration(truth, probs, bins=bins)
     right = probs.argmax(axis=1) == truth
     accuracy, confidence = calibration_curve(right, probs.max(axis=1), n_bins=bins)
-    used = [one for one in found.bins if one.count]
+    used = [one for one in found.bins if one.photos]
     assert [one.accuracy for one in used] == pytest.approx(accuracy)
     assert [one.confidence for one in used] == pytest.approx(confidence)
     assert found.log_loss == pytest.approx(log_loss(truth, probs, labels=range(4)))
@@ -61,12 +61,12 @@ def test_agrees_with_scikit_learn(seed: int, bins: int) -> None:
 def test_sure_and_right_is_calibrated() -> None:
     found = calibration(np.array([0, 1, 2]), np.eye(3, dtype=np.float32))
     assert (found.ece, found.max_error, found.brier, found.log_loss) == pytest.approx((0, 0, 0, 0), abs=2e-7)
-    assert found.bins[-1].count == 3
+    assert found.bins[-1].photos == 3
 
 
 def test_plain_values_say_all() -> None:
     data = asdict(calibration(np.array([0, 1]), np.full((2, 2), 0.5), bins=2))
-    assert data["bins"][0] == {"low": 0, "high": 0.5, "count": 2, "confidence": 0.5, "accuracy": 0.5}
+    assert data["bins"][0] == {"low": 0, "high": 0.5, "photos": 2, "confidence": 0.5, "accuracy": 0.5}
 
 
 def test_refuses_no_photos_and_no_bins() -> None:

@@ -38,7 +38,7 @@ def test_says_how_far_apart_two_are_and_which_photos_changed(folds: Manifest) ->
     theirs[:10] = (truth[:10] + 1) % 18
     ours[8:11] = (truth[8:11] + 2) % 18  # 8 and 9 are wrong in both, 10 became wrong
     found = beside(folds, answering(folds, ours), answering(folds, theirs))
-    assert (found.rows, found.people, found.answers_changed) == (168, 24, 11)
+    assert (found.photos, found.people, found.predictions_changed) == (168, 24, 11)
     assert found.own["accuracy"].value == pytest.approx(165 / 168)
     assert found.other["accuracy"].value == pytest.approx(158 / 168)
     assert found.versus.difference is not None
@@ -63,7 +63,7 @@ def test_says_that_one_was_adjusted_and_the_other_not(folds: Manifest) -> None:
     header = Header("predictions", folds.space, (), {"consensus": {"by": "person"}})
     agreed = Predictions(folds.table["path"], folds.labels, header=header)
     (note,) = beside(folds, agreed, plain).notes
-    assert "as its models answered" in note
+    assert "as its models predicted" in note
     assert "after consensus" in note
     assert beside(folds, agreed, agreed).notes == ()
 
@@ -71,5 +71,5 @@ def test_says_that_one_was_adjusted_and_the_other_not(folds: Manifest) -> None:
 def test_photos_that_one_lacks_are_left_out_for_both_and_told(folds: Manifest) -> None:
     part = folds.select(folds.folds == 1)
     found = beside(folds, answering(folds, folds.labels), answering(part, part.labels))
-    assert found.rows == len(part)
+    assert found.photos == len(part)
     assert "has no prediction of 112 labelled photos" in found.notes[0]

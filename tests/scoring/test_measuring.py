@@ -28,12 +28,12 @@ def test_scores_each_class_factor_and_fold() -> None:
     person = np.array([0, 0, 0, 1, 2, 2])
     fold = np.array([0, 0, 0, 1, 1, 1])
     scores = score(truth, answer, space=SMALL, person=person, fold=fold)
-    assert (scores.rows, scores.people, scores.rows_without_person) == (6, 3, 0)
+    assert (scores.photos, scores.people, scores.photos_without_person) == (6, 3, 0)
     assert scores.accuracy.value == pytest.approx(4 / 6)
     assert scores.macro_f1.value == pytest.approx(f1_score(truth, answer, average="macro"))
     assert scores.confusion[0] == (1, 1, 0, 0)
     assert [one.name for one in scores.classes] == ["wear/young", "wear/old", "none/young", "none/old"]
-    assert [one.rows for one in scores.classes] == [2, 1, 1, 2]
+    assert [one.photos for one in scores.classes] == [2, 1, 1, 2]
     assert [one.people for one in scores.classes] == [1, 1, 1, 1]
     mask, age = scores.factors
     assert mask.confusion == ((3, 0), (1, 2))
@@ -51,7 +51,7 @@ def test_gives_each_folds_own_score_and_their_spread() -> None:
     own = [f1_score(truth[fold == k], answer[fold == k], average="macro") for k in range(3)]
     assert [one.macro_f1 for one in folds.each] == pytest.approx(own)
     assert [one.people for one in folds.each] == [19, 20, 20]
-    assert [one.rows for one in folds.each] == [133, 140, 140]
+    assert [one.photos for one in folds.each] == [133, 140, 140]
     assert folds.macro_f1.mean == pytest.approx(np.mean(own))
     assert folds.macro_f1.deviation == pytest.approx(np.std(own, ddof=1))
 
@@ -118,8 +118,8 @@ def test_gives_no_interval_from_one_person() -> None:
 
 def test_counts_photos_of_unknown_people_apart() -> None:
     scores = score(np.array([0, 1, 0]), np.array([0, 1, 1]), space=SMALL, person=np.array([4, 4, -1]))
-    assert (scores.people, scores.rows_without_person) == (2, 1)
-    assert score(np.array([0, 1]), np.array([0, 1]), space=SMALL).rows_without_person == 2
+    assert (scores.people, scores.photos_without_person) == (2, 1)
+    assert score(np.array([0, 1]), np.array([0, 1]), space=SMALL).photos_without_person == 2
 
 
 def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
@@ -127,7 +127,7 @@ def test_writes_json_that_keeps_every_digit_and_the_order() -> None:
     scores = score(truth, answer, space=HOME, person=person, fold=person % 2)
     data = asdict(scores)
     assert json.loads(json.dumps(data, allow_nan=False))["macro_f1"] == data["macro_f1"]
-    assert list(data)[:5] == ["rows", "people", "rows_without_person", "macro_f1", "accuracy"]
+    assert list(data)[:5] == ["photos", "people", "photos_without_person", "macro_f1", "accuracy"]
     assert data["macro_f1"]["value"] == scores.macro_f1.value
     assert data["folds"]["each"][1]["fold"] == 1
     assert data["confusion"] == scores.confusion

@@ -62,7 +62,7 @@ def test_scores_as_scikit_learn_does() -> None:
     assert difference["macro_f1"].value == pytest.approx(f1[1] - f1[0])
     assert difference["accuracy"].value == pytest.approx(accuracy[1] - accuracy[0])
     assert difference["age_accuracy"].value == pytest.approx(ages[1] - ages[0])
-    assert (found.rows, found.people) == (200, 40)
+    assert (found.photos, found.people) == (200, 40)
 
 
 def test_the_interval_of_many_people_is_that_of_a_slow_bootstrap_over_people() -> None:

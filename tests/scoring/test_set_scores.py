@@ -21,14 +21,14 @@ def scored() -> SetScores:
 def test_each_person_weighs_the_same_and_each_photo_in_the_size() -> None:
     found = scored()
     assert (found.promised, found.per) == (0.9, "mask")
-    assert (found.all.rows, found.all.people, found.all.size) == (4, 3, 7 / 4)
+    assert (found.all.photos, found.all.people, found.all.size) == (4, 3, 7 / 4)
     assert found.all.coverage.value == pytest.approx((2 / 2 + 1 + 0) / 3)
     assert found.single == 0.5
 
 
 def test_classes_and_levels_that_occur_are_scored_by_themselves() -> None:
     found = scored()
-    assert [(one.name, one.coverage.value, one.rows) for one in found.classes] == [
+    assert [(one.name, one.coverage.value, one.photos) for one in found.classes] == [
         ("on/male", 1, 1), ("on/female", 1, 1), ("off/female", 0.5, 2)
     ]  # fmt: skip
     assert [(one.name, one.coverage.value, one.size) for one in found.levels["mask"]] == [

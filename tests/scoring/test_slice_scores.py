@@ -16,8 +16,8 @@ def test_each_slice_is_scored_by_itself() -> None:
     person = np.array([0, 0, 0, 1, 2, 2])
     into = Cut(("first", "nobody", "second"), np.array([0, 0, 0, 2, 2, 2]))
     first, second = score_slices(truth, answer, into, space=SMALL, person=person)
-    assert (first.name, first.rows, first.people, first.share) == ("first", 3, 1, 0.5)
-    assert (second.name, second.rows, second.people) == ("second", 3, 2)
+    assert (first.name, first.photos, first.people, first.share) == ("first", 3, 1, 0.5)
+    assert (second.name, second.photos, second.people) == ("second", 3, 2)
     assert first.accuracy.value == pytest.approx(2 / 3)
     assert first.accuracy.low is None  # one person
     assert second.accuracy.low is not None

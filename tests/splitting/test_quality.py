@@ -88,9 +88,9 @@ def test_people_numbered_beyond_32_bits_are_told_apart() -> None:
 def test_the_table_as_json_names_the_classes() -> None:
     fold, label, person = columns([(0, 0, 0), (0, 0, 0), (1, 0, 1), (1, 1, 1)])
     table = fold_table(fold, label, person, folds=2, classes=2).to_json(["a", "b"])
-    assert (table["people"], table["images"], table["deviation"]) == ([1, 1], [2, 2], [0, 0])
+    assert (table["people"], table["photos"], table["deviation"]) == ([1, 1], [2, 2], [0, 0])
     assert table["classes"]["a"] == {
-        "people": [1, 1], "images": [2, 1], "deviation": [pytest.approx(1 / 3), pytest.approx(-1 / 3)],
+        "people": [1, 1], "photos": [2, 1], "deviation": [pytest.approx(1 / 3), pytest.approx(-1 / 3)],
     }  # fmt: skip
     assert table["max_class_deviation"] == 1  # the one image of b is in one fold
     assert table["mean_class_deviation"] == pytest.approx(2 / 3)

@@ -83,7 +83,7 @@ def test_any_column_is_used_or_refused_in_plain_words(role: str, column: pa.Chun
     written = Source("m.parquet", manifest.to_bytes())
     again = Manifest.read(written)
     assert again.table.schema.equals(manifest.table.schema)
-    assert show(written)["rows"] == ROWS
+    assert show(written)["photos"] == ROWS
     for name in {role, "age"} & set(again.table.column_names):
         use(again, name)
 

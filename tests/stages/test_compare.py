@@ -58,7 +58,7 @@ def test_scores_both_on_the_truth_and_says_that_one_is_better(folds: Manifest, t
     assert one.is_noise is False
     assert one.sentence.startswith(f"b is {f1[1] - f1[0]:.3f} better than a (95 % interval 0.")
     assert one.sentence.endswith("): better than the noise; 0.118 would be seen 8 times in 10")
-    assert (found.rows, found.people, found.notes) == (168, 24, ())
+    assert (found.photos, found.people, found.notes) == (168, 24, ())
 
 
 def test_each_fold_is_scored_by_the_predictions_of_both(folds: Manifest, two: list[Run]) -> None:
@@ -96,7 +96,7 @@ def test_without_the_truth_the_folds_of_training_are_compared(two: list[Run]) ->
     found = compare(two)
     (one,) = found.versus
     assert [run.basis for run in found.runs] == ["training", "training"]
-    assert (one.difference, one.only, found.rows) == (None, None, 0)
+    assert (one.difference, one.only, found.photos) == (None, None, 0)
     assert one.by_fold is not None
     assert one.by_fold["macro_f1"].value == pytest.approx(0.3)
     assert (
@@ -185,14 +185,14 @@ def test_scores_the_photos_that_both_have_and_tells_of_the_others(
     first, second = said(folds, "a"), said(folds, "b", seed=1)
     with caplog.at_level(logging.WARNING, "maskkit"):
         found = compare([first, only_rows(second, np.arange(20, 168))], on=folds)
-    assert found.rows == 148
+    assert found.photos == 148
     assert "b has no prediction of 20 labelled photos: they are left out for all" in caplog.text
     assert found.runs[0].own is not None
     expected = f1_score(folds.labels[20:], answers(first)[20:], average="macro")
     assert found.runs[0].own["macro_f1"].value == pytest.approx(expected)
     fewer = folds.select(np.arange(len(folds)) >= 7)
     strangers = compare([first, second], on=fewer)
-    assert (strangers.rows, len(strangers.notes)) == (161, 2)
+    assert (strangers.photos, len(strangers.notes)) == (161, 2)
     assert "predicts 7 photos that" in strangers.notes[0]
 
 
@@ -213,7 +213,7 @@ def test_refuses_models_that_have_seen_the_people(
             compare(runs, on=folds)
         assert caught.value.exit_code == 3
         with caplog.at_level(logging.WARNING, "maskkit"):
-            assert compare(runs, on=folds, allow_leak=True).rows == 168
+            assert compare(runs, on=folds, allow_leak=True).photos == 168
         assert "inflated" in caplog.text
 
 
@@ -229,7 +229,7 @@ def test_submissions_are_compared_though_nothing_is_known_of_them(folds: Manifes
         paths.append(tmp_path / f"{seed}.csv")
         paths[-1].write_bytes(memoryview(oof_of(folds, [], seed=seed).encode("submission")))
     found = compare(open_runs(opened(*paths)), on=folds)
-    assert (found.rows, found.settings, len(found.runs[0].folds)) == (168, (), 3)
+    assert (found.photos, found.settings, len(found.runs[0].folds)) == (168, (), 3)
     assert any("a CSV carries no history" in note for note in found.notes)
     with pytest.raises(MaskkitError, match="does not say how right it is") as caught:
         compare(open_runs(opened(*paths)))
@@ -263,7 +263,7 @@ def test_other_classes_and_a_single_run_are_errors(folds: Manifest, two: list[Ru
 def test_photos_of_nobody_known_are_counted(folds: Manifest) -> None:
     nameless = folds.then("edit", {"person_id": pa.array([None] * len(folds), pa.string())})
     found = compare([said(folds, "a"), said(folds, "b", seed=1)], on=nameless)
-    assert (found.people, found.rows_without_person) == (168, 168)
+    assert (found.people, found.photos_without_person) == (168, 168)
 
 
 def test_folds_come_from_the_predictions_where_the_truth_has_none(labels: Manifest, folds: Manifest) -> None:

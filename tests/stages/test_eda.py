@@ -42,7 +42,7 @@ def few(train_csv: Path, tmp_path: Path) -> Path:
 
 def test_counts_people_photos_and_classes(folds: Manifest) -> None:
     found = eda(folds, counts_only=True)
-    assert (found.photos, found.people, found.labelled, found.alone) == (168, 24, 168, 0)
+    assert (found.photos, found.people, found.labelled, found.photos_without_person) == (168, 24, 168, 0)
     assert found.per_person == ((7, 24),)
     assert found.traits == ("gender", "age")
     assert [table.name for table in found.tables] == ["mask x gender", "mask x age", "gender x age"]
@@ -115,7 +115,7 @@ def test_duplicates_are_told_apart_by_whom_they_are_between(few: Path) -> None:
 
 def test_a_plain_folder_has_neither_people_nor_classes(few: Path) -> None:
     found = eda(label(few.parent / "images", unlabelled=True, no_check=True))
-    assert (found.photos, found.people, found.alone, found.labelled) == (21, None, 21, 0)
+    assert (found.photos, found.people, found.photos_without_person, found.labelled) == (21, None, 21, 0)
     assert (found.classes, found.factors, found.ages, found.rare) == (None, (), (), None)
 
 

@@ -78,7 +78,7 @@ def test_scores_by_path_whatever_the_order_and_the_form(
     answer = predictions.answer
     assert scores.macro_f1.value == pytest.approx(f1_score(folds.labels, answer, average="macro"), abs=1e-12)
     assert scores.accuracy.value == (folds.labels == answer).mean()
-    assert (scores.rows, scores.people) == (168, 24)
+    assert (scores.photos, scores.people) == (168, 24)
 
 
 def test_log_loss_is_that_of_scikit_learn(
@@ -119,7 +119,7 @@ def test_a_whole_fold_may_be_scored_alone_and_is_named(
     rows = np.flatnonzero(folds.folds == 1)
     with caplog.at_level(logging.WARNING, "maskkit"):
         scores = evaluate(folds, rows_of(predictions, rows)).scores
-    assert scores.rows == len(rows)
+    assert scores.photos == len(rows)
     assert "scoring fold 1 only: 56 of 168" in caplog.text
 
 
@@ -151,9 +151,9 @@ def test_images_without_a_label_are_passed_over(folds: Manifest, predictions: Pr
     unknown = 10
     labels = [None if row == unknown else int(label) for row, label in enumerate(folds.labels)]
     given = with_column(folds, "label", list(labels))
-    assert evaluate(given, predictions).scores.rows == 167
+    assert evaluate(given, predictions).scores.photos == 167
     others = np.flatnonzero(np.arange(168) != unknown)
-    assert evaluate(given, rows_of(predictions, others)).scores.rows == 167
+    assert evaluate(given, rows_of(predictions, others)).scores.photos == 167
 
 
 def test_photos_that_were_never_held_out_may_be_scored_too(folds: Manifest, predictions: Predictions) -> None:
@@ -217,7 +217,7 @@ def test_counts_a_person_seen_by_any_of_the_models(folds: Manifest, probs: NDArr
 def test_models_that_have_seen_only_others_may_be_scored(folds: Manifest, first_model: Checkpoint) -> None:
     predictions = predict(folds.select(folds.folds == 0), [first_model], inference=HERE)
     assert predictions.trained_on
-    assert evaluate(folds, predictions).scores.rows == 56
+    assert evaluate(folds, predictions).scores.photos == 56
 
 
 def test_people_are_known_again_where_the_predictions_were_made_without_their_names(
@@ -239,7 +239,7 @@ def test_refuses_out_of_fold_predictions_that_leaked_on_demand(
     assert predictions.trained_on == []
     with pytest.raises(RefusedError, match=r"the people on \d+ photos whom they predict here"):
         evaluate(by_image, predictions)
-    assert evaluate(by_image, predictions, allow_leak=True).scores.rows == len(predictions)
+    assert evaluate(by_image, predictions, allow_leak=True).scores.photos == len(predictions)
 
 
 def test_a_vote_does_not_wash_a_leak_away(

@@ -28,7 +28,7 @@ def predictions(folds: Manifest) -> Predictions:
 def test_slices_are_scored_by_any_column(folds: Manifest, predictions: Predictions) -> None:
     found = evaluate(folds, predictions, by=["gender,mask", "age:10", "fold"])
     assert [one.by for one in found.slices] == ["gender,mask", "age:10", "fold"]
-    assert sum(one.rows for one in found.slices[0].slices) == len(folds)
+    assert sum(one.photos for one in found.slices[0].slices) == len(folds)
     for one in found.slices[2].slices:
         rows = folds.folds == int(one.name)
         assert one.accuracy.value == pytest.approx(
@@ -38,8 +38,8 @@ def test_slices_are_scored_by_any_column(folds: Manifest, predictions: Predictio
 
 def test_light_is_measured_on_the_photos(folds: Manifest, predictions: Predictions) -> None:
     (found,) = evaluate(folds, predictions, by=["brightness:q2"]).slices
-    assert sum(one.rows for one in found.slices) == 168
-    assert all(70 < one.rows < 98 for one in found.slices)  # photos of one age are about as bright
+    assert sum(one.photos for one in found.slices) == 168
+    assert all(70 < one.photos < 98 for one in found.slices)  # photos of one age are about as bright
     with pytest.raises(MaskkitError, match="are not under nowhere"):
         evaluate(folds.located(root="nowhere"), predictions, by=["brightness:q2"])
     brightness = pa.array(np.arange(168.0))
@@ -80,7 +80,7 @@ def test_mistakes_are_named_the_worst_first(folds: Manifest, predictions: Predic
     found = evaluate(folds, said_of(folds, probs), worst=3).mistakes
     assert len(found) == 3
     first = found[0]
-    assert (first.path, first.truth, first.answer) == (
+    assert (first.path, first.truth, first.prediction) == (
         folds.paths[row], folds.space.names[folds.labels[row]], folds.space.names[wrong],
     )  # fmt: skip
     assert first.person == folds.people.names[folds.people.codes[row]]
@@ -112,7 +112,7 @@ def test_two_predictions_are_compared_both_ways(folds: Manifest, predictions: Pr
     assert one.value == pytest.approx(-(two.value or 0))
     assert (one.value or 0) < 0
     assert there.facts()["p_people"] == back.facts()["p_people"]
-    assert there.answers_changed == back.answers_changed
+    assert there.predictions_changed == back.predictions_changed
 
 
 def test_what_was_done_to_the_answers_is_said(folds: Manifest) -> None:

@@ -82,7 +82,7 @@ def test_the_score_of_the_held_out_fold_is_the_one_in_the_checkpoint(
     inference = Inference("cpu", quick.batch_size, 0, runtime="torch", precision=precision)
     found = evaluate(manifest, predict(manifest, [checkpoint], oof=True, inference=inference))
     scores = checkpoint.header.facts["scores"]
-    assert found.scores.rows == HELD_OUT
+    assert found.scores.photos == HELD_OUT
     assert found.scores.macro_f1.value == pytest.approx(scores["macro_f1"], abs=1e-12)
     assert found.scores.accuracy.value == pytest.approx(scores["accuracy"], abs=1e-12)
     assert found.log_loss == pytest.approx(scores["loss"], rel=1e-6)

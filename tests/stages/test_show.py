@@ -36,10 +36,10 @@ def test_a_manifest_tells_rows_people_classes_and_folds(folds: Manifest) -> None
     assert facts["file"] == "folds.parquet"
     assert facts["kind"] == "manifest"
     assert facts["sha256"] == given.sha256
-    assert (facts["rows"], facts["people"], facts["labelled"], facts["classes"]) == (168, 24, 168, 18)
-    assert sum(facts["images per class"].values()) == 168
-    assert facts["images per class"]["wear/male/30to59"] == 5 * 6
-    assert facts["images per fold"] == {"0": 56, "1": 56, "2": 56}
+    assert (facts["photos"], facts["people"], facts["labelled"], facts["classes"]) == (168, 24, 168, 18)
+    assert sum(facts["photos per class"].values()) == 168
+    assert facts["photos per class"]["wear/male/30to59"] == 5 * 6
+    assert facts["photos per fold"] == {"0": 56, "1": 56, "2": 56}
     assert facts["factors"] == {
         "mask": "wear, incorrect, none",
         "gender": "male, female",
@@ -48,7 +48,7 @@ def test_a_manifest_tells_rows_people_classes_and_folds(folds: Manifest) -> None
     assert facts["stages"] == "label > split"
     assert facts["columns"]["fold"] == "int16"
     assert facts["held out"]["people"] == [8, 8, 8]
-    assert len(facts["held out"]["classes"]["wear/male/30to59"]["images"]) == 3
+    assert len(facts["held out"]["classes"]["wear/male/30to59"]["photos"]) == 3
 
 
 def test_a_manifest_tells_where_training_departs_from_the_truth(train_csv: Path, labels: Manifest) -> None:
@@ -71,15 +71,15 @@ def test_a_manifest_tells_where_training_departs_from_the_truth(train_csv: Path,
 
 def test_photos_without_labels_and_people_have_no_people_to_count(info_csv: Path) -> None:
     facts = show(source(label(info_csv).to_bytes()))
-    assert (facts["rows"], facts["people"], facts["labelled"]) == (7, None, 0)
-    assert "images per fold" not in facts
+    assert (facts["photos"], facts["people"], facts["labelled"]) == (7, None, 0)
+    assert "photos per fold" not in facts
     assert "held out" not in facts
 
 
 def test_rows_outside_the_folds_are_called_by_name(labels: Manifest) -> None:
     fold = pa.array([0] * 7 + [-1] * 7 + [None] * (len(labels) - 14), pa.int16())
     facts = show(source(labels.then("split", {"fold": fold}, by="person").to_bytes()))
-    assert facts["images per fold"] == {"not in the split": 154, "never held out": 7, "0": 7}
+    assert facts["photos per fold"] == {"not in the split": 154, "never held out": 7, "0": 7}
 
 
 def test_folds_that_hold_nothing_out_have_no_table(labels: Manifest) -> None:
@@ -90,9 +90,11 @@ def test_folds_that_hold_nothing_out_have_no_table(labels: Manifest) -> None:
 @pytest.mark.parametrize("form", ["parquet", "csv", "submission"])
 def test_predictions_tell_their_form_and_answers(form: Form) -> None:
     facts = show(source(answers().encode(form)))
-    assert (facts["kind"], facts["rows"]) == ("predictions", 3)
-    assert facts["form"] == ("answers only" if form == "submission" else "18 probabilities per row")
-    counts = list(facts["answers per class"].values())
+    assert (facts["kind"], facts["photos"]) == ("predictions", 3)
+    assert facts["form"] == (
+        "predictions without probabilities" if form == "submission" else "18 probabilities per photo"
+    )
+    counts = list(facts["predictions per class"].values())
     assert (len(counts), counts[0], counts[17], sum(counts)) == (18, 1, 2, 3)
     assert ("classes" in facts) == (form == "parquet")  # a CSV carries no label space
     assert facts["stages"] == ("predict" if form == "parquet" else "")

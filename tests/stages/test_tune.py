@@ -51,7 +51,7 @@ def test_what_is_written_does_what_was_measured(folds: Manifest, method: str) ->
         assert (applied.answer != predictions.answer).any()
     assert written.measured["sentence"] == tuned.sentence
     assert written.measured["changes"][0]["gain"]["value"] == first.gain.value
-    assert (tuned.rows, tuned.people, tuned.parts) == (168, 24, 5)
+    assert (tuned.photos, tuned.people, tuned.parts) == (168, 24, 5)
 
 
 def test_offsets_lie_between_those_tuned_without_a_part_of_the_people_or_near(folds: Manifest) -> None:

@@ -73,7 +73,7 @@ Consensus = Annotated[
 ]
 Decide = Annotated[
     Decision | None,
-    "A decision from `maskkit evaluate --tune`, which changes the answers; the header says so.",
+    "A decision from `maskkit evaluate --tune`, which changes the predictions; the header says so.",
 ]
 SETS = (
     "Sets of classes, and of levels of each factor, that hold the truth of this share of the photos of new "
