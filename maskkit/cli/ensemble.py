@@ -84,8 +84,8 @@ def ensemble(
     output: common_options.OptionalOutput = None,
     vote: Annotated[
         Literal[Vote, "weighted"],
-        "How predictions become one; all but `hard` need probabilities. What `rank` gives are degrees, and no "
-        "probabilities.",
+        "How predictions become one; all but `hard` need probabilities. What `rank` gives are degrees, and "
+        "no probabilities.",
         explained.VOTES,
         Callback(lambda vote: "soft" if vote == "weighted" else vote),
     ] = "hard",

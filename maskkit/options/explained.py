@@ -39,7 +39,7 @@ BLENDS: Final = Explained(
 )
 VOTES: Final = Explained(
     {
-        "hard": "counts answers; needs no probabilities",
+        "hard": "counts predictions; needs no probabilities",
         "soft": "averages probabilities",
         "geometric": "averages their logarithms",
         "logit": "averages their log-odds",
