@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from maskkit import __version__
-from maskkit.cli.shell import several_words, terminal
+from maskkit.cli.shell import completing, completion_scripts, several_words, terminal
 from maskkit.cli.shell.exiting import BROKEN_PIPE, INTERRUPTED, acted_on
 from maskkit.cli.shell.help_pages import print_help, text_of_help
 from maskkit.cli.shell.option_page import LISTED, has_choices, names, page
@@ -127,7 +127,9 @@ class Command(_WithoutTypes, TyperCommand):
             print_line(text)
             raise typer.Exit
         typed.set((ctx.command_path, words))
-        return super().parse_args(ctx, several_words.repeated(words, several_words.flags_of(self.params)))
+        if not ctx.resilient_parsing:  # else a shell completes the line, which may end in a flag
+            words = several_words.repeated(words, several_words.flags_of(self.params))
+        return super().parse_args(ctx, [*words])  # of which the parser takes one after the other
 
     def _page(self, command: str, words: list[str]) -> str | None:
         """Return the page of an option, asked for by `--help --loss`, `--help-loss` or `--loss list`."""
@@ -182,8 +184,11 @@ for name in COMMANDS:
     app.command(cls=Command, help=text_of_help(function.__doc__))(function)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+completion_scripts.offer()
+
+
+def _version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
         typer.echo(f"maskkit {__version__}")
         raise typer.Exit
 
@@ -204,6 +209,8 @@ def _maskkit(
 def run() -> int:
     """Run the command line, and return its exit code."""
     sys.stdout, sys.stderr = lenient()
+    if completing.answer(get_command(app)):
+        return 0
     try:
         app(prog_name="maskkit")
     except SystemExit as error:

@@ -22,6 +22,7 @@ def test_most_weights_and_optimizers_are_found_and_hardly_others() -> None:
 
 
 def test_timm_is_not_loaded() -> None:
-    code = "import sys; from maskkit.options import timm_names as n; n.model_names(); print('timm' in sys.modules)"
+    code = "import sys; from maskkit.options import timm_names; timm_names.model_names()"
+    code += "; print('timm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

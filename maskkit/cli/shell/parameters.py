@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Union, cast, get_args, g
 import typer
 
 from maskkit.cli.shell import terminal
+from maskkit.cli.shell.completing import completer
 from maskkit.cli.shell.streams import OutputTarget, SideFile, stdin_is_terminal, stdout_is_terminal
 from maskkit.errors import MaskkitError
 from maskkit.options.fields import FILE, Between, ChosenFrom, HelpPanel, Metavar, Note, Refusing, note
@@ -219,7 +220,9 @@ class Parameter:
         listed = f" Choices: {', '.join(chosen.table)}." if chosen is not None and chosen.table else ""
         text = terminal.escape(text + listed)
         if self.note(Argument) is not None:
-            return typer.Argument(metavar=self.flag, help=text, show_default=False)
+            return typer.Argument(
+                metavar=self.flag, help=text, show_default=False, autocompletion=completer(self)
+            )
         numbers, called, refused = self.note(Between) or Between(), self.note(Callback), self.note(Refusing)
         return typer.Option(
             *(self.note(Flags) or ([self.flag] if self.hint is bool else [])),
@@ -231,6 +234,7 @@ class Parameter:
             callback=called.function if called else refusing(refused.read) if refused else None,
             is_eager=called is not None and called.is_eager,
             metavar=self.note(Metavar),
+            autocompletion=None if self.kinds == [bool] else completer(self),
         )
 
 
