@@ -18,7 +18,7 @@ from maskkit.options.fields import ChosenFrom
 from maskkit.options.train_options import AUTO, HUB, LIST, NONE, PACKAGE
 
 Rows = list[tuple[str, str]]
-Offer = Callable[[Parameter, "Table", str], Rows]
+Offer = Callable[[Parameter, "TypedManifest", str], Rows]
 SUFFIXES: Mapping[Any, tuple[str, ...]] = {
     Manifest: (".parquet",), Predictions: (".parquet", ".csv"), Checkpoint: (".safetensors",),
     Decision: (".json",),
@@ -47,7 +47,7 @@ def values(item: Parameter, words: Sequence[str], incomplete: str) -> Rows:
     `words` are those of the line, of which one may name a manifest.
     """
     if item.name in SPECIAL:
-        found = SPECIAL[item.name](item, Table(words), incomplete)
+        found = SPECIAL[item.name](item, TypedManifest(words), incomplete)
     elif item.note(ChosenFrom) is not None:
         found = _choice(item, incomplete)
     else:
@@ -57,7 +57,7 @@ def values(item: Parameter, words: Sequence[str], incomplete: str) -> Rows:
     return [(value, text) for value, text in found if value.startswith(incomplete)]
 
 
-class Table:
+class TypedManifest:
     """The first manifest of a command line, of which the footer alone is read."""
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -101,23 +101,23 @@ class Table:
         return [str(fold) for fold in range(max(highest, default=-1) + 1)]
 
 
-def _fold(item: Parameter, table: Table, _: str) -> Rows:
+def _fold(item: Parameter, table: TypedManifest, _: str) -> Rows:
     words = [("all", "each fold in turn"), ("none", "train on everybody")]
     return [(fold, "hold this fold out") for fold in table.folds] + (words if item.kinds == [str] else [])
 
 
-def _columns(_: Parameter, table: Table, incomplete: str) -> Rows:
+def _columns(_: Parameter, table: TypedManifest, incomplete: str) -> Rows:
     """Return the columns, behind those that are written before a comma."""
     head = incomplete[: incomplete.rfind(",") + 1]
     taken = head.split(",")
     return [(head + name, "a column") for name in table.columns if name not in taken]
 
 
-def _by(item: Parameter, table: Table, incomplete: str) -> Rows:
+def _by(item: Parameter, table: TypedManifest, incomplete: str) -> Rows:
     return (LOOKS if item.is_several else UNITS) + _columns(item, table, incomplete)
 
 
-def _levels(_: Parameter, table: Table, __: str) -> Rows:
+def _levels(_: Parameter, table: TypedManifest, __: str) -> Rows:
     """Return the levels of all factors, as age=60plus and the colon that goes on."""
     levels = ((factor, level) for factor, levels in table.factors.items() for level in levels)
     return [(f"{factor}={level}:", f"a level of {factor}") for factor, level in levels]

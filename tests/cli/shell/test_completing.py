@@ -49,7 +49,7 @@ ENDS = {
     "maskkit train --loss zz:": None, "maskkit --version ": "train",
     "maskkit train nowhere.parquet --oversample ": None, "maskkit train damaged.parquet --oversample ": None,
     "maskkit split text.parquet --stratify ": None, "maskkit predict nowhere/": None,
-    "maskkit train 'folds.parquet --fo": None, "maskkit train -- --loss ": "folds.parquet",
+    "maskkit train 'folds.parquet --fo": None, "maskkit train -- --loss ": None,
 }  # fmt: skip
 
 
