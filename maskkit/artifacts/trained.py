@@ -14,6 +14,7 @@ from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import key_of
+from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, reason
 from maskkit.labels import LabelSpace
@@ -99,6 +100,32 @@ class Trained:
         """What it has in common with the other folds of its run: the folder, and all options but the fold."""
         record = self.record
         return self.path.parent, self.stem if record is None else key_of(record, self.history)
+
+
+def histories_beside(predictions: Predictions) -> list[Path]:
+    """Return the history files of the trainings behind predictions, beside the checkpoints that made them.
+
+    A checkpoint is looked for where it was read, and by its name beside the predictions. One that is of
+    another training by now has another history, and is passed over, and so is what cannot be read.
+    """
+    name = "" if predictions.source is None else predictions.source.name
+    records = (record for record in predictions.header.history if record.stage == "predict")
+    found: dict[Path, None] = {}
+    for item in (item for record in records for item in record.inputs if item.made_by is not None):
+        for path in (Path(item.path), Path(name).parent / Path(item.path).name):
+            beside = path.with_name(stem_of(path) + HISTORY)
+            if path.name.endswith(CHECKPOINT) and beside.is_file() and _made_by(path) == item.made_by:
+                found[beside] = None
+                break
+    return list(found)
+
+
+def _made_by(checkpoint: Path) -> str | None:
+    """Return the id of the run that made a checkpoint, None if it cannot be read."""
+    try:
+        return checkpoint_header(Source.open(checkpoint)).history[-1].id
+    except (MaskkitError, IndexError):
+        return None
 
 
 def stem_of(path: Path) -> str:

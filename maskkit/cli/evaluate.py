@@ -69,7 +69,8 @@ def evaluate(
     fail_under: Annotated[float | None, "Exit code 3 if the macro-F1 is lower.", Between(0, 1)] = None,
     curves: Annotated[
         list[Path],
-        "history.csv of trainings, to draw in the page. Takes every word up to the next option.",
+        "history.csv of trainings, to draw in the page, if they are not beside the checkpoints that made the "
+        "predictions. Takes every word up to the next option.",
         Metavar("HISTORY..."),
         FILE,
         Needs("html", "curves are drawn in the page of --html"),
@@ -122,10 +123,10 @@ def evaluate(
 
     truth = photos.located(manifest)
     charts: Sequence[Chart] = ()
-    if curves:
-        from maskkit.reporting.curves import training_curves  # pandas, which scores alone need not
+    if shown.html is not None:
+        from maskkit.reporting.curves import curves_beside, training_curves  # pandas, which scores need not
 
-        charts = training_curves(curves)
+        charts = training_curves(curves) if curves else curves_beside(predictions)
     if tune is not None:
         from maskkit.stages.tune import check_tuning
         from maskkit.stages.tune import tune as fit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from math import nan
 from pathlib import Path, PurePath
@@ -10,10 +11,13 @@ import pyarrow as pa
 
 from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.files import Source
+from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.runs import labels_of
-from maskkit.artifacts.trained import HISTORY
+from maskkit.artifacts.trained import HISTORY, histories_beside
 from maskkit.errors import MaskkitError
 from maskkit.reporting.plots import Chart, PlotLine
+
+log = logging.getLogger(__name__)
 
 NEEDED = ("epoch", "train_loss", "held_out_loss", "held_out_macro_f1")
 
@@ -35,6 +39,19 @@ def training_curves(histories: Sequence[Path]) -> list[Chart]:
         Chart("Macro-F1 on the people held out", "epoch", tuple(scores)),
         Chart("Loss", "epoch", tuple(losses), solid="in training", dashed="on the people held out"),
     ]
+
+
+def curves_beside(predictions: Predictions) -> list[Chart]:
+    """Return the same charts of the trainings behind predictions, if their files are where they were.
+
+    They were not asked for, so that a file that is damaged is a warning.
+    """
+    histories = histories_beside(predictions)
+    try:
+        return training_curves(histories) if histories else []
+    except MaskkitError as error:
+        log.warning("the page has no curves: %s: %s", error, error.why)
+        return []
 
 
 def _names(histories: Sequence[Path]) -> list[str]:

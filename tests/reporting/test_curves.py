@@ -1,9 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from trainings import oof_of
 
+from maskkit.artifacts.checkpoint import Checkpoint
+from maskkit.artifacts.files import Source
+from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
-from maskkit.reporting.curves import training_curves
+from maskkit.reporting.curves import curves_beside, training_curves
 
 
 def write_history(path: Path, *, scores: tuple[float, ...] = (0.2, 0.4)) -> Path:
@@ -36,6 +41,44 @@ def test_trainings_of_one_name_in_two_folders_are_two_lines(tmp_path: Path) -> N
     assert len({line.name for line in score.lines}) == 2
     assert len(loss.lines) == 4
     assert score.groups == ["a", "b"]
+
+
+def test_curves_are_found_beside_the_checkpoints_that_made_predictions(
+    folds: Manifest, checkpoints: list[Path], tmp_path: Path
+) -> None:
+    assert curves_beside(oof_of(folds, checkpoints)) == []  # which names no file
+    made = [Checkpoint.read(path) for path in checkpoints]
+    inputs = tuple(
+        one.header.input_from(Source.open(path)) for one, path in zip(made, checkpoints, strict=True)
+    )
+    oof = oof_of(folds, checkpoints)
+    record = replace(oof.header.history[-1], inputs=inputs)
+    oof = replace(oof, header=replace(oof.header, history=(*oof.header.history[:-1], record)))
+    score, loss = curves_beside(oof)
+    assert score.groups == ["fold0", "fold1", "fold2"]
+    assert len(loss.lines) == 6
+    moved = tuple(replace(one, path=f"gone/{Path(one.path).name}") for one in inputs)
+    lost = replace(oof, header=replace(oof.header, history=(replace(record, inputs=moved),)))
+    assert curves_beside(lost) == []
+    beside = replace(lost, source=Source(str(checkpoints[0].with_name("oof.parquet")), b""))
+    assert [chart.groups for chart in curves_beside(beside)] == [score.groups, loss.groups]
+
+
+def test_a_checkpoint_that_was_trained_anew_has_no_curve_and_a_damaged_history_is_a_warning(
+    folds: Manifest, checkpoints: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "fold0.safetensors"
+    file.write_bytes(checkpoints[0].read_bytes())
+    write_history(tmp_path / "fold0.history.csv")
+    item = Checkpoint.read(file).header.input_from(Source.open(file))
+    oof = oof_of(folds, checkpoints)
+    for made_by, count in ((item.made_by, 2), ("another", 0)):
+        record = replace(oof.header.history[-1], inputs=(replace(item, made_by=made_by),))
+        assert len(curves_beside(replace(oof, header=replace(oof.header, history=(record,))))) == count
+    (tmp_path / "fold0.history.csv").write_text("a,b\n")
+    record = replace(oof.header.history[-1], inputs=(item,))
+    assert curves_beside(replace(oof, header=replace(oof.header, history=(record,)))) == []
+    assert "the page has no curves" in caplog.text
 
 
 @pytest.mark.parametrize(
