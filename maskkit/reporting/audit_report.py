@@ -9,7 +9,7 @@ from maskkit.artifacts.header import Record
 from maskkit.artifacts.script import script
 from maskkit.auditing.findings import FINDING_COLUMNS, KINDS, SEVERITIES, Audit
 from maskkit.reporting.report import Item, Report, Section
-from maskkit.reporting.table import PRIVATE, Column, Note, Photo, Row, Table
+from maskkit.reporting.table import PRIVATE, Column, Note, Photo, Row, Table, page_note
 
 
 def audit_report(
@@ -22,7 +22,7 @@ def audit_report(
         title=f"Audit of {manifest.name}",
         data=found.to_json(),
         sections=(
-            Section("", tuple(_headline(found, has_photos=any(photos))), is_brief=True),
+            Section("", tuple(_headline(found, pictured=len(photos) if any(photos) else 0)), is_brief=True),
             *(Section(kind, tuple(_kind(found, kind, photos)), is_brief=True) for kind in kinds),
         ),
         verdict=_verdict(found),
@@ -50,7 +50,7 @@ def _verdict(found: Audit) -> tuple[Note, ...]:
     )
 
 
-def _headline(found: Audit, *, has_photos: bool) -> Iterator[Item]:
+def _headline(found: Audit, *, pictured: int) -> Iterator[Item]:
     columns = tuple(Column(name, name) for name in FINDING_COLUMNS)
     findings = found.to_json()["findings"]
     yield Table.of(findings, columns, name="", head=Column("", ""), at=("findings",), on="programs")
@@ -76,8 +76,10 @@ def _headline(found: Audit, *, has_photos: bool) -> Iterator[Item]:
         yield Note(
             f"{count:,} findings ({kinds}) are listed in the page and in the JSON output", on="terminal"
         )
-    if has_photos:
+    if pictured:
         yield PRIVATE
+        if pictured < len(found.findings):
+            yield page_note(f"The first {pictured:,} findings have their photos: a page holds no more")
 
 
 def _kind(found: Audit, kind: str, photos: Sequence[tuple[Photo, ...]]) -> Iterator[Item]:

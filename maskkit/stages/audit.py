@@ -29,13 +29,12 @@ from maskkit.auditing.label_errors import SURENESS, suspect_labels
 from maskkit.errors import RefusedError
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.survey import Duplicates, find_duplicates, joined, surveys_of
-from maskkit.imaging.thumbnails import thumbnail
+from maskkit.imaging.thumbnails import MOST_PHOTOS, thumbnail
 from maskkit.labelling.correction_lines import to_corrections_csv
 from maskkit.progress import track
 from maskkit.reporting.table import Photo
 from maskkit.scoring.judged import Judged
 
-MOST_SHOWN = 300  # findings with their photos in a page
 CORRECTION_COLUMNS = ("path", "person_id", "column", "value", "from", "kind", "confidence", "evidence")
 
 KEEP_TOGETHER = (
@@ -165,13 +164,16 @@ def _probabilities(manifest: Manifest, predictions: Predictions) -> NDArray[np.f
 
 
 def pictures(result: Audit) -> list[tuple[Photo, ...]]:
-    """Make small pictures of the photos that the first findings name, (findings,)."""
+    """Make small pictures of what the first findings name, (findings,), as many as a page holds."""
     manifest = result.manifest
     rows_of, rows = rows_by_person(manifest), {path: row for row, path in enumerate(manifest.paths)}
     shown = []
-    for one in result.findings[:MOST_SHOWN]:
+    for one in result.findings:
         own = rows_of(one.person).tolist() if one.row is None else [one.row]
         shown.append(own + [rows[other] for other in [one.other] if other in rows])
+        if sum(map(len, shown)) > MOST_PHOTOS:
+            shown.pop()
+            break
     files = photo_files(manifest, tolerant=True)
     wanted = sorted({row for each in shown for row in each})
     small = {row: thumbnail(files[row]) for row in track(wanted, len(wanted), "thumbnails")}

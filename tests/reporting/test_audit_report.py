@@ -116,3 +116,11 @@ def test_nothing_found_is_said_with_what_was_looked_for() -> None:
     assert "Looked for people, photos: nothing is wrong with 20 photos" in terminal_of(report)
     assert "nothing is wrong with 20 photos" in words(page(report))
     assert json.dumps(report.data["findings"]) == "[]"
+
+
+def test_a_page_says_which_findings_have_their_photos() -> None:
+    photo = (Photo("a.jpg", "data:image/jpeg;base64,AAAA"),)
+    some = words(page(audit_report(audited(2, 3, 0), photos=[photo] * 2)))
+    assert "The first 2 findings have their photos" in some
+    assert "have their photos" not in words(page(audit_report(audited(2, 3, 0), photos=[photo] * 5)))
+    assert "have their photos" not in words(page(audit_report(audited(2, 3, 0))))

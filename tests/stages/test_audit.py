@@ -17,9 +17,11 @@ from PIL import Image
 from maskkit.artifacts.header import Header
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.auditing.findings import Audit, Finding
 from maskkit.errors import MaskkitError, RefusedError
 from maskkit.sources.layouts import STATES
-from maskkit.stages.audit import audit, corrections, flagged, record_of, refuse_leaks
+from maskkit.stages import audit as stage
+from maskkit.stages.audit import audit, corrections, flagged, pictures, record_of, refuse_leaks
 from maskkit.stages.label import label
 from maskkit.stages.split import split
 
@@ -191,3 +193,14 @@ def test_incomplete_photos_are_listed(own: Path) -> None:
     assert [(one.evidence, one.severity) for one in found] == [
         ("incomplete: its data end before its pixels do", "high")
     ]
+
+
+def test_a_page_has_the_photos_of_the_first_findings_and_no_more_than_it_holds(
+    folds: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = folds.people.names[:4]
+    findings = [Finding("suspect:person", "high", "seen", person=one) for one in people]
+    found = Audit(folds, findings, None, ("labels",))
+    assert [len(one) for one in pictures(found)] == [7] * 4
+    monkeypatch.setattr(stage, "MOST_PHOTOS", 20)
+    assert [len(one) for one in pictures(found)] == [7, 7]
