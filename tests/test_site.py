@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer.main
 from browser import Browser
-from declarations import TABLES, choices_text, command_text, filled
+from declarations import TABLES, choices_text, command_text, filled, literal
 from one_host import asked_by_style, asked_elsewhere
 
 from maskkit.cli import app
@@ -37,6 +37,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_built_without_a_warning(site: Path) -> None:
     assert (site / "docs" / "index.html").exists()
     assert {path.stem for path in (site / "docs" / "commands").glob("*.html")} == set(COMMANDS)
+
+
+def test_texts_of_help_are_shown_as_they_are(site: Path) -> None:
+    page = (site / "docs" / "commands" / "train.html").read_text()
+    assert "A &lt;choice&gt; is a name" in page
+    assert literal("run/*_a <b> `x*y` [c]") == r"run/\*\_a \<b> `x*y` \[c]"
 
 
 def test_each_page_of_the_project_is_reached_from_its_front_page(site: Path) -> None:

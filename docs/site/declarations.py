@@ -62,11 +62,19 @@ def _docstring(function: Any) -> Iterator[str]:
         text = " ".join(paragraph.split())
         said, _, typed = re.fullmatch(r"(.*?)(: (maskkit .*))?", text).group(1, 2, 3)  # type: ignore[union-attr]
         if typed is None:
-            yield text
+            yield literal(text)
             continue
         if said != "Example":
-            yield f"{said}:"
+            yield literal(f"{said}:")
         yield f"```sh\n{typed}\n```"
+
+
+def literal(text: str) -> str:
+    """Return a text of which Markdown takes nothing for its own but code in backticks."""
+    parts = text.split("`")
+    return "`".join(
+        re.sub(r"([*_<\[])", r"\\\1", part) if at % 2 == 0 else part for at, part in enumerate(parts)
+    )
 
 
 def _panel(item: Parameter) -> str:
@@ -83,7 +91,7 @@ def _place(options: list[Parameter]) -> Any:
 def _described(item: Parameter) -> str:
     """Return an option as an entry of a definition list."""
     term = " ".join(filter(None, (", ".join(f"`{flag}`" for flag in _flags(item)), _value(item))))
-    lines = [item.note(str) or ""]
+    lines = [literal(item.note(str) or "")]
     if (chosen := item.note(ChosenFrom)) is not None and chosen.table:
         names = ", ".join(f"`{name}`" for name in chosen.table)
         lines.append(f"Choices: {names}; [their settings](../choices.md#{_flags(item)[0].strip('-')}).")
