@@ -50,7 +50,7 @@ test-timm: $(INSTALLED)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m sweep run/timm.jsonl docs/timm.md
 
 docs: $(INSTALLED)
-	$(BIN)/sphinx-build -q -W --keep-going -c docs/site -d run/doctrees . $(SITE)
+	$(BIN)/sphinx-build -E -a -q -W --keep-going -c docs/site -d run/doctrees . $(SITE)
 	@echo $(SITE)/docs/index.html
 
 check: $(INSTALLED) docs

@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 
 from maskkit.cli.shell.parameters import SHELL_PANEL, Argument, Flags, Parameter, Shown
 from maskkit.options import techniques
-from maskkit.options.choices import Setting, Settings, Table, text_of
+from maskkit.options.choices import Setting, Settings, Table, Technique, text_of
 from maskkit.options.fields import Between, ChosenFrom, HelpPanel, Metavar
 
 OPTIONS = "Options"
@@ -152,11 +152,12 @@ def _table(option: str, table: Table) -> Iterator[str]:
 
 def _rows(name: str, known: Settings) -> Iterator[str]:
     first = f"`{name}`" if re.fullmatch(r"[\w-]+", name) else name
-    for key, one in known.items():
-        yield f"| {first} | `{key}` | {_default(one)} | {_allowed(one)} | {one.help} |"
+    if isinstance(known, Technique):
+        yield f"| {first} | | | | {literal(known.does)} |"
         first = ""
-    if not known:
-        yield f"| {first} | | | | |"
+    for key, one in known.items():
+        yield f"| {first} | `{key}` | {_default(one)} | {_allowed(one)} | {literal(one.help)} |"
+        first = ""
 
 
 def _default(one: Setting) -> str:
