@@ -90,7 +90,7 @@ def _settings(result: Compared) -> Iterator[Item]:
         yield page_note("No option that is recorded")
         return
     columns = tuple(
-        Column("value", run.label, field=f"values.{place}", name=run.label)
+        Column("value", run.label, field=f"values.{place}", name=run.label, wraps=True)
         for place, run in enumerate(result.runs)
     )
     rows = []

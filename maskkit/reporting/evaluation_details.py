@@ -163,7 +163,7 @@ def calibrated(found: Calibration | None) -> Iterator[Item | tuple[Item, ...]]:
     )
     along = "confidence"
     notes = (page_note("Bins of few photos are off by several hundredths by chance alone"),)
-    table = Table(columns, tuple(rows), head=Column("bin", along), scope="calibration", notes=notes)
+    table = Table(columns, tuple(rows), head=Column("bin", "bin"), scope="calibration", notes=notes)
     yield Chart("Accuracy by confidence", along, lines), table
 
 

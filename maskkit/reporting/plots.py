@@ -135,11 +135,11 @@ class Bars:
     y_ticks: tuple[Tick, ...]
     rules: tuple[float, ...]
     width: int = 360
-    height: int = 172
+    height: int = 184
     left: int = 44
     right: int = 350
-    top: int = 12
-    base: int = 132
+    top: int = 24
+    base: int = 144
 
 
 def draw_bars(chart: BarChart) -> Bars:

@@ -31,14 +31,14 @@ def sets_scored(found: SetScores | None, confidence: float) -> Iterator[Item]:
     rows = [_row(found.all, "all photos", name="all", scope="sets")]
     for factor, levels in found.levels.items():
         rows += [_row(one, one.name, scope=f"sets {factor}") for one in levels]
-    yield Table(COLUMNS, tuple(rows), "sets of classes", head=Column("", "photos"), notes=(how,))
+    yield Table(COLUMNS, tuple(rows), "sets of classes", head=Column("", "part"), notes=(how,))
     if len(found.factors) > 1:
         rows = [
             _row(one, one.name, scope=f"sets of {factor}")
             for factor, levels in found.factors.items()
             for one in levels
         ]
-        yield Table(COLUMNS, tuple(rows), "sets of the levels of each factor", head=Column("", "photos"))
+        yield Table(COLUMNS, tuple(rows), "sets of the levels of each factor", head=Column("", "part"))
     yield Table.of(
         found.classes, COLUMNS, title="sets of classes, by class", head=Column("", "class"),
         scope="sets class", at=("sets", "classes"), on="not on a terminal",

@@ -56,7 +56,8 @@ def test_the_key_in_json_is_the_measure_in_tsv(report: Report) -> None:
 def test_no_table_has_a_title_twice(report: Report) -> None:
     for place in ("terminal", "page"):
         for table in tables_of(report, place):
-            titles = [column.title for _, column in table.columns_on(place) if column.title]
+            columns = [table.head, *(column for _, column in table.columns_on(place))]
+            titles = [column.title for column in columns if column.title]
             assert len(set(titles)) == len(titles), (table.title, titles)
 
 
