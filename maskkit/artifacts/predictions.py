@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,17 @@ import pyarrow as pa
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from maskkit.artifacts.answer_sets import AnswerSets, StoredSets, is_set_text
+from maskkit.artifacts.answer_sets import AnswerSets, StoredSets
 from maskkit.artifacts.columns import Integers, as_pandas
-from maskkit.artifacts.csv_text import CsvText
 from maskkit.artifacts.csv_writing import to_csv
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import MOST_INPUTS, Header, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
+from maskkit.artifacts.prediction_columns import ANSWER, answer_columns, read_csv
 from maskkit.artifacts.probability_checks import check_ids, check_probs
 from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.seen import Seen
-from maskkit.errors import MaskkitError, examples
-from maskkit.labels import MOST_CLASSES
+from maskkit.errors import MaskkitError
 from maskkit.typed_json import Sha256, fitting
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
 Form = Literal["parquet", "csv", "submission"]
 
-IDS = ("path", "ImageID")
-ANSWER = "ans"
-DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 ADJUSTMENTS = ("consensus", "decision")  # facts of the header, see `predicting.adjustments`
 
 
@@ -93,7 +89,8 @@ class Predictions:
             MaskkitError: They are in none of the forms, list a photo twice, or hold no probabilities.
         """
         source = source if isinstance(source, Source) else Source.open(source)
-        predictions = _from_parquet(source) if source.starts_with(b"PAR1") else _from_csv(source)
+        is_parquet = source.starts_with(b"PAR1")
+        predictions = _from_parquet(source) if is_parquet else cls(*read_csv(source), source=source)
         if like is not None and predictions.path.equals(like.path):
             predictions = replace(predictions, path=like.path)
         else:
@@ -165,10 +162,13 @@ class Predictions:
     def to_pandas(self) -> pd.DataFrame:
         """Return a row per photo: its path, the answer and, if known, the probability of each class."""
         names = self.classes or ()
-        answer = pa.array([names[one] for one in self.answer]) if names else pa.array(self.answer)
+        if self.probs is None:
+            answered = {"answer": pa.array([names[one] for one in self.answer] if names else self.answer)}
+        else:
+            answered = answer_columns(self.answer, self.probs, names)
         probs = {} if self.probs is None else dict(zip(names, map(pa.array, self.probs.T), strict=True))
         fold = {} if self.fold is None else {"fold": pa.array(self.fold, mask=np.asarray(self.fold) < 0)}
-        return as_pandas(pa.table({"path": self.path, "answer": answer, **probs, **fold}))
+        return as_pandas(pa.table({"path": self.path, **answered, **probs, **fold}))
 
     def __repr__(self) -> str:
         what = "answers alone" if self.classes is None else f"{len(self.classes)} classes"
@@ -195,24 +195,32 @@ class Predictions:
                 why=f"they come from CSV files that carry no {lacking}",
                 fix="write a CSV" if self.probs is not None else "write a submission: -o FILE.csv",
             )
+        assert self.classes is not None
+        answered = answer_columns(self.answer, self.probs, self.classes)
         if form == "csv":
-            assert self.classes is not None
             sets = (
                 {} if self.sets is None or self.header.space is None else self.sets.texts(self.header.space)
             )
             return to_csv(
-                ["path", *self.classes, *sets], [self.path, *map(pa.array, self.probs.T), *sets.values()]
+                ["path", *answered, *self.classes, *sets],
+                [self.path, *answered.values(), *map(pa.array, self.probs.T), *sets.values()],
             )
         flat = pa.array(np.ascontiguousarray(self.probs, np.float32).ravel())
         fold = np.full(len(self), -1) if self.fold is None else self.fold
         columns = {
             "path": self.path,
+            **answered,
             "probs": pa.FixedSizeListArray.from_arrays(flat, self.probs.shape[1]),
             "fold": pa.array(fold.astype(np.int16), mask=fold < 0),
         }
         if self.sets is not None and self.header.space is not None:
             columns |= self.sets.columns(self.header.space)
-        return to_parquet(pa.table(columns), self.header)
+        table = pa.table(columns)
+        place = table.schema.get_field_index("probs")
+        names = {"classes": json.dumps(self.classes, ensure_ascii=False)}  # for readers that know no header
+        return to_parquet(
+            table.cast(table.schema.set(place, table.schema.field(place).with_metadata(names))), self.header
+        )
 
 
 def _from_parquet(source: Source) -> Predictions:
@@ -237,58 +245,3 @@ def _from_parquet(source: Source) -> Predictions:
     fold = columns["fold"].fill_null(-1).to_numpy() if "fold" in columns else None
     sets = None if facts.sets is None else AnswerSets.read(table, facts.sets, header.space, source.title)
     return Predictions(columns["path"], probs.argmax(1), probs, classes, fold, header, source, sets)
-
-
-def _from_csv(source: Source) -> Predictions:
-    text = CsvText.of(source)
-    table = text.typed(IDS)
-    key = next((name for name in IDS if name in table.column_names), None)
-    others = [
-        name
-        for name in table.column_names
-        if name not in (key, "fold") and not is_set_text(name, table[name])
-    ]
-    if key is None or not others:
-        index = "; the ids may be in its first column, which has no name" if text.has_nameless else ""
-        raise _unreadable(source, f"its columns are {examples(table.column_names, most=6)}{index}")
-    if not len(table):
-        raise _unreadable(source, "it has no rows")
-    numbers = table.select(others)
-    for name in others:
-        _check_numbers(name, numbers[name], source)
-    if others == [ANSWER]:
-        return Predictions(table[key], _answers(numbers[ANSWER], source), source=source)
-    if len(others) == 1:
-        raise _unreadable(source, f"beside {key!r} it has only {others[0]!r}, which is not {ANSWER!r}")
-    with np.errstate(over="ignore"):  # too large a number is none of a probability anyway
-        probs = np.stack([numbers[name].to_numpy().astype(np.float32) for name in others], axis=1)
-    return Predictions(table[key], probs.argmax(1), probs, tuple(others), source=source)
-
-
-def _check_numbers(name: str, column: pa.ChunkedArray, source: Source) -> None:
-    if column.null_count:
-        raise _unreadable(source, f"column {name!r} has {column.null_count} empty cells")
-    if not pa.types.is_floating(column.type) and not pa.types.is_integer(column.type):
-        word = str(column[0])
-        comma = ", with a comma where numbers have a point" if DECIMAL_COMMA.fullmatch(word) else ""
-        raise _unreadable(source, f"column {name!r} holds {column.type}, such as {word}{comma}")
-
-
-def _answers(column: pa.ChunkedArray, source: Source) -> NDArray[np.int16]:
-    answer = column.to_numpy()
-    if pa.types.is_floating(column.type):  # pandas writes 15.0 where it had missing values once
-        broken = np.flatnonzero(answer != np.round(answer))
-        if len(broken):
-            raise _unreadable(source, f"{ANSWER!r} holds {answer[broken[0]]}, and is the number of a class")
-    if answer.min() < 0 or answer.max() > MOST_CLASSES:
-        raise _unreadable(source, f"{ANSWER!r} runs from {answer.min()} to {answer.max()}")
-    return np.asarray(answer, np.int16)  # a quarter of the memory, which five files of it add up to
-
-
-def _unreadable(source: Source, why: str) -> MaskkitError:
-    return MaskkitError(
-        f"{source.title} is not a table of predictions",
-        why=why,
-        fix=f"give Parquet from `maskkit predict`, a CSV of ImageID,{ANSWER}, or a CSV of path and one "
-        "probability column per class",
-    )

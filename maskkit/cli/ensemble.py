@@ -132,7 +132,8 @@ def ensemble(
         Needs("consensus", "it is of no use without --consensus"),
     ] = None,
     decide: common_options.Decide = None,
-    submission: Annotated[bool, "Write the competition's ImageID,ans."] = False,
+    form: common_options.WrittenAs = None,
+    submission: common_options.Submission = False,
     seed: common_options.Seed = 0,
     allow_leak: common_options.AllowLeak = False,
 ) -> None:
@@ -151,8 +152,8 @@ def ensemble(
     from maskkit.stages.ensemble import AfterVote, Fit
     from maskkit.stages.ensemble import ensemble as stage
 
-    form = _form(predictions or fit, output, submission=submission)
-    if output is None and form == "parquet":
+    written = _form(predictions or fit, output, form, submission=submission)
+    if output is None and written == "parquet":
         refuse_terminal()
     assert vote != "weighted"  # which was read as soft
     found = None
@@ -167,9 +168,9 @@ def ensemble(
         truth=None if fit else on,
         after=None if people is None and decide is None else AfterVote(people, decide),
         allow_leak=allow_leak,
-        history=form == "parquet",
+        history=written == "parquet",
     )
-    (output or OutputTarget(None)).write(result.predictions.encode(form))
+    (output or OutputTarget(None)).write(result.predictions.encode(written))
     names = [member.name for member in predictions or fit]
     if report is not None:
         from maskkit.fitting.blend import ensemble_json
@@ -195,7 +196,15 @@ def _numbers(text: str) -> list[float]:
         ) from error
 
 
-def _form(members: list[Predictions], output: OutputTarget | None, *, submission: bool) -> Form:
+def _form(
+    members: list[Predictions],
+    output: OutputTarget | None,
+    chosen: Literal["csv", "parquet"] | None,
+    *,
+    submission: bool,
+) -> Form:
+    if chosen is not None:
+        return chosen
     if submission or any(member.classes is None for member in members):
         return "submission"
     from_csv = all(member.header.space is None for member in members)

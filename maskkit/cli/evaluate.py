@@ -17,7 +17,7 @@ from maskkit.cli.shell.parameters import (
     Needs,
     Predictions,
 )
-from maskkit.cli.shell.streams import SideFile, stdout_is_terminal
+from maskkit.cli.shell.streams import SideFile, stdout_is_for_people
 from maskkit.errors import RefusedError
 from maskkit.options.fields import FILE, Between, Metavar, Refusing
 
@@ -162,7 +162,7 @@ def evaluate(
         from maskkit.cli.shell.show_report import note_report, show_tables
         from maskkit.reporting.blend_report import tuning_report
 
-        show = show_tables if stdout_is_terminal() and not shown.json else note_report
+        show = show_tables if stdout_is_for_people() and not shown.json else note_report
         show(tuning_report(tuned))
     headline = result.scores.macro_f1.value or 0.0
     if fail_under is not None and headline < fail_under:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
-from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions
+from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions, Reading
 from maskkit.cli.shell.resuming import resumable
-from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line, stdout_is_terminal
+from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line, stdout_is_for_people
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
 from maskkit.options.train_options import INFERENCE_PANEL, Inference
@@ -35,10 +36,17 @@ def _check_resume(resume: bool, output: str | None) -> None:
 def predict(
     *,
     manifest: Annotated[
-        Manifest | Path, "Photos to predict, or a folder of them; `-` reads standard input.", Argument()
+        Manifest | Path,
+        "A manifest of the photos to predict, a folder of them, or a photo, and others behind it; `-` reads "
+        "standard input.",
+        Argument(),
+        Reading(photos=True),
     ],
     checkpoints: Annotated[
-        list[Checkpoint], "Models to average, from `maskkit train`.", Argument("CHECKPOINT")
+        list[Checkpoint | Path],
+        "Models to average, from `maskkit train`.",
+        Argument("CHECKPOINT"),
+        Reading(folders=False, photos=True),
     ],
     output: common_options.OptionalOutput = None,
     oof: Annotated[
@@ -72,7 +80,8 @@ def predict(
     ] = None,
     decide: common_options.Decide = None,
     consensus: common_options.Consensus = None,
-    submission: Annotated[bool, "Write the competition's ImageID,ans."] = False,
+    form: common_options.WrittenAs = None,
+    submission: common_options.Submission = False,
     top: Annotated[
         int | None, "Show so many classes per photo in the table on a terminal.", Between(1)
     ] = None,
@@ -83,7 +92,8 @@ def predict(
 ) -> None:
     """Predict each photo's class with one model or the average of several.
 
-    Writes Parquet, or CSV if -o ends in .csv; without -o, a terminal shows a table. Photos are prepared
+    Writes Parquet, or CSV if -o ends in .csv or by --format; each has the answer and its confidence beside
+    the probabilities. Without -o, a terminal or its pager shows a table. Photos are prepared
     as each model's training did it: there is no option to do otherwise. In bfloat16 a photo whose two
     best classes are close is computed again in float32, so that hardly a prediction differs; its
     probabilities come within 0.15, those of --precision float32 within 0.00001.
@@ -92,6 +102,8 @@ def predict(
     are kept in FILE.resume, so that --resume goes on after an interruption, or once photos are mended.
 
     A folder of new photos: maskkit predict new/ run/fold*.safetensors --top 3
+
+    One photo, or several: maskkit predict photo.jpg run/fold*.safetensors
 
     Sets, and silence where they are large: maskkit predict test.parquet run/fold*.safetensors --calibrate
     oof.parquet --on folds.parquet --sets 0.9 --sets-per age --abstain 3 -o sets.parquet
@@ -105,24 +117,23 @@ def predict(
     from maskkit.cli.shell.show_report import note_report, show_tables
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.reporting.stage_reports import predictions_report
-    from maskkit.stages.predict import folder_of_photos
+    from maskkit.stages.predict import photos_of
     from maskkit.stages.predict import predict as stage
 
-    form = _form(output, submission=submission)
+    given, models = _divided(manifest, checkpoints, photos.root)
     progress_file = None if output is None or output.path is None else progress_path(output.path)
     if progress_file is not None:
         refuse_to_lose(progress_file, "prediction", resume=resume, force=force)
     faults: dict[str, str] = {}
-    is_folder = isinstance(manifest, Path)
-    given = photos.located(
-        folder_of_photos(manifest, checkpoints, faults=faults) if isinstance(manifest, Path) else manifest
-    )
+    to_predict, inputs = photos_of(given, models, faults=faults)
+    to_predict = (replace(photos, root=to_predict.photos.root) if inputs else photos).located(to_predict)
     if force:
         progress_file = begun_anew(progress_file)
     finished = _finished(output, progress_file) if resume and not force else None
     with nullcontext() if progress_file is None else resumable(progress_file):
         predictions = stage(
-            given, checkpoints, oof=oof, inference=inference, allow_leak=allow_leak, faults=faults,
+            to_predict, models, photos=inputs, oof=oof, inference=inference, allow_leak=allow_leak,
+            faults=faults,
             afterwards=Afterwards(
                 consensus=consensus, calibrate=calibrate, on=on, decide=decide, abstain=abstain,
                 promise=None if sets is None else Promise(sets, sets_per),
@@ -133,18 +144,19 @@ def predict(
     if predictions is finished:
         print_line(str(output.path if output else None))
         return
-    shows_table = output is None and not submission and stdout_is_terminal()
+    shows_table = output is None and not submission and form is None and stdout_is_for_people()
     if shows_table:
-        show_tables(predictions_report(predictions, given.space, top=top))
+        show_tables(predictions_report(predictions, to_predict.space, top=top))
     else:
         to = output or OutputTarget(None)
-        to.write(predictions.encode(form))
-        if is_folder and to.path is not None:
+        to.write(predictions.encode(_form(output, form, submission=submission)))
+        if isinstance(given, list) and to.path is not None:
             rest = f"all are in {to.path}"
-            note_report(predictions_report(predictions, given.space, top=top, rest=rest))
-    models = "1 model" if len(checkpoints) == 1 else f"{len(checkpoints)} models"
+            note_report(predictions_report(predictions, to_predict.space, top=top, rest=rest))
+    by = "1 model" if len(models) == 1 else f"{len(models)} models"
     views = "" if inference.tta == "none" else f", {inference.tta}"
-    terminal.note(f"{len(predictions)} photos by {models}{views}")
+    count = "1 photo" if len(predictions) == 1 else f"{len(predictions)} photos"
+    terminal.note(f"{count} by {by}{views}")
     left_out = predictions.left_out
     if left_out:
         total = len(predictions) + left_out
@@ -153,6 +165,25 @@ def predict(
         raise _unread(faults, len(predictions) + left_out + len(faults), progress_file)
     if progress_file is not None:
         progress_file.unlink(missing_ok=True)
+
+
+def _divided(
+    manifest: Manifest | Path, checkpoints: list[Checkpoint | Path], root: str | None
+) -> tuple[Manifest | list[Path], list[Checkpoint]]:
+    """Return what is predicted, and the models: photos that stand behind the first are no models."""
+    models = [one for one in checkpoints if not isinstance(one, Path)]
+    more = [one for one in checkpoints if isinstance(one, Path)]
+    if not isinstance(manifest, Path):
+        if more:
+            raise typer.BadParameter(f"{more[0]} is a photo, behind a manifest", param_hint="CHECKPOINT")
+        return manifest, models
+    if more and manifest.is_dir():
+        raise typer.BadParameter(f"{more[0]} is a photo, behind a folder", param_hint="CHECKPOINT")
+    if not models:
+        raise typer.BadParameter("give a model behind the photos", param_hint="CHECKPOINT")
+    if root is not None and not manifest.is_dir():
+        raise typer.BadParameter("photos are where they are named", param_hint="--root")
+    return [manifest, *more], models
 
 
 def _finished(output: OutputTarget | None, progress_file: Path | None) -> ReadPredictions | None:
@@ -165,9 +196,9 @@ def _finished(output: OutputTarget | None, progress_file: Path | None) -> ReadPr
     return Predictions.read(path)
 
 
-def _form(output: OutputTarget | None, *, submission: bool) -> Form:
-    if submission:
-        return "submission"
+def _form(output: OutputTarget | None, chosen: Literal["csv", "parquet"] | None, *, submission: bool) -> Form:
+    if submission or chosen is not None:
+        return "submission" if submission else chosen or "parquet"
     return "csv" if output is not None and str(output.path).endswith(".csv") else "parquet"
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
-from maskkit.artifacts.header import Header, Record, merged, same_space
+from maskkit.artifacts.header import Header, Input, Record, merged, same_space
 from maskkit.artifacts.history import refuse_other_finished
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
@@ -34,6 +34,7 @@ from maskkit.predicting.inference import Members
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.set_scores import share_of_people, silence
 from maskkit.sources.manifest_columns import unlabelled_folder
+from maskkit.sources.single_photos import single_photos
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def predict(
     manifest: Manifest,
     checkpoints: Sequence[Checkpoint],
     *,
+    photos: Sequence[Input] = (),
     oof: bool = False,
     inference: Inference | None = None,
     afterwards: Afterwards | None = None,
@@ -59,6 +61,7 @@ def predict(
     Args:
         manifest: The photos; they need no label.
         checkpoints: Models of one label space. Each preprocesses as it did in training.
+        photos: What the manifest was made of, if no file has it: recorded in its place.
         oof: Out-of-fold: each row only by the models that have not seen its person, and in the folds
             they were trained on only by the one that held it out; rows without a model are left out.
         inference: Views and their blend, device, batch size, runtime and precision.
@@ -93,9 +96,11 @@ def predict(
     seen = seen_rows(manifest, checkpoints)  # (models, rows)
     eligible = eligible_members(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
     options = {"oof": oof, "tta": inference.tta, "blend": inference.blend, **afterwards.options()}
-    options |= {"root": manifest.photos.root, "allow_leak": allow_leak}
+    options |= {"root": None if photos else manifest.photos.root, "allow_leak": allow_leak}
     options |= {"runtime": members.runtime_of(eligible)}
-    record = _record(manifest, members, afterwards, options)
+    record = _record(
+        photos or [manifest.header.input_from(manifest.as_input())], members, afterwards, options
+    )
     if finished is not None and finished.source is not None and finished.header.history:
         refuse_other_finished(Path(finished.source.name), finished.header.history[-1], record)
         log.info("%s is finished already", finished.source.name)
@@ -159,6 +164,22 @@ def _calibrated(manifest: Manifest, afterwards: Afterwards) -> Calibrated:
     return found
 
 
+def photos_of(
+    given: Manifest | Sequence[Path], checkpoints: Sequence[Checkpoint], *, faults: dict[str, str] | None
+) -> tuple[Manifest, Sequence[Input]]:
+    """Return the manifest of what is given, itself or a folder or photos, and each photo as an input.
+
+    Raises:
+        MaskkitError: As `folder_of_photos`, or a photo cannot be read.
+    """
+    if isinstance(given, Manifest):
+        return given, ()
+    if len(given) == 1 and given[0].is_dir():
+        return folder_of_photos(given[0], checkpoints, faults=faults), ()
+    _refuse_cutting(given[0], checkpoints)
+    return single_photos(given, checkpoints[0].space)
+
+
 def folder_of_photos(
     folder: Path, checkpoints: Sequence[Checkpoint], *, faults: dict[str, str] | None = None
 ) -> Manifest:
@@ -169,15 +190,20 @@ def folder_of_photos(
     Raises:
         MaskkitError: There are none, or a model has seen photos that were cut to faces.
     """
+    _refuse_cutting(folder, checkpoints)
+    return unlabelled_folder(folder, checkpoints[0].space, faults=faults)
+
+
+def _refuse_cutting(given: Path, checkpoints: Sequence[Checkpoint]) -> None:
     cutting = [item.name for item in checkpoints if item.preprocess.crop is not None]
     if cutting:
+        what, folder = ("folder", given) if given.is_dir() else ("photo", given.parent)
         raise MaskkitError(
-            f"{folder} is a folder, and {examples(cutting)} takes photos that are cut to the face",
+            f"{given} is a {what}, and {examples(cutting)} takes photos that are cut to the face",
             why="faces are found first, by `maskkit crop`",
             fix=f"maskkit label {folder} --unlabelled -o photos.parquet && maskkit crop photos.parquet "
             "-o cropped.parquet, then predict cropped.parquet",
         )
-    return unlabelled_folder(folder, checkpoints[0].space, faults=faults)
 
 
 def _passes(eligible: NDArray[np.bool_], tta: str) -> int:
@@ -213,9 +239,9 @@ def _sums(
 
 
 def _record(
-    manifest: Manifest, members: Members, afterwards: Afterwards, options: Mapping[str, object]
+    photos: Sequence[Input], members: Members, afterwards: Afterwards, options: Mapping[str, object]
 ) -> Record:
-    inputs = [manifest.header.input_from(manifest.as_input())]
+    inputs = [*photos]
     inputs += [item.header.input_from(item.source) for item in members.checkpoints]
     # "auto" if precisions differ, which then decides the same again.
     precision = members.precisions[0] if len(set(members.precisions)) == 1 else "auto"

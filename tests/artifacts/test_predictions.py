@@ -77,7 +77,10 @@ def test_a_submission_is_exactly_what_the_competition_asks_for() -> None:
 @pytest.mark.parametrize("form", ["csv", "submission"])
 def test_ids_with_commas_quotes_and_letters_of_any_language_survive_a_csv(form: Form) -> None:
     data = bytes(made().encode(form))
-    assert data.split(b"\n")[0] in (b"ImageID,ans", b"path,on/young,on/old,off/young,off/old")
+    assert data.split(b"\n")[0] in (
+        b"ImageID,ans",
+        b"path,answer,confidence,on/young,on/old,off/young,off/old",
+    )
     again = read(data)
     assert again.path.to_pylist() == IDS
     assert again.answer.tolist() == [3, 0, 1]

@@ -42,7 +42,7 @@ def work(
 
 @pytest.fixture
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maskkit.cli.predict.stdout_is_terminal", lambda: True)
+    monkeypatch.setattr("maskkit.cli.predict.stdout_is_for_people", lambda: True)
 
 
 @pytest.mark.usefixtures("on_a_terminal")
@@ -64,6 +64,66 @@ def test_a_terminal_gets_a_table_of_a_folder(work: Path) -> None:
 def _piped(work: Path, *words: str) -> Path:
     (work / "piped").write_bytes(run("predict", *words, *QUICK, "-o", "-").stdout_bytes)
     return work / "piped"
+
+
+def test_a_photo_or_several_are_predicted_as_in_their_folder(work: Path) -> None:
+    folder = Predictions.read(_piped(work, "new", "fold0.safetensors"))
+    answers = dict(zip(folder.path.to_pylist(), folder.answer.tolist(), strict=True))
+    one = Predictions.read(_piped(work, "new/0.jpg", "fold0.safetensors"))
+    assert dict(zip(one.path.to_pylist(), one.answer.tolist(), strict=True)) == {"0.jpg": answers["0.jpg"]}
+    photos = [str(work / "new/deeper/1.jpg"), "new/2.jpg"]  # below one folder, whole or not
+    result = run("predict", *photos, "fold0.safetensors", "fold1.safetensors", *QUICK, "-o", "two.parquet")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.endswith("2 photos by 2 models\n")
+    assert Predictions.read("two.parquet").path.to_pylist() == ["deeper/1.jpg", "2.jpg"]
+    made = run("show", "two.parquet", "--history").stdout.splitlines()[-1]
+    made = made.removeprefix("OMP_NUM_THREADS=1 ")
+    assert made.startswith(f"maskkit predict {photos[0]} new/2.jpg fold0.safetensors fold1.safetensors ")
+    assert "--root" not in made
+    again = run(*made.split()[1:-1], "again.parquet", "--workers", "0", "--device", "cpu")
+    assert again.exit_code == 0, again.stderr
+    assert Path("again.parquet").read_bytes() == Path("two.parquet").read_bytes()
+
+
+@pytest.mark.usefixtures("work")
+def test_photos_are_where_they_are_named_whatever_the_variable_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKKIT_ROOT", "/nowhere")
+    monkeypatch.chdir("new")
+    result = run("predict", "0.jpg", "../new/2.jpg", "../fold0.safetensors", *QUICK, "--format", "csv")
+    assert [line.split(",")[0] for line in result.stdout.splitlines()] == ["path", "0.jpg", "2.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("new/0.jpg new/0.jpg fold0.safetensors", 1, "is given twice"),
+        ("new/0.jpg lost.jpg fold0.safetensors", 1, "cannot read lost.jpg"),
+        ("new/0.jpg", 2, "CHECKPOINT"),
+        ("new/0.jpg new/2.jpg", 2, "give a model behind the photos"),
+        ("new new/0.jpg fold0.safetensors", 2, "new/0.jpg is a photo, behind a folder"),
+        ("folds.parquet new/0.jpg fold0.safetensors", 2, "new/0.jpg is a photo, behind a manifest"),
+        ("new/0.jpg fold0.safetensors --root new", 2, "photos are where they are named"),
+        ("new/0.jpg fold0.safetensors new", 1, "cannot read new"),
+        ("new fold0.safetensors --format csv --submission", 2, "a submission is a CSV of its own"),
+    ],
+)
+def test_photos_and_models_in_each_others_place_are_refused(
+    work: Path, words: str, code: int, said: str
+) -> None:
+    result = run("predict", *words.split(), "-o", "x.parquet")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in result.stderr
+
+
+@pytest.mark.usefixtures("work")
+def test_the_format_goes_before_the_ending_and_is_that_of_a_pipe() -> None:
+    words = ["predict", "new", "fold0.safetensors", *QUICK]
+    assert run(*words, "--format", "csv").stdout.startswith("path,answer,confidence,wear/male/under30,")
+    assert run(*words, "--format", "parquet", "-o", "x.csv").exit_code == 0
+    assert Path("x.csv").read_bytes()[:4] == b"PAR1"
+    assert run("ensemble", "x.csv", "x.csv", "--format", "csv", "-o", "x.parquet").exit_code == 0
+    assert Path("x.parquet").read_bytes().startswith(b"path,answer,confidence,")
+    assert run("evaluate", "folds.parquet", "x.parquet").exit_code == 1  # of other photos, but it is read
 
 
 @pytest.mark.usefixtures("on_a_terminal")

@@ -154,7 +154,7 @@ def test_tables_are_given_to_pandas(folds: Manifest, oof: Predictions) -> None:
     assert isinstance(table["mask"].dtype, pd.CategoricalDtype)
     assert table["label"].dtype == "Int16"
     answers = oof.to_pandas().set_index("path")
-    assert list(answers.columns) == ["answer", *folds.space.names, "fold"]
+    assert list(answers.columns) == ["answer", "confidence", *folds.space.names, "fold"]
     assert (answers[folds.space.names].idxmax(axis=1) == answers["answer"]).all()
 
 

@@ -14,7 +14,7 @@ The signature says all: in its order, what the command has beside what every com
 - **Reads**: a parameter typed `Manifest`, `Predictions`, `Checkpoint`, `Decision` or `Source` is a name on
   the command line and the artifact in the function. `list[...]` are several; `Optional[...]` is None if left
   out; with the default OMITTED it is standard input. `Manifest | Path` (or `str`) passes a folder on as it
-  is. `Reading` says more; FILE marks a text or path that the stage opens.
+  is, and a photo if `Reading` says so, which says more; FILE marks a text or path that the stage opens.
 - **Writes**: `OutputTarget` (as `common_options.Output`) is the artifact of -o, whose path is printed;
   `SideFile` is any other file. Both are written by `write`.
 - **Has in common with others**: `PhotoOptions`, `ReportOptions` or `TrainOptions` are several options and one
@@ -62,6 +62,7 @@ from maskkit.cli.shell.streams import STREAM, print_line, refuse, source
 from maskkit.cli.shell.usage import lacking
 from maskkit.dry_run import dry_run
 from maskkit.errors import MaskkitError
+from maskkit.options.train_options import PHOTO_SUFFIXES
 
 Body = Callable[..., None]
 NO_MATTER = {"force", "resume", "quiet", "dry_run"}  # to what a command makes
@@ -243,9 +244,9 @@ class Checks:
 
 
 def _read(item: Parameter, name: str | None, like: Predictions | None, encoding: str | None) -> Any:
-    if name not in (None, STREAM) and item.kinds != [item.artifact] and Path(str(name)).is_dir():
-        return next(kind for kind in item.kinds if kind is not item.artifact)(name)
     reading = item.note(Reading) or Reading()
+    if name not in (None, STREAM) and item.kinds != [item.artifact] and _passes(str(name), reading):
+        return next(kind for kind in item.kinds if kind is not item.artifact)(name)
     how: dict[str, Any] = {"divided": True} if reading.divided else {}
     if item.artifact is Predictions:
         how["like"] = like
@@ -255,3 +256,9 @@ def _read(item: Parameter, name: str | None, like: Predictions | None, encoding:
     if reading.columns:
         artifact.need(*reading.columns)
     return artifact
+
+
+def _passes(name: str, reading: Reading) -> bool:
+    """Whether something that could be no artifact is passed on by its name."""
+    is_photo = reading.photos and name.lower().endswith(PHOTO_SUFFIXES)
+    return is_photo or (reading.folders and Path(name).is_dir())

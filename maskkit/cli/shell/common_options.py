@@ -13,6 +13,7 @@ from maskkit.cli.shell.parameters import (
     Argument,
     Callback,
     Decision,
+    Excludes,
     Flags,
     Manifest,
     Needs,
@@ -84,6 +85,14 @@ SetsPer = Annotated[
     "Keep the promise of --sets for each class (class), or for each level of a factor, such as age, by "
     "itself; else rare ones are missed more often.",
     Needs("sets", "it says of what --sets holds"),
+]
+Submission = Annotated[bool, "Write the competition's ImageID,ans."]
+WrittenAs = Annotated[
+    Literal["csv", "parquet"] | None,
+    "Write this, however -o ends. Parquet alone keeps how it was made.",
+    Flags("--format"),
+    SHELL_PANEL,
+    Excludes("submission", why="a submission is a CSV of its own"),
 ]
 Resume = Annotated[bool, "Go on from an interrupted run, if there is one."]
 

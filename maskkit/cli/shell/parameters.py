@@ -109,6 +109,8 @@ class Reading:
     what: str = ""  # it is called so where it is missing; by default as its argument
     columns: tuple[str, ...] = ()  # what a manifest must have
     divided: bool = False  # also read a manifest with a person in two folds
+    folders: bool = True  # pass a folder on as it is, if it can be another type than an artifact
+    photos: bool = False  # and a photo
 
 
 @dataclass(frozen=True)

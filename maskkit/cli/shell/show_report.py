@@ -12,6 +12,7 @@ from maskkit.cli.shell.streams import (
     as_json,
     print_json,
     print_tsv,
+    stdout_is_for_people,
     stdout_is_terminal,
 )
 from maskkit.cli.shell.terminal import escape
@@ -45,7 +46,7 @@ def show_report(
     and to a terminal too; `to` takes the JSON instead of standard output.
     """
     write_page(report, html)
-    if to is None and not json and stdout_is_terminal():
+    if to is None and not json and stdout_is_for_people():
         show_tables(report)
         return
     if to is not None:

@@ -13,6 +13,7 @@ import typer
 
 from maskkit.artifacts.publishing import Publication, refuse_existing, write_whole
 from maskkit.cli.shell import terminal
+from maskkit.cli.shell.pager import a_pager_reads
 from maskkit.cli.shell.standard_streams import silence_stdout
 from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError, reason
@@ -93,8 +94,8 @@ def _publish(path: Path, data: Any, publication: Publication | None, then: Calla
 
 
 def refuse_terminal() -> None:
-    """Raise if an artifact that is not text would be written on a terminal."""
-    if stdout_is_terminal():
+    """Raise if an artifact that is not text would be shown to a person."""
+    if stdout_is_for_people():
         raise typer.BadParameter("give a file with -o, or pipe the output on", param_hint="-o")
 
 
@@ -113,8 +114,13 @@ def stdin_is_terminal() -> bool:
 
 
 def stdout_is_terminal() -> bool:
-    """Whether a person looks at standard output; it is None if the shell closed it."""
+    """Whether standard output is a terminal; it is None if the shell closed it."""
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def stdout_is_for_people() -> bool:
+    """Whether a person looks at standard output, on a terminal or by a pager."""
+    return stdout_is_terminal() or (sys.stdout is not None and a_pager_reads())
 
 
 def write_bytes(data: bytes | memoryview) -> None:
