@@ -20,6 +20,7 @@ from maskkit.cli.shell.parameters import (
 )
 from maskkit.cli.shell.resume_option import refuse_without_file
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
+from maskkit.dry_run import work_begins
 from maskkit.options.fields import Between, Metavar
 from maskkit.stopping import hinted
 
@@ -133,6 +134,7 @@ def _serve(desk: Desk, port: int, path: Path) -> None:
     """Let a person decide until the page is finished with."""
     from maskkit.reviewing.server import serving
 
+    work_begins()
     with hinted(f"all decisions are in {path}, and --resume goes on"), serving(desk, port=port) as served:
         terminal.console().print(f"open {served.address}", markup=False)
         terminal.note(f"{len(desk.questions)} labels of {len(desk.screens)} people; Ctrl-C ends it")

@@ -119,6 +119,8 @@ REFUSED = [
     "audit folds.parquet test.parquet",
     "audit folds.parquet --root nowhere",
     "audit folds.parquet --against lost.parquet",
+    "review folds.parquet nowhere -o x.csv",
+    "review labels.parquet -o x.csv",
     "pseudo folds.parquet test.parquet -o x.parquet --unlabeled unlabelled",
     "pseudo folds.parquet test-fold0.parquet -o x.parquet --unlabeled unlabelled --threshold 1",
     "export nowhere -o x.onnx",
