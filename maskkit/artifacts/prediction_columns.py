@@ -87,11 +87,11 @@ def _named_answers(table: pa.Table, others: Sequence[str]) -> tuple[pa.ChunkedAr
 
     They are not where classes are called so: then there are numbers in them, as in those of other classes.
     """
-    import pyarrow.compute as pc
-
     name = ANSWERED[0]
     if name not in others:
         return None, table
+    import pyarrow.compute as pc  # which a submission needs not
+
     classes = pa.array([one for one in others if one not in ANSWERED], pa.string())
     if pc.all(pc.is_in(table[name], value_set=classes), min_count=0).as_py():
         return table[name], table

@@ -65,3 +65,6 @@ TARGET_KINDS: Final = Explained(
     {"hard": "the class that was predicted", "soft": "the probabilities that were predicted"}
 )
 AGREEING: Final = Explained({"person": "the photos of one person"})
+FORMS: Final = Explained(
+    {"csv": "a text that spreadsheets open", "parquet": "a table that also keeps how it was made"}
+)

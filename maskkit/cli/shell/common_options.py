@@ -89,7 +89,8 @@ SetsPer = Annotated[
 Submission = Annotated[bool, "Write the competition's ImageID,ans."]
 WrittenAs = Annotated[
     Literal["csv", "parquet"] | None,
-    "Write this, however -o ends. Parquet alone keeps how it was made.",
+    "Write this, however -o ends.",
+    explained.FORMS,
     Flags("--format"),
     SHELL_PANEL,
     Excludes("submission", why="a submission is a CSV of its own"),
