@@ -127,7 +127,8 @@
         together(container, found, pressed && column);
       });
       toggle.setAttribute("aria-pressed", false);
-      if (new Set(found.map(([one]) => one.dataset[`k${column[0]}`])).size < found.length) bar.append(toggle);
+      const values = found.map(([one]) => one.dataset[`k${column[0]}`]).filter(Boolean);
+      if (new Set(values).size < values.length) bar.append(toggle);  // or there is nobody with several
     }
     if (!bar.children.length) return;
     bar.append(count);

@@ -47,6 +47,8 @@ class Gap:
     @property
     def verdict(self) -> str:
         """Say whether there is a gap."""
+        if self.gap.low is None:
+            return "nobody can say" if self.gap.value else "none found"
         return "may be none" if not self.gap.low else "more than chance"
 
 
@@ -75,14 +77,20 @@ def accuracy_gap(
     value, redrawn = resampled_accuracies(
         np.searchsorted(kept, level[rows]), is_right[rows], people[rows], levels=len(kept)
     )
-    best, worst = (names[kept[int(one)]] for one in (value.argmax(), value.argmin()))
+    last = len(value) - 1 - int(value[::-1].argmin())  # another than the best, where all are alike
+    best, worst = names[kept[int(value.argmax())]], names[kept[last]]
     few = int(((count > 0) & (count < FEWEST)).sum())
     return Gap(by, best, worst, gap_between(value, redrawn, confidence), few)
 
 
 def gap_between(value: Floats, redrawn: Floats, confidence: float) -> Estimate:
-    """Return the range of scores, (L,), with its interval, from those of resampled people, (R, L)."""
+    """Return the range of scores, (L,), with its interval, from those of resampled people, (R, L).
+
+    Where each level is all right or all wrong, resampling shows no chance at all, and there is no interval.
+    """
     found, noise = float(np.ptp(value)), redrawn - redrawn.mean(axis=0)
+    if not np.ptp(redrawn, axis=0).any():
+        return Estimate(found, None, None)
     shape = _least_favourable(value, noise)
     reach = WIDEST * float(noise.std(axis=0).max())
     asked = np.append(np.linspace(max(0.0, found - reach), found + reach, ASKED), found)

@@ -126,6 +126,17 @@ def test_rows_of_a_person_are_put_together_the_largest_first_and_back(tab: Tab) 
     assert tab.texts("tr.together") == []
 
 
+def unknown_people() -> Report:
+    rows = tuple(Row(f"{place}.jpg", (None,), photos=(Photo(f"{place}.jpg", PIXEL),)) for place in range(3))
+    cards = Table((Column("", "person", is_shared=True),), rows, look="cards")
+    return Report("Photos", {}, (Section("Part", (cards,)),))
+
+
+@pytest.mark.parametrize("tab", [unknown_people], indirect=True)
+def test_nothing_is_offered_that_would_do_nothing(tab: Tab) -> None:
+    assert tab.run("document.querySelectorAll('.tools').length") == 0
+
+
 def mistaken(found: Evaluation) -> tuple[str, str]:
     """Return a truth and a prediction of another age that occurs."""
     names = [one.name for one in found.scores.classes]

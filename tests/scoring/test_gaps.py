@@ -86,14 +86,24 @@ def test_photos_without_a_level_or_a_person_are_no_obstacle() -> None:
     assert found.gap.value == pytest.approx(right[level == 0].mean() - right[level == 1].mean())
 
 
-def test_levels_without_any_spread_have_the_gap_that_was_found() -> None:
-    level, _, person = drawn((0.9, 0.5), (40, 40))
-    found = accuracy_gap("age", NAMES[:2], level, level == 0, person)
+@pytest.mark.parametrize(
+    ("second", "gap", "worst", "verdict"),
+    [(True, 0.0, "b", "none found"), (False, 1.0, "b", "nobody can say")],
+)
+def test_levels_that_are_all_right_or_all_wrong_have_no_interval(
+    second: bool, gap: float, worst: str, verdict: str
+) -> None:
+    person = np.arange(40)
+    level = person % 2
+    found = accuracy_gap("mask", ["a", "b"], level, np.where(level == 0, True, second), person)
     assert found is not None
-    assert found.gap == Estimate(1.0, 1.0, 1.0)
+    assert found.gap == Estimate(gap, None, None)
+    assert (found.best, found.worst, found.verdict) == ("a", worst, verdict)
+
+
+def test_levels_with_hardly_any_spread_have_the_gap_that_was_found() -> None:
     nearly = gap_between(np.array([0.0, 0.5]), np.array([[0.0, 0.5], [1e-9, 0.5]]), 0.95)
     assert nearly.low == pytest.approx(0.5)
     assert nearly.high == pytest.approx(0.5)
-    assert gap_between(np.array([0.0, 0.5]), np.array([[0.0, 0.5], [0.125, 0.625]]), 0.95) == Estimate(
-        0.5, 0.5, 0.5
-    )
+    together = gap_between(np.array([0.0, 0.5]), np.array([[0.0, 0.5], [0.125, 0.625]]), 0.95)
+    assert together == Estimate(0.5, 0.5, 0.5)
