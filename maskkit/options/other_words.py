@@ -76,7 +76,7 @@ _VALUES: Final = {
     ("track", "tensorboard:{}"): "tensorboard logdir log-dir tb",
     ("track", "mlflow:{}"): "mlflow mlflow-uri",
     ("fold", "all"): "folds n-folds n-splits kfold cv",
-    ("output", "run/fold0.safetensors"): "output-dir out-dir outdir save-dir project",
+    ("output", "{}/FILE"): "output-dir out-dir outdir save-dir project",
     ("output", "{}.csv"): "submission-file csv",
     ("teacher", "{}"): "teacher-model distill distillation kd",
     ("unlabeled", "{}"): "unsup pseudo",
@@ -112,8 +112,9 @@ _SETTINGS: Final = {
     ("teacher", "TEACHER.parquet", "temperature"): "kd-temperature distill-temperature",
 }
 
-# Of a setting that is measured otherwise here than by those words: how.
+# Of an option or a setting that is otherwise here than those words say: how.
 DIFFERENCES: Final = {
+    ("output", None): " of a file, not of a folder",
     ("optimizer", "accumulate"): ", which divides a batch: --batch-size counts all of its parts",
     ("optimizer", "head"): ", in rates of the backbone",
     ("schedule", "warmup"): ", in epochs",

@@ -29,6 +29,7 @@ MADE_BY = {
     "checkpoint": "`maskkit train` makes one of a manifest with folds",
     "decision": "`maskkit evaluate --tune factors --decision FILE` makes one",
 }
+TABLES = (".csv", ".tsv")
 Slot = tuple[Parameter, str]  # and the name of a file that was given for it
 
 
@@ -43,6 +44,8 @@ def mixed_up(
     if name in (None, STREAM) or wanted is None:
         return None
     found = kind_of(str(name))
+    if found is None and wanted == "manifest":
+        return _no_manifest_yet(str(name))
     if found is None or found == wanted:
         return None
     command, words = typed.get()
@@ -55,6 +58,18 @@ def mixed_up(
     others = [one.flag for one in parameters if _kind(one) == found and one.name not in given]
     fix = f"give {name} as {others[0]}; " if others else ""
     return MaskkitError(what, why=f"{item.flag}: {said_of(item)}", fix=fix + MADE_BY[wanted])
+
+
+def _no_manifest_yet(name: str) -> MaskkitError | None:
+    """Return the error for photos as they come; None if it is something else."""
+    what = "a folder" if Path(name).is_dir() else "a table" if name.lower().endswith(TABLES) else ""
+    if not what or not Path(name).exists():
+        return None
+    return MaskkitError(
+        f"{name} is {what}, and no manifest yet",
+        why="`maskkit label` makes a manifest of photos, which all other commands take",
+        fix=f"write: maskkit label {shlex.quote(name)} -o labels.parquet",
+    )
 
 
 def kind_of(name: str) -> str | None:

@@ -170,15 +170,15 @@ def _with_setting(choice: str, given: str) -> str:
 def reasons(unknown: Sequence[Unknown], params: Sequence[Any]) -> Iterator[str]:
     """Say of each word what it is here."""
     flags = KnownFlags(params)
-    for one in unknown:
-        if one.meant is None:
+    for meant in (one.meant for one in unknown):
+        if meant is None:
             continue
-        if one.meant.is_argument:
-            yield f"{one.meant.option.upper()} is given without a flag"
-        elif one.meant.setting is not None:
-            difference = DIFFERENCES.get((one.meant.option, one.meant.setting), "")
-            yield f"{one.meant.setting} is a setting of {flags.of(one.meant.option)}{difference}"
-        elif flags.default(one.meant.option) == one.meant.value:
-            yield f"{flags.of(one.meant.option)} {one.meant.value}, the default, does it"
+        flag, difference = flags.of(meant.option), DIFFERENCES.get((meant.option, meant.setting), "")
+        if meant.is_argument:
+            yield f"{meant.option.upper()} is given without a flag"
+        elif meant.setting is not None:
+            yield f"{meant.setting} is a setting of {flag}{difference}"
+        elif flags.default(meant.option) == meant.value:
+            yield f"{flag} {meant.value}, the default, does it"
         else:
-            yield f"{flags.of(one.meant.option)} says it"
+            yield f"{flag} says it{difference}"

@@ -37,18 +37,16 @@ def wrong_usage(error: Any, commands: Commands) -> WrongUsageError:
     params = error.ctx.command.params if error.ctx is not None else ()
     if hasattr(error, "possibilities"):
         return _no_option(error, command, params, commands)
-    if "unexpected extra argument" in error.message and (line := _with_dashes(command, params)):
-        return WrongUsageError(
-            f"{command} was given {_extra(error)}",
-            why="options begin with two dashes",
-            fix=f"write: {line}",
-        )
+    if "unexpected extra argument" in error.message:
+        return _too_much(str(error.message.partition("(s) (")[2].rstrip(")")), command, params)
     flag = _flag(error)
     found = error.message.removeprefix("Value error, ").rstrip(".")
     help_of = f"`{_help_line(command)}" + (f" {flag}`" if flag.startswith("--") else "`")
     if " is not one of " in found:
         value, _, names = found.partition(" is not one of ")
         return _no_choice(flag, value, names, help_of)
+    if found.endswith("requires an argument"):
+        return WrongUsageError(f"{flag} lacks its value", why="it stands last", fix=f"see {help_of}")
     if found.startswith(PYDANTIC):
         wanted = found.removeprefix(PYDANTIC).partition(", unable")[0]
         return WrongUsageError(
@@ -65,8 +63,18 @@ def _given(flag: str) -> str:
     return repr(printable([*behind, *joined, "that"][0]))
 
 
-def _extra(error: Any) -> str:
-    return str(error.message.partition("(s) (")[2].rstrip(")"))
+def _too_much(extra: str, command: str, params: Sequence[Any]) -> WrongUsageError:
+    """Return the error for words that have no place."""
+    if line := _with_dashes(command, params):
+        return WrongUsageError(
+            f"{command} was given {extra}", why="options begin with two dashes", fix=f"write: {line}"
+        )
+    taken = [str(item.metavar or item.name.upper()) for item in params if item.param_type_name == "argument"]
+    return WrongUsageError(
+        f"{command} was given {extra} beside what it takes",
+        why=f"it takes {' and '.join(taken)}" if taken else "it takes options alone",
+        fix=f"see `{_help_line(command)}`",
+    )
 
 
 def _help_line(command: str) -> str:

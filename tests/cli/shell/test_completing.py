@@ -113,6 +113,18 @@ def test_bash_gets_what_it_replaces_of_a_word(line: str, end: int | None, expect
     assert set(found.values()) == {""}
 
 
+def test_what_fails_is_not_said_to_a_shell() -> None:
+    assert _completed("", "bash", COMP_LINE="maskkit tr", COMP_POINT="none") == {}
+    assert _completed("", "tcsh") != {}
+
+
+def test_what_is_written_already_is_not_offered_again(folder: Path) -> None:
+    assert "ce+ce" not in dict(offers(APP, "maskkit train --loss ce+"))
+    assert "focal:gamma=3,gamma=" not in dict(offers(APP, "maskkit train --loss focal:gamma=3,"))
+    assert "age,age" not in dict(offers(APP, "maskkit split labels.parquet --stratify age,"))
+    assert "all" not in dict(offers(APP, "maskkit lr-find folds.parquet --fold "))
+
+
 def test_nothing_heavy_is_loaded_for_it(folder: Path) -> None:
     code = (
         "import sys; from maskkit.cli import app; from typer.main import get_command\n"

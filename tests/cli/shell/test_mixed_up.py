@@ -57,6 +57,14 @@ def test_a_file_of_a_kind_that_the_command_does_not_take_there_is_named(
     assert [part for part in parts if part not in result.stderr] == []
 
 
+def test_photos_that_are_not_listed_yet_are_answered_with_the_line_that_lists_them(work: Path) -> None:
+    (work / "my train.csv").write_text("id,gender\n")
+    (work / "photos").mkdir()
+    made = run("train", "my train.csv", "-o", "x.safetensors")
+    assert "fix: write: maskkit label 'my train.csv' -o labels.parquet\n" in made.stderr
+    assert "photos is a folder, and no manifest yet" in run("split", "photos", "-o", "x.parquet").stderr
+
+
 def test_a_file_of_the_right_kind_keeps_its_own_error(work: Path) -> None:
     damaged = (work / "folds.parquet").read_bytes()
     (work / "damaged.parquet").write_bytes(damaged[:2000] + b"x" + damaged[2001:])
