@@ -71,6 +71,7 @@ def test_a_line_is_completed_by_what_can_stand_there(line: str, folder: Path) ->
     found = _completed(line)
     expected = ENDS[line]
     assert expected in found if expected is not None else found == {}
+    assert [value for value in found if " " in value] == []
     word = "" if line.endswith(" ") else line.rpartition(" ")[2]
     assert [value for value in found if not value.startswith(word)] == []
 

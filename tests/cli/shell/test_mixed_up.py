@@ -73,6 +73,14 @@ def test_a_file_of_the_right_kind_keeps_its_own_error(work: Path) -> None:
     assert "text.parquet is not a Parquet file" in run("split", "text.parquet", "-o", "x.parquet").stderr
     assert "cannot read nowhere" in run("evaluate", "nowhere", "folds.parquet").stderr
 
+    assert "labels.parquet has no fold" in run("train", "labels.parquet", "-o", "x.safetensors").stderr
+
+
+def test_an_option_that_is_given_already_is_not_advised(work: Path) -> None:
+    result = run("ensemble", "folds.parquet", "--fit", "oof.parquet", "--on", "truth", "-o", "x.parquet")
+    assert "folds.parquet is a manifest, where maskkit ensemble takes a table of predictions" in result.stderr
+    assert "as --on" not in result.stderr
+
 
 def test_kinds_are_told_by_content(work: Path) -> None:
     (work / "answers.csv").write_text("ImageID,ans\na.jpg,1\n")
