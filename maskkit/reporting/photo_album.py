@@ -62,7 +62,7 @@ class PhotoAlbum:
         for row, count in zip(table.rows, counts, strict=True):
             found = tuple(place for place, one in enumerate(self.shown) if is_of(one, row.title))
             title = f"{table.title or table.head.title} {row.title}: {len(found)} of {count} mistakes"
-            openings = {len(row.cells): Opening(title, found)} if found and count else {}
+            openings = {len(row.cells): Opening(title, found)} if found else {}
             rows.append(replace(row, cells=(*row.cells, count), openings=openings))
         return replace(table, columns=(*table.columns, MISTAKES), rows=tuple(rows))
 

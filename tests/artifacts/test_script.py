@@ -21,7 +21,7 @@ def read(path: str, record: Record, *, option: str | None = None) -> Input:
     return Input(path, "", record.id, option)
 
 
-def lines(*history: Record, output: str = "out.parquet") -> list[str]:
+def lines(*history: Record, output: str | None = "out.parquet") -> list[str]:
     head, shell, *rest = script(history, output=output).split("\n")
     assert (head, shell) == ("#!/bin/sh", "set -e")
     return [line for line in rest if not line.startswith("#")]
@@ -29,6 +29,13 @@ def lines(*history: Record, output: str = "out.parquet") -> list[str]:
 
 LABEL = run("label", Input("train.csv", ""), root="images", task=None, skip_bad=False)
 SPLIT = run("split", read("labels.parquet", LABEL), by="person", folds=5, holdout=None, seed=0)
+
+
+def test_a_last_command_that_wrote_nothing_is_given_no_output() -> None:
+    found = run("lr-find", read("folds.parquet", SPLIT), fold=0)
+    *made, last = lines(LABEL, SPLIT, found, output=None)
+    assert last == "maskkit lr-find folds.parquet --fold 0"
+    assert made[-1].endswith(" -o folds.parquet")
 
 
 def test_a_chain_comes_out_in_order_with_its_names_linked() -> None:

@@ -97,3 +97,12 @@ def test_each_x_has_the_values_of_all_lines_there() -> None:
     ends = [(band.start, band.start + band.width) for band in bands]
     assert [end for _, end in ends[:-1]] == pytest.approx([start for start, _ in ends[1:]], abs=0.1)
     assert all(start <= band.at <= end for band, (start, end) in zip(bands, ends, strict=True))
+
+
+def test_an_axis_of_whole_numbers_has_no_others() -> None:
+    def labels(*x: float) -> list[str]:
+        return [tick.label for tick in draw(Chart("loss", "epoch", (PlotLine("a", x, x),))).x_ticks]
+
+    assert labels(1, 2, 3) == ["1", "2", "3"]
+    assert labels(0, 0.5, 1) == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
+    assert len(labels(1)) > 1
