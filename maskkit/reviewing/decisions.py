@@ -141,7 +141,7 @@ class Decisions:
             return {"revision": self.revision, "decided": {one: self.values.get(one) for one in changed}}
 
     def save(self) -> None:
-        """Write the file as it is, so that what stands in the way is known before anything is decided."""
+        """Write the file as it is."""
         with self._lock:
             self._write(self.values)
 

@@ -87,8 +87,9 @@ def serving(desk: Desk, *, port: int = 0) -> Iterator[Served]:
     """Serve a desk as long as the block lasts; port 0 is any that is free.
 
     Raises:
-        MaskkitError: The port is taken.
+        MaskkitError: The port is taken, or decisions cannot be saved.
     """
+    desk.decisions.save()  # what stands in the way is known before anything is decided
     try:
         served = Served(desk, port=port)
     except OSError as error:

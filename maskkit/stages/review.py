@@ -25,12 +25,11 @@ def review(
 ) -> Desk:
     """Return what a person decides on: the lines of a CSV of corrections, or without it the manifest's flags.
 
-    Lines that were reviewed before are decided. Decisions are kept in `output`, at once and after each; with
-    `resume` those that are there are gone on with, and with `force` replaced.
+    Lines that were reviewed before are decided. Decisions are kept in `output`, after each; with `resume` those
+    that are there are gone on with, and with `force` replaced.
 
     Raises:
-        MaskkitError: Nothing is proposed, a line means nothing, photos are not found, or the output cannot be
-            written.
+        MaskkitError: Nothing is proposed, a line means nothing, or photos are not found.
     """
     lines = [] if fixes is None else lines_of(fixes)
     asked = flagged_questions(manifest) if fixes is None else questions_of(manifest, lines, fixes)
@@ -40,17 +39,14 @@ def review(
             why="none of its `flags` says what would be right",
             fix="`maskkit audit folds.parquet oof.parquet` doubts labels; without predictions it cannot",
         )
-    goes_on = output is not None and resume and output.exists()
     known = sha256_of(output) if output is not None and (resume or force) else ""
     desk = Desk(manifest, asked, Decisions(asked, output, known=known))
     desk.need_photos()
     if fixes is not None:
         desk.decisions.take(manifest, [line for line in lines if line.reviewed], fixes)
-    if output is not None:
-        if goes_on:
-            earlier = Source.open(output)
-            desk.decisions.take(manifest, read_lines(earlier), earlier)
-        desk.decisions.save()
+    if output is not None and resume and output.exists():
+        earlier = Source.open(output)
+        desk.decisions.take(manifest, read_lines(earlier), earlier)
     return desk
 
 

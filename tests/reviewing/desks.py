@@ -41,8 +41,10 @@ def fixes(rows: Sequence[Sequence[str]] = PROPOSED) -> Source:
 
 
 def desk_of(manifest: Manifest, output: Path | None = None, **how: Any) -> Desk:
-    """Return a review of PROPOSED."""
-    return review(manifest, how.pop("fixes", fixes()), output=output, **how)
+    """Return a review of PROPOSED, and begin its file."""
+    desk = review(manifest, how.pop("fixes", fixes()), output=output, **how)
+    desk.decisions.save()
+    return desk
 
 
 def rows_of(data: bytes | Path) -> list[dict[str, str]]:

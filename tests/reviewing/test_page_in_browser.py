@@ -295,7 +295,9 @@ def test_a_page_without_a_server_keeps_what_was_decided_when_it_is_opened_again(
     tab.press("c")
     counts(tab, "1 of 4 decided")
     assert len(rows_of(download(tab))) == 1  # else it would ask whether to leave
+    tab.run("window.isBefore = true")
     tab.go(tmp_path / "page.html")
+    tab.wait_for("!window.isBefore && document.querySelector('figure img') !== null")
     counts(tab, "1 of 4 decided")
     assert "age: 19 → 60plus ?" in asked(tab)
 
