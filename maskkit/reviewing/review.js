@@ -113,21 +113,23 @@
 
   const shown = (value) => (value === "" ? "not known" : value);
   const left = () => questions.map((_, number) => number).filter((number) => !decided.has(number));
+  const end = questions.length; // where `at` is once all are decided, so that one key too many decides nothing
 
   function nextUndecided() {
     const open = left();
     const behind = [...open.filter((number) => number > at), ...open.filter((number) => number <= at)];
-    return behind.find((number) => !skipped.has(number)) ?? behind.find((number) => number !== at) ?? behind[0];
+    return behind.find((number) => !skipped.has(number)) ?? behind.find((number) => number !== at) ?? behind[0] ?? end;
   }
 
   async function decide(value) {
+    if (at === end) return;
     const number = at, question = questions[number], before = decided.get(number) ?? null;
     if (!(await send(number, value))) return;
     undoable.push([number, before]);
     skipped.delete(number);
     const saved = embedded ? "" : ", saved";
     say(`${question.path || question.person}: ${question.column} is ${shown(value)}, ${word(question, value)}${saved}`);
-    at = nextUndecided() ?? number;
+    at = nextUndecided();
   }
 
   async function undo() {
@@ -141,7 +143,7 @@
 
   async function choose(place) {
     const question = questions[at];
-    if (place < factors[question.column].levels.length) await decide(valueOf(question, place));
+    if (question && place < factors[question.column].levels.length) await decide(valueOf(question, place));
   }
 
   async function send(number, value) {
@@ -158,12 +160,13 @@
   }
 
   function skip() {
+    if (at === end) return;
     skipped.add(at);
     say(`Skipped: it comes again at the end. ${left().length} are left.`);
-    at = nextUndecided() ?? at;
+    at = nextUndecided();
   }
 
-  const move = (by) => { at = Math.min(Math.max(at + by, 0), questions.length - 1); say(""); };
+  const move = (by) => { at = Math.min(Math.max(at + by, 0), left().length ? end - 1 : end); say(""); };
 
   // What keys and buttons do, one after the other.
   let last = Promise.resolve();
@@ -208,19 +211,26 @@
     change.append(make("span", "given", shown(question.given)), " \u2192 ", make("b", "", question.proposed), " ?");
     const about = question.path ? question.path.split("/").at(-1) : `all ${question.rows.length} photos`;
     one.append(change, make("p", "evidence", question.evidence), make("p", "meaning", [about, question.meaning].filter(Boolean).join(" \u00b7 ")));
-    if (value !== undefined) one.append(make("p", "outcome", `${word(question, value)}: ${shown(value)}`));
+    if (value !== undefined) one.append(make("p", `outcome ${word(question, value)}`, `${word(question, value)}: ${shown(value)}`));
     one.onclick = () => { if (number !== at) act(() => { at = number; }); };
     return one;
   }
 
   function render() {
-    const open = left(), question = questions[at], screen = screens[screenOf.get(at)], factor = factors[question.column];
     document.title = `${decided.size} of ${questions.length} \u2013 maskkit review`;
     $("title").textContent = `Review of ${desk.manifest}`;
     $("progress").max = questions.length;
     $("progress").value = decided.size;
     const waiting = [...skipped].filter((number) => !decided.has(number)).length;
     $("counts").textContent = `${decided.size} of ${questions.length} decided` + (waiting ? `, ${waiting} skipped` : "");
+    $("undo").disabled = !undoable.length;
+    $("screen").hidden = $("choices").hidden = $("skip").hidden = at === end;
+    $("done").hidden = at !== end;
+    if (at === end) renderEnd(); else renderScreen(questions[at], screenOf.get(at));
+  }
+
+  function renderScreen(question, number) {
+    const screen = screens[number], factor = factors[question.column];
     $("whose").textContent = question.person ? `Person ${screen.title}` : screen.title;
     $("asked").replaceChildren(...screen.questions.map(card));
     $("photos").replaceChildren(...screen.photos.map((photo) => figure(photo, question)));
@@ -238,21 +248,22 @@
     const input = $("number").querySelector("input");
     [input.min, input.max] = factor.range ?? ["", ""];
     input.value = "";
-    $("undo").disabled = !undoable.length;
-    $("done").hidden = open.length > 0;
+    for (const next of screens.slice(number + 1, number + 1 + AHEAD)) next.photos.forEach(({row}) => imageOf(row));
+  }
+
+  function renderEnd() {
     const words = [...decided].map(([number, value]) => word(questions[number], value));
     const count = (name) => words.filter((one) => one === name).length;
-    $("outcome").textContent = `${count("confirmed")} confirmed, ${count("changed")} changed, ${count("struck")} struck; in ${desk.saved_as}.`;
+    $("outcome").textContent = `${count("confirmed")} confirmed, ${count("changed")} changed, ${count("struck")} struck. ${embedded ? "Save them with the button above." : `They are in ${desk.saved_as}; Finish, above, ends the command.`}`;
     $("next").textContent = `maskkit label ${desk.labelled_from} --corrections ${desk.saved_as} -o corrected.parquet`;
-    for (const next of screens.slice(screenOf.get(at) + 1, screenOf.get(at) + 1 + AHEAD)) next.photos.forEach(({row}) => imageOf(row));
   }
 
   const keys = {
-    c: () => act(() => decide(questions[at].proposed)),
-    x: () => act(() => decide(questions[at].given)),
+    c: () => act(() => decide(questions[at]?.proposed)),
+    x: () => act(() => decide(questions[at]?.given)),
     s: () => act(skip),
     u: () => act(undo),
-    n: () => { if (!$("number").hidden) $("number").querySelector("input").focus(); },
+    n: () => { if (!$("number").hidden && at !== end) $("number").querySelector("input").focus(); },
     arrowleft: () => act(move, -1),
     arrowright: () => act(move, 1),
   };
@@ -293,6 +304,6 @@
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) act(async () => { try { take(await store.changes(revision)); } catch { /* said when something is decided */ } });
   });
-  at = left()[0] ?? 0;
+  at = left()[0] ?? end;
   render();
 })();

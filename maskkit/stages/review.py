@@ -25,8 +25,8 @@ def review(
 ) -> Desk:
     """Return what a person decides on: the lines of a CSV of corrections, or without it the manifest's flags.
 
-    Lines that were reviewed before are decided. Decisions are kept in `output`, after each; with `resume` those
-    that are there are gone on with, and with `force` replaced.
+    Lines that were reviewed before are decided. Decisions are kept in `output`, after each; with `resume`
+    those that are there are gone on with, and with `force` replaced.
 
     Raises:
         MaskkitError: Nothing is proposed, a line means nothing, or photos are not found.

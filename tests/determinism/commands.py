@@ -51,7 +51,8 @@ COMMANDS = {
     "found": f"ensemble --vote soft --search greedy {FIT} -o found.parquet --report found.json",
     "scores": "evaluate folds.parquet oof.parquet --by gender,mask --json --html scores.html",
     "tuned": "evaluate folds.parquet oof.parquet --tune classes --json --decision tuned.json",
-    "audited": "audit folds.parquet oof.parquet --json -o audited.parquet --corrections fixes.csv",
+    "audited": "audit folds.parquet oof.parquet --sureness 0 --json -o audited.parquet "
+    "--corrections fixes.csv",
     "reviewed": "review folds.parquet fixes.csv --html review.html --label-studio tasks.json",
     "everybody": "train folds.parquet --fold none --like run/fold0.safetensors --workers {workers} "
     "-o run/all.safetensors",

@@ -108,6 +108,10 @@ def test_all_labels_are_decided_by_keys_and_each_is_saved_at_once(
     says(tab, "age is 31, changed, saved")
     counts(tab, "4 of 4 decided")
     assert "1 confirmed, 2 changed, 1 struck" in tab.text("#done")
+    tab.type("x1s")  # one key too many
+    tab.press("ArrowLeft")
+    assert "age: 27 → 30to59 ?" in asked(tab)
+    assert "changed: 31" in asked(tab)
     assert decided(tmp_path / "reviewed.csv") == [
         ("gender", "female", "confirmed"), ("age", "19", "struck"), ("mask", "incorrect", "changed"),
         ("age", "31", "changed"),
