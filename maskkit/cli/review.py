@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +22,14 @@ from maskkit.cli.shell.parameters import (
 from maskkit.cli.shell.resume_option import refuse_without_file
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line
 from maskkit.dry_run import work_begins
+from maskkit.errors import MaskkitError
 from maskkit.options.fields import Between, Metavar
 from maskkit.stopping import hinted
 
 if TYPE_CHECKING:
     from maskkit.reviewing.desk import Desk
 
-INTERFACE = ".xml"
+INTERFACE, PARQUET = ".xml", b"PAR1"
 
 
 def _check_outputs(
@@ -48,19 +50,32 @@ def _check_outputs(
     refuse_without_file(resume, output)
 
 
+def _check_order(manifest: str | None, fixes: str | None) -> None:
+    if manifest is None or Path(manifest).suffix.lower() not in (".csv", ".tsv"):
+        return
+    with suppress(OSError), Path(manifest).open("rb") as file:
+        if file.read(len(PARQUET)) == PARQUET:  # whatever its name says
+            return
+        raise MaskkitError(
+            f"{manifest} is a CSV, where maskkit review takes a manifest",
+            why="the order is MANIFEST FIXES: photos and labels are in the manifest that was audited",
+            fix=f"write: maskkit review {fixes or 'folds.parquet'} {manifest} -o reviewed.csv",
+        )
+
+
 def _tasks_and_interface(label_studio: str | None) -> list[str | None]:
     name = str(label_studio)
     return [name, str(Path(name).with_suffix(INTERFACE))]
 
 
-@command(loads="tables", check=(_check_outputs,))
+@command(loads="tables", check=(_check_order, _check_outputs))
 def review(
     *,
     manifest: common_options.ManifestIn = OMITTED,
     fixes: Annotated[
         Source | None,
-        "CSV of corrections from `audit --corrections`; left out, what `audit -o` has put into the "
-        "manifest's flags.",
+        "CSV of corrections from `audit --corrections`, or the findings that `audit` prints into a pipe; "
+        "left out, what `audit -o` has put into the manifest's flags.",
         Argument(),
     ] = None,
     output: common_options.OptionalOutput = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,8 @@ from maskkit.labelling.correction_lines import (
     value_of,
 )
 from maskkit.labels import Factor
+
+log = logging.getLogger(__name__)
 
 PROPOSING = [kind for kind in KINDS if kind.startswith(("suspect:", "inconsistent:"))]
 
@@ -211,11 +214,17 @@ def together(manifest: Manifest, questions: Iterable[Question]) -> list[Question
 
 
 def lines_of(source: Source) -> list[Correction]:
-    """Return the lines of a file; raise if it has none."""
-    lines = read_lines(source)
+    """Return the lines of a file that propose a value; raise if none does.
+
+    What `audit` prints, as TSV, has findings of other kinds too: those have neither column nor value.
+    """
+    every = read_lines(source)
+    lines = [line for line in every if line.column is not None or line.value is not None]
+    if len(lines) < len(every):
+        log.info("%d findings propose no value, and are passed over", len(every) - len(lines))
     if not lines:
         raise MaskkitError(
-            f"{source.title} has no lines",
+            f"{source.title} proposes no label",
             why="`maskkit audit` has found no label to doubt, or all lines were deleted",
             fix="there is nothing to review; `maskkit audit --sureness 0.8` doubts more",
         )

@@ -95,8 +95,13 @@ def test_what_would_do_nothing_is_wrong_usage(place: Path, words: str, said: str
 
 
 def test_a_file_in_the_place_of_the_manifest_is_an_error_with_a_fix(place: Path) -> None:
-    result = run("review", "fixes.csv", "-o", "reviewed.csv")
-    assert result.exit_code == 1
+    for words, fix in (
+        (["fixes.csv"], "maskkit review folds.parquet fixes.csv -o reviewed.csv"),
+        (["fixes.csv", "mine.parquet"], "maskkit review mine.parquet fixes.csv -o reviewed.csv"),
+    ):
+        result = run("review", *words, "-o", "reviewed.csv")
+        assert result.exit_code == 1
+        assert f"write: {fix}" in result.stderr
     assert not Path("reviewed.csv").exists()
 
 

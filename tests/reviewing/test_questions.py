@@ -70,6 +70,22 @@ def test_a_spreadsheet_s_zeros_semicolons_and_mark_are_understood(labels: Manife
     ]
 
 
+def test_the_findings_that_audit_prints_are_asked_as_far_as_they_propose_anything(
+    labels: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = (
+        "kind\tseverity\tperson_id\tpath\tother\tcolumn\tfrom\tvalue\tconfidence\tevidence",
+        "duplicate\tlow\t000002\ta.jpg\tb.jpg\t\t\t\t1.0\t3 of 256 bits apart",
+        "suspect:person\thigh\t000001\t\t\tgender\tmale\tfemale\t0.9\tP(female) = 0.9",
+    )
+    with caplog.at_level("INFO"):
+        desk = review(labels, text_of("\n".join(rows) + "\n"))
+    assert [(one.person, one.proposed, one.kind) for one in desk.questions] == [
+        ("000001", "female", "suspect:person")
+    ]
+    assert "1 findings propose no value" in caplog.text
+
+
 def test_the_flags_of_a_manifest_are_asked_too(labels: Manifest) -> None:
     findings = [
         Finding("suspect:person", "high", "x", "000001", proposal=Proposal("gender", "male", "female")),
@@ -89,7 +105,7 @@ def test_without_findings_there_is_an_error_that_says_where_they_come_from(label
     with pytest.raises(MaskkitError, match="has no findings") as caught:
         review(labels)
     assert "maskkit review folds.parquet fixes.csv -o reviewed.csv" in caught.value.fix
-    with pytest.raises(MaskkitError, match="has no lines"):
+    with pytest.raises(MaskkitError, match=r"fixes.csv proposes no label"):
         review(labels, text_of(HEADER))
     with pytest.raises(MaskkitError, match="proposes no label"):
         review(flagged(Audit(labels, [], None, ()), record_of(labels)))
