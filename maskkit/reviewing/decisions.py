@@ -96,6 +96,7 @@ class Decisions:
         """Set the value of a question, or with None leave it undecided, and keep that.
 
         Raises:
+            LookupError: There is no such question.
             ConflictError: It has been decided after the revision that was `seen`.
             MaskkitError: It cannot have the value, or the file cannot be written.
         """

@@ -188,8 +188,6 @@ class _Handler(BaseHTTPRequestHandler):
             sent = msgspec.json.decode(self._sent(), type=DecisionSent)
         except msgspec.MsgspecError as error:
             raise _RequestError(HTTPStatus.BAD_REQUEST, reason(error)) from error
-        if not 0 <= sent.question < len(decisions.questions):
-            raise LookupError
         status = HTTPStatus.OK
         try:
             decisions.decide(sent.question, sent.value, seen=sent.seen)

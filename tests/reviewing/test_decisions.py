@@ -87,11 +87,12 @@ def test_a_photo_s_line_that_is_struck_keeps_its_label_from_what_is_confirmed_of
 
 
 def test_a_word_that_is_typed_into_a_spreadsheet_strikes_a_line_too(train_csv: Path, tmp_path: Path) -> None:
-    text = "person_id;column;value;from;reviewed\r\n1;gender;female;male;struck\r\n2;gender;male;female;\r\n"
+    lines = ("1;gender;female;male;struck", "2;gender;male;female;", "3;gender;female;;struck")
+    text = "\r\n".join(("person_id;column;value;from;reviewed", *lines, ""))
     (tmp_path / "fixes.csv").write_text(text)
     after = labelled(train_csv, tmp_path / "fixes.csv")
     assert after.table["origin"].to_pylist().count("corrected") == 7
-    assert after.header.history[0].found == {"reviewed": {"struck": 1}}
+    assert after.header.history[0].found == {"reviewed": {"struck": 2}}
     (tmp_path / "fixes.csv").write_text(text.replace("struck", "yes"))
     with pytest.raises(MaskkitError, match=r"`reviewed` holds other words: line 2"):
         labelled(train_csv, tmp_path / "fixes.csv")
