@@ -22,8 +22,8 @@ GROUP_COLUMNS = (
     Column("people_imbalance", "imbalance of people", "decimal", digits=1),
     Column("effective_people", "effective people", "decimal", digits=0),
     Column("photos", "photos", "count"),
-    Column("photos_imbalance", "imbalance of photos", "decimal", digits=1),
-    Column("effective_photos", "effective photos", "decimal", digits=0),
+    Column("photos_imbalance", "imbalance of photos", "decimal", digits=1, on="not on a terminal"),
+    Column("effective_photos", "effective photos", "decimal", digits=0, on="not on a terminal"),
 )
 
 
