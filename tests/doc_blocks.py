@@ -88,9 +88,14 @@ for place, (before, word) in enumerate(zip(["", *words], words)):
         words[place] = "20s"
     if before == "--weights" and name == "train" and word != "list":
         words[place] = "none"
+    if before == "--abstain":  # models that have learnt nothing are sure of nothing
+        words[place] = "18"
 if os.path.exists(recipe) and not {{"--help", "list"}} & set(words):
-    own = ["--weights", "none", "--epochs", "1", "--workers", "0"]
-    words[1:1] = own if "--recipe" in words else ["--recipe", recipe]
+    own = ["--weights", "none", "--workers", "0"]
+    own += ["--model", "test_efficientnet"] if "--budget" in words else ["--epochs", "1"]
+    words[1:1] = own if {{"--recipe", "--budget"}} & set(words) else ["--recipe", recipe]
+if name == "pseudo" and not {{"--share", "--threshold"}} & set(words):
+    words += ["--threshold", "0.01"]
 if name in ("predict", "soup"):
     words += ["--workers", "0"]
 if decided:
@@ -111,7 +116,6 @@ sys.exit(code)
 """
 TABLES = """
 cp -r photos/eval/images new; cp -r photos/train/images images; cp photos/train/train.csv train.csv
-printf 'path,person_id,column,value,from\\n,000001,gender,female,male\\n' > fixes.csv
 echo '[]' > export.json
 maskkit label more-columns.csv --root images -o labels.parquet
 maskkit audit labels.parquet -o flagged.parquet > found.tsv
@@ -129,6 +133,7 @@ for seed in 1 2; do maskkit train folds.parquet --seed $seed -o run/fold0-seed$s
 cp run/plain/oof.parquet oof.parquet; cp run/focal/oof.parquet before.parquet
 cp run/plain/oof.parquet a-oof.parquet; cp run/focal/oof.parquet b-oof.parquet
 mkdir a b; cp a-oof.parquet a/oof.parquet; cp b-oof.parquet b/oof.parquet
+cp a-oof.parquet a.parquet; cp b-oof.parquet b.parquet
 cp run/plain/test.parquet a-test.parquet; cp run/focal/test.parquet b-test.parquet
 for name in mine yours theirs; do
     maskkit predict test.parquet run/plain/fold0.safetensors --submission -o $name.csv
@@ -300,7 +305,7 @@ class Desk:
     def run(self, block: Block) -> subprocess.CompletedProcess[str]:
         """Run a block among copies of the stock, but for what it makes itself."""
         place, makes = self._folder / block.name, block.makes
-        if "seed" not in block.text:
+        if "fold0-" not in block.text:
             makes.add("run/fold0-seed*")  # which run/fold*.safetensors does not mean
         if any(one.startswith("run/*/") for one in makes):
             makes.add("run")  # whose folders are all its own
@@ -326,6 +331,10 @@ def draw_stock(folder: Path, *, people: int) -> None:
     train = folder / "photos" / "train"
     with (train / "train.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    person, was = rows[0]["id"], rows[0]["gender"]
+    value = {"male": "female", "female": "male"}[was]
+    fix = f"path,person_id,column,value,from\n,{person},gender,{value},{was}\n"
+    (folder / "fixes.csv").write_text(fix)
     (folder / "parts" / "ok").mkdir(parents=True)
     (folder / "parts" / "scratched").mkdir()
     with (folder / "more-columns.csv").open("w", newline="") as file:
