@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -101,8 +101,9 @@ def _root_of(names: pa.Array) -> str:
 def _read(files: Sequence[Path], read: Callable[[Path], bytes]) -> list[bytes]:
     blocks = [files[start : start + BLOCK] for start in range(0, len(files), BLOCK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(partial(_digest_block, read=read), blocks)
-        return [*chain.from_iterable(track(found, len(blocks), "reading photos"))]
+        found: Iterator[list[bytes]] = pool.map(partial(_digest_block, read=read), blocks)
+        shown = track(found, len(files), "reading photos", size=len)
+        return [*chain.from_iterable(shown)]
 
 
 def _digest_block(files: Sequence[Path], *, read: Callable[[Path], bytes]) -> list[bytes]:

@@ -211,7 +211,7 @@ def _append(files: StoreFiles, keys: Keys, what: str, make: Make, failed: Contai
     step = max(1, CHUNK // files.store.record_bytes)
     starts = range(0, len(absent), step)
     with Appender(files) as appender:  # the disk works while the next chunk is made
-        for start in track(starts, len(starts), what):
+        for start in track(starts, len(absent), what, size=lambda start: len(absent[start : start + step])):
             rows = absent[start : start + step]
             made = make(rows)
             good = np.array([row not in failed for row in rows.tolist()], np.bool_)

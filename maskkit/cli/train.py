@@ -34,6 +34,7 @@ from maskkit.options.fields import Metavar, Refusing
 from maskkit.options.techniques import NO_FOLD
 from maskkit.options.train_options import TrainOptions
 from maskkit.options.values import as_clock, parse_duration
+from maskkit.progress import comes_later
 
 if TYPE_CHECKING:
     from maskkit.training.epochs import Epoch
@@ -188,7 +189,9 @@ def train(
             stage(
                 one, path, options=training, like=likeness, resume=resume, force=force,
                 tracker=open_tracker(track),
-                on_epoch=partial(_note_epoch, one.fold, epochs, partial(time.watch, done)),
+                on_epoch=partial(
+                    _note_epoch, one.fold, epochs, len(rows) - done - 1, partial(time.watch, done)
+                ),
             )  # fmt: skip
         print_line(str(path))
 
@@ -211,13 +214,17 @@ def _likeness(fold: str, models: list[Checkpoint], training: TrainOptions) -> Li
     return Likeness(until, tuple(models))
 
 
-def _note_epoch(fold: int | None, epochs: int, watch: Callable[[Epoch], None], epoch: Epoch) -> None:
+def _note_epoch(
+    fold: int | None, epochs: int, folds_left: int, watch: Callable[[Epoch], None], epoch: Epoch
+) -> None:
     whose = "everybody" if fold is None else f"fold {fold}"
-    terminal.note("  ".join([whose, f"epoch {epoch.epoch}/{epochs}", *_facts(epoch, epochs)]))
+    left = epochs - epoch.epoch + folds_left * epochs  # of the whole command, not of this fold
+    comes_later(epoch.seconds * max(0, left - 1))  # behind the next epoch
+    terminal.note("  ".join([whose, f"epoch {epoch.epoch}/{epochs}", *_facts(epoch, left)]))
     watch(epoch)
 
 
-def _facts(epoch: Epoch, epochs: int) -> Iterator[str]:
+def _facts(epoch: Epoch, epochs_left: int) -> Iterator[str]:
     of_heads = ", ".join(f"{name} {value:.3f}" for name, value in epoch.parts.items())
     yield f"train loss {epoch.train_loss:.3f}{f' ({of_heads})' if of_heads else ''}"
     if epoch.confident_share is not None:
@@ -228,4 +235,4 @@ def _facts(epoch: Epoch, epochs: int) -> Iterator[str]:
         of_factors = {name: value for name, value in epoch.scores.items() if name.endswith("_accuracy")}
         yield ", ".join(f"{name.removesuffix('_accuracy')} {value:.3f}" for name, value in of_factors.items())
     yield f"{epoch.images_per_second:.0f} photos/s"
-    yield f"{as_clock(epoch.seconds * (epochs - epoch.epoch))} left"
+    yield f"{as_clock(epoch.seconds * epochs_left)} left"

@@ -21,6 +21,7 @@ from maskkit.imaging.decode import fault
 from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.photo_file import PhotoError, photo_size, read_photo, undecodable
 from maskkit.imaging.photos import ChangedError, Photos, Pixels, find_photos
+from maskkit.progress import moved
 
 NAMED = 20  # how many bad photos an error names
 
@@ -167,5 +168,5 @@ class _Decoder:
 
         with on_all_cores(decode, range(len(rows))) as decoded:
             for _ in decoded:
-                pass
+                moved(1)
         return pixels

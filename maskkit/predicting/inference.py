@@ -106,6 +106,7 @@ class Members:
         sums = np.zeros((len(manifest), len(manifest.space)))
         done = progress.read(sums)
         photos: dict[Preprocess, Photos] = {}
+        to_do: list[tuple[list[MemberGroup], Rows, list[slice]]] = []
         for members, rows in _by_members(eligible):
             if done[rows].all():
                 continue
@@ -118,12 +119,20 @@ class Members:
                     photos[preprocess] = open_photos(manifest, preprocess, faults=faults)
                 groups.append(MemberGroup([self.ready(index)[0] for index in alike], photos[preprocess]))
             parts = _unfinished(rows, done, faults or {}, self.inference.batch_size)
-            for part, found in predict_batches(groups, rows, self.inference, parts=parts):
-                total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in found))  # (N, C)
-                new = np.array([not done[row] and row not in (faults or {}) for row in rows[part].tolist()])
-                sums[rows[part][new]] = total[new]
-                done[rows[part][new]] = True
-                progress.add(rows[part][new], total[new])
+            to_do.append((groups, rows, parts))
+        predicted = (
+            (rows[part], found)
+            for groups, rows, parts in to_do
+            for part, found in predict_batches(groups, rows, self.inference, parts=parts)
+        )
+        # All that is left of the command: models of several folds answer one after another.
+        count = sum(_length(part) for _, _, parts in to_do for part in parts)
+        for these, found in track(predicted, count, "photos", size=lambda done: len(done[0])):
+            total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in found))  # (N, C)
+            new = np.array([not done[row] and row not in (faults or {}) for row in these.tolist()])
+            sums[these[new]] = total[new]
+            done[these[new]] = True
+            progress.add(these[new], total[new])
         progress.write()
         return sums, done
 
@@ -156,7 +165,7 @@ def predict_batches(
         )
         for group in groups
     ]  # fmt: skip
-    for part, *batch_of_each in track(zip(parts, *loaders, strict=True), len(parts), "photos"):
+    for part, *batch_of_each in zip(parts, *loaders, strict=True):
         stopping.check()
         both = zip(groups, (values for _, values in batch_of_each), strict=True)
         yield part, [_predicted(group, values, views, inference) for group, values in both]
@@ -167,9 +176,14 @@ def probabilities(
 ) -> NDArray[np.float32]:
     """Return a model's class probabilities, (rows, classes)."""
     found = np.empty((len(rows), classes), np.float32)
-    for part, (predicted,) in predict_batches([MemberGroup([model], inputs)], rows, inference):
+    batches_done = predict_batches([MemberGroup([model], inputs)], rows, inference)
+    for part, (predicted,) in track(batches_done, len(rows), "photos", size=lambda done: _length(done[0])):
         found[part] = predicted[0]
     return found
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)
 
 
 @torch.inference_mode()

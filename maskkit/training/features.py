@@ -19,7 +19,7 @@ from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.cache.records import Records, RecordsInMemory
 from maskkit.cache.store import Keys, Store
 from maskkit.imaging.augment import augmentation
-from maskkit.imaging.dataset import Augment, Drawn, Rows, batch_count
+from maskkit.imaging.dataset import Augment, Drawn, Rows
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.tensors import to_input
 from maskkit.modeling.device import prepare
@@ -27,7 +27,7 @@ from maskkit.modeling.frozen import Backbone, backbone_digest, divide
 from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.model_settings import of_the_answers
 from maskkit.options.techniques import AUGMENTATIONS
-from maskkit.progress import track
+from maskkit.progress import moved, track
 
 VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways
 FEATURES = "computing features"  # what progress calls it
@@ -116,8 +116,8 @@ class FeatureMaker:
             if kept is not None:
                 return Features(kept)
         rows = np.arange(len(photos))
-        starts = track(range(0, len(rows), BATCH), batch_count(len(rows), BATCH), FEATURES)
-        made = np.concatenate([make(rows[start : start + BATCH]) for start in starts])
+        parts = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        made = np.concatenate([make(part) for part in track(parts, len(rows), FEATURES, size=len)])
         return Features(RecordsInMemory(made, rows))
 
     def lacking(self, photos: Photos) -> int:
@@ -152,6 +152,7 @@ class FeatureMaker:
             for view in range(self.views):
                 seen = pixels if augment is None or view == 0 else _varied(augment, pixels, keys[part], view)
                 made[start : start + BATCH, view] = self._extract(seen, photos.preprocess)
+            moved(len(part))
         return made
 
     @torch.inference_mode()

@@ -21,7 +21,6 @@ from maskkit.dry_run import is_dry, work_begins
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
-from maskkit.imaging.dataset import batch_count
 from maskkit.imaging.kept_photos import opened
 from maskkit.imaging.photos import Photos, find_photos
 from maskkit.imaging.roots import photo_files
@@ -215,10 +214,13 @@ def feature_maker(model: nn.Module, photos: Photos, options: TrainOptions) -> Fe
 def _measure_norms(model: nn.Module, photos: Photos, rows: NDArray[np.int64], device: torch.device) -> None:
     """Give batch norms of a converted graph the statistics of some of the photos trained on, not varied."""
     few = rows[np.linspace(0, len(rows) - 1, min(len(rows), MEASURED)).astype(np.int64)]
-    starts = track(range(0, len(few), BATCH), batch_count(len(few), BATCH), "measuring batch norms")
+    parts = [few[start : start + BATCH] for start in range(0, len(few), BATCH)]
     measure_norms(
         prepare(model, "float32", device),
-        (photos.prepare(torch.from_numpy(photos.take(few[at : at + BATCH])), device) for at in starts),
+        (
+            photos.prepare(torch.from_numpy(photos.take(part)), device)
+            for part in track(parts, len(few), "measuring batch norms", size=len)
+        ),
     )
     log.info(
         "the batch norms of these weights have no statistics, as those of a converted graph: measured on "

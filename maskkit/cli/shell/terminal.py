@@ -14,7 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from maskkit.dry_run import work_begins
+from maskkit.options.values import as_clock
 from maskkit.plain_text import printable
+from maskkit.progress import counted, later
 from maskkit.stopping import STDERR, undone
 
 if TYPE_CHECKING:
@@ -105,13 +107,13 @@ def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
 def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    if later():
+        columns.append(TextColumn(f"then {as_clock(later())} more"))
     progress = Progress(*columns, console=console(), transient=True)
     with undone(lambda: progress, _wipe), progress:
         task = progress.add_task(what, total=total)
-        for item in items:
-            yield item
-            progress.advance(task)
+        yield from counted(items, lambda count: progress.advance(task, count))
 
 
 def _wipe(_: object) -> None:
@@ -120,9 +122,18 @@ def _wipe(_: object) -> None:
 
 
 def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    last = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield item
-        if time.monotonic() - last >= LINE_EVERY:
-            last = time.monotonic()
-            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)  # noqa: T201
+    begun = last = time.monotonic()
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if done and now - last >= LINE_EVERY:
+            last = now
+            left = (now - begun) * max(0, total - done) / done
+            more = f", {as_clock(left + later())} of all" if later() else ""
+            line = f"{what}: {done} of {total}, {as_clock(left)} left{more}"
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    yield from counted(items, advance)
