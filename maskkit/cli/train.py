@@ -84,6 +84,7 @@ def train(
         str | None,
         "Checkpoint to write; `{fold}` stands for the fold.",
         Flags("-o", "--output"),
+        Metavar("FILE"),
         SHELL_PANEL,
         Required(unless=("preview",)),
     ] = None,
@@ -114,7 +115,7 @@ def train(
     preview: Annotated[
         OutputTarget | None,
         "Write a PNG of the first photos as the network will see them, and stop.",
-        Metavar("<path>"),
+        Metavar("FILE"),
         SHELL_PANEL,
     ] = None,
     track: Annotated[

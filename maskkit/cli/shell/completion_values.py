@@ -64,30 +64,30 @@ class TypedManifest:
         self._words = words
 
     @cached_property
-    def _file(self) -> Any:
+    def _footer(self) -> Any:
         from maskkit.cli.shell.startup import prepare_for_tables
 
         prepare_for_tables()
         import pyarrow.parquet as pq
 
         for path in (Path(word) for word in self._words if not word.startswith("-")):
-            if path.is_file() and path.open("rb").read(4) == b"PAR1":
-                file = pq.ParquetFile(path)
-                if json.loads(file.schema_arrow.metadata[b"maskkit"])["kind"] == "manifest":
-                    return file
+            if path.suffix == ".parquet" and path.is_file():
+                footer = pq.read_metadata(path)
+                if json.loads(footer.metadata[b"maskkit"])["kind"] == "manifest":
+                    return footer
         return None
 
     @property
     def columns(self) -> list[str]:
         """The names of its columns."""
-        return [] if self._file is None else list(self._file.schema_arrow.names)
+        return [] if self._footer is None else list(self._footer.schema.to_arrow_schema().names)
 
     @property
     def factors(self) -> dict[str, list[str]]:
         """The levels of each factor."""
-        if self._file is None:
+        if self._footer is None:
             return {}
-        space = json.loads(self._file.schema_arrow.metadata[b"maskkit"])["label_space"]
+        space = json.loads(self._footer.metadata[b"maskkit"])["label_space"]
         return {factor["name"]: factor["levels"] for factor in space["factors"]}
 
     @property
@@ -95,7 +95,7 @@ class TypedManifest:
         """The numbers of its folds, by the statistics of its column."""
         if "fold" not in self.columns:
             return []
-        groups = (self._file.metadata.row_group(at) for at in range(self._file.metadata.num_row_groups))
+        groups = (self._footer.row_group(at) for at in range(self._footer.num_row_groups))
         parts = (group.column(at) for group in groups for at in range(group.num_columns))
         highest = [part.statistics.max for part in parts if part.path_in_schema == "fold"]
         return [str(fold) for fold in range(max(highest, default=-1) + 1)]

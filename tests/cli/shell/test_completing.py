@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,10 @@ from terminals import COMMANDS as SHELLS
 from terminals import Shell
 
 from maskkit.artifacts.manifest import Manifest
-from maskkit.cli.shell.completing import offers
+from maskkit.cli.shell.completing import answer, offers
 from maskkit.cli.shell.completion_scripts import SCRIPTS
+
+Completed = Callable[..., dict[str, str]]
 
 ENDS = {
     "": "train", "maskkit spl": "split", "maskkit help spl": "split", "maskkit help train --los": "--loss",
@@ -49,7 +51,7 @@ ENDS = {
     "maskkit train --loss zz:": None, "maskkit --version ": "train",
     "maskkit train nowhere.parquet --oversample ": None, "maskkit train damaged.parquet --oversample ": None,
     "maskkit split text.parquet --stratify ": None, "maskkit predict nowhere/": None,
-    "maskkit train 'folds.parquet --fo": None, "maskkit train -- --loss ": None,
+    "maskkit train 'folds.parquet --fo": None,
 }  # fmt: skip
 
 
@@ -67,8 +69,8 @@ def folder(folds: Manifest, labels: Manifest, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("line", ENDS)
-def test_a_line_is_completed_by_what_can_stand_there(line: str, folder: Path) -> None:
-    found = _completed(line)
+def test_a_line_is_completed_by_what_can_stand_there(line: str, folder: Path, completed: Completed) -> None:
+    found = completed(line)
     expected = ENDS[line]
     assert expected in found if expected is not None else found == {}
     assert [value for value in found if " " in value] == []
@@ -76,15 +78,21 @@ def test_a_line_is_completed_by_what_can_stand_there(line: str, folder: Path) ->
     assert [value for value in found if not value.startswith(word)] == []
 
 
-def _completed(line: str, shell: str = "fish", **environment: str) -> dict[str, str]:
-    """Return what a shell is offered, with what each does; nothing may be said beside it."""
-    given = {"_TYPER_COMPLETE_ARGS": line, "_MASKKIT_COMPLETE": f"complete_{shell}", **environment}
-    done = subprocess.run(
-        [sys.executable, "-m", "maskkit"], env={**os.environ, **given}, capture_output=True, check=True
-    )
-    assert done.stderr == b""
-    rows = (row.partition("\t") for row in done.stdout.decode().splitlines())
-    return {value: text for value, _, text in rows}
+@pytest.fixture
+def completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Completed:
+    """Return what a shell is offered for a line, with what each does; nothing may be said beside it."""
+
+    def complete(line: str, shell: str = "fish", **environment: str) -> dict[str, str]:
+        given = {"_TYPER_COMPLETE_ARGS": line, "_MASKKIT_COMPLETE": f"complete_{shell}", **environment}
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        assert answer(APP)
+        said = capsys.readouterr()
+        assert said.err == ""
+        rows = (row.partition("\t") for row in said.out.splitlines())
+        return {value: text for value, _, text in rows}
+
+    return complete
 
 
 def test_choices_come_with_what_they_do(folder: Path) -> None:
@@ -107,16 +115,25 @@ def test_choices_come_with_what_they_do(folder: Path) -> None:
         ("maskkit train --loss 'focal:ga", None, {"focal:gamma="}),
     ],
 )
-def test_bash_gets_what_it_replaces_of_a_word(line: str, end: int | None, expected: set[str]) -> None:
+def test_bash_gets_what_it_replaces_of_a_word(
+    line: str, end: int | None, expected: set[str], completed: Completed
+) -> None:
     point = str(len(line.encode()) if end is None else end)
-    found = _completed("", "bash", COMP_LINE=line, COMP_POINT=point, COMP_WORDBREAKS=" \t\n\"'@><=;|&(:")
+    found = completed("", "bash", COMP_LINE=line, COMP_POINT=point, COMP_WORDBREAKS=" \t\n\"'@><=;|&(:")
     assert set(found) == expected
     assert set(found.values()) == {""}
 
 
-def test_what_fails_is_not_said_to_a_shell() -> None:
-    assert _completed("", "bash", COMP_LINE="maskkit tr", COMP_POINT="none") == {}
-    assert _completed("", "tcsh") != {}
+def test_what_fails_is_not_said_to_a_shell(completed: Completed) -> None:
+    assert completed("", "bash", COMP_LINE="maskkit tr", COMP_POINT="none") == {}
+
+
+def test_the_program_answers_a_shell_and_ends() -> None:
+    environment = {**os.environ, "_TYPER_COMPLETE_ARGS": "maskkit spl", "_MASKKIT_COMPLETE": "complete_fish"}
+    words = [sys.executable, "-m", "maskkit"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("split\tAssign photos to folds")
+    assert done.stderr == ""
 
 
 def test_what_is_written_already_is_not_offered_again(folder: Path) -> None:
