@@ -87,6 +87,17 @@ def test_what_people_chose_there_is_decided_here(
     ]  # fmt: skip
 
 
+def test_a_task_that_was_skipped_decides_nothing_whatever_was_chosen_before(
+    labels: Manifest, made: list[dict[str, Any]]
+) -> None:
+    source = exported({"gender": "female", "age": "60plus"}, tasks=made)
+    assert len(annotated_values(desk_of(labels).questions, source)) == 2
+    for annotation in made[0]["annotations"]:
+        annotation["was_cancelled"] = True
+    source = exported(tasks=made)
+    assert annotated_values(desk_of(labels).questions, source) == {}
+
+
 def test_a_label_on_which_two_people_disagree_stays_undecided(
     labels: Manifest, made: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
