@@ -214,13 +214,20 @@ def typed_of(page: str) -> list[Typed]:
 
 
 def lacking(expected: list[str], shown: str) -> list[str]:
-    """Return the lines that do not come, in this order, in what a terminal shows, whatever the numbers."""
+    """Return the lines that do not come, in this order, in what a terminal shows, whatever the numbers.
+
+    Of one that ends in three dots, what is before them has to begin a line.
+    """
 
     def plain(line: str) -> str:
         return re.sub(r"\d[\d.,]*", "0", " ".join(re.sub(r"[^\x20-\x7e]+", " ", line).split()))
 
+    def comes(line: str) -> bool:
+        begins = plain(line.removesuffix("..."))
+        return any(one == begins or (line.endswith("...") and one.startswith(begins)) for one in lines)
+
     lines = iter([plain(line) for line in shown.splitlines()])
-    return [line for line in expected if plain(line) not in lines]
+    return [line for line in expected if not comes(line)]
 
 
 def blocks_of(page: str) -> list[Block]:
