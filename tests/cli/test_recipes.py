@@ -73,7 +73,7 @@ def test_underscores_are_as_good_as_hyphens(manifest: str) -> None:
         ("[split]\nmanifest = 'x'\n", "sets manifest, which maskkit split does not have"),
         (
             "[splt]\nfolds = 4\n",
-            "label, lr-find, predict, pseudo, show, soup, split, train",
+            "label, lr-find, predict, pseudo, review, show, soup, split, train",
         ),  # an unknown table: all that are
         ("folds = 4\n", "under [split]"),
         ("[split]\nfolds = true\n", "sets folds to True"),
