@@ -63,12 +63,21 @@ def _check_order(manifest: str | None, fixes: str | None) -> None:
         )
 
 
+def _check_earlier(output: str | None, resume: bool, force: bool) -> None:
+    if output is not None and Path(output).is_file() and not (resume or force):
+        raise MaskkitError(
+            f"{output} exists already",
+            why="it may hold what was decided before, which is not thrown away unasked",
+            fix="use --resume to go on with it, another -o, or --force to begin anew",
+        )
+
+
 def _tasks_and_interface(label_studio: str | None) -> list[str | None]:
     name = str(label_studio)
     return [name, str(Path(name).with_suffix(INTERFACE))]
 
 
-@command(loads="tables", check=(_check_order, _check_outputs))
+@command(loads="tables", check=(_check_order, _check_outputs, _check_earlier))
 def review(
     *,
     manifest: common_options.ManifestIn = OMITTED,

@@ -113,6 +113,7 @@ def test_decisions_are_gone_on_with_or_replaced_but_never_lost_unasked(place: Pa
     refused = reviewed(*words)
     assert refused.exit_code == 1
     assert "reviewed.csv exists already" in refused.stderr
+    assert "use --resume to go on with it" in refused.stderr
     with Path("reviewed.csv").open("a") as file:
         file.write(",000009,age,61,,,,,,\n")  # a line of somebody's own
     assert reviewed(*words, "--resume").exit_code == 0
