@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from maskkit.artifacts.places import NAME_KEPT, cannot_write, made, real_place, sync_folder, take_name
-from maskkit.dry_run import work_begins
 from maskkit.stopping import undoing
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ class Draft:
     @classmethod
     def of(cls, path: Path, data: Content) -> Draft:
         """Write a file, and see that it is on the disk; raise a MaskkitError if that fails."""
-        work_begins()
         place, content = real_place(path), memoryview(data)
         try:
             made(place.parent)

@@ -216,6 +216,7 @@ def test_does_no_work_and_changes_nothing_also_by_force_and_where_files_are(
     monkeypatch.setattr(terminal, "track", shown)
     result = run(name, *words(one.words), *output, "--dry-run")
     assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"[{name}]\n")  # and no result
     assert folder(work) == before
     assert worked == []
 
