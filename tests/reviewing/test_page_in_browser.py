@@ -145,7 +145,12 @@ def test_a_skipped_label_comes_again_at_the_end(served: Served, window: Open, tm
     tab = window(served.address)
     tab.press("s")
     counts(tab, "0 of 4 decided, 1 skipped")
-    tab.type("ccc")
+    tab.press("ArrowRight")
+    tab.press("ArrowRight")
+    tab.press("c")  # the last of them; the first was skipped, so that the second is next
+    counts(tab, "1 of 4 decided, 1 skipped")
+    assert "age: 19 → 60plus ?" in asked(tab)
+    tab.type("cc")
     counts(tab, "3 of 4 decided, 1 skipped")
     assert "gender: male → female ?" in asked(tab)
     assert [column for column, *_ in decided(tmp_path / "reviewed.csv")] == ["age", "mask", "age"]
