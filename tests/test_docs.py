@@ -106,6 +106,17 @@ def test_links_lead_to_files_and_headings_that_exist(document: str) -> None:
         assert not anchor or anchor in _anchors(page), f"{name}#{anchor}"
 
 
+def test_the_scores_of_recipes_are_those_that_the_recipes_say() -> None:
+    page = (ROOT / "docs/recipes.md").read_text()
+    rows = re.findall(r"^\| \[([\w-]+)\]\((.+?)\) \| .+? \| (\S+).*? \| ([^\s|]*)", page, re.MULTILINE)
+    files = sorted(path.stem for path in (ROOT / "examples" / "recipes").glob("*.toml"))
+    assert sorted(name for name, *_ in rows) == files
+    for _, link, score, beside in rows:
+        recipe = (ROOT / "docs" / link).read_text()
+        assert score in recipe
+        assert beside in recipe
+
+
 def test_each_error_that_is_explained_is_one_that_is_raised() -> None:
     errors = (ROOT / "docs/questions.md").read_text().partition("## Errors")[2]
     titles = [title for title in re.findall(r"^### (.+)$", errors, re.MULTILINE) if "..." in title]
