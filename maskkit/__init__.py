@@ -10,9 +10,8 @@ __all__ = [
     "RefusedError", "ensemble", "evaluate", "label", "predict", "split", "train",
 ]  # fmt: skip
 
-TYPE_CHECKING = (
-    False  # what `typing` has by this name would be loaded before `__main__` says what Ctrl-C does
-)
+# What `typing` has by this name would be loaded before `__main__` says what Ctrl-C does.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from maskkit.artifacts.checkpoint import Checkpoint
     from maskkit.artifacts.decision import Decision
