@@ -7,6 +7,13 @@ https://doi.org/10.1007/s10994-018-5714-4), from out-of-fold answers alone. The 
 people not drawn, who are a third of all; macro-F1 of a third of the people is too low (see `intervals`). So
 what is carried over is how far the chosen model is above the mean of all there, which has no such bias, and
 it is added to the mean of all on everybody.
+
+Its interval is that of the chosen model's score, narrower where the worth varies less than a score does,
+since it is a mean of models. On people not drawn, who are what the drawn are not, a model scores 2 s - s*, of
+its scores s on everybody and s* on the drawn. So the gain is 2 sum(p s) - E max(s*), of the shares p of draws
+in which each model is chosen, and moves with the score of a model by its p and twice what it does to the s of
+the chosen: a regression over the draws gives that, as they give the error of any choice (Efron 2014,
+https://doi.org/10.1080/01621459.2013.823775).
 """
 
 from __future__ import annotations
@@ -25,6 +32,7 @@ from maskkit.scoring.tally import Tally
 
 REPLICATES = 500
 _CHUNK = 4_000_000  # numbers held at a time
+_RANK = 1e-8  # models closer than this share of their scores are one
 
 
 @dataclass(frozen=True)
@@ -67,24 +75,25 @@ def best_of(
     """
     people = number_people(person, rows=len(truth))
     tally = _of_each_person(truth, answers, people, len(space))
-    scores = _macro_f1(tally, np.ones((1, len(tally.people))))[0]  # (M,)
+    scores = _macro_f1(tally, np.ones((1, len(tally.people))))[0]
     best = int(scores.argmax())
     if not people.any():
         return BestOf(best, len(answers), float(scores[best]), Estimate(None, None, None), 1.0, 0, seed)
-    chosen, gain = _chosen_anew(tally, replicates, seed)
+    draws = _Draws.of(tally, replicates, seed)
     each = [
         class_intervals(tally.of_model(one), space.shape, confidence=confidence)
         for one in range(len(answers))
     ]
-    worth = float(np.mean([one.middle for one in each]) + gain.mean())
-    low, high = (end + worth - each[best].middle for end in each[best].macro_f1)
+    worth = float(np.mean([one.middle for one in each]) + draws.gain.mean())
+    width = draws.noise(scores, _influence(tally))
+    low, high = (worth + width * (end - each[best].middle) for end in each[best].macro_f1)
     return BestOf(
         place=best,
         models=len(answers),
         own=float(scores[best]),
         worth=Estimate(worth, max(low, 0.0), min(high, 1.0)),
-        chosen=float((chosen == best).mean()),
-        replicates=len(chosen),
+        chosen=float((draws.chosen == best).mean()),
+        replicates=len(draws.chosen),
         seed=seed,
     )
 
@@ -98,15 +107,51 @@ def _of_each_person(truth: Integers, answers: Sequence[Integers], people: Counts
     return Tally.of_classes(everybody, patterns[0], list(patterns[1:]), classes=classes)
 
 
-def _chosen_anew(tally: Tally, replicates: int, seed: int) -> tuple[Counts, Floats]:
-    """Return which model is the best on people drawn anew, and how far it is above all on others, (R,)."""
-    chosen, gain = [], []
-    for drawn in _drawn(len(tally.people), replicates, seed):
-        best = _macro_f1(tally, drawn).argmax(axis=1)
-        others = _macro_f1(tally, (drawn == 0).astype(np.float64))
-        chosen.append(best)
-        gain.append(others[np.arange(len(best)), best] - others.mean(axis=1))
-    return np.concatenate(chosen), np.concatenate(gain)
+@dataclass(frozen=True)
+class _Draws:
+    """What is chosen on people drawn with replacement, and brings on those not drawn."""
+
+    chosen: Counts  # model that is the best on the drawn, (R,)
+    gain: Floats  # how far it is above the mean of all on the others, (R,)
+    scores: Floats  # of each model on the drawn, (R, M)
+
+    @classmethod
+    def of(cls, tally: Tally, replicates: int, seed: int) -> _Draws:
+        scores, gain = [], []
+        for drawn in _drawn(len(tally.people), replicates, seed):
+            scores.append(_macro_f1(tally, drawn))
+            best = scores[-1].argmax(axis=1)
+            others = _macro_f1(tally, (drawn == 0).astype(np.float64))
+            gain.append(others[np.arange(len(best)), best] - others.mean(axis=1))
+        every = np.concatenate(scores)
+        return cls(every.argmax(axis=1), np.concatenate(gain), every)
+
+    def noise(self, scores: Floats, influence: Floats) -> float:
+        """Return how much the worth varies beside the score of a model, at most 1.
+
+        Of the scores on everybody, (M,), and of how each person moves them, (people, M).
+        """
+        own = influence - influence.mean(axis=1, keepdims=True)  # from here on beside the mean of all
+        drawn = self.scores - self.scores.mean(axis=1, keepdims=True)
+        of_chosen = scores[self.chosen] - scores[self.chosen].mean()
+        pull = np.linalg.lstsq(drawn - drawn.mean(axis=0), of_chosen, rcond=_RANK)[0]
+        share = np.bincount(self.chosen, minlength=len(scores)) / len(self.chosen)
+        moved = influence.mean(axis=1) + own @ (share + 2 * pull)
+        of_a_model = (influence**2).sum(axis=0).mean()
+        return float(np.sqrt(min((moved**2).sum() / of_a_model, 1.0))) if of_a_model else 1.0
+
+
+def _influence(tally: Tally) -> Floats:
+    """Return how much each person moves the macro-F1 of each model to the first order, (people, M)."""
+    from scipy.sparse import csr_array, kron
+
+    both = tally.truth + tally.hits + tally.alarms
+    total = np.asarray(tally.people @ both)  # 0 of a class that does not occur, which nobody moves
+    each = np.nan_to_num(ratio_of(np.ones_like(total), total))
+    moved = tally.hits * (2 * each) - both * (2 * tally.hit * each**2)
+    occurs = (total > 0).reshape(tally.models, -1).sum(axis=1)
+    of_models = kron(np.diag(1 / occurs), np.ones((tally.classes, 1)))
+    return np.asarray((moved @ csr_array(of_models)).todense())
 
 
 def _drawn(people: int, replicates: int, seed: int) -> Iterator[Floats]:
