@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -186,8 +187,9 @@ def other_machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def _fresh_terminal() -> None:
-    """Undo what a command of another test did to the package's log."""
+    """Undo what a command of another test did to the package's log, which is heard by `caplog`."""
     terminal.set_up(quiet=False)
+    logging.getLogger("maskkit").propagate = True
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -58,7 +57,6 @@ def test_labels_of_models_that_have_seen_nobody_here_are_for_all(folds: Manifest
 def test_of_several_clean_folds_the_lowest_is_named(
     folds: Manifest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logging.getLogger("maskkit").propagate = True
     assert folds_to_train(folds, predictions(people_of(folds, 1))).tolist() == [0, 0]
     assert "folds 0, 2 could train on these labels" in caplog.text
 

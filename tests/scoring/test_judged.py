@@ -75,19 +75,13 @@ def test_a_member_that_saw_the_people_is_refused(folds: Manifest) -> None:
     assert len(Judged.of(folds, [knowing], "same").unseen(allow_leak=True).truth) == len(folds)
 
 
-def test_a_csv_is_taken_on_trust_and_this_is_said(
-    folds: Manifest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("maskkit.scoring.judged.log.parent.propagate", True)
+def test_a_csv_is_taken_on_trust_and_this_is_said(folds: Manifest, caplog: pytest.LogCaptureFixture) -> None:
     csv = Predictions.read(Source("a.csv", pa.py_buffer(member(folds, 0).encode("csv"))))
     Judged.of(folds, [csv], "same")
     assert "a CSV does not say whom its model has seen: a.csv" in caplog.text
 
 
-def test_photos_without_a_person_are_warned_about(
-    folds: Manifest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("maskkit.scoring.judged.log.parent.propagate", True)
+def test_photos_without_a_person_are_warned_about(folds: Manifest, caplog: pytest.LogCaptureFixture) -> None:
     column = folds.table.column_names.index("person_id")
     nobody = pa.nulls(len(folds), pa.string())
     unknown = replace(folds, table=folds.table.set_column(column, "person_id", nobody))

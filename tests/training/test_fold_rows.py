@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +14,6 @@ from maskkit.pseudo_labelling.added_rows import origins
 from maskkit.training.fold_rows import FoldRows, refuse_foreign
 
 ADDED = 7  # photos of the last person, who is turned into one with pseudo labels
-
-
-@pytest.fixture(autouse=True)
-def _heard(_fresh_terminal: None) -> None:
-    logging.getLogger("maskkit").propagate = True
 
 
 def with_pseudo(folds: Manifest, for_fold: list[int | None], person: str | None = "stranger") -> Manifest:

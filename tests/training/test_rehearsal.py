@@ -84,7 +84,6 @@ def test_says_nothing_and_puts_the_log_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = logging.getLogger("maskkit")
-    monkeypatch.setattr(log, "propagate", True)
     level = log.level
 
     def talking(*given: Any) -> Start:
