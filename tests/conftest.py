@@ -21,6 +21,7 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell import terminal
 from maskkit.imaging.photo_file import limits
+from maskkit.options.shard import Shard
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
@@ -237,6 +238,9 @@ def artifacts(
     (folder / "labels.toml").write_text("[labels]\n")
     (folder / "fixes.csv").write_text(f"person_id,column,value\n{labels.people.names[0]},gender,female\n")
     (folder / "annotated").write_text("[]")
+    for number in (1, 2):
+        part = predict(folds, models, oof=True, inference=inference, shard=Shard(number, 2))
+        (folder / f"part{number}.parquet").write_bytes(part.encode("parquet"))
     (folder / "detector").write_bytes(networks.centerface(width=12, height=16, bias=20))
     return folder
 

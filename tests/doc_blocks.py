@@ -37,7 +37,7 @@ COMPUTING = re.compile(
 )
 JUDGING = re.compile("maskkit (ensemble|evaluate|compare|audit) |head |cat ")
 BAR = re.compile(r"\d+/\d+ +(\d+:\d\d:\d\d|-:--:--)")  # of progress, in a terminal
-NOT_RUN = ("pip", "npm", "git")
+NOT_RUN = ("pip", "npm", "git", "sbatch")
 
 QUICK = {"model": "test_efficientnet", "weights": "none", "size": "32", "device": "cpu"}
 RECIPES = {
@@ -118,6 +118,7 @@ TABLES = """
 cp -r photos/eval/images new; cp -r photos/train/images images; cp photos/train/train.csv train.csv
 echo '[]' > export.json
 maskkit label more-columns.csv --root images -o labels.parquet
+for i in 1 2; do maskkit label more-columns.csv --root images --shard $i/2 -o parts/$i.parquet; done
 maskkit audit labels.parquet -o flagged.parquet > found.tsv
 maskkit split flagged.parquet --folds 5 -o folds.parquet
 maskkit label photos/eval/info.csv -o test.parquet

@@ -36,11 +36,17 @@ class Source:
 
     @classmethod
     def open(cls, path: Path | str, *, encoding: str | None = None) -> Source:
-        """Read a file, or a pipe, such as a shell's `<(command)`.
+        """Read a file, or a pipe, such as a shell's `<(command)`; or a folder or pattern of parts, as one.
 
         Raises:
-            MaskkitError: It cannot be read, changes meanwhile, or takes more than half of the memory.
+            MaskkitError: It cannot be read, changes meanwhile, or takes more than half of the memory; parts
+                are not those of one run.
         """
+        if not Path(path).is_file():
+            from maskkit.artifacts import shard_parts  # which read files themselves
+
+            if (whole := shard_parts.opened(path)) is not None:
+                return whole
         data, is_file = _content(path)
         source = cls(str(path), pa.py_buffer(data), encoding=encoding)
         source._can_be_read_again = is_file

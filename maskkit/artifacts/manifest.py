@@ -20,6 +20,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record, damaged_header
 from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.artifacts.publishing import write_whole
+from maskkit.artifacts.shard_parts import say_if_part
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
 from maskkit.typed_json import fitting
@@ -87,6 +88,7 @@ class Manifest:
         """
         source = source if isinstance(source, Source) else Source.open(source)
         header, table = read_parquet(source, kind="manifest")
+        say_if_part(header, source.title)
         fitting(header.facts, StoredManifestFacts, partial(damaged_header, source.title))
         source.let_go()
         table = check(table, header, name=source.title, divided=divided)

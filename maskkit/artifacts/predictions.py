@@ -24,6 +24,7 @@ from maskkit.artifacts.prediction_columns import ANSWER, answer_columns, read_cs
 from maskkit.artifacts.probability_checks import check_ids, check_probs
 from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.seen import Seen
+from maskkit.artifacts.shard_parts import place_rows, say_if_part
 from maskkit.errors import MaskkitError
 from maskkit.typed_json import Sha256, fitting
 
@@ -77,6 +78,8 @@ class Predictions:
     header: Header = field(default_factory=lambda: Header("predictions", None))
     source: Source | None = None
     sets: AnswerSets | None = None  # of each row, as far as they were asked for; a CSV's are not read again
+    # Of each row in the whole, (rows,), if this is the part of a shard; not read again, but by `joined`.
+    places: Integers | None = None
 
     @classmethod
     def read(cls, source: Source | Path | str, *, like: Predictions | None = None) -> Predictions:
@@ -142,6 +145,7 @@ class Predictions:
             probs=None if self.probs is None else self.probs[rows],
             fold=None if self.fold is None else self.fold[rows],
             sets=None if self.sets is None else self.sets.take(rows),
+            places=None if self.places is None else self.places[rows],
             source=None,
         )
 
@@ -186,6 +190,12 @@ class Predictions:
         Raises:
             MaskkitError: The form needs probabilities or a label space, and there are none.
         """
+        if self.places is not None and form != "parquet":
+            raise MaskkitError(
+                f"a part of predictions cannot be written as {form}",
+                why="only Parquet says where its rows belong",
+                fix="write Parquet, and the other form with `maskkit join`",
+            )
         if form == "submission":
             return to_csv(["ImageID", ANSWER], [self.path, pa.array(self.answer)])
         if self.probs is None or (form == "parquet" and self.header.space is None):
@@ -218,13 +228,13 @@ class Predictions:
         table = pa.table(columns)
         place = table.schema.get_field_index("probs")
         names = {"classes": json.dumps(self.classes, ensure_ascii=False)}  # for readers that know no header
-        return to_parquet(
-            table.cast(table.schema.set(place, table.schema.field(place).with_metadata(names))), self.header
-        )
+        table = table.cast(table.schema.set(place, table.schema.field(place).with_metadata(names)))
+        return to_parquet(table if self.places is None else place_rows(table, self.places), self.header)
 
 
 def _from_parquet(source: Source) -> Predictions:
     header, table = read_parquet(source, kind="predictions")
+    say_if_part(header, source.title)
     facts = fitting(header.facts, StoredPredictionFacts, partial(damaged_header, source.title))
     assert header.space is not None
     classes = tuple(header.space.names)

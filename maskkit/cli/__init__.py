@@ -29,8 +29,8 @@ from maskkit.plain_text import printable
 from maskkit.progress import shown_by
 
 COMMANDS = (
-    "demo", "eda", "label", "crop", "split", "lr_find", "train", "soup", "predict", "export", "ensemble",
-    "evaluate", "compare", "audit", "review", "pseudo", "bench", "show",
+    "demo", "eda", "label", "crop", "split", "lr_find", "train", "soup", "predict", "join", "export",
+    "ensemble", "evaluate", "compare", "audit", "review", "pseudo", "bench", "show",
 )  # fmt: skip
 HELP, HELP_FLAGS = "help", ("-h", "--help")
 UsageError: Any = typer.BadParameter.__base__

@@ -9,6 +9,7 @@ from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.options.fields import FILE, Between
+from maskkit.options.shard import Shard
 
 
 def _check_resume(resume: bool, output: str | None) -> None:
@@ -28,6 +29,7 @@ def crop(
     ] = "centerface",
     score: Annotated[float, "Lowest score of a face, as the detector gives it.", Between(0.01, 1)] = 0.35,
     photos: common_options.PhotoOptions,
+    shard: common_options.Shard = None,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
 ) -> None:
@@ -44,6 +46,9 @@ def crop(
     from maskkit.stages.crop import crop as stage
 
     with kept_beside(output, resume=resume, force=force) as left:
-        result = stage(photos.located(manifest), detector=detector, score=score, resumable=left)
+        result = stage(
+            photos.located(manifest), detector=detector, score=score, shard=Shard.read_if_given(shard),
+            resumable=left,
+        )  # fmt: skip
         output.write(result.manifest.to_bytes())
         note_report(faces_report(result.tallies, result.milliseconds))

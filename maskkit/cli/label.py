@@ -14,6 +14,7 @@ from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.startup import prepare_for_tables
 from maskkit.cli.shell.streams import print_line, source
 from maskkit.options.fields import HelpPanel, Metavar, Refusing
+from maskkit.options.shard import Shard
 from maskkit.options.values import cuts_of, ignored_of, person_pattern, spreads_of
 
 LABELS_PANEL = HelpPanel("Corrections, and what is trained on")
@@ -115,6 +116,7 @@ def label(
     no_check: Annotated[
         bool, "Do not open the photos, only list and label them; the record then holds no digest of them."
     ] = False,
+    shard: common_options.Shard = None,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
 ) -> None:
@@ -148,6 +150,7 @@ def label(
             photos, root=root, task=task, unlabelled=unlabelled, person_from=person_from,
             targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore), spreads_of(train_spread)),
             corrections=corrections, encoding=encoding, skip_bad=skip_bad, no_check=no_check, resumable=left,
+            shard=Shard.read_if_given(shard),
         )  # fmt: skip
         output.write(manifest.to_bytes())
         people = manifest.table["person_id"]

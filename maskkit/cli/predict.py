@@ -16,6 +16,7 @@ from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line, stdout_is_for_people
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
+from maskkit.options.shard import Shard
 from maskkit.options.train_options import INFERENCE_PANEL, Inference
 
 if TYPE_CHECKING:
@@ -32,7 +33,15 @@ def _check_resume(resume: bool, output: str | None) -> None:
         )
 
 
-@command(loads="torch", check=(_check_resume,))
+def _check_shard(shard: str | None, output: str | None, form: str | None) -> None:
+    is_csv = form == "csv" or (form is None and output is not None and output.endswith(".csv"))
+    if shard is not None and is_csv:
+        raise typer.BadParameter(
+            "a part is Parquet, which says where its rows belong: -o FILE.parquet", param_hint="--shard"
+        )
+
+
+@command(loads="torch", check=(_check_resume, _check_shard))
 def predict(
     *,
     manifest: Annotated[
@@ -87,6 +96,12 @@ def predict(
     ] = None,
     photos: common_options.CachedPhotoOptions,
     allow_leak: common_options.AllowLeak = False,
+    shard: Annotated[
+        common_options.Shard,
+        Excludes("consensus", why="photos of a person may be in several shards"),
+        Excludes("abstain", why="what share is left out is known of all photos together"),
+        Excludes("submission", why="a part is Parquet, which says where its rows belong"),
+    ] = None,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
 ) -> None:
@@ -133,7 +148,7 @@ def predict(
     with nullcontext() if progress_file is None else resumable(progress_file):
         predictions = stage(
             to_predict, models, photos=inputs, oof=oof, inference=inference, allow_leak=allow_leak,
-            faults=faults,
+            faults=faults, shard=Shard.read_if_given(shard),
             afterwards=Afterwards(
                 consensus=consensus, calibrate=calibrate, on=on, decide=decide, abstain=abstain,
                 promise=None if sets is None else Promise(sets, sets_per),

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Meta
 
+from maskkit.artifacts.photo_digest import PhotoDigest
 from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.imaging.decode import Verdict, fault, judged
 from maskkit.imaging.each_photo import Found, look_at_each
@@ -28,6 +29,8 @@ class CheckedPhotos:
     digest: str
     faults: dict[str, str] = field(default_factory=dict)  # why photos cannot be used, by name
     complaints: dict[str, str] = field(default_factory=dict)  # what others lack, by name
+    # The digest of each one's bytes, None if it could not be read; empty unless that was asked for.
+    sha256s: list[bytes | None] = field(default_factory=list)
 
 
 class CheckedPhoto(Found, array_like=True):
@@ -37,9 +40,14 @@ class CheckedPhoto(Found, array_like=True):
     complaint: str | None = None
 
 
-def check_photos(root: Path, names: pa.ChunkedArray, *, kept: ProgressFile | None = None) -> CheckedPhotos:
-    """Decode every photo below a folder, and digest what was read; go on with those that are kept, if any."""
-    return _checked(root, names, judged, kept)
+def check_photos(
+    root: Path, names: pa.ChunkedArray, *, kept: ProgressFile | None = None, is_part: bool = False
+) -> CheckedPhotos:
+    """Decode every photo below a folder, and digest what was read; go on with those that are kept, if any.
+
+    Of a part of the photos the digest of each is returned too: that of all is made of them.
+    """
+    return _checked(root, names, judged, kept, is_part=is_part)
 
 
 def digest_of_photos(root: Path, names: pa.ChunkedArray) -> str:
@@ -57,7 +65,12 @@ def unchecked(names: pa.ChunkedArray) -> str:
 
 
 def _checked(
-    root: Path, names: pa.ChunkedArray, judge: Callable[[bytes], Verdict], kept: ProgressFile | None
+    root: Path,
+    names: pa.ChunkedArray,
+    judge: Callable[[bytes], Verdict],
+    kept: ProgressFile | None,
+    *,
+    is_part: bool = False,
 ) -> CheckedPhotos:
     def look(file: Path) -> CheckedPhoto:
         try:
@@ -71,15 +84,18 @@ def _checked(
 
     faults: dict[str, str] = {}
     complaints: dict[str, str] = {}
-    digest, files = hashlib.sha256(), (root / name for name in _texts(names))
+    sha256s: list[bytes | None] = []
+    digest, files = PhotoDigest(), (root / name for name in _texts(names))
     with look_at_each(files, look, total=len(names), kind=CheckedPhoto, kept=kept) as looks:
         for name, photo in zip(_texts(names), looks, strict=True):
-            digest.update(f"{photo.sha256.hex() or '-'} {name}\n".encode())
+            digest.add(name, photo.sha256 or None)
+            if is_part:
+                sha256s.append(photo.sha256 or None)
             if photo.fault is not None:
                 faults[name] = photo.fault
             elif photo.complaint is not None:
                 complaints[name] = photo.complaint
-    return CheckedPhotos(digest.hexdigest(), faults, complaints)
+    return CheckedPhotos(digest.text, faults, complaints, sha256s)
 
 
 def _texts(names: pa.ChunkedArray) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ from maskkit.modeling.runtimes import (
     predicting_precision,
     resolve_runtime,
 )
+from maskkit.options.shard import Shard
 from maskkit.options.train_options import Device, Inference, Runtime
 from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
@@ -36,6 +38,31 @@ from maskkit.progress import track
 Blendable = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
 Rows = NDArray[np.int64]
 Sums = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the same models predict, batch by batch."""
+
+    members: Sequence[int]  # which of the models
+    rows: Rows  # that they predict
+    parts: Sequence[slice]  # of these, those that are computed together
+
+    def unfinished(self, settled: NDArray[np.bool_]) -> list[slice]:
+        """Return the parts with a row that is not settled, (rows of the manifest,)."""
+        return [part for part in self.parts if not settled[self.rows[part]].all()]
+
+    @property
+    def own(self) -> Rows:
+        """The rows of its parts."""
+        return np.concatenate([self.rows[part] for part in self.parts] or [self.rows[:0]])
+
+    def among(self, rows: Rows) -> Assignment:
+        """Return the same work on these rows alone, which are sorted and hold all of its own."""
+        ends = np.cumsum([0, *(part.stop - part.start for part in self.parts)]).tolist()
+        return Assignment(
+            self.members, np.searchsorted(rows, self.own), [slice(*both) for both in pairwise(ends)]
+        )
 
 
 @dataclass(frozen=True)
@@ -88,10 +115,24 @@ class Members:
         used = {self.ready(index)[1] for index in np.flatnonzero(eligible.any(1)).tolist()}
         return used.pop() if len(used) == 1 else "auto"
 
+    def assignments(self, eligible: NDArray[np.bool_], shard: Shard | None = None) -> list[Assignment]:
+        """Return what each of the models has to do, by `eligible`, (models, rows), or a shard's share of it.
+
+        Rows without a model are in none. A shard has whole batches, those that there are without it: what is
+        computed together decides the last bit of a sum.
+        """
+        found = []
+        for members, rows in _by_members(eligible):
+            if not members:
+                continue
+            parts = even_parts(len(rows), self.inference.batch_size)
+            found.append(Assignment(members, rows, parts if shard is None else parts[shard.of(len(parts))]))
+        return found
+
     def sums(
         self,
         manifest: Manifest,
-        eligible: NDArray[np.bool_],
+        work: Sequence[Assignment],
         *,
         progress: FinishedRows,
         faults: dict[int, str] | None = None,
@@ -100,26 +141,24 @@ class Members:
 
         A batch with a photo that was not finished before is predicted again as a whole, so that the same
         photos are always computed together: after an interruption the sums are the same to the last bit.
-        Of `eligible`, (models, rows), each row has a model at least. Rows finished now are added to the
-        progress. `faults` takes what is wrong with rows that cannot be decoded; None to raise.
+        Rows finished now are added to the progress. `faults` takes what is wrong with rows that cannot be
+        decoded; None to raise.
         """
         sums = np.zeros((len(manifest), len(manifest.space)))
         done = progress.read(sums)
         photos: dict[Preprocess, Photos] = {}
         to_do: list[tuple[list[MemberGroup], Rows, list[slice]]] = []
-        for members, rows in _by_members(eligible):
-            if done[rows].all():
+        for one in work:
+            if not one.unfinished(done):
                 continue
             groups = []
-            by_preprocess: dict[Preprocess, list[int]] = {}  # each photo is decoded once for all of one
-            for index in members:
-                by_preprocess.setdefault(self.checkpoints[index].preprocess, []).append(index)
-            for preprocess, alike in by_preprocess.items():
+            for preprocess, alike in self._by_preprocess(one.members).items():
                 if preprocess not in photos:
                     photos[preprocess] = open_photos(manifest, preprocess, faults=faults)
                 groups.append(MemberGroup([self.ready(index)[0] for index in alike], photos[preprocess]))
-            parts = _unfinished(rows, done, faults or {}, self.inference.batch_size)
-            to_do.append((groups, rows, parts))
+            settled = done.copy()
+            settled[list(faults or ())] = True
+            to_do.append((groups, one.rows, one.unfinished(settled)))
         predicted = (
             (rows[part], found)
             for groups, rows, parts in to_do
@@ -128,13 +167,20 @@ class Members:
         # All that is left of the command: models of several folds answer one after another.
         count = sum(_length(part) for _, _, parts in to_do for part in parts)
         for these, found in track(predicted, count, "photos", size=lambda done: len(done[0])):
-            total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in found))  # (N, C)
+            total = np.asarray(sum(each.sum(0, dtype=np.float64) for each in found))  # (N, C)
             new = np.array([not done[row] and row not in (faults or {}) for row in these.tolist()])
             sums[these[new]] = total[new]
             done[these[new]] = True
             progress.add(these[new], total[new])
         progress.write()
         return sums, done
+
+    def _by_preprocess(self, members: Sequence[int]) -> dict[Preprocess, list[int]]:
+        """Return which models take photos in the same way: each photo is decoded once for all of these."""
+        found: dict[Preprocess, list[int]] = {}
+        for index in members:
+            found.setdefault(self.checkpoints[index].preprocess, []).append(index)
+        return found
 
 
 @dataclass(frozen=True)
@@ -207,10 +253,3 @@ def _by_members(eligible: NDArray[np.bool_]) -> Iterator[tuple[list[int], Rows]]
     )
     for one in np.argsort(first).tolist() if patterns.size else ():
         yield np.flatnonzero(eligible[:, first[one]]).tolist(), np.flatnonzero(number.ravel() == one)
-
-
-def _unfinished(rows: Rows, done: NDArray[np.bool_], faults: Mapping[int, str], size: int) -> list[slice]:
-    """Return the batches with a row that is not finished, and of which no fault is known."""
-    settled = done.copy()
-    settled[list(faults)] = True
-    return [part for part in even_parts(len(rows), size) if not settled[rows[part]].all()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,11 @@ from maskkit.artifacts.columns import Bools
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.resumable import Resumable
+from maskkit.artifacts.shard_parts import SHARD, place_rows
 from maskkit.imaging.face_detectors import CENTERFACE, open_model
 from maskkit.imaging.faces import FoundFaces, find_faces
 from maskkit.imaging.roots import photo_files
+from maskkit.options.shard import Shard
 
 log = logging.getLogger(__name__)
 
@@ -63,23 +65,28 @@ def crop(
     *,
     detector: str = CENTERFACE,
     score: float = 0.35,
+    shard: Shard | None = None,
     resumable: Resumable | None = None,
 ) -> Cropped:
     """Add the column `box`: where the face of each photo is, null where none was found or it cannot be one.
 
     No photo is changed: `train` and `predict` cut them as they are loaded, those without a box to a
     fallback that the checkpoint holds. The photos need no label. The detector is `centerface`, or the path
-    of a CenterFace or YuNet as ONNX; the score is the lowest of a face, from 0 to 1. What earlier runs have
-    left of the same, `resumable`, is not searched again.
+    of a CenterFace or YuNet as ONNX; the score is the lowest of a face, from 0 to 1. With a shard, its photos
+    alone are searched, and the manifest is a part, for `joined`. What earlier runs have left of the same,
+    `resumable`, is not searched again.
 
     Raises:
         MaskkitError: There is no such detector, or photos are not found or cannot be decoded.
         FinishedError: All of it is there.
     """
-    files = photo_files(manifest)
+    rows = np.arange(len(manifest))[slice(None) if shard is None else shard.of(len(manifest))]
+    own = manifest if shard is None else manifest.select(rows)
+    files = photo_files(own)
     model, resumable = open_model(detector), resumable or Resumable()
     given = Input(detector, model.source.sha256, option="detector")
     options = {"detector": detector, "score": score, "root": manifest.photos.root}
+    options |= {} if shard is None else {SHARD: str(shard)}
     record = manifest.made_into("crop", options, inputs=(given,))
     resumable.refuse_finished(record)
     started = time.perf_counter()
@@ -90,8 +97,10 @@ def crop(
         log.warning("no face was found in any of %d photos", len(files))
     edges, is_lacking = pa.array(found.boxes.ravel()), pa.array(~found.is_found)
     boxes = pa.FixedSizeListArray.from_arrays(edges, type=BOX, mask=is_lacking)
-    cropped = manifest.having({"box": boxes}, record)
-    return Cropped(cropped, tuple(_counts(manifest, found)), 1000 * passed / max(1, found.searched))
+    cropped = own.having({"box": boxes}, record)
+    if shard is not None:
+        cropped = replace(cropped, table=place_rows(cropped.table, rows))
+    return Cropped(cropped, tuple(_counts(own, found)), 1000 * passed / max(1, found.searched))
 
 
 def _counts(manifest: Manifest, found: FoundFaces) -> Iterator[FaceCount]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,12 +19,14 @@ from maskkit.artifacts.header import Header, Input, Record
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.resumable import Resumable
 from maskkit.artifacts.script import RESPELLED
+from maskkit.artifacts.shard_parts import LEFT_OUT, SHARD, WITHOUT, place_rows
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import CheckedPhotos, check_photos, digest_of_photos, unchecked
 from maskkit.labelling.correction_lines import review_counts
 from maskkit.labelling.corrections import corrected
 from maskkit.labelling.targets import AS_LABELLED, TargetRules
 from maskkit.labels import AGE, HOME, OLDEST, LabelSpace
+from maskkit.options.shard import Shard
 from maskkit.sources.class_folders import PhotoTree
 from maskkit.sources.layouts import Listing, PhotoTable
 from maskkit.sources.manifest_columns import impossible_ages, listed, replaced
@@ -51,6 +54,7 @@ def label(
     encoding: str | None = None,
     skip_bad: bool = False,
     no_check: bool = False,
+    shard: Shard | None = None,
     resumable: Resumable | None = None,
 ) -> Manifest:
     """List photos, look at each, and give each its class.
@@ -70,6 +74,7 @@ def label(
         skip_bad: Leave out photos that are missing or cannot be decoded, instead of stopping; an age below 0
             or above 120 is then unknown.
         no_check: Do not open any photo. The record then holds a digest of their names, not of their bytes.
+        shard: The share of the photos that is looked at; the manifest is a part, for `joined`.
         resumable: What earlier runs have left. A finished one is known by its options and by the bytes of
             its table and photos, which are read for that but not decoded.
 
@@ -81,16 +86,11 @@ def label(
     amended = _opened(corrections, encoding)
     photos, given = _photos(source, root, encoding)
     space, unlabelled = _space_of(photos, task, unlabelled=unlabelled, any_folder=any_folder)
-    if isinstance(photos, PhotoTree):
-        listing = photos.listing(space, unlabelled=unlabelled)
-        if task is None and space != HOME:
-            say_what_was_found(photos, space)
-    else:
-        listing = photos.listing(space)
+    listing = _listing(photos, space, unlabelled=unlabelled, is_given=task is not None)
     if person_from is not None:
         listing = with_people(listing, person_from, name=given.path)
     if listing.missing and not len(listing):  # nothing is left to look at
-        _report(listing.missing, listing, skip_bad=skip_bad)
+        _report(listing.missing, listing.root, len(listing.missing), skip_bad=skip_bad)
     table = listed(listing, space, name=given.path)
     table, respelled = _spelled(table, listing, is_looked_at=not no_check)
     ages = impossible_ages(listing, table, space)
@@ -98,6 +98,9 @@ def label(
         table = corrected(table, space, amended)
     _report_ages(ages, table, skip_bad=skip_bad)
     table = check(targets.applied(table, space), Header("manifest", space), name=given.path)
+    own = slice(0, len(table)) if shard is None else shard.of(len(table))
+    table = table.slice(own.start, own.stop - own.start)
+    missing = listing.missing if own.start == 0 else {}
     files = {"task": task, "corrections": amended}
     options = {
         "root": str(listing.root),
@@ -108,20 +111,38 @@ def label(
         "skip_bad": skip_bad,
         "no_check": no_check,
         **({} if encoding is None else {"encoding": encoding}),
+        **({} if shard is None else {SHARD: str(shard)}),
     }
     reviewed = {} if amended is None else review_counts(amended)
     found = {RESPELLED: respelled} if respelled else {}
     record = partial(_record, given, files, options, found | ({REVIEWED: reviewed} if reviewed else {}))
     paths = table["path"]
-    checked = _looked_at(listing.root, paths, record, resumable or Resumable(), no_check=no_check)
-    bad = {**listing.missing, **checked.faults}
+    left = resumable or Resumable()
+    checked = _looked_at(listing.root, paths, record, left, no_check=no_check, is_part=shard is not None)
+    bad = {**missing, **checked.faults}
     if bad:
-        _report(bad, listing, skip_bad=skip_bad)
-        table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
+        _report(bad, listing.root, len(paths) + len(missing), skip_bad=skip_bad)
     if checked.complaints:
         _say_what_is_lacking(checked.complaints, len(paths))
-    facts = {"left_out": bad} if bad else {}  # which `eda` shows
+    facts: dict[str, object] = {LEFT_OUT: bad} if bad else {}  # which `eda` shows
+    if shard is not None:
+        table = place_rows(table, np.arange(own.start, own.stop), checked.sha256s or None)
+        facts |= _without(checked, paths, own.start)
+    if bad:
+        table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
     return Manifest(table, Header("manifest", space, (record(checked.digest),), facts))
+
+
+def _listing(
+    photos: PhotoTree | PhotoTable, space: LabelSpace, *, unlabelled: bool, is_given: bool
+) -> Listing:
+    """List photos for a label space; say which it is if it was not given, and is not the home task's."""
+    if not isinstance(photos, PhotoTree):
+        return photos.listing(space)
+    listing = photos.listing(space, unlabelled=unlabelled)
+    if not is_given and space != HOME:
+        say_what_was_found(photos, space)
+    return listing
 
 
 def _record(
@@ -147,13 +168,23 @@ def _looked_at(
     resumable: Resumable,
     *,
     no_check: bool,
+    is_part: bool,
 ) -> CheckedPhotos:
     """Look at the photos, unless an earlier run has done it all; go on where one has been stopped."""
     names = unchecked(paths)
     if resumable.may_be_finished:
         resumable.refuse_finished(record(names if no_check else digest_of_photos(root, paths)))
     with resumable.begin(record(names)) as kept:
-        return CheckedPhotos(names) if no_check else check_photos(root, paths, kept=kept)
+        return CheckedPhotos(names) if no_check else check_photos(root, paths, kept=kept, is_part=is_part)
+
+
+def _without(checked: CheckedPhotos, paths: pa.ChunkedArray, first: int) -> dict[str, object]:
+    """Return what a part whose rows begin at `first` keeps of photos that it leaves out: place and digest."""
+    each = {}
+    for place, (path, sha256) in enumerate(zip(paths.to_pylist(), checked.sha256s, strict=False)):
+        if path in checked.faults:
+            each[path] = (first + place, sha256.hex() if sha256 else None)
+    return {WITHOUT: each} if each else {}
 
 
 def _opened(file: Source | Path | str | None, encoding: str | None) -> Source | None:
@@ -240,13 +271,12 @@ def _report_ages(ages: Mapping[int, object], table: pa.Table, *, skip_bad: bool)
     )
 
 
-def _report(bad: Mapping[str, str], listing: Listing, *, skip_bad: bool) -> None:
-    total = len(listing) + len(listing.missing)
+def _report(bad: Mapping[str, str], root: Path, total: int, *, skip_bad: bool) -> None:
     named = examples((f"{name} ({why})" for name, why in bad.items()), most=NAMED)
     if len(bad) == total and set(bad.values()) == {"missing"}:
         raise MaskkitError(
-            f"none of the {total} photos is under {listing.root}",
-            why=f"there is no {listing.root / next(iter(bad))}",
+            f"none of the {total} photos is under {root}",
+            why=f"there is no {root / next(iter(bad))}",
             fix="use --root to name the folder that the paths are relative to",
         )
     if not skip_bad:

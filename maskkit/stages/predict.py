@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
@@ -17,6 +16,7 @@ from maskkit.artifacts.history import refuse_other_finished
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.progress_file import ProgressFile
+from maskkit.artifacts.shard_parts import SHARD
 from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.conformal import Calibrated
@@ -24,13 +24,14 @@ from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_files
 from maskkit.modeling.device import recorded_threads
+from maskkit.options.shard import Shard
 from maskkit.options.train_options import Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.adjustments import Afterwards, with_sets
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
 from maskkit.predicting.finished_rows import FinishedRows
-from maskkit.predicting.inference import Members
+from maskkit.predicting.inference import Assignment, Members
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.set_scores import share_of_people, silence
 from maskkit.sources.manifest_columns import unlabelled_folder
@@ -51,6 +52,7 @@ def predict(
     inference: Inference | None = None,
     afterwards: Afterwards | None = None,
     allow_leak: bool = False,
+    shard: Shard | None = None,
     progress_file: Path | None = None,
     replaces: Sequence[str] = (),
     faults: dict[str, str] | None = None,
@@ -67,6 +69,8 @@ def predict(
         inference: Views and their blend, device, batch size, runtime and precision.
         afterwards: How the averaged probabilities are adjusted.
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
+        shard: The share that is predicted; the predictions are a part, for `joined`. Not together with what
+            photos decide about each other, or with sets that leave some out.
         progress_file: Where rows are kept as they are finished; what an interrupted run of the same
             options and inputs left there is gone on with. It stays when all is done.
         replaces: The sha256 of outputs that this run may replace by force, and whatever goes on with it.
@@ -98,6 +102,7 @@ def predict(
     options = {"oof": oof, "tta": inference.tta, "blend": inference.blend, **afterwards.options()}
     options |= {"root": None if photos else manifest.photos.root, "allow_leak": allow_leak}
     options |= {"runtime": members.runtime_of(eligible)}
+    options |= {} if shard is None else {SHARD: str(shard)}
     record = _record(
         photos or [manifest.header.input_from(manifest.as_input())], members, afterwards, options
     )
@@ -106,7 +111,7 @@ def predict(
         log.info("%s is finished already", finished.source.name)
         return finished
 
-    rows = np.flatnonzero(eligible.any(0))
+    rows, work = _rows_and_work(members, eligible, shard)
     part = manifest if len(rows) == len(manifest) else manifest.select(rows)
     eligible, seen = eligible[:, rows], seen[:, rows]
     every = max(1, KEPT_EVERY // _passes(eligible, inference.tta))
@@ -116,25 +121,36 @@ def predict(
     with ProgressFile(progress_file, begun, replaces=replaces) as kept:
         kept_rows = FinishedRows(kept, every=every)
         with saved_if_stopped(progress_file, kept_rows.write):
-            sums, rows = _sums(part, members, eligible, kept_rows, faults=faults)
-    eligible, seen = eligible[:, rows], seen[:, rows]
-    means = sums[rows] / eligible.sum(0)[:, None]
+            sums, found = _sums(part, members, work, kept_rows, faults=faults)
+    part, rows = part.select(found), rows[found]
+    eligible, seen = eligible[:, found], seen[:, found]
+    means = sums[found] / eligible.sum(0)[:, None]
     if inference.blend != "mean":  # whose sum is 1 but for rounding
         means = from_average(means, inference.blend)
     probs = means.astype(np.float32)
     predictions = Predictions(
-        path=part.table["path"].take(pa.array(rows)),
+        path=part.table["path"],
         answer=probs.argmax(1),
         probs=probs,
         classes=tuple(manifest.space.names),
         fold=common_fold(checkpoints, eligible),
         header=_header(manifest, checkpoints, record, leaked=int((eligible & seen).any(0).sum())),
+        places=None if shard is None else rows,
     )
-    adjusted = afterwards.applied(predictions, part, rows, decision)
+    adjusted = afterwards.applied(predictions, part, np.arange(len(rows)), decision)
     if not calibrated:
         return adjusted
-    sets = calibrated.sets(probs, calibrated.part_of(part.select(rows)))
+    sets = calibrated.sets(probs, calibrated.part_of(part))
     return with_sets(adjusted, sets, afterwards.abstain)
+
+
+def _rows_and_work(
+    members: Members, eligible: NDArray[np.bool_], shard: Shard | None
+) -> tuple[NDArray[np.int64], list[Assignment]]:
+    """Return the rows for which there is a model, or of these a shard's, and what is done with them."""
+    work = members.assignments(eligible, shard)
+    rows = np.sort(np.concatenate([one.own for one in work]))
+    return rows, [one.among(rows) for one in work]
 
 
 def _calibrated(manifest: Manifest, afterwards: Afterwards) -> Calibrated:
@@ -208,7 +224,7 @@ def _refuse_cutting(given: Path, checkpoints: Sequence[Checkpoint]) -> None:
 
 def _passes(eligible: NDArray[np.bool_], tta: str) -> int:
     """Return through how many passes a photo goes, at most; say what views cost."""
-    models, views = int(eligible.sum(0).max()), parse_tta(tta).count
+    models, views = int(eligible.sum(0).max(initial=1)), parse_tta(tta).count
     if views > 1:
         of = "1 model" if models == 1 else f"{models} models"
         log.info("%d views per photo, %s: %d passes per photo", views, of, views * models)
@@ -218,18 +234,18 @@ def _passes(eligible: NDArray[np.bool_], tta: str) -> int:
 def _sums(
     manifest: Manifest,
     members: Members,
-    eligible: NDArray[np.bool_],
+    work: Sequence[Assignment],
     progress: FinishedRows,
     *,
     faults: dict[str, str] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return what the predictions add up to, (rows, C), and the rows for which that is known."""
     bad: dict[int, str] | None = None if faults is None else {}
-    sums, done = members.sums(manifest, eligible, progress=progress, faults=bad)
+    sums, done = members.sums(manifest, work, progress=progress, faults=bad)
     found = {manifest.paths[row]: bad[row] for row in sorted(bad or ()) if bad and not done[row]}
     if faults is not None:
         faults |= found
-    if not done.any():
+    if len(done) and not done.any():
         raise MaskkitError(
             f"none of {len(manifest)} photos can be read",
             why=examples(f"{path} ({why})" for path, why in found.items()),

@@ -67,6 +67,7 @@ DESCRIBED = {
         "labels.parquet --folds 3", suffix=".parquet", stdin="labels.parquet", piped="--folds 3",
         refused="leaky.parquet --check",
     ),
+    "join": Described("part1.parquet part2.parquet", suffix=".parquet", impossible="part1.parquet"),
     "lr-find": Described(
         f"folds.parquet {RISING}", suffix=".json", reports=True, stdin="folds.parquet", piped=RISING,
         refused=f"leaky.parquet {RISING}",

@@ -30,6 +30,8 @@ MADE = (
     f"{PREDICT} --tta hflip -o again.parquet",
     "evaluate folds.parquet oof.parquet --tune temperature --decision decision.json",
     "export run/fold0.safetensors -o model.onnx",
+    f"{PREDICT} --shard 1/2 -o part1.parquet",
+    f"{PREDICT} --shard 2/2 -o part2.parquet",
     f"{TRAIN} --fold 0 --seed 1 -o begun/fold0.safetensors",
     f"{OTHER_PREDICT} -o begun/oof.parquet",
 )
@@ -57,6 +59,7 @@ CASES = (
     Case("folds.parquet", f"{PREDICT} -o new.parquet", "new.parquet"),
     Case("folds.parquet", "eda folds.parquet --counts-only --json"),
     Case("folds.parquet", "review folds.parquet fixes.csv --html new.html", "new.html"),
+    Case("part2.parquet", "join part1.parquet part2.parquet -o new.parquet", "new.parquet"),
     Case("run/fold0.safetensors", f"{PREDICT} -o new.parquet", "new.parquet"),
     Case("run/fold0.safetensors", "show run/fold0.safetensors --history"),
     Case("run/fold0.safetensors", "export run/fold0.safetensors -o new.onnx", "new.onnx"),

@@ -46,6 +46,9 @@ COMMANDS = {
     "chosen": "soup run/fold0.safetensors run/again0.safetensors --on folds.parquet "
     "--workers {workers} --device cpu -o run/chosen.safetensors",
     "oof": f"{OOF} {ALL} -o oof.parquet --runtime torch",
+    "part1": f"{OOF} {ALL} --shard 1/2 -o parts/1.parquet --runtime torch",
+    "part2": f"{OOF} {ALL} --shard 2/2 -o parts/2.parquet --runtime torch",
+    "joined": "join parts -o joined.parquet",
     "openvino": f"{OOF} {ALL} -o openvino.csv",
     "stacked": f"ensemble --vote stacking {FIT} -o stacked.parquet --report stacked.json",
     "found": f"ensemble --vote soft --search greedy {FIT} -o found.parquet --report found.json",

@@ -61,6 +61,7 @@ COMMANDS = {
         constants={**SMALL_CHUNKS, "maskkit.stages.predict:KEPT_EVERY": 3},
         keeps=r"sync out/oof.parquet.resume", until=r"create out/\.[^/]+\.partial", pieces=4,
     ),
+    "join": Command("join {given}/part1.parquet {given}/part2.parquet -o out/oof.parquet"),
     "ensemble": Command(
         "ensemble {given}/oof.parquet {given}/flipped.parquet --on {given}/folds.parquet "
         "-o out/blend.parquet --report out/report.html"

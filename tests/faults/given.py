@@ -23,6 +23,8 @@ MADE = (
     "split few.parquet --folds 2 -o few-folds.parquet",
     f"train few-folds.parquet --fold all -o fold{{{{fold}}}}.safetensors {QUICK}",
     f"{PREDICT} few-folds.parquet fold0.safetensors fold1.safetensors --oof -o few-oof.parquet",
+    f"{PREDICT} few-folds.parquet fold0.safetensors fold1.safetensors --oof --shard 1/2 -o part1.parquet",
+    f"{PREDICT} few-folds.parquet fold0.safetensors fold1.safetensors --oof --shard 2/2 -o part2.parquet",
     "label {given}/test/info.csv -o test.parquet",
     f"{PREDICT} test.parquet fold0.safetensors -o test-fold0.parquet",
     "label {given}/train/train.csv -o labels.parquet",

@@ -245,7 +245,7 @@ class Checks:
 
 def _read(item: Parameter, name: str | None, like: Predictions | None, encoding: str | None) -> Any:
     reading = item.note(Reading) or Reading()
-    if name not in (None, STREAM) and item.kinds != [item.artifact] and _passes(str(name), reading):
+    if name not in (None, STREAM) and item.kinds != [item.artifact] and _passes(str(name), item, reading):
         return next(kind for kind in item.kinds if kind is not item.artifact)(name)
     how: dict[str, Any] = {"divided": True} if reading.divided else {}
     if item.artifact is Predictions:
@@ -258,7 +258,10 @@ def _read(item: Parameter, name: str | None, like: Predictions | None, encoding:
     return artifact
 
 
-def _passes(name: str, reading: Reading) -> bool:
+def _passes(name: str, item: Parameter, reading: Reading) -> bool:
     """Whether something that could be no artifact is passed on by its name."""
-    is_photo = reading.photos and name.lower().endswith(PHOTO_SUFFIXES)
-    return is_photo or (reading.folders and Path(name).is_dir())
+    from maskkit.artifacts.shard_parts import named
+
+    if Path(name).is_dir():
+        return reading.folders and (item.artifact is Source or named(name) is None)
+    return reading.photos and name.lower().endswith(PHOTO_SUFFIXES)

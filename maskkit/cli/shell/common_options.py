@@ -22,7 +22,8 @@ from maskkit.cli.shell.parameters import (
 from maskkit.cli.shell.recipes import read_recipe
 from maskkit.cli.shell.streams import OutputTarget, SideFile
 from maskkit.options import explained
-from maskkit.options.fields import Between, Refusing
+from maskkit.options.fields import Between, Metavar, Refusing
+from maskkit.options.shard import Shard as SharedPart
 from maskkit.options.train_options import MACHINE_PANEL
 from maskkit.options.values import parse_bytes
 from maskkit.texts import known_encoding
@@ -65,6 +66,14 @@ Encoding = Annotated[
     Refusing(known_encoding),
 ]
 Seed = Annotated[int, "Seed of every random choice.", Between(0)]
+Shard = Annotated[
+    str | None,
+    "Work on one of COUNT equal shares, on any machine and in any order. What is made is a part: commands "
+    "read a folder of all parts, or 'part-*.parquet', as one file, and `maskkit join` makes one of them.",
+    Refusing(SharedPart.read),
+    Metavar("NUMBER/COUNT"),
+    MACHINE_PANEL,
+]
 AllowLeak = Annotated[bool, "Go on although models have seen the people they are judged on."]
 Consensus = Annotated[
     Literal["person"] | None,
