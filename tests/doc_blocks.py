@@ -115,7 +115,8 @@ if decided and not code:
 sys.exit(code)
 """
 TABLES = """
-cp -r photos/eval/images new; cp -r photos/train/images images; cp photos/train/train.csv train.csv
+cp -r photos/eval/images new; set -- new/*; cp $1 photo.jpg; cp $2 other.jpg
+cp -r photos/train/images images; cp photos/train/train.csv train.csv
 echo '[]' > export.json
 maskkit label more-columns.csv --root images -o labels.parquet
 for i in 1 2; do maskkit label more-columns.csv --root images --shard $i/2 -o parts/$i.parquet; done
