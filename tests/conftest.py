@@ -25,7 +25,6 @@ from maskkit.options.shard import Shard
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
-from maskkit.stages.predict import predict
 from maskkit.stages.split import split
 from maskkit.training.fold_rows import FoldRows
 
@@ -215,6 +214,8 @@ def artifacts(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder with one artifact of each kind."""
+    from maskkit.stages.predict import predict  # as `train` above
+
     folder = tmp_path_factory.mktemp("inputs")
     labels.write(folder / "labels.parquet")
     folds.write(folder / "folds.parquet")
