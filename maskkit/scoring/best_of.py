@@ -8,12 +8,12 @@ people not drawn, who are a third of all; macro-F1 of a third of the people is t
 what is carried over is how far the chosen model is above the mean of all there, which has no such bias, and
 it is added to the mean of all on everybody.
 
-Its interval is that of the chosen model's score, narrower where the worth varies less than a score does,
-since it is a mean of models. On people not drawn, who are what the drawn are not, a model scores 2 s - s*, of
-its scores s on everybody and s* on the drawn. So the gain is 2 sum(p s) - E max(s*), of the shares p of draws
-in which each model is chosen, and moves with the score of a model by its p and twice what it does to the s of
-the chosen: a regression over the draws gives that, as they give the error of any choice (Efron 2014,
-https://doi.org/10.1080/01621459.2013.823775).
+Its interval is that of a chosen model's score, narrower where the worth varies less than a score does, being
+a mean of models, and wider where another could as well have been chosen. On people not drawn, who are what
+the drawn are not, a model scores 2 s - s*, of its scores s on everybody and s* on the drawn. So the gain is
+2 sum(p s) - E max(s*), of the shares p of draws in which each model is chosen, and moves with the score of a
+model by its p and twice what it does to the s of the chosen: a regression over the draws gives that, as they
+give the error of any choice (Efron 2014, https://doi.org/10.1080/01621459.2013.823775).
 """
 
 from __future__ import annotations
@@ -84,15 +84,16 @@ def best_of(
         class_intervals(tally.of_model(one), space.shape, confidence=confidence)
         for one in range(len(answers))
     ]
-    worth = float(np.mean([one.middle for one in each]) + draws.gain.mean())
-    width = draws.noise(scores, _influence(tally))
-    low, high = (worth + width * (end - each[best].middle) for end in each[best].macro_f1)
+    middle = np.array([one.middle for one in each])
+    worth = float(middle.mean() + draws.gain.mean())
+    ends = np.array([one.macro_f1 for one in each]) - middle[:, None]  # (M, 2)
+    low, high = worth + draws.noise(scores, _influence(tally)) * (draws.share @ ends)
     return BestOf(
         place=best,
         models=len(answers),
         own=float(scores[best]),
-        worth=Estimate(worth, max(low, 0.0), min(high, 1.0)),
-        chosen=float((draws.chosen == best).mean()),
+        worth=Estimate(worth, max(float(low), 0.0), min(float(high), 1.0)),
+        chosen=float(draws.share[best]),
         replicates=len(draws.chosen),
         seed=seed,
     )
@@ -126,8 +127,13 @@ class _Draws:
         every = np.concatenate(scores)
         return cls(every.argmax(axis=1), np.concatenate(gain), every)
 
+    @property
+    def share(self) -> Floats:
+        """Of the draws, in which each model is chosen, (M,)."""
+        return np.bincount(self.chosen, minlength=self.scores.shape[1]) / len(self.chosen)
+
     def noise(self, scores: Floats, influence: Floats) -> float:
-        """Return how much the worth varies beside the score of a model, at most 1.
+        """Return how much the worth varies beside the score of a chosen model.
 
         Of the scores on everybody, (M,), and of how each person moves them, (people, M).
         """
@@ -135,10 +141,9 @@ class _Draws:
         drawn = self.scores - self.scores.mean(axis=1, keepdims=True)
         of_chosen = scores[self.chosen] - scores[self.chosen].mean()
         pull = np.linalg.lstsq(drawn - drawn.mean(axis=0), of_chosen, rcond=_RANK)[0]
-        share = np.bincount(self.chosen, minlength=len(scores)) / len(self.chosen)
-        moved = influence.mean(axis=1) + own @ (share + 2 * pull)
-        of_a_model = (influence**2).sum(axis=0).mean()
-        return float(np.sqrt(min((moved**2).sum() / of_a_model, 1.0))) if of_a_model else 1.0
+        moved = influence.mean(axis=1) + own @ (self.share + 2 * pull)
+        of_a_model = float(self.share @ (influence**2).sum(axis=0))
+        return float(np.sqrt((moved**2).sum() / of_a_model)) if of_a_model else 1.0
 
 
 def _influence(tally: Tally) -> Floats:
