@@ -4,7 +4,7 @@ From Python, the commands of the pipeline are functions: `from maskkit import la
 What is named here is loaded when it is first used, so that `import maskkit` costs nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Checkpoint", "Decision", "Ensemble", "Evaluation", "Manifest", "MaskkitError", "Predictions",
     "RefusedError", "ensemble", "evaluate", "label", "predict", "split", "train",

@@ -25,7 +25,7 @@ include_patterns = [
     "docs/**.md", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md",
     "examples/README.md",
 ]  # fmt: skip
-exclude_patterns = [".*", "demo", "maskkit", "maskkit.egg-info", "run", "tests"]
+exclude_patterns = [".*", "demo", "maskkit", "run", "tests"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "declarations", "one_host"]
 myst_heading_anchors = 4
