@@ -12,13 +12,14 @@ from maskkit.extras import AND_ALSO, PACKAGES, Extra, install_line
 
 ROOT = Path(__file__).parents[1]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+FOR_DEVELOPERS = {"dev", "docs"}
 READ_BY_USERS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
 
 
 def test_every_extra_has_the_packages_that_it_is_declared_with() -> None:
-    assert set(PACKAGES) == set(get_args(Extra)) == set(DECLARED) - {"dev"}
+    assert set(PACKAGES) == set(get_args(Extra)) == set(DECLARED) - FOR_DEVELOPERS
     for extra, requirements in DECLARED.items():
-        if extra != "dev":
+        if extra not in FOR_DEVELOPERS:
             named = [word for word in PACKAGES[extra].split() if not word.startswith("-")]
             wanted = [Requirement(text).name for text in requirements]
             beside = ["ttach"] if extra == "explain" else []  # which grad-cam would have brought

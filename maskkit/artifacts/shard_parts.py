@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from maskkit.artifacts.checks import COLUMNS
-from maskkit.artifacts.columns import Integers
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Record, damaged_header
 from maskkit.artifacts.history import differences
@@ -30,6 +28,9 @@ from maskkit.artifacts.photo_digest import PhotoDigest
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.shard import Shard
 from maskkit.typed_json import Sha256, fitting
+
+if TYPE_CHECKING:
+    from maskkit.artifacts.columns import Integers
 
 log = logging.getLogger(__name__)
 
@@ -114,10 +115,10 @@ def named(path: Path | str) -> list[str] | None:
     pattern is that file.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - which says no of a name that cannot be
         found = sorted(map(str, path.glob(f"*{SUFFIX}")))
         return found if found and _is_part(found[0]) else None
-    if not glob.has_magic(str(path)) or path.exists():
+    if not glob.has_magic(str(path)) or os.path.exists(path):  # noqa: PTH110 - likewise
         return None
     return sorted(glob.glob(str(path))) or None  # noqa: PTH207 - of a path that may be absolute
 
@@ -153,6 +154,8 @@ def joined(sources: Sequence[Source]) -> pa.Buffer:
     for part in parts[1:]:
         _check_alike(parts[0], part)
     facts = _facts(parts)
+    import pyarrow.compute as pc  # by functions, as `pyarrow.parquet` elsewhere
+
     table = pa.concat_tables([part.table for part in parts], promote_options="default")
     table = table.take(pc.sort_indices(table, [(ROW, "ascending")]))
     record = _record(parts, table)
@@ -167,6 +170,8 @@ def _as_made(table: pa.Table, part: _Part) -> pa.Table:
     some columns as they were read.
     """
     import pyarrow.parquet as pq
+
+    from maskkit.artifacts.checks import COLUMNS  # which loads functions of Arrow
 
     is_manifest = part.header.kind == "manifest"
     fields = [

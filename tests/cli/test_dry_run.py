@@ -137,6 +137,8 @@ REFUSED = [
     "crop folds.parquet -o x.parquet --detector labels.toml",
     "crop folds.parquet -o x.parquet --detector detector --root nowhere",
     "split folds.parquet -o x.parquet --by nobody",
+    "join folds.parquet -o x.parquet",
+    "join part1.parquet -o x.parquet",
     "split folds.parquet -o x.parquet --folds 99",
     "split folds.parquet -o x.parquet --stratify nothing",
     "split unlabelled -o x.parquet",

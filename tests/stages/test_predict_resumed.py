@@ -110,7 +110,7 @@ def test_a_signal_lets_the_batch_end_and_keeps_what_is_finished(
     with shown_by(count):
         again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
     assert as_bytes(again) == whole
-    assert count.done == 12 - 2
+    assert count.done == 12 - 3
 
 
 def test_it_can_be_stopped_many_times_and_nothing_is_asked_again_once_all_is_finished(

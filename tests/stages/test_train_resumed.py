@@ -17,7 +17,7 @@ from maskkit.artifacts.locks import held
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import Precision, TrainOptions
-from maskkit.progress import Item, shown_by
+from maskkit.progress import Item, Measured, shown_by
 from maskkit.stages.train import train
 from maskkit.training.epochs import Epoch
 from maskkit.training.fold_rows import FoldRows
@@ -70,10 +70,12 @@ class StopIn:
     what: str
 
     def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-        for step, item in enumerate(items):
-            if what == self.what and step == total // 2:
+        done = 0
+        for item in items:
+            if what == self.what and done >= total // 2:
                 raise StoppedError
             yield item
+            done += items.size(item) if isinstance(items, Measured) else 1
 
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")

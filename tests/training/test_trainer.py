@@ -25,7 +25,7 @@ from maskkit.modeling.runtimes import classifier
 from maskkit.modeling.starting_head import settle_head
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
-from maskkit.progress import Item, shown_by
+from maskkit.progress import Item, Measured, shown_by
 from maskkit.training.average import Ema
 from maskkit.training.epochs import Epoch
 from maskkit.training.first_steps import LOOK_AT
@@ -80,7 +80,7 @@ class Rows:
     def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         count = 0
         for item in items:
-            count += 1
+            count += items.size(item) if isinstance(items, Measured) else 1
             if what != "photos":
                 self.batches.append(item[0].tolist())  # type: ignore[index]
             yield item
