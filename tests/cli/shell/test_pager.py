@@ -37,7 +37,7 @@ def test_a_pager_is_known_by_its_name_and_that_it_reads_the_pipe(tmp_path: Path)
     assert said(f"{ask} | mine", PATH=path)[1] == "False"
     assert said(f"{ask} | mine", PATH=path, PAGER="mine -R")[1] == "True"
     assert said(f"{ask} | cat", PATH=path, PAGER="'broken")[1] == "False"
-    assert said(f"{ask} > file; less < /dev/null", PATH=path, PWD=str(tmp_path))[1] == "False"
+    assert said(f"{ask} > {tmp_path}/file; less < /dev/null", PATH=path)[1] == "False"
     assert said(f"yes | less > /dev/null & {ask} | cat; kill %1", PATH=path)[1] == "False"  # another's
 
 
