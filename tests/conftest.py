@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,13 @@ from maskkit.stages.split import split
 from maskkit.training.fold_rows import FoldRows
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read as the hub's client is imported, also by commands that tests start
+for ignored in (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+):  # as after `&`: commands that tests start inherit it
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, signal.SIG_DFL)
 
 settings.register_profile(
     "maskkit", deadline=None
