@@ -123,6 +123,7 @@ for i in 1 2; do maskkit label more-columns.csv --root images --shard $i/2 -o pa
 maskkit audit labels.parquet -o flagged.parquet > found.tsv
 maskkit split flagged.parquet --folds 5 -o folds.parquet
 maskkit label photos/eval/info.csv -o test.parquet
+for i in 1 2; do maskkit eda folds.parquet --half --shard $i/2 -o survey/$i.parquet; done
 """
 MODELS = """
 for run in plain focal; do

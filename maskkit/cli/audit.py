@@ -11,6 +11,7 @@ from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED, Argument, Excludes, Manifest, Predictions, Reading
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.streams import SideFile
+from maskkit.cli.shell.surveys import surveys
 from maskkit.options.fields import Between
 
 
@@ -46,6 +47,9 @@ def audit(
         "Open no photo; look for no duplicates or odd photos.",
         Excludes("against", why="other sets are compared by their photos"),
     ] = False,
+    survey: Annotated[
+        common_options.Survey, Excludes("no_photos", why="nothing is said of photos with --no-photos")
+    ] = OMITTED,
     photos: common_options.PhotoOptions,
     shown: common_options.ReportOptions,
     resume: common_options.Resume = False,
@@ -58,7 +62,8 @@ def audit(
 
     What photos were found to be so far is kept in FILE.resume, beside the file of -o, else of --html, else of
     --corrections, so that --resume goes on after an interruption; it looks again at photos that have changed
-    since.
+    since. With --survey none is opened: `maskkit eda MANIFEST --half --shard 3/7 -o FILE` looks at a share of
+    them, and all parts together serve both commands.
 
     Example: maskkit audit folds.parquet oof.parquet --against test.parquet --corrections fixes.csv
     """
@@ -72,13 +77,15 @@ def audit(
     if output is None:
         options["photos"] = shown.photos  # of the page, which is the first file then
     record = partial(record_of, given, predictions, against, options)
+    known = surveys(survey)
     writes = (output, shown.html, corrections)
     with kept_beside(*writes, resume=resume, force=force, is_piped=output is None) as left:
         left.refuse_finished(record())
         with left.begin(record()) as kept:
             result = stage(
-                given, predictions, against=against, no_photos=no_photos, sureness=sureness, kept=kept
-            )
+                given, predictions, against=against, no_photos=no_photos, sureness=sureness, kept=kept,
+                known=known,
+            )  # fmt: skip
         if corrections is not None:
             corrections.write(proposals(result), "proposed corrections are in")
         made = record(leaks=result.leaks)

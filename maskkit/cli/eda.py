@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from maskkit.cli.shell import common_options
+import typer
+
+from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import (
     OMITTED,
@@ -20,21 +22,38 @@ from maskkit.cli.shell.parameters import (
     Source,
 )
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
+from maskkit.cli.shell.surveys import surveys
 from maskkit.options.fields import Between
+from maskkit.options.shard import Shard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyarrow import Buffer
+
     from maskkit.artifacts.manifest import Manifest
     from maskkit.artifacts.progress_file import ProgressFile
+    from maskkit.artifacts.resumable import Resumable
+    from maskkit.imaging.surveyed import SurveyedPhotos
     from maskkit.reporting.report import Report
 
     _Named = tuple[Manifest, str]
+    _Known = Sequence[SurveyedPhotos]
 
 
-def _check_resume(resume: bool, html: Path | None) -> None:
-    refuse_without_file(resume, html, flags="--html")
+def _check_resume(resume: bool, output: str | None, html: Path | None) -> None:
+    refuse_without_file(resume, output, html, flags="--html or -o")
 
 
-@command(check=(_check_resume,))
+def _check_shard(shard: str | None, output: str | None) -> None:
+    if shard is not None and output is None:
+        raise typer.BadParameter(
+            "a share of the photos is no report: write what is found in them with -o FILE.parquet",
+            param_hint="--shard",
+        )
+
+
+@command(check=(_check_resume, _check_shard))
 def eda(
     *,
     photos: Annotated[
@@ -48,6 +67,17 @@ def eda(
         Source | str | None, "A second set, such as the test photos, to compare with.", Argument()
     ] = None,
     place: common_options.PhotoOptions,
+    output: Annotated[
+        common_options.OptionalOutput,
+        Excludes("html", "json", why="-o writes what is in photos, and --survey makes a report of that"),
+        Excludes("other", why="a survey is of one set; make one of each"),
+        Excludes("counts_only", "survey", why="no photo is opened then, of which -o could tell"),
+    ] = None,
+    survey: Annotated[
+        common_options.Survey,
+        Excludes("counts_only", why="nothing is shown of photos with --counts-only"),
+    ] = OMITTED,
+    shard: common_options.Shard = None,
     other_root: Annotated[
         str | None, "The same for the second set.", Needs("other", "there is no second set")
     ] = None,
@@ -83,12 +113,24 @@ def eda(
     With two sets, say how they differ, what is in both, and whether a classifier tells them apart. Prints
     tables on a terminal, tab-separated values in a pipe, JSON with --json, and a page with --html.
 
-    What photos were found to be so far is kept in FILE.resume beside the file of --html, so that --resume
-    goes on after an interruption; it looks again at photos that have changed since.
+    What photos were found to be so far is kept in FILE.resume beside the file of --html or -o, so that
+    --resume goes on after an interruption; it looks again at photos that have changed since.
+
+    With -o, what is found in each photo is written instead, as a survey: a table with a row per photo. Parts
+    of it are made by --shard, and `eda` and `audit` take it by --survey, all parts as one, in the place of
+    photos. `audit` looks at photos at half their size.
+
+    A seventh of the photos: maskkit eda folds.parquet --half --shard 3/7 -o survey/3.parquet
+
+    Of all sevenths: maskkit eda folds.parquet --half --survey survey/ --html data.html
 
     Example: maskkit eda folds.parquet --html data.html
     """
     first = _open(photos, place, task, encoding)
+    if output is not None:
+        with kept_beside(output, resume=resume, force=force) as left:
+            output.write(_surveyed(first[0], Shard.read_if_given(shard), left, half=half))
+        return
     second = None if other is None else _open(other, common_options.PhotoOptions(other_root), task, encoding)
     options: dict[str, Any] = {
         "half": half,
@@ -100,28 +142,40 @@ def eda(
     options |= {"root": place.root, "other_root": other_root}
     inputs = () if second is None else (second[0].header.input_from(second[0].as_input()),)
     record = first[0].made_into("eda", options, inputs=inputs)
+    known = surveys(survey)
     with kept_beside(shown.html, resume=resume, force=force, is_piped=True) as left:
         left.refuse_finished(record)
         with left.begin(record) as kept:
             if second is None:
                 report = _described(
-                    first, kept, half=half, counts_only=counts_only, rare=rare, photos=show_photos
+                    first, kept, known, half=half, counts_only=counts_only, rare=rare, photos=show_photos
                 )
             else:
-                report = _compared(first, second, kept, half=half, seed=seed)
+                report = _compared(first, second, kept, known, half=half, seed=seed)
         shown.show(replace(report, record=record))
 
 
-def _compared(first: _Named, second: _Named, kept: ProgressFile, *, half: bool, seed: int) -> Report:
+def _surveyed(manifest: Manifest, shard: Shard | None, left: Resumable, *, half: bool) -> Buffer:
+    from maskkit.imaging.surveyed import surveyed
+
+    found = surveyed(manifest, half=half, shard=shard, resumable=left)
+    if found.found.faults:
+        terminal.note(f"{len(found.found.faults)} of {len(found.found)} photos cannot be read")
+    return found.to_bytes()
+
+
+def _compared(
+    first: _Named, second: _Named, kept: ProgressFile, known: _Known, *, half: bool, seed: int
+) -> Report:
     from maskkit.reporting.shift_report import shift_report
     from maskkit.stages.shift import shift
 
     names = (first[1], second[1])
-    return shift_report(shift(first[0], second[0], half=half, seed=seed, names=names, kept=kept))
+    return shift_report(shift(first[0], second[0], half=half, seed=seed, names=names, kept=kept, known=known))
 
 
 def _described(
-    one: _Named, kept: ProgressFile, *, half: bool, counts_only: bool, rare: int, photos: bool
+    one: _Named, kept: ProgressFile, known: _Known, *, half: bool, counts_only: bool, rare: int, photos: bool
 ) -> Report:
     from maskkit.artifacts.script import script
     from maskkit.reporting.eda_report import eda_report
@@ -129,7 +183,7 @@ def _described(
     from maskkit.stages.eda import eda as stage
 
     manifest, name = one
-    result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=name, kept=kept)
+    result = stage(manifest, half=half, counts_only=counts_only, rare=rare, name=name, kept=kept, known=known)
     history = "" if manifest.source is None else script(manifest.header.history, output=manifest.name)
     return eda_report(result, history=history, sheets=contact_sheets(result, manifest) if photos else {})
 

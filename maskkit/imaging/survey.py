@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,14 +15,12 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Bools, Floats, Ints
-from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.progress_file import ProgressFile
-from maskkit.errors import MaskkitError, examples
+from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import fault, opened
 from maskkit.imaging.each_photo import Found, look_at_each
 from maskkit.imaging.hashing import FINE_WORDS, groups_of, hash_of, near_pairs
 from maskkit.imaging.photo_file import PhotoError, photo_bytes
-from maskkit.imaging.roots import photo_files
 
 # One photo. Light and colour are shares of the largest value: 0 is black, 1 is white.
 PROPERTIES = np.dtype(
@@ -82,44 +79,6 @@ class Survey:
         mean, std = (self[name][self.readable].astype(np.float64) for name in ("mean", "std"))
         total = mean.mean(axis=0)
         return total, np.sqrt((std**2 + mean**2).mean(axis=0) - total**2)
-
-
-def survey_of(manifest: Manifest, *, half: bool = False) -> Survey:
-    """Survey the photos of each row, missing and broken ones among them; JPEGs at `half` their size if so.
-
-    Raises:
-        MaskkitError: No photo can be read.
-    """
-    return surveys_of([manifest], half=half)[0]
-
-
-def surveys_of(
-    manifests: Sequence[Manifest], *, half: bool = False, kept: ProgressFile | None = None
-) -> list[Survey]:
-    """Survey the photos of several manifests; go on with those that are kept of them, if any.
-
-    Raises:
-        MaskkitError: No photo of one can be read.
-    """
-    for manifest in manifests:
-        if not len(manifest):
-            raise MaskkitError(
-                f"{manifest.name} has no rows",
-                why="there is nothing to look at",
-                fix="give one that lists photos",
-            )
-    files = [photo_files(manifest, tolerant=True) for manifest in manifests]
-    every = survey([*chain.from_iterable(files)], scale=2 if half else 1, kept=kept)
-    surveys = divided(every, [len(each) for each in files])
-    for manifest, found in zip(manifests, surveys, strict=True):
-        if not found.readable.any():
-            named = (f"{manifest.paths[row]} ({why})" for row, why in found.faults.items())
-            raise MaskkitError(
-                f"none of the {len(manifest)} photos of {manifest.name} can be read",
-                why=examples(named),
-                fix="check --root, or repair the photos",
-            )
-    return surveys
 
 
 def divided(whole: Survey, counts: Sequence[int]) -> list[Survey]:

@@ -28,7 +28,8 @@ from maskkit.auditing.findings import Audit, flags, ranked, rows_by_person
 from maskkit.auditing.label_errors import SURENESS, suspect_labels
 from maskkit.errors import RefusedError
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Duplicates, find_duplicates, joined, surveys_of
+from maskkit.imaging.survey import Duplicates, find_duplicates, joined
+from maskkit.imaging.surveyed import SurveyedPhotos, surveys_of
 from maskkit.imaging.thumbnails import MOST_PHOTOS, thumbnail
 from maskkit.labelling.correction_lines import to_corrections_csv
 from maskkit.progress import track
@@ -57,6 +58,7 @@ def audit(
     no_photos: bool = False,
     sureness: float = SURENESS,
     kept: ProgressFile | None = None,
+    known: Sequence[SurveyedPhotos] = (),
 ) -> Audit:
     """Look for leaks, people who contradict themselves, doubtful labels and odd photos.
 
@@ -64,7 +66,8 @@ def audit(
     predictions (out-of-fold probabilities), labels are not doubted; with `no_photos`, neither duplicates nor
     odd photos are looked for. The data sets of `against`, such as the test set, share no photo with it.
     `sureness` is how sure models must be of another level, as a share of how sure they usually are of it.
-    Looks at photos that are `kept` are taken from there.
+    Looks at photos that are `kept` are taken from there, and what is `known` of all of them, at half their
+    size, in the place of any.
 
     Raises:
         MaskkitError: Photos are not under the root, or predictions do not fit or hold no probabilities.
@@ -80,7 +83,7 @@ def audit(
     own: Duplicates | None = None
     if not no_photos:
         # Half the size shows blur as well as the whole, in two thirds of the time.
-        surveys = surveys_of([manifest, *against], half=True, kept=kept)
+        surveys = surveys_of([manifest, *against], half=True, kept=kept, known=known)
         pairs = find_duplicates(joined(surveys))
         own = pairs.inside(len(manifest))
         findings += odd_photos(manifest, surveys[0])

@@ -22,7 +22,8 @@ from maskkit.describing.groups import (
 )
 from maskkit.describing.photo_properties import ages, photo_properties
 from maskkit.imaging.roots import photo_files
-from maskkit.imaging.survey import Duplicates, find_duplicates, surveys_of
+from maskkit.imaging.survey import Duplicates, find_duplicates
+from maskkit.imaging.surveyed import SurveyedPhotos, surveys_of
 from maskkit.imaging.thumbnails import thumbnail
 from maskkit.labels import LabelSpace
 from maskkit.progress import track
@@ -40,21 +41,23 @@ def eda(
     rare: int = 30,
     name: str | None = None,
     kept: ProgressFile | None = None,
+    known: Sequence[SurveyedPhotos] = (),
 ) -> Eda:
     """Count people and photos, and unless `counts_only` look at every photo.
 
     Labels, people and folds may be unknown. If `half`, JPEGs are decoded at half their size. Fewer people
-    than `rare` are rare; `name` is that of the set. Looks at photos that are `kept` are taken from there.
+    than `rare` are rare; `name` is that of the set. Looks at photos that are `kept` are taken from there, and
+    what is `known` of all of them in the place of any.
 
     Raises:
         MaskkitError: No photo can be read.
     """
-    pictures = None if counts_only else _pictures(manifest, half, kept)
-    person, known, space = manifest.people.codes, manifest.known_people, manifest.space
+    pictures = None if counts_only else _pictures(manifest, half, kept, known)
+    person, named, space = manifest.people.codes, manifest.known_people, manifest.space
     levels = factor_levels(manifest.table, manifest.labels, space, name=manifest.name)
     seen = np.flatnonzero((levels >= 0).any(axis=0)).tolist()  # factors of which something is known
     seen_space = LabelSpace(tuple(space.factors[index] for index in seen)) if seen else None
-    counts = np.bincount(np.bincount(known[known >= 0]))
+    counts = np.bincount(np.bincount(named[named >= 0]))
     numeric = [factor for factor in space.factors if factor.is_numeric]
     spreads = (ages(one.name, manifest.numbers(one.name), person, one.cuts) for one in numeric)
     classes = None
@@ -64,13 +67,13 @@ def eda(
         name=name or manifest.name,
         photos=len(manifest),
         labelled=int((manifest.labels >= 0).sum()),
-        people=len(np.unique(known[known >= 0])) if (known >= 0).any() else None,
-        photos_without_person=int((known < 0).sum()),
+        people=len(np.unique(named[named >= 0])) if (named >= 0).any() else None,
+        photos_without_person=int((named < 0).sum()),
         per_person=tuple((size, int(people)) for size, people in enumerate(counts) if size and people),
         classes=classes,
         factors=tuple(_table(levels, space, person, [index]) for index in seen),
         tables=tuple(_table(levels, space, person, pair) for pair in combinations(seen, 2)),
-        traits=tuple(space.factors[one].name for one in traits(levels, person) if (known >= 0).any()),
+        traits=tuple(space.factors[one].name for one in traits(levels, person) if (named >= 0).any()),
         ages=tuple(one for one in spreads if one is not None),
         rare=rare_combinations(levels[:, seen], person, seen_space, under=rare) if seen_space else None,
         left_out=tuple(manifest.header.facts.get("left_out", {}).items()),
@@ -94,8 +97,10 @@ def _folds(manifest: Manifest) -> Distribution | None:
     return distribution("fold", names, fold - first, manifest.people.codes, shape=[len(names)])
 
 
-def _pictures(manifest: Manifest, half: bool, kept: ProgressFile | None) -> Pictures:
-    (survey,) = surveys_of([manifest], half=half, kept=kept)
+def _pictures(
+    manifest: Manifest, half: bool, kept: ProgressFile | None, known: Sequence[SurveyedPhotos]
+) -> Pictures:
+    (survey,) = surveys_of([manifest], half=half, kept=kept, known=known)
     rows, paths = np.flatnonzero(survey.readable), manifest.paths
     return Pictures(
         photo_properties(survey.properties[rows], [paths[row] for row in rows], survey.colour()),

@@ -122,7 +122,7 @@ def _computed(
         MaskkitError: There are no faces, or no photo can be read.
     """
     from maskkit.imaging.cropping import boxes_of  # OpenCV, which scores alone need not
-    from maskkit.imaging.survey import survey_of
+    from maskkit.imaging.surveyed import survey_of
 
     wanted = {part.column for one in cuts for part in one.parts if not manifest.has(part.column)}
     found = {}

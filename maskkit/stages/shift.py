@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from maskkit.describing.photo_properties import features, photo_properties, prop
 from maskkit.describing.set_comparison import Comparison, Share, differences, shares
 from maskkit.describing.two_sample import LEAST, Sample, TwoSample, two_sample
 from maskkit.imaging.hashing import groups_of
-from maskkit.imaging.survey import find_duplicates, joined, surveys_of
+from maskkit.imaging.survey import find_duplicates, joined
+from maskkit.imaging.surveyed import SurveyedPhotos, surveys_of
 from maskkit.splitting.folds import class_counts, stratified_group_folds
 
 FOLDS = 5
@@ -29,16 +32,18 @@ def shift(
     seed: int = 0,
     names: tuple[str, str] | None = None,
     kept: ProgressFile | None = None,
+    known: Sequence[SurveyedPhotos] = (),
 ) -> Comparison:
     """Look at the photos of both sets, such as training and test, and compare.
 
     Label spaces may differ; then classes are not compared. If `half`, JPEGs are decoded at half their size.
-    The seed is that of the cross-validation. Looks at photos that are `kept` are taken from there.
+    The seed is that of the cross-validation. Looks at photos that are `kept` are taken from there, and what
+    is `known` of all of them in the place of any.
 
     Raises:
         MaskkitError: No photo of a set can be read.
     """
-    surveys = surveys_of([first, second], half=half, kept=kept)
+    surveys = surveys_of([first, second], half=half, kept=kept, known=known)
     looks = [survey.properties[survey.readable] for survey in surveys]
     both = joined(surveys)
     found = find_duplicates(both)

@@ -22,6 +22,8 @@ from maskkit.artifacts.parquet import read_header
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.auditing.findings import kind_of
+from maskkit.imaging.surveyed import KIND as SURVEY
+from maskkit.imaging.surveyed import SurveyedPhotos
 from maskkit.options.model_settings import settings_text
 from maskkit.reporting.stage_reports import HELD_OUT
 from maskkit.splitting.quality import fold_quality
@@ -43,6 +45,8 @@ def show(source: Source) -> Facts:
         facts |= _model_facts(header, source.title)
     elif header.kind == "model":
         facts |= {"form": "ONNX"} | _model_facts(header, source.title)
+    elif header.kind == SURVEY:
+        facts |= _survey_facts(SurveyedPhotos.read(source))
     elif header.kind == "decision":
         facts |= _decision_facts(Decision.read(source))
     else:
@@ -58,8 +62,8 @@ def header_of(source: Source) -> Header:
     """Read the header of any artifact; a CSV has none, which is a header without history."""
     if source.starts_with(b"PAR1"):
         header = read_header(source, kind=None)
-        if header.kind not in ("manifest", "predictions"):
-            raise wrong_kind(source.title, header.kind, "manifest or predictions")
+        if header.kind not in ("manifest", "predictions", SURVEY):
+            raise wrong_kind(source.title, header.kind, "manifest, predictions or survey")
         return header
     if bytes(memoryview(source.data)[8:9]) == b"{":  # safetensors: the header's length, then JSON
         return checkpoint_header(source, needed=FACTS)
@@ -135,6 +139,17 @@ def _predictions_facts(predictions: Predictions) -> Facts:
         **({"blend": predictions.header.facts["blend"]} if "blend" in predictions.header.facts else {}),
         **{f"changed by a {name}": fact for name, fact in predictions.adjusted.items()},
         "predictions per class": dict(zip(names, counts.tolist(), strict=True)),
+    }
+
+
+def _survey_facts(known: SurveyedPhotos) -> Facts:
+    found = known.found
+    return {
+        "photos": len(found),
+        "unreadable": len(found.faults),
+        "incomplete or damaged": len(found.complaints),
+        "at half their size": found.scale == 2,
+        "formats": dict(Counter(name.decode() for name in found["format"][found.readable].tolist())),
     }
 
 

@@ -17,6 +17,7 @@ from maskkit.artifacts.locks import held
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.progress_file import ProgressFile, progress_path
 from maskkit.cli.shell import terminal
+from maskkit.imaging.surveyed import surveyed
 from maskkit.labels import Factor, LabelSpace
 from maskkit.stages.label import label
 from maskkit.stages.split import split
@@ -146,6 +147,11 @@ REFUSED = [
     "eda nowhere",
     "eda folds.parquet --root nowhere",
     "eda folds.parquet lost.parquet",
+    "eda folds.parquet -o x.parquet --root nowhere",
+    "eda folds.parquet --survey folds.parquet",
+    "eda folds.parquet --survey survey.parquet",
+    "audit folds.parquet --survey part1.parquet",
+    "audit folds.parquet --against unlabelled --survey survey.parquet",
     "demo full",
 ]
 
@@ -162,6 +168,7 @@ def spoiled(work: Path, folds: Manifest) -> Iterator[Path]:
     split(label("parts.parquet", root=str(folds.root), task="other.toml"), by="image").write("other.parquet")
     Path("other.json").write_bytes(Decision.make(other, (), method="classes", offsets=[0.0, 0.5]).to_bytes())
     Path("other-oof.csv").write_text("path,ok,scratched\n" + "".join(f"{one},1,0\n" for one in folds.paths))
+    Path("survey.parquet").write_bytes(surveyed(folds, half=True).to_bytes())
     for output in ("taken.safetensors", "old.history.csv", "full/of-it"):
         Path(output).parent.mkdir(exist_ok=True)
         Path(output).touch()

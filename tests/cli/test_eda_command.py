@@ -11,6 +11,7 @@ from commandline import run
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
+from maskkit.stages.label import label
 
 
 def facts(text: str) -> dict[tuple[str, str, str], str]:
@@ -153,3 +154,75 @@ def test_names_are_shown_to_the_letter(tmp_path: Path) -> None:
 )
 def test_what_cannot_go_together_is_wrong_usage(words: str) -> None:
     assert run("eda", *words.split()).exit_code == 2
+
+
+@pytest.fixture
+def twins(train_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Manifests of photos, the last of which is a copy of the first, and of others."""
+    shutil.copytree(train_csv.parent, tmp_path / "train")
+    photos = sorted((tmp_path / "train" / "images").rglob("*.jpg"))
+    shutil.copy(photos[0], photos[-1])
+    photos[9].write_bytes(b"no photo")
+    monkeypatch.chdir(tmp_path)
+    label("train/train.csv", no_check=True).write("labels.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_of_all_shards_the_page_and_the_findings_are_those_of_one_run(twins: Path, count: int) -> None:
+    for number in range(count, 0, -1):
+        made = run(
+            "eda", "labels.parquet", "--half", "--shard", f"{number}/{count}", "-o", f"all/{number}.parquet"
+        )
+        assert (made.exit_code, made.stdout) == (0, f"all/{number}.parquet\n"), made.stderr
+    known = ["--survey", "all", "--html"]
+    for words in (["eda", "labels.parquet", "--half"], ["audit", "labels.parquet"]):
+        whole, parts = run(*words, "--html", "whole.html"), run(*words, *known, "parts.html")
+        assert (parts.exit_code, parts.stdout) == (whole.exit_code, whole.stdout)
+        assert Path("parts.html").read_bytes() == Path("whole.html").read_bytes()
+        assert "duplicate" in parts.stdout
+        for page in ("whole.html", "parts.html"):
+            Path(page).unlink()
+    run("audit", "labels.parquet", "-o", "whole.parquet")
+    run("audit", "labels.parquet", "--survey", "all/*.parquet", "-o", "parts.parquet")
+    assert Path("parts.parquet").read_bytes() == Path("whole.parquet").read_bytes()
+
+
+def test_two_sets_are_compared_by_a_survey_of_each(twins: Path, info_csv: Path) -> None:
+    label(info_csv).write("test.parquet")
+    for name in ("labels", "test"):
+        assert run("eda", f"{name}.parquet", "-o", f"{name}-survey.parquet").exit_code == 0
+    known = ["--survey", "test-survey.parquet", "--survey", "labels-survey.parquet", "--root", "nowhere"]
+    whole = run("eda", "labels.parquet", "test.parquet")
+    found = run("eda", "labels.parquet", "test.parquet", *known)
+    assert (found.exit_code, found.stdout) == (0, whole.stdout), found.stderr
+
+
+def test_a_survey_on_standard_output_is_joined_to_what_a_file_holds(twins: Path) -> None:
+    run("eda", "labels.parquet", "-o", "whole.parquet")
+    assert run("eda", "labels.parquet", "-o", "-").stdout_bytes == Path("whole.parquet").read_bytes()
+    for number in (1, 2):
+        run("eda", "labels.parquet", "--shard", f"{number}/2", "-o", f"all/{number}.parquet")
+    run("join", "all", "-o", "joined.parquet")
+    assert Path("joined.parquet").read_bytes() == Path("whole.parquet").read_bytes()
+    shown = json.loads(run("show", "joined.parquet", "--json").stdout)
+    assert (shown["kind"], shown["photos"], shown["unreadable"]) == ("survey", 168, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("--shard 1/2", "a share of the photos is no report"),
+        ("-o x.parquet --html x.html", "--survey makes a report of that"),
+        ("-o x.parquet --json", "--survey makes a report of that"),
+        ("labels.parquet -o x.parquet", "a survey is of one set"),
+        ("-o x.parquet --counts-only", "no photo is opened then"),
+        ("-o x.parquet --survey y.parquet", "no photo is opened then"),
+        ("--survey y.parquet --counts-only", "nothing is shown of photos"),
+        ("--resume", "give one with --html or -o"),
+    ],
+)
+def test_a_survey_is_asked_for_by_itself(twins: Path, more: str, why: str) -> None:
+    result = run("eda", "labels.parquet", *more.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in " ".join(result.stderr.split())

@@ -71,6 +71,7 @@ CASES = {
     "eda with other photos": Case(
         "eda labels.parquet", ".html", "--html", "--photos", "photos was False, is True"
     ),
+    "eda's survey": Case("eda labels.parquet", other="--half", named="half was False, is True"),
     "eda of two": Case("eda labels.parquet more.parquet", ".html", "--html", "--seed 1", "seed was 0, is 1"),
     "audit": Case("audit labels.parquet", other="--sureness 0.5", named="sureness was 0.95, is 0.5"),
     "audit against": Case(

@@ -32,6 +32,7 @@ MADE = (
     "export run/fold0.safetensors -o model.onnx",
     f"{PREDICT} --shard 1/2 -o part1.parquet",
     f"{PREDICT} --shard 2/2 -o part2.parquet",
+    "eda folds.parquet --half -o survey.parquet",
     f"{TRAIN} --fold 0 --seed 1 -o begun/fold0.safetensors",
     f"{OTHER_PREDICT} -o begun/oof.parquet",
 )
@@ -59,6 +60,7 @@ CASES = (
     Case("folds.parquet", f"{PREDICT} -o new.parquet", "new.parquet"),
     Case("folds.parquet", "eda folds.parquet --counts-only --json"),
     Case("folds.parquet", "review folds.parquet fixes.csv --html new.html", "new.html"),
+    Case("survey.parquet", "audit folds.parquet --survey survey.parquet --json"),
     Case("part2.parquet", "join part1.parquet part2.parquet -o new.parquet", "new.parquet"),
     Case("run/fold0.safetensors", f"{PREDICT} -o new.parquet", "new.parquet"),
     Case("run/fold0.safetensors", "show run/fold0.safetensors --history"),

@@ -37,6 +37,8 @@ SAMPLE = {
 COMMANDS = {
     **SAMPLE,
     "eda": "eda folds.parquet --json --html eda.html",
+    "survey1": "eda folds.parquet --half --shard 1/2 -o survey/1.parquet",
+    "survey2": "eda folds.parquet --half --shard 2/2 -o survey/2.parquet",
     "two-sets": "eda photos/train.csv classes.parquet --json",
     "train1": f"{TRAIN} --fold 1 -o run/fold1.safetensors --augment medium --precision bfloat16",
     "train2": f"{TRAIN} --fold 2 -o run/fold2.safetensors --freeze all",

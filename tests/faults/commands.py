@@ -92,6 +92,7 @@ COMMANDS = {
     ),
     "export": Command("export {given}/fold0.safetensors -o out/model.onnx"),
     "eda": _of_photos("eda {given}/few-folds.parquet --half --photos", "--html out/page.html"),
+    "survey": _of_photos("eda {given}/few-folds.parquet --half", "-o out/survey.parquet"),
     "demo": Command("demo out --people 1 --test-people 1"),
     "lr-find": Command(
         f"lr-find {{given}}/few-folds.parquet {QUICK.replace('--epochs 2 ', '')} --steps 5 -o out/rates.json "

@@ -34,6 +34,7 @@ from maskkit.imaging.checking import check_photos
 from maskkit.imaging.decode import load
 from maskkit.imaging.each_photo import look_at_each
 from maskkit.imaging.faces import SearchedPhoto
+from maskkit.imaging.surveyed import SurveyedPhotos
 from maskkit.labelling.correction_lines import read_lines
 from maskkit.labelling.corrections import corrected
 from maskkit.labels import HOME
@@ -406,7 +407,9 @@ def _of_artifacts() -> Iterator[Reader]:
     yield Reader("onnx", models, _read_show)
     decisions = _json_of(seeds.decision())
     yield Reader("decision", decisions, _read_show)
-    artifacts = _mixed(manifests, predictions, checkpoints, models, decisions)
+    surveys = _table_of(seeds.survey_table(), "survey", {})
+    yield Reader("survey", surveys, lambda data, _: SurveyedPhotos.read(_source(data)))
+    artifacts = _mixed(manifests, predictions, checkpoints, models, decisions, surveys)
     yield Reader("show", artifacts, _read_show)
     yield Reader("show-history", artifacts, _read_script)
     yield Reader("sealed", _bytes_of(*SEALED), _read_sealed)

@@ -21,11 +21,14 @@ from safetensors.torch import save
 
 from maskkit.artifacts.checkpoint import CheckpointFacts, Crop, Ingredient, Preprocess, with_seal
 from maskkit.artifacts.decision import Decision
+from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import KEY, Header, Input, Record
-from maskkit.artifacts.parquet import to_parquet
+from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seal import ONNX
 from maskkit.artifacts.seen import Seen
+from maskkit.imaging.survey import PROPERTIES, Survey
+from maskkit.imaging.surveyed import SurveyedPhotos
 from maskkit.labels import HOME
 from maskkit.modeling.face_weights import KNOWN
 
@@ -96,6 +99,15 @@ def predictions_table() -> pa.Table:
     names = {f"set_{factor.name}": factor.levels for factor in HOME.factors}
     sets = {name: pa.array([list(own[:1])] * ROWS) for name, own in {"set": HOME.names, **names}.items()}
     return pa.table({"path": [f"{row}.jpg" for row in range(ROWS)], "probs": column, "fold": fold, **sets})
+
+
+def survey_table() -> pa.Table:
+    """Return the rows of a survey: a photo that was read, and one that was not."""
+    photos = np.zeros(2, PROPERTIES)
+    photos[0] = (48, 64, 900, "JPEG", "RGB", 0.5, 0.1, 9, [0.5] * 3, [0.1] * 3, [1, 2], 3, [4, 5, 6, 7])
+    found = Survey(photos, {1: "missing"}, 2, {0: "cut off"})
+    survey = SurveyedPhotos(pa.chunked_array([["a.jpg", "b.jpg"]]), found, Header("survey", HOME))
+    return read_parquet(Source("x", survey.to_bytes()), kind=None)[1]
 
 
 def parquet(table: pa.Table, text: bytes | None) -> bytes:

@@ -15,6 +15,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.errors import MaskkitError
+from maskkit.imaging.surveyed import surveyed
 from maskkit.options.shard import Shard
 from maskkit.options.train_options import Inference
 from maskkit.stages.crop import crop
@@ -61,6 +62,11 @@ def test_manifests_of_crop(labels: Manifest, tmp_path: Path) -> None:
     assert_is_whole(
         lambda shard: crop(given, detector=str(detector), shard=shard).manifest.to_bytes(), counts=(2, 7)
     )
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_surveys_of_photos(labels: Manifest, half: bool) -> None:
+    assert_is_whole(lambda shard: surveyed(labels, half=half, shard=shard).to_bytes(), counts=(1, 2, 7, 200))
 
 
 @pytest.mark.parametrize("oof", [False, True])

@@ -146,7 +146,7 @@ def test_what_is_no_artifact_is_an_error_that_names_the_file(data: bytes) -> Non
 
 
 def test_an_artifact_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(MaskkitError, match="is a recipe, not a manifest or predictions"):
+    with pytest.raises(MaskkitError, match="is a recipe, not a manifest, predictions or survey"):
         show(source(to_parquet(pa.table({"path": ["a"]}), Header("recipe", HOME))))
 
 

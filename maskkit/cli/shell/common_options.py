@@ -17,6 +17,7 @@ from maskkit.cli.shell.parameters import (
     Flags,
     Manifest,
     Needs,
+    Reading,
     Source,
 )
 from maskkit.cli.shell.recipes import read_recipe
@@ -72,6 +73,13 @@ Shard = Annotated[
     "read a folder of all parts, or 'part-*.parquet', as one file, and `maskkit join` makes one of them.",
     Refusing(SharedPart.read),
     Metavar("NUMBER/COUNT"),
+    MACHINE_PANEL,
+]
+Survey = Annotated[
+    list[Source],
+    "What was found in photos, as `maskkit eda -o` writes it, instead of opening them: a file, a folder of "
+    "parts, or a pattern in quotes; once per set.",
+    Reading(what="survey"),
     MACHINE_PANEL,
 ]
 AllowLeak = Annotated[bool, "Go on although models have seen the people they are judged on."]

@@ -22,6 +22,7 @@ NAMES = {
     "checkpoint": "a checkpoint",
     "decision": "a decision",
     "model": "an exported model",
+    "survey": "a survey of photos",
 }
 MADE_BY = {
     "manifest": "`maskkit label` makes one of photos, and `maskkit split` gives it folds",

@@ -54,11 +54,12 @@ def kept_beside(
 
 
 def _made_by(path: Path) -> Record | None:
-    """Return the record of the run that has made a manifest or a page; None if it is neither."""
+    """Return the record of the run that has made a table or a page; None if it is neither."""
     if path.read_bytes()[:4] == b"PAR1":
-        from maskkit.artifacts.manifest import Manifest
+        from maskkit.artifacts.files import Source
+        from maskkit.artifacts.parquet import read_header
 
-        history = Manifest.read(path, divided=True).header.history
+        history = read_header(Source.open(path), kind=None).history
         return history[-1] if history else None
     from maskkit.reporting.html import made_by
 
