@@ -12,8 +12,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -rs
 DEMO := demo
 DEMO_RUN := run/demo
 SITE := run/site
+WORKFLOWS := run/workflows/.installed
 
-.PHONY: help install demo test test-all test-timm test-versions docs check format clean
+.PHONY: help install demo test test-all test-timm test-versions test-workflows docs check format clean
 
 help:
 	@echo "make demo      draw photos and run the whole pipeline on them, to $(DEMO_RUN)/report.html"
@@ -21,6 +22,7 @@ help:
 	@echo "make test-all  also those that train for longer"
 	@echo "make test-timm what holds for two hundred models of timm, to docs/timm.md (hours)"
 	@echo "make test-versions  the tests with the oldest versions allowed, and with the newest, of each Python"
+	@echo "make test-workflows  the examples for DVC and Snakemake, which it installs in $(dir $(WORKFLOWS))"
 	@echo "make docs      the pages of docs/ as a site, to $(SITE)/docs/index.html"
 	@echo "make check     formatting, lint, types and import rules"
 	@echo "make format    format the code"
@@ -57,6 +59,15 @@ test-versions: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	set -e; for each in $(VERSIONS); do echo "== $$each"; OMP_NUM_THREADS=1 $(BIN)/uv run --isolated --no-project \
 		--python $${each%:*} --resolution $${each#*:} --with-editable '.[dev,docs,weights]' pytest -n 2; done
+
+# In an environment of their own: both ask for much that maskkit has nothing to do with.
+$(WORKFLOWS):
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check dvc snakemake
+	touch $@
+
+test-workflows: $(INSTALLED) $(WORKFLOWS)
+	PATH="$$PATH:$(CURDIR)/$(dir $(WORKFLOWS))bin" $(PYTEST) tests/test_workflow_examples.py
 
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -E -a -q -W --keep-going -c docs/site -d run/doctrees . $(SITE)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commandline import QUICK, error_parts, run
+from seals import unsealed
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
@@ -81,6 +82,15 @@ def test_models_that_do_not_agree_are_refused() -> None:
     assert error_parts(refused.stderr) == ["error", "why", "fix"]
     assert "batch_size (20, 60)" in refused.stderr
     assert not Path("all.safetensors").exists()
+
+
+def test_what_no_training_could_have_been_asked_for_is_an_error_that_names_the_model() -> None:
+    file = Path("fold0.safetensors")
+    file.write_bytes(unsealed(file.read_bytes()).replace(rb"\"batch_size\": 20", rb"\"batch_size\": -9"))
+    refused = run("train", "folds.parquet", "--fold", "none", *LIKE[:2], "-o", "all.safetensors")
+    assert refused.exit_code == 1
+    assert error_parts(refused.stderr) == ["error", "why", "fix"]
+    assert "the training of fold0.safetensors has set batch-size to -9" in refused.stderr
 
 
 @pytest.mark.parametrize(

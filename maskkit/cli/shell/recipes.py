@@ -33,7 +33,10 @@ def read_recipe(context: typer.Context, path: Path | None) -> Path | None:
                 sorted(name.replace("_", "-") for name in allowed),
             ),
         )
-    values = {name: _checked(context, allowed[name], value, path) for name, value in given.items()}
+    values = {
+        name: as_typed(context, allowed[name], value, whose=f"the recipe {path} sets")
+        for name, value in given.items()
+    }
     context.default_map = {**(context.default_map or {}), **values}
     return path
 
@@ -61,12 +64,16 @@ def _tables(context: typer.Context, path: Path) -> dict[str, Any]:
     return recipe
 
 
-def _checked(context: typer.Context, option: Any, value: object, path: Path) -> object:
-    """Return a recipe's value as it would be typed, after checking it as if it had been typed."""
+def as_typed(context: typer.Context, option: Any, value: object, *, whose: str) -> object:
+    """Return a value that a file has for an option as it would be typed, after checking it as if it had been.
+
+    Raises:
+        MaskkitError: The option cannot have it; `whose` are the words before its name.
+    """
 
     def bad(why: str) -> MaskkitError:
         return MaskkitError(
-            f"the recipe {path} sets {option.name.replace('_', '-')} to {value!r}",
+            f"{whose} {option.name.replace('_', '-')} to {value!r}",
             why=why,
             fix=f"correct it; `maskkit {context.info_name} --help` says what each option takes",
         )
