@@ -1,4 +1,4 @@
-"""Looking at each of many photos: on all cores, in their order, and what was found is kept as it comes.
+"""Looking at each of many photos: in their order, and what was found is kept as it comes.
 
 An interrupted run goes on from its progress file, whose blocks hold what was found in the first photos, one
 row each. A row holds only while the photo is the same file: one that was mended or replaced since is looked
@@ -9,33 +9,28 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice, repeat
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from maskkit.artifacts.progress_file import ProgressFile
+from maskkit.engines.engine import chosen
 from maskkit.errors import reason
 from maskkit.progress import track
 
 log = logging.getLogger(__name__)
 
-PIECE = 4  # what a thread works on before it takes the next: taking costs as much as hashing a small photo
-MOST_AHEAD = 1024  # pieces worked on while the first of them, maybe a huge photo, is not done
 # Photos in a block: a second or some of work, which an interruption costs.
 KEPT_EVERY = 1024
 # A file that changed so recently may change again within the clock's tick, at the same size and times.
 SETTLED = 2 * 10**9  # nanoseconds
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 State = tuple[int, int, int, int]  # of a file: size in bytes, mtime and ctime in nanoseconds, inode
 
 
@@ -55,36 +50,15 @@ class KeptRow(msgspec.Struct, Generic[Kind], array_like=True):
     found: Kind | None = None
 
 
-@contextmanager
-def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Iterator[Result]]:
-    """Work on each item in a thread; the results come in the items' order, as does the first error.
+class Looks(Iterator[Kind]):
+    """What is found in photos, in their order."""
 
-    A context: at its end, however it comes, threads finish the item they are at and no other. NumPy, OpenCV
-    and Pillow compute outside the interpreter's lock.
-    """
-    stopped = threading.Event()
+    def __init__(self) -> None:
+        self.found: Iterator[Kind] = iter(())
+        self.opened = 0  # photos that were looked at by this run, so far; what is in others was kept
 
-    def work_on(piece: list[Item]) -> list[Result]:
-        return [work(item) for item in piece if not stopped.is_set()]
-
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        yield _in_order(pool, work_on, iter(items))
-    finally:
-        stopped.set()
-        pool.shutdown()  # what is ahead finds that it is stopped
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work_on: Callable[[list[Item]], list[Result]], items: Iterator[Item]
-) -> Iterator[Result]:
-    ahead: deque[Future[list[Result]]] = deque()
-    while True:
-        while len(ahead) < MOST_AHEAD and (piece := list(islice(items, PIECE))):
-            ahead.append(pool.submit(work_on, piece))
-        if not ahead:
-            return
-        yield from ahead.popleft().result()
+    def __next__(self) -> Kind:
+        return next(self.found)
 
 
 @contextmanager
@@ -95,36 +69,52 @@ def look_at_each(
     total: int,
     kind: type[Kind],
     kept: ProgressFile | None = None,
-) -> Iterator[Iterator[Kind]]:
+) -> Iterator[Looks[Kind]]:
     """Look at each photo, of which there are `total`; what is found, of a `kind`, comes in their order.
 
-    Looks that were kept are taken from there, and new ones are added. A context, as `on_all_cores`.
+    Looks that were kept are taken from there, and new ones are added. A context, as those of an `Engine`.
 
     Raises:
         MaskkitError: What is kept is of a run with other options or inputs, or cannot be written.
     """
     keeps = kept is not None and kept.path is not None
-
-    def look_at(given: tuple[KeptRow[Kind] | None, Path]) -> tuple[Kind, KeptRow[Kind] | None]:
-        """Return what is in a photo, and the row to add for it, if there was none."""
-        row, file = given
-        state = _state(file) if keeps else None
-        if row is not None and row.found is not None and state is not None and row.state == state:
-            return row.found, None
-        found = look(file)
-        if row is not None:  # that of a photo that has changed, whose place in the file is taken
-            return found, None
-        return found, KeptRow() if state is None or found.fault is not None else KeptRow(state, found)
-
     rows = repeat(None) if kept is None else _rows(kept, kind)
-    with on_all_cores(look_at, zip(rows, files, strict=False)) as looks:
-        yield track(_keeping(looks, kept if keeps else None), total, "photos")
+    looks: Looks[Kind] = Looks()
+    with chosen().each(_Looking(look, keeps=keeps), zip(rows, files, strict=False)) as results:
+        looks.found = track(_keeping(results, looks, kept if keeps else None), total, "photos")
+        yield looks
 
 
-def _keeping(looks: Iterator[tuple[Kind, KeptRow[Kind] | None]], kept: ProgressFile | None) -> Iterator[Kind]:
-    """Pass on what is found, and write the rows to add block by block."""
+class _Look(NamedTuple, Generic[Kind]):
+    found: Kind
+    row: KeptRow[Kind] | None  # to be added to what is kept; None if there is one
+    is_known: bool = False  # whether it was kept, and the photo not opened
+
+
+@dataclass(frozen=True)
+class _Looking(Generic[Kind]):
+    """Looks at a photo, unless what is kept of it holds."""
+
+    look: Callable[[Path], Kind]
+    keeps: bool  # whether what is found will be
+
+    def __call__(self, given: tuple[KeptRow[Kind] | None, Path]) -> _Look[Kind]:
+        """Return what is in a photo, and what there is to do with that."""
+        row, file = given
+        state = _state(file) if self.keeps else None
+        if row is not None and row.found is not None and state is not None and row.state == state:
+            return _Look(row.found, None, is_known=True)
+        found = self.look(file)
+        if row is not None:  # that of a photo that has changed, whose place in the file is taken
+            return _Look(found, None)
+        return _Look(found, KeptRow() if state is None or found.fault is not None else KeptRow(state, found))
+
+
+def _keeping(results: Iterator[_Look[Kind]], looks: Looks[Kind], kept: ProgressFile | None) -> Iterator[Kind]:
+    """Pass on what is found, count photos, and write the rows to add block by block."""
     waiting: list[KeptRow[Kind]] = []
-    for found, row in looks:
+    for found, row, is_known in results:
+        looks.opened += not is_known
         if kept is not None and row is not None:
             waiting.append(row)
             if len(waiting) == KEPT_EVERY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, hypot, sqrt
 from pathlib import Path
 from typing import Annotated
@@ -109,7 +109,7 @@ class SearchedPhoto(Found, array_like=True):
 def find_faces(
     make_detector: Callable[[], Detector], files: Sequence[Path], *, kept: ProgressFile | None = None
 ) -> FoundFaces:
-    """Find the face of each photo, on all processors, each of whose threads makes a detector of its own.
+    """Find the face of each photo; each thread that does makes a detector of its own.
 
     What is found depends neither on the number of threads nor on the other photos. Looks at photos that are
     `kept` are taken from there.
@@ -117,27 +117,36 @@ def find_faces(
     Raises:
         MaskkitError: A photo cannot be decoded.
     """
-    of_thread, searched = threading.local(), list[Path]()
-
-    def look(file: Path) -> SearchedPhoto:
-        detector = getattr(of_thread, "detector", None)
-        if detector is None:
-            detector = of_thread.detector = make_detector()
-        photo = reduced(file)
-        searched.append(file)
-        faces = detector(photo)
-        height, width = photo.shape[:2]
-        person = the_person([face for face in faces if is_plausible(face, height=height, width=width)])
-        return SearchedPhoto(None, person.box if person else None, misplaced=bool(faces) and person is None)
-
     boxes = np.full((len(files), 4), np.nan, np.float32)
     misplaced = np.zeros(len(files), np.bool_)
-    with look_at_each(files, look, total=len(files), kind=SearchedPhoto, kept=kept) as looks:
+    search = _Search(make_detector)
+    with look_at_each(files, search, total=len(files), kind=SearchedPhoto, kept=kept) as looks:
         for row, photo in enumerate(looks):
             misplaced[row] = photo.misplaced
             if photo.box is not None:
                 boxes[row] = photo.box
-    return FoundFaces(boxes, misplaced, len(searched))
+    return FoundFaces(boxes, misplaced, looks.opened)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Finds the face of a photo."""
+
+    make_detector: Callable[[], Detector]
+    _of_thread: threading.local = field(default_factory=threading.local)
+
+    def __reduce__(self) -> tuple[type[_Search], tuple[Callable[[], Detector]]]:
+        return _Search, (self.make_detector,)  # threads of other processes make their own
+
+    def __call__(self, file: Path) -> SearchedPhoto:
+        detector = getattr(self._of_thread, "detector", None)
+        if detector is None:
+            detector = self._of_thread.detector = self.make_detector()
+        photo = reduced(file)
+        faces = detector(photo)
+        height, width = photo.shape[:2]
+        person = the_person([face for face in faces if is_plausible(face, height=height, width=width)])
+        return SearchedPhoto(None, person.box if person else None, misplaced=bool(faces) and person is None)
 
 
 def reduced(file: Path) -> Photo:

@@ -16,9 +16,9 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.digests import DIGEST_BYTES, Digests, content_digests
 from maskkit.cache.records import Cache, StoredRecords
 from maskkit.cache.store import Store
+from maskkit.engines.threads import on_all_cores
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.decode import fault
-from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.photo_file import PhotoError, photo_size, read_photo, undecodable
 from maskkit.imaging.photos import ChangedError, Photos, Pixels, find_photos
 from maskkit.progress import moved

@@ -19,8 +19,8 @@ from maskkit.artifacts.places import NAME_KEPT, cannot_write, sync_folder
 from maskkit.drawing.people import Person, population
 from maskkit.drawing.photo import draw_portrait, take_photo
 from maskkit.dry_run import is_dry, work_begins
+from maskkit.engines.threads import on_all_cores
 from maskkit.errors import MaskkitError, examples
-from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.survey import keep_freed_memory
 from maskkit.progress import track
 from maskkit.sources.layouts import STATES

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.dry_run import counted_as_check
+from maskkit.engines.threads import on_all_cores
 from maskkit.errors import MaskkitError
-from maskkit.imaging.each_photo import on_all_cores
 from maskkit.imaging.kept_photos import lacking
 from maskkit.imaging.photos import Photos, find_photos
 from maskkit.options.train_options import TrainOptions

@@ -16,6 +16,7 @@ import pytest
 from commandline import run
 
 from maskkit.artifacts.progress_file import ProgressFile
+from maskkit.engines import engine
 from maskkit.imaging import each_photo
 from maskkit.stages.label import label
 
@@ -178,7 +179,7 @@ def test_a_page_is_left_where_people_look_and_nothing_is_done(
         first = run(*words)
         with monkeypatch.context() as patch:
             patch.setattr("maskkit.cli.shell.resume_option.stdout_is_terminal", lambda: True)
-            patch.setattr(each_photo, "on_all_cores", lambda *_: pytest.fail("a photo is opened"))
+            patch.setattr(engine, "on_all_cores", lambda *_: pytest.fail("a photo is opened"))
             again = run(*words, "--resume")
         assert (again.exit_code, again.stdout) == (first.exit_code, "")
         assert f"{words[-1]} is finished already" in again.stderr
