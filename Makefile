@@ -14,7 +14,7 @@ DEMO_RUN := run/demo
 SITE := run/site
 WORKFLOWS := run/workflows/.installed
 
-.PHONY: help install demo test test-all test-timm test-versions test-workflows docs check format clean
+.PHONY: help install demo test test-all test-timm test-versions test-workflows test-cuda docs check format clean
 
 help:
 	@echo "make demo      draw photos and run the whole pipeline on them, to $(DEMO_RUN)/report.html"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-timm what holds for two hundred models of timm, to docs/timm.md (hours)"
 	@echo "make test-versions  the tests with the oldest versions allowed, and with the newest, of each Python"
 	@echo "make test-workflows  the examples for DVC and Snakemake, which it installs in $(dir $(WORKFLOWS))"
+	@echo "make test-cuda  what holds on one GPU and how fast it is, in eight minutes, to run/gpu/report.md"
 	@echo "make docs      the pages of docs/ as a site, to $(SITE)/docs/index.html"
 	@echo "make check     formatting, lint, types and import rules"
 	@echo "make format    format the code"
@@ -68,6 +69,12 @@ $(WORKFLOWS):
 
 test-workflows: $(INSTALLED) $(WORKFLOWS)
 	PATH="$$PATH:$(CURDIR)/$(dir $(WORKFLOWS))bin" $(PYTEST) tests/test_workflow_examples.py
+
+# By the environment if there is one, else by a Python that has torch and timm; what else it lacks comes from wheels in
+# a folder: make test-cuda WHEELS=FOLDER. Nothing is asked of a network.
+test-cuda:
+	cd tests && $(if $(wildcard $(INSTALLED)),$(abspath $(BIN)/python),$(PYTHON)) -m gpu \
+		$(if $(WHEELS),--wheels $(abspath $(WHEELS)))
 
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -E -a -q -W --keep-going -c docs/site -d run/doctrees . $(SITE)

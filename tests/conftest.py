@@ -45,6 +45,9 @@ settings.load_profile("maskkit")
 
 TINY_MODEL = "test_efficientnet"  # timm's own for tests: a third of a million weights
 TINY_SIZE = "32x32"
+DEVICE: Any = os.environ.get(
+    "MASKKIT_TEST_DEVICE", "cpu"
+)  # `make test-cuda` tries the tests of training on another
 THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0")
 MASK_COLOUR = {"wear": (40, 90, 200), "incorrect": (40, 200, 90), "none": (220, 170, 140)}
 
@@ -131,7 +134,7 @@ def quick() -> TrainOptions:
         learning_rate=3e-3,
         optimizer="adamw:head=3",
         workers=0,
-        device="cpu",
+        device=DEVICE,
         precision="float32",
     )
 

@@ -1,5 +1,6 @@
 """Where to compute, in which number format and memory layout, and whether compiled."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, cast
@@ -83,8 +84,10 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
             tensor.data = tensor.data.to(memory_format=torch.channels_last)
     if device.type == "cuda":
         # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark
-        # stays off: it picks kernels by the clock, and a resumed run would not equal an uninterrupted one.
+        # stays off: it picks kernels by the clock, and a resumed run would not equal an uninterrupted one. Nor
+        # would it with kernels that add in the order in which threads come.
         torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.deterministic = True
     if precision == "bfloat16" and device.type == "cpu":
         speed_up(model)
     return model
@@ -113,6 +116,13 @@ def compiled(model: nn.Module, device: torch.device, *, backend: str = "inductor
         ) from error
     # Its annotation promises a callable, which for a module is a module.
     return cast(nn.Module, torch.compile(model, backend=backend, dynamic=False))
+
+
+def now() -> float:
+    """Return the time in seconds when all that was begun on a GPU is done, for differences."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from maskkit.imaging.dataset import Inputs, Order, batches, shuffled
 from maskkit.imaging.kept_photos import opened
 from maskkit.imaging.photos import Photos, find_photos
 from maskkit.labels import LabelSpace
+from maskkit.modeling.device import now
 from maskkit.modeling.precision_trial import GAIN, Rates, Work, photos_per_second
 from maskkit.options.train_options import NONE, Precision, TrainOptions
 from maskkit.progress import Item, shown_by, track
@@ -148,16 +149,16 @@ class _Watch:
 
     def __call__(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:  # noqa: ARG002
         """Pass batches through, the first few uncounted."""
-        start = time.perf_counter()
+        start = now()
         for number, item in enumerate(items):
             if number == WARM_UP:
-                start = time.perf_counter()
+                start = now()
             yield item
             if number >= WARM_UP:
                 self.photos += len(item[0])  # type: ignore[index]
-                self.passed = time.perf_counter() - start
-                if self.passed > self.seconds:
+                if time.perf_counter() - start > self.seconds:
                     break
+        self.passed = now() - start  # a GPU may be steps behind
 
     @property
     def rate(self) -> float:

@@ -21,6 +21,7 @@ from maskkit.engines.threads import on_all_cores
 from maskkit.errors import MaskkitError
 from maskkit.imaging.kept_photos import lacking
 from maskkit.imaging.photos import Photos, find_photos
+from maskkit.modeling.device import now
 from maskkit.options.train_options import TrainOptions
 from maskkit.progress import Item, shown_by
 from maskkit.training.budget import Pace
@@ -143,11 +144,11 @@ class _Stopwatch:
         """Pass items through; of steps at least the fewest, and no more once the time is over."""
         begun = self.begun.setdefault(what, [])
         for item in items:
-            begun.append(_now())
+            begun.append(now())
             yield item
-            if what.startswith("epoch") and len(begun) >= FEWEST_STEPS and _now() > self.until:
+            if what.startswith("epoch") and len(begun) >= FEWEST_STEPS and now() > self.until:
                 break
-        begun.append(_now())
+        begun.append(now())
 
     def lasted(self, what: str) -> list[float]:
         """Return the seconds that each part of some work took."""
@@ -155,16 +156,9 @@ class _Stopwatch:
 
     def time(self, work: Callable[[], object]) -> float:
         """Return the seconds that some work takes."""
-        begun = _now()
+        begun = now()
         work()
-        return _now() - begun
-
-
-def _now() -> float:
-    """Return the time when all that was begun is done."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
+        return now() - begun
 
 
 @contextmanager
