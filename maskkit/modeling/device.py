@@ -83,9 +83,9 @@ def prepare(model: nn.Module, precision: str, device: torch.device) -> nn.Module
         if tensor.ndim == 4:  # `Module.to` would also try five, which have no such layout
             tensor.data = tensor.data.to(memory_format=torch.channels_last)
     if device.type == "cuda":
-        # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. cudnn.benchmark
-        # stays off: it picks kernels by the clock, and a resumed run would not equal an uninterrupted one. Nor
-        # would it with kernels that add in the order in which threads come.
+        # TensorFloat-32 for products of float32, as cuDNN has for convolutions by default. A resumed run
+        # would differ from others with cudnn.benchmark, which picks kernels by the clock and so stays off,
+        # and with kernels that add in the order in which threads come.
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.deterministic = True
     if precision == "bfloat16" and device.type == "cpu":

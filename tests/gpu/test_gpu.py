@@ -1,4 +1,4 @@
-"""`make test-cuda`: what it does where there is no GPU, what it takes from wheels, and each part on a processor."""
+"""`make test-cuda`: what it does without a GPU, what it takes from wheels, and each part on a processor."""
 
 from __future__ import annotations
 
