@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-Extra = Literal["weights", "faces", "openvino", "onnx", "smote", "explain", "tensorboard", "wandb", "mlflow"]
+Extra = Literal[
+    "weights", "faces", "openvino", "onnx", "smote", "explain", "tensorboard", "wandb", "mlflow", "ray"
+]  # fmt: skip
 
 # Of each extra of pyproject.toml what is given to pip. maskkit itself is on no index yet, so that a message
 # which said `maskkit[onnx]` would end in an error.
@@ -19,6 +21,7 @@ PACKAGES: dict[Extra, str] = {
     "tensorboard": "tensorboard",
     "wandb": "wandb",
     "mlflow": "mlflow",
+    "ray": "'ray[client,data]'",
 }
 # Of those without their requirements, these requirements that maskkit does not bring.
 AND_ALSO: dict[Extra, str] = {"explain": "matplotlib"}

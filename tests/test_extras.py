@@ -20,10 +20,17 @@ def test_every_extra_has_the_packages_that_it_is_declared_with() -> None:
     assert set(PACKAGES) == set(get_args(Extra)) == set(DECLARED) - FOR_DEVELOPERS
     for extra, requirements in DECLARED.items():
         if extra not in FOR_DEVELOPERS:
-            named = [word for word in PACKAGES[extra].split() if not word.startswith("-")]
-            wanted = [Requirement(text).name for text in requirements]
+            words = (word.strip("'") for word in PACKAGES[extra].split() if not word.startswith("-"))
+            named = [_package(word) for word in words]
+            wanted = [_package(text) for text in requirements]
             beside = ["ttach"] if extra == "explain" else []  # which grad-cam would have brought
             assert sorted(named) == sorted([*wanted, *beside]), extra
+
+
+def _package(text: str) -> str:
+    """Return what is installed, without what version of it."""
+    found = Requirement(text)
+    return f"{found.name}[{','.join(sorted(found.extras))}]" if found.extras else found.name
 
 
 def test_lines_are_of_packages_that_are_on_the_index() -> None:

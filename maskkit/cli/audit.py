@@ -13,6 +13,7 @@ from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.streams import SideFile
 from maskkit.cli.shell.surveys import surveys
 from maskkit.options.fields import Between
+from maskkit.options.ray_address import RayAddress
 
 
 def _check_resume(resume: bool, output: str | None, html: Path | None, corrections: Path | None) -> None:
@@ -51,6 +52,7 @@ def audit(
         common_options.Survey, Excludes("no_photos", why="nothing is said of photos with --no-photos")
     ] = OMITTED,
     photos: common_options.PhotoOptions,
+    engine: common_options.Engine = None,
     shown: common_options.ReportOptions,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
@@ -67,6 +69,7 @@ def audit(
 
     Example: maskkit audit folds.parquet oof.parquet --against test.parquet --corrections fixes.csv
     """
+    from maskkit.engines.engine import working_on
     from maskkit.reporting.audit_report import audit_report
     from maskkit.stages.audit import audit as stage
     from maskkit.stages.audit import corrections as proposals
@@ -79,7 +82,8 @@ def audit(
     record = partial(record_of, given, predictions, against, options)
     known = surveys(survey)
     writes = (output, shown.html, corrections)
-    with kept_beside(*writes, resume=resume, force=force, is_piped=output is None) as left:
+    where = working_on(RayAddress.read_if_given(engine))
+    with where, kept_beside(*writes, resume=resume, force=force, is_piped=output is None) as left:
         left.refuse_finished(record())
         with left.begin(record()) as kept:
             result = stage(

@@ -9,6 +9,7 @@ from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import OMITTED
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.options.fields import FILE, Between
+from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
 
 
@@ -30,6 +31,7 @@ def crop(
     score: Annotated[float, "Lowest score of a face, as the detector gives it.", Between(0.01, 1)] = 0.35,
     photos: common_options.PhotoOptions,
     shard: common_options.Shard = None,
+    engine: common_options.Engine = None,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
 ) -> None:
@@ -42,10 +44,12 @@ def crop(
     Example: maskkit crop labels.parquet -o cropped.parquet
     """
     from maskkit.cli.shell.show_report import note_report
+    from maskkit.engines.engine import working_on
     from maskkit.reporting.stage_reports import faces_report
     from maskkit.stages.crop import crop as stage
 
-    with kept_beside(output, resume=resume, force=force) as left:
+    where = working_on(RayAddress.read_if_given(engine))
+    with where, kept_beside(output, resume=resume, force=force) as left:
         result = stage(
             photos.located(manifest), detector=detector, score=score, shard=Shard.read_if_given(shard),
             resumable=left,

@@ -24,6 +24,7 @@ from maskkit.cli.shell.parameters import (
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.surveys import surveys
 from maskkit.options.fields import Between
+from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def eda(
         Excludes("counts_only", why="nothing is shown of photos with --counts-only"),
     ] = OMITTED,
     shard: common_options.Shard = None,
+    engine: common_options.Engine = None,
     other_root: Annotated[
         str | None, "The same for the second set.", Needs("other", "there is no second set")
     ] = None,
@@ -126,9 +128,12 @@ def eda(
 
     Example: maskkit eda folds.parquet --html data.html
     """
+    from maskkit.engines.engine import working_on
+
+    where = working_on(RayAddress.read_if_given(engine))
     first = _open(photos, place, task, encoding)
     if output is not None:
-        with kept_beside(output, resume=resume, force=force) as left:
+        with where, kept_beside(output, resume=resume, force=force) as left:
             output.write(_surveyed(first[0], Shard.read_if_given(shard), left, half=half))
         return
     second = None if other is None else _open(other, common_options.PhotoOptions(other_root), task, encoding)
@@ -143,7 +148,7 @@ def eda(
     inputs = () if second is None else (second[0].header.input_from(second[0].as_input()),)
     record = first[0].made_into("eda", options, inputs=inputs)
     known = surveys(survey)
-    with kept_beside(shown.html, resume=resume, force=force, is_piped=True) as left:
+    with where, kept_beside(shown.html, resume=resume, force=force, is_piped=True) as left:
         left.refuse_finished(record)
         with left.begin(record) as kept:
             if second is None:

@@ -14,6 +14,7 @@ from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.startup import prepare_for_tables
 from maskkit.cli.shell.streams import print_line, source
 from maskkit.options.fields import HelpPanel, Metavar, Refusing
+from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
 from maskkit.options.values import cuts_of, ignored_of, person_pattern, spreads_of
 
@@ -117,6 +118,7 @@ def label(
         bool, "Do not open the photos, only list and label them; the record then holds no digest of them."
     ] = False,
     shard: common_options.Shard = None,
+    engine: common_options.Engine = None,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
 ) -> None:
@@ -142,10 +144,12 @@ def label(
 
     Classes of your own, from parts/ok and parts/scratched: maskkit label parts -o labels.parquet
     """
+    from maskkit.engines.engine import working_on
     from maskkit.labelling.targets import TargetRules
     from maskkit.stages.label import label as stage
 
-    with kept_beside(output, resume=resume, force=force) as left:
+    where = working_on(RayAddress.read_if_given(engine))
+    with where, kept_beside(output, resume=resume, force=force) as left:
         manifest = stage(
             photos, root=root, task=task, unlabelled=unlabelled, person_from=person_from,
             targets=TargetRules(cuts_of(train_cuts), ignored_of(ignore), spreads_of(train_spread)),

@@ -16,6 +16,7 @@ from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line, stdout_is_for_people
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
+from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
 from maskkit.options.train_options import INFERENCE_PANEL, Inference
 
@@ -71,7 +72,7 @@ def predict(
     on: Annotated[
         Manifest | None,
         "The manifest with the truth of --calibrate, if it is not MANIFEST.",
-        Needs("calibrate", "it is the truth of --calibrate, which is not given"),
+        Needs("calibrate", "it is the truth of --calibrate, which is not given; Ray is --engine ray"),
     ] = None,
     sets: Annotated[
         float | None,
@@ -102,6 +103,7 @@ def predict(
         Excludes("abstain", why="what share is left out is known of all photos together"),
         Excludes("submission", why="a part is Parquet, which says where its rows belong"),
     ] = None,
+    engine: common_options.Engine = None,
     resume: common_options.Resume = False,
     force: common_options.Force = False,
 ) -> None:
@@ -130,6 +132,7 @@ def predict(
     from maskkit.artifacts.history import refuse_to_lose
     from maskkit.artifacts.progress_file import begun_anew, progress_path
     from maskkit.cli.shell.show_report import note_report, show_tables
+    from maskkit.engines.engine import working_on
     from maskkit.predicting.adjustments import Afterwards
     from maskkit.reporting.stage_reports import predictions_report
     from maskkit.stages.predict import photos_of
@@ -145,7 +148,8 @@ def predict(
     if force:
         progress_file = begun_anew(progress_file)
     finished = _finished(output, progress_file) if resume and not force else None
-    with nullcontext() if progress_file is None else resumable(progress_file):
+    where = working_on(RayAddress.read_if_given(engine))
+    with where, nullcontext() if progress_file is None else resumable(progress_file):
         predictions = stage(
             to_predict, models, photos=inputs, oof=oof, inference=inference, allow_leak=allow_leak,
             faults=faults, shard=Shard.read_if_given(shard),

@@ -7,12 +7,13 @@ are computed changes no byte of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import chain
 from typing import Protocol, TypeVar
 
 from maskkit.engines.threads import on_all_cores
+from maskkit.options.ray_address import RayAddress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -76,3 +77,23 @@ _chosen: ContextVar[Engine | None] = ContextVar("chosen", default=None)
 def chosen() -> Engine:
     """Return what photos are worked on by."""
     return _chosen.get() or ThisProcess()
+
+
+@contextmanager
+def working_on(address: RayAddress | None) -> Iterator[None]:
+    """Work on photos by Ray inside the block, or if that is None by this process.
+
+    Raises:
+        MaskkitError: Ray is not installed.
+    """
+    if address is None:
+        yield
+        return
+    from maskkit.engines.on_ray import OnRay  # which nothing else loads
+
+    with OnRay.at(address) as engine:
+        before = _chosen.set(engine)
+        try:
+            yield
+        finally:
+            _chosen.reset(before)

@@ -60,6 +60,12 @@ class Photos:
         """Height and width in pixels."""
         return self.preprocess.height, self.preprocess.width
 
+    def among(self, rows: NDArray[np.int64]) -> Photos:
+        """Return the photos of these rows alone, each of which is decoded whenever it is wanted."""
+        files = [self.files[row] for row in rows.tolist()]
+        boxes = None if self.boxes is None else self.boxes[rows]
+        return Photos(files, self.preprocess, boxes, faults=None if self.faults is None else {})
+
     def take(self, rows: NDArray[np.int64]) -> Pixels:
         """Return these photos, uint8 (rows, height, width, 3).
 

@@ -27,6 +27,7 @@ _SAME: Final = {
     "augment": "aug augs augmentation augmentations transform transforms",
     "precision": "dtype",
     "output": "out out-file outfile output-file output-path save save-path save-to dest",
+    "engine": "on executor",
     "root": "image-root img-root images image-dir img-dir images-dir photos-dir data-root root-dir",
     "folds": "k n-folds k-folds num-folds n-splits num-splits kfold kfolds cv",
     "fold": "fold-idx fold-index fold-id val-fold valid-fold",

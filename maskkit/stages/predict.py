@@ -31,7 +31,7 @@ from maskkit.predicting.adjustments import Afterwards, with_sets
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
 from maskkit.predicting.finished_rows import FinishedRows
-from maskkit.predicting.inference import Assignment, Members
+from maskkit.predicting.members import Assignment, Members
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.set_scores import share_of_people, silence
 from maskkit.sources.manifest_columns import unlabelled_folder

@@ -322,7 +322,7 @@ def test_what_auto_cannot_use_for_a_model_is_recorded_as_what_it_used(
         return RUNTIMES["torch"](model, photos)  # type: ignore[return-value]
 
     monkeypatch.setitem(RUNTIMES, "openvino", unable)
-    monkeypatch.setattr("maskkit.predicting.inference.resolve_runtime", lambda *_: "openvino")
+    monkeypatch.setattr("maskkit.predicting.members.resolve_runtime", lambda *_: "openvino")
     caplog.set_level(logging.INFO)
     for unfit, recorded in [({1}, "auto"), (set(range(1, len(models) + 1)), "torch"), (set(), "openvino")]:
         broken: list[torch.nn.Module] = []

@@ -65,7 +65,7 @@ from maskkit.errors import MaskkitError
 from maskkit.options.train_options import PHOTO_SUFFIXES
 
 Body = Callable[..., None]
-NO_MATTER = {"force", "resume", "quiet", "dry_run"}  # to what a command makes
+NO_MATTER = {"force", "resume", "quiet", "dry_run", "engine"}  # to what a command makes
 
 PREPARE = {"tables": startup.prepare_for_tables, "torch": startup.prepare_for_torch}
 

@@ -24,6 +24,7 @@ from maskkit.cli.shell.recipes import read_recipe
 from maskkit.cli.shell.streams import OutputTarget, SideFile
 from maskkit.options import explained
 from maskkit.options.fields import Between, Metavar, Refusing
+from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard as SharedPart
 from maskkit.options.train_options import MACHINE_PANEL
 from maskkit.options.values import parse_bytes
@@ -81,6 +82,15 @@ Survey = Annotated[
     "parts, or a pattern in quotes; once per set.",
     Reading(what="survey"),
     MACHINE_PANEL,
+]
+Engine = Annotated[
+    str | None,
+    "What works on the photos: ray starts Ray on this machine, or takes the cluster that RAY_ADDRESS names; "
+    "ray://HOST:PORT takes that one. Left out, this process does. The result has the same bytes.",
+    Refusing(RayAddress.read),
+    Metavar("ray[://HOST:PORT]"),
+    MACHINE_PANEL,
+    NOT_IN_RECIPE,
 ]
 AllowLeak = Annotated[bool, "Go on although models have seen the people they are judged on."]
 Consensus = Annotated[
