@@ -31,6 +31,7 @@ MASKKIT = (sys.executable, "-m", "maskkit")
 FILES = 5
 SIZES = (18_900, 189_000, 1_890_000, 18_900_000)  # the competition's training photos, and 1,000 times as many
 HERE = Path(__file__).parent
+COLOURS = ["#2563eb", "#dc2626", "#059669", "#9333ea", "#d97706", "#0891b2", "#be185d", "#4b5563"]
 
 # As in participants' notebooks: merge on the id, then the mode of each row.
 PARTICIPANT = """
@@ -49,6 +50,9 @@ merged[["ImageID", "ans"]].to_csv(output, index=False)
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("--most", type=int, default=SIZES[2], help="rows of the largest table")
+    words.add_argument("--least", type=int, default=0, help="rows of the smallest")
+    words.add_argument("--model", type=Path, help="a checkpoint, for a shard of predict")
+    words.add_argument("--photos", type=Path, help="a folder of photos, which stand for those of the tables")
     words.add_argument("--runs", type=int, default=5, help="of each vote up to 12,600 rows")
     words.add_argument("--save", type=Path, help="JSON lines to append the figures to")
     words.add_argument("--only", choices=["votes", "growth"])
@@ -57,7 +61,8 @@ def main() -> None:
         lines = [vote_line(12_600, runs=given.runs), vote_line(1_000_000, runs=max(1, given.runs // 3))]
         report("ensemble --vote hard of 5 submissions, CPU seconds of the process", lines, save=given.save)
     if given.only != "votes":
-        lines = [line for rows in SIZES if rows <= given.most for line in growth_lines(rows)]
+        sizes = [rows for rows in SIZES if given.least <= rows <= given.most]
+        lines = [line for rows in sizes for line in growth_lines(rows, given.model, given.photos)]
         report("cost as rows grow", lines, save=given.save)
         (HERE / "growth.svg").write_text(plot(lines))
 
@@ -102,25 +107,46 @@ def answers_of(file: Path) -> np.ndarray:
     return pacsv.read_csv(file)["ans"].to_numpy()
 
 
-def growth_lines(rows: int) -> list[dict[str, object]]:
-    """Run each stage once over tables of so many rows."""
+def growth_lines(rows: int, model: Path | None, photos: Path | None) -> list[dict[str, object]]:
+    """Run each stage once over tables of so many rows; `predict` on as many photos as the competition has."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        table = photo_table(folder, rows)
-        manifest, scores = folder / "labels.parquet", folder / "scores.json"
-        stages: dict[str, list[object]] = {
-            "label --no-check": ["label", table, "--no-check", "-o", manifest],
-            "show": ["show", manifest],
+        table, labels, folds = photo_table(folder, rows), folder / "labels.parquet", folder / "folds.parquet"
+        ways: dict[str, list[object]] = {
+            "label --no-check": ["label", table, "--no-check", "-o", labels],
+            "show": ["show", labels],
+            "split": ["split", labels, "-o", folds],
         }
-        costs = {title: run_command([*MASKKIT, *words]) for title, words in stages.items()}
-        oof = probabilities(folder, manifest)
-        costs["evaluate"] = run_command([*MASKKIT, "evaluate", manifest, oof, "-o", scores])
+        costs = {title: run_command([*MASKKIT, *words]) for title, words in ways.items()}
+        oof = probabilities(folder, folds)
+        ways = {
+            "evaluate": ["evaluate", folds, oof, "-o", folder / "scores.json"],
+            "audit --no-photos": ["audit", folds, oof, "--no-photos", "-o", folder / "audit.parquet"],
+            "ensemble of 2, soft": ["ensemble", oof, oof, "-o", folder / "soft.parquet"],
+        }
+        if model is not None and photos is not None:
+            parts = max(1, rows // SIZES[0])
+            root = linked(folder / "root", labels, sorted(photos.rglob("*.jpg")))
+            where = ["--root", root, "--shard", f"1/{parts}", "-o", folder / "part.parquet"]
+            ways["a shard of predict"] = ["predict", labels, model, *where]
+        costs |= {title: run_command([*MASKKIT, *words]) for title, words in ways.items()}
         oof.unlink()
         files = submissions(folder, rows)
-        costs["ensemble"] = run_command([*MASKKIT, "ensemble", *files, "-o", folder / "voted.csv"])
+        costs["ensemble of 5, hard"] = run_command([*MASKKIT, "ensemble", *files, "-o", folder / "voted.csv"])
     lines = [growth_line(stage, rows, cost) for stage, cost in costs.items()]
     print(*lines, sep="\n", file=sys.stderr)
     return lines
+
+
+def linked(root: Path, labels: Path, photos: Sequence[Path]) -> Path:
+    """Give the first photos of a manifest's rows contents, those of other photos in turn."""
+    import pyarrow.parquet as pq
+
+    first = next(pq.ParquetFile(labels).iter_batches(batch_size=2 * SIZES[0], columns=["path"]))
+    for place, path in enumerate(first["path"].to_pylist()):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).symlink_to(photos[place % len(photos)].resolve())
+    return root
 
 
 def growth_line(stage: str, rows: int, cost: Cost) -> dict[str, object]:
@@ -218,7 +244,7 @@ def plot(lines: Sequence[Mapping[str, object]]) -> str:
         y = [float(np.log10(float(str(line["CPU s"])))) for line in own]
         curves.append(PlotLine(stage, x, y))
     drawing = draw(Chart("CPU seconds, power of ten", "rows, power of ten", tuple(curves)))
-    return jinja2.Template(SVG).render(drawing=drawing, colours=["#2563eb", "#dc2626", "#059669", "#9333ea"])
+    return jinja2.Template(SVG).render(drawing=drawing, colours=COLOURS)
 
 
 SVG = """\

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from maskkit.artifacts.csv_text import MOST_COLUMNS
 from maskkit.artifacts.files import Source
+from maskkit.artifacts.machine_memory import machine_memory
 from maskkit.artifacts.parquet_pages import (
     BY_DICTIONARY,
     BY_PREFIX,
@@ -38,6 +39,7 @@ BATCH_ROWS = 65_536
 LOOSE = BATCH // 2  # that texts of a dictionary may take unmeasured
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
 WIDEST = 32  # bytes of a decimal
+AT_LEAST, ABOUT = 2, 3  # times as much as its table takes, as commands take that work on all rows at once
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def bounded_rows(file: Any, source: Source) -> pa.Table:
     surely = sum(sizes.surely for sizes in groups)
     if surely > limit:
         raise _too_large(source, limit, surely)
+    if AT_LEAST * surely > machine_memory():
+        raise _beyond_memory(source, surely, rows=file.metadata.num_rows)
     if surely + sum(sizes.perhaps for sizes in groups) <= limit:
         return file.read()
     return _counted(file, source, groups, limit)
@@ -139,10 +143,21 @@ def _bytes(column: pa.Array) -> int:
     return 4 * len(column) + (pc.sum(lengths).as_py() or 0)
 
 
+def _beyond_memory(source: Source, surely: int, *, rows: int) -> MaskkitError:
+    return MaskkitError(
+        f"{source.title} needs about {as_bytes(ABOUT * surely)} of memory",
+        why=f"its {rows:,} rows take {as_bytes(surely)}, and a command about {ABOUT} times that; there are "
+        f"{as_bytes(machine_memory())} on this machine, or for this job",
+        fix="run it where there is more, or give a part of the rows, with whole people",
+    )
+
+
 def _too_large(source: Source, limit: int, needed: int) -> MaskkitError:
+    allowed = math.ceil(needed / UNITS["GB"]) + 1
     return MaskkitError(
         f"{source.title} takes more than {as_bytes(limit)} in memory",
         why=f"the file has {as_bytes(source.data.size)}, and what it holds is limited, so that a damaged or "
         "malicious one does not take all the memory there is",
-        fix=f"if you trust the file, set {VARIABLE}={math.ceil(needed / UNITS['GB']) + 1}GB or more",
+        fix=f"if you trust the file, set {VARIABLE}={allowed}GB or more, where there are "
+        f"{as_bytes(ABOUT * needed)} of memory: a command takes about {ABOUT} times as much as its tables",
     )

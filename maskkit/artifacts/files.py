@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from maskkit.artifacts.machine_memory import machine_memory
 from maskkit.artifacts.seal import refuse_damaged
 from maskkit.errors import MaskkitError, reason
 from maskkit.options.values import as_bytes
@@ -93,7 +94,7 @@ def _content(path: Path | str) -> tuple[bytes, bool]:
     try:
         with Path(path).open("rb") as file:
             before = os.fstat(file.fileno())
-            most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+            most = machine_memory() // 2
             if before.st_size > most:
                 raise _too_large(path, most)
             if not stat.S_ISREG(before.st_mode):

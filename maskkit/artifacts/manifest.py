@@ -113,8 +113,8 @@ class Manifest:
         return Path() if made is None else Path(made.options.get("root") or ".")
 
     def located(self, *, root: str | None = None, cache: Cache | None = None) -> Manifest:
-        """Return the same manifest with its photos under `root`, and decoded ones kept in `cache`."""
-        return replace(self, photos=replace(self.photos, root=root, cache=cache))
+        """Return the same manifest with photos under `root`, if given, and decoded ones kept in `cache`."""
+        return replace(self, photos=replace(self.photos, root=root or self.photos.root, cache=cache))
 
     def __len__(self) -> int:
         return len(self.table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -144,7 +143,7 @@ def predict(
         refuse_to_lose(progress_file, "prediction", resume=resume, force=force)
     faults: dict[str, str] = {}
     to_predict, inputs = photos_of(given, models, faults=faults)
-    to_predict = (replace(photos, root=to_predict.photos.root) if inputs else photos).located(to_predict)
+    to_predict = photos.located(to_predict)
     if force:
         progress_file = begun_anew(progress_file)
     finished = _finished(output, progress_file) if resume and not force else None

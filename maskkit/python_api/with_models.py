@@ -11,7 +11,16 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.options.train_options import Blend, Device, Inference, Precision, Runtime, TrainOptions
+from maskkit.errors import MaskkitError
+from maskkit.options.train_options import (
+    PHOTO_SUFFIXES,
+    Blend,
+    Device,
+    Inference,
+    Precision,
+    Runtime,
+    TrainOptions,
+)
 from maskkit.python_api.opening import located, opened, optional
 from maskkit.python_api.refusing import refuse
 
@@ -154,7 +163,7 @@ def train(
 
 
 def predict(
-    manifest: Manifest | Path | str,
+    manifest: Manifest | Path | str | Sequence[Path | str],
     checkpoints: Checkpoint | Path | str | Sequence[Checkpoint | Path | str],
     *,
     oof: bool = False,
@@ -182,7 +191,7 @@ def predict(
     A photo that cannot be read raises; the command leaves it out and says so.
 
     Args:
-        manifest: The photos, or a folder of them; they need no label.
+        manifest: The photos, a folder of them, a photo, or several; they need no label.
         checkpoints: One model, or several to average.
         oof: Out-of-fold: each photo by the models that have not seen its person.
         tta: Views of each photo to average beside itself, such as `"hflip"`.
@@ -211,13 +220,14 @@ def predict(
     refuse("predict", locals())
     from maskkit.artifacts.answer_sets import Promise
     from maskkit.predicting.adjustments import Afterwards
-    from maskkit.stages.predict import folder_of_photos
+    from maskkit.stages.predict import photos_of
     from maskkit.stages.predict import predict as stage
 
     several = [checkpoints] if isinstance(checkpoints, Checkpoint | Path | str) else checkpoints
     models = [opened(Checkpoint, one) for one in several]
-    if isinstance(manifest, Path | str) and Path(manifest).is_dir():
-        manifest = folder_of_photos(Path(manifest), models)
+    given, inputs = photos_of(_manifest_or_photos(manifest), models, faults=None)
+    if inputs and root is not None:
+        raise MaskkitError("photos are where they are named", why=f"root is {root}", fix="leave root out")
     afterwards = Afterwards(
         consensus=consensus,
         calibrate=optional(Predictions, calibrate),
@@ -227,5 +237,19 @@ def predict(
         abstain=abstain,
     )
     inference = Inference(device, batch_size, workers, runtime, precision, tta, blend)
-    photos = located(manifest, root, cache, cache_size)
-    return stage(photos, models, oof=oof, inference=inference, afterwards=afterwards, allow_leak=allow_leak)
+    return stage(
+        located(given, root, cache, cache_size), models, photos=inputs, oof=oof, inference=inference,
+        afterwards=afterwards, allow_leak=allow_leak,
+    )  # fmt: skip
+
+
+def _manifest_or_photos(given: Manifest | Path | str | Sequence[Path | str]) -> Manifest | list[Path]:
+    """Return a manifest, read if it is named, or else what is named: a folder, a photo or several."""
+    if isinstance(given, Manifest):
+        return given
+    if not isinstance(given, Path | str):
+        if not given:
+            raise MaskkitError("no photo is given", why="the list is empty", fix="give photos, or a manifest")
+        return [Path(one) for one in given]
+    path = Path(given)
+    return [path] if path.is_dir() or path.name.lower().endswith(PHOTO_SUFFIXES) else Manifest.read(path)

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 import pandas as pd
 import pytest
 from commandline import error_parts, run
@@ -146,6 +147,28 @@ def test_the_pipeline_runs_on_objects_alone(here: Path, folds: Manifest) -> None
 def test_a_folder_of_photos_is_predicted(folds: Manifest, info_csv: Path, checkpoints: list[Path]) -> None:
     found = predict(info_csv.parent / "images", checkpoints[0], workers=0)
     assert len(found) == 7
+
+
+def test_a_photo_or_several_are_predicted_as_in_their_folder(info_csv: Path, checkpoints: list[Path]) -> None:
+    photos = sorted((info_csv.parent / "images").iterdir())
+    of_all = predict(info_csv.parent / "images", checkpoints[0], workers=0)
+    of_some = predict([str(photos[0]), photos[1]], checkpoints[0], workers=0)
+    of_one = predict(str(photos[0]), checkpoints[0], workers=0)
+    assert of_some.path.to_pylist() == [photo.name for photo in photos[:2]]
+    assert of_some.probs is not None
+    assert of_one.probs is not None
+    assert of_all.probs is not None
+    assert np.allclose(of_some.probs, of_all.probs[:2], atol=1e-5)
+    assert np.allclose(of_one.probs, of_all.probs[:1], atol=1e-5)
+    assert [item.path for item in of_some.header.history[-1].inputs[:2]] == [str(one) for one in photos[:2]]
+
+
+def test_no_photo_is_an_error_and_so_is_a_root_of_photos(info_csv: Path, checkpoints: list[Path]) -> None:
+    with pytest.raises(MaskkitError, match="no photo is given"):
+        predict([], checkpoints[0])
+    photo = next((info_csv.parent / "images").iterdir())
+    with pytest.raises(MaskkitError, match="photos are where they are named"):
+        predict(photo, checkpoints[0], root="elsewhere")
 
 
 def test_tables_are_given_to_pandas(folds: Manifest, oof: Predictions) -> None:
