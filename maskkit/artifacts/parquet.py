@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from maskkit.artifacts.csv_header import refuse_repeated
@@ -88,6 +89,8 @@ def to_parquet(table: pa.Table, header: Header) -> pa.Buffer:
     """Return a table and header as the bytes of a Parquet file; equal content gives equal bytes."""
     import pyarrow.parquet as pq
 
+    if header.kind == "manifest":
+        table = _with_lists(table)
     sink, table = pa.BufferOutputStream(), table.replace_schema_metadata({KEY: header.to_json()})
     with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
         writer.write_table(table)
@@ -95,3 +98,21 @@ def to_parquet(table: pa.Table, header: Header) -> pa.Buffer:
     data = sink.getvalue()
     PARQUET.fill(memoryview(data))
     return data
+
+
+def _with_lists(table: pa.Table) -> pa.Table:
+    """Return a table whose lists of a fixed length, some null, are lists: Arrow before 26 reads those alone.
+
+    That holds for all such columns, also those without a null, so that parts of a table have equal types.
+    """
+    for place, field in enumerate(table.schema):
+        if pa.types.is_fixed_size_list(field.type):
+            lists = pa.chunked_array(map(_lists, table[field.name].chunks), pa.list_(field.type.value_type))
+            table = table.set_column(place, field.name, lists)
+    return table
+
+
+def _lists(fixed: pa.FixedSizeListArray) -> pa.ListArray:
+    is_known = fixed.is_valid().to_numpy(zero_copy_only=False)
+    ends = np.concatenate([[0], np.cumsum(is_known * fixed.type.list_size)])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), fixed.flatten(), mask=fixed.is_null())

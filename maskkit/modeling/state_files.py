@@ -239,7 +239,7 @@ def _load(data: pa.Buffer, skipped: tuple[str, ...]) -> object:
     """Load with stand-ins for what is not plain; what is filled as a mapping needs others than the rest."""
     try:
         return _load_with([(name, Inert) for name in skipped], data)
-    except pickle.UnpicklingError as error:
+    except (pickle.UnpicklingError, TypeError) as error:  # the latter of mappings, by torch 2.8
         if not skipped:
             raise
         kinds = [(name, Inert if name.startswith("numpy.") else InertMapping) for name in skipped]

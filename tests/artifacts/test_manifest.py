@@ -55,6 +55,16 @@ def test_reads_back_what_was_written(tmp_path: Path) -> None:
     assert again.name == str(tmp_path / "m.parquet")
 
 
+@pytest.mark.parametrize("last", [None, [0.5, 0, 1, 1]])
+def test_boxes_are_stored_as_lists_of_any_length_which_arrow_of_any_version_reads(
+    last: list[float] | None,
+) -> None:
+    boxes = pa.chunked_array([[[0, 0, 1, 1], last], [last, [0, 0.5, 1, 1]]], BOX)
+    data = to_parquet(pa.table({**COLUMNS, "box": boxes}), HEADER)
+    assert pa.types.is_list(pq.read_schema(pa.BufferReader(data)).field("box").type)
+    assert Manifest.read(Source("m.parquet", data)).table["box"].equals(boxes)
+
+
 def test_the_same_rows_give_the_same_bytes_however_they_are_held_in_memory() -> None:
     manifest = read()
     pieces = pa.concat_tables([manifest.table.slice(0, 1), manifest.table.slice(1)])

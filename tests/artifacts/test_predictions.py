@@ -297,7 +297,7 @@ def test_wider_types_of_other_programs_are_cast(columns: dict[str, pa.Array]) ->
         {"probs": None},
         {"path": None},
         {"probs": pa.array([[1.0, 0, 0]] * 3)},
-        {"probs": pa.array([[1.0, 0, 0, 0], None, [1, 0, 0, 0]], pa.list_(pa.float32(), 4))},
+        {"probs": pa.array([[1.0, 0, 0, 0], None, [1, 0, 0, 0]], pa.list_(pa.float32()))},
         {"probs": pa.array(["a", "b", "c"])},
         {"probs": pa.array([0.5, 0.5, 0.5])},
         {"probs": pa.array([[1, 0, 0, None]] * 3, pa.list_(pa.float32()))},
