@@ -7,12 +7,12 @@ import os
 import pty
 import shlex
 import signal
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from commandline import COMMANDS, RISING, read_all, run, start
+from commandline import COMMANDS, RISING, read_all, run
+from forked import Forked
 
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged
@@ -25,13 +25,6 @@ def manifest(folds: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     folds.write(tmp_path / "folds.parquet")
     monkeypatch.chdir(tmp_path)
     return "folds.parquet"
-
-
-@pytest.fixture
-def _ctrl_c_is_not_ignored() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_a_pipe_gets_the_curve_and_people_the_suggestion(manifest: str) -> None:
@@ -89,12 +82,14 @@ def test_takes_every_option_of_a_step_and_none_of_a_whole_training() -> None:
 
 def test_a_terminal_shows_a_table_the_sentences_and_the_recipe(manifest: str) -> None:
     ours, theirs = pty.openpty()
-    process = start("lr-find", manifest, *RISING.split(), "--quiet", stdout=theirs, TERM="dumb", COLUMNS="80")
-    os.close(theirs)
-    shown = read_all(ours)
-    os.close(ours)
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    words = ["lr-find", manifest, *RISING.split(), "--quiet"]
+    with Forked(
+        *words, stdout=theirs, stderr=theirs, environment={"TERM": "dumb", "COLUMNS": "80"}
+    ) as command:
+        os.close(theirs)
+        shown = read_all(ours)
+        os.close(ours)
+        assert command.wait() == 0
     assert "suggestion" in shown
     assert "lowest" in shown
     assert "The test ended because" in shown
@@ -102,20 +97,24 @@ def test_a_terminal_shows_a_table_the_sentences_and_the_recipe(manifest: str) ->
     assert "\t" not in shown
 
 
-@pytest.mark.usefixtures("_ctrl_c_is_not_ignored")
 def test_ctrl_c_leaves_nothing(manifest: str, tmp_path: Path) -> None:
     words = [*RISING.split(), "--steps", "100000", "--end", "1e-5", "-o", "a.json", "--html", "a.html"]
     ours, theirs = pty.openpty()
-    process = start("lr-find", manifest, *words, stderr=theirs, TERM="xterm")
-    os.close(theirs)
-    shown = b""
-    while b"learning rates" not in shown:
-        shown += os.read(ours, 4096)
-    os.killpg(process.pid, signal.SIGINT)
-    rest = read_all(ours)
-    os.close(ours)
-    assert process.communicate(timeout=60)[0] == b""
-    assert process.returncode == 130
+    with (
+        (tmp_path.parent / "printed").open("wb") as stdout,
+        Forked(
+            "lr-find", manifest, *words, stdout=stdout.fileno(), stderr=theirs, environment={"TERM": "xterm"}
+        ) as command,
+    ):
+        os.close(theirs)
+        shown = b""
+        while b"learning rates" not in shown:
+            shown += os.read(ours, 4096)
+        os.killpg(command.pid, signal.SIGINT)
+        rest = read_all(ours)
+        os.close(ours)
+        assert command.wait() == 130
+    assert (tmp_path.parent / "printed").read_bytes() == b""
     assert "interrupted" in rest
     assert "Traceback" not in rest
     assert [path.name for path in tmp_path.iterdir()] == [manifest]

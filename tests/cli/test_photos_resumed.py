@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import networks
 import pytest
 from commandline import run
+from forked import COMMAND, run_forked
 
 from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.engines import engine
@@ -24,7 +22,7 @@ PHOTOS = 40
 KEPT = 15  # photos in the blocks that a killed run has written
 
 KILLED = """
-import os, signal, sys
+import os, signal
 from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.imaging import each_photo
 
@@ -38,9 +36,6 @@ def append_and_die(self, data):
         os.kill(os.getpid(), signal.SIGKILL)
 
 ProgressFile.append = append_and_die
-from maskkit.__main__ import main
-sys.argv[0] = "maskkit"
-main()
 """
 
 
@@ -118,11 +113,8 @@ def work(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def killed(words: list[str]) -> None:
     """Run a command that dies once it has written three blocks."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, *words], env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL
+    code, *_ = run_forked(*words, code=KILLED + COMMAND)
+    assert code == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("name", CASES)

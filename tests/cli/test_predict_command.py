@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commandline import error_parts, run
+from forked import COMMAND, Forked
 
 from maskkit.artifacts.decision import Decision
 from maskkit.artifacts.manifest import Manifest
@@ -296,13 +296,9 @@ def test_sets_are_written_shown_and_scored(work: Path) -> None:
     assert (refused.exit_code, "or all of a fold, without --abstain" in refused.stderr) == (1, True)
 
 
-SLOW = """
-import sys
+KEPT_OFTEN = """
 from maskkit.stages import predict
 predict.KEPT_EVERY = 20
-from maskkit.__main__ import main
-sys.argv[0] = "maskkit"
-main()
 """
 
 
@@ -311,13 +307,13 @@ def test_kill_9_and_resume_give_the_bytes_of_a_run_that_was_never_stopped(work: 
     for number in range(240):
         os.link(work / "new" / "0.jpg", work / "many" / f"{number}.jpg")
     words = ["predict", "many", "fold0.safetensors", *QUICK, "--batch-size", "2", "--quiet"]
-    command = [sys.executable, "-c", SLOW, *words, "-o", "found.parquet"]
     kept = Path("found.parquet.resume")
-    with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+    code = KEPT_OFTEN + COMMAND
+    with Forked(*words, "-o", "found.parquet", stdout=1, stderr=2, code=code) as command:
         deadline = time.monotonic() + 120
         while not (kept.exists() and kept.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.005)
-        process.kill()
+        os.kill(command.pid, signal.SIGKILL)
     assert kept.exists()
     assert not Path("found.parquet").exists()
     assert run(*words, "-o", "found.parquet", "--resume").exit_code == 0

@@ -5,25 +5,18 @@ from __future__ import annotations
 import os
 import pty
 import signal
-from collections.abc import Iterator
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from commandline import QUICK, read_all, start
+from commandline import QUICK, read_all
+from forked import Forked
 
 from maskkit.artifacts.manifest import Manifest
 from maskkit.stages.label import label
 
 COPIES = 4000  # of one photo: more than can be read before the signal arrives
-
-
-@pytest.fixture(autouse=True)
-def _ctrl_c_is_not_ignored() -> Iterator[None]:
-    """Let commands started here see Ctrl-C, even if pytest itself was started to ignore it (`... &`)."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # an ignored signal is inherited
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +41,21 @@ class Ended:
 def _stop_at(sign: bytes, number: int, *words: str) -> Ended:
     """Start a command with a terminal for its messages, and signal its group once `sign` is shown."""
     ours, theirs = pty.openpty()
-    process = start(*words, stderr=theirs, TERM="xterm")
-    os.close(theirs)
-    shown = b""
-    while sign not in shown:
-        shown += os.read(ours, 4096)
-    os.killpg(process.pid, number)
-    rest = read_all(ours)
-    os.close(ours)
-    stdout, _ = process.communicate(timeout=60)
-    return Ended(process.returncode, stdout, shown.decode() + rest)
+    environment = {"TERM": "xterm"}
+    with (
+        tempfile.TemporaryFile() as stdout,
+        Forked(*words, stdout=stdout.fileno(), stderr=theirs, environment=environment) as command,
+    ):
+        os.close(theirs)
+        shown = b""
+        while sign not in shown:
+            shown += os.read(ours, 4096)
+        os.killpg(command.pid, number)
+        rest = read_all(ours)
+        os.close(ours)
+        code = command.wait()
+        stdout.seek(0)
+        return Ended(code, stdout.read(), shown.decode() + rest)
 
 
 STOPS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

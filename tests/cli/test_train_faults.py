@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from commandline import QUICK, error_parts
+from forked import COMMAND, run_forked
 
 from maskkit.artifacts.manifest import Manifest
 
@@ -32,8 +31,6 @@ def disturbed(items, total, name):
         yield item
 
 terminal.track = disturbed
-from maskkit.__main__ import main
-main()
 """
 NO_HISTORY = """
 sync = os.fsync
@@ -65,18 +62,16 @@ def whole(folds: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def ran(folder: Path, words: list[str]) -> None:
-    subprocess.run([sys.executable, "-m", "maskkit", *words], cwd=folder, capture_output=True, check=True)
+    code, _, said = run_forked(*words, cwd=folder)
+    assert code == 0, said
 
 
 def disturbed(work: Path, happens: str, *, at: str = "epoch 2") -> tuple[int, str]:
     """Run the training; return its exit code and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-c", DISTURBED, at, happens, *WORDS],
-        cwd=work, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+    code, printed, said = run_forked(at, happens, *WORDS, cwd=work, code=DISTURBED + COMMAND)
+    assert printed == ""
+    assert "Traceback" not in said
+    return code, said
 
 
 def goes_on(work: Path) -> bytes:

@@ -19,7 +19,9 @@ import warnings
 from pathlib import Path
 from tempfile import mkdtemp
 
-from faults import enumeration, given, races, runs
+import forked
+
+from faults import enumeration, given, races
 from faults.commands import COMMANDS
 from faults.report import written
 
@@ -40,7 +42,7 @@ def main() -> int:
     words.add_argument("--folder", type=Path, default=None, help="where to work; in memory, if there is such")
     typed = words.parse_args()
     warnings.simplefilter("ignore")
-    runs.load()
+    forked.load()
     started = time.monotonic()
     memory = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
     # No TemporaryDirectory, which whoever is forked would remove at its end.

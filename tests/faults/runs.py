@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import select
 import signal
 import sys
@@ -16,16 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-import torch
-
-import maskkit
 from faults.layer import Injected, Layer, Operation
 
 LONGEST = 120.0  # seconds of a run; the longest takes two
-OUTSIDE = (
-    "pandas", "PIL.JpegImagePlugin", "pydantic.main", "pyarrow.dataset", "rich.progress", "rich.table",
-    "scipy.stats", "jinja2", "typer.rich_utils",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,16 +36,6 @@ class Ended:
     stdout: bytes
     stderr: str
     done: Sequence[Done]
-
-
-def load() -> None:
-    """Load what commands load, so that a run begins at once; nothing that starts threads may be among it."""
-    for one in pkgutil.walk_packages(maskkit.__path__, "maskkit."):
-        if not one.name.endswith("__main__"):
-            import_module(one.name)
-    for name in OUTSIDE:
-        import_module(name)
-    torch.set_num_threads(1)
 
 
 class Running:

@@ -43,14 +43,15 @@ def test_of_two_commands_at_once_none_loses_its_work() -> None:
 # Each replaces something of the package or of Python, and says what has to be found then.
 CARELESS = """
 import os, sys
+import forked
 from dataclasses import replace
 from pathlib import Path
-from faults import enumeration, given, races, runs
+from faults import enumeration, given, races
 from faults.commands import COMMANDS
 from faults.layer import FAULTS
 
 place = Path(sys.argv[1])
-runs.load()
+forked.load()
 given.make(place / "given")
 
 

@@ -51,7 +51,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def oof(folds: Manifest, checkpoints: list[Path]) -> Predictions:
     return predict(folds, checkpoints, oof=True, workers=0)
 

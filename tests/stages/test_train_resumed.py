@@ -1,7 +1,4 @@
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from json import dumps
@@ -10,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked import run_forked
 from safetensors.numpy import load_file
 
 from maskkit.artifacts.checkpoint import Checkpoint
@@ -170,12 +168,9 @@ def test_goes_on_after_kill_9(folds: Manifest, options: TrainOptions, output: Pa
     manifest = tmp_path / "folds.parquet"
     folds.write(manifest)
     arguments = [str(manifest), str(output), dumps(options.to_json())]
-    killed = subprocess.run(
-        [sys.executable, "-c", CUT_SHORT, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    threads = f"import torch\ntorch.set_num_threads({torch.get_num_threads()})"
+    code, _, said = run_forked(*arguments, code=threads + CUT_SHORT)
+    assert code == -signal.SIGKILL, said
     assert not output.exists()
     given = Manifest.read(manifest)
     train(FoldRows.of(given, 0), output, options=options, resume=True)
