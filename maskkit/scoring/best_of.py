@@ -155,7 +155,7 @@ def _influence(tally: Tally) -> Floats:
     each = np.nan_to_num(ratio_of(np.ones_like(total), total))
     moved = tally.hits * (2 * each) - both * (2 * tally.hit * each**2)
     occurs = (total > 0).reshape(tally.models, -1).sum(axis=1)
-    of_models = kron(np.diag(1 / occurs), np.ones((tally.classes, 1)))
+    of_models = kron(csr_array(np.diag(1 / occurs)), np.ones((tally.classes, 1)))
     return np.asarray((moved @ csr_array(of_models)).todense())
 
 

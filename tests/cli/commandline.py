@@ -7,16 +7,20 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import typer.main
+import typer.testing
 from typer.testing import CliRunner, Result
 
 from maskkit.cli import app
 
 APP: Any = typer.main.get_command(app)
 COMMANDS: dict[str, Any] = APP.commands
+# What `CliRunner` would build anew for each run, which is most of what a small command takes.
+typer.testing._get_command = cache(typer.main.get_command)  # type: ignore[attr-defined]
 QUICK = (
     "--model test_efficientnet --weights none --size 32 --epochs 1 --workers 0 --device cpu --batch-size 60"
 )

@@ -1,4 +1,4 @@
-"""Runs stages by their commands, in this process's environment, each in a fork that has loaded the libraries.
+"""Runs stages by their commands, in this process's environment, each in a fork of one that has loaded modules.
 
     python -m determinism.commands WORKERS sample|all listed|backwards     # where photos/ and classes/ are
 
@@ -7,14 +7,13 @@ What each prints is kept beside what it writes. `backwards` gives the entries of
 
 from __future__ import annotations
 
-import importlib
 import os
 import runpy
 import sys
 from collections.abc import Callable
 from typing import Any
 
-LIBRARIES = ["torch", "timm"]
+import forked
 
 MODEL = (
     "--model test_efficientnet --weights none --size 32 --epochs 2 --batch-size 20 --learning-rate 0.003 "
@@ -68,8 +67,7 @@ ANSWERED_NO = {"audited": 3}  # it finds what is wrong, and says so by its exit 
 
 def main(workers: str, which: str, order: str) -> int:
     """Run them; return how many failed."""
-    for library in LIBRARIES:
-        importlib.import_module(library)
+    forked.load()
     if order == "backwards":
         os.listdir = _backwards(os.listdir)
         os.scandir = _backwards(os.scandir)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import torch
+from forked import run_forked
 from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
@@ -250,11 +248,8 @@ def test_openvino_reports_nothing_to_anyone(tmp_path: Path) -> None:
         "    precision='float32', device=torch.device('cpu'), size=(16, 16));"
         "print([name for name in sys.modules if name.startswith('openvino_telemetry') and sys.modules[name]])"
     )
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
+    ended, printed, said = run_forked(code=code, environment={"HOME": str(tmp_path)})
+    assert (ended, printed) == (0, "[]\n"), said
     assert not (tmp_path / "intel").exists()
 
 
@@ -277,9 +272,8 @@ os.kill(os.getpid(), signal.SIGUSR1)
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs maskkit[openvino]")
 def test_a_signal_is_handled_after_models_of_openvino_have_gone() -> None:
-    words = [sys.executable, "-X", "faulthandler", "-c", SIGNAL]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "handled\n")
+    ended, printed, said = run_forked(code=SIGNAL)
+    assert (ended, printed) == (0, "handled\n"), said
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs maskkit[openvino]")

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from maskkit.stopping import STDERR
 
 STDOUT = "standard output"
+_silenced: list[TextIO] = []  # kept: where one is forgotten, Python 3.13 shows that it cannot be written out
 
 
 class _Output(io.FileIO):
@@ -82,4 +83,5 @@ def _closed() -> Iterator[int]:
 
 def silence_stdout() -> None:
     """Print nothing more, and let the process end without a complaint about what could not be printed."""
+    _silenced.append(sys.stdout)
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - to the end of the process
