@@ -1,4 +1,4 @@
-"""Runs stages by their commands, in this process's environment, each in a fork of one that has loaded modules.
+"""Runs stages by their commands, in this process's environment, each in a fork of one that has loaded all.
 
     python -m determinism.commands WORKERS sample|all listed|backwards     # where photos/ and classes/ are
 
