@@ -133,6 +133,8 @@ _ARGUMENTS: Final = {
     "directory": "out output output-dir dir",
 }
 
+# `--on ray` is what works on photos, and `--on folds.parquet` the truth of predictions. A file: ./ray
+WORD_OF_TWO: Final = ("--on", r"ray(://.*)?", "--engine")
 # Option: its values, and words that mean the same.
 _SAME_VALUES: Final = {
     "device": {"cuda": "gpu cuda:0 0", "mps": "metal"},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from maskkit.cli.shell.several_words import END
-from maskkit.options.other_words import DIFFERENCES, MEANINGS, SAME, SAME_VALUES, Meant, plain
+from maskkit.options.other_words import DIFFERENCES, MEANINGS, SAME, SAME_VALUES, WORD_OF_TWO, Meant, plain
 
 FIRST = ("manifest", "photos")  # arguments before all others
 TRUE_OR_FALSE = {"true", "false", "yes", "no", "on", "off"}
@@ -38,6 +39,11 @@ class KnownFlags:
         word = plain(name)
         return self._by_plain_word.get(word) or self.of(SAME.get(word, "")) or name
 
+    def by_value(self, flag: str, value: str) -> str:
+        """Return the flag that is meant where one word has two meanings, which the value tells apart."""
+        one, kind, other = WORD_OF_TWO
+        return other if flag == one and other in self.known and re.fullmatch(kind, value) else flag
+
     def meant(self, name: str) -> Meant | None:
         """Return what a word may stand for that is no flag."""
         found = MEANINGS.get(plain(name), [])
@@ -61,7 +67,8 @@ def as_declared(words: Sequence[str], params: Sequence[Any]) -> list[str]:
             return [*result, *words[place:]]
         if word.startswith("-") and word != "-":
             name, equals, value = word.partition("=")
-            last = flags.same(name)
+            behind = value if equals else next(iter(words[place + 1 : place + 2]), "")
+            last = flags.by_value(flags.same(name), behind)
             result.append(f"{last}={_same_value(last, value)}" if equals else last)
         else:
             result.append(_same_value(last, word))

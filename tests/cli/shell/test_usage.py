@@ -57,6 +57,21 @@ def test_a_word_that_means_the_same_is_taken_for_ours(typed: str) -> None:
     assert as_declared(typed.split(), COMMANDS["train"].params) == SAME[typed].split()
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--on ray -o x", "--engine ray -o x"),
+        ("--on=ray://head:10001", "--engine=ray://head:10001"),
+        ("--on folds.parquet", "--on folds.parquet"),
+        ("--on ./ray", "--on ./ray"),
+        ("--on", "--on"),
+    ],
+)
+def test_what_predictions_are_made_on_is_ray_or_a_manifest(typed: str, meant: str) -> None:
+    assert as_declared(typed.split(), COMMANDS["predict"].params) == meant.split()
+    assert as_declared(["--on", "ray"], COMMANDS["evaluate"].params) == ["--on", "ray"]
+
+
 def test_such_words_reach_the_command(work: Path) -> None:
     words = (
         "train folds.parquet --lr 0.1 --bs 8 --imgsz 32 --epoch 2 --fold-idx 1 --dryrun --out x.safetensors"
