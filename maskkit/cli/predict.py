@@ -71,7 +71,7 @@ def predict(
     on: Annotated[
         Manifest | None,
         "The manifest with the truth of --calibrate, if it is not MANIFEST.",
-        Needs("calibrate", "it is the truth of --calibrate, which is not given; Ray is --engine ray"),
+        Needs("calibrate", "it is the truth of --calibrate, which is not given"),
     ] = None,
     sets: Annotated[
         float | None,

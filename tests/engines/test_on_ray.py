@@ -95,13 +95,16 @@ def test_without_ray_the_line_that_installs_it_is_said(
 
 
 @needs_ray
-def test_on_is_understood_but_in_predict_where_it_is_the_manifest_of_calibrate(
-    work: Path, train_csv: Path
-) -> None:
-    assert run("label", str(train_csv), "-o", "x.parquet", "--on", "ray", "--dry-run").exit_code == 0
-    found = run("predict", "folds.parquet", "fold0.safetensors", "--on", "ray")
-    assert found.exit_code == 2
-    assert "Ray is --engine ray" in " ".join(found.stderr.split())
+def test_on_ray_is_understood_also_in_predict_where_on_names_a_manifest(work: Path, train_csv: Path) -> None:
+    for words in (
+        "label {train_csv}",
+        "crop folds.parquet --detector detector",
+        "eda folds.parquet",
+        PREDICT,
+    ):
+        typed = words.format(train_csv=train_csv).split()
+        found = run(*typed, "-o", "x.parquet", "--on", "ray", "--dry-run")
+        assert found.exit_code == 0, found.stderr
 
 
 @needs_ray
