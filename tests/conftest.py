@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import forked
 import networks
@@ -28,7 +28,11 @@ from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
 from maskkit.stages.split import split
+from maskkit.storage import clients
 from maskkit.training.fold_rows import FoldRows
+
+if TYPE_CHECKING:
+    from object_store import ObjectStore
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read as the hub's client is imported, also by commands that tests start
 for ignored in (
@@ -202,6 +206,29 @@ def other_machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(socket.socket, "connect", connect_here)
     yield asked
     assert not asked, "a test needs the network"
+
+
+@pytest.fixture(scope="session")
+def _store() -> Iterator[ObjectStore]:
+    from object_store import ObjectStore  # which loads moto
+
+    store = ObjectStore()
+    store.start()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def store(_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """An object store that the environment names, with credentials that nothing may show."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in _store.environment.items():
+        monkeypatch.setenv(name, value)
+    clients._s3.cache_clear()  # which has read the environment
+    _store.empty()
+    yield _store
+    clients._s3.cache_clear()
 
 
 @pytest.fixture(autouse=True)

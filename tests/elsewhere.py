@@ -21,7 +21,13 @@ class Elsewhere:
         self.tasks = 0
 
     @contextmanager
-    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Iterator[Any]]:
+    def each(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        threads: int | None = None,  # noqa: ARG002
+    ) -> Iterator[Iterator[Any]]:
         with self.through(lambda item: iter([function(item)]), items, threads=1, on_gpu=False) as found:
             yield found
 

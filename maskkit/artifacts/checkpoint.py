@@ -21,6 +21,7 @@ from maskkit.errors import MaskkitError, reason
 from maskkit.labels import LabelSpace
 from maskkit.options.model_settings import FOLLOWS
 from maskkit.options.train_options import Precision
+from maskkit.storage.address import PathOrAddress
 from maskkit.typed_json import MOST_BYTES, Refuse, Sha256, Text, Word, decoded, fitting, spelled
 
 if TYPE_CHECKING:  # `maskkit show` reads checkpoints without loading torch
@@ -244,7 +245,7 @@ def has_header(source: Source) -> bool:
 
 
 def write_checkpoint(
-    path: Path,
+    path: PathOrAddress,
     weights: Mapping[str, Tensor],
     header: Header,
     *,

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from maskkit.artifacts.places import NAME_KEPT, cannot_write, made, real_place, sync_folder, take_name
 from maskkit.stopping import undoing
+from maskkit.storage import objects
+from maskkit.storage.address import Address, PathOrAddress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,8 +118,10 @@ class Draft:
         self.forget()
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: PathOrAddress) -> str:
     """Return the digest of a file's bytes, in hexadecimal; an empty text if there is no file."""
+    if isinstance(path, Address):
+        return objects.sha256_of(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,8 @@ from maskkit.artifacts.machine_memory import machine_memory
 from maskkit.artifacts.seal import refuse_damaged
 from maskkit.errors import MaskkitError, reason
 from maskkit.options.values import as_bytes
+from maskkit.storage.address import Address, place_of
+from maskkit.storage.objects import opened, refuse_missing
 
 STANDARD_INPUT = "standard input"
 BLOCK = 1 << 20  # bytes of a pipe or device that are read at a time
@@ -39,11 +41,15 @@ class Source:
     def open(cls, path: Path | str, *, encoding: str | None = None) -> Source:
         """Read a file, or a pipe, such as a shell's `<(command)`; or a folder or pattern of parts, as one.
 
+        A text may be an address; a `Path` never is.
+
         Raises:
             MaskkitError: It cannot be read, changes meanwhile, or takes more than half of the memory; parts
                 are not those of one run.
         """
-        if not os.path.isfile(path):  # noqa: PTH113 - which says no of a name that cannot be
+        place = place_of(path)
+        # `os.path` says no of a name that cannot be.
+        if not (place.is_file() if isinstance(place, Address) else os.path.isfile(path)):  # noqa: PTH113
             from maskkit.artifacts import shard_parts  # which read files themselves
 
             if (whole := shard_parts.opened(path)) is not None:
@@ -91,8 +97,11 @@ def encoding_given(*sources: Source | None) -> dict[str, str]:
 
 def _content(path: Path | str) -> tuple[bytes, bool]:
     """Return what is in a file or comes from a pipe, and whether it could be read a second time."""
+    place = place_of(path)
     try:
-        with Path(path).open("rb") as file:
+        if isinstance(place, Address):
+            return _fetched(place), True
+        with place.open("rb") as file:
             before = os.fstat(file.fileno())
             most = machine_memory() // 2
             if before.st_size > most:
@@ -101,6 +110,8 @@ def _content(path: Path | str) -> tuple[bytes, bool]:
                 return _poured(file, path, most), False
             data, after = file.read(), os.fstat(file.fileno())
     except OSError as error:
+        if isinstance(place, Address):
+            refuse_missing(place)
         raise MaskkitError(
             f"cannot read {path}",
             why=reason(error),
@@ -109,6 +120,14 @@ def _content(path: Path | str) -> tuple[bytes, bool]:
     if len(data) != after.st_size or before.st_mtime_ns != after.st_mtime_ns:
         raise _changed(path)
     return data, True
+
+
+def _fetched(address: Address) -> bytes:
+    """Return what is at an address."""
+    with opened(address) as object_:
+        if object_.size > (most := machine_memory() // 2):
+            raise _too_large(str(address), most)
+        return object_.read()
 
 
 def _poured(file: BinaryIO, path: Path | str, most: int) -> bytes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from maskkit.artifacts.header import Input, Record
 from maskkit.errors import MaskkitError
+from maskkit.storage.address import PathOrAddress
 
 PER_FOLD = {"fold"}  # what the folds of one training differ in
 SHORT = 8  # characters of a digest
@@ -111,7 +112,7 @@ def _shown(values: Mapping[str, str] | None) -> str | None:
     return None if values is None else " | ".join(values.values())
 
 
-def refuse_to_lose(path: Path, run: str, *, resume: bool, force: bool) -> None:
+def refuse_to_lose(path: PathOrAddress, run: str, *, resume: bool, force: bool) -> None:
     """Raise a MaskkitError if an interrupted run, such as a "training", would be thrown away unwanted."""
     if path.exists() and not (resume or force):
         raise MaskkitError(
@@ -121,7 +122,7 @@ def refuse_to_lose(path: Path, run: str, *, resume: bool, force: bool) -> None:
         )
 
 
-def refuse_other_run(path: Path, run: str, theirs: Record, ours: Record) -> None:
+def refuse_other_run(path: PathOrAddress, run: str, theirs: Record, ours: Record) -> None:
     """Raise a MaskkitError unless what a run left at `path` is of the same options and inputs."""
     if changed := differences(theirs, ours):
         raise MaskkitError(
@@ -131,7 +132,7 @@ def refuse_other_run(path: Path, run: str, theirs: Record, ours: Record) -> None
         )
 
 
-def refuse_other_finished(path: Path, theirs: Record, ours: Record) -> None:
+def refuse_other_finished(path: PathOrAddress, theirs: Record, ours: Record) -> None:
     """Raise a MaskkitError unless what is finished at `path` is of the same stage, options and inputs."""
     changed = differences(theirs, ours)
     if theirs.stage != ours.stage:
@@ -144,7 +145,7 @@ def refuse_other_finished(path: Path, theirs: Record, ours: Record) -> None:
         )
 
 
-def damaged(path: Path, why: str) -> MaskkitError:
+def damaged(path: PathOrAddress, why: str) -> MaskkitError:
     """Return the error of a file that no run can have left."""
     return MaskkitError(
         f"cannot resume from {path}",

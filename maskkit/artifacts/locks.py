@@ -17,6 +17,7 @@ from maskkit.dry_run import is_dry
 from maskkit.errors import MaskkitError
 from maskkit.plain_text import printable
 from maskkit.stopping import undoing
+from maskkit.storage.address import Address, PathOrAddress
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ MOST_BYTES = 1000  # that are read of who holds a lock
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: PathOrAddress) -> Iterator[None]:
     """Hold the lock of an output; a context for the whole run that writes it and what lies beside it.
 
     The lock is a file beside it that says who holds it, and is removed at the end, with folders that were
@@ -34,6 +35,11 @@ def held(path: Path) -> Iterator[None]:
     Raises:
         MaskkitError: Another process holds it, or the folder cannot be written.
     """
+    if isinstance(path, Address):
+        if not is_dry():
+            log.warning("%s cannot be locked, as no object can: let no other run write it", path)
+        yield
+        return
     place = Path(os.path.realpath(path))
     lock = place.with_name(f".{_short(place.name)}{SUFFIX}")
     if is_dry():

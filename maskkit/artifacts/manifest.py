@@ -23,6 +23,7 @@ from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.shard_parts import say_if_part
 from maskkit.errors import MaskkitError
 from maskkit.labels import LabelSpace
+from maskkit.storage.address import Address, PathOrAddress, is_address, place_of
 from maskkit.typed_json import fitting
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class PhotoSource:
     cache: Cache | None = None  # where decoded photos are kept; None to decode them whenever they are wanted
     beside: Path | None = None  # the folder that the manifest itself is in; None if it is in no file
 
+    @classmethod
+    def given(cls, root: PathOrAddress) -> PhotoSource:
+        """Return where photos are that were listed just now: an address that was given needs no --root."""
+        return cls(root=str(root) if isinstance(root, Address) else None)
+
 
 class StoredManifestFacts(msgspec.Struct):
     """The JSON of what a manifest says beside its label space and history."""
@@ -92,7 +98,8 @@ class Manifest:
         fitting(header.facts, StoredManifestFacts, partial(damaged_header, source.title))
         source.let_go()
         table = check(table, header, name=source.title, divided=divided)
-        beside = None if source.name == "-" else Path(source.name).parent
+        # An address is read where a person gave it: nothing beside one is looked for.
+        beside = None if source.name == "-" or is_address(source.name) else Path(source.name).parent
         return cls(table, header, source, PhotoSource(beside=beside))
 
     @property
@@ -107,10 +114,10 @@ class Manifest:
         return "the manifest" if self.source is None else self.source.title
 
     @property
-    def root(self) -> Path:
+    def root(self) -> PathOrAddress:
         """The root of the photos that `label` recorded, relative to the folder it ran in."""
         made = next((record for record in self.header.lineage() if record.stage == "label"), None)
-        return Path() if made is None else Path(made.options.get("root") or ".")
+        return Path() if made is None else place_of(str(made.options.get("root") or "."))
 
     def located(self, *, root: str | None = None, cache: Cache | None = None) -> Manifest:
         """Return the same manifest with photos under `root`, if given, and decoded ones kept in `cache`."""
@@ -250,4 +257,4 @@ class Manifest:
 
     def write(self, path: Path | str, *, force: bool = False) -> None:
         """Write the manifest to a file, whole or not at all; only `force` replaces one that exists."""
-        write_whole(Path(path), self.to_bytes(), force=force)
+        write_whole(place_of(path), self.to_bytes(), force=force)

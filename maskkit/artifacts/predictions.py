@@ -26,6 +26,7 @@ from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.seen import Seen
 from maskkit.artifacts.shard_parts import place_rows, say_if_part
 from maskkit.errors import MaskkitError
+from maskkit.storage.address import place_of
 from maskkit.typed_json import Sha256, fitting
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Predictions:
     def write(self, path: Path | str, *, form: Form | None = None, force: bool = False) -> None:
         """Write a file, whole or not at all; without a form, a `.csv` is CSV and all else Parquet."""
         form = form or ("csv" if Path(path).suffix == ".csv" else "parquet")
-        write_whole(Path(path), self.encode(form), force=force)
+        write_whole(place_of(path), self.encode(form), force=force)
 
     def encode(self, form: Form) -> pa.Buffer:
         """Return the bytes of one of the three forms; a submission is the CSV of `ImageID,ans`.

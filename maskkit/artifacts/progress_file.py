@@ -23,6 +23,7 @@ from maskkit.artifacts.history import damaged, refuse_other_run
 from maskkit.artifacts.places import made, sync_folder
 from maskkit.dry_run import is_dry, work_begins
 from maskkit.errors import MaskkitError, reason
+from maskkit.storage.address import PathOrAddress
 from maskkit.typed_json import MOST_BYTES, decoded
 
 HEAD = struct.Struct("<QI")  # bytes of a block, their checksum
@@ -102,9 +103,12 @@ class ProgressFile:
                 self.file.close()
 
 
-def progress_path(output: Path) -> Path:
-    """Return where the progress of a run is kept that makes an output."""
-    return output.with_name(output.name + SUFFIX)
+def progress_path(output: PathOrAddress) -> Path | None:
+    """Return where the progress of a run is kept that makes an output; None for one at an address.
+
+    Progress is appended to, and locked, which no object can be.
+    """
+    return output.with_name(output.name + SUFFIX) if isinstance(output, Path) else None
 
 
 def begun_anew(path: Path | None) -> Path | None:
@@ -115,9 +119,11 @@ def begun_anew(path: Path | None) -> Path | None:
     return path
 
 
-def outputs_known(path: Path) -> frozenset[str]:
+def outputs_known(path: Path | None) -> frozenset[str]:
     """Return the sha256 of outputs that the run of a progress file may replace or has made."""
-    found = set()
+    found = set[str]()
+    if path is None:
+        return frozenset()
     with suppress(OSError), path.open("rb") as file:
         file.readline(MOST_BYTES)
         told = [data.removeprefix(DIGEST) for data in _blocks(file) if data.startswith(DIGEST)]
@@ -125,20 +131,20 @@ def outputs_known(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def note_output(path: Path, sha256: str) -> None:
+def note_output(path: Path | None, sha256: str) -> None:
     """Note in a progress file, if there is one, what is about to be published; a context must have closed it.
 
     Raises:
         MaskkitError: It cannot be written.
     """
     try:
-        if path.exists():
+        if path is not None and path.exists():
             with path.open("ab") as file:
                 file.write(_digest_block(sha256))
                 file.flush()
                 os.fsync(file.fileno())
     except OSError as error:
-        raise _cannot_keep(path, error) from error
+        raise _cannot_keep(path or Path(), error) from error
 
 
 def _digest_block(sha256: str) -> bytes:

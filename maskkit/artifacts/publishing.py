@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from maskkit.artifacts.draft import Draft, clear_abandoned, sha256_of
 from maskkit.artifacts.places import NAME_KEPT, cannot_write, real_place
+from maskkit.artifacts.upload import Upload, refuse_existing_object, upload_of
 from maskkit.errors import MaskkitError
+from maskkit.storage.address import Address, PathOrAddress
 
 if TYPE_CHECKING:
     from maskkit.artifacts.draft import Content
@@ -25,18 +27,23 @@ if TYPE_CHECKING:
 TOGETHER = ".together"
 
 
-def write_whole(path: Path, data: Content, *, force: bool = False, known: Collection[str] = ()) -> None:
+def write_whole(
+    path: PathOrAddress, data: Content, *, force: bool = False, known: Collection[str] = ()
+) -> None:
     """Write one file, whole or not at all; `force` and `known` as those of a `Publication`."""
     with Publication([path], force=force, known=known) as publication:
         publication.add(path, data)
 
 
-def refuse_existing(path: Path, *, force: bool, known: Collection[str] = ()) -> None:
+def refuse_existing(path: PathOrAddress, *, force: bool, known: Collection[str] = ()) -> None:
     """Raise if `path` cannot be written: it exists unasked, or its folder cannot hold it.
 
     It may exist with `force`, or if the sha256 of what is there is `known`. What a killed writer left beside
     it is cleared away.
     """
+    if isinstance(path, Address):
+        refuse_existing_object(path, force=force, known=known)
+        return
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -74,9 +81,10 @@ def refuse_existing(path: Path, *, force: bool, known: Collection[str] = ()) -> 
 class Publication:
     """The files that a command makes; a context.
 
-    Each is written beside its place as it comes, and once all have come, or the context ends without an
-    error, they appear under their names. Should the process be killed while they do, a note beside the first
-    says what they are, so that the same command may find some of them when it runs again.
+    Each is written beside its place as it comes, or is kept in memory if that is at an address. Once all have
+    come, or the context ends without an error, they appear under their names. Should the process be killed
+    while they do, a note beside the first says what they are, so that the same command may find some of them
+    when it runs again.
 
     `paths` are all files that may come. With `force` they replace what is there; else that must be
     nothing, or have a sha256 among `known`: then it is left if it is the same, and replaced if not. With
@@ -86,21 +94,22 @@ class Publication:
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[PathOrAddress],
         *,
         force: bool = False,
         known: Collection[str] = (),
         same_is_fine: bool = False,
         command: str = "",
-        announced: Callable[[Draft], None] = lambda _: None,
+        announced: Callable[[Draft | Upload], None] = lambda _: None,
     ) -> None:
         self.force, self.same_is_fine, self.command = force, same_is_fine, command
         self._announced = announced
-        self._awaited = [real_place(path) for path in paths]
-        self._is_of_several = len(paths) > 1
-        self._note = _note_of(self._awaited[0]) if self._is_of_several else None
+        self._awaited = [path if isinstance(path, Address) else real_place(path) for path in paths]
+        # Beside files only: if the process is killed between two objects, --force makes both again.
+        here = [place for place in self._awaited if isinstance(place, Path)]
+        self._note = _note_of(here[0]) if here and len(paths) > 1 else None
         self.known = {*known, *self._published_before()}
-        self._drafts: list[tuple[Draft, Callable[[], None]]] = []
+        self._drafts: list[tuple[Draft | Upload, Callable[[], None]]] = []
 
     def _published_before(self) -> Collection[str]:
         """Return the sha256 of files that the same command has published before it was killed."""
@@ -114,13 +123,14 @@ class Publication:
     def _name_of_command(self) -> str:
         return hashlib.sha256(json.dumps([self.command, *map(str, self._awaited)]).encode()).hexdigest()
 
-    def add(self, path: Path, data: Content, then: Callable[[], None] = lambda: None) -> None:
+    def add(self, path: PathOrAddress, data: Content, then: Callable[[], None] = lambda: None) -> None:
         """Write a file beside its place; `then` is called when it has appeared.
 
         Raises:
             MaskkitError: It cannot be written, or its name is taken.
         """
-        self._drafts.append((Draft.of(path, data), then))
+        draft = upload_of(path, data) if isinstance(path, Address) else Draft.of(path, data)
+        self._drafts.append((draft, then))
         if len(self._drafts) == len(self._awaited):
             self.publish()
 
@@ -145,7 +155,7 @@ class Publication:
             then()
         self.discard()
 
-    def _appear(self, drafts: list[Draft]) -> None:
+    def _appear(self, drafts: list[Draft | Upload]) -> None:
         """Give drafts their names; from the first on whose name is taken, keep them under others."""
         for number, draft in enumerate(drafts):
             try:
@@ -180,7 +190,7 @@ class TakenError(MaskkitError):
     """The name of a file is taken; what would have had it is kept under another, or there already."""
 
 
-def _taken(first: Draft, lost: list[Draft]) -> TakenError:
+def _taken(first: Draft | Upload, lost: list[Draft | Upload]) -> TakenError:
     """Keep drafts under other names; return the error that tells which."""
     if sha256_of(first.place) == first.sha256 and len(lost) == 1:
         kept = "it holds what this run has made"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from maskkit.artifacts.draft import sha256_of
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import refuse_other_finished, refuse_to_lose
 from maskkit.artifacts.progress_file import ProgressFile, begun_anew, progress_path
+from maskkit.storage.address import PathOrAddress
 
 
 class FinishedError(Exception):
@@ -19,7 +19,8 @@ class Resumable:
     """What runs of some outputs have left: all of it, or what is finished of it beside the first.
 
     Args:
-        outputs: The files that are made; while they are, progress is kept in `<first>.resume`.
+        outputs: The files that are made; while they are, progress is kept in `<first>.resume`, if that is on
+            this machine.
         resume: Whether a run that was interrupted is gone on with, and a finished one is left.
         force: Whether both may be thrown away.
         made_by: Returns the record of the run that has made the first that is there, None if it has none.
@@ -28,11 +29,11 @@ class Resumable:
 
     def __init__(
         self,
-        outputs: Sequence[Path] = (),
+        outputs: Sequence[PathOrAddress] = (),
         *,
         resume: bool = False,
         force: bool = False,
-        made_by: Callable[[Path], Record | None] = lambda _: None,
+        made_by: Callable[[PathOrAddress], Record | None] = lambda _: None,
         does_again: bool = False,
     ) -> None:
         self.outputs, self.resume, self.force = outputs, resume, force

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from maskkit.artifacts.checkpoint import has_header
 from maskkit.artifacts.files import Source
@@ -21,8 +21,10 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.trained import CHECKPOINT, HISTORY, Trained, is_history, is_unscored, stem_of
 from maskkit.errors import MaskkitError, examples, reason
 from maskkit.labels import LabelSpace
+from maskkit.storage.address import Address, PathOrAddress, place_of
+from maskkit.storage.objects import names_in
 
-Key = tuple[Path, str]
+Key = tuple[PathOrAddress, str]
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,16 @@ class Run:
         return frozenset(digests[0] for digests in read if digests)
 
 
-def open_runs(given: Sequence[Source | Path]) -> list[Run]:
+def open_runs(given: Sequence[Source | PathOrAddress]) -> list[Run]:
     """Read runs, in the order in which they are first named: folders as paths, all else as sources.
 
     Raises:
         MaskkitError: One is no run, or a fold is in a run twice.
     """
     runs: dict[Key, Run] = {}
-    folders: dict[Path, str] = {}
+    folders: dict[PathOrAddress, str] = {}
     for number, item in enumerate(given):
-        if isinstance(item, Path):
+        if not isinstance(item, Source):
             folders[item] = str(item)
             found = list(_of_folder(item))
         else:
@@ -139,11 +141,11 @@ def _of_file(source: Source, number: int) -> tuple[Key, Run]:
             )
         if kind != "predictions":
             raise wrong_kind(source.title, kind, "run: a checkpoint, a history file or predictions")
-    key = Path(source.name), f"predictions {number if source.name == '-' else source.name}"
+    key = place_of(source.name), f"predictions {number if source.name == '-' else source.name}"
     return key, Run(source.title, (), Predictions.read(source))
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[Key, Run]]:
+def _of_folder(folder: PathOrAddress) -> Iterator[tuple[Key, Run]]:
     trained = [
         Trained.from_checkpoint(source)
         for source in _sources(folder, CHECKPOINT)
@@ -152,7 +154,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[Key, Run]]:
     ]
     stems = {stem_of(one.path) for one in trained}
     histories = [source for source in _sources(folder, HISTORY) if is_history(source)]
-    begun = [Trained.from_history(one) for one in histories if stem_of(Path(one.name)) not in stems]
+    begun = [Trained.from_history(one) for one in histories if stem_of(place_of(one.name)) not in stems]
     groups: dict[Key, list[Trained]] = {}
     for one in [*trained, *begun]:
         groups.setdefault(one.key, []).append(one)
@@ -167,7 +169,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[Key, Run]]:
         yield key, Run(str(folder), tuple(groups.get(key, ())), predicted.get(key))
 
 
-def _out_of_fold(folder: Path) -> dict[Key, Predictions]:
+def _out_of_fold(folder: PathOrAddress) -> dict[Key, Predictions]:
     """Return the out-of-fold predictions of a folder by the run whose models made them."""
     found: dict[Key, Source] = {}
     for source in _sources(folder, ".parquet"):
@@ -194,7 +196,9 @@ def _trainings(history: Iterable[Record]) -> list[Record]:
     return [record for record in history if record.stage == "train"]
 
 
-def _sources(folder: Path, suffix: str) -> Iterator[Source]:
+def _sources(folder: PathOrAddress, suffix: str) -> Iterator[Source]:
+    if isinstance(folder, Address):
+        return (Source.open(str(folder / name)) for name in names_in(folder) if name.endswith(suffix))
     try:
         paths = sorted(path for path in folder.iterdir() if path.name.endswith(suffix) and path.is_file())
     except OSError as error:
@@ -220,14 +224,14 @@ def _by_fold(run: Run) -> tuple[Trained, ...]:
     return tuple(folds[number] for number in sorted(folds))
 
 
-def _name(run: Run, key: Key, runs: Mapping[Key, Run], folders: Mapping[Path, str]) -> str:
+def _name(run: Run, key: Key, runs: Mapping[Key, Run], folders: Mapping[PathOrAddress, str]) -> str:
     """Name a run by its folder if that was given and holds no other, and else by its files."""
     beside = [other for place, other in runs.items() if place[0] == key[0] and place != key]
     if key[0] in folders and not beside:
         return folders[key[0]]
     if not run.trained:
         return run.name if run.predictions is None else run.predictions.name
-    paths = sorted(one.path for one in run.trained)
+    paths = sorted((one.path for one in run.trained), key=str)
     stems = _stems(run)
     if len(paths) > 1 and len(stems) == 1 and not any(stems & _stems(other) for other in beside):
         return str(paths[0].parent / f"{stems.pop()}*")

@@ -7,6 +7,7 @@ last record names the shard. Joined, all that is gone: the whole has the bytes o
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import logging
 import os
@@ -27,6 +28,9 @@ from maskkit.artifacts.parquet import read_parquet, to_parquet
 from maskkit.artifacts.photo_digest import PhotoDigest
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.shard import Shard
+from maskkit.storage.address import Address, place_of
+from maskkit.storage.objects import names_in
+from maskkit.storage.objects import opened as opened_object
 from maskkit.typed_json import Sha256, fitting
 
 if TYPE_CHECKING:
@@ -114,7 +118,10 @@ def named(path: Path | str) -> list[str] | None:
     None if it is neither: a folder without parts may hold anything, and a file whose name looks like a
     pattern is that file.
     """
-    path = Path(path)
+    place = place_of(path)
+    if isinstance(place, Address):
+        return _named_objects(place)
+    path = place
     if os.path.isdir(path):  # noqa: PTH112 - which says no of a name that cannot be
         found = sorted(map(str, path.glob(f"*{SUFFIX}")))
         return found if found and _is_part(found[0]) else None
@@ -123,11 +130,24 @@ def named(path: Path | str) -> list[str] | None:
     return sorted(glob.glob(str(path))) or None  # noqa: PTH207 - of a path that may be absolute
 
 
+def _named_objects(address: Address) -> list[str] | None:
+    """Return the addresses of the parts below one, or that a pattern of names in one folder fits."""
+    if glob.has_magic(address.name) and not address.exists():
+        fitting = fnmatch.filter(names_in(address.parent), address.name)
+        return [str(address.parent / name) for name in fitting] or None
+    found = [str(address / name) for name in names_in(address) if name.endswith(SUFFIX)]
+    return found if found and _is_part(found[0]) else None
+
+
 def _is_part(path: str) -> bool:
     """Whether a file has the column that parts have, by its footer alone."""
     import pyarrow.parquet as pq
 
+    place = place_of(path)
     try:
+        if isinstance(place, Address):
+            with opened_object(place) as there:
+                return ROW in pq.read_schema(there.seekable).names
         return ROW in pq.read_schema(path).names
     except (OSError, pa.ArrowException, ValueError):
         return False

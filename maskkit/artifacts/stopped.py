@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from maskkit.errors import MaskkitError
 from maskkit.stopping import StopRequested, deferred, exit_code
+from maskkit.storage.address import PathOrAddress
 
 
 class StoppedError(MaskkitError):
@@ -16,7 +16,7 @@ class StoppedError(MaskkitError):
 
 @contextmanager
 def saved_if_stopped(
-    path: Path | None, save: Callable[[], object], *, reached: Callable[[], str] = lambda: ""
+    path: PathOrAddress | None, save: Callable[[], object], *, reached: Callable[[], str] = lambda: ""
 ) -> Iterator[None]:
     """Let the first signal inside the block wait for `stopping.check`, then `save` what is done at `path`.
 

@@ -18,6 +18,7 @@ from maskkit.artifacts.predictions import Predictions
 from maskkit.artifacts.seen import Seen
 from maskkit.errors import MaskkitError, reason
 from maskkit.labels import LabelSpace
+from maskkit.storage.address import PathOrAddress, place_of
 from maskkit.typed_json import fitting
 
 HISTORY = ".history.csv"
@@ -30,7 +31,7 @@ NEEDED = ("epoch", f"{HELD_OUT}macro_f1", f"{HELD_OUT}accuracy", "is_best")
 class Trained:
     """One fold of a training."""
 
-    path: Path  # the file that was read
+    path: PathOrAddress  # the file that was read
     fold: int  # the fold that was held out
     scores: Mapping[str, float]  # on the people held out, of the best epoch: `macro_f1`, `accuracy` and more
     history: tuple[Record, ...] = ()  # of the checkpoint; empty if there is none, only a history file
@@ -59,9 +60,9 @@ class Trained:
                 fix="give the checkpoints of the folds instead",
             )
         seen = Seen.from_json(stored.seen, refuse)
-        path = Path(source.name)
+        path = place_of(source.name)
         beside = path.with_name(stem_of(path) + HISTORY)
-        curve = _epochs(Source.open(beside))[1] if beside.exists() else ()
+        curve = _epochs(Source.open(str(beside)))[1] if beside.exists() else ()
         return cls(path, stored.fold, stored.scores, header.history, header.space, seen, curve)
 
     @classmethod
@@ -71,10 +72,10 @@ class Trained:
         Raises:
             MaskkitError: It is damaged, or it is not known which fold was held out.
         """
-        path = Path(source.name)
+        path = place_of(source.name)
         checkpoint = path.with_name(stem_of(path) + CHECKPOINT)
         if checkpoint.exists():
-            return cls.from_checkpoint(Source.open(checkpoint))
+            return cls.from_checkpoint(Source.open(str(checkpoint)))
         number = re.search(r"[0-9]+$", stem_of(path))
         if number is None:
             raise MaskkitError(
@@ -96,7 +97,7 @@ class Trained:
         return re.sub(r"[0-9]+$", "", stem_of(self.path))
 
     @property
-    def key(self) -> tuple[Path, str]:
+    def key(self) -> tuple[PathOrAddress, str]:
         """What it has in common with the other folds of its run: the folder, and all options but the fold."""
         record = self.record
         return self.path.parent, self.stem if record is None else key_of(record, self.history)
@@ -128,7 +129,7 @@ def _made_by(checkpoint: Path) -> str | None:
         return None
 
 
-def stem_of(path: Path) -> str:
+def stem_of(path: PathOrAddress) -> str:
     """Return a checkpoint's or history file's name without its ending, by which the two belong together."""
     return path.name.removesuffix(HISTORY).removesuffix(CHECKPOINT)
 

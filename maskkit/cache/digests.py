@@ -1,8 +1,8 @@
 """Digests of files' contents, remembered while nothing says that the files were changed.
 
 That is their size, their inode, and the times of the last change of content and of status: only the last of
-them cannot be set back. A book of digests begins with a digest of its own: one that is damaged in a single
-bit is not read, and is written anew.
+them cannot be set back. Of an object it is its size, and the tag that its store gives each content. A book of
+digests begins with a digest of its own: one that is damaged in a single bit is not read, and is written anew.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,8 @@ from maskkit.artifacts.publishing import write_whole
 from maskkit.cache.own_files import open_for_reading, remove, say_damaged
 from maskkit.errors import MaskkitError
 from maskkit.progress import track
+from maskkit.storage.address import Address, PathOrAddress
+from maskkit.storage.objects import READERS, state_of
 
 DIGEST_BYTES = 32
 MOST_FILES, MOST_BYTES = 10_000_000, 1 << 30  # of a book
@@ -49,10 +52,10 @@ Digests = NDArray[np.uint8]  # (files, DIGEST_BYTES)
 
 
 def content_digests(
-    files: Sequence[Path],
+    files: Sequence[PathOrAddress],
     memory: Path | None = None,
     *,
-    read: Callable[[Path], bytes] = Path.read_bytes,
+    read: Callable[[Any], bytes] = Path.read_bytes,
     distrusted: Sequence[int] = (),
 ) -> Digests:
     """Return the sha256 of each file's content, uint8 (files, 32).
@@ -65,8 +68,8 @@ def content_digests(
     Raises:
         OSError: A file cannot be read.
     """
-    names = pa.array([os.path.abspath(file) for file in files], pa.string())  # noqa: PTH100 - a tenth of the time
-    states = np.array([_state(file) for file in files], np.int64).reshape(-1, len(STATE))
+    names = pa.array([_whole_name(file) for file in files], pa.string())
+    states = np.array(_states(files), np.int64).reshape(-1, len(STATE))
     path = None if memory is None else memory / f"digests-{_root_of(names)}"
     book = BOOK.empty_table() if path is None else _remembered(path)
     digests, known = _recall(book, names, states)
@@ -85,7 +88,20 @@ def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def _state(file: Path) -> list[int]:
+def _whole_name(file: PathOrAddress) -> str:
+    return str(file) if isinstance(file, Address) else os.path.abspath(file)  # noqa: PTH100 - a tenth of the time
+
+
+def _states(files: Sequence[PathOrAddress]) -> list[list[int]]:
+    if not any(isinstance(file, Address) for file in files):
+        return [_state(file) for file in files]
+    with ThreadPoolExecutor(READERS) as pool:
+        return [*track(pool.map(_state, files), len(files), "finding photos")]
+
+
+def _state(file: PathOrAddress) -> list[int]:
+    if isinstance(file, Address):
+        return [*state_of(file), 0, 0]  # its tag says more than a time
     status = os.stat(file)  # noqa: PTH116 - pathlib takes three times as long
     state = status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
     return [number & LARGEST for number in state]  # inodes may have 64 bits, and times any year
@@ -98,15 +114,16 @@ def _root_of(names: pa.Array) -> str:
     return hashlib.sha256(common.encode()).hexdigest()[:16]
 
 
-def _read(files: Sequence[Path], read: Callable[[Path], bytes]) -> list[bytes]:
-    blocks = [files[start : start + BLOCK] for start in range(0, len(files), BLOCK)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+def _read(files: Sequence[PathOrAddress], read: Callable[[Any], bytes]) -> list[bytes]:
+    threads, size = (READERS, 1) if isinstance(files[0], Address) else (os.cpu_count(), BLOCK)
+    blocks = [files[start : start + size] for start in range(0, len(files), size)]
+    with ThreadPoolExecutor(threads) as pool:
         found: Iterator[list[bytes]] = pool.map(partial(_digest_block, read=read), blocks)
         shown = track(found, len(files), "reading photos", size=len)
         return [*chain.from_iterable(shown)]
 
 
-def _digest_block(files: Sequence[Path], *, read: Callable[[Path], bytes]) -> list[bytes]:
+def _digest_block(files: Sequence[PathOrAddress], *, read: Callable[[Any], bytes]) -> list[bytes]:
     return [digest_of(read(file)) for file in files]
 
 

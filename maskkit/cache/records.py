@@ -34,9 +34,10 @@ from maskkit.cache.store import (
     Values,
     as_arrow,
 )
-from maskkit.errors import reason
+from maskkit.errors import MaskkitError, reason
 from maskkit.options.values import as_bytes
 from maskkit.progress import track
+from maskkit.storage.address import is_address
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,12 @@ Make = Callable[[NDArray[np.int64]], Values]  # (records,) -> (records, *shape)
 def cache_folder(chosen: str | None = None) -> Path:
     """Return the folder chosen, or that of MASKKIT_CACHE, or the platform's own for caches."""
     named = chosen or os.environ.get(VARIABLE)
+    if named and is_address(named):
+        raise MaskkitError(
+            f"the cache cannot be at {named}",
+            why="it is read at random and written in place, as no object can be",
+            fix=f"give a folder of this machine with --cache or {VARIABLE}",
+        )
     if named:
         return Path(named)
     if sys.platform == "darwin":

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from maskkit.cli.shell import common_options
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import Argument
 from maskkit.cli.shell.streams import print_line
 from maskkit.options.fields import Between
+from maskkit.storage.address import place_typed
 
 
 @command()
@@ -30,5 +33,7 @@ def demo(
     """
     from maskkit.stages.demo import demo as stage
 
+    if not isinstance(place_typed(directory), Path):
+        raise typer.BadParameter("photos are drawn into a folder of this machine", param_hint="DIR")
     stage(directory, people=people, test_people=test_people, seed=seed, force=force)
     print_line(str(directory))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +16,7 @@ from maskkit.options.fields import HelpPanel, Metavar, Refusing
 from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
 from maskkit.options.values import cuts_of, ignored_of, person_pattern, spreads_of
+from maskkit.storage.address import place_of
 
 LABELS_PANEL = HelpPanel("Corrections, and what is trained on")
 
@@ -39,7 +39,7 @@ def _print_task(print_task: bool, photos: str | None, task: str | None) -> bool:
         return False
     if photos is not None and task is not None:
         raise typer.BadParameter("the task is given, no folders are needed", param_hint="--print-task")
-    if photos is not None and not Path(photos).is_dir():
+    if photos is not None and not place_of(photos).is_dir():
         raise typer.BadParameter(
             "of photos, it reads only a tree of class folders", param_hint="--print-task"
         )
@@ -64,7 +64,8 @@ def label(
     output: common_options.Output = OMITTED,
     root: Annotated[
         str | None,
-        "Folder that the paths are relative to; left out, `images` beside the table or its folder.",
+        "Folder that the paths are relative to, or s3:// or gs://BUCKET/FOLDER; left out, `images` beside "
+        "the table or its folder.",
     ] = None,
     task: common_options.Task = None,
     unlabelled: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,6 +19,7 @@ from maskkit.options.fields import Between
 from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
 from maskkit.options.train_options import INFERENCE_PANEL, Inference
+from maskkit.storage.address import Address, PathOrAddress
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
@@ -186,12 +188,12 @@ def predict(
 
 
 def _divided(
-    manifest: Manifest | Path, checkpoints: list[Checkpoint | Path], root: str | None
-) -> tuple[Manifest | list[Path], list[Checkpoint]]:
+    manifest: Manifest | PathOrAddress, checkpoints: Sequence[Checkpoint | PathOrAddress], root: str | None
+) -> tuple[Manifest | list[PathOrAddress], list[Checkpoint]]:
     """Return what is predicted, and the models: photos that stand behind the first are no models."""
-    models = [one for one in checkpoints if not isinstance(one, Path)]
-    more = [one for one in checkpoints if isinstance(one, Path)]
-    if not isinstance(manifest, Path):
+    models = [one for one in checkpoints if not isinstance(one, Path | Address)]
+    more = [one for one in checkpoints if isinstance(one, Path | Address)]
+    if not isinstance(manifest, Path | Address):
         if more:
             raise typer.BadParameter(f"{more[0]} is a photo, behind a manifest", param_hint="CHECKPOINT")
         return manifest, models
@@ -211,7 +213,7 @@ def _finished(output: OutputTarget | None, progress_file: Path | None) -> ReadPr
     path = None if output is None else output.path
     if path is None or progress_file is None or progress_file.exists() or not path.exists():
         return None
-    return Predictions.read(path)
+    return Predictions.read(str(path))
 
 
 def _form(output: OutputTarget | None, chosen: Literal["csv", "parquet"] | None, *, submission: bool) -> Form:

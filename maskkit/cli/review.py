@@ -25,6 +25,7 @@ from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError
 from maskkit.options.fields import Between, Metavar
 from maskkit.stopping import hinted
+from maskkit.storage.address import Address, is_address, place_of
 
 if TYPE_CHECKING:
     from maskkit.reviewing.desk import Desk
@@ -45,8 +46,10 @@ def _check_outputs(
         raise typer.BadParameter(
             "a page and tasks save nothing by themselves: leave it out, or them", param_hint="-o"
         )
-    if output == STREAM:
-        raise typer.BadParameter("every decision is saved as it is made: give a file", param_hint="-o")
+    if output is not None and (output == STREAM or is_address(output)):
+        raise typer.BadParameter(
+            "every decision is saved as it is made: give a file of this machine", param_hint="-o"
+        )
     refuse_without_file(resume, output)
 
 
@@ -74,7 +77,7 @@ def _check_earlier(output: str | None, resume: bool, force: bool) -> None:
 
 def _tasks_and_interface(label_studio: str | None) -> list[str | None]:
     name = str(label_studio)
-    return [name, str(Path(name).with_suffix(INTERFACE))]
+    return [name, str(place_of(name).with_suffix(INTERFACE))]
 
 
 @command(loads="tables", check=(_check_order, _check_outputs, _check_earlier))
@@ -137,6 +140,7 @@ def review(
     from maskkit.stages.review import take_annotations
 
     path = None if output is None else output.path
+    assert not isinstance(path, Address)  # which is refused
     desk = stage(photos.located(manifest), fixes, output=path, resume=resume, force=force)
     if shown.html is not None:
         shown.html.write(lone_page(desk, saved_as=f"{shown.html.path.stem}.csv").encode(), "the page is")

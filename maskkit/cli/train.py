@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +34,7 @@ from maskkit.options.techniques import NO_FOLD
 from maskkit.options.train_options import TrainOptions
 from maskkit.options.values import as_clock, parse_duration
 from maskkit.progress import comes_later
+from maskkit.storage.address import place_of
 
 if TYPE_CHECKING:
     from maskkit.training.epochs import Epoch
@@ -167,7 +167,7 @@ def train(
         preview.write(draw(first, options=training))
         return
     # What a later fold would be refused for is found out now, not after the hours of the first.
-    paths = [Path(str(output).replace(FOLD, NONE if one is None else str(one))) for one in folds]
+    paths = [place_of(str(output).replace(FOLD, NONE if one is None else str(one))) for one in folds]
     for path in paths:
         checks.refuse_output(path, replaces=resume)
     for path in paths:

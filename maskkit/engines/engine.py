@@ -30,9 +30,12 @@ class Engine(Protocol):
     batches_per_task: int | None  # how many batches a task of `through` has; None for all in one
 
     def each(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None
     ) -> AbstractContextManager[Iterator[Result]]:
-        """Apply a function to each item, such as a photo; it is called by several threads at once."""
+        """Apply a function to each item, such as a photo; it is called by several threads at once.
+
+        More `threads` than there are cores are for a function that mostly waits, as for an object store.
+        """
 
     def through(
         self,
@@ -54,10 +57,10 @@ class ThisProcess:
     batches_per_task: int | None = None
 
     def each(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None
     ) -> AbstractContextManager[Iterator[Result]]:
         """Apply a function to each item, on all processors."""
-        return on_all_cores(function, items)
+        return on_all_cores(function, items, threads=threads)
 
     def through(
         self,

@@ -25,6 +25,7 @@ from maskkit import __version__, stopping
 from maskkit.dry_run import work_begins
 from maskkit.engines.quiet import silenced
 from maskkit.engines.ray_data import RayWork
+from maskkit.engines.threads import on_all_cores
 from maskkit.errors import MaskkitError, reason
 from maskkit.extras import install_line
 from maskkit.options.ray_address import RayAddress
@@ -77,11 +78,13 @@ class OnRay:
             engine.close()
 
     @contextmanager
-    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Iterator[Result]]:
+    def each(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None
+    ) -> Iterator[Iterator[Result]]:
         """Apply a function to each item; a task has so many of them that handing it over costs little."""
         rest = iter(items)
         tasks = iter(lambda: list(islice(rest, PHOTOS_PER_TASK)), [])
-        with self.through(_OneByOne(function), tasks, threads=1, on_gpu=False) as results:
+        with self.through(_OneByOne(function, threads), tasks, threads=1, on_gpu=False) as results:
             yield results
 
     @contextmanager
@@ -176,13 +179,18 @@ def _results(
 
 @dataclass(frozen=True)
 class _OneByOne:
-    """Applies a function to each of some items."""
+    """Applies a function to each of some items, or in some threads to several at a time."""
 
     function: Callable[[Any], Any]
+    threads: int | None
 
     def __call__(self, items: list[Any]) -> Iterator[Any]:
         """Yield what comes of each."""
-        return map(self.function, items)
+        if self.threads is None:
+            yield from map(self.function, items)
+            return
+        with on_all_cores(self.function, items, threads=self.threads) as results:
+            yield from results
 
 
 def _room(ray: Any, needs: Mapping[str, int]) -> int:

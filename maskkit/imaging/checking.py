@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.imaging.decode import Verdict, fault, judged
 from maskkit.imaging.each_photo import Found, look_at_each
 from maskkit.imaging.photo_file import PhotoError, photo_bytes
+from maskkit.storage.address import PathOrAddress
 
 BLOCK = 10_000  # names that are texts of Python at a time
 
@@ -41,7 +41,7 @@ class CheckedPhoto(Found, array_like=True):
 
 
 def check_photos(
-    root: Path, names: pa.ChunkedArray, *, kept: ProgressFile | None = None, is_part: bool = False
+    root: PathOrAddress, names: pa.ChunkedArray, *, kept: ProgressFile | None = None, is_part: bool = False
 ) -> CheckedPhotos:
     """Decode every photo below a folder, and digest what was read; go on with those that are kept, if any.
 
@@ -50,7 +50,7 @@ def check_photos(
     return _checked(root, names, judged, kept, is_part=is_part)
 
 
-def digest_of_photos(root: Path, names: pa.ChunkedArray) -> str:
+def digest_of_photos(root: PathOrAddress, names: pa.ChunkedArray) -> str:
     """Return the digest that `check_photos` finds, without decoding photos: a tenth of the work."""
     return _checked(root, names, lambda _: Verdict(), None).digest
 
@@ -65,14 +65,14 @@ def unchecked(names: pa.ChunkedArray) -> str:
 
 
 def _checked(
-    root: Path,
+    root: PathOrAddress,
     names: pa.ChunkedArray,
     judge: Callable[[bytes], Verdict],
     kept: ProgressFile | None,
     *,
     is_part: bool = False,
 ) -> CheckedPhotos:
-    def look(file: Path) -> CheckedPhoto:
+    def look(file: PathOrAddress) -> CheckedPhoto:
         try:
             with photo_bytes(file) as data:
                 verdict = judge(data)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -26,6 +25,7 @@ from maskkit.imaging.orientation import ON_ITS_SIDE
 from maskkit.imaging.photo_file import MOST_MEMORY, PhotoError, limits, photo_bytes, undecodable
 from maskkit.imaging.shades import RgbPixels, rgb_of
 from maskkit.options.values import as_bytes
+from maskkit.storage.address import PathOrAddress
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn of bombs and decode most of them; we check before decoding
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata; what is wrong with pixels it raises
@@ -68,7 +68,7 @@ class FileFacts:
     complaint: str | None = None  # what is missing or damaged of pixels that can be decoded all the same
 
 
-def decode(file: Path | bytes, *, least: Least | None = None, name: str = "") -> RgbPixels:
+def decode(file: PathOrAddress | bytes, *, least: Least | None = None, name: str = "") -> RgbPixels:
     """Read a photo as upright RGB, uint8 (height, width, 3): EXIF orientation applied, other modes converted.
 
     `least` returns the height and width that are enough, of a photo that is so high and wide. A JPEG is then
@@ -87,7 +87,7 @@ def decode(file: Path | bytes, *, least: Least | None = None, name: str = "") ->
 
 
 def load(
-    file: Path | bytes, preprocess: Preprocess, *, box: Box | None = None, name: str = ""
+    file: PathOrAddress | bytes, preprocess: Preprocess, *, box: Box | None = None, name: str = ""
 ) -> NDArray[np.uint8]:
     """Read a photo, or the part of it around a face, at the size a model takes, uint8 (height, width, 3).
 

@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
-from pathlib import Path
+from itertools import chain, islice, repeat
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -22,7 +21,10 @@ import msgspec
 from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.engines.engine import chosen
 from maskkit.errors import reason
+from maskkit.imaging.photo_file import threads_for
 from maskkit.progress import track
+from maskkit.storage.address import Address, PathOrAddress
+from maskkit.storage.objects import state_of
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,8 @@ KEPT_EVERY = 1024
 # A file that changed so recently may change again within the clock's tick, at the same size and times.
 SETTLED = 2 * 10**9  # nanoseconds
 
-State = tuple[int, int, int, int]  # of a file: size in bytes, mtime and ctime in nanoseconds, inode
+State = tuple[int, int, int, int]  # of a file: size in bytes, mtime and ctime in nanoseconds, inode or tag
+File = TypeVar("File", bound=PathOrAddress)
 
 
 class Found(msgspec.Struct, array_like=True):
@@ -63,8 +66,8 @@ class Looks(Iterator[Kind]):
 
 @contextmanager
 def look_at_each(
-    files: Iterable[Path],
-    look: Callable[[Path], Kind],
+    files: Iterable[File],
+    look: Callable[[File], Kind],
     *,
     total: int,
     kind: type[Kind],
@@ -80,7 +83,10 @@ def look_at_each(
     keeps = kept is not None and kept.path is not None
     rows = repeat(None) if kept is None else _rows(kept, kind)
     looks: Looks[Kind] = Looks()
-    with chosen().each(_Looking(look, keeps=keeps), zip(rows, files, strict=False)) as results:
+    waiting = iter(files)
+    first = [*islice(waiting, 1)]
+    each = zip(rows, chain(first, waiting), strict=False)
+    with chosen().each(_Looking(look, keeps=keeps), each, threads=threads_for(first)) as results:
         looks.found = track(_keeping(results, looks, kept if keeps else None), total, "photos")
         yield looks
 
@@ -92,13 +98,13 @@ class _Look(NamedTuple, Generic[Kind]):
 
 
 @dataclass(frozen=True)
-class _Looking(Generic[Kind]):
+class _Looking(Generic[File, Kind]):
     """Looks at a photo, unless what is kept of it holds."""
 
-    look: Callable[[Path], Kind]
+    look: Callable[[File], Kind]
     keeps: bool  # whether what is found will be
 
-    def __call__(self, given: tuple[KeptRow[Kind] | None, Path]) -> _Look[Kind]:
+    def __call__(self, given: tuple[KeptRow[Kind] | None, File]) -> _Look[Kind]:
         """Return what is in a photo, and what there is to do with that."""
         row, file = given
         state = _state(file) if self.keeps else None
@@ -123,9 +129,12 @@ def _keeping(results: Iterator[_Look[Kind]], looks: Looks[Kind], kept: ProgressF
         yield found
 
 
-def _state(file: Path) -> State | None:
+def _state(file: PathOrAddress) -> State | None:
     """Say by what a file is known again, before it is read; None if it may change without a trace."""
     try:
+        if isinstance(file, Address):
+            size, tag = state_of(file)  # no content has the tag of another
+            return size, 0, 0, tag
         status = os.stat(file)  # noqa: PTH116 - pathlib takes three times as long
     except (OSError, ValueError):  # there is none, or none can have this name
         return None

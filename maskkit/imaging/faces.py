@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, hypot, sqrt
-from pathlib import Path
 from typing import Annotated
 
 import cv2
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.progress_file import ProgressFile
 from maskkit.imaging.decode import decode
 from maskkit.imaging.each_photo import Found, look_at_each
+from maskkit.storage.address import PathOrAddress
 
 # What a face of the person in a portrait can be. On 1,519 photos of the home task CenterFace's boxes were
 # 0.44 to 0.96 large, 0.9 to 1.4 times as high as wide, and centred between 0.40 and 0.59 across, 0.30 and
@@ -107,7 +107,7 @@ class SearchedPhoto(Found, array_like=True):
 
 
 def find_faces(
-    make_detector: Callable[[], Detector], files: Sequence[Path], *, kept: ProgressFile | None = None
+    make_detector: Callable[[], Detector], files: Sequence[PathOrAddress], *, kept: ProgressFile | None = None
 ) -> FoundFaces:
     """Find the face of each photo; each thread that does makes a detector of its own.
 
@@ -138,7 +138,7 @@ class _Search:
     def __reduce__(self) -> tuple[type[_Search], tuple[Callable[[], Detector]]]:
         return _Search, (self.make_detector,)  # threads of other processes make their own
 
-    def __call__(self, file: Path) -> SearchedPhoto:
+    def __call__(self, file: PathOrAddress) -> SearchedPhoto:
         detector = getattr(self._of_thread, "detector", None)
         if detector is None:
             detector = self._of_thread.detector = self.make_detector()
@@ -149,7 +149,7 @@ class _Search:
         return SearchedPhoto(None, person.box if person else None, misplaced=bool(faces) and person is None)
 
 
-def reduced(file: Path) -> Photo:
+def reduced(file: PathOrAddress) -> Photo:
     """Read a photo as detectors see it: upright RGB, at most LONGEST pixels in height and width."""
     pixels = decode(file, least=_seen_size)
     height, width = _seen_size(*pixels.shape[:2])

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,17 @@ from maskkit.cache.store import Store
 from maskkit.engines.threads import on_all_cores
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.decode import fault
-from maskkit.imaging.photo_file import PhotoError, photo_size, read_photo, undecodable
+from maskkit.imaging.photo_file import (
+    BadPhotoError,
+    PhotoError,
+    photo_start,
+    read_photo,
+    threads_for,
+    undecodable,
+)
 from maskkit.imaging.photos import ChangedError, Photos, Pixels, find_photos
 from maskkit.progress import moved
+from maskkit.storage.address import PathOrAddress
 
 NAMED = 20  # how many bad photos an error names
 
@@ -59,7 +66,7 @@ def _decoded(photos: Photos, cache: Cache, faults: dict[int, str]) -> Photos:
     known = replace(photos, files=files, boxes=boxes, digests=digests, faults=None)
     kept = _kept(known, cache)
     if kept.changed:  # just now, or it is not what it was remembered to be
-        with suppress(OSError, MaskkitError):  # now it is gone
+        with suppress(OSError, BadPhotoError):  # now it is gone
             digests[:] = content_digests(files, cache.folder, read=read_photo, distrusted=kept.changed)
             kept = _kept(known, cache)
     faults |= {int(there[row]): why for row, why in kept.faults.items()}
@@ -74,8 +81,9 @@ def _digests(photos: Photos, cache: Cache, faults: dict[int, str]) -> tuple[NDAr
     there = np.arange(len(photos))
     try:
         return there, content_digests(photos.files, cache.folder, read=read_photo)
-    except (OSError, MaskkitError):
-        faults |= {row: why for row, file in enumerate(photos.files) if (why := _unopened(file))}
+    except (OSError, BadPhotoError):
+        with on_all_cores(_unopened, photos.files, threads=threads_for(photos.files)) as looks:
+            faults |= {row: why for row, why in enumerate(looks) if why}
     there = np.array([row for row in there.tolist() if row not in faults], np.int64)
     if not len(there):
         return there, np.empty((0, DIGEST_BYTES), np.uint8)
@@ -111,7 +119,7 @@ def _kept(photos: Photos, cache: Cache) -> _Kept:
     return _Kept(records, {row: reasons[keys[row].tobytes()] for row in bad}, sorted(decoder.changed))
 
 
-def _unreadable(files: Sequence[Path], faults: Mapping[int, str]) -> MaskkitError:
+def _unreadable(files: Sequence[PathOrAddress], faults: Mapping[int, str]) -> MaskkitError:
     """Return the error that names what is wrong with each of some photos."""
     rows = sorted(faults)
     if len(rows) == 1:
@@ -123,12 +131,10 @@ def _unreadable(files: Sequence[Path], faults: Mapping[int, str]) -> MaskkitErro
     )
 
 
-def _unopened(file: Path) -> str | None:
+def _unopened(file: PathOrAddress) -> str | None:
     """Say why a file cannot be read, if so."""
     try:
-        photo_size(file)
-        with file.open("rb") as opened:
-            opened.read(1)
+        photo_start(file, 1)
     except OSError as error:
         return fault(error)
     except PhotoError as error:
@@ -161,12 +167,12 @@ class _Decoder:
             row = int(rows[index])
             try:
                 pixels[index] = self.photos.load(row)
-            except MaskkitError as error:
+            except BadPhotoError as error:
                 self.faults[row] = error.why
                 if isinstance(error, ChangedError):
                     self.changed.add(row)
 
-        with on_all_cores(decode, range(len(rows))) as decoded:
+        with on_all_cores(decode, range(len(rows)), threads=threads_for(self.photos.files)) as decoded:
             for _ in decoded:
                 moved(1)
         return pixels

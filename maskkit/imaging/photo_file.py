@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -15,6 +15,8 @@ from typing import Final
 
 from maskkit.errors import MaskkitError
 from maskkit.options.values import as_bytes, parse_bytes
+from maskkit.storage import objects
+from maskkit.storage.address import Address, PathOrAddress
 
 # What stands in the way of a file that only looks like a photo. Each can be raised by its variable.
 MOST_PIXELS: Final = ("MASKKIT_PHOTO_PIXELS", 100_000_000)  # of one photo, upright or not
@@ -34,9 +36,13 @@ class PhotoError(Exception):
     """What is wrong with a photo, in a few words that its name can stand before."""
 
 
-def undecodable(path: str, why: str) -> MaskkitError:
+class BadPhotoError(MaskkitError):
+    """A photo that cannot be used, by whatever is wrong with itself."""
+
+
+def undecodable(path: str, why: str) -> BadPhotoError:
     """Return the error that names a photo and what is wrong with it."""
-    return MaskkitError(
+    return BadPhotoError(
         f"cannot read the photo {path}",
         why=why,
         fix="repair or remove it; `maskkit label --skip-bad` leaves such files out",
@@ -109,7 +115,7 @@ def _bytes(text: str, variable: str) -> int:
 
 
 @contextmanager
-def photo_bytes(file: Path) -> Iterator[bytes]:
+def photo_bytes(file: PathOrAddress) -> Iterator[bytes]:
     """Read a photo's whole file, and have room for it until the block ends.
 
     Links are followed to a regular file. Nothing else is opened: a pipe would be waited for, a device may
@@ -118,24 +124,48 @@ def photo_bytes(file: Path) -> Iterator[bytes]:
     Raises:
         OSError: There is no such file, or it cannot be read.
         PhotoError: It is none of a regular kind, or larger than MOST_BYTES.
+        StoreError: It is at an address, and the store does not give it.
     """
+    if isinstance(file, Address):
+        with objects.opened(file) as there:
+            size = _allowed(there.size)
+            with limits().reading.hold(size):
+                yield there.read()
+        return
     size = photo_size(file)
     with limits().reading.hold(size), file.open("rb") as opened:
         yield opened.read(size)  # no more, should it grow meanwhile
 
 
-def read_photo(file: Path) -> bytes:
+def read_photo(file: PathOrAddress) -> bytes:
     """Return the bytes of a photo's file.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
-        MaskkitError: It can be no photo.
+        BadPhotoError: It can be no photo.
+        StoreError: As `photo_bytes`.
     """
     try:
         with photo_bytes(file) as data:
             return data
     except PhotoError as error:
         raise undecodable(str(file), str(error)) from error
+
+
+def photo_start(file: PathOrAddress, count: int) -> bytes:
+    """Return the first bytes of a photo's file; it raises what `photo_bytes` does."""
+    if isinstance(file, Address):
+        with objects.opened(file) as there:
+            _allowed(there.size)
+            return there.start(count)
+    photo_size(file)
+    with file.open("rb") as opened:
+        return opened.read(count)
+
+
+def threads_for(files: Sequence[PathOrAddress]) -> int | None:
+    """Return how many threads read these files, which are all of one place; None for one on each core."""
+    return objects.READERS if files and isinstance(files[0], Address) else None
 
 
 def photo_size(file: Path) -> int:
@@ -146,8 +176,13 @@ def photo_size(file: Path) -> int:
         raise PhotoError(f"no file can have this name: {error}") from error
     if not stat.S_ISREG(status.st_mode):
         raise PhotoError(next((words for is_kind, words in KINDS if is_kind(status.st_mode)), "not a file"))
+    return _allowed(status.st_size)
+
+
+def _allowed(size: int) -> int:
+    """Return the size of a photo's file, unless it is too large."""
     most = limits().bytes
-    if status.st_size > most:
+    if size > most:
         words = f"at most {as_bytes(most)} are read ({MOST_BYTES[0]} raises it)"
-        raise PhotoError(f"{as_bytes(status.st_size)} are too many: {words}")
-    return status.st_size
+        raise PhotoError(f"{as_bytes(size)} are too many: {words}")
+    return size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +16,19 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.cache.digests import Digests, content_digests, digest_of
 from maskkit.cache.records import Cache, Records, RecordsInMemory
 from maskkit.cache.store import KEY_BYTES, Keys
-from maskkit.errors import MaskkitError
+from maskkit.engines.threads import on_all_cores
 from maskkit.imaging.cropping import boxes_to_cut
 from maskkit.imaging.decode import load
-from maskkit.imaging.photo_file import PhotoError, photo_bytes, read_photo
+from maskkit.imaging.photo_file import BadPhotoError, PhotoError, photo_bytes, read_photo, threads_for
 from maskkit.imaging.roots import photo_files
 from maskkit.imaging.tensors import to_input
+from maskkit.storage.address import PathOrAddress
 
 Pixels = NDArray[np.uint8]  # (photos, height, width, 3)
 Boxes = NDArray[np.float32]  # (photos, 4)
 
 
-class ChangedError(MaskkitError):
+class ChangedError(BadPhotoError):
     """A photo is not what it was when its content was looked at."""
 
 
@@ -35,7 +36,7 @@ class ChangedError(MaskkitError):
 class Photos:
     """Photos, and how they are prepared."""
 
-    files: Sequence[Path]  # one per row
+    files: Sequence[PathOrAddress]  # one per row
     preprocess: Preprocess  # that of the model
     boxes: Boxes | None = None  # of the faces that they are cut to; None if the model sees whole photos
     cache: Cache | None = None  # where what is computed of them is kept, if it is
@@ -75,25 +76,39 @@ class Photos:
         if self.cached is not None:
             try:
                 return self._take_cached(self.cached, rows)
-            except MaskkitError:  # what was kept of a photo is gone, and now the photo is too
+            except BadPhotoError:  # what was kept of a photo is gone, and now the photo is too
                 if self.faults is None:
                     raise
         pixels = np.zeros((len(rows), *self.size, 3), np.uint8)
-        for index, row in enumerate(rows.tolist()):
+
+        def fill(index: int) -> None:
+            row = int(rows[index])
             try:
                 pixels[index] = self.load(row)
-            except MaskkitError as error:
+            except BadPhotoError as error:
                 if self.faults is None:
                     raise
                 self.faults[row] = error.why
+
+        self._for_each(fill, range(len(rows)))
         return pixels
+
+    def _for_each(self, work: Callable[[int], None], indices: Sequence[int]) -> None:
+        """Work on the photos of a batch one after another, but read those of a store side by side."""
+        if not self.files or isinstance(self.files[0], Path):
+            for index in indices:
+                work(index)
+            return
+        with on_all_cores(work, indices, threads=threads_for(self.files)) as done:
+            for _ in done:
+                pass
 
     def load(self, row: int) -> NDArray[np.uint8]:
         """Decode a photo, uint8 (height, width, 3).
 
         Raises:
             ChangedError: Its content is not what it was.
-            MaskkitError: It cannot be decoded.
+            BadPhotoError: It cannot be decoded.
         """
         file, preprocess = self.files[row], self.preprocess
         box = None if self.boxes is None else self.boxes[row]

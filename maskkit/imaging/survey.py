@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import cv2
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 
 from maskkit.artifacts.columns import Bools, Floats, Ints
 from maskkit.artifacts.progress_file import ProgressFile
-from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import fault, opened
 from maskkit.imaging.each_photo import Found, look_at_each
 from maskkit.imaging.hashing import FINE_WORDS, groups_of, hash_of, near_pairs
-from maskkit.imaging.photo_file import PhotoError, photo_bytes
+from maskkit.imaging.photo_file import BadPhotoError, PhotoError, photo_bytes
+from maskkit.storage.address import PathOrAddress
 
 # One photo. Light and colour are shares of the largest value: 0 is black, 1 is white.
 PROPERTIES = np.dtype(
@@ -103,7 +102,7 @@ def joined(surveys: Sequence[Survey]) -> Survey:
     return Survey(properties, faults, surveys[0].scale, complaints)
 
 
-def survey(files: Sequence[Path], *, scale: int = 1, kept: ProgressFile | None = None) -> Survey:
+def survey(files: Sequence[PathOrAddress], *, scale: int = 1, kept: ProgressFile | None = None) -> Survey:
     """Read and decode every photo, on all cores; JPEGs at 1/1, 1/2, 1/4 or 1/8 of their size.
 
     At a smaller scale light and colour change little; sharpness and hashes can only be compared with those at
@@ -124,7 +123,7 @@ def survey(files: Sequence[Path], *, scale: int = 1, kept: ProgressFile | None =
     return Survey(properties, faults, scale, complaints)
 
 
-def _measured(file: Path, *, scale: int) -> MeasuredPhoto:
+def _measured(file: PathOrAddress, *, scale: int) -> MeasuredPhoto:
     entry = np.zeros(1, PROPERTIES)
     complaint, problem = None, None
     try:
@@ -133,18 +132,19 @@ def _measured(file: Path, *, scale: int) -> MeasuredPhoto:
         problem = str(error)
     except OSError as error:  # of the file system; what is wrong inside a file is a MaskkitError
         problem = fault(error)
-    except MaskkitError as error:
+    except BadPhotoError as error:
         problem = error.why
     return MeasuredPhoto(problem, entry.tobytes(), complaint)
 
 
-def measure(file: Path, entry: np.void, *, scale: int = 1) -> str | None:
+def measure(file: PathOrAddress, entry: np.void, *, scale: int = 1) -> str | None:
     """Fill in one entry of type PROPERTIES with what the file holds; return what is missing or damaged of it.
 
     Raises:
         OSError: The file cannot be read.
         PhotoError: It is no file that can hold a photo.
-        MaskkitError: It cannot be decoded.
+        BadPhotoError: It cannot be decoded.
+        StoreError: Its store does not give it.
     """
     with photo_bytes(file) as data:
         entry["bytes"] = len(data)

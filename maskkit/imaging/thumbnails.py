@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import logging
 from base64 import b64encode
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskkit.errors import MaskkitError
 from maskkit.imaging.decode import decode
+from maskkit.imaging.photo_file import BadPhotoError
+from maskkit.storage.address import PathOrAddress
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,11 @@ WIDEST = 2.0  # times the height; the rest is cut away
 QUALITY = 75
 
 
-def thumbnail(file: Path, *, height: int = HEIGHT) -> str | None:
+def thumbnail(file: PathOrAddress, *, height: int = HEIGHT) -> str | None:
     """Return a photo as a data URI of a small JPEG; None if it cannot be read, which is logged."""
     try:
         return as_uri(decode(file, least=lambda *_: (height, 1)), height=height)
-    except MaskkitError as error:
+    except BadPhotoError as error:
         log.warning("the page shows no picture of %s: %s", file, error.why)
         return None
 

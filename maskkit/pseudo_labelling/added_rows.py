@@ -15,6 +15,7 @@ from maskkit.artifacts.checks import LEVEL, ORIGINS
 from maskkit.artifacts.columns import Ints
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
+from maskkit.storage.address import Address, PathOrAddress
 
 
 def paths_under(manifest: Manifest, photos: Manifest) -> pa.ChunkedArray:
@@ -23,14 +24,15 @@ def paths_under(manifest: Manifest, photos: Manifest) -> pa.ChunkedArray:
     Raises:
         MaskkitError: One root is absolute and the other is not, so the way between them is not known.
     """
-    paths, root, place = photos.table["path"], os.fspath(manifest.root), os.fspath(photos.root)
+    paths, root, place = photos.table["path"], str(manifest.root), str(photos.root)
     if os.path.normpath(root) == os.path.normpath(place):
         return paths
-    if manifest.root.is_absolute() != photos.root.is_absolute():
+    if _kind(manifest.root) != _kind(photos.root):
         raise MaskkitError(
             f"the photos of {manifest.name} are under {root}, those of {photos.name} under {place}",
-            why="from an absolute root to a relative one no path leads that holds in another folder",
-            fix="label both with absolute paths, or both with relative ones",
+            why="from an absolute root to a relative one no path leads that holds in another folder, nor "
+            "from a folder to a bucket",
+            fix="label both with absolute paths, or both with relative ones, or both in one bucket",
         )
     way = posixpath.relpath(place, root)
     if not set(way.split("/")) <= {"..", "."}:
@@ -38,6 +40,11 @@ def paths_under(manifest: Manifest, photos: Manifest) -> pa.ChunkedArray:
     # The photos' root holds the manifest's: some of them may be under both.
     plain = [posixpath.relpath(posixpath.join(place, path), root) for path in paths.to_pylist()]
     return pa.chunked_array([pa.array(plain, pa.string())])
+
+
+def _kind(root: PathOrAddress) -> bool | str:
+    """Return what two roots have in common if a path leads from one to the other."""
+    return f"{root.store}://{root.bucket}" if isinstance(root, Address) else root.is_absolute()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from maskkit.options.train_options import (
 )
 from maskkit.python_api.opening import located, opened, optional
 from maskkit.python_api.refusing import refuse
+from maskkit.storage.address import PathOrAddress, place_of
 
 if TYPE_CHECKING:
     from maskkit.training.epochs import Epoch
@@ -144,7 +145,7 @@ def train(
     folds: list[int | None] = (
         [None if fold == "none" else int(fold)] if fold != "all" else [*given.fold_numbers]
     )
-    paths = [Path(str(output).replace(FOLD, "none" if one is None else str(one))) for one in folds]
+    paths = [place_of(str(output).replace(FOLD, "none" if one is None else str(one))) for one in folds]
     for path in paths:  # before the hours of the first
         refuse_existing(path, force=force or resume)
         Place(path, resume=resume, force=force).refuse_leftovers()
@@ -152,10 +153,10 @@ def train(
     rows = rows_of_folds(given, folds, training, allow_leak=allow_leak)
     models = [
         Checkpoint.read(
-            stage(
+            str(stage(
                 one, path, options=training, resume=resume, force=force,
                 on_epoch=None if on_epoch is None else partial(on_epoch, one.fold),
-            )
+            ))
         )
         for one, path in zip(rows, paths, strict=True)
     ]  # fmt: skip
@@ -243,13 +244,15 @@ def predict(
     )  # fmt: skip
 
 
-def _manifest_or_photos(given: Manifest | Path | str | Sequence[Path | str]) -> Manifest | list[Path]:
+def _manifest_or_photos(
+    given: Manifest | Path | str | Sequence[Path | str],
+) -> Manifest | list[PathOrAddress]:
     """Return a manifest, read if it is named, or else what is named: a folder, a photo or several."""
     if isinstance(given, Manifest):
         return given
     if not isinstance(given, Path | str):
         if not given:
             raise MaskkitError("no photo is given", why="the list is empty", fix="give photos, or a manifest")
-        return [Path(one) for one in given]
-    path = Path(given)
-    return [path] if path.is_dir() or path.name.lower().endswith(PHOTO_SUFFIXES) else Manifest.read(path)
+        return [place_of(one) for one in given]
+    place = place_of(given)
+    return [place] if place.is_dir() or place.name.lower().endswith(PHOTO_SUFFIXES) else Manifest.read(given)

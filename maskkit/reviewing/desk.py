@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from maskkit.artifacts.manifest import Manifest
@@ -19,6 +18,7 @@ from maskkit.imaging.thumbnails import as_jpeg
 from maskkit.labels import AGE, OLDEST
 from maskkit.reviewing.decisions import COLUMNS, Decisions
 from maskkit.reviewing.questions import Labelled, Question, Screen, screens_of
+from maskkit.storage.address import PathOrAddress
 
 SMALL, LARGE = 360, 1400  # pixels: the height of photos side by side, and of one that is looked at
 KEPT = 300  # photos, some 20 MB
@@ -38,7 +38,7 @@ class Desk:
         return screens_of(self.manifest, self.questions)
 
     @cached_property
-    def files(self) -> dict[int, Path]:
+    def files(self) -> dict[int, PathOrAddress]:
         """The file of each row that a screen shows.
 
         Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from maskkit.options.train_options import PHOTO_SUFFIXES
 from maskkit.sources.layouts import Listing, text_column
 from maskkit.sources.passed_over import PassedOver
 from maskkit.sources.walking import walk
+from maskkit.storage.address import PathOrAddress
 from maskkit.texts import composed, foreign_name, is_utf8, readable
 
 
@@ -24,14 +24,14 @@ from maskkit.texts import composed, foreign_name, is_utf8, readable
 class PhotoTree:
     """The photos of a folder and of all below it, before it is known what its folders name."""
 
-    folder: Path
+    folder: PathOrAddress
     path: pa.ChunkedArray  # of every photo whose name is UTF-8, relative to the folder
     places: Sequence[tuple[str, ...]]  # the names of the folders on the way to each folder, also an empty one
     counts: Ints  # photos among the paths in each place, (places,)
     missing: Mapping[str, str]  # photos whose name is not UTF-8, and what is wrong
 
     @classmethod
-    def of(cls, folder: Path) -> PhotoTree:
+    def of(cls, folder: PathOrAddress) -> PhotoTree:
         """List what is under a folder; say which photos are passed over because of their suffix."""
         places: list[tuple[str, ...]] = []
         counts = array("q")
@@ -104,7 +104,7 @@ class PhotoTree:
         return np.asarray(found, np.int64)
 
 
-def folder_photos(folder: Path, space: LabelSpace, *, unlabelled: bool = False) -> Listing:
+def folder_photos(folder: PathOrAddress, space: LabelSpace, *, unlabelled: bool = False) -> Listing:
     """List the photos under a folder with the class that the folder around each names."""
     return PhotoTree.of(folder).listing(space, unlabelled=unlabelled)
 

@@ -11,9 +11,10 @@ import errno
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 import pyarrow as pa
@@ -21,11 +22,14 @@ import pyarrow.compute as pc
 
 from maskkit.artifacts.columns import Ints
 from maskkit.artifacts.plain_columns import is_key
+from maskkit.engines.threads import on_all_cores
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME, LabelSpace
 from maskkit.sources.other_spellings import as_on_disk, full_ids
 from maskkit.sources.passed_over import PassedOver
 from maskkit.sources.walking import is_photo, unlistable
+from maskkit.storage.address import Address, PathOrAddress
+from maskkit.storage.objects import READERS, names_in
 
 LOOKED_AT = 100  # rows of a table by which it is told what it is
 BLOCK = 100_000  # Python's texts take three times the memory of Arrow's
@@ -42,7 +46,7 @@ STATES = {
 class Listing:
     """Photos as a source names them, before anything is checked."""
 
-    root: Path  # the folder that the paths are relative to
+    root: PathOrAddress  # the folder that the paths are relative to
     # `path`, and as far as the source knows them `person_id`, the factors and others; equally long, of any
     # type.
     columns: Mapping[str, pa.ChunkedArray]
@@ -66,7 +70,7 @@ class PhotoTable:
     """A table of photos as it was read."""
 
     table: pa.Table  # its columns
-    root: Path  # the folder that its paths are relative to
+    root: PathOrAddress  # the folder that its paths are relative to
     name: str  # for error texts
 
     def is_training(self, space: LabelSpace) -> bool:
@@ -81,7 +85,7 @@ class PhotoTable:
         if any(is_photo(path) for path in first):
             return False
         is_table = {factor.name for factor in space.factors} <= given
-        return not is_table or any(os.path.isdir(f"{self.root}/{path}") for path in first)  # noqa: PTH112
+        return not is_table or any(_is_folder(self.root, path) for path in first)
 
     def listing(self, space: LabelSpace) -> Listing:
         """List the photos of a training, test or any other table.
@@ -134,10 +138,9 @@ class PhotoTable:
                 fix="correct the table",
             )
         named, folders = folders, as_on_disk(folders, self.root)
-        base = os.fspath(self.root)
         layouts: dict[tuple[str, ...], int] = {}  # nearly all folders hold files of the same names
-        numbers = (layouts.setdefault(_names_in(f"{base}/{name}"), len(layouts)) for name in _each(folders))
-        layout_of = np.asarray(array("q", numbers))
+        with _names_in_each(self.root, _each(folders)) as listed:
+            layout_of = np.asarray(array("q", (layouts.setdefault(one, len(layouts)) for one in listed)))
         photos = [_photos_by_state(names) for names in layouts]
         self._note_others(list(layouts), layout_of, folders)
         paths, person, state = _joined(folders, layout_of, photos)
@@ -168,6 +171,20 @@ def _each(texts: pa.ChunkedArray) -> Iterator[str]:
     """Yield texts a block at a time: all at once take as much memory as the photos' own paths."""
     for batch in pa.table([texts], names=["text"]).to_batches(max_chunksize=BLOCK):
         yield from batch.column(0).to_pylist()
+
+
+def _is_folder(root: PathOrAddress, path: str) -> bool:
+    return (root / path).is_dir() if isinstance(root, Address) else os.path.isdir(f"{root}/{path}")  # noqa: PTH112
+
+
+@contextmanager
+def _names_in_each(root: PathOrAddress, folders: Iterator[str]) -> Iterator[Iterator[tuple[str, ...]]]:
+    """List each of many folders, those of a store side by side; a context, as `on_all_cores`."""
+    if not isinstance(root, Address):
+        yield (_names_in(f"{root}/{name}") for name in folders)
+        return
+    with on_all_cores(lambda name: names_in(root / name), folders, threads=READERS) as listed:
+        yield listed
 
 
 def _names_in(folder: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,18 +13,21 @@ from maskkit.artifacts.checks import COLUMNS, LEVEL, NOT_RELATIVE, check, labels
 from maskkit.artifacts.columns import Floats, Ints, encoded
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
-from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.manifest import Manifest, PhotoSource
 from maskkit.errors import MaskkitError, examples
 from maskkit.imaging.checking import unchecked
 from maskkit.labels import AGE, OLDEST, Factor, LabelSpace
 from maskkit.sources.class_folders import folder_photos
 from maskkit.sources.layouts import Listing
+from maskkit.storage.address import PathOrAddress
 from maskkit.texts import composed, number_of
 
 log = logging.getLogger(__name__)
 
 
-def unlabelled_folder(folder: Path, space: LabelSpace, *, faults: dict[str, str] | None = None) -> Manifest:
+def unlabelled_folder(
+    folder: PathOrAddress, space: LabelSpace, *, faults: dict[str, str] | None = None
+) -> Manifest:
     """Return the manifest of the photos under a folder as `label --unlabelled --no-check` makes it.
 
     `faults` takes by path what is wrong with photos whose names are not UTF-8, which are left out; None to
@@ -49,7 +51,8 @@ def unlabelled_folder(folder: Path, space: LabelSpace, *, faults: dict[str, str]
     options = {"root": name, "unlabelled": True, "no_check": True}
     inputs = (Input(name, digest), Input(name, digest, option="root"))
     manifest = Manifest(table, Header("manifest", space, (Record("label", options, inputs),)))
-    return Manifest(table, manifest.header, Source(name, pa.py_buffer(manifest.to_bytes())))
+    source = Source(name, pa.py_buffer(manifest.to_bytes()))
+    return Manifest(table, manifest.header, source, PhotoSource.given(folder))
 
 
 def listed(listing: Listing, space: LabelSpace, *, name: str) -> pa.Table:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from maskkit.imaging.spelling import spelled_otherwise
+from maskkit.storage.address import PathOrAddress
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ ID_OF_FOLDER = r"^(?:.*/)?([^_/]+)(?:_[^/]*)?/*$"  # 001498 of images/001498_mal
 LEADING_ZEROS = r"^0+(.)"
 
 
-def as_on_disk(paths: pa.ChunkedArray, folder: Path) -> pa.ChunkedArray:
+def as_on_disk(paths: pa.ChunkedArray, folder: PathOrAddress) -> pa.ChunkedArray:
     """Return paths as they are spelled under a folder, where that differs in the form of Unicode alone."""
     is_ascii = pc.string_is_ascii(paths)
     if pc.all(is_ascii, min_count=0).as_py():

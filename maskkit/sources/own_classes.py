@@ -6,13 +6,14 @@ import logging
 from collections.abc import Iterable
 from itertools import product
 from math import prod
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from shlex import quote
 
 from maskkit.errors import MaskkitError, examples
 from maskkit.labels import HOME, MOST_CLASSES, Factor, LabelSpace, quoted
 from maskkit.sources.class_folders import PhotoTree, composed_place
 from maskkit.sources.layouts import LOOKED_AT, STATES
+from maskkit.storage.address import PathOrAddress
 from maskkit.texts import composed, is_utf8
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ def _grid(tree: PhotoTree, places: list[Place]) -> list[list[str]]:
 
 def _refuse_two_names(tree: PhotoTree, places: list[Place]) -> None:
     """Raise if a folder and a link to it would give the same photos two classes."""
-    names: dict[Path, str] = {}
+    names: dict[PathOrAddress, str] = {}
     for place in places:
         name = "/".join(place)
         other = names.setdefault(tree.folder.joinpath(*place).resolve(), name)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from maskkit.errors import examples
 from maskkit.imaging.containers import format_of
-from maskkit.imaging.photo_file import PhotoError, photo_size
+from maskkit.imaging.photo_file import PhotoError, photo_start
 from maskkit.options.train_options import PHOTO_SUFFIXES
+from maskkit.storage.address import PathOrAddress
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class PassedOver:
     _looks: Counter[str] = field(default_factory=Counter)
     _formats: dict[str, str] = field(default_factory=dict)  # by suffix, what photos of it are
 
-    def note(self, file: Path, *, times: int = 1) -> None:
+    def note(self, file: PathOrAddress, *, times: int = 1) -> None:
         """Count a file that has none of PHOTO_SUFFIXES, or so many like it, if it is a photo."""
         suffix = file.suffix.lower()
         found = UNREAD.get(suffix)
@@ -50,7 +50,7 @@ class PassedOver:
             self._formats[suffix] = found
             self._counts[suffix] += times
 
-    def warn(self, place: Path) -> None:
+    def warn(self, place: PathOrAddress) -> None:
         """Say once how many photos were passed over under a place, by suffix, and what would take them."""
         if not self._counts:
             return
@@ -68,12 +68,10 @@ class PassedOver:
         return f"{found}: rename them to .{found.lower()}"
 
 
-def _format_inside(file: Path) -> str | None:
+def _format_inside(file: PathOrAddress) -> str | None:
     """Return the format that a file's first bytes tell, None if it holds no photo that can be read."""
     try:
-        photo_size(file)
-        with file.open("rb") as opened:
-            return format_of(opened.read(START))
+        return format_of(photo_start(file, START))
     except (OSError, PhotoError):
         return None
 

@@ -13,6 +13,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.parquet import read_rows
 from maskkit.errors import MaskkitError, reason
 from maskkit.sources.layouts import PhotoTable
+from maskkit.storage.address import place_of
 
 
 def photo_table(source: Source, *, root: str | None = None) -> PhotoTable:
@@ -21,9 +22,9 @@ def photo_table(source: Source, *, root: str | None = None) -> PhotoTable:
     Raises:
         MaskkitError: It is neither CSV nor Parquet, or has no rows.
     """
-    beside = Path() if source.name == "-" else Path(source.name).parent
+    beside = Path() if source.name == "-" else place_of(source.name).parent
     images = beside / "images"
-    folder = Path(root) if root is not None else images if images.is_dir() else beside
+    folder = place_of(root) if root is not None else images if images.is_dir() else beside
     return PhotoTable(read_table(source), folder, source.name)
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from maskkit.artifacts.checks import check
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header, Input, Record
-from maskkit.artifacts.manifest import Manifest
+from maskkit.artifacts.manifest import Manifest, PhotoSource
 from maskkit.artifacts.resumable import Resumable
 from maskkit.artifacts.script import RESPELLED
 from maskkit.artifacts.shard_parts import LEFT_OUT, SHARD, WITHOUT, place_rows
@@ -34,6 +34,7 @@ from maskkit.sources.other_spellings import as_on_disk
 from maskkit.sources.own_classes import say_what_was_found, space_of_folders
 from maskkit.sources.people_from_names import with_people
 from maskkit.sources.reading import photo_table
+from maskkit.storage.address import PathOrAddress, place_of
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,8 @@ def label(
         facts |= _without(checked, paths, own.start)
     if bad:
         table = table.filter(pc.invert(pc.is_in(paths, value_set=pa.array(bad, pa.string()))))
-    return Manifest(table, Header("manifest", space, (record(checked.digest),), facts))
+    header = Header("manifest", space, (record(checked.digest),), facts)
+    return Manifest(table, header, photos=PhotoSource.given(listing.root))
 
 
 def _listing(
@@ -162,7 +164,7 @@ def _record(
 
 
 def _looked_at(
-    root: Path,
+    root: PathOrAddress,
     paths: pa.ChunkedArray,
     record: Callable[[str], Record],
     resumable: Resumable,
@@ -224,12 +226,12 @@ def _photos(
     """Open a table of photos, or list those of a folder that holds none."""
     if isinstance(source, Source):
         return photo_table(source, root=root), Input(source.name, source.sha256)
-    folder = Path(source)
+    folder = place_of(source)
     tables = [folder / name for name in ("train.csv", "info.csv") if (folder / name).is_file()]
     if tables or not folder.is_dir():
-        opened = Source.open(tables[0] if tables else folder, encoding=encoding)
+        opened = Source.open(str(tables[0] if tables else folder), encoding=encoding)
         return photo_table(opened, root=root), Input(str(source), opened.sha256)
-    if root is not None and Path(root).resolve() != folder.resolve():
+    if root is not None and place_of(root).resolve() != folder.resolve():
         raise MaskkitError(
             f"{folder} is a tree of class folders, and --root is {root}",
             why="such a tree is its own root",
@@ -271,7 +273,7 @@ def _report_ages(ages: Mapping[int, object], table: pa.Table, *, skip_bad: bool)
     )
 
 
-def _report(bad: Mapping[str, str], root: Path, total: int, *, skip_bad: bool) -> None:
+def _report(bad: Mapping[str, str], root: PathOrAddress, total: int, *, skip_bad: bool) -> None:
     named = examples((f"{name} ({why})" for name, why in bad.items()), most=NAMED)
     if len(bad) == total and set(bad.values()) == {"missing"}:
         raise MaskkitError(

@@ -36,6 +36,7 @@ from maskkit.scoring.judged import Judged
 from maskkit.scoring.set_scores import share_of_people, silence
 from maskkit.sources.manifest_columns import unlabelled_folder
 from maskkit.sources.single_photos import single_photos
+from maskkit.storage.address import PathOrAddress
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +182,10 @@ def _calibrated(manifest: Manifest, afterwards: Afterwards) -> Calibrated:
 
 
 def photos_of(
-    given: Manifest | Sequence[Path], checkpoints: Sequence[Checkpoint], *, faults: dict[str, str] | None
+    given: Manifest | Sequence[PathOrAddress],
+    checkpoints: Sequence[Checkpoint],
+    *,
+    faults: dict[str, str] | None,
 ) -> tuple[Manifest, Sequence[Input]]:
     """Return the manifest of what is given, itself or a folder or photos, and each photo as an input.
 
@@ -197,7 +201,7 @@ def photos_of(
 
 
 def folder_of_photos(
-    folder: Path, checkpoints: Sequence[Checkpoint], *, faults: dict[str, str] | None = None
+    folder: PathOrAddress, checkpoints: Sequence[Checkpoint], *, faults: dict[str, str] | None = None
 ) -> Manifest:
     """Return the manifest of all photos under a folder, of the models' label space.
 
@@ -210,7 +214,7 @@ def folder_of_photos(
     return unlabelled_folder(folder, checkpoints[0].space, faults=faults)
 
 
-def _refuse_cutting(given: Path, checkpoints: Sequence[Checkpoint]) -> None:
+def _refuse_cutting(given: PathOrAddress, checkpoints: Sequence[Checkpoint]) -> None:
     cutting = [item.name for item in checkpoints if item.preprocess.crop is not None]
     if cutting:
         what, folder = ("folder", given) if given.is_dir() else ("photo", given.parent)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -21,6 +21,7 @@ from maskkit.options.contradictions import check_unscored
 from maskkit.options.model_settings import for_constructor
 from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions
+from maskkit.storage.address import PathOrAddress
 from maskkit.tracking.facts import RunFacts
 from maskkit.tracking.pictures import pictured
 from maskkit.tracking.tracker import Tracker
@@ -33,10 +34,12 @@ from maskkit.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
+Output = TypeVar("Output", bound=PathOrAddress)
+
 
 def train(
     rows: FoldRows,
-    output: Path,
+    output: Output,
     *,
     options: TrainOptions | None = None,
     like: Likeness | None = None,
@@ -44,7 +47,7 @@ def train(
     force: bool = False,
     tracker: Tracker | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
-) -> Path:
+) -> Output:
     """Train on every fold but one and write the last epoch's weights to `output`, a `.safetensors` file.
 
     If the schedule keeps the best, or stops early, the weights are those of the epoch with the best score. If

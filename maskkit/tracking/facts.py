@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskkit.artifacts.header import Record
 from maskkit.labels import LabelSpace
+from maskkit.storage.address import PathOrAddress
 
 if TYPE_CHECKING:
     from maskkit.training.epochs import Epoch
@@ -28,7 +28,9 @@ class RunFacts:
     history: tuple[Epoch, ...] = ()  # epochs that earlier parts of the run have done
 
     @classmethod
-    def of(cls, output: Path, record: Record, space: LabelSpace, history: Sequence[Epoch] = ()) -> RunFacts:
+    def of(
+        cls, output: PathOrAddress, record: Record, space: LabelSpace, history: Sequence[Epoch] = ()
+    ) -> RunFacts:
         """Describe the training that will write `output`, as its record says it is done."""
         place, options = output.resolve(), dict(record.options)
         contents = [item.sha256 for item in record.inputs]  # no clock

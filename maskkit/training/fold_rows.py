@@ -22,9 +22,10 @@ from maskkit.dry_run import counted_as_check
 from maskkit.errors import MaskkitError, RefusedError, examples, reason
 from maskkit.imaging.cropping import same_boxes
 from maskkit.imaging.photo_file import read_photo
-from maskkit.imaging.roots import photo_files, recorded_root
+from maskkit.imaging.roots import chosen_root, photo_files, recorded_root
 from maskkit.options.train_options import TrainOptions, parse_teacher
 from maskkit.scoring.panel import are_seen
+from maskkit.storage.address import Address
 
 log = logging.getLogger(__name__)
 
@@ -250,11 +251,17 @@ def refuse_foreign(manifest: Manifest, folds: Iterable[int], *, allow_leak: bool
 
 
 def read_unlabeled(name: str | None, manifest: Manifest) -> Manifest | None:
-    """Read the manifest of `--unlabeled`, whose decoded photos are kept where those of `manifest` are."""
+    """Read the manifest of `--unlabeled`, whose decoded photos are kept where those of `manifest` are.
+
+    If somebody gave an address as the root of those, the others may be elsewhere in its bucket.
+    """
     if name is None:
         return None
-    unlabeled = Manifest.read(name)
-    return unlabeled.located(root=str(recorded_root(unlabeled)), cache=manifest.photos.cache)
+    unlabeled, given = Manifest.read(name), chosen_root(manifest)
+    root = unlabeled.root
+    if not (isinstance(root, Address) and isinstance(given, Address) and root.is_in_bucket_of(given)):
+        root = recorded_root(unlabeled)
+    return unlabeled.located(root=str(root), cache=manifest.photos.cache)
 
 
 def read_teacher(text: str | None) -> Predictions | None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -17,10 +17,13 @@ from maskkit.artifacts.header import Header, Record
 from maskkit.artifacts.history import differences, refuse_other_finished, refuse_to_lose
 from maskkit.artifacts.publishing import refuse_existing, write_whole
 from maskkit.artifacts.trained import HISTORY
+from maskkit.storage.address import Address, PathOrAddress
 from maskkit.training.epochs import Epoch, to_csv
 from maskkit.training.saved_state import SavedState, save_state
 
 log = logging.getLogger(__name__)
+
+Output = TypeVar("Output", Path, Address, PathOrAddress)
 
 RESUME = ".resume"  # what is kept beside a checkpoint while it is being trained, and only then
 
@@ -32,7 +35,7 @@ class Place:
     that there is may be replaced.
     """
 
-    def __init__(self, output: Path, *, resume: bool, force: bool) -> None:
+    def __init__(self, output: PathOrAddress, *, resume: bool, force: bool) -> None:
         self.output, self.force, self._resume = output, force, resume
         self.state = resume_path(output)
         self.history = output.with_suffix(HISTORY)
@@ -54,7 +57,7 @@ class Place:
     def _trained(self) -> Record | None:
         """The record of the checkpoint that is there, if it may be what is wanted."""
         may_be = self._resume and not self.force and self.output.exists()
-        return checkpoint_header(Source.open(self.output)).history[-1] if may_be else None
+        return checkpoint_header(Source.open(str(self.output))).history[-1] if may_be else None
 
     @property
     def earlier(self) -> Record | None:
@@ -108,6 +111,6 @@ class Place:
         self.state.unlink(missing_ok=True)
 
 
-def resume_path(output: Path) -> Path:
+def resume_path(output: Output) -> Output:
     """Return the sibling file that `--resume` reads: `fold0.safetensors` has `fold0.resume`."""
     return output.with_suffix(RESUME)

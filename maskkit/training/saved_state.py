@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
 
+from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Record
 from maskkit.artifacts.history import damaged, refuse_other_run
 from maskkit.artifacts.publishing import write_whole
 from maskkit.artifacts.seal import ZIP
 from maskkit.errors import MaskkitError
 from maskkit.modeling.state_files import read_state_file
+from maskkit.storage.address import PathOrAddress
 from maskkit.typed_json import fitting
 
 
@@ -25,17 +29,18 @@ from maskkit.typed_json import fitting
 class SavedState:
     """What an interrupted training has left."""
 
-    path: Path
+    path: PathOrAddress
     record: Record
     state: dict[str, Any]  # of its trainer
     replaces: frozenset[str]  # sha256 of the checkpoint that it was allowed to replace, if any
 
     @classmethod
-    def read(cls, path: Path) -> SavedState:
+    def read(cls, path: PathOrAddress) -> SavedState:
         """Read what `save_state` wrote; raise a MaskkitError if it is damaged."""
         refuse = partial(damaged, path)
         try:
-            content = read_state_file(path).content
+            with _here(path) as file:
+                content = read_state_file(file).content
         except MaskkitError as error:
             raise refuse(error.why) from error
         parts = fitting(content, dict[str, Any], refuse)
@@ -49,7 +54,21 @@ class SavedState:
         return self.state
 
 
-def save_state(path: Path, record: Record, state: dict[str, Any], *, replaces: Collection[str] = ()) -> None:
+@contextmanager
+def _here(path: PathOrAddress) -> Iterator[Path]:
+    """Give a file of this machine that holds what is at a path or an address; a context."""
+    if isinstance(path, Path):
+        yield path
+        return
+    with NamedTemporaryFile(suffix=path.suffix) as copy:
+        copy.write(Source.open(str(path)).data)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def save_state(
+    path: PathOrAddress, record: Record, state: dict[str, Any], *, replaces: Collection[str] = ()
+) -> None:
     """Save the state of a training, whole or not at all."""
     buffer = io.BytesIO()
     torch.save({"record": record.to_json(), "state": state, "replaces": sorted(replaces)}, buffer)

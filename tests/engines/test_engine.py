@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 import torch
 from elsewhere import elsewhere
+from local_places import here
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
@@ -38,16 +39,16 @@ def test_without_a_choice_this_process_works_on_photos() -> None:
 
 def assert_same(make: Callable[[], pa.Buffer]) -> int:
     """Make it here and elsewhere; return in how many tasks."""
-    here = make()
+    ours = make()
     with elsewhere() as engine:
-        assert make().equals(here)
+        assert make().equals(ours)
     return engine.tasks
 
 
 @pytest.fixture
 def spoilt(folds: Manifest, tmp_path: Path) -> Manifest:
     """One photo of which cannot be read."""
-    shutil.copytree(folds.root, tmp_path / "images")
+    shutil.copytree(here(folds.root), tmp_path / "images")
     (tmp_path / "images" / folds.paths[41]).write_bytes(b"no photo")
     given = Manifest.read(Source("folds.parquet", folds.to_bytes()))
     return given.located(root=str(tmp_path / "images"))

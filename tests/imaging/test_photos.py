@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import draw_photo
+from local_places import here
 
 from maskkit.artifacts.checkpoint import Crop, Preprocess
 from maskkit.artifacts.checks import BOX
@@ -43,7 +44,7 @@ def own(labels: Manifest, tmp_path: Path) -> Manifest:
     part = labels.select(np.arange(30))
     for path in part.paths:
         (tmp_path / "images" / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(labels.root / path, tmp_path / "images" / path)
+        shutil.copy(here(labels.root) / path, tmp_path / "images" / path)
         os.utime(tmp_path / "images" / path, (time.time() - 100,) * 2)
     return part
 

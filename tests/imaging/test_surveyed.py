@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from local_places import here
 
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Header
@@ -23,7 +24,7 @@ from maskkit.stages.split import split
 @pytest.fixture
 def spoilt(folds: Manifest, tmp_path: Path) -> Manifest:
     """One of whose photos is missing, one broken, and one cut off behind what is needed."""
-    shutil.copytree(folds.root, tmp_path / "images")
+    shutil.copytree(here(folds.root), tmp_path / "images")
     given = Manifest.read(Source("folds.parquet", folds.to_bytes())).located(root=str(tmp_path / "images"))
     files = [tmp_path / "images" / path for path in given.paths]
     files[100].unlink()

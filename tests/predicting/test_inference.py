@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from maskkit.modeling.runtimes import Classifier, classifier
 from maskkit.options.train_options import Blend, Inference
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.inference import MemberGroup, predict_batches, probabilities
+from maskkit.storage.address import PathOrAddress
 
 SMALL = Preprocess(32, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def predicted(
     )
 
 
-def by_hand(model: nn.Module, file: Path, *, mirrored: bool = False) -> NDArray[np.float64]:
+def by_hand(model: nn.Module, file: PathOrAddress, *, mirrored: bool = False) -> NDArray[np.float64]:
     pixels = load(file, SMALL) / 255
     if mirrored:
         pixels = pixels[:, ::-1]

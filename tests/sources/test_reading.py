@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from local_places import here
 
 from maskkit.artifacts.files import Source
 from maskkit.errors import MaskkitError
@@ -175,7 +176,7 @@ def test_photos_are_under_the_root_given_or_in_images_beside_the_table_or_beside
     images.touch()
 
     def root(given: str | None = None) -> Path:
-        return photo_table(Source.open(table), root=given).root
+        return here(photo_table(Source.open(table), root=given).root)
 
     assert root() == tmp_path  # a file of that name is no folder
     images.unlink()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from local_places import here
 from PIL import Image
 
 from maskkit.artifacts.manifest import Manifest
@@ -58,7 +59,7 @@ def test_counts_people_photos_and_classes(folds: Manifest) -> None:
 def test_mean_and_std_are_those_of_all_pixels(labels: Manifest) -> None:
     found = eda(labels)
     assert found.pictures is not None
-    files = [labels.root / path for path in labels.paths]
+    files = [here(labels.root) / path for path in labels.paths]
     pixels = np.concatenate([np.asarray(Image.open(file), np.float64).reshape(-1, 3) for file in files]) / 255
     assert found.pictures.look.mean == pytest.approx(pixels.mean(axis=0).tolist(), abs=1e-5)
     assert found.pictures.look.std == pytest.approx(pixels.std(axis=0).tolist(), abs=1e-5)
@@ -66,7 +67,7 @@ def test_mean_and_std_are_those_of_all_pixels(labels: Manifest) -> None:
 
 def test_broken_and_missing_photos_are_named_not_an_error(few: Path) -> None:
     manifest = label(few)
-    files = [manifest.root / path for path in manifest.paths]
+    files = [here(manifest.root) / path for path in manifest.paths]
     files[0].unlink()
     files[3].write_bytes(files[3].read_bytes()[:300])
     found = eda(manifest)
@@ -78,7 +79,7 @@ def test_broken_and_missing_photos_are_named_not_an_error(few: Path) -> None:
 def test_no_readable_photo_at_all_is_an_error(few: Path) -> None:
     manifest = label(few)
     for path in manifest.paths:
-        (manifest.root / path).write_bytes(b"")
+        (here(manifest.root) / path).write_bytes(b"")
     with pytest.raises(MaskkitError, match="none of the 21 photos"):
         eda(manifest)
 
@@ -159,7 +160,7 @@ def test_one_person_of_one_class_is_no_error(few: Path) -> None:
 
 def test_photos_in_both_sets_are_found(train_csv: Path, tmp_path: Path, labels: Manifest) -> None:
     (tmp_path / "other").mkdir()
-    shutil.copy(labels.root / labels.paths[5], tmp_path / "other" / "copy.jpg")
+    shutil.copy(here(labels.root) / labels.paths[5], tmp_path / "other" / "copy.jpg")
     other = label(tmp_path / "other", unlabelled=True, no_check=True)
     found = shift(labels, other)
     assert found.duplicates.exact >= 1
@@ -178,7 +179,7 @@ def test_a_darker_set_is_told_apart_by_its_light(labels: Manifest, tmp_path: Pat
     dark = labels.select(labels.people.codes >= 12)
     for path in dark.paths:
         (tmp_path / path).parent.mkdir(exist_ok=True)
-        with Image.open(labels.root / path) as image:
+        with Image.open(here(labels.root) / path) as image:
             image.point(lambda value: value * 0.4).save(tmp_path / path)
     found = shift(labels.select(labels.people.codes < 12), dark.located(root=str(tmp_path)))
     assert found.two_sample is not None
@@ -193,7 +194,7 @@ def test_a_darker_set_is_told_apart_by_its_light(labels: Manifest, tmp_path: Pat
 def test_sets_of_other_classes_are_compared_by_their_photos_alone(labels: Manifest, tmp_path: Path) -> None:
     task = tmp_path / "task.toml"
     task.write_text('[[factors]]\nname = "hat"\nlevels = ["on", "off"]\n')
-    other = label(labels.root, unlabelled=True, no_check=True, task=task)
+    other = label(here(labels.root), unlabelled=True, no_check=True, task=task)
     found = shift(labels, other)
     assert found.classes == ()
     assert found.duplicates.exact >= 168

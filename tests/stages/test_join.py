@@ -9,6 +9,7 @@ from pathlib import Path
 import networks
 import pyarrow as pa
 import pytest
+from local_places import here
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.files import Source
@@ -84,7 +85,7 @@ def test_predictions(folds: Manifest, checkpoints: list[Path], oof: bool, counts
 def test_photos_that_cannot_be_read_are_left_out_of_all_parts_alike(
     folds: Manifest, checkpoints: list[Path], tmp_path: Path
 ) -> None:
-    shutil.copytree(folds.root, tmp_path / "images")
+    shutil.copytree(here(folds.root), tmp_path / "images")
     given = folds.located(root=str(tmp_path / "images"))
     (tmp_path / "images" / given.paths[40]).write_bytes(b"no photo")
     models = [Checkpoint.read(path) for path in checkpoints]

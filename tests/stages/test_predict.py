@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from local_places import here
 from members import average
 from numpy.typing import NDArray
 
@@ -38,6 +39,7 @@ from maskkit.stages.predict import folder_of_photos, predict
 from maskkit.stages.show import show
 from maskkit.stages.split import split
 from maskkit.stages.train import train
+from maskkit.storage.address import PathOrAddress
 from maskkit.training.fold_rows import FoldRows
 
 HERE = Inference("cpu", batch_size=16, workers=0, runtime="torch")
@@ -85,7 +87,7 @@ def of_another_kind(
     return Checkpoint.read(train(FoldRows.of(folds, 1), output, options=options))
 
 
-def by_hand(checkpoint: Checkpoint, file: Path, *, mirrored: bool = False) -> NDArray[np.float64]:
+def by_hand(checkpoint: Checkpoint, file: PathOrAddress, *, mirrored: bool = False) -> NDArray[np.float64]:
     pixels = load(file, checkpoint.preprocess) / 255
     if mirrored:
         pixels = pixels[:, ::-1]
@@ -433,7 +435,7 @@ def test_the_history_holds_views_in_one_spelling(unlabelled: Manifest, models: l
 def torn(unlabelled: Manifest, tmp_path: Path) -> Manifest:
     """The same photos in a folder of their own, where two cannot be read."""
     for path in unlabelled.paths:
-        shutil.copy(unlabelled.root / path, tmp_path / path)
+        shutil.copy(here(unlabelled.root) / path, tmp_path / path)
     (tmp_path / unlabelled.paths[2]).write_bytes(b"no photo")
     (tmp_path / unlabelled.paths[5]).unlink()
     return unlabelled

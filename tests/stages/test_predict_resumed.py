@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 import torch
+from local_places import here
 from signals import SignalIn, give_signals
 
 from maskkit.artifacts.checkpoint import Checkpoint
@@ -150,13 +151,13 @@ def test_the_number_of_workers_may_change_and_nothing_else(
 
 def test_photos_that_were_mended_are_added(some: Manifest, models: list[Checkpoint], tmp_path: Path) -> None:
     root, kept = tmp_path / "images", tmp_path / "kept"
-    shutil.copytree(some.root, root)
+    shutil.copytree(here(some.root), root)
     ask = partial(predict, some.located(root=str(root)), models, oof=True, inference=HERE)
     (root / some.paths[30]).write_bytes(b"no photo")
     (root / some.paths[99]).unlink()
     assert len(ask(faults={}, progress_file=kept)) == len(some) - 2
     for row in (30, 99):
-        shutil.copy(some.root / some.paths[row], root / some.paths[row])
+        shutil.copy(here(some.root) / some.paths[row], root / some.paths[row])
     faults: dict[str, str] = {}
     count = StopAfter(10**6)
     with shown_by(count):

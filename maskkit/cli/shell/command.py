@@ -63,6 +63,7 @@ from maskkit.cli.shell.usage import lacking
 from maskkit.dry_run import dry_run
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import PHOTO_SUFFIXES
+from maskkit.storage.address import PathOrAddress, place_of
 
 Body = Callable[..., None]
 NO_MATTER = {"force", "resume", "quiet", "dry_run", "engine"}  # to what a command makes
@@ -203,7 +204,7 @@ class Checks:
     def _inputs(self) -> list[str | None]:
         return [name for item in self._items() if item.is_input for name in each(self._typed[item.name])]
 
-    def refuse_output(self, path: Path, *, replaces: bool = False) -> None:
+    def refuse_output(self, path: PathOrAddress, *, replaces: bool = False) -> None:
         """Raise of a further output as of the others; what is there goes by force, or if it `replaces`."""
         refuse(path, force=replaces or self._typed["force"], known=(), inputs=self._inputs())
 
@@ -246,7 +247,8 @@ class Checks:
 def _read(item: Parameter, name: str | None, like: Predictions | None, encoding: str | None) -> Any:
     reading = item.note(Reading) or Reading()
     if name not in (None, STREAM) and item.kinds != [item.artifact] and _passes(str(name), item, reading):
-        return next(kind for kind in item.kinds if kind is not item.artifact)(name)
+        kind = next(kind for kind in item.kinds if kind is not item.artifact)
+        return place_of(str(name)) if kind is Path else kind(name)
     how: dict[str, Any] = {"divided": True} if reading.divided else {}
     if item.artifact is Predictions:
         how["like"] = like
@@ -262,6 +264,6 @@ def _passes(name: str, item: Parameter, reading: Reading) -> bool:
     """Whether something that could be no artifact is passed on by its name."""
     from maskkit.artifacts.shard_parts import named
 
-    if Path(name).is_dir():
+    if place_of(name).is_dir():
         return reading.folders and (item.artifact is Source or named(name) is None)
     return reading.photos and name.lower().endswith(PHOTO_SUFFIXES)

@@ -130,7 +130,9 @@ class PhotoOptions:
     """Where the photos are."""
 
     root: Annotated[
-        str | None, "Where the photos are, if not where `label` found them; MASKKIT_ROOT does the same."
+        str | None,
+        "Where the photos are, if not where `label` found them: a folder, or s3:// or gs://BUCKET/FOLDER; "
+        "MASKKIT_ROOT does the same.",
     ] = None
 
     def located(self, manifest: Manifest) -> Manifest:

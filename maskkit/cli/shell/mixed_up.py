@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from maskkit.cli.shell.parameters import ARTIFACTS, Parameter, Source
@@ -14,6 +13,7 @@ from maskkit.cli.shell.streams import STREAM
 from maskkit.cli.shell.usage import said_of
 from maskkit.errors import MaskkitError
 from maskkit.plain_text import printable
+from maskkit.storage.address import place_of
 
 # By kind, how errors call an artifact; and which line makes one.
 NAMES = {
@@ -63,8 +63,8 @@ def mixed_up(
 
 def _no_manifest_yet(name: str) -> MaskkitError | None:
     """Return the error for photos as they come; None if it is something else."""
-    what = "a folder" if Path(name).is_dir() else "a table" if name.lower().endswith(TABLES) else ""
-    if not what or not Path(name).exists():
+    what = "a folder" if place_of(name).is_dir() else "a table" if name.lower().endswith(TABLES) else ""
+    if not what or not place_of(name).exists():
         return None
     return MaskkitError(
         f"{name} is {what}, and no manifest yet",
@@ -79,7 +79,7 @@ def kind_of(name: str) -> str | None:
     from maskkit.stages.show import header_of
 
     with suppress(MaskkitError, OSError):
-        return header_of(OpenedSource.open(name)).kind if Path(name).is_file() else None
+        return header_of(OpenedSource.open(name)).kind if place_of(name).is_file() else None
     return None
 
 

@@ -14,10 +14,12 @@ import typer
 from maskkit.artifacts.draft import Draft
 from maskkit.artifacts.locks import held
 from maskkit.artifacts.publishing import Publication, TakenError
+from maskkit.artifacts.upload import Upload
 from maskkit.cli.shell.parameters import Named, Parameter
 from maskkit.cli.shell.streams import OutputTarget, SideFile, refuse, refuse_terminal
+from maskkit.storage.address import Address, PathOrAddress, place_typed
 
-Written = tuple[Parameter, Path]
+Written = tuple[Parameter, PathOrAddress]
 
 
 class Outputs:
@@ -54,7 +56,7 @@ class Outputs:
         if item.name in self._unused or (name is None and item.is_optional):
             return None
         if SideFile in item.kinds:
-            return SideFile(name)
+            return SideFile(place_typed(name))
         if (named := item.note(Named)) is not None:
             return [OutputTarget.of(one) for one in named.names(**values_for(named.names, self._typed))]
         return OutputTarget.of(name)
@@ -89,19 +91,22 @@ class Outputs:
 
         return frozenset().union(*(outputs_known(self._progress(path)) for _, path in self.files))
 
-    def _progress(self, path: Path) -> Path:
+    def _progress(self, path: PathOrAddress) -> Path | None:
         from maskkit.artifacts.progress_file import progress_path
 
         return progress_path(path)
 
     def refuse_usage(self) -> None:
-        """Raise if one file is given to two outputs."""
-        taken: dict[Path, str] = {}
+        """Raise if one file is given to two outputs, or what is finished could not be kept beside one."""
+        taken: dict[PathOrAddress, str] = {}
         for item, path in self.files:
             if path.resolve() in taken:
                 why = f"{path} is given to {taken[path.resolve()]} too"
                 raise typer.BadParameter(why, param_hint=item.flag)
             taken[path.resolve()] = item.flag
+            if isinstance(path, Address) and self._typed.get("resume", False):
+                why = f"what is finished is kept beside a file of this machine, and {item.flag} is an address"
+                raise typer.BadParameter(why, param_hint="--resume")
 
     def refuse(self, inputs: Sequence[str | None]) -> None:
         """Raise if an output exists, is an input, or cannot be written.
@@ -114,7 +119,8 @@ class Outputs:
             if self._typed[item.name] is None and is_piped:
                 refuse_terminal()
         for _, path in self.files:
-            is_compared = self._typed.get("resume", False) and not self._progress(path).exists()
+            kept = self._progress(path)
+            is_compared = self._typed.get("resume", False) and not (kept is not None and kept.exists())
             force = self.publication.force or is_compared
             refuse(path, force=force, known=self.publication.known, inputs=inputs)
 
@@ -129,11 +135,12 @@ class Outputs:
             try:
                 yield
             except TakenError:  # all that was done is kept under another name
-                self._progress(path).unlink(missing_ok=True)
+                if (kept := self._progress(path)) is not None:
+                    kept.unlink(missing_ok=True)
                 raise
 
 
-def _announced(draft: Draft) -> None:
+def _announced(draft: Draft | Upload) -> None:
     """Note what is about to appear where progress is kept, which outlives a kill in between."""
     from maskkit.artifacts.progress_file import note_output, progress_path
 

@@ -12,6 +12,7 @@ import typer
 from maskkit.cli.shell import terminal
 from maskkit.cli.shell.resuming import resumable
 from maskkit.cli.shell.streams import STREAM, OutputTarget, SideFile, print_line, stdout_is_terminal
+from maskkit.storage.address import PathOrAddress
 
 if TYPE_CHECKING:
     from maskkit.artifacts.header import Record
@@ -53,8 +54,9 @@ def kept_beside(
         left.clear()
 
 
-def _made_by(path: Path) -> Record | None:
+def _made_by(path: PathOrAddress) -> Record | None:
     """Return the record of the run that has made a table or a page; None if it is neither."""
+    assert isinstance(path, Path)  # --resume is refused for others
     if path.read_bytes()[:4] == b"PAR1":
         from maskkit.artifacts.files import Source
         from maskkit.artifacts.parquet import read_header

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 
 from maskkit.artifacts.stopped import StoppedError
 from maskkit.cli.shell.exiting import acted_on, is_of_memory
 from maskkit.plain_text import printable
 from maskkit.stopping import hinted
+from maskkit.storage.address import PathOrAddress
 
 typed: ContextVar[tuple[str, Sequence[str]]] = ContextVar("typed", default=("maskkit", ()))
 
@@ -41,7 +41,7 @@ def line_instead_of(flag: str, options: Mapping[str, object]) -> str:
 
 
 @contextmanager
-def resumable(*saved: Path) -> Iterator[None]:
+def resumable(*saved: PathOrAddress) -> Iterator[None]:
     """Say how to go on with what is done inside the block, if it ends before its end.
 
     `saved` are the files of what is done; if there is any, errors say it too.

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,6 +17,7 @@ from maskkit.cli.shell.standard_streams import silence_stdout
 from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError, reason
 from maskkit.plain_text import in_json, printable
+from maskkit.storage.address import PathOrAddress, place_of
 
 if TYPE_CHECKING:
     from maskkit.artifacts.files import Source
@@ -52,14 +52,14 @@ def source(name: str | None, *, what: str, encoding: str | None = None) -> Sourc
 class OutputTarget:
     """Where the artifact of -o goes."""
 
-    path: Path | None  # None for standard output
+    path: PathOrAddress | None  # None for standard output
     # What it appears together with; None if it is alone.
     publication: Publication | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, name: str | None) -> OutputTarget:
         """Return where a name sends it: `-`, and none, to standard output."""
-        return cls(None if name in (None, STREAM) else Path(str(name)))
+        return cls(None if name in (None, STREAM) else place_of(str(name)))
 
     def write(self, data: Any, *, announce: bool = True) -> None:
         """Write the artifact; a file's name is printed, so that `$(maskkit ...)` and xargs work.
@@ -76,7 +76,7 @@ class OutputTarget:
 class SideFile:
     """A file that is written beside what goes to standard output or -o."""
 
-    path: Path
+    path: PathOrAddress
     publication: Publication | None = field(default=None, repr=False, compare=False)
 
     def write(self, data: bytes, title: str) -> None:
@@ -84,7 +84,9 @@ class SideFile:
         _publish(self.path, data, self.publication, lambda: terminal.note(f"{title} {self.path}"))
 
 
-def _publish(path: Path, data: Any, publication: Publication | None, then: Callable[[], None]) -> None:
+def _publish(
+    path: PathOrAddress, data: Any, publication: Publication | None, then: Callable[[], None]
+) -> None:
     """Write a file, which appears now or with others; `then` is called when it does."""
     if publication is None:
         write_whole(path, data)
@@ -99,9 +101,11 @@ def refuse_terminal() -> None:
         raise typer.BadParameter("give a file with -o, or pipe the output on", param_hint="-o")
 
 
-def refuse(path: Path, *, force: bool, known: Collection[str], inputs: Sequence[str | None]) -> None:
+def refuse(path: PathOrAddress, *, force: bool, known: Collection[str], inputs: Sequence[str | None]) -> None:
     """Raise if `path` is an input, or exists unasked, or cannot be written; as `refuse_existing`."""
-    if any(given not in (None, STREAM) and Path(str(given)).resolve() == path.resolve() for given in inputs):
+    if any(
+        given not in (None, STREAM) and place_of(str(given)).resolve() == path.resolve() for given in inputs
+    ):
         raise MaskkitError(
             f"{path} is read by this command", why="inputs are never modified", fix="use another -o"
         )
