@@ -39,7 +39,8 @@ BATCH_ROWS = 65_536
 LOOSE = BATCH // 2  # that texts of a dictionary may take unmeasured
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
 WIDEST = 32  # bytes of a decimal
-AT_LEAST, ABOUT = 2, 3  # times as much as its table takes, as commands take that work on all rows at once
+# What commands take that work on all rows at once: times as much as the table, and with none.
+AT_LEAST, ABOUT, WITH_NONE = 2, 3, 150 * UNITS["MB"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def bounded_rows(file: Any, source: Source) -> pa.Table:
     surely = sum(sizes.surely for sizes in groups)
     if surely > limit:
         raise _too_large(source, limit, surely)
-    if AT_LEAST * surely > machine_memory():
+    if AT_LEAST * surely + WITH_NONE > machine_memory():
         raise _beyond_memory(source, surely, rows=file.metadata.num_rows)
     if surely + sum(sizes.perhaps for sizes in groups) <= limit:
         return file.read()
@@ -145,7 +146,7 @@ def _bytes(column: pa.Array) -> int:
 
 def _beyond_memory(source: Source, surely: int, *, rows: int) -> MaskkitError:
     return MaskkitError(
-        f"{source.title} needs about {as_bytes(ABOUT * surely)} of memory",
+        f"{source.title} needs about {as_bytes(ABOUT * surely + WITH_NONE)} of memory",
         why=f"its {rows:,} rows take {as_bytes(surely)}, and a command about {ABOUT} times that; there are "
         f"{as_bytes(machine_memory())} on this machine, or for this job",
         fix="run it where there is more, or give a part of the rows, with whole people",

@@ -89,13 +89,14 @@ def test_a_table_that_no_command_has_the_memory_for_is_refused_before_it_is_read
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = stored({"c": pa.array(range(100_000))}, use_dictionary=False)  # of 800 kB
-    monkeypatch.setattr(bounded_rows, "machine_memory", lambda: 1_700_000)
+    monkeypatch.setattr(bounded_rows, "WITH_NONE", 100_000)
+    monkeypatch.setattr(bounded_rows, "machine_memory", lambda: 1_750_000)
     assert len(read_table(source)) == 100_000
-    monkeypatch.setattr(bounded_rows, "machine_memory", lambda: 1_500_000)
+    monkeypatch.setattr(bounded_rows, "machine_memory", lambda: 1_650_000)
     with pytest.raises(MaskkitError, match=r"t.parquet needs about 2\.[0-9] MB of memory") as caught:
         read_table(source)
     assert "its 100,000 rows take" in caught.value.why
-    assert "there are 1.5 MB on this machine" in caught.value.why
+    assert "there are 1.65 MB on this machine" in caught.value.why
 
 
 def test_the_footer_is_not_trusted() -> None:
