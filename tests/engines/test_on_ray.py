@@ -217,6 +217,40 @@ def test_a_command_that_is_killed_in_the_middle_is_gone_on_with(own_ray: Path, n
     assert (own_ray / f"there{ending}").read_bytes() == (own_ray / f"here{ending}").read_bytes()
 
 
+WRONG = """
+import os
+from maskkit.engines import on_ray
+from maskkit.engines.engine import chosen, working_on
+from maskkit.options.ray_address import RayAddress
+
+on_ray.PHOTOS_PER_TASK = 2
+
+def raises(number):
+    return number if number != 5 else 1 / 0
+
+def dies(number):
+    return number if number != 5 else os._exit(1)
+
+with working_on(RayAddress()):
+    for function in (raises, dies):
+        found = []
+        try:
+            with chosen().each(function, range(9)) as results:
+                found.extend(results)
+        except Exception as error:
+            print([number for number in found if number != 4], error)
+"""
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_photo_at_which_each_worker_fails_or_dies_ends_the_work(own_ray: Path) -> None:
+    done = ended(["-c", WRONG], [])
+    assert done.stdout.count("[0, 1, 2, 3]") == 2, done.stdout + done.stderr
+    assert "why: ZeroDivisionError: division by zero" in done.stdout
+    assert "error: 5 workers of Ray have died at the same photos" in done.stdout
+
+
 @pytest.fixture
 def cluster(own_ray: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     """The addresses of a cluster of one machine: for its own machine, and for others."""
