@@ -23,6 +23,7 @@ from maskkit.cli.shell.parameters import (
 )
 from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
 from maskkit.cli.shell.surveys import surveys
+from maskkit.errors import examples
 from maskkit.options.fields import Between
 from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     _Named = tuple[Manifest, str]
     _Known = Sequence[SurveyedPhotos]
+
+NAMED = 20  # how many bad photos are named
 
 
 def _check_resume(resume: bool, output: str | None, html: Path | None) -> None:
@@ -164,8 +167,9 @@ def _surveyed(manifest: Manifest, shard: Shard | None, left: Resumable, *, half:
     from maskkit.imaging.surveyed import surveyed
 
     found = surveyed(manifest, half=half, shard=shard, resumable=left)
-    if found.found.faults:
-        terminal.note(f"{len(found.found.faults)} of {len(found.found)} photos cannot be read")
+    if faults := found.found.faults:
+        named = examples((f"{found.paths[row].as_py()} ({why})" for row, why in faults.items()), most=NAMED)
+        terminal.note(f"{len(faults)} of {len(found.found)} photos cannot be read: {named}")
     return found.to_bytes()
 
 

@@ -198,6 +198,14 @@ def test_two_sets_are_compared_by_a_survey_of_each(twins: Path, info_csv: Path) 
     assert (found.exit_code, found.stdout) == (0, whole.stdout), found.stderr
 
 
+def test_a_survey_names_the_photos_that_could_not_be_read(twins: Path) -> None:
+    made = run("eda", "labels.parquet", "-o", "survey.parquet")
+    assert made.exit_code == 0
+    photos = sorted((twins / "train" / "images").rglob("*.jpg"))
+    name = photos[9].relative_to(twins / "train" / "images")
+    assert f"1 of 168 photos cannot be read: {name} (" in " ".join(made.stderr.split())
+
+
 def test_a_survey_on_standard_output_is_joined_to_what_a_file_holds(twins: Path) -> None:
     run("eda", "labels.parquet", "-o", "whole.parquet")
     assert run("eda", "labels.parquet", "-o", "-").stdout_bytes == Path("whole.parquet").read_bytes()
