@@ -47,6 +47,7 @@ class _Run:
         self.is_deferred = False
         self.asked: int | None = None  # the signal that work is to check for
         self.hint = ""
+        self.is_silent = False  # whether another process says what there is to say
 
 
 _run = _Run()
@@ -134,6 +135,16 @@ def check() -> None:
         raise StopRequested(_run.asked)
 
 
+def asked() -> int | None:
+    """Return the signal by which the work is to end that has deferred its end, if there is one."""
+    return _run.asked if _run.is_deferred else None
+
+
+def be_silent() -> None:
+    """Say nothing of signals from now on: the process is one of several, and another says it."""
+    _run.is_silent = True
+
+
 @contextmanager
 def hinted(hint: str) -> Iterator[None]:
     """Say how to go on to whoever ends the process inside the block."""
@@ -167,5 +178,7 @@ def _end(number: int) -> None:
 
 def _say(text: str, *, above: bool = False) -> None:
     """Tell people; above a progress bar, its next picture would cover what is in its line."""
+    if _run.is_silent:
+        return
     with suppress(OSError):
         os.write(STDERR, f"{chr(10) * (above and os.isatty(STDERR))}{text}\n".encode())

@@ -253,6 +253,7 @@ class Desk:
             self._program(name, "#!/bin/sh\n")
         make = shutil.which("make")
         self._program("make", f'#!/bin/sh\n[ -f "$2" ] || exit 0\nexec {make} -n "$@" > planned.txt\n')
+        self._program("torchrun", '#!/bin/sh\nwhile [ "$1" != -m ]; do shift; done\nshift\nexec "$@"\n')
         self._program("python", f'#!/bin/sh\ncd {ROOT} && [ -f "$1" ]\n')  # benchmarks, run by hand
         self._program(
             "maskkit", STAND_IN if quick else re.sub("(?s)\nrecipe = .*?\nserver", "\nserver", STAND_IN)

@@ -60,7 +60,7 @@ def command_text(name: str) -> str:
 def _docstring(function: Any) -> Iterator[str]:
     for paragraph in inspect.cleandoc(function.__doc__ or "").split("\n\n"):
         text = " ".join(paragraph.split())
-        said, _, typed = re.fullmatch(r"(.*?)(: (maskkit .*))?", text).group(1, 2, 3)  # type: ignore[union-attr]
+        said, _, typed = re.fullmatch(r"(.*?)(: ((?:torchrun .+ -m )?maskkit .*))?", text).group(1, 2, 3)  # type: ignore[union-attr]
         if typed is None:
             yield literal(text)
             continue

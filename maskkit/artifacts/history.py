@@ -161,6 +161,8 @@ def differences(theirs: Record, ours: Record) -> list[str]:
         for name, value in ours.options.items()
         if theirs.options.get(name) != value
     ]
+    gone = theirs.options.keys() - ours.options.keys()
+    found += [f"{name} was {theirs.options[name]}, is not given" for name in sorted(gone)]
     if theirs.version != ours.version:
         found.append(f"maskkit was {theirs.version}, is {ours.version}")
     if [item.sha256 for item in theirs.inputs] != [item.sha256 for item in ours.inputs]:

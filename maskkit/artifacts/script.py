@@ -23,6 +23,8 @@ NEWLINE = (
 RESPELLED = "other_unicode_form"
 # In how many threads torch computed, where its sums depend on that.
 THREADS = "threads"
+# And how many processes computed each batch together, as torchrun started them.
+PROCESSES = "processes"
 
 
 def script(history: Sequence[Record], *, output: str | None) -> str:
@@ -59,13 +61,21 @@ def _names(history: Sequence[Record], output: str | None) -> Mapping[str, str]:
 
 
 def _words(record: Record, names: Mapping[str, str]) -> Iterator[str]:
-    yield from ("maskkit", record.stage)
+    yield from (*_program(record), record.stage)
     yield from (_path(item, names) for item in record.inputs if item.option is None)
     for name, value in record.options.items():
         if value is not None and value is not False:
             yield from _option(name, value, [item for item in record.inputs if item.option == name], names)
     if names[record.id]:
         yield from ("--decision" if record.stage == "evaluate" else "-o", _as_file(names[record.id]))
+
+
+def _program(record: Record) -> Sequence[str]:
+    """Return what starts the command, in as many processes."""
+    number = record.found.get(PROCESSES)
+    if type(number) is int and number > 1:
+        return "torchrun", "--nproc-per-node", str(number), "-m", "maskkit"
+    return ("maskkit",)
 
 
 def _threads(record: Record) -> str:

@@ -151,6 +151,11 @@ class Cache:
         """Return the cache in the folder that was chosen, or in the platform's."""
         return cls(cache_folder(chosen) / "records", limit)  # what is removed lies no higher
 
+    def __reduce__(self) -> tuple[Callable[..., Cache], tuple[object, ...]]:
+        """Be the cache of another host there: where its own environment says, unless a folder was chosen."""
+        usual = Cache.at(None, self.limit)
+        return (Cache.at, (None, self.limit)) if self == usual else (Cache, (self.folder, self.limit))
+
     def records(
         self,
         store: Store,
@@ -188,10 +193,14 @@ class Cache:
         log.warning("going on without a cache in %s: %s", self.folder, reason(why))
         return None
 
+    def absent(self, store: Store, keys: Keys) -> NDArray[np.bool_]:
+        """Return which of the keys, (records, 16), have no record in a store, (records,)."""
+        files = StoreFiles.found(self.folder, store)
+        return np.ones(len(keys), np.bool_) if files is None else np.asarray(files.find(keys) < 0)
+
     def lacking(self, store: Store, keys: Keys) -> int:
         """Return how many of the keys, (records, 16), have no record in a store."""
-        files = StoreFiles.found(self.folder, store)
-        return len(keys) if files is None else int((files.find(keys) < 0).sum())
+        return int(self.absent(store, keys).sum())
 
     def _filled(
         self, store: Store, keys: Keys, make: Make, failed: Container[int], what: str

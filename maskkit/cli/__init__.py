@@ -19,13 +19,16 @@ from maskkit.cli.shell.exiting import BROKEN_PIPE, INTERRUPTED, acted_on
 from maskkit.cli.shell.help_pages import print_help, text_of_help
 from maskkit.cli.shell.option_page import LISTED, has_choices, names, page
 from maskkit.cli.shell.parameters import Argument, Parameter
-from maskkit.cli.shell.resuming import typed
+from maskkit.cli.shell.resuming import resume_line, typed
 from maskkit.cli.shell.standard_streams import lenient, silence_stdout
+from maskkit.cli.shell.startup import prepare_for_torch
 from maskkit.cli.shell.streams import print_line
 from maskkit.cli.shell.typed_words import as_declared
 from maskkit.cli.shell.usage import WrongUsageError, no_command, wrong_usage
 from maskkit.errors import MaskkitError, nearest
 from maskkit.plain_text import printable
+from maskkit.processes.jobs import end_all, help_first
+from maskkit.processes.launched import claim_device, launch, take_part
 from maskkit.progress import shown_by
 
 COMMANDS = (
@@ -207,8 +210,20 @@ def _maskkit(
 
 
 def run() -> int:
-    """Run the command line, and return its exit code."""
+    """Run the command line, and return its exit code; of several processes, the first alone does."""
     sys.stdout, sys.stderr = lenient()
+    take_part()
+    claim_device(launch())
+    if not launch().is_first:
+        prepare_for_torch()
+        typed.set((f"maskkit {sys.argv[1]}", sys.argv[2:]) if len(sys.argv) > 1 else typed.get())
+        return help_first(resume_line())
+    code = _run()
+    end_all()
+    return code
+
+
+def _run() -> int:
     if completing.answer(get_command(app)):
         return 0
     try:

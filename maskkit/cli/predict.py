@@ -19,6 +19,7 @@ from maskkit.options.fields import Between
 from maskkit.options.ray_address import RayAddress
 from maskkit.options.shard import Shard
 from maskkit.options.train_options import INFERENCE_PANEL, Inference
+from maskkit.processes.launched import launch
 from maskkit.storage.address import Address, PathOrAddress
 
 if TYPE_CHECKING:
@@ -43,7 +44,14 @@ def _check_shard(shard: str | None, output: str | None, form: str | None) -> Non
         )
 
 
-@command(loads="torch", check=(_check_resume, _check_shard))
+def _check_engine(engine: str | None) -> None:
+    if engine is not None and launch().world > 1:
+        raise typer.BadParameter(
+            "Ray divides the work by itself: start it without torchrun", param_hint="--engine"
+        )
+
+
+@command(loads="torch", is_helped=True, check=(_check_resume, _check_shard, _check_engine))
 def predict(
     *,
     manifest: Annotated[
@@ -120,6 +128,9 @@ def predict(
     are kept in FILE.resume, so that --resume goes on after an interruption, or once photos are mended.
 
     A folder of new photos: maskkit predict new/ run/fold*.safetensors --top 3
+
+    Two GPUs, which divide the photos: torchrun --nproc-per-node 2 -m maskkit predict test.parquet
+    run/fold*.safetensors -o predictions.parquet
 
     One photo, or several: maskkit predict photo.jpg run/fold*.safetensors
 

@@ -33,6 +33,7 @@ from maskkit.options.fields import Metavar, Refusing
 from maskkit.options.techniques import NO_FOLD
 from maskkit.options.train_options import TrainOptions
 from maskkit.options.values import as_clock, parse_duration
+from maskkit.processes.launched import launch
 from maskkit.progress import comes_later
 from maskkit.storage.address import place_of
 
@@ -42,6 +43,15 @@ if TYPE_CHECKING:
 
 FOLD = "{fold}"
 NONE = "none"
+
+
+def _check_budget(budget: str | None) -> None:
+    if budget is not None and launch().world > 1:
+        raise MaskkitError(
+            "--budget cannot choose for several processes",
+            why="what is timed is a step of one process",
+            fix="give --size and --epochs",
+        )
 
 
 def _none(text: str) -> Choice:
@@ -76,7 +86,9 @@ def _check_names(output: str | None, fold: str, preview: str | None) -> None:
         )
 
 
-@command(loads="torch", check=(_check_fold, _check_names), instead=(list_weights,))
+@command(
+    loads="torch", is_helped=True, check=(_check_fold, _check_names, _check_budget), instead=(list_weights,)
+)
 def train(
     *,
     manifest: Annotated[Manifest, common_options.MANIFEST, Reading(columns=("fold",))] = OMITTED,
@@ -141,6 +153,9 @@ def train(
 
     One model of everybody, made as the folds': maskkit train folds.parquet --fold none --like
     run/fold*.safetensors -o all.safetensors
+
+    Two GPUs, which divide each step's photos (docs/scale.md): torchrun --nproc-per-node 2 -m maskkit train
+    folds.parquet -o run/fold0.safetensors
 
     With --budget the options that were chosen are printed and recorded, and no clock: with them in its place
     the same bytes come out, however long that takes.

@@ -21,6 +21,7 @@ from torch import Tensor
 READY = 2  # batches per thread that may wait for the model
 
 Batch = tuple[Tensor, Tensor]
+Part = slice | NDArray[np.int64]  # of an order: from one place to another, or places
 Rows = NDArray[np.int64]  # of a manifest, (photos,); what is drawn with replacement may be there twice
 Values = NDArray[Any]  # (N, ...): pixels, or what a frozen backbone made of them
 
@@ -71,7 +72,7 @@ class Order:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def values(self, inputs: Inputs, part: slice) -> Values:
+    def values(self, inputs: Inputs, part: Part) -> Values:
         """Return one part of the order."""
         values = inputs.take(self.rows[part])
         if self.vary is None or self.drawn is None:
@@ -97,16 +98,16 @@ def batches(
     batch_size: int,
     workers: int,
     pin_memory: bool = False,
-    parts: Sequence[slice] | None = None,
+    parts: Sequence[Part] | None = None,
 ) -> Iterator[Batch]:
     """Yield rows, int64 (N,), and their values: of photos pixels, uint8 (N, height, width, 3).
 
     Batches differ by at most one photo, so that no rump batch upsets batch norm or is worth dropping. So many
     threads prepare the next ones; with 0 each is prepared when it is wanted. Pinned memory is ready for an
-    asynchronous copy to a GPU. With `parts`, of those that `even_parts` names, only these are made.
+    asynchronous copy to a GPU. With `parts`, such as some of `even_parts`, only these are made.
     """
 
-    def make(part: slice) -> Batch:
+    def make(part: Part) -> Batch:
         values = torch.from_numpy(order.values(inputs, part))
         return torch.from_numpy(order.rows[part]), values.pin_memory() if pin_memory else values
 
@@ -133,7 +134,7 @@ def batch_count(rows: int, batch_size: int) -> int:
     return count - 1 if batch_size > 1 and rows < 2 * count and count > 1 else count
 
 
-def _ahead(make: Callable[[slice], Batch], parts: Sequence[slice], workers: int) -> Iterator[Batch]:
+def _ahead(make: Callable[[Part], Batch], parts: Sequence[Part], workers: int) -> Iterator[Batch]:
     """Yield `make` of each part in order, a few parts ahead of what is wanted."""
     if not workers:
         yield from map(make, parts)

@@ -6,7 +6,7 @@ papers' own code draws a share once per batch; the loss expected is the same, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskkit.artifacts.columns import Floats, Ints
+from maskkit.imaging.dataset import Drawn
 from maskkit.options.choices import Choice
 
 Mask = NDArray[np.bool_]
@@ -23,24 +24,28 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Mixed:
-    """A mixed batch, on the device of the photos."""
+    """Mixed photos, on the device of those that were given."""
 
     images: Tensor  # (N, 3, H, W), of the type and memory format of what was mixed
-    partner: Tensor  # place in the batch of the other photo, int64 (N,); a photo's own if it is not mixed
     share: Tensor  # of the photo itself, float32 (N,); the rest is the partner's. 1 if it is not mixed
 
 
 class Mix(Protocol):
-    """A way to mix the photos of a batch."""
+    """A way to mix the photos of a batch: first everything random is drawn, then it is done.
 
-    def __call__(
-        self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None, /
-    ) -> Mixed:
-        """Mix a batch, (N, 3, H, W), normalised or not; the one given is left as it is.
+    What is drawn for a batch can be divided among those who mix it.
+    """
 
-        Candidates are the photos that may be partners, (N,); None for all. A photo for which there is no
-        other is not mixed.
+    def draw(self, count: int, random: np.random.Generator, candidates: Mask | None = None) -> Drawn:
+        """Return the random numbers for a batch of so many photos, one row of named fields each.
+
+        `partner` is the place in the batch of the other photo, a photo's own if it is not mixed. Candidates
+        are the photos that may be partners, (N,); None for all. A photo for which there is no other is not
+        mixed.
         """
+
+    def __call__(self, images: Tensor, others: Tensor, drawn: Drawn, /) -> Mixed:
+        """Mix photos with their partners, (N, 3, H, W) both, and leave those as they are."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,17 @@ class Mixup:
     alpha: float = 0.2
     p: float = 1.0  # chance of a photo to be mixed
 
-    def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
-        """Mix a batch."""
-        partner = _partners(len(images), random, candidates, p=self.p)
-        share = np.where(_is_mixed(partner), random.beta(self.alpha, self.alpha, len(images)), 1)
-        place, kept = _on_device(images, partner), _on_device(images, share.astype(np.float32))
-        mixed = torch.lerp(images[place], images, kept.to(images.dtype)[:, None, None, None])
-        return Mixed(mixed, place, kept)
+    def draw(self, count: int, random: np.random.Generator, candidates: Mask | None = None) -> Drawn:
+        """Draw the partners and the shares of the photos themselves."""
+        drawn = _pairs(count, random, candidates, p=self.p, more=["share"])
+        drawn["share"] = np.where(drawn["is_mixed"], random.beta(self.alpha, self.alpha, count), 1)
+        return drawn
+
+    def __call__(self, images: Tensor, others: Tensor, drawn: Drawn) -> Mixed:
+        """Mix photos with their partners."""
+        kept = _on_device(images, drawn["share"].astype(np.float32))
+        mixed = torch.lerp(others, images, kept.to(images.dtype)[:, None, None, None])
+        return Mixed(mixed, kept)
 
 
 @dataclass(frozen=True)
@@ -71,18 +80,23 @@ class Cutmix:
     alpha: float = 1.0  # the box's share is drawn from Beta(alpha, alpha); 1 for any as likely
     p: float = 1.0  # chance of a photo to be mixed
 
-    def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
-        """Mix a batch."""
-        count, _, height, width = images.shape
-        partner = _partners(count, random, candidates, p=self.p)
-        side = np.sqrt(1 - random.beta(self.alpha, self.alpha, count))  # of the box, in shares of the photo's
-        side = np.where(_is_mixed(partner), side, 0)
-        across, down = (_between(length, side, random.random(count)) for length in (width, height))
+    def draw(self, count: int, random: np.random.Generator, candidates: Mask | None = None) -> Drawn:
+        """Draw the partners, and the side and the middle of the boxes in shares of the photo's."""
+        drawn = _pairs(count, random, candidates, p=self.p, more=["side", "across", "down"])
+        side = np.sqrt(1 - random.beta(self.alpha, self.alpha, count))
+        drawn["side"] = np.where(drawn["is_mixed"], side, 0)
+        drawn["across"], drawn["down"] = random.random(count), random.random(count)
+        return drawn
+
+    def __call__(self, images: Tensor, others: Tensor, drawn: Drawn) -> Mixed:
+        """Mix photos with their partners."""
+        _, _, height, width = images.shape
+        across = _between(width, drawn["side"], drawn["across"])
+        down = _between(height, drawn["side"], drawn["down"])
         share = 1 - down.sum(1) * across.sum(1) / (height * width)
         is_pasted = _on_device(images, down)[:, None, :, None] & _on_device(images, across)[:, None, None]
-        place = _on_device(images, partner)
-        mixed = torch.where(is_pasted, images[place], images)
-        return Mixed(mixed, place, _on_device(images, share.astype(np.float32)))
+        mixed = torch.where(is_pasted, others, images)
+        return Mixed(mixed, _on_device(images, share.astype(np.float32)))
 
 
 @dataclass(frozen=True)
@@ -101,22 +115,26 @@ class Half:
     # two right halves are side by side.
     aligned: bool = True
 
-    def __call__(self, images: Tensor, random: np.random.Generator, candidates: Mask | None = None) -> Mixed:
-        """Mix a batch."""
-        count, _, _, width = images.shape
-        partner = _partners(count, random, candidates, p=self.p)
-        cut = np.rint(width * random.uniform(self.low, self.high, count)).astype(np.int64)[:, None]
+    def draw(self, count: int, random: np.random.Generator, candidates: Mask | None = None) -> Drawn:
+        """Draw the partners, the cuts in shares of the width, and which half is the partner's."""
+        drawn = _pairs(count, random, candidates, p=self.p, more=["cut", "side"])
+        drawn["cut"], drawn["side"] = random.uniform(self.low, self.high, count), random.random(count)
+        return drawn
+
+    def __call__(self, images: Tensor, others: Tensor, drawn: Drawn) -> Mixed:
+        """Mix photos with their partners."""
+        _, _, _, width = images.shape
+        cut = np.rint(width * drawn["cut"]).astype(np.int64)[:, None]
         column = np.arange(width)
-        is_left = random.random(count)[:, None] < 0.5
-        is_pasted = ((column < cut) == is_left) & _is_mixed(partner)[:, None]  # (N, W)
+        is_left = drawn["side"][:, None] < 0.5
+        is_pasted = ((column < cut) == is_left) & drawn["is_mixed"][:, None]  # (N, W)
         share = 1 - is_pasted.sum(1) / width
-        place = _on_device(images, partner)
-        other = images[place]
+        other = others
         if not self.aligned:  # moved around by the cut, each half of the partner is where the other was
             source = _on_device(images, (column - cut) % width)[:, None, None].expand(images.shape)
-            other = torch.empty_like(images).copy_(other.gather(3, source))
+            other = torch.empty_like(images).copy_(others.gather(3, source))
         mixed = torch.where(_on_device(images, is_pasted)[:, None, None], other, images)
-        return Mixed(mixed, place, _on_device(images, share.astype(np.float32)))
+        return Mixed(mixed, _on_device(images, share.astype(np.float32)))
 
 
 MIXES: dict[str, Callable[..., Mix | None]] = {
@@ -128,7 +146,7 @@ MIXES: dict[str, Callable[..., Mix | None]] = {
 
 
 def mixing(choice: Choice) -> Mix | None:
-    """Return a way to mix photos, or None to leave them as they are; each call is given the partners."""
+    """Return a way to mix photos, or None to leave them as they are; each draw is given the candidates."""
     settings = {name: value for name, value in choice.settings.items() if name != "partner"}
     return MIXES[choice.name](**settings)
 
@@ -148,8 +166,15 @@ def _partners(count: int, random: np.random.Generator, candidates: Mask | None, 
     return np.where(is_mixed, chosen[(start + step) % len(chosen)], own)
 
 
-def _is_mixed(partner: Ints) -> Mask:
-    return np.asarray(partner != np.arange(len(partner)))
+def _pairs(
+    count: int, random: np.random.Generator, candidates: Mask | None, *, p: float, more: Sequence[str]
+) -> Drawn:
+    """Draw the partners, and leave room for what `more` is to be drawn for each photo, (count,)."""
+    fields = [("partner", np.int64), ("is_mixed", np.bool_), *((name, np.float64) for name in more)]
+    drawn = np.zeros(count, fields)
+    drawn["partner"] = _partners(count, random, candidates, p=p)
+    drawn["is_mixed"] = drawn["partner"] != np.arange(count)
+    return drawn
 
 
 def _between(length: int, share: Floats, middle: Floats) -> Mask:

@@ -67,6 +67,12 @@ class Photos:
         boxes = None if self.boxes is None else self.boxes[rows]
         return Photos(files, self.preprocess, boxes, faults=None if self.faults is None else {})
 
+    def only(self, rows: NDArray[np.int64]) -> Photos:
+        """Return the photos of these rows alone, of which none is decoded yet, with their cache."""
+        files = [self.files[row] for row in rows.tolist()]
+        boxes = None if self.boxes is None else self.boxes[rows]
+        return Photos(files, self.preprocess, boxes, self.cache)
+
     def take(self, rows: NDArray[np.int64]) -> Pixels:
         """Return these photos, uint8 (rows, height, width, 3).
 
@@ -158,6 +164,36 @@ class Photos:
         pixels = np.zeros((len(rows), *self.size, 3), np.uint8)
         pixels[there] = cached.take(rows[there])
         return pixels
+
+
+@dataclass(frozen=True)
+class PhotosOfHost:
+    """Photos of which those of one host are decoded once; the others are decoded whenever they are wanted."""
+
+    every: Photos  # none of which is in memory or cache
+    here: Photos
+    place: NDArray[np.int64]  # among those that are here, (photos,); -1 for the others
+
+    def __len__(self) -> int:
+        return len(self.every)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.every.size
+
+    def take(self, rows: NDArray[np.int64]) -> Pixels:
+        """Return these photos, uint8 (rows, height, width, 3); raise a MaskkitError as those do."""
+        place = self.place[rows]
+        is_here = place >= 0
+        pixels = np.empty((len(rows), *self.size, 3), np.uint8)
+        pixels[is_here] = self.here.take(place[is_here])
+        pixels[~is_here] = self.every.take(rows[~is_here])
+        return pixels
+
+    def prepare(self, batch: Tensor, device: torch.device) -> Tensor:
+        """Return a batch of pixels as a model takes them, float32 (N, 3, height, width), on the device."""
+        return self.every.prepare(batch, device)
 
 
 def find_photos(

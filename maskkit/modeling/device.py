@@ -1,5 +1,6 @@
 """Where to compute, in which number format and memory layout, and whether compiled."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,10 +10,13 @@ import torch
 from torch import nn
 
 from maskkit.artifacts.header import Record
-from maskkit.artifacts.script import THREADS
+from maskkit.artifacts.script import PROCESSES, THREADS
 from maskkit.errors import MaskkitError
 from maskkit.modeling.depthwise import speed_up
 from maskkit.options.train_options import Device, Precision
+from maskkit.processes.launched import launch
+
+log = logging.getLogger(__name__)
 
 MOST_THREADS = 1024  # that a file may ask for
 
@@ -142,6 +146,22 @@ def recorded_threads(device: str) -> Mapping[str, int]:
     On a processor they divide sums, whose last bits depend on how. On other devices they matter to none.
     """
     return {THREADS: torch.get_num_threads()} if device == "cpu" else {}
+
+
+def recorded_processes(earlier: Record | None) -> Mapping[str, int | str]:
+    """Return what a record says of the processes that compute a batch together, whose shares divide its sums.
+
+    `earlier` is the run that is gone on with: by another number of them, neither number gives its bytes.
+    """
+    world = launch().world
+    before = world if earlier is None else earlier.found.get(PROCESSES, 1)
+    if before == world:
+        return {PROCESSES: world} if world > 1 else {}
+    log.warning(
+        "begun by %s and gone on with by %s: the last digits will be those of neither",
+        *(f"{number} processes" if number != 1 else "one process" for number in (before, world)),
+    )
+    return {PROCESSES: f"{before}, then {world}"}
 
 
 def compute_as_begun(earlier: Record) -> None:

@@ -47,14 +47,15 @@ class Target:
         return self.classes.reshape(-1, before, levels, after).sum(dim=(1, 3))
 
     def mixed(self, partner: Tensor, share: Tensor) -> Target:
-        """Return the target of examples that keep a share, float (N,), and of which partners are the rest.
+        """Return the target of the first N examples, which keep a share, float (N,), and have partners' rest.
 
-        Partners are places in the batch, int64 (N,). A number is unknown if one that has a share in it is.
+        Partners are places among all of the examples, int64 (N,). A number is unknown if one that has a share
+        in it is.
         """
-        stays = share.to(self.classes.dtype)[:, None]  # (N, 1)
+        stays, own = share.to(self.classes.dtype)[:, None], self[: len(share)]  # (N, 1)
         return Target(
-            _blend(self.classes, self.classes[partner], stays),
-            _blend(self.numbers, self.numbers[partner], stays.to(self.numbers.dtype)),
+            _blend(own.classes, self.classes[partner], stays),
+            _blend(own.numbers, self.numbers[partner], stays.to(self.numbers.dtype)),
         )
 
 

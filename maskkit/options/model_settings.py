@@ -15,8 +15,14 @@ from maskkit.options.choices import AnyValue, Choice, Setting, Value, given_in, 
 from maskkit.options.techniques import MODEL, ModelSettings
 
 DROP_RATE: Final = "drop_rate"
-_ONLY_IN_TRAINING: Final = (DROP_RATE, "drop_path")
+BATCH_NORM: Final = "batch_norm"
+OWN, SYNCHRONISED = "own", "synchronised"
+_ONLY_IN_TRAINING: Final = (DROP_RATE, "drop_path", BATCH_NORM)
 _DROP_RATE: Final = Setting(0.0, "share of features dropped before the classifier", 0, 0.95)
+_BATCH_NORM: Final = Setting(
+    OWN, "over each process's share of a batch, or synchronised", among=(OWN, SYNCHRONISED)
+)
+_OF_ANY: Final = {DROP_RATE: _DROP_RATE, BATCH_NORM: _BATCH_NORM}
 _ANY: Final = AnyValue("", "what the model's constructor takes")
 _WEIGHTS: Final = "--weights says what to start from"
 
@@ -41,12 +47,17 @@ def setting_of_any_model(name: str) -> Setting:
     if name in FOLLOWS:
         why, fix = FOLLOWS[name]
         raise MaskkitError(f"--model cannot be given {name}", why=why, fix=fix)
-    return _DROP_RATE if name == DROP_RATE else _ANY
+    return _OF_ANY.get(name, _ANY)
 
 
 def for_constructor(model: Choice) -> dict[str, Value]:
     """Return the settings that go to the model's constructor, as far as they can be read here."""
-    return model.beside(ModelSettings)
+    return {name: value for name, value in model.beside(ModelSettings).items() if name != BATCH_NORM}
+
+
+def batch_norm_of(model: Choice) -> str:
+    """Return over what each of several processes normalises: its share of a batch, unless chosen."""
+    return str(model.settings.get(BATCH_NORM, OWN))
 
 
 def of_the_answers(model: Choice) -> str:

@@ -10,7 +10,7 @@ from maskkit.options import explained, techniques
 from maskkit.options.choices import Choice, parse, parse_sum
 from maskkit.options.contradictions import check
 from maskkit.options.fields import FILE, HelpPanel, Refusing, choice, note, option
-from maskkit.options.model_settings import setting_of_any_model, with_models_dropout
+from maskkit.options.model_settings import batch_norm_of, setting_of_any_model, with_models_dropout
 from maskkit.options.values import LevelValue, parse_counts, parse_level, parse_tta
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -59,7 +59,7 @@ class TrainOptions:
         "--model", "tf_efficientnet_lite0",
         "Any model of timm, by name; `:pool=avg|max|gem` pools its features otherwise, `:drop_path=0.1` "
         "drops residual branches, and what else its constructor takes is given alike: `:pad_type=same`, "
-        "`:img_size=128x96`, `:drop_rate=0.3`.",
+        "`:img_size=128x96`, `:drop_rate=0.3`. `:batch_norm=synchronised` is for several processes.",
         MODEL_PANEL, {}, others=techniques.MODEL, more=setting_of_any_model,
     )  # fmt: skip
     weights: str = option(
@@ -207,6 +207,11 @@ class TrainOptions:
     def one(self, name: str) -> Choice:
         """Return the choice that an option names."""
         return self.chosen(name)[0]
+
+    @property
+    def batch_norm(self) -> str:
+        """Over what each of several processes normalises: its "own" share of a batch, or "synchronised"."""
+        return batch_norm_of(self.one("model"))
 
     @property
     def undersampled(self) -> tuple[tuple[LevelValue, int], ...]:

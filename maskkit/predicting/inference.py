@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from maskkit.modeling.runtimes import (
 from maskkit.options.train_options import Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.averaging import to_average
+from maskkit.processes.team import ALONE, Alone, shares_of
 from maskkit.progress import track
+from maskkit.stopping import StopRequested
 
 Blendable = NDArray[np.floating[Any]]  # (models, N, C): what `from_average` makes probabilities of
 Rows = NDArray[np.int64]
@@ -62,14 +65,36 @@ def predict_batches(
 
 
 def probabilities(
-    model: Classifier, inputs: Inputs, rows: Rows, inference: Inference, *, classes: int
+    model: Classifier, inputs: Inputs, rows: Rows, inference: Inference, *, classes: int, team: Alone = ALONE
 ) -> NDArray[np.float32]:
-    """Return a model's class probabilities, (rows, classes)."""
+    """Return a model's class probabilities, (rows, classes), of which each process computes some batches.
+
+    Batches are those that there are without a team, so that these are the same to the last bit.
+    """
     found = np.empty((len(rows), classes), np.float32)
-    batches_done = predict_batches([MemberGroup([model], inputs)], rows, inference)
-    for part, (predicted,) in track(batches_done, len(rows), "photos", size=lambda done: _length(done[0])):
-        found[part] = predicted[0]
+    shares = scored_by(len(rows), inference.batch_size, team.world)
+    own = shares[team.rank]
+    count = sum(map(_length, own))
+    batches_done = predict_batches([MemberGroup([model], inputs)], rows, inference, parts=own)
+    try:
+        for part, (predicted,) in track(batches_done, count, "photos", size=lambda done: _length(done[0])):
+            found[part] = predicted[0]
+    except StopRequested:
+        if team.world == 1:
+            raise  # else all end below, which others may reach unasked
+    if team.world == 1:
+        return found
+    team.agree()
+    for rank, answers in enumerate(team.gather([found[part] for part in own])):
+        for part, answer in zip(shares[rank], answers, strict=True):
+            found[part] = answer
     return found
+
+
+def scored_by(rows: int, batch_size: int, world: int) -> list[list[slice]]:
+    """Return the batches of so many rows that each process computes: the same ones each time."""
+    parts = even_parts(rows, batch_size)
+    return [parts[slice(*ends)] for ends in pairwise(shares_of(len(parts), world))]
 
 
 def _length(part: slice) -> int:

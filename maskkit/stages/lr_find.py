@@ -119,6 +119,6 @@ def _step_of(trainer: Trainer) -> Callable[[float], float]:
         for group, ratio in zip(learner.optimizer.param_groups, learner.schedule.highest, strict=True):
             group["lr"] = ratio * rate
         parts = train_step(learner, batch := next(batches), progress=0.0)
-        return float(sum(parts.values()) / batch.weight.sum())
+        return float(sum(parts.values()) / batch.whole.weight)
 
     return step

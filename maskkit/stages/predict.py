@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,11 @@ from maskkit.options.train_options import Inference
 from maskkit.options.values import parse_tta
 from maskkit.predicting.adjustments import Afterwards, with_sets
 from maskkit.predicting.averaging import from_average
+from maskkit.predicting.divided_sums import sums_by_all
 from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
 from maskkit.predicting.finished_rows import FinishedRows
 from maskkit.predicting.members import Assignment, Members
+from maskkit.processes.launched import launch
 from maskkit.scoring.judged import Judged
 from maskkit.scoring.set_scores import share_of_people, silence
 from maskkit.sources.manifest_columns import unlabelled_folder
@@ -245,7 +248,8 @@ def _sums(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return what the predictions add up to, (rows, C), and the rows for which that is known."""
     bad: dict[int, str] | None = None if faults is None else {}
-    sums, done = members.sums(manifest, work, progress=progress, faults=bad)
+    sums_of = members.sums if launch().world == 1 else partial(sums_by_all, members)
+    sums, done = sums_of(manifest, work, progress=progress, faults=bad)
     found = {manifest.paths[row]: bad[row] for row in sorted(bad or ()) if bad and not done[row]}
     if faults is not None:
         faults |= found

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,11 +17,15 @@ from maskkit.artifacts.history import damaged
 from maskkit.artifacts.locks import held
 from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.modeling.constructor import typed
-from maskkit.modeling.device import compute_as_begun, recorded_threads, threads_of
+from maskkit.modeling.device import compute_as_begun, recorded_processes, recorded_threads, threads_of
+from maskkit.modeling.mean_weights import has_batch_norm
 from maskkit.options.contradictions import check_unscored
 from maskkit.options.model_settings import for_constructor
 from maskkit.options.techniques import ModelSettings
 from maskkit.options.train_options import TrainOptions
+from maskkit.processes.jobs import helped
+from maskkit.processes.team import Alone, Team
+from maskkit.stopping import StopRequested, deferred
 from maskkit.storage.address import PathOrAddress
 from maskkit.tracking.facts import RunFacts
 from maskkit.tracking.pictures import pictured
@@ -76,11 +81,13 @@ def train(
             "fold": f"none:until={like.until}" if rows.fold is None else rows.fold,
             **options.to_json(), **rows.options,
         }  # fmt: skip
-        found = recorded_threads(options.device)
+        found = {**recorded_threads(options.device), **recorded_processes(place.earlier)}
         record = Record("train", settings, (*inputs_of(rows, options), *like.inputs), found=found)
         if not place.is_finished(record):
             place.refuse_existing(record)
-            _run(start(rows, options), rows, record, place, tracker or Tracker(), on_epoch, like=like)
+            with helped(_help, rows, options, until=like.until, threads=torch.get_num_threads()) as team:
+                ready = start(rows, options, team=team)
+                _run(ready, rows, record, place, tracker or Tracker(), on_epoch, like=like, team=team)
         place.clear()
     return output
 
@@ -94,15 +101,18 @@ def _run(
     on_epoch: Callable[[Epoch], None] | None,
     *,
     like: Likeness,
+    team: Alone,
 ) -> None:
     """Train, epoch by epoch, and write what that makes."""
     record = replace(record, options={**record.options, "precision": ready.options.precision})
-    trainer = Trainer(ready.trainable, ready.fold, ready.options, until=like.until)
+    trainer = Trainer(ready.trainable, ready.fold, ready.options, until=like.until, team=team)
     log.info("%d photos per epoch, in %d steps", trainer.feed.photos, trainer.feed.steps)
+    if team.world > 1:
+        _say_how_divided(ready, team)
     if rows.fold is None:
         log.info("trained on everybody, scored by nobody: the weights after epoch %d are kept", trainer.last)
+    state = team.same({} if place.begun is None else place.begun.state_for(record))
     if place.begun is not None:
-        state = place.begun.state_for(record)
         trainer.load_state(state, partial(damaged, place.state))
         state.clear()  # copies of all that the trainer has
         log.info("resumed %s in epoch %s", place.state, trainer.reached)
@@ -129,6 +139,34 @@ def _run(
         fold = trainer.fold
         wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.kept_probs, fold.space)
         log_to.end(trainer.kept_epoch, wrong)
+
+
+def _say_how_divided(ready: Start, team: Alone) -> None:
+    hosts = len(set(team.hosts))
+    log.info(
+        "each step's %d photos are divided among %d processes%s",
+        *(ready.options.batch_size, team.world, f" on {hosts} hosts" if hosts > 1 else ""),
+    )
+    if has_batch_norm(ready.trainable):
+        how = ready.options.batch_norm
+        over = "its own share" if how == "own" else "the whole batch"
+        log.info("batch norm of each process is over %s (batch_norm=%s of --model)", over, how)
+
+
+def _help(team: Team, rows: FoldRows, options: TrainOptions, *, until: int, threads: int) -> None:
+    """Train as the first process of a team does, which writes what is made."""
+    with threads_of(threads):
+        ready = start(rows, options, team=team)
+        trainer = Trainer(ready.trainable, ready.fold, ready.options, until=until, team=team)
+        if state := team.same(dict[str, Any]()):
+            trainer.load_state(state, partial(damaged, Path()))
+        try:
+            with deferred():
+                while not trainer.is_done:
+                    trainer.run_epoch()
+        except StopRequested:
+            trainer.state()  # of which the first process saves what each of them knows
+            raise
 
 
 def _write_kept(

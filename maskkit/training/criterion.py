@@ -19,7 +19,8 @@ from maskkit.modeling.losses.uda import annealed, annealing_threshold
 from maskkit.modeling.target import Target
 from maskkit.options.choices import Choice
 from maskkit.options.techniques import UnlabeledShare
-from maskkit.training.feed import Batch
+from maskkit.processes.team import Alone
+from maskkit.training.feed import Whole
 
 CONSISTENCY = "consistency"  # its name among the parts of the loss
 
@@ -102,13 +103,13 @@ class Consistency:
         self.choice = choice
         self.confident: list[Tensor] = []  # (photos,) each; on the device, so that no step waits for it
 
-    def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Batch) -> dict[str, Tensor]:
+    def __call__(self, heads: Heads | None, outputs: Outputs, *, whole: Whole) -> dict[str, Tensor]:
         """Return by name what is added to the sum of the labelled photos' weighted losses, if anything.
 
         After division by the weight of the whole batch it is a mean. `outputs` are what the model made of M
         weak and then M strong views while training: of a part of the batch, if it is computed in parts.
         """
-        if whole.views is None:
+        if not whole.views:
             return {}
         given = self.choice.settings
         own = {name: given[name] for name in ("temperature", "threshold") if name in given}
@@ -116,11 +117,17 @@ class Consistency:
         losses, confident = CONSISTENCIES[self.choice.name](weak, strong, **own)
         self.confident.append(confident)
         weight = self.choice.part(UnlabeledShare).weight
-        return {CONSISTENCY: weight * losses.sum() / len(whole.views[0]) * whole.weight.sum()}
+        return {CONSISTENCY: weight * losses.sum() / whole.views * whole.weight}
 
-    def take_share(self) -> float | None:
+    def all_confident(self, team: Alone) -> list[Tensor]:
+        """Return which photos of all processes have counted, (photos,) each."""
+        if not self.confident:  # as in all of them
+            return []
+        return [one for of_process in team.gather(self.confident) for one in of_process]
+
+    def take_share(self, team: Alone) -> float | None:
         """Return the share of photos whose answer has counted since the last call; None of no photos."""
-        confident, self.confident = self.confident, []
+        confident, self.confident = self.all_confident(team), []
         return float(torch.cat(confident).float().mean()) if confident else None
 
 

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.artifacts.checkpoint import Preprocess
-from maskkit.cache.records import Records, RecordsInMemory
+from maskkit.cache.records import Records, RecordsInMemory, StoredRecords
 from maskkit.cache.store import Keys, Store
+from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import augmentation
 from maskkit.imaging.dataset import Augment, Drawn, Rows
+from maskkit.imaging.kept_photos import opened
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.imaging.tensors import to_input
 from maskkit.modeling.device import prepare
@@ -27,11 +29,13 @@ from maskkit.modeling.frozen import Backbone, backbone_digest, divide
 from maskkit.options.choices import Choice, parse_sum
 from maskkit.options.model_settings import of_the_answers
 from maskkit.options.techniques import AUGMENTATIONS
+from maskkit.processes.team import Alone, shares_of
 from maskkit.progress import moved, track
 
 VIEWS = 4  # of each photo, if photos are varied: as it is, and varied in three ways
 FEATURES = "computing features"  # what progress calls it
 BATCH = 64  # always as many, filled up if need be: a batch's size changes results in the last digits
+ROUND = 32 * BATCH  # photos whose features a process computes before all tell each other
 
 Floats = NDArray[np.float32]
 
@@ -110,9 +114,9 @@ class FeatureMaker:
     def features_of(self, photos: Photos) -> Features:
         """Compute each photo's features, or find them in the photos' cache."""
         keys = photos.keys()
-        make = partial(self._make, photos, keys)
+        make = partial(self.make, photos, keys)
         if photos.cache is not None:
-            kept = photos.cache.records(self._store(photos), keys, make, what=FEATURES)
+            kept = photos.cache.records(self.store(photos), keys, make, what=FEATURES)
             if kept is not None:
                 return Features(kept)
         rows = np.arange(len(photos))
@@ -123,10 +127,10 @@ class FeatureMaker:
     def lacking(self, photos: Photos) -> int:
         """Return of how many photos the features are not in the photos' cache."""
         return (
-            len(photos) if photos.cache is None else photos.cache.lacking(self._store(photos), photos.keys())
+            len(photos) if photos.cache is None else photos.cache.lacking(self.store(photos), photos.keys())
         )
 
-    def _store(self, photos: Photos) -> Store:
+    def store(self, photos: Photos) -> Store:
         """Return the store of features, named by all that they depend on beside the photo."""
         facts = {
             "weights": self.weights,
@@ -142,7 +146,7 @@ class FeatureMaker:
         name = f"features-{self.name.replace('/', '-')}-{digest}"
         return Store(name, (self.views, self.backbone.width), np.dtype(np.float32))
 
-    def _make(self, photos: Photos, keys: Keys, rows: NDArray[np.int64]) -> Floats:
+    def make(self, photos: Photos, keys: Keys, rows: NDArray[np.int64]) -> Floats:
         """Return the features of these photos in every view, (rows, views, features)."""
         augment = augmentation(parse_sum(self.augment, AUGMENTATIONS, option="--augment"))
         made = np.empty((len(rows), self.views, self.backbone.width), np.float32)
@@ -161,6 +165,51 @@ class FeatureMaker:
         filled[: len(pixels)] = pixels
         images = to_input(torch.from_numpy(filled), preprocess, self.device)
         return self.backbone.extract(images)[: len(pixels)].cpu().numpy()
+
+
+def features_by(team: Alone, maker: FeatureMaker, photos: Photos) -> Features:
+    """Compute each photo's features in shares, one of each process, and keep them in the cache of every host.
+
+    A process reads and decodes its share alone. What all caches have is not computed.
+
+    Raises:
+        MaskkitError: A photo cannot be decoded, or a cache could not keep them.
+    """
+    own = np.arange(*shares_of(len(photos), team.world)[team.rank : team.rank + 2])
+    keys = np.concatenate(team.gather(photos.only(own).keys()))
+    store, cache = maker.store(photos), photos.cache
+    if cache is not None and len(keys) * store.record_bytes > cache.limit:
+        cache = None
+    absent = np.ones(len(keys), np.bool_) if cache is None else cache.absent(store, keys)
+    to_do = np.flatnonzero(np.any(team.gather(absent), axis=0))
+    ends = shares_of(len(to_do), team.world)
+    mine = to_do[slice(*ends[team.rank : team.rank + 2])]
+    here, made = opened(photos.only(mine)), np.empty((0, *store.shape), np.float32)
+    if cache is None:
+        made = np.empty((len(keys), *store.shape), np.float32)
+    places = np.arange(len(mine))
+    rounds = [places[start : start + ROUND] for start in range(0, max(np.diff(ends)), ROUND)]
+    for these in track(rounds, len(mine), FEATURES, size=len):
+        every = team.gather((mine[these], maker.make(here, keys[mine], these)))
+        rows, values = (np.concatenate(each) for each in zip(*every, strict=True))
+        if cache is None:
+            made[rows] = values
+        elif team.is_first_of_host:
+            _need(cache.records(store, keys[rows], values.__getitem__, what="keeping features"))
+    team.agree(is_stoppable=False)  # the caches are filled
+    if cache is None:
+        return Features(RecordsInMemory(made, np.arange(len(keys))))
+    return Features(_need(cache.records(store, keys, partial(maker.make, photos, keys), what=FEATURES)))
+
+
+def _need(records: StoredRecords | None) -> StoredRecords:
+    if records is None:
+        raise MaskkitError(
+            "the features of these photos cannot be kept",
+            why="the cache has no room for them, or cannot be written",
+            fix="free some space, or name another --cache",
+        )
+    return records
 
 
 def _varied(augment: Augment, pixels: Pixels, keys: Keys, view: int) -> Pixels:

@@ -11,6 +11,7 @@ from maskkit.modeling.ending import model_name
 from maskkit.modeling.trying import without_trace
 from maskkit.options.techniques import Stepping
 from maskkit.options.train_options import TrainOptions
+from maskkit.processes.launched import launch
 
 
 def refuse_lone_photos(
@@ -21,14 +22,14 @@ def refuse_lone_photos(
     `size` is height and width in pixels. Where unlabelled photos come with each, none is alone, but where
     batch norm is measured anew for an average of the weights.
     """
-    parts = options.one("optimizer").part(Stepping).accumulate
+    parts = options.one("optimizer").part(Stepping).accumulate * launch().world
     has_company = options.unlabeled is not None and options.one("average").name != "swa"
     if has_company or _smallest(photos, options.batch_size, parts) > 1:
         return
     why = _fault_of_one(model, size)
     if why is None:
         return
-    divided = f", computed in {parts} parts," if parts > 1 else ""
+    divided = f", computed in {parts} parts{_of_processes()}," if parts > 1 else ""
     raise MaskkitError(
         f"{model_name(model)} cannot learn from one photo at a time",
         why=f"{photos} photos in batches of {options.batch_size}{divided} leave one alone, and batch norm "
@@ -37,11 +38,15 @@ def refuse_lone_photos(
     )
 
 
+def _of_processes() -> str:
+    return f" by {launch().world} processes" if launch().world > 1 else ""
+
+
 def _ways(photos: int, batch_size: int, parts: int) -> list[str]:
     """Name ways to have no step of one photo."""
     ways = []
     most = photos // max(1, batch_count(photos, batch_size)) // 2  # parts, of two photos each
-    if 1 <= most < parts:
+    if 1 <= most < parts and launch().world == 1:
         ways.append(f"use --optimizer with accumulate={most}")
     enough = [size for size in range(2, photos + 1) if _smallest(photos, size, parts) > 1]
     if enough:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from maskkit import stopping
 from maskkit.errors import MaskkitError
 from maskkit.modeling.device import autocast
 from maskkit.modeling.heads import Heads, divided
+from maskkit.processes.team import ALONE, Alone
 from maskkit.training.average import NoAverage
 from maskkit.training.criterion import Annealed, Consistency, Criterion
 from maskkit.training.feed import Batch
@@ -39,6 +40,8 @@ class Learner:
     clip: float  # largest norm of the gradient; 0 for any
     accumulate: int  # parts in which a batch is computed, for less memory
     first_steps: FirstSteps  # whether anything is learnt
+    statistics: Sequence[Tensor] = ()  # of the photos, that batch norm keeps
+    team: Alone = ALONE  # of processes that compute each step together
 
 
 def train_epoch(
@@ -51,19 +54,20 @@ def train_epoch(
 
     Raises:
         MaskkitError: The loss is no longer finite, or nothing is learnt.
-        StopRequested: After a step: the process is to end, and has deferred that.
+        StopRequested: Between two steps: a process is to end, and has deferred that.
     """
     sums = EpochSums() if sums is None else sums
     for batch in batches:
+        learner.team.agree()
         for name, value in train_step(learner, batch, progress=progress).items():
             sums.totals[name] = sums.totals.get(name, 0) + value  # stays on the device: no sync per step
         learner.schedule.step()  # per step, not per epoch
         learner.average.after_step()
-        sums.weight = sums.weight + batch.weight.sum()
+        sums.weight = sums.weight + batch.whole.weight
         sums.steps += 1
         if sums.steps % CHECK_EVERY == 0:
             _stop_on_nan(sums)
-        stopping.check()
+    learner.team.agree()
     _stop_on_nan(sums)
     return {name: float(total / sums.weight) for name, total in sums.totals.items()}
 
@@ -74,21 +78,10 @@ def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, 
     Raises:
         MaskkitError: After the first steps it is seen that nothing is learnt.
     """
-    sums: dict[str, Tensor] = {}
-    whole = batch.weight.sum()
-    for part in batch.parts(learner.accumulate):
-        with autocast(whole.device, learner.precision):
-            outputs = learner.network(part.shown)
-        labelled, views = divided(outputs, len(part.weight))
-        # {part of the head: (N,)}
-        losses = learner.criterion(learner.heads, labelled, part.target, part.weight, progress=progress)
-        weighted = {name: (values * part.weight).sum() for name, values in losses.items()}
-        weighted |= learner.consistency(learner.heads, views, whole=batch)
-        # For the whole batch: parts of it add up to the gradient that the batch at once would have.
-        loss = torch.stack(list(weighted.values())).sum() / whole
-        learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        for name, value in weighted.items():
-            sums[name] = sums.get(name, 0) + value.detach()
+    with learner.team.exchanging():
+        sums = _gradients(learner, batch, progress=progress)
+        learner.team.add(list(sums.values()))
+        learner.team.mean(learner.statistics)  # of shares: so all processes have the same model
     learner.first_steps.look(batch.images)
     learner.scaler.unscale_(learner.optimizer)
     if learner.clip:
@@ -96,6 +89,32 @@ def train_step(learner: Learner, batch: Batch, *, progress: float) -> dict[str, 
     learner.scaler.step(learner.optimizer)
     learner.scaler.update()
     learner.optimizer.zero_grad(set_to_none=True)
+    return sums
+
+
+def _gradients(learner: Learner, batch: Batch, *, progress: float) -> dict[str, Tensor]:
+    """Add up the gradients of a batch, and return the sum of its weighted losses, by part.
+
+    Of a share of a batch, the sum is of that share, and the gradients are those of the whole batch.
+    """
+    sums: dict[str, Tensor] = {}
+    parts = batch.parts(learner.accumulate)
+    for number, part in enumerate(parts, 1):
+        is_last = number == len(parts)
+        with nullcontext() if is_last else learner.team.unsummed(learner.network):
+            with autocast(batch.weight.device, learner.precision):
+                outputs = learner.network(part.shown)
+            labelled, views = divided(outputs, len(part.weight))
+            # {part of the head: (N,)}
+            losses = learner.criterion(learner.heads, labelled, part.target, part.weight, progress=progress)
+            weighted = {name: (values * part.weight).sum() for name, values in losses.items()}
+            weighted |= learner.consistency(learner.heads, views, whole=batch.whole)
+            # For the whole batch: parts of it add up to the gradient that the batch at once would have. The
+            # team takes the mean of its processes' gradients, of which the sum is wanted.
+            loss = torch.stack(list(weighted.values())).sum() / batch.whole.weight * learner.team.world
+            learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        for name, value in weighted.items():
+            sums[name] = sums.get(name, 0) + value.detach()
     return sums
 
 

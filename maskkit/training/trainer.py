@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isfinite
 from typing import Any
 
@@ -14,14 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maskkit import stopping
 from maskkit.errors import reason
 from maskkit.modeling.device import autocast, compiled, prepare
 from maskkit.modeling.heads import heads_of
+from maskkit.modeling.norms import statistics_of
 from maskkit.modeling.runtimes import classifier
 from maskkit.options.techniques import AUXILIARY, Stepping, Stopping
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
+from maskkit.processes.team import ALONE, Alone
 from maskkit.scoring.best_of import BestOf, best_of
 from maskkit.scoring.metrics import confusion
 from maskkit.training.average import averaging
@@ -51,9 +53,15 @@ class Trainer:
     a StopRequested in the middle of an epoch. Device and precision of the options are resolved. It ends with
     the epoch `until`, 0 for all of them; rates and whatever else depends on how many there are stay as they
     would be without. Where the fold holds nobody out, no epoch is scored and the last one's weights are kept.
+
+    Each process of a team has a trainer, and all do the same, at every step and score with a share of the
+    photos; between two steps their models are equal, and so is what they know of past epochs.
     """
 
-    def __init__(self, model: nn.Module, fold: Fold, options: TrainOptions, *, until: int = 0) -> None:
+    def __init__(
+        self, model: nn.Module, fold: Fold, options: TrainOptions, *, until: int = 0, team: Alone = ALONE
+    ) -> None:
+        self.team = team
         self.fold, self.options = fold, options
         self.last = until or options.epochs  # the epoch that ends the training, unless it stops before
         self.device, self.precision = torch.device(options.device), options.precision
@@ -62,7 +70,7 @@ class Trainer:
         # 2. Which parts of it learn when.
         self.unfreezing = Unfreezing(self.model, options.one("freeze"), epochs=options.epochs)
         # 3. What it learns from, and how many steps that makes.
-        self.feed = Feed(fold, options, self.device)
+        self.feed = Feed(fold, options, self.device, team=team)
         # 4. The optimizer, the schedule that moves its rates at every step, and what they minimise.
         how, consistency = options.one("optimizer"), options.one("consistency")
         stepping = how.part(Stepping)
@@ -73,9 +81,10 @@ class Trainer:
         criterion = Criterion(
             fold.class_counts, fold.space, options.chosen("loss"), options.one("class_weights"), self.device
         )
+        self._network = compiled(self.model, self.device) if options.compile else self.model
         self.learner = Learner(
             model=self.model,
-            network=compiled(self.model, self.device) if options.compile else self.model,
+            network=self._network,
             heads=heads_of(self.model),
             criterion=annealing_of(consistency, criterion, lambda: schedule.progress),
             consistency=Consistency(consistency),
@@ -87,12 +96,15 @@ class Trainer:
             clip=stepping.clip,
             accumulate=stepping.accumulate,
             first_steps=FirstSteps(self.model, look_at=self._look_at()),
+            statistics=statistics_of(self.model),
+            team=team,
         )
         # 5. What has been reached so far.
         self.history: list[Epoch] = []
         self.sums = EpochSums()  # of the epoch that is being run
         self._unfinished: dict[str, Any] = {}  # what an epoch that was stopped goes on from
         self._started = 0.0
+        self._connected: list[bool] = []  # which parameters learn, as the team was told
         self.keeps_best = self.is_scored and options.one("schedule").part(Stopping).keeps_best
         self.kept: dict[str, Tensor] = {}
         self.answers: list[Tensor] = []  # of each epoch, (held_out,), where the best of them is kept
@@ -168,7 +180,7 @@ class Trainer:
             epoch=number,
             train_loss=sum(parts.values()),
             parts=parts if len(parts) > 1 else {},
-            confident_share=self.learner.consistency.take_share(),
+            confident_share=self.learner.consistency.take_share(self.team),
             held_out_loss=loss,
             scores=scores,
             learning_rate=self.learner.schedule.rate,
@@ -207,24 +219,36 @@ class Trainer:
         if not self.sums.is_averaged:
             with autocast(self.device, self.precision):
                 self.learner.average.after_epoch(number, epochs, self._images_again(number))
+            with self.team.exchanging():
+                self.team.mean(statistics_of(self.scored))  # where each has measured its share
         self.sums.is_averaged = True
         return parts
 
     def _images_again(self, number: int) -> Iterator[Tensor]:
         for batch in self.feed.epoch(number):
-            stopping.check()
+            self.team.agree()
             yield batch.images
 
     def batches(self, number: int, *, is_tracked: bool = True) -> Iterator[Batch]:
         """Begin an epoch, or go on with it, and return what there is to learn in it."""
-        torch.manual_seed(self.options.seed * 100_003 + number)
-        self.learner.network.train()
+        # Each process draws its own: what dropout leaves out of one share is not that of another.
+        torch.manual_seed(self.options.seed * 100_003 + number + self.team.rank * 1_000_000_007)
+        self._network.train()
         self.unfreezing.begin_epoch(number)
-        mixing = None
-        if self._unfinished:
-            mixing = self._unfinished["mixing"]
-            set_torch_random(self._unfinished["random"], self.device)
-        return self.feed.epoch(number, is_tracked=is_tracked, after=self.sums.steps, mixing=mixing)
+        self._connect()
+        reached = self._unfinished.get("random", ())
+        if len(reached) == self.team.world:  # else it was begun by more processes, or by fewer
+            set_torch_random(reached[self.team.rank], self.device)
+        return self.feed.epoch(number, is_tracked=is_tracked, after=self.sums.steps)
+
+    def _connect(self) -> None:
+        """Let steps be computed with the team; anew, if other parts of the model learn than before."""
+        learning = [parameter.requires_grad for parameter in self.model.parameters()]
+        if self.team.world > 1 and learning != self._connected:
+            self.learner = replace(self.learner, network=self._network)
+            gc.collect()  # the hooks of the connection before
+            self.learner = replace(self.learner, network=self.team.parallel(self._network))
+            self._connected = learning
 
     def score(self) -> tuple[float, dict[str, float]]:
         """Predict every photo held out; return the loss and the scores."""
@@ -237,7 +261,9 @@ class Trainer:
         )
         how = Inference(self.options.device, self.options.batch_size, self.options.workers)
         fold = self.fold
-        self.probs = probabilities(model, fold.inputs, fold.held_out, how, classes=len(fold.space))
+        self.probs = probabilities(
+            model, fold.inputs, fold.held_out, how, classes=len(fold.space), team=self.team
+        )
         return held_out_scores(fold.truth, self.probs, fold.space)
 
     def state(self) -> dict[str, Any]:
@@ -261,9 +287,8 @@ class Trainer:
         self.sums.seconds = time.perf_counter() - self._started
         return {
             "sums": self.sums.state_dict(),
-            "confident": self.learner.consistency.confident,
-            "mixing": self.feed.mixing_reached,
-            "random": torch_random(self.device),
+            "confident": self.learner.consistency.all_confident(self.team),
+            "random": self.team.gather(torch_random(self.device)),
         }
 
     def _refuse_non_finite(self, after: str) -> None:
@@ -290,7 +315,7 @@ class Trainer:
                 self._unfinished = dict(unfinished)
                 self.sums = EpochSums.from_state(unfinished["sums"], self.device)
                 confident = [one.to(self.device) for one in unfinished["confident"]]
-                self.learner.consistency.confident = confident
+                self.learner.consistency.confident = confident if self.team.rank == 0 else []
             for name in CHANGING:
                 getattr(self.learner, name).load_state_dict(state[name])
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:

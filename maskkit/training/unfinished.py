@@ -1,17 +1,15 @@
 """An epoch that was stopped before its end: what has to be known to end it as if it had not been.
 
 Weights, optimizer and schedule are saved as between two epochs. What an epoch has beside them is how many
-steps it has made, what their losses add up to, and how far its streams of random numbers have come: that of
-dropout, and that of mixing. What is drawn for all photos of an epoch at once is drawn again.
+steps it has made, what their losses add up to, and how far its streams of random numbers have come: those of
+dropout, of each process. What is drawn for all photos of an epoch at once is drawn again.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,13 +55,3 @@ def set_torch_random(states: dict[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
     if device.type != "cpu":
         torch.get_device_module(device).set_rng_state(states[device.type])
-
-
-def random_text(random: np.random.Generator) -> str:
-    """Return how far a generator has come, as text: its numbers are larger than some readers take."""
-    return json.dumps(random.bit_generator.state)
-
-
-def set_random_text(random: np.random.Generator, text: str) -> None:
-    """Go on from what `random_text` returned."""
-    random.bit_generator.state = json.loads(text)

@@ -16,8 +16,9 @@ from maskkit.options.choices import parse, parse_sum
 from maskkit.options.techniques import CONSISTENCIES as TABLE
 from maskkit.options.techniques import HEADS
 from maskkit.options.train_options import TrainOptions
+from maskkit.processes.team import ALONE
 from maskkit.training.criterion import Annealed, Consistency, Criterion, annealing_of
-from maskkit.training.feed import Batch
+from maskkit.training.feed import Batch, Whole
 
 CPU = torch.device("cpu")
 
@@ -30,7 +31,8 @@ def batch(photos: int = 6, times: int = 2) -> Batch:
     torch.manual_seed(0)
     label, views = torch.randint(18, (photos,)), torch.randn(2, photos * times, 8)
     target = Target.of_labels(label, torch.full((photos, 1), torch.nan), classes=18)
-    return Batch(torch.randn(photos, 8), target, torch.rand(photos) + 0.5, (views[0], views[1]))
+    images, weight = torch.randn(photos, 8), torch.rand(photos) + 0.5
+    return Batch(images, target, weight, Whole(weight.sum(), len(views[0])), (views[0], views[1]))
 
 
 def criterion(**options: Any) -> Criterion:
@@ -47,17 +49,17 @@ def test_is_the_weighted_mean_over_all_photos_whether_they_count_or_not(name: st
     own = {key: choice.settings[key] for key in ("temperature", "threshold") if key in choice.settings}
     losses, confident = CONSISTENCIES[choice.name](logits[:12], logits[12:], **own)
     consistency = Consistency(choice)
-    told = consistency(None, logits, whole=given)
+    told = consistency(None, logits, whole=given.whole)
     torch.testing.assert_close(told["consistency"] / given.weight.sum(), 3 * losses.sum() / 12)
     assert 0 < confident.sum() < 12
-    assert consistency.take_share() == pytest.approx(float(confident.float().mean()))
-    assert consistency.take_share() is None
+    assert consistency.take_share(ALONE) == pytest.approx(float(confident.float().mean()))
+    assert consistency.take_share(ALONE) is None
 
 
 def test_without_consistency_nothing_is_added_and_no_share_is_told() -> None:
     nothing = Consistency(parse("none", TABLE, option="--consistency"))
-    assert nothing(None, torch.zeros(0, 18), whole=replace(batch(), views=None)) == {}
-    assert nothing.take_share() is None
+    assert nothing(None, torch.zeros(0, 18), whole=replace(batch().whole, views=0)) == {}
+    assert nothing.take_share(ALONE) is None
 
 
 def heads(text: str) -> Heads:
@@ -150,7 +152,7 @@ def test_a_step_of_gradient_brings_the_views_together(name: str) -> None:
     model = nn.Linear(8, 18)
 
     def loss() -> Tensor:
-        return consistency(None, model(torch.cat(given.views or ())), whole=given)["consistency"]
+        return consistency(None, model(torch.cat(given.views or ())), whole=given.whole)["consistency"]
 
     before = loss()
     before.backward()  # type: ignore[no-untyped-call]

@@ -95,13 +95,13 @@ def test_are_computed_once_for_the_same_backbone(
     model: nn.Module, photos: Photos, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    inner = FeatureMaker._make
+    inner = FeatureMaker.make
 
     def count(self: FeatureMaker, photos: Photos, keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
         seen.append(len(rows))
         return inner(self, photos, keys, rows)
 
-    monkeypatch.setattr(FeatureMaker, "_make", count)
+    monkeypatch.setattr(FeatureMaker, "make", count)
     maker(model).features_of(replace(photos, cache=cache))
     maker(model).features_of(replace(photos, cache=cache))
     different = len(np.unique(photos.keys(), axis=0))  # the drawn people look alike in all masks
@@ -192,7 +192,7 @@ def test_what_is_drawn_in_training_alone_does_not_divide_the_features(photos: Ph
         made_by(f"test_efficientnet:{text}", photos)
         for text in ("drop_path=0", "drop_path=0.1,drop_rate=0.5")
     )
-    assert plain._store(photos) == other._store(photos)
+    assert plain.store(photos) == other.store(photos)
 
 
 def test_features_of_other_numbers_of_threads_are_kept_apart(photos: Photos) -> None:
@@ -200,5 +200,5 @@ def test_features_of_other_numbers_of_threads_are_kept_apart(photos: Photos) -> 
     names = set()
     for number in (1, 2):
         with threads_of(number):
-            names.add(plain._store(photos).name)
+            names.add(plain.store(photos).name)
     assert len(names) == 2

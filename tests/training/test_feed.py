@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,8 @@ from maskkit.imaging.augment import ByClass, augmentation
 from maskkit.imaging.photos import Photos
 from maskkit.labels import HOME
 from maskkit.options.train_options import TrainOptions
-from maskkit.training.feed import Feed
+from maskkit.processes.team import Alone
+from maskkit.training.feed import Feed, host_of, own_places
 from maskkit.training.fold import Fold
 
 CPU = torch.device("cpu")
@@ -145,3 +147,62 @@ def test_photos_with_probabilities_are_trained_towards_them_and_others_towards_t
     expected = np.where(np.isnan(soft), np.eye(18, dtype=np.float32)[fold.target], soft)
     shown = torch.cat([batch.target.classes for batch in given.epoch(1)]).numpy()
     assert (shown == expected[given.rows(1)]).all()
+
+
+class Process(Alone):
+    """One of several processes, which hears of no other."""
+
+    def __init__(self, rank: int, hosts: Sequence[int]) -> None:
+        self.rank, self.world, self.hosts = rank, len(hosts), hosts
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 31, 32])
+@pytest.mark.parametrize("hosts", [(0, 0), (0, 1), (0, 0, 1), (0, 1, 2, 2)])
+def test_each_photo_of_a_batch_is_one_processs_and_shares_are_even(count: int, hosts: Sequence[int]) -> None:
+    rows = np.random.default_rng(count).integers(0, 1000, count)  # also more than once
+    shares = [own_places(rows, Process(rank, hosts)) for rank in range(len(hosts))]
+    assert np.array_equal(np.sort(np.concatenate(shares)), np.arange(count))
+    sizes = [len(share) for share in shares]
+    assert max(sizes) - min(sizes) <= 1
+    assert all((np.diff(share) > 0).all() for share in shares)
+
+
+def test_a_host_shows_its_own_photos_and_others_only_where_a_batch_has_too_few_of_them() -> None:
+    rows = np.array([0, 2, 4, 6, 8, 1])  # five of host 0
+    shares = [own_places(rows, Process(rank, (0, 1))) for rank in (0, 1)]
+    assert [rows[share].tolist() for share in shares] == [[0, 2, 4], [6, 8, 1]]
+    random = np.random.default_rng(0)
+    moved = [
+        np.count_nonzero(host_of(rows[own_places(rows, one)], one) != one.host)
+        for rows, one in ((random.permutation(4096)[:128], Process(0, (0, 1))) for _ in range(50))
+    ]
+    assert np.mean(moved) / 64 < 0.08
+
+
+@pytest.mark.parametrize("hosts", [(0, 0), (0, 1), (0, 1, 1)])
+@pytest.mark.parametrize("mix", ["none", "cutmix", "mixup:p=0.5", "half:partner=age=60plus"])
+def test_shares_of_all_processes_are_the_batches_of_one(fold: Fold, hosts: Sequence[int], mix: str) -> None:
+    options = TrainOptions(batch_size=17, workers=0, augment="light", mix=mix, sampler="balanced")
+    varied = replace(fold, vary=augmentation(options.chosen("augment")))
+    whole = list(Feed(varied, options, CPU).epoch(2))
+    feeds = [Feed(varied, options, CPU, team=Process(rank, hosts)) for rank in range(len(hosts))]
+    shares = list(zip(*(feed.epoch(2) for feed in feeds), strict=True))
+    places = [[share.own for share in feed._shares(feed.rows(2), 2)] for feed in feeds]
+    assert len(whole) == len(shares)
+    for number, (batch, parts) in enumerate(zip(whole, shares, strict=True)):
+        for process, part in enumerate(parts):
+            own = torch.from_numpy(places[process][number])
+            assert torch.equal(part.images, batch.images[own])
+            assert torch.equal(part.target.classes, batch.target.classes[own])
+            assert torch.equal(part.weight, batch.weight[own])
+            assert torch.equal(part.whole.weight, batch.whole.weight)
+
+
+def test_with_mixing_a_process_decodes_its_photos_and_partners_of_others_but_no_more(fold: Fold) -> None:
+    options = TrainOptions(batch_size=32, workers=0, augment="none", mix="cutmix")
+    feed = Feed(fold, options, CPU, team=Process(0, (0, 0)))
+    rows = feed.rows(1)
+    for share in feed._shares(rows, 1):
+        size = share.part.stop - share.part.start
+        assert size // 2 <= len(share.shown) < size
+        assert len(set(share.shown.tolist())) == len(share.shown)

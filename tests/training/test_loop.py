@@ -12,9 +12,10 @@ from maskkit.labels import HOME
 from maskkit.modeling.target import Target
 from maskkit.options.techniques import Stepping
 from maskkit.options.train_options import TrainOptions
+from maskkit.processes.team import ALONE
 from maskkit.training.average import averaging
 from maskkit.training.criterion import Consistency, Criterion, annealing_of
-from maskkit.training.feed import Batch
+from maskkit.training.feed import Batch, Whole
 from maskkit.training.first_steps import LOOK_AT, FirstSteps
 from maskkit.training.loop import Learner, train_epoch
 from maskkit.training.optimizers import build_optimizer
@@ -68,7 +69,8 @@ def batches(count: int = 2, size: int = 64) -> Iterator[Batch]:
     for _ in range(count):
         label = torch.randint(18, (size,))
         target = Target.of_labels(label, torch.full((size, 1), torch.nan), classes=18)
-        yield Batch(torch.randn(size, 12), target, torch.rand(size) + 0.5)
+        images, weight = torch.randn(size, 12), torch.rand(size) + 0.5
+        yield Batch(images, target, weight, Whole(weight.sum()))
 
 
 def weights(given: Learner) -> Tensor:
@@ -146,7 +148,8 @@ def test_stops_where_the_loss_is_no_longer_finite_and_says_between_which_steps()
 
 def with_views(batch: Batch, times: int = 2) -> Batch:
     weak = torch.randn(len(batch.weight) * times, 12)
-    return replace(batch, views=(weak, weak + 0.5 * torch.randn_like(weak)))
+    whole = replace(batch.whole, views=len(weak))
+    return replace(batch, whole=whole, views=(weak, weak + 0.5 * torch.randn_like(weak)))
 
 
 PLAIN = "sgd:momentum=0,nesterov=false,clip=0,head=1,weight_decay=0"
@@ -182,7 +185,7 @@ def test_a_step_is_that_of_the_labelled_loss_and_of_the_weighted_consistency(con
     torch.testing.assert_close(weights(given), expected)
     assert told["joint"] == pytest.approx(float(supervised.detach()), rel=1e-5)
     assert told["consistency"] == pytest.approx(3 * float(unsupervised.detach()), rel=1e-5)
-    assert given.consistency.take_share() == pytest.approx(float(sure.float().mean()))
+    assert given.consistency.take_share(ALONE) == pytest.approx(float(sure.float().mean()))
 
 
 @pytest.mark.parametrize("consistency", LEARNT)
@@ -194,7 +197,7 @@ def test_parts_of_a_batch_with_views_teach_what_it_does_at_once(consistency: str
     losses = [train_epoch(one, given, progress=0) for one in (whole, parts)]
     torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-5, atol=1e-6)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
-    assert whole.consistency.take_share() == parts.consistency.take_share()
+    assert whole.consistency.take_share(ALONE) == parts.consistency.take_share(ALONE)
 
 
 def test_annealing_follows_the_steps_of_the_whole_training() -> None:

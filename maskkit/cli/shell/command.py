@@ -63,6 +63,7 @@ from maskkit.cli.shell.usage import lacking
 from maskkit.dry_run import dry_run
 from maskkit.errors import MaskkitError
 from maskkit.options.train_options import PHOTO_SUFFIXES
+from maskkit.processes.launched import launch
 from maskkit.storage.address import PathOrAddress, place_of
 
 Body = Callable[..., None]
@@ -76,12 +77,14 @@ def command(
     loads: Literal["tables", "torch"] | None = None,
     check: tuple[Callable[..., None], ...] = (),
     instead: tuple[Callable[..., bool], ...] = (),
+    is_helped: bool = False,
 ) -> Callable[[Body], Body]:
     """Make a function a command of the command line, and prepare the process for what it loads.
 
     Each `check` raises if values, which it takes as typed and by their names, mean nothing together. Each
     `instead` takes values likewise, and returns whether it did what they ask for in the place of the command,
-    so that nothing is read or written.
+    so that nothing is read or written. One that `is_helped` divides its work among several processes, as
+    torchrun starts them.
     """
 
     def declare(body: Body) -> Body:
@@ -92,6 +95,8 @@ def command(
         parameters += _common(parameters)
 
         def run(context: typer.Context, **given: Any) -> None:
+            if launch().world > 1 and not is_helped:
+                raise _one_does_it(context)
             checks = Checks(context, parameters, given)
             groups = {slot.name: slot.value(checks.values) for slot in slots if slot.group is not None}
             checks.refuse_usage()
@@ -120,6 +125,15 @@ def command(
         return run
 
     return declare
+
+
+def _one_does_it(context: typer.Context) -> MaskkitError:
+    name = context.info_name or ""
+    return MaskkitError(
+        f"{launch().world} processes were started for `maskkit {name}`, which one does",
+        why="torchrun is for `train` and `predict`, whose processes compute together",
+        fix=f"start `maskkit {name}` without it; `label`, `crop` and `predict` divide photos by --shard",
+    )
 
 
 CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)

@@ -15,7 +15,7 @@ from maskkit.cli.shell.terminal import escape
 
 WIDTH = 80  # columns of a terminal that nobody has made wider
 INDENT = "  "
-_EXAMPLE = re.compile(r"(?P<caption>.+?): (?P<line>maskkit \S.*)")
+_EXAMPLE = re.compile(r"(?P<caption>.+?): (?P<line>(torchrun .+ -m )?maskkit \S.*)")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from maskkit.artifacts.stopped import StoppedError
 from maskkit.cli.shell.exiting import acted_on, is_of_memory
 from maskkit.plain_text import printable
+from maskkit.processes.launched import launch
 from maskkit.stopping import hinted
 from maskkit.storage.address import PathOrAddress
 
@@ -20,8 +21,18 @@ def resume_line() -> str:
     """Return the line that goes on with the command as it was typed."""
     command, words = typed.get()
     given = [word for word in words if word not in ("--force", "--resume")]
-    line = printable(" ".join([command, shlex.join([*given, "--resume"])]))
+    line = printable(" ".join([f"{_started_by()}{command}", shlex.join([*given, "--resume"])]))
     return f"{line} (and the same standard input)" if "-" in given else line
+
+
+def _started_by() -> str:
+    """Return what starts several processes of a command; of hosts, it is known to the person alone."""
+    one = launch()
+    if one.world == 1:
+        return ""
+    return (
+        f"torchrun --nproc-per-node {one.world} -m " if one.local_world == one.world else "torchrun ... -m "
+    )
 
 
 def line_instead_of(flag: str, options: Mapping[str, object]) -> str:
