@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from launching import PATIENCE, ended, run, said_in, started
 from safetensors.torch import load_file
@@ -20,8 +21,10 @@ from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.script import script
 from maskkit.modeling.device import threads_of
-from maskkit.options.train_options import TrainOptions
+from maskkit.options.train_options import Inference, TrainOptions
+from maskkit.stages.predict import predict
 from maskkit.stages.train import train
+from maskkit.training.epochs import held_out_scores
 from maskkit.training.fold_rows import FoldRows
 
 # Without batch norm and dropout, the only two that see shares of a batch otherwise than the whole.
@@ -170,9 +173,13 @@ def test_torchrun_starts_all_again_where_one_was_killed_and_they_go_on(work: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_to_one_process_lets_all_end_their_step_and_save(work: Path, number: signal.Signals) -> None:
-    words_of = train_words("made.safetensors", epochs=5)
+@pytest.mark.parametrize(
+    ("number", "model"), [(signal.SIGTERM, "test_efficientnet"), (signal.SIGUSR1, "test_convnext")]
+)
+def test_a_signal_to_one_process_lets_all_end_their_step_and_save(
+    work: Path, number: signal.Signals, model: str
+) -> None:
+    words_of = train_words("made.safetensors", epochs=5, model=model)
     process = started(*words_of, folder=work)
     signal_rank(process, 1, number, work / "made.history.csv")
     assert ended(process) == 1
@@ -181,7 +188,7 @@ def test_a_signal_to_one_process_lets_all_end_their_step_and_save(work: Path, nu
     code, _, again = run(*words_of, "--resume", folder=work)
     assert code == 0, again
     assert "steps" in next(line for line in again.splitlines() if line.startswith("resumed "))
-    assert run(*train_words("whole.safetensors", epochs=5), folder=work)[0] == 0
+    assert run(*train_words("whole.safetensors", epochs=5, model=model), folder=work)[0] == 0
     assert (work / "made.safetensors").read_bytes() == (work / "whole.safetensors").read_bytes()
 
 
@@ -208,11 +215,18 @@ def test_a_frozen_backbone_is_shown_a_share_to_each_and_its_features_are_those_o
 
 
 @pytest.mark.slow
-def test_batch_norm_is_said_and_is_equal_in_all_processes(work: Path) -> None:
+def test_batch_norm_is_said_and_what_is_scored_by_all_is_the_model_that_is_saved(work: Path) -> None:
     changes = {"model": "test_efficientnet", "freeze": "phase:epochs=1", "average": "swa:start=0.5"}
     code, _, said = run(*train_words("two.safetensors", **changes), folder=work)
     assert code == 0, said
     assert "batch norm of each process is over its own share (batch_norm=own of --model)" in said
+    checkpoint, manifest = Checkpoint.read(work / "two.safetensors"), Manifest.read(work / "folds.parquet")
+    held_out = manifest.select(np.flatnonzero(manifest.folds == 0))
+    how = Inference(runtime="torch", batch_size=31, device="cpu", workers=1, precision="float32")
+    probs = predict(held_out, [checkpoint], inference=how).probs
+    assert probs is not None
+    loss, _ = held_out_scores(held_out.labels, probs, manifest.space)
+    assert loss == pytest.approx(checkpoint.scores["loss"], rel=1e-6)
 
 
 @pytest.mark.slow
