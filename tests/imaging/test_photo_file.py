@@ -93,7 +93,7 @@ def test_what_is_no_file_of_a_photo_is_named_at_once_by_every_reader(tmp_path: P
 def test_a_name_that_no_file_can_have_is_a_fault() -> None:
     with pytest.raises(MaskkitError) as caught:
         decode(Path("a\0b.jpg"))
-    assert caught.value.why == "no file can have this name: embedded null byte"
+    assert caught.value.why.startswith("no file can have this name: ")
 
 
 def test_links_to_photos_are_followed(tmp_path: Path) -> None:
