@@ -16,7 +16,8 @@ from maskkit.modeling.backbone import random_photos
 from maskkit.modeling.device import threads_of
 
 OPSET = 17  # of 2022: old enough for every runtime in use
-PRINTING = "_jit_onnx_log"
+# Torch takes the second, a function, for its answer, and so for yes: then C++ prints, as of torch 2.15.
+PRINTING = {"_jit_onnx_log": lambda *_: None, "_jit_is_onnx_log_enabled": False}
 INPUT, OUTPUT = "images", "logits"
 
 
@@ -75,11 +76,13 @@ def _quiet() -> Iterator[None]:
 
     Whatever its settings, it prints a graph that it cannot convert, thousands of lines, to standard output.
     """
-    printing = getattr(torch._C, PRINTING, None)
+    before = {name: getattr(torch._C, name, None) for name in PRINTING}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        setattr(torch._C, PRINTING, lambda *_: None)
         try:
+            for name, instead in PRINTING.items():
+                setattr(torch._C, name, instead)
             yield
         finally:
-            setattr(torch._C, PRINTING, printing)
+            for name, own in before.items():
+                setattr(torch._C, name, own)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from maskkit.errors import MaskkitError
 from maskkit.modeling.backbone import build, random_photos
-from maskkit.modeling.exchange import INPUT, OUTPUT, to_onnx
+from maskkit.modeling.exchange import INPUT, OUTPUT, PRINTING, to_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs maskkit[onnx]")
 
@@ -55,12 +55,12 @@ class Unwritable(nn.Module):
 def test_a_step_that_onnx_does_not_know_is_an_error_that_names_the_model(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    printing = torch._C._jit_onnx_log
+    printing = [getattr(torch._C, name) for name in PRINTING]
     with pytest.raises(MaskkitError, match="odd_model cannot be written as ONNX") as caught:
         to_onnx(Unwritable(), (32, 32), name="odd_model")
     assert "--runtime torch" in caught.value.fix
     assert capfd.readouterr() == ("", "")  # torch would print the whole graph to standard output
-    assert torch._C._jit_onnx_log is printing
+    assert [getattr(torch._C, name) for name in PRINTING] == printing
 
 
 def test_attention_that_cannot_be_traced_as_a_whole_is_written_step_by_step() -> None:

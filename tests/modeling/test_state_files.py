@@ -69,7 +69,7 @@ OBJECTS = {
     "timm's options": (argparse.Namespace(lr=0.1), "argparse.Namespace"),
     "a number of NumPy": (np.float64(0.5), "numpy"),
     "an array of NumPy": (np.ones(3), "numpy"),
-    "a path": (pathlib.PurePosixPath("a/b"), "pathlib.PurePosixPath"),
+    "a path": (pathlib.PurePosixPath("a/b"), "PurePosixPath"),  # of pathlib._local in Python 3.13
     "a mapping": (Options(lr=0.1), "Options"),
     "a mapping with a factory": (collections.defaultdict(list, {"a": [1]}), "collections.defaultdict"),
     "a mapping with a number of NumPy": (Options(lr=np.float64(0.5)), "numpy"),
