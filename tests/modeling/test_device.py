@@ -164,7 +164,6 @@ except MaskkitError as error:
 
 # torch 2.8 follows functions with gradients of their own by a way that it warns of itself.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
 def test_steps_are_those_of_the_model_and_its_names_stay() -> None:
     torch.manual_seed(0)
     model = prepare(build("test_efficientnet", classes=3), "bfloat16", CPU)

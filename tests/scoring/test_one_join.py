@@ -19,7 +19,7 @@ PIECES: dict[str, tuple[str, ...]] = {
         "artifacts/", "cache/", "labelling/", "sources/",  # values of columns
         # Photos of one manifest among another's
         "pseudo_labelling/added_rows.py", "stages/pseudo.py", "fitting/conformal.py",
-        "reporting/pictured.py",
+        "reporting/pictured.py", "imaging/surveyed.py",
     ),
     "places_of": ("labelling/",),  # lines of corrections
     "same_space": (  # manifests, checkpoints and decisions with each other

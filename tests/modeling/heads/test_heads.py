@@ -266,7 +266,6 @@ def test_every_runtime_answers_as_the_model(runtime: Resolved, precision: str) -
     assert off < (1e-4 if precision == "float32" else 0.5)
 
 
-@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
 def test_compiled_training_gives_the_same_outputs_by_part() -> None:
     model = headed(EVERY[-1], pool="gem").train()
     images, outputs = torch.rand(3, 3, *SIZE), []
