@@ -16,11 +16,11 @@ VARIABLE = "MASKKIT_ROOT"
 LOOKED_AT = 5
 
 
-def photo_files(manifest: Manifest, *, tolerant: bool = False) -> list[PathOrAddress]:
-    """Return the file of each row, after looking whether the first few are there.
+def photo_folder(manifest: Manifest, *, tolerant: bool = False) -> PathOrAddress:
+    """Return the root of a manifest's photos, after looking whether the first few are there.
 
-    The root is that of `manifest.photos`, or MASKKIT_ROOT, or `recorded_root`. If `tolerant`, one of the
-    first few photos is enough.
+    It is that of `manifest.photos`, or MASKKIT_ROOT, or `recorded_root`. If `tolerant`, one of the first few
+    photos is enough.
 
     Raises:
         MaskkitError: The first photos are not under the root; better now than after an epoch. Or the root is
@@ -28,11 +28,25 @@ def photo_files(manifest: Manifest, *, tolerant: bool = False) -> list[PathOrAdd
     """
     chosen = chosen_root(manifest)
     folder = recorded_root(manifest) if chosen is None else chosen
-    files = _files_under(folder, manifest.paths)
+    files = _files_under(folder, _first_paths(manifest))
     missing = _missing(files)
-    if missing and not (tolerant and len(missing) < len(files[:LOOKED_AT])):
+    if missing and not (tolerant and len(missing) < len(files)):
         raise _not_there(manifest, folder, files.index(missing[0]), is_chosen=chosen is not None)
-    return files
+    return folder
+
+
+def photo_files(
+    manifest: Manifest, *, tolerant: bool = False, rows: slice | None = None
+) -> list[PathOrAddress]:
+    """Return the file of each row, or of these rows, under `photo_folder`."""
+    folder = photo_folder(manifest, tolerant=tolerant)
+    if rows is None:
+        return _files_under(folder, manifest.paths)
+    return _files_under(folder, manifest.table["path"][rows].to_pylist())
+
+
+def _first_paths(manifest: Manifest) -> list[str]:
+    return manifest.table["path"][:LOOKED_AT].to_pylist()  # type: ignore[no-any-return]
 
 
 def chosen_root(manifest: Manifest) -> PathOrAddress | None:
@@ -58,7 +72,7 @@ def recorded_root(manifest: Manifest) -> Path:
             fix=f"give it with --root {manifest.root} or {VARIABLE}, or the folder of a copy",
         )
     places = list(_places(manifest.root, manifest.photos.beside))
-    missing = [len(_missing(_files_under(folder, manifest.paths[:LOOKED_AT]))) for folder in places]
+    missing = [len(_missing(_files_under(folder, _first_paths(manifest)))) for folder in places]
     return places[missing.index(min(missing))]
 
 
@@ -81,8 +95,8 @@ def _files_under(folder: PathOrAddress, paths: Sequence[str]) -> list[PathOrAddr
 
 
 def _missing(files: Sequence[PathOrAddress]) -> list[PathOrAddress]:
-    """Return which of the first few files are not there; one with too long a name is not."""
-    return [file for file in files[:LOOKED_AT] if not _is_file(file)]
+    """Return which files are not there; one with too long a name is not."""
+    return [file for file in files if not _is_file(file)]
 
 
 def _is_file(file: PathOrAddress) -> bool:
@@ -90,7 +104,7 @@ def _is_file(file: PathOrAddress) -> bool:
 
 
 def _not_there(manifest: Manifest, folder: PathOrAddress, row: int, *, is_chosen: bool) -> MaskkitError:
-    beside, name, root = manifest.photos.beside, manifest.paths[row], manifest.root
+    beside, name, root = manifest.photos.beside, _first_paths(manifest)[row], manifest.root
     why = f"there is no {folder / name}"
     if isinstance(folder, Address):
         why = (

@@ -119,7 +119,7 @@ def surveyed(
     options = {"half": half, "root": manifest.photos.root} | ({} if shard is None else {SHARD: str(shard)})
     record, left = manifest.made_into("eda", options), resumable or Resumable()
     rows = slice(0, len(manifest)) if shard is None else shard.of(len(manifest))
-    files = photo_files(manifest, tolerant=True)[rows]
+    files = photo_files(manifest, tolerant=True, rows=rows)
     left.refuse_finished(record)
     with left.begin(record) as kept:
         found = survey(files, scale=2 if half else 1, kept=kept)

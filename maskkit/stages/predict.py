@@ -23,7 +23,7 @@ from maskkit.errors import MaskkitError, examples
 from maskkit.fitting.conformal import Calibrated
 from maskkit.fitting.temperature import temperature_decision
 from maskkit.imaging.cropping import same_faces
-from maskkit.imaging.roots import photo_files
+from maskkit.imaging.roots import photo_folder
 from maskkit.modeling.device import recorded_threads
 from maskkit.options.shard import Shard
 from maskkit.options.train_options import Inference
@@ -100,7 +100,7 @@ def predict(
     calibrated = afterwards.promise and _calibrated(manifest, afterwards)
     members = Members.resolve(checkpoints, inference or Inference())
     inference = members.inference
-    photo_files(manifest, tolerant=faults is not None)  # better found wrong now than later
+    photo_folder(manifest, tolerant=faults is not None)  # better found wrong now than later
     seen = seen_rows(manifest, checkpoints)  # (models, rows)
     eligible = eligible_members(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
     options = {"oof": oof, "tta": inference.tta, "blend": inference.blend, **afterwards.options()}

@@ -17,7 +17,7 @@ from maskkit.artifacts.header import Record, merged
 from maskkit.artifacts.manifest import NEVER_HELD_OUT, NOT_IN_SPLIT, Manifest
 from maskkit.artifacts.predictions import Predictions
 from maskkit.imaging.cropping import same_boxes
-from maskkit.imaging.roots import photo_files
+from maskkit.imaging.roots import photo_folder
 from maskkit.options.train_options import Targets
 from maskkit.options.values import parse_pseudo_weight
 from maskkit.pseudo_labelling.added_rows import grown, origins, paths_under
@@ -105,7 +105,7 @@ def pseudo(
     header = replace(manifest.header, history=(*merged(read), record))
     result = Manifest(growing.table, header, photos=manifest.photos)
     check(result.table, result.header, name="the result")
-    photo_files(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
+    photo_folder(result.select(growing.rows[:LOOKED_AT]))  # a wrong root is better found now than in training
     tallies = tuple(
         tally(name, int(count), *(values[answer == place] for values in (confidence, is_chosen, weighed)))
         for place, (name, count) in enumerate(zip(manifest.space.names, labelled, strict=True))

@@ -26,7 +26,7 @@ from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.dataset import even_parts
 from maskkit.imaging.kept_photos import open_photos
 from maskkit.imaging.photos import Photos
-from maskkit.imaging.roots import photo_files
+from maskkit.imaging.roots import photo_folder
 from maskkit.labels import LabelSpace
 from maskkit.modeling.backbone import restore
 from maskkit.modeling.device import autocast, prepare, recorded_threads, resolve_device
@@ -138,7 +138,7 @@ class Averages:
         same_space(on.space, models[0].space, names=(on.name, models[0].name))
         same_faces(on, models[0])
         on.need("label")
-        photo_files(on)
+        photo_folder(on)
         seen = seen_rows(on, models)  # (models, rows)
         unseen = np.flatnonzero(own_rows(on, models, seen).all(0) & (on.labels >= 0))
         if chooses and not len(unseen):

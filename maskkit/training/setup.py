@@ -23,7 +23,7 @@ from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.kept_photos import opened
 from maskkit.imaging.photos import Photos, PhotosOfHost, find_photos
-from maskkit.imaging.roots import photo_files
+from maskkit.imaging.roots import photo_folder
 from maskkit.modeling.backbone import build, preprocessing_of
 from maskkit.modeling.constructor import typed
 from maskkit.modeling.device import prepare, resolve_device, resolve_precision
@@ -136,7 +136,7 @@ def start(rows: FoldRows, options: TrainOptions, *, team: Alone = ALONE) -> Star
     for level in options.levels:  # one that does not exist is found out before anything is loaded
         manifest.space.place_of(level.factor, level.level)
     _refuse_half_given(rows, options)
-    photo_files(manifest)  # a wrong root is better found now than after weights were loaded
+    photo_folder(manifest)  # a wrong root is better found now than after weights were loaded
     model, preprocess = pretrained(manifest, options)
     photos = find_photos(manifest, preprocess)
     fold = _fold_of(rows, photos, options)
