@@ -1,12 +1,18 @@
-"""What cannot be divided among processes that compute a batch together: refused before any work."""
+"""What cannot be divided among processes that compute a batch together, or who begin unlike: refused."""
 
 from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
 
 from maskkit.errors import MaskkitError
 from maskkit.imaging.dataset import batch_count
 from maskkit.modeling.losses import BATCHWISE
+from maskkit.modeling.norms import state_digest
 from maskkit.options.train_options import TrainOptions
 from maskkit.processes.launched import launch
+from maskkit.processes.team import Alone
 
 
 def refuse_undivided(options: TrainOptions, *, photos: int) -> None:
@@ -40,6 +46,22 @@ def refuse_undivided(options: TrainOptions, *, photos: int) -> None:
             why=f"torch synchronises batch norm on no {options.device}",
             fix="leave it out; or use a --model without batch norm, such as convnext_atto",
         )
+
+
+def refuse_unlike(model: nn.Module, team: Alone) -> None:
+    """Raise a MaskkitError unless all processes start from one model, by the same libraries."""
+    own = {"torch": torch.__version__, "NumPy": np.__version__, "the weights": state_digest(model)[:12]}
+    every = team.gather(own)
+    for rank, other in enumerate(every):
+        unlike = [
+            f"{name}: {every[0][name]} and {other[name]}" for name in own if other[name] != every[0][name]
+        ]
+        if unlike:
+            raise MaskkitError(
+                f"process {rank + 1} of {team.world}, on host {team.hosts[rank]}, begins with another model",
+                why="; ".join(unlike),
+                fix="install the same packages on all hosts, and give them the same --weights",
+            )
 
 
 def _smallest(photos: int, batch_size: int) -> int:

@@ -21,8 +21,7 @@ from maskkit.dry_run import is_dry, work_begins
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
 from maskkit.imaging.cropping import crop_to_train
-from maskkit.imaging.kept_photos import opened
-from maskkit.imaging.photos import Photos, PhotosOfHost, find_photos
+from maskkit.imaging.photos import Photos, find_photos
 from maskkit.imaging.roots import photo_folder
 from maskkit.modeling.backbone import build, preprocessing_of
 from maskkit.modeling.constructor import typed
@@ -32,7 +31,7 @@ from maskkit.modeling.heads import attach, timm_dropout
 from maskkit.modeling.heads.numbers import Numbers
 from maskkit.modeling.hub import is_downloaded
 from maskkit.modeling.hub_layout import locate
-from maskkit.modeling.norms import state_digest, synchronise
+from maskkit.modeling.norms import synchronise
 from maskkit.modeling.photo_size import check_size
 from maskkit.modeling.precision_rule import precision_for
 from maskkit.modeling.starting_head import settle_head
@@ -51,13 +50,13 @@ from maskkit.options.techniques import (
 )
 from maskkit.options.train_options import HUB, NONE, WORDS, Device, Precision, TrainOptions, parse_teacher
 from maskkit.options.values import parse_normalize, parse_size
-from maskkit.predicting.inference import scored_by
 from maskkit.processes.team import ALONE, Alone
 from maskkit.progress import track
+from maskkit.training.decoding import decoded
 from maskkit.training.distilling import taught
-from maskkit.training.divided import refuse_undivided
+from maskkit.training.divided import refuse_undivided, refuse_unlike
 from maskkit.training.features import BATCH, DrawnView, FeatureMaker, features_by
-from maskkit.training.feed import host_of, photos_per_epoch
+from maskkit.training.feed import photos_per_epoch
 from maskkit.training.fold import Fold, Unlabeled, numbers_of
 from maskkit.training.fold_rows import FoldRows
 from maskkit.training.lone_photos import refuse_lone_photos
@@ -159,11 +158,11 @@ def start(rows: FoldRows, options: TrainOptions, *, team: Alone = ALONE) -> Star
         return _with_features(ready, maker, team)
     is_measured = options.weights != NONE and has_folded_norms(model)
     _refuse_untrainable(ready, deepcopy(model) if is_measured else model)
-    ready = _decoded_by(ready, team)
+    ready = _decoded(ready, team)
     if is_measured:
         _measure_norms(model, ready.photos, fold.training, torch.device(options.device))
     if team.world > 1:
-        _refuse_unlike(model, team)
+        refuse_unlike(model, team)
         if options.batch_norm == "synchronised":
             synchronise(model)
     return ready
@@ -177,72 +176,21 @@ def _refuse_untrainable(ready: Start, trainable: nn.Module) -> None:
     Trainer(trainable, ready.fold, ready.options)
 
 
-def _decoded(ready: Start) -> Start:
-    """Return it with all of its photos decoded, if there is a cache that keeps them."""
+def _decoded(ready: Start, team: Alone) -> Start:
+    """Return it with its photos decoded, those of this host."""
     work_begins()
-    photos, unlabeled = opened(ready.photos), ready.fold.unlabeled
-    if unlabeled is not None and isinstance(unlabeled.inputs, Photos):
-        unlabeled = replace(unlabeled, inputs=opened(unlabeled.inputs))
-    return replace(ready, photos=photos, fold=replace(ready.fold, inputs=photos, unlabeled=unlabeled))
-
-
-def _decoded_by(ready: Start, team: Alone) -> Start:
-    """Return it with its photos decoded; of several hosts each decodes, and keeps, those that belong to it.
-
-    The first process of a host decodes for all of them, which then find the photos in its cache.
-    """
-    work_begins()
-    if ready.photos.cache is None or team.world == 1:
-        return _decoded(ready)
-    for is_turn_of_first in (True, False):
-        if is_turn_of_first == team.is_first_of_host:
-            ready = _decoded(ready) if len(set(team.hosts)) == 1 else _decoded_here(ready, team)
-        team.agree(is_stoppable=False)
-    return ready
-
-
-def _decoded_here(ready: Start, team: Alone) -> Start:
-    """Return it with the photos decoded that belong to this host, and all unlabelled ones."""
-    fold, unlabeled = ready.fold, ready.fold.unlabeled
-    if unlabeled is not None and isinstance(unlabeled.inputs, Photos):
-        unlabeled = replace(unlabeled, inputs=opened(unlabeled.inputs))
-    trained = fold.training[host_of(fold.training, team) == team.host]
-    shares = scored_by(len(fold.held_out), ready.options.batch_size, team.world)
-    here = [
-        part for host, share in zip(team.hosts, shares, strict=True) if host == team.host for part in share
-    ]
-    scored = [fold.held_out[part] for part in here]
-    rows = np.sort(np.concatenate([trained, *scored]))
-    place = np.full(len(ready.photos), -1)
-    place[rows] = np.arange(len(rows))
-    inputs = PhotosOfHost(ready.photos, opened(ready.photos.only(rows)), place)
-    return replace(ready, fold=replace(fold, inputs=inputs, unlabeled=unlabeled))
-
-
-def _refuse_unlike(model: nn.Module, team: Alone) -> None:
-    """Raise a MaskkitError unless all processes start from one model, by the same libraries."""
-    own = {"torch": torch.__version__, "NumPy": np.__version__, "the weights": state_digest(model)[:12]}
-    every = team.gather(own)
-    for rank, other in enumerate(every):
-        unlike = [
-            f"{name}: {every[0][name]} and {other[name]}" for name in own if other[name] != every[0][name]
-        ]
-        if unlike:
-            raise MaskkitError(
-                f"process {rank + 1} of {team.world}, on host {team.hosts[rank]}, begins with another model",
-                why="; ".join(unlike),
-                fix="install the same packages on all hosts, and give them the same --weights",
-            )
+    inputs, fold = decoded(ready.photos, ready.fold, batch_size=ready.options.batch_size, team=team)
+    return replace(ready, photos=inputs, fold=fold)
 
 
 def _with_features(ready: Start, maker: FeatureMaker, team: Alone) -> Start:
     """Return it with features in the place of photos, of which the head learns alone."""
     if team.world > 1:
         work_begins()
-        _refuse_unlike(ready.model, team)
+        refuse_unlike(ready.model, team)
         features = features_by(team, maker, ready.photos)
     else:
-        ready = _decoded(ready)
+        ready = _decoded(ready, team)
         features = maker.features_of(ready.photos)
     fold = replace(ready.fold, inputs=features, vary=DrawnView(maker.views))
     sampler = ready.options.one("sampler")

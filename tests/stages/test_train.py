@@ -254,7 +254,7 @@ def test_says_which_size_a_model_was_made_for(folds: Manifest, quick: TrainOptio
 def test_a_step_of_one_photo_is_refused_before_any_photo_is_decoded(
     folds: Manifest, quick: TrainOptions, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maskkit.training.setup.opened", None)
+    monkeypatch.setattr("maskkit.training.decoding.opened", None)
     monkeypatch.setattr("maskkit.training.setup.precision_for", None)
     options = replace(quick, model="test_resnet", size="32x32", batch_size=1, precision="auto")
     with pytest.raises(MaskkitError, match="test_resnet cannot learn from one photo at a time"):

@@ -173,7 +173,7 @@ def test_the_settings_of_a_model_are_in_the_checkpoint_typed(
 def test_a_setting_that_the_model_does_not_take_is_found_out_before_any_photo_is_decoded(
     folds: Manifest, quick: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maskkit.training.setup.opened", None)
+    monkeypatch.setattr("maskkit.training.decoding.opened", None)
     for settings in ("img_size=64", "bn_eps=small", "stem_size=8"):
         options = replace(quick, model=f"test_efficientnet:{settings}")
         with pytest.raises(MaskkitError, match=settings.partition("=")[0]):
