@@ -2,7 +2,7 @@
 
     cd tests && python -m faults --jobs 2
 
-`--commands label,train` and `--sample 60` take a part, `--races 0` no race; nothing is written then.
+`--commands label,train` and `--sample 60` take a part, `--races 0` no race; the tables are then printed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import forked
 
 from faults import enumeration, given, races
 from faults.commands import COMMANDS
-from faults.report import written
+from faults.report import tables, written
 
 ROOT = Path(__file__).parents[2]
 RACES = 200
@@ -63,6 +63,8 @@ def main() -> int:
     if not typed.commands and not typed.sample and typed.races:
         page = written(verdicts, raced, seconds=seconds, place=str(place.parent), jobs=typed.jobs)
         (ROOT / "docs" / "faults.md").write_text(page)
+    else:
+        print(*tables(verdicts), sep="\n")
     return min(1, failed)
 
 

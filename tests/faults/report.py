@@ -77,12 +77,14 @@ def written(
         cases=len(verdicts), failed=failed, place=place,
     )  # fmt: skip
     lost = sum(bool(one.problems) for one in raced)
-    lines = [
-        *_cases(verdicts),
-        *_operations(verdicts),
-        RACES.format(races=len(raced), failed=lost).rstrip("\n"),
-    ]
+    lines = [*tables(verdicts), RACES.format(races=len(raced), failed=lost).rstrip("\n")]
     return head + "\n".join([*lines, *_races(raced), *_failures([*verdicts, *raced])]) + "\n"
+
+
+def tables(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the lines that tell of the cases and operations of each command."""
+    yield from _cases(verdicts)
+    yield from _operations(verdicts)
 
 
 def _cases(verdicts: Sequence[Verdict]) -> Iterator[str]:
