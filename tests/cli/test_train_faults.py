@@ -18,7 +18,8 @@ import os, resource, signal, sys
 import numpy as np, torch
 from maskkit.cli.shell import terminal
 
-what, happens = sys.argv[1:3]
+what, _, at = sys.argv[1].partition(":")
+happens = sys.argv[2]
 del sys.argv[1:3]
 times = 0
 
@@ -26,7 +27,7 @@ def disturbed(items, total, name):
     global times
     times += name == what
     for step, item in enumerate(items, 1):
-        if name == what and step == 1 and times == (2 if what == "photos" else 1):
+        if name == what and step == int(at or 1) and times == (2 if what == "photos" else 1):
             exec(happens, globals())
         yield item
 
@@ -97,7 +98,7 @@ def names(work: Path) -> list[str]:
 def test_a_signal_lets_the_step_end_and_the_line_that_is_printed_goes_on(
     number: int, whole: bytes, work: Path
 ) -> None:
-    code, said = disturbed(work, f"os.kill(os.getpid(), {number})")
+    code, said = disturbed(work, f"os.kill(os.getpid(), {number})", at="epoch 2:2")
     name = signal.Signals(number).name
     assert code == 128 + number
     assert f"stopped by {name} in epoch 2, after 1 of 2 steps" in said
