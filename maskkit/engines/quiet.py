@@ -6,20 +6,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STREAMS = (1, 2)
+OUTPUT, ERRORS = 1, 2
 
 
 @contextmanager
-def silenced() -> Iterator[None]:
-    """Let all that is written on both streams inside the block be lost; errors that are raised are not."""
-    kept = [os.dup(stream) for stream in STREAMS]
+def silenced(*streams: int) -> Iterator[None]:
+    """Let all that is written on these streams, or on both, inside the block be lost; errors raised are not."""
+    streams = streams or (OUTPUT, ERRORS)
+    kept = [os.dup(stream) for stream in streams]
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        for stream in STREAMS:
+        for stream in streams:
             os.dup2(nowhere, stream)
         yield
     finally:
-        for stream, copy in zip(STREAMS, kept, strict=True):
+        for stream, copy in zip(streams, kept, strict=True):
             os.dup2(copy, stream)
         for one in (*kept, nowhere):
             os.close(one)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch._C._distributed_c10d import Store
 
 from maskkit import stopping
+from maskkit.engines.quiet import OUTPUT, silenced
 from maskkit.errors import MaskkitError, reason
 from maskkit.processes.launched import Launch
 from maskkit.stopping import StopRequested
@@ -103,7 +104,7 @@ class Team(Alone):
         self.is_agreed = False  # whether what was raised last is known to all
         self.is_torn = False  # whether nothing can be sent any more
         tensors = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        with self.reached():
+        with self.reached(), silenced(OUTPUT):  # on which gloo tells how many it is connected to
             dist.init_process_group(tensors, store=store, rank=self.rank, world_size=self.world, timeout=STEP)
             self._words = _new_group(LONG)
         self.hosts = self.gather(launch.host)
@@ -230,7 +231,8 @@ class Team(Alone):
 
 def _new_group(patience: timedelta) -> dist.ProcessGroup:
     """Return another way for messages among all processes, which have to arrive within so long."""
-    made = dist.new_group(backend="gloo", timeout=patience)
+    with silenced(OUTPUT):
+        made = dist.new_group(backend="gloo", timeout=patience)
     assert isinstance(made, dist.ProcessGroup)
     return made
 
