@@ -11,7 +11,7 @@ OUTPUT, ERRORS = 1, 2
 
 @contextmanager
 def silenced(*streams: int) -> Iterator[None]:
-    """Let all that is written on these streams, or on both, inside the block be lost; errors raised are not."""
+    """Let what is written on these streams, or on both, inside the block be lost; what is raised is not."""
     streams = streams or (OUTPUT, ERRORS)
     kept = [os.dup(stream) for stream in streams]
     nowhere = os.open(os.devnull, os.O_WRONLY)
