@@ -21,7 +21,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.resumable import Resumable
 from maskkit.engines.engine import ThisProcess, chosen
 from maskkit.errors import MaskkitError
-from maskkit.imaging import each_photo
+from maskkit.imaging import each_photo, survey
 from maskkit.imaging.photos import Photos
 from maskkit.imaging.surveyed import surveyed
 from maskkit.modeling.device import threads_of
@@ -97,17 +97,20 @@ def test_what_is_kept_is_gone_on_with(
     monkeypatch.setattr(each_photo, "SETTLED", -1)
     output = tmp_path / "survey.parquet"
     with elsewhere():
-        surveyed(labels, resumable=Resumable([output]))
+        whole = surveyed(labels, resumable=Resumable([output]))
         monkeypatch.setattr("maskkit.imaging.survey.measure", _one_more_would_be_too_many(18))
-        surveyed(labels, resumable=Resumable([output], resume=True))
+        again = surveyed(labels, resumable=Resumable([output], resume=True))
+    assert again.to_bytes() == whole.to_bytes()
 
 
-def _one_more_would_be_too_many(most: int) -> Callable[..., None]:
+def _one_more_would_be_too_many(most: int) -> Callable[..., object]:
     seen: list[object] = []
+    real: Callable[..., object] = survey.measure
 
-    def measure(file: object, entry: object, *, scale: int) -> None:
+    def measure(file: Path, entry: object, *, scale: int) -> object:
         seen.append(file)
         assert len(seen) <= most
+        return real(file, entry, scale=scale)
 
     return measure
 
