@@ -44,7 +44,7 @@ def _print_task(print_task: bool, photos: str | None, task: str | None) -> bool:
             "of photos, it reads only a tree of class folders", param_hint="--print-task"
         )
     prepare_for_tables()
-    from maskkit.stages.label import task_of_folder, task_space
+    from maskkit.sources.given_photos import task_of_folder, task_space
 
     space = task_of_folder(photos) if photos is not None else task_space(task and source(task, what="task"))
     print_line(space.to_toml().rstrip("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,8 +12,8 @@ import typer
 from maskkit.cli.shell import common_options, terminal
 from maskkit.cli.shell.command import command
 from maskkit.cli.shell.parameters import Argument, Checkpoint, Excludes, Manifest, Needs, Predictions, Reading
-from maskkit.cli.shell.resuming import resumable
-from maskkit.cli.shell.streams import STREAM, OutputTarget, print_line, stdout_is_for_people
+from maskkit.cli.shell.resume_option import kept_beside, refuse_without_file
+from maskkit.cli.shell.streams import OutputTarget, stdout_is_for_people
 from maskkit.errors import MaskkitError, examples
 from maskkit.options.fields import Between
 from maskkit.options.ray_address import RayAddress
@@ -24,16 +24,14 @@ from maskkit.storage.address import Address, PathOrAddress
 
 if TYPE_CHECKING:
     from maskkit.artifacts.predictions import Form
-    from maskkit.artifacts.predictions import Predictions as ReadPredictions
+    from maskkit.artifacts.predictions import Predictions as Made
+    from maskkit.labels import LabelSpace
 
 NAMED = 20  # how many bad photos are named
 
 
 def _check_resume(resume: bool, output: str | None) -> None:
-    if resume and output in (None, STREAM):
-        raise typer.BadParameter(
-            "finished rows are kept beside a file: give one with -o", param_hint="--resume"
-        )
+    refuse_without_file(resume, output)
 
 
 def _check_shard(shard: str | None, output: str | None, form: str | None) -> None:
@@ -140,28 +138,17 @@ def predict(
     Example: maskkit predict folds.parquet run/fold*.safetensors --oof --tta hflip -o oof.parquet
     """
     from maskkit.artifacts.answer_sets import Promise
-    from maskkit.artifacts.draft import sha256_of
-    from maskkit.artifacts.history import refuse_to_lose
-    from maskkit.artifacts.progress_file import begun_anew, progress_path
-    from maskkit.cli.shell.show_report import note_report, show_tables
     from maskkit.engines.engine import working_on
     from maskkit.predicting.adjustments import Afterwards
-    from maskkit.reporting.stage_reports import predictions_report
-    from maskkit.stages.predict import photos_of
+    from maskkit.sources.photos_to_predict import photos_to_predict
     from maskkit.stages.predict import predict as stage
 
     given, models = _divided(manifest, checkpoints, photos.root)
-    progress_file = None if output is None or output.path is None else progress_path(output.path)
-    if progress_file is not None:
-        refuse_to_lose(progress_file, "prediction", resume=resume, force=force)
     faults: dict[str, str] = {}
-    to_predict, inputs = photos_of(given, models, faults=faults)
+    to_predict, inputs = photos_to_predict(given, models, faults=faults)
     to_predict = photos.located(to_predict)
-    if force:
-        progress_file = begun_anew(progress_file)
-    finished = _finished(output, progress_file) if resume and not force else None
     where = working_on(RayAddress.read_if_given(engine))
-    with where, nullcontext() if progress_file is None else resumable(progress_file):
+    with where, kept_beside(output, resume=resume, force=force) as left:
         predictions = stage(
             to_predict, models, photos=inputs, oof=oof, inference=inference, allow_leak=allow_leak,
             faults=faults, shard=Shard.read_if_given(shard),
@@ -169,33 +156,54 @@ def predict(
                 consensus=consensus, calibrate=calibrate, on=on, decide=decide, abstain=abstain,
                 promise=None if sets is None else Promise(sets, sets_per),
             ),
-            progress_file=progress_file, finished=finished,
-            replaces=[sha256_of(output.path)] if force and output and output.path else [],
+            resumable=left,
         )  # fmt: skip
-    if predictions is finished:
-        print_line(str(output.path if output else None))
-        return
-    shows_table = output is None and not submission and form is None and stdout_is_for_people()
-    if shows_table:
-        show_tables(predictions_report(predictions, to_predict.space, top=top))
-    else:
-        to = output or OutputTarget(None)
-        to.write(predictions.encode(_form(output, form, submission=submission)))
-        if isinstance(given, list) and to.path is not None:
-            rest = f"all are in {to.path}"
-            note_report(predictions_report(predictions, to_predict.space, top=top, rest=rest))
-    by = "1 model" if len(models) == 1 else f"{len(models)} models"
-    views = "" if inference.tta == "none" else f", {inference.tta}"
-    count = "1 photo" if len(predictions) == 1 else f"{len(predictions)} photos"
-    terminal.note(f"{count} by {by}{views}")
-    left_out = predictions.left_out
-    if left_out:
-        total = len(predictions) + left_out
-        terminal.note(f"{left_out} of {total} photos ({left_out / total:.1%}) are left out: large sets")
-    if faults:
-        raise _unread(faults, len(predictions) + left_out + len(faults), progress_file)
-    if progress_file is not None:
-        progress_file.unlink(missing_ok=True)
+        shown = _Shown(predictions, to_predict.space, top)
+        if output is None and not submission and form is None and stdout_is_for_people():
+            shown.as_table()
+        else:
+            to = output or OutputTarget(None)
+            to.write(predictions.encode(_form(output, form, submission=submission)))
+            if isinstance(given, list) and to.path is not None:
+                shown.beside(to.path)
+        shown.count(len(models), inference.tta)
+        if faults:
+            total = len(predictions) + predictions.left_out + len(faults)
+            raise _unread(faults, total, goes_on=left.path is not None)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What people see of predictions."""
+
+    predictions: Made
+    space: LabelSpace
+    top: int | None  # classes per photo
+
+    def as_table(self) -> None:
+        """Show them on standard output."""
+        from maskkit.cli.shell.show_report import show_tables
+        from maskkit.reporting.stage_reports import predictions_report
+
+        show_tables(predictions_report(self.predictions, self.space, top=self.top))
+
+    def beside(self, path: PathOrAddress) -> None:
+        """Show the first of them beside the file that has all."""
+        from maskkit.cli.shell.show_report import note_report
+        from maskkit.reporting.stage_reports import predictions_report
+
+        rest = f"all are in {path}"
+        note_report(predictions_report(self.predictions, self.space, top=self.top, rest=rest))
+
+    def count(self, models: int, tta: str) -> None:
+        """Say how many there are, and how many were left out."""
+        photos, left_out = len(self.predictions), self.predictions.left_out
+        by = "1 model" if models == 1 else f"{models} models"
+        views = "" if tta == "none" else f", {tta}"
+        terminal.note(f"{photos} {'photo' if photos == 1 else 'photos'} by {by}{views}")
+        if left_out:
+            total = photos + left_out
+            terminal.note(f"{left_out} of {total} photos ({left_out / total:.1%}) are left out: large sets")
 
 
 def _divided(
@@ -217,24 +225,14 @@ def _divided(
     return [manifest, *more], models
 
 
-def _finished(output: OutputTarget | None, progress_file: Path | None) -> ReadPredictions | None:
-    """Return what a run has left that had nothing more to do."""
-    from maskkit.artifacts.predictions import Predictions
-
-    path = None if output is None else output.path
-    if path is None or progress_file is None or progress_file.exists() or not path.exists():
-        return None
-    return Predictions.read(str(path))
-
-
 def _form(output: OutputTarget | None, chosen: Literal["csv", "parquet"] | None, *, submission: bool) -> Form:
     if submission or chosen is not None:
         return "submission" if submission else chosen or "parquet"
     return "csv" if output is not None and str(output.path).endswith(".csv") else "parquet"
 
 
-def _unread(faults: dict[str, str], total: int, progress_file: Path | None) -> MaskkitError:
-    again = "" if progress_file is None else "; with --resume, those that are mended are added"
+def _unread(faults: dict[str, str], total: int, *, goes_on: bool) -> MaskkitError:
+    again = "; with --resume, those that are mended are added" if goes_on else ""
     return MaskkitError(
         f"{len(faults)} of {total} photos could not be read, and are left out",
         why=examples((f"{path} ({why})" for path, why in faults.items()), most=NAMED),

@@ -183,14 +183,6 @@ class Afterwards:
         if self.decide is not None:
             same_space(manifest.space, self.decide.space, names=(manifest.name, self.decide.name))
 
-    def applied(
-        self, predictions: Predictions, manifest: Manifest, rows: Integers, decision: Decision | None
-    ) -> Predictions:
-        """Return the predictions of these rows, (N,), adjusted; by the decision given, or fitted."""
-        if self.consensus is not None:
-            predictions = with_consensus(predictions, manifest.known_people[rows], manifest.space)
-        return predictions if decision is None else with_decision(predictions, decision)
-
     def inputs(self) -> list[Input]:
         """Return the files that were read, each with its option."""
         given = [(option, item) for option, item in self._read().items() if item is not None]

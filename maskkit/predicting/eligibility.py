@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,36 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import RefusedError, examples
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """Which of some models predict which rows."""
+
+    members: NDArray[np.bool_]  # (models, rows)
+    leaked: NDArray[np.bool_]  # rows whose person one of them has seen, which was allowed, (rows,)
+
+    @classmethod
+    def of(
+        cls, manifest: Manifest, checkpoints: Sequence[Checkpoint], *, oof: bool, allow_leak: bool
+    ) -> Eligible:
+        """Return which model predicts which row, as `eligible_members`.
+
+        Raises:
+            RefusedError: Models have seen people whom they would predict, or no model is eligible.
+        """
+        seen = seen_rows(manifest, checkpoints)
+        members = eligible_members(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)
+        return cls(members, np.asarray((members & seen).any(0), np.bool_))
+
+    def among(self, rows: NDArray[np.int64]) -> Eligible:
+        """Return the same of these rows alone."""
+        return Eligible(self.members[:, rows], self.leaked[rows])
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many models predict each row, (rows,)."""
+        return np.asarray(self.members.sum(0), np.int64)
 
 
 def seen_rows(manifest: Manifest, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:

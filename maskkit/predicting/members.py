@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint, Preprocess
+from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
 from maskkit.engines.engine import chosen
 from maskkit.imaging.dataset import even_parts
@@ -85,6 +86,11 @@ class Members:
             replace(inference, device=cast(Device, device.type), runtime=runtime, tta=tta),
             or_torch=inference.runtime == "auto",
         )
+
+    @property
+    def inputs(self) -> list[Input]:
+        """What a record says of the models."""
+        return [one.header.input_from(one.source) for one in self.checkpoints]
 
     def ready(self, index: int) -> tuple[Classifier, Resolved]:
         """Return one of the models, ready to predict, and what computes it."""

@@ -221,12 +221,12 @@ def predict(
     refuse("predict", locals())
     from maskkit.artifacts.answer_sets import Promise
     from maskkit.predicting.adjustments import Afterwards
-    from maskkit.stages.predict import photos_of
+    from maskkit.sources.photos_to_predict import photos_to_predict
     from maskkit.stages.predict import predict as stage
 
     several = [checkpoints] if isinstance(checkpoints, Checkpoint | Path | str) else checkpoints
     models = [opened(Checkpoint, one) for one in several]
-    given, inputs = photos_of(_manifest_or_photos(manifest), models, faults=None)
+    given, inputs = photos_to_predict(_manifest_or_photos(manifest), models, faults=None)
     if inputs and root is not None:
         raise MaskkitError("photos are where they are named", why=f"root is {root}", fix="leave root out")
     afterwards = Afterwards(

@@ -6,40 +6,32 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.header import Header, Input, Record, merged, same_space
-from maskkit.artifacts.history import refuse_other_finished
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
-from maskkit.artifacts.progress_file import ProgressFile
+from maskkit.artifacts.resumable import Resumable
 from maskkit.artifacts.shard_parts import SHARD
 from maskkit.artifacts.stopped import saved_if_stopped
 from maskkit.errors import MaskkitError, examples
-from maskkit.fitting.conformal import Calibrated
-from maskkit.fitting.temperature import temperature_decision
+from maskkit.fitting.fitted_adjustments import FittedAdjustments
 from maskkit.imaging.cropping import same_faces
 from maskkit.imaging.roots import photo_folder
 from maskkit.modeling.device import recorded_threads
 from maskkit.options.shard import Shard
 from maskkit.options.train_options import Inference
 from maskkit.options.values import parse_tta
-from maskkit.predicting.adjustments import Afterwards, with_sets
+from maskkit.predicting.adjustments import Afterwards
 from maskkit.predicting.averaging import from_average
 from maskkit.predicting.divided_sums import sums_by_all
-from maskkit.predicting.eligibility import common_fold, eligible_members, seen_rows
+from maskkit.predicting.eligibility import Eligible, common_fold
 from maskkit.predicting.finished_rows import FinishedRows
 from maskkit.predicting.members import Assignment, Members
 from maskkit.processes.launched import launch
-from maskkit.scoring.judged import Judged
-from maskkit.scoring.set_scores import share_of_people, silence
-from maskkit.sources.manifest_columns import unlabelled_folder
-from maskkit.sources.single_photos import single_photos
-from maskkit.storage.address import PathOrAddress
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +49,8 @@ def predict(
     afterwards: Afterwards | None = None,
     allow_leak: bool = False,
     shard: Shard | None = None,
-    progress_file: Path | None = None,
-    replaces: Sequence[str] = (),
+    resumable: Resumable | None = None,
     faults: dict[str, str] | None = None,
-    finished: Predictions | None = None,
 ) -> Predictions:
     """Average the class probabilities of the models for each photo, rows in the manifest's order.
 
@@ -75,163 +65,92 @@ def predict(
         allow_leak: Predict people that models were trained on; with `oof`, go by fold numbers alone.
         shard: The share that is predicted; the predictions are a part, for `joined`. Not together with what
             photos decide about each other, or with sets that leave some out.
-        progress_file: Where rows are kept as they are finished; what an interrupted run of the same
-            options and inputs left there is gone on with. It stays when all is done.
-        replaces: The sha256 of outputs that this run may replace by force, and whatever goes on with it.
+        resumable: What earlier runs have left; of the same options and inputs, and on the same machine, it is
+            not predicted again.
         faults: Takes by path what is wrong with photos that cannot be decoded, which are left out.
             None to raise.
-        finished: What is there already, if that may be what is wanted; it is returned if its record, which a
-            CSV has none of, says so.
 
     Raises:
         MaskkitError: Label spaces or face detectors differ, photos are not found or cannot be decoded, or
             what is finished is of other options or inputs.
         RefusedError: Models have seen people whom they would predict.
-        StoppedError: The process was asked to end; the rows that are finished are in the progress file.
+        StoppedError: The process was asked to end; the rows that are finished are kept.
+        FinishedError: All of it is there.
     """
     for checkpoint in checkpoints:
         same_space(manifest.space, checkpoint.space, names=(manifest.name, checkpoint.name))
         same_faces(manifest, checkpoint)
-    afterwards = afterwards or Afterwards()
-    afterwards.check(manifest)
-    decision = afterwards.decide
-    if afterwards.calibrate is not None:
-        decision = temperature_decision(afterwards.on or manifest, afterwards.calibrate)
-    calibrated = afterwards.promise and _calibrated(manifest, afterwards)
+    adjustments = FittedAdjustments.of(manifest, afterwards or Afterwards())
     members = Members.resolve(checkpoints, inference or Inference())
-    inference = members.inference
     photo_folder(manifest, tolerant=faults is not None)  # better found wrong now than later
-    seen = seen_rows(manifest, checkpoints)  # (models, rows)
-    eligible = eligible_members(manifest, checkpoints, seen, oof=oof, allow_leak=allow_leak)  # (models, rows)
-    options = {"oof": oof, "tta": inference.tta, "blend": inference.blend, **afterwards.options()}
-    options |= {"root": None if photos else manifest.photos.root, "allow_leak": allow_leak}
-    options |= {"runtime": members.runtime_of(eligible)}
-    options |= {} if shard is None else {SHARD: str(shard)}
-    record = _record(
-        photos or [manifest.header.input_from(manifest.as_input())], members, afterwards, options
-    )
-    if finished is not None and finished.source is not None and finished.header.history:
-        refuse_other_finished(Path(finished.source.name), finished.header.history[-1], record)
-        log.info("%s is finished already", finished.source.name)
-        return finished
+    eligible = Eligible.of(manifest, checkpoints, oof=oof, allow_leak=allow_leak)
+    options = {
+        "oof": oof,
+        "tta": members.inference.tta,
+        "blend": members.inference.blend,
+        **adjustments.wanted.options(),
+        "root": None if photos else manifest.photos.root,
+        "allow_leak": allow_leak,
+        "runtime": members.runtime_of(eligible.members),
+        **({} if shard is None else {SHARD: str(shard)}),
+    }
+    given = [*photos] or [manifest.header.input_from(manifest.as_input())]
+    record = _record([*given, *members.inputs, *adjustments.wanted.inputs()], members, options)
+    resumable = resumable or Resumable()
+    resumable.refuse_finished(record)
 
-    rows, work = _rows_and_work(members, eligible, shard)
+    work = members.assignments(eligible.members, shard)
+    rows = np.sort(np.concatenate([one.own for one in work]))  # those that there is a model for
     part = manifest if len(rows) == len(manifest) else manifest.select(rows)
-    eligible, seen = eligible[:, rows], seen[:, rows]
-    every = max(1, KEPT_EVERY // _passes(eligible, inference.tta))
-    # With all that the last bit of a sum can depend on.
-    machine = {"device": inference.device, "batch_size": inference.batch_size, **record.found}
-    begun = replace(record, options={**record.options, **machine})
-    with ProgressFile(progress_file, begun, replaces=replaces) as kept:
-        kept_rows = FinishedRows(kept, every=every)
-        with saved_if_stopped(progress_file, kept_rows.write):
-            sums, found = _sums(part, members, work, kept_rows, faults=faults)
-    part, rows = part.select(found), rows[found]
-    eligible, seen = eligible[:, found], seen[:, found]
-    means = sums[found] / eligible.sum(0)[:, None]
-    if inference.blend != "mean":  # whose sum is 1 but for rounding
-        means = from_average(means, inference.blend)
-    probs = means.astype(np.float32)
+    eligible = eligible.among(rows)
+    means, found = _means(
+        part, members, [one.among(rows) for one in work], eligible, record, resumable, faults=faults
+    )
+    rows, part, eligible = rows[found], part.select(found), eligible.among(found)
+    probs = means[found].astype(np.float32)
     predictions = Predictions(
         path=part.table["path"],
         answer=probs.argmax(1),
         probs=probs,
         classes=tuple(manifest.space.names),
-        fold=common_fold(checkpoints, eligible),
-        header=_header(manifest, checkpoints, record, leaked=int((eligible & seen).any(0).sum())),
+        fold=common_fold(checkpoints, eligible.members),
+        header=_header(manifest, checkpoints, record, leaked=int(eligible.leaked.sum())),
         places=None if shard is None else rows,
     )
-    adjusted = afterwards.applied(predictions, part, np.arange(len(rows)), decision)
-    if not calibrated:
-        return adjusted
-    sets = calibrated.sets(probs, calibrated.part_of(part))
-    return with_sets(adjusted, sets, afterwards.abstain)
+    return adjustments.applied(predictions, part)
 
 
-def _rows_and_work(
-    members: Members, eligible: NDArray[np.bool_], shard: Shard | None
-) -> tuple[NDArray[np.int64], list[Assignment]]:
-    """Return the rows for which there is a model, or of these a shard's, and what is done with them."""
-    work = members.assignments(eligible, shard)
-    rows = np.sort(np.concatenate([one.own for one in work]))
-    return rows, [one.among(rows) for one in work]
-
-
-def _calibrated(manifest: Manifest, afterwards: Afterwards) -> Calibrated:
-    """Calibrate sets, and say how they fare on people of other folds than they were calibrated on."""
-    assert afterwards.calibrate is not None
-    assert afterwards.promise is not None
-    given = Judged.of(afterwards.on or manifest, [afterwards.calibrate], "labelled", option="--on MANIFEST")
-    judged = given.unseen()
-    found = Calibrated.of(judged, afterwards.promise)
-    sets = found.sets_of_others()
-    held = share_of_people(sets.holds(judged.truth), found.person)
-    log.info(
-        "sets hold the truth of %.1f %% of %d out-of-fold photos, and %.2f of %d classes",
-        *(100 * (held.value or 0), len(judged.truth), sets.sizes.mean(), len(judged.space)),
-    )
-    if afterwards.abstain is not None:
-        each = [
-            silence(sets.sizes, most, judged.truth, judged.answer, classes=len(judged.space))
-            for most in (afterwards.abstain, len(judged.space))
-        ]
-        if each[0] is not None and each[1] is not None:
-            log.info(
-                "of these, %.1f %% have sets of more than %d classes; macro-F1 is %.3f without them, and "
-                "%.3f with them",
-                100 * each[0].left_out, each[0].most, each[0].macro_f1, each[1].macro_f1,
-            )  # fmt: skip
-    return found
-
-
-def photos_of(
-    given: Manifest | Sequence[PathOrAddress],
-    checkpoints: Sequence[Checkpoint],
+def _means(
+    manifest: Manifest,
+    members: Members,
+    work: Sequence[Assignment],
+    eligible: Eligible,
+    record: Record,
+    resumable: Resumable,
     *,
     faults: dict[str, str] | None,
-) -> tuple[Manifest, Sequence[Input]]:
-    """Return the manifest of what is given, itself or a folder or photos, and each photo as an input.
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the averaged probabilities of each row, (rows, C), and the rows for which they are known.
 
-    Raises:
-        MaskkitError: As `folder_of_photos`, or a photo cannot be read.
+    What is finished is kept as it comes. It is of one machine: beside the options, with all that the last bit
+    of a sum can depend on.
     """
-    if isinstance(given, Manifest):
-        return given, ()
-    if len(given) == 1 and given[0].is_dir():
-        return folder_of_photos(given[0], checkpoints, faults=faults), ()
-    _refuse_cutting(given[0], checkpoints)
-    return single_photos(given, checkpoints[0].space)
+    every = max(1, KEPT_EVERY // _passes(eligible, members.inference.tta))
+    machine = {"device": members.inference.device, "batch_size": members.inference.batch_size, **record.found}
+    begun = replace(record, options={**record.options, **machine})
+    with resumable.begin(begun) as kept:
+        kept_rows = FinishedRows(kept, every=every)
+        with saved_if_stopped(kept.path, kept_rows.write):
+            sums, found = _sums(manifest, members, work, kept_rows, faults=faults)
+    means = sums / eligible.counts[:, None]
+    if members.inference.blend != "mean":  # whose sum is 1 but for rounding
+        means[found] = from_average(means[found], members.inference.blend)
+    return means, found
 
 
-def folder_of_photos(
-    folder: PathOrAddress, checkpoints: Sequence[Checkpoint], *, faults: dict[str, str] | None = None
-) -> Manifest:
-    """Return the manifest of all photos under a folder, of the models' label space.
-
-    `faults` takes what is wrong with photos whose names are not UTF-8, as that of `predict`.
-
-    Raises:
-        MaskkitError: There are none, or a model has seen photos that were cut to faces.
-    """
-    _refuse_cutting(folder, checkpoints)
-    return unlabelled_folder(folder, checkpoints[0].space, faults=faults)
-
-
-def _refuse_cutting(given: PathOrAddress, checkpoints: Sequence[Checkpoint]) -> None:
-    cutting = [item.name for item in checkpoints if item.preprocess.crop is not None]
-    if cutting:
-        what, folder = ("folder", given) if given.is_dir() else ("photo", given.parent)
-        raise MaskkitError(
-            f"{given} is a {what}, and {examples(cutting)} takes photos that are cut to the face",
-            why="faces are found first, by `maskkit crop`",
-            fix=f"maskkit label {folder} --unlabelled -o photos.parquet && maskkit crop photos.parquet "
-            "-o cropped.parquet, then predict cropped.parquet",
-        )
-
-
-def _passes(eligible: NDArray[np.bool_], tta: str) -> int:
+def _passes(eligible: Eligible, tta: str) -> int:
     """Return through how many passes a photo goes, at most; say what views cost."""
-    models, views = int(eligible.sum(0).max(initial=1)), parse_tta(tta).count
+    models, views = int(eligible.counts.max(initial=1)), parse_tta(tta).count
     if views > 1:
         of = "1 model" if models == 1 else f"{models} models"
         log.info("%d views per photo, %s: %d passes per photo", views, of, views * models)
@@ -262,17 +181,12 @@ def _sums(
     return sums, np.flatnonzero(done)
 
 
-def _record(
-    photos: Sequence[Input], members: Members, afterwards: Afterwards, options: Mapping[str, object]
-) -> Record:
-    inputs = [*photos]
-    inputs += [item.header.input_from(item.source) for item in members.checkpoints]
+def _record(inputs: Sequence[Input], members: Members, options: Mapping[str, object]) -> Record:
     # "auto" if precisions differ, which then decides the same again.
     precision = members.precisions[0] if len(set(members.precisions)) == 1 else "auto"
-    settings = {**options, "precision": precision}
     # OpenVINO and ONNX Runtime give the same bits in any number of threads.
     found = {} if options["runtime"] in EXACT else recorded_threads(members.inference.device)
-    return Record("predict", settings, (*inputs, *afterwards.inputs()), found=found)
+    return Record("predict", {**options, "precision": precision}, tuple(inputs), found=found)
 
 
 def _header(manifest: Manifest, checkpoints: Sequence[Checkpoint], record: Record, *, leaked: int) -> Header:

@@ -242,7 +242,7 @@ def test_what_was_interrupted_is_not_thrown_away_unasked(work: Path) -> None:
     kept = Path("found.csv.resume").read_bytes()
     refused = run(*words)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "holds an interrupted prediction" in refused.stderr
+    assert "holds an interrupted run of predict" in refused.stderr
     changed = run(*words, "--tta", "hflip", "--resume")
     assert "tta was none, is hflip" in changed.stderr
     assert run(*words, "--force", "--dry-run").exit_code == 0

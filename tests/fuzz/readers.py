@@ -47,9 +47,9 @@ from maskkit.reviewing.decisions import Decisions
 from maskkit.reviewing.desk import Desk
 from maskkit.reviewing.label_studio import annotated_values
 from maskkit.reviewing.questions import lines_of, questions_of
+from maskkit.sources.given_photos import task_space
 from maskkit.sources.manifest_columns import listed
 from maskkit.sources.reading import photo_table
-from maskkit.stages.label import task_space
 from maskkit.stages.show import header_of, show
 from maskkit.training.saved_state import SavedState
 

@@ -21,8 +21,9 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
+from maskkit.sources.given_photos import task_of_folder
 from maskkit.sources.layouts import STATES
-from maskkit.stages.label import label, task_of_folder
+from maskkit.stages.label import label
 
 HEADER = "path,mask,gender,age\n"
 TASK = """

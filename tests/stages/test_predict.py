@@ -34,8 +34,9 @@ from maskkit.modeling.runtimes import NEEDS, RUNTIMES, Resolved, resolve_runtime
 from maskkit.options.train_options import Blend, Inference, TrainOptions
 from maskkit.predicting.adjustments import Afterwards, with_consensus, with_decision, with_sets
 from maskkit.scoring.judged import Judged
+from maskkit.sources.photos_to_predict import folder_of_photos
 from maskkit.stages.label import label
-from maskkit.stages.predict import folder_of_photos, predict
+from maskkit.stages.predict import predict
 from maskkit.stages.show import show
 from maskkit.stages.split import split
 from maskkit.stages.train import train

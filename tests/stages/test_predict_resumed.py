@@ -17,6 +17,7 @@ from signals import SignalIn, give_signals
 from maskkit.artifacts.checkpoint import Checkpoint
 from maskkit.artifacts.manifest import Manifest
 from maskkit.artifacts.predictions import Predictions
+from maskkit.artifacts.resumable import Resumable
 from maskkit.artifacts.stopped import StoppedError
 from maskkit.errors import MaskkitError
 from maskkit.modeling.device import threads_of
@@ -77,6 +78,16 @@ def _written_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_EVERY", 30)
 
 
+def left_by(folder: Path) -> Resumable:
+    """What runs leave whose output would be in a folder."""
+    return Resumable([folder / "oof.parquet"], resume=True)
+
+
+def progress(kept: Resumable) -> Path:
+    assert kept.path is not None
+    return kept.path
+
+
 def as_bytes(predictions: Predictions) -> bytes:
     return bytes(predictions.encode("parquet"))
 
@@ -85,14 +96,14 @@ def as_bytes(predictions: Predictions) -> bytes:
 def test_it_is_the_same_wherever_it_was_stopped(
     some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path, batches: int, torn: int
 ) -> None:
-    kept, stop, count = tmp_path / "oof.parquet.resume", StopAfter(batches), StopAfter(10**6)
+    kept, stop, count = left_by(tmp_path), StopAfter(batches), StopAfter(10**6)
     with pytest.raises(Stopped), shown_by(stop):
-        predict(some, models, oof=True, inference=HERE, progress_file=kept)
-    assert kept.exists() == (batches > 1)  # of 9 photos each by one or two models
+        predict(some, models, oof=True, inference=HERE, resumable=kept)
+    assert progress(kept).exists() == (batches > 1)  # of 9 photos each by one or two models
     if torn:
-        kept.write_bytes(kept.read_bytes()[:-torn])
+        progress(kept).write_bytes(progress(kept).read_bytes()[:-torn])
     with shown_by(count):
-        again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
+        again = predict(some, models, oof=True, inference=HERE, resumable=kept)
     assert as_bytes(again) == whole
     assert count.done <= 12 - max(0, batches - 4)  # what was finished is not asked about again
 
@@ -100,16 +111,16 @@ def test_it_is_the_same_wherever_it_was_stopped(
 def test_a_signal_lets_the_batch_end_and_keeps_what_is_finished(
     some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, count = tmp_path / "oof.parquet.resume", StopAfter(10**6)
+    kept, count = left_by(tmp_path), StopAfter(10**6)
     monkeypatch.setattr(module, "KEPT_EVERY", 10**6)
     give_signals(monkeypatch)
     with pytest.raises(StoppedError, match="stopped by SIGUSR1") as caught, shown_by(SignalIn("photos", 3)):
-        predict(some, models, oof=True, inference=HERE, progress_file=kept)
+        predict(some, models, oof=True, inference=HERE, resumable=kept)
     assert caught.value.exit_code == 138
-    assert f"saved in {kept}" in caught.value.why
+    assert f"saved in {progress(kept)}" in caught.value.why
     give_signals(monkeypatch)
     with shown_by(count):
-        again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
+        again = predict(some, models, oof=True, inference=HERE, resumable=kept)
     assert as_bytes(again) == whole
     assert count.done == 12 - 3
 
@@ -117,51 +128,50 @@ def test_a_signal_lets_the_batch_end_and_keeps_what_is_finished(
 def test_it_can_be_stopped_many_times_and_nothing_is_asked_again_once_all_is_finished(
     some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "kept"
+    kept = left_by(tmp_path)
     for _ in range(3):
         with pytest.raises(Stopped), shown_by(StopAfter(3)):
-            predict(some, models, oof=True, inference=HERE, progress_file=kept)
-    assert as_bytes(predict(some, models, oof=True, inference=HERE, progress_file=kept)) == whole
+            predict(some, models, oof=True, inference=HERE, resumable=kept)
+    assert as_bytes(predict(some, models, oof=True, inference=HERE, resumable=kept)) == whole
     with shown_by(StopAfter(0)):
-        again = predict(some, models, oof=True, inference=HERE, progress_file=kept)
+        again = predict(some, models, oof=True, inference=HERE, resumable=kept)
     assert as_bytes(again) == whole
 
 
 def test_the_number_of_workers_may_change_and_nothing_else(
     some: Manifest, models: list[Checkpoint], whole: bytes, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "kept"
+    kept = left_by(tmp_path)
     with pytest.raises(Stopped), shown_by(StopAfter(9)):
-        predict(some, models, oof=True, inference=HERE, progress_file=kept)
+        predict(some, models, oof=True, inference=HERE, resumable=kept)
     with pytest.raises(MaskkitError, match="cannot resume") as caught:
-        predict(some, models, oof=True, inference=replace(HERE, batch_size=11), progress_file=kept)
+        predict(some, models, oof=True, inference=replace(HERE, batch_size=11), resumable=kept)
     assert "batch_size was 10, is 11" in caught.value.why
     with pytest.raises(MaskkitError, match="cannot resume") as caught:
-        predict(some, models[:2], oof=True, inference=HERE, progress_file=kept)
+        predict(some, models[:2], oof=True, inference=HERE, resumable=kept)
     assert "an input file has other content" in caught.value.why
     own = torch.get_num_threads()
     with threads_of(own + 1), pytest.raises(MaskkitError, match="cannot resume") as caught:
-        predict(some, models, oof=True, inference=HERE, progress_file=kept)
+        predict(some, models, oof=True, inference=HERE, resumable=kept)
     assert f"threads was {own}, is {own + 1}" in caught.value.why
     assert (
-        as_bytes(predict(some, models, oof=True, inference=replace(HERE, workers=2), progress_file=kept))
-        == whole
+        as_bytes(predict(some, models, oof=True, inference=replace(HERE, workers=2), resumable=kept)) == whole
     )
 
 
 def test_photos_that_were_mended_are_added(some: Manifest, models: list[Checkpoint], tmp_path: Path) -> None:
-    root, kept = tmp_path / "images", tmp_path / "kept"
+    root, kept = tmp_path / "images", left_by(tmp_path)
     shutil.copytree(here(some.root), root)
     ask = partial(predict, some.located(root=str(root)), models, oof=True, inference=HERE)
     (root / some.paths[30]).write_bytes(b"no photo")
     (root / some.paths[99]).unlink()
-    assert len(ask(faults={}, progress_file=kept)) == len(some) - 2
+    assert len(ask(faults={}, resumable=kept)) == len(some) - 2
     for row in (30, 99):
         shutil.copy(here(some.root) / some.paths[row], root / some.paths[row])
     faults: dict[str, str] = {}
     count = StopAfter(10**6)
     with shown_by(count):
-        mended = ask(faults=faults, progress_file=kept)
+        mended = ask(faults=faults, resumable=kept)
     assert faults == {}
     assert count.done == 2  # batches
     assert as_bytes(mended) == as_bytes(ask())

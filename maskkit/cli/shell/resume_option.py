@@ -55,9 +55,11 @@ def kept_beside(
 
 
 def _made_by(path: PathOrAddress) -> Record | None:
-    """Return the record of the run that has made a table or a page; None if it is neither."""
+    """Return the record of the run that has made a table or a page; None if nothing of that is in it."""
     assert isinstance(path, Path)  # --resume is refused for others
-    if path.read_bytes()[:4] == b"PAR1":
+    with path.open("rb") as file:
+        is_table = file.read(4) == b"PAR1"
+    if is_table:
         from maskkit.artifacts.files import Source
         from maskkit.artifacts.parquet import read_header
 
