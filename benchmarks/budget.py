@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from tables import SVG
 from timing import Cost, machine, run_command
 
@@ -86,7 +87,8 @@ def _seeds(size: str, seeds: Sequence[int]) -> tuple[Way, ...]:
     )
 
 
-SMALL, LARGER = _seeds("128x96", range(3)), _seeds("160x120", range(3))
+SIZES = [_seeds(size, range(3)) for size in ("128x96", "160x120", "192x144", "224x168")]
+SMALL, LARGER = SIZES[:2]
 FACE_WORDS = ["--model", FACES, "--weights", "faces:FACES"]  # the last is put in
 WAYS: dict[str, list[Way]] = {
     "default": [
@@ -96,13 +98,14 @@ WAYS: dict[str, list[Way]] = {
         Way("maskkit", "2 models", members=SMALL[:2]),
         Way("maskkit", "3 models", members=SMALL),
         Way("maskkit", "6 models of two sizes", members=(*SMALL, *LARGER)),
+        Way("maskkit", "12 models of four sizes", members=tuple(model for size in SIZES for model in size)),
     ],
     "faces": [
         _epochs("maskkit, faces", 2, *FACE_WORDS, "--learning-rate", "0.001", "--optimizer", "adamw:head=3")
     ],
-    "plain": [_epochs("plain script", epochs, peer="plain.py") for epochs in (1, 2, 7)],
-    "timm": [_epochs("timm train.py", epochs, peer="timm_train.py") for epochs in (4, 14)],
-    "fastai": [_epochs("fastai", epochs, peer="fastai_fine_tune.py") for epochs in (2, 8)],
+    "plain": [_epochs("plain script", epochs, peer="plain.py") for epochs in (1, 2, 7, 22)],
+    "timm": [_epochs("timm train.py", epochs, peer="timm_train.py") for epochs in (4, 14, 38)],
+    "fastai": [_epochs("fastai", epochs, peer="fastai_fine_tune.py") for epochs in (2, 8, 22)],
 }
 
 
@@ -184,9 +187,8 @@ def report(given: argparse.Namespace) -> None:
 
 def scored(folds: str, out: Path, numbers: Sequence[int]) -> dict[str, Any]:
     """Score the answers of all folds at once."""
-    parts = [(out / f"fold{number}.csv").read_text().splitlines() for number in numbers]
-    text = [parts[0][0], *(line for part in parts for line in part[1:])]
-    (out / "oof.csv").write_text("\n".join(text) + "\n")
+    parts = [pd.read_csv(out / f"fold{number}.csv") for number in numbers]
+    pd.concat(parts, join="inner").to_csv(out / "oof.csv", index=False)
     words = ["evaluate", folds, out / "oof.csv", "--json", "--quiet"]
     command = [sys.executable, "-m", "maskkit", *map(str, words)]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)

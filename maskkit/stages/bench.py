@@ -26,7 +26,8 @@ from maskkit.options.train_options import NONE, Precision, TrainOptions
 from maskkit.progress import Item, shown_by, track
 from maskkit.training.fold import Fold
 from maskkit.training.lone_photos import refuse_lone_photos, takes_batches_of
-from maskkit.training.setup import precision_of, pretrained, settled
+from maskkit.training.setup import settled
+from maskkit.training.starting_model import precision_of, pretrained
 from maskkit.training.trainer import Trainer
 
 PHOTOS = 4096  # at most so many are looked at

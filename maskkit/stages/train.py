@@ -117,7 +117,7 @@ def _run(
         state.clear()  # copies of all that the trainer has
         log.info("resumed %s in epoch %s", place.state, trainer.reached)
     with tracker as log_to:
-        log_to.begin(RunFacts.of(place.output, record, rows.manifest.space, trainer.history))
+        log_to.begin(RunFacts.of(place.output, record, rows.manifest.space, trainer.past.history))
 
         def save() -> None:
             place.save(record, trainer.state())
@@ -129,16 +129,16 @@ def _run(
                 # After the trackers: what is resumed has been logged. Before the history file: one without a
                 # state beside it is of another training, and not replaced.
                 save()
-                place.write_history(trainer.history)
+                place.write_history(trainer.past.history)
                 if on_epoch is not None:
                     on_epoch(epoch)
-        place.write_history(trainer.history)  # once more, for a run that was killed before it could
-        if (worth := trainer.worth) is not None:
-            log.info("%s", worth.sentence(f"epoch {trainer.kept_epoch.epoch}"))
+        place.write_history(trainer.past.history)  # once more, for a run that was killed before it could
+        if (worth := trainer.past.worth) is not None:
+            log.info("%s", worth.sentence(f"epoch {trainer.past.kept.epoch}"))
         _write_kept(place, ready, trainer, rows, (*merged([like.history, rows.history]), record))
         fold = trainer.fold
-        wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.kept_probs, fold.space)
-        log_to.end(trainer.kept_epoch, wrong)
+        wrong = partial(pictured, ready.photos, fold.held_out, fold.truth, trainer.past.probs, fold.space)
+        log_to.end(trainer.past.kept, wrong)
 
 
 def _say_how_divided(ready: Start, team: Alone) -> None:
@@ -173,7 +173,7 @@ def _write_kept(
     place: Place, ready: Start, trainer: Trainer, rows: FoldRows, history: tuple[Record, ...]
 ) -> None:
     """Write the checkpoint of the epoch that is kept: the whole model, also if only its head has learnt."""
-    kept, model = trainer.kept_epoch, trainer.options.one("model")
+    kept, model = trainer.past.kept, trainer.options.one("model")
     facts = CheckpointFacts(
         model=model.name,
         pool=model.part(ModelSettings).pool,
@@ -187,7 +187,7 @@ def _write_kept(
         seen=rows.people_seen(),
     )
     header = Header("checkpoint", rows.manifest.space, history, facts.to_json())
-    ready.trainable.load_state_dict(trainer.kept)
+    ready.trainable.load_state_dict(trainer.past.weights)
     place.write_checkpoint(ready.model.state_dict(), header)
 
 

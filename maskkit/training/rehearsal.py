@@ -29,7 +29,8 @@ from maskkit.training.features import BATCH, FEATURES
 from maskkit.training.feed import photos_per_epoch
 from maskkit.training.fold import Fold
 from maskkit.training.fold_rows import FoldRows
-from maskkit.training.setup import Start, feature_maker, settled, start
+from maskkit.training.setup import Start, settled, start
+from maskkit.training.starting_model import feature_maker
 from maskkit.training.trainer import Trainer
 
 HELD_OUT, FEWEST = 64, 2  # photos that are scored, to tell what each takes from what any number takes

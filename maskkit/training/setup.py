@@ -8,65 +8,49 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from maskkit.artifacts.checkpoint import Preprocess
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.header import Input
 from maskkit.artifacts.manifest import Manifest
-from maskkit.dry_run import is_dry, work_begins
+from maskkit.dry_run import work_begins
 from maskkit.errors import MaskkitError
 from maskkit.imaging.augment import TwoViews
-from maskkit.imaging.cropping import crop_to_train
 from maskkit.imaging.photos import Photos, find_photos
 from maskkit.imaging.roots import photo_folder
-from maskkit.modeling.backbone import build, preprocessing_of
-from maskkit.modeling.constructor import typed
-from maskkit.modeling.device import prepare, resolve_device, resolve_precision
-from maskkit.modeling.ending import begin_at_zero
-from maskkit.modeling.heads import attach, timm_dropout
+from maskkit.modeling.device import resolve_device, resolve_precision
+from maskkit.modeling.heads import attach
 from maskkit.modeling.heads.numbers import Numbers
-from maskkit.modeling.hub import is_downloaded
 from maskkit.modeling.hub_layout import locate
 from maskkit.modeling.norms import synchronise
-from maskkit.modeling.photo_size import check_size
-from maskkit.modeling.precision_rule import precision_for
 from maskkit.modeling.starting_head import settle_head
 from maskkit.modeling.starting_weights import settle_weights
-from maskkit.modeling.unfolding import has_folded_norms, measure_norms
-from maskkit.modeling.weights import load_weights, refuse_non_finite
+from maskkit.modeling.unfolding import has_folded_norms
 from maskkit.options.choices import parse_sum
-from maskkit.options.model_settings import DROP_RATE, for_constructor
 from maskkit.options.techniques import (
     AUGMENTATIONS,
     AUXILIARY,
-    ModelSettings,
-    SizeSettings,
     StrongView,
     UnlabeledShare,
 )
-from maskkit.options.train_options import HUB, NONE, WORDS, Device, Precision, TrainOptions, parse_teacher
-from maskkit.options.values import parse_normalize, parse_size
+from maskkit.options.train_options import NONE, WORDS, Device, Precision, TrainOptions, parse_teacher
 from maskkit.processes.team import ALONE, Alone
-from maskkit.progress import track
 from maskkit.training.decoding import decoded
 from maskkit.training.distilling import taught
 from maskkit.training.divided import refuse_undivided, refuse_unlike
-from maskkit.training.features import BATCH, DrawnView, FeatureMaker, features_by
+from maskkit.training.features import DrawnView, FeatureMaker, features_by
 from maskkit.training.feed import photos_per_epoch
 from maskkit.training.fold import Fold, Unlabeled, numbers_of
 from maskkit.training.fold_rows import FoldRows
 from maskkit.training.lone_photos import refuse_lone_photos
 from maskkit.training.optimizers import check_optimizer
 from maskkit.training.smote import need_smote, with_synthetic
+from maskkit.training.starting_model import feature_maker, measure_folded_norms, precision_of, pretrained
 from maskkit.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
-
-MEASURED = 512  # photos, at most, that batch norms without statistics are measured on
 
 
 @dataclass(frozen=True)
@@ -160,7 +144,7 @@ def start(rows: FoldRows, options: TrainOptions, *, team: Alone = ALONE) -> Star
     _refuse_untrainable(ready, deepcopy(model) if is_measured else model)
     ready = _decoded(ready, team)
     if is_measured:
-        _measure_norms(model, ready.photos, fold.training, torch.device(options.device))
+        measure_folded_norms(model, ready.photos, fold.training, torch.device(options.device))
     if team.world > 1:
         refuse_unlike(model, team)
         if options.batch_norm == "synchronised":
@@ -216,31 +200,6 @@ def _fold_of(rows: FoldRows, photos: Photos, options: TrainOptions) -> Fold:
     return fold if options.teacher is None else taught(fold, rows, parse_teacher(options.teacher))
 
 
-def feature_maker(model: nn.Module, photos: Photos, options: TrainOptions) -> FeatureMaker:
-    """Return what shows photos to the frozen backbone of a whole model, with its head."""
-    return FeatureMaker.of(
-        model, photos, built=options.one("model"), device=torch.device(options.device),
-        augment=options.augment, dropout=_dropout(options),
-    )  # fmt: skip
-
-
-def _measure_norms(model: nn.Module, photos: Photos, rows: NDArray[np.int64], device: torch.device) -> None:
-    """Give batch norms of a converted graph the statistics of some of the photos trained on, not varied."""
-    few = rows[np.linspace(0, len(rows) - 1, min(len(rows), MEASURED)).astype(np.int64)]
-    parts = [few[start : start + BATCH] for start in range(0, len(few), BATCH)]
-    measure_norms(
-        prepare(model, "float32", device),
-        (
-            photos.prepare(torch.from_numpy(photos.take(part)), device)
-            for part in track(parts, len(few), "measuring batch norms", size=len)
-        ),
-    )
-    log.info(
-        "the batch norms of these weights have no statistics, as those of a converted graph: measured on "
-        "%d photos, which changes no answer of the model", len(few),
-    )  # fmt: skip
-
-
 def _unlabeled(manifest: Manifest, preprocess: Preprocess, options: TrainOptions) -> Unlabeled:
     """Return photos without labels, prepared and weakly varied as those that are trained on."""
     how = options.one("consistency")
@@ -255,61 +214,3 @@ def _unlabeled(manifest: Manifest, preprocess: Preprocess, options: TrainOptions
         )  # fmt: skip
     photos = find_photos(manifest, preprocess)
     return Unlabeled(photos, TwoViews(options.chosen("augment"), strong), how.part(UnlabeledShare).ratio)
-
-
-def pretrained(manifest: Manifest, options: TrainOptions) -> tuple[nn.Module, Preprocess]:
-    """Return the model with a plain head, and how photos are prepared for it.
-
-    Raises:
-        MaskkitError: There is no such model, it cannot take photos of that size, or weights do not fit it.
-    """
-    name, size = options.one("model"), options.one("size")
-    own, settings = name.part(ModelSettings), typed(name.name, for_constructor(name))
-    height, width = parse_size(size.name)
-    torch.manual_seed(options.seed)  # the first weights of what is not pretrained
-    model = build(
-        name.name, classes=len(manifest.space), pretrained=options.weights == HUB,
-        drop_rate=_dropout(options), drop_path=own.drop_path, pool=own.pool,
-        settings=settings,
-    )  # fmt: skip
-    begin_at_zero(model)
-    check_size(model, name, settings, (height, width), classes=len(manifest.space))
-    crop = crop_to_train(manifest, size.part(SizeSettings).margin)
-    timms = Preprocess(height, width, **preprocessing_of(model), crop=crop)
-    for message in _begin_with(options.weights, model, name.name):
-        log.info("%s", message)
-    preprocess = replace(timms, **preprocessing_of(model))
-    if options.normalize is not None:
-        mean, std = parse_normalize(options.normalize)
-        preprocess = replace(preprocess, mean=mean, std=std)
-    elif preprocess != timms:
-        log.info(
-            "photos are prepared as for these weights: mean %s, deviation %s, %s",
-            preprocess.mean, preprocess.std, preprocess.interpolation,
-        )  # fmt: skip
-    return model, preprocess
-
-
-def _begin_with(weights: str, model: nn.Module, name: str) -> list[str]:
-    """Load the weights that a training starts from, unless timm has; return what is to be said of them."""
-    if weights == NONE:
-        return [f"{name} starts from random weights"]
-    if weights == HUB:
-        if is_dry() and not is_downloaded(name):
-            return []  # random ones stand for them
-        refuse_non_finite(model.state_dict(), model, source=name)
-        return [f"took the weights of {name} from timm's hub"]
-    return load_weights(model, weights)
-
-
-def _dropout(options: TrainOptions) -> float:
-    """Return the share of features that timm drops before its classifier, or what stands in its place."""
-    rate = options.one("model").settings.get(DROP_RATE)
-    return timm_dropout(options.chosen("head")) if rate is None else float(rate)
-
-
-def precision_of(model: nn.Module, options: TrainOptions) -> Precision:
-    """Return the precision that suits the layers, on a processor that computes in bfloat16."""
-    if options.one("freeze").name == "all":  # a single layer: there is nothing to gain
-        return "float32"
-    return precision_for(model, parse_size(options.one("size").name))

@@ -6,7 +6,7 @@ import gc
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -16,29 +16,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskkit.errors import reason
-from maskkit.modeling.device import autocast, compiled, prepare
-from maskkit.modeling.heads import heads_of
+from maskkit.modeling.device import autocast, prepare
 from maskkit.modeling.norms import statistics_of
 from maskkit.modeling.runtimes import classifier
-from maskkit.options.techniques import AUXILIARY, Stepping, Stopping
+from maskkit.options.techniques import AUXILIARY, Stopping
 from maskkit.options.train_options import Inference, TrainOptions
 from maskkit.predicting.inference import probabilities
 from maskkit.processes.team import ALONE, Alone
-from maskkit.scoring.best_of import BestOf, best_of
 from maskkit.scoring.metrics import confusion
-from maskkit.training.average import averaging
-from maskkit.training.criterion import CONSISTENCY, Consistency, Criterion, annealing_of
+from maskkit.training.build_learner import build_learner
+from maskkit.training.criterion import CONSISTENCY
 from maskkit.training.epochs import Epoch, held_out_scores
 from maskkit.training.feed import Batch, Feed
-from maskkit.training.first_steps import LOOK_AT, LOOK_AT_SCALED, FirstSteps
 from maskkit.training.fold import Fold
-from maskkit.training.kept import are_alike, are_answers
-from maskkit.training.loop import Learner, diverged, train_epoch
-from maskkit.training.optimizers import build_optimizer
-from maskkit.training.schedule import Schedule
+from maskkit.training.loop import diverged, train_epoch
+from maskkit.training.past_epochs import PastEpochs
 from maskkit.training.unfinished import EpochSums, set_torch_random, torch_random
 from maskkit.training.unfreezing import Unfreezing
-from maskkit.typed_json import Refuse, fitting
+from maskkit.typed_json import Refuse
 
 log = logging.getLogger(__name__)
 
@@ -71,49 +66,18 @@ class Trainer:
         self.unfreezing = Unfreezing(self.model, options.one("freeze"), epochs=options.epochs)
         # 3. What it learns from, and how many steps that makes.
         self.feed = Feed(fold, options, self.device, team=team)
-        # 4. The optimizer, the schedule that moves its rates at every step, and what they minimise.
-        how, consistency = options.one("optimizer"), options.one("consistency")
-        stepping = how.part(Stepping)
-        optimizer = build_optimizer(self.model, how, options.learning_rate)
-        schedule = Schedule(
-            optimizer, options.one("schedule"), steps_per_epoch=self.feed.steps, epochs=options.epochs
+        # 4. What a step moves, and what moves it.
+        self.learner = build_learner(
+            self.model, fold, options, steps=self.feed.steps, last=self.last, team=team
         )
-        criterion = Criterion(
-            fold.class_counts, fold.space, options.chosen("loss"), options.one("class_weights"), self.device
-        )
-        self._network = compiled(self.model, self.device) if options.compile else self.model
-        self.learner = Learner(
-            model=self.model,
-            network=self._network,
-            heads=heads_of(self.model),
-            criterion=annealing_of(consistency, criterion, lambda: schedule.progress),
-            consistency=Consistency(consistency),
-            optimizer=optimizer,
-            scaler=torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16"),
-            schedule=schedule,
-            average=averaging(self.model, options.one("average")),
-            precision=self.precision,
-            clip=stepping.clip,
-            accumulate=stepping.accumulate,
-            first_steps=FirstSteps(self.model, look_at=self._look_at()),
-            statistics=statistics_of(self.model),
-            team=team,
-        )
+        self._network = self.learner.network
         # 5. What has been reached so far.
-        self.history: list[Epoch] = []
+        self.past = PastEpochs(fold, options.one("schedule").part(Stopping), last=self.last)
         self.sums = EpochSums()  # of the epoch that is being run
         self._unfinished: dict[str, Any] = {}  # what an epoch that was stopped goes on from
         self._started = 0.0
         self._connected: list[bool] = []  # which parameters learn, as the team was told
-        self.keeps_best = self.is_scored and options.one("schedule").part(Stopping).keeps_best
-        self.kept: dict[str, Tensor] = {}
-        self.answers: list[Tensor] = []  # of each epoch, (held_out,), where the best of them is kept
-        self.probs = self.kept_probs = np.empty((0, len(fold.space)), np.float32)  # (held_out, classes)
-
-    def _look_at(self) -> int:
-        """Return the step after which it must be seen that something is learnt; no later than the last."""
-        first = LOOK_AT_SCALED if self.precision == "float16" else LOOK_AT
-        return max(2, min(first, self.feed.steps * self.last))
+        self.probs = self.past.probs  # of the last scoring, (held_out, classes)
 
     @property
     def scored(self) -> nn.Module:
@@ -131,40 +95,18 @@ class Trainer:
         return len(self.fold.held_out) > 0
 
     @property
-    def kept_epoch(self) -> Epoch:
-        """The epoch whose weights are kept: the last, or the first of those with the highest macro-F1."""
-        return self.best_epoch if self.keeps_best else self.history[-1]
-
-    @property
-    def worth(self) -> BestOf | None:
-        """What the epoch that is kept is worth on other people; None if it was not chosen among several."""
-        if len(self.answers) < 2:
-            return None
-        fold = self.fold
-        answers = [one.numpy() for one in self.answers]
-        return best_of(fold.truth, answers, space=fold.space, person=fold.people[fold.held_out])
-
-    @property
-    def best_epoch(self) -> Epoch:
-        """The first epoch of those with the highest macro-F1; the last if nobody is held out."""
-        return next((epoch for epoch in reversed(self.history) if epoch.is_best), self.history[-1])
-
-    @property
     def is_done(self) -> bool:
-        """Whether all epochs ran, or so many were no better that the schedule stops."""
-        if len(self.history) >= self.last:
-            return True
-        stop = self.options.one("schedule").part(Stopping).stop
-        return 0 < stop <= len(self.history) - (self.best_epoch.epoch if self.history else 0)
+        """Whether there are no more epochs to come."""
+        return self.past.is_complete
 
     @property
     def reached(self) -> str:
         """How far it has come, such as "2, after 3 of 12 steps"."""
-        return f"{len(self.history) + 1}, after {self.sums.steps} of {self.feed.steps} steps"
+        return f"{len(self.past) + 1}, after {self.sums.steps} of {self.feed.steps} steps"
 
     def run_epoch(self) -> Epoch:
         """Train for an epoch, score every held-out photo if there is any, remember the weights to keep."""
-        number = len(self.history) + 1
+        number = len(self.past) + 1
         self._started = started = time.perf_counter() - self.sums.seconds
         parts = self.train(number)
         trained = time.perf_counter()
@@ -175,7 +117,6 @@ class Trainer:
             if not isfinite(loss):  # the last step of an epoch may be the one that breaks the weights
                 raise diverged(f"the held-out loss is {loss} after epoch {number}")
             self.learner.schedule.observe(scores["macro_f1"])
-        best = max((epoch.scores["macro_f1"] for epoch in self.history if epoch.scores), default=-1.0)
         epoch = Epoch(
             epoch=number,
             train_loss=sum(parts.values()),
@@ -186,14 +127,9 @@ class Trainer:
             learning_rate=self.learner.schedule.rate,
             images_per_second=self.feed.photos / (trained - started),
             seconds=time.perf_counter() - started,
-            is_best=self.is_scored and scores["macro_f1"] > best,
+            is_best=self.is_scored and scores["macro_f1"] > self.past.highest,
         )
-        if self.keeps_best:
-            self.answers.append(torch.from_numpy(self.probs.argmax(axis=1)))
-        if epoch.is_best or not self.keeps_best:
-            self.kept = {name: tensor.detach().clone() for name, tensor in self.scored.state_dict().items()}
-            self.kept_probs = self.probs
-        self.history.append(epoch)
+        self.past.add(epoch, self.probs, self.scored)
         self.sums, self._unfinished = EpochSums(), {}
         self._warn_of_dominance(parts)
         return epoch
@@ -270,10 +206,7 @@ class Trainer:
         """Return all that changes, as plain values and tensors."""
         return {
             **{name: getattr(self.learner, name).state_dict() for name in CHANGING},
-            "history": [asdict(epoch) for epoch in self.history],
-            "kept": self.kept,
-            "kept_probs": torch.from_numpy(self.kept_probs),
-            "answers": self.answers,
+            **self.past.state(),
             "unfinished": self._within() if self.sums.steps else {},
         }
 
@@ -298,18 +231,7 @@ class Trainer:
 
     def load_state(self, state: Mapping[str, Any], refuse: Refuse) -> None:
         """Continue from what `state` returned; raise a MaskkitError of anything else, by `refuse`."""
-        self.history = fitting(state.get("history"), list[Epoch], refuse, at="history")
-        kept: Any = state.get("kept")
-        probs = state.get("kept_probs")
-        shape = len(self.fold.held_out) if self.history else 0, len(self.fold.space)
-        is_kept = are_alike(kept, self.scored) if self.history else kept == {}
-        if not isinstance(probs, Tensor) or tuple(probs.shape) != shape or not is_kept:
-            raise refuse("the epoch it keeps is not of this model and these photos")
-        answers: Any = state.get("answers")
-        if not are_answers(
-            answers, epochs=len(self.history) * self.keeps_best, photos=shape[0], classes=shape[1]
-        ):
-            raise refuse("the answers of its epochs are not of these photos")
+        self.past.load_state(state, self.scored, refuse)
         try:
             if unfinished := state.get("unfinished"):
                 self._unfinished = dict(unfinished)
@@ -320,4 +242,3 @@ class Trainer:
                 getattr(self.learner, name).load_state_dict(state[name])
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise refuse(reason(error)) from error
-        self.kept, self.kept_probs, self.answers = kept, probs.numpy(), list(answers)

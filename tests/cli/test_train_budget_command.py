@@ -146,7 +146,7 @@ def test_goes_on_with_the_plan_that_it_began_with_and_measures_nothing(
     real = Trainer.run_epoch
 
     def stopping(self: Trainer) -> Any:
-        if self.fold.held_out[0] == folds_of_1[0] and self.history:
+        if self.fold.held_out[0] == folds_of_1[0] and self.past.history:
             raise StoppedError
         return real(self)
 
@@ -176,7 +176,7 @@ def test_warns_once_a_fold_if_the_time_will_not_be_enough(
     def lasting(self: Trainer) -> Any:
         now[0] += 10 * slower
         epoch = replace(real(self), seconds=10 * slower)
-        self.history[-1] = epoch
+        self.past.history[-1] = epoch
         return epoch
 
     monkeypatch.setattr(Trainer, "run_epoch", lasting)

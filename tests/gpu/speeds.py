@@ -19,7 +19,8 @@ from maskkit.options.train_options import TrainOptions
 from maskkit.stages.bench import Speed, bench
 from maskkit.training.fold import Fold
 from maskkit.training.loop import train_step
-from maskkit.training.setup import pretrained, settled
+from maskkit.training.setup import settled
+from maskkit.training.starting_model import pretrained
 from maskkit.training.trainer import Trainer
 
 MODELS = ("resnet18", "resnet50", "vit_base_patch16_224")

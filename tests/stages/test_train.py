@@ -255,7 +255,7 @@ def test_a_step_of_one_photo_is_refused_before_any_photo_is_decoded(
     folds: Manifest, quick: TrainOptions, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("maskkit.training.decoding.opened", None)
-    monkeypatch.setattr("maskkit.training.setup.precision_for", None)
+    monkeypatch.setattr("maskkit.training.starting_model.precision_for", None)
     options = replace(quick, model="test_resnet", size="32x32", batch_size=1, precision="auto")
     with pytest.raises(MaskkitError, match="test_resnet cannot learn from one photo at a time"):
         train(FoldRows.of(folds, 0), output, options=options)
@@ -296,7 +296,7 @@ def test_auto_decides_by_the_model_as_it_will_be_trained_and_records_what_it_cho
         return "float32"
 
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr("maskkit.training.setup.precision_for", decide)
+    monkeypatch.setattr("maskkit.training.starting_model.precision_for", decide)
     auto = replace(one_epoch, precision="auto")
     outputs = [
         train(FoldRows.of(folds, 0), tmp_path / f"{options.precision}.safetensors", options=options)
@@ -311,7 +311,7 @@ def test_nothing_is_decided_where_the_processor_has_no_bfloat16(
 ) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False)
-    monkeypatch.setattr("maskkit.training.setup.precision_for", None)
+    monkeypatch.setattr("maskkit.training.starting_model.precision_for", None)
     train(FoldRows.of(folds, 0), output, options=replace(one_epoch, precision="auto"))
     assert Checkpoint.read(output).precision == "float32"
 

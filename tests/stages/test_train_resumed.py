@@ -144,7 +144,7 @@ def test_auto_goes_on_in_the_precision_in_which_the_run_began(
 ) -> None:
     answers: list[Precision] = ["float32", "bfloat16"]
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr("maskkit.training.setup.precision_for", lambda *_: answers.pop())
+    monkeypatch.setattr("maskkit.training.starting_model.precision_for", lambda *_: answers.pop())
     options = replace(options, precision="auto")
     interrupt(folds, output, options)
     assert answers == ["float32"]

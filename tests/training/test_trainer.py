@@ -141,7 +141,7 @@ def test_moves_the_learning_rates_at_every_step(make: MakeTrainer) -> None:
     expected = [cosine(step, 6, 3, warmup=0.5) for step in range(3 * 6)]  # 112 photos in batches of 20
     assert [low for low, _ in rates] == pytest.approx([0.002 * factor for factor in expected])
     assert [high for _, high in rates] == pytest.approx([0.01 * factor for factor in expected])
-    assert trainer.history[-1].learning_rate == 0
+    assert trainer.past.history[-1].learning_rate == 0
 
 
 def test_training_loss_is_the_weighted_mean_of_the_criterion(make: MakeTrainer, fold: Fold) -> None:
@@ -176,7 +176,7 @@ def test_a_photo_of_next_to_no_weight_teaches_next_to_nothing(make: MakeTrainer,
 
 def weights_after_an_epoch(trainer: Trainer) -> dict[str, torch.Tensor]:
     trainer.run_epoch()
-    return trainer.kept
+    return trainer.past.weights
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -200,9 +200,9 @@ def test_learns_the_target_and_is_scored_by_the_label(make: MakeTrainer, fold: F
     as_usual = make()
     assert same(weights_after_an_epoch(other_truth), weights_after_an_epoch(as_usual))
     answers = predicted(other_truth, fold.held_out).argmax(1)
-    assert other_truth.history[0].scores["accuracy"] == (answers == 11).mean()
+    assert other_truth.past.history[0].scores["accuracy"] == (answers == 11).mean()
     other_target = make(replace(fold, target=label))
-    assert not same(weights_after_an_epoch(other_target), as_usual.kept)
+    assert not same(weights_after_an_epoch(other_target), as_usual.past.weights)
 
 
 def test_keeps_the_average_and_not_the_last_step(make: MakeTrainer) -> None:
@@ -224,8 +224,8 @@ def test_learns_the_mask_from_a_few_people(make: MakeTrainer) -> None:
     trainer = make(epochs=8)
     while not trainer.is_done:
         trainer.run_epoch()
-    assert trainer.kept_epoch.scores["mask_accuracy"] > 0.95  # 5 of 7 photos show a mask
-    assert trainer.kept_epoch.scores["gender_accuracy"] > 0.9
+    assert trainer.past.kept.scores["mask_accuracy"] > 0.95  # 5 of 7 photos show a mask
+    assert trainer.past.kept.scores["gender_accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -242,9 +242,11 @@ def test_memorises_one_batch(make: MakeTrainer, fold: Fold, loss: str, class_wei
         head="cosine" if loss == "ldam" else "joint:dropout=0",
         average="ema:decay=0.5",
     )
-    while not trainer.is_done and not (trainer.history and trainer.history[-1].scores["accuracy"] == 1):
+    while not trainer.is_done and not (
+        trainer.past.history and trainer.past.history[-1].scores["accuracy"] == 1
+    ):
         trainer.run_epoch()
-    assert trainer.history[-1].scores["accuracy"] == 1
+    assert trainer.past.history[-1].scores["accuracy"] == 1
 
 
 @pytest.mark.parametrize(("epochs", "batch_size"), [(3, 1000), (1, 2), (9, 4)])
@@ -273,7 +275,7 @@ def test_stops_when_it_diverges(make: MakeTrainer, batch_size: int) -> None:
         trainer.run_epoch()
     assert "epoch" in caught.value.what
     assert "--learning-rate" in caught.value.fix
-    assert trainer.history == []
+    assert trainer.past.history == []
 
 
 def test_keeps_what_was_reached_before_it_diverged(make: MakeTrainer) -> None:
@@ -283,8 +285,8 @@ def test_keeps_what_was_reached_before_it_diverged(make: MakeTrainer) -> None:
         next(trainer.model.parameters()).fill_(torch.nan)
     with pytest.raises(MaskkitError, match=r"between steps 1 and 6 of the epoch"):
         trainer.run_epoch()
-    assert len(trainer.history) == 1
-    assert same(trainer.kept, best)
+    assert len(trainer.past.history) == 1
+    assert same(trainer.past.weights, best)
 
 
 def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, scores: Iterable[float]) -> list[Epoch]:
@@ -295,9 +297,9 @@ def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, scores: Iterable
     while not trainer.is_done:
         with torch.no_grad():
             for weight in trainer.scored.parameters():
-                weight.fill_(len(trainer.history) + 1)
+                weight.fill_(len(trainer.past.history) + 1)
         trainer.run_epoch()
-    return trainer.history
+    return trainer.past.history
 
 
 def test_keeps_the_weights_of_the_highest_macro_f1_and_the_first_of_equals(
@@ -306,8 +308,8 @@ def test_keeps_the_weights_of_the_highest_macro_f1_and_the_first_of_equals(
     trainer = make(epochs=5, schedule="cosine:keep=best")
     epochs = scripted(trainer, monkeypatch, [0.2, 0.5, 0.4, 0.5, 0.3])
     assert [epoch.is_best for epoch in epochs] == [True, True, False, False, False]
-    assert trainer.kept_epoch.epoch == 2
-    assert bool((trainer.kept["conv_stem.weight"] == 2).all())
+    assert trainer.past.kept.epoch == 2
+    assert bool((trainer.past.weights["conv_stem.weight"] == 2).all())
 
 
 def test_tells_what_the_best_of_several_epochs_is_worth_and_remembers_their_answers(
@@ -315,21 +317,21 @@ def test_tells_what_the_best_of_several_epochs_is_worth_and_remembers_their_answ
 ) -> None:
     trainer, resumed = (make(epochs=3, schedule="cosine:keep=best") for _ in range(2))
     trainer.run_epoch()
-    of_one = trainer.worth
+    of_one = trainer.past.worth
     assert of_one is None
     trainer.run_epoch()
     resumed.load_state(trainer.state(), partial(damaged, Path("x")))
     for one in (trainer, resumed):
         one.run_epoch()
-        worth = one.worth
+        worth = one.past.worth
         assert worth is not None
-        assert worth == trainer.worth
-        assert (worth.models, worth.place + 1) == (3, one.kept_epoch.epoch)
-        assert worth.own == pytest.approx(one.kept_epoch.scores["macro_f1"])
+        assert worth == trainer.past.worth
+        assert (worth.models, worth.place + 1) == (3, one.past.kept.epoch)
+        assert worth.own == pytest.approx(one.past.kept.scores["macro_f1"])
     last = make(epochs=2)
     last.run_epoch()
     last.run_epoch()
-    assert last.worth is None
+    assert last.past.worth is None
 
 
 @pytest.mark.parametrize(
@@ -353,8 +355,8 @@ def test_keeps_the_last_weights_where_it_is_not_asked_for_the_best(
     trainer = make(epochs=3)
     epochs = scripted(trainer, monkeypatch, [0.2, 0.5, 0.4])
     assert [epoch.is_best for epoch in epochs] == [True, True, False]
-    assert trainer.kept_epoch.epoch == 3
-    assert bool((trainer.kept["conv_stem.weight"] == 3).all())
+    assert trainer.past.kept.epoch == 3
+    assert bool((trainer.past.weights["conv_stem.weight"] == 3).all())
 
 
 def test_a_training_that_stops_early_keeps_the_best(
@@ -362,8 +364,8 @@ def test_a_training_that_stops_early_keeps_the_best(
 ) -> None:
     trainer = make(epochs=9, schedule="cosine:stop=2")
     scripted(trainer, monkeypatch, [0.2, 0.4, 0.3, 0.1])
-    assert trainer.kept_epoch.epoch == 2
-    assert bool((trainer.kept["conv_stem.weight"] == 2).all())
+    assert trainer.past.kept.epoch == 2
+    assert bool((trainer.past.weights["conv_stem.weight"] == 2).all())
 
 
 def test_stops_after_so_many_epochs_without_a_better_score(
@@ -380,23 +382,23 @@ def test_stops_after_so_many_epochs_without_a_better_score(
 def test_a_score_of_zero_is_a_first_best(make: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make(epochs=2, schedule="cosine:keep=best")
     scripted(trainer, monkeypatch, [0.0, 0.0])
-    assert trainer.kept_epoch.epoch == 1
+    assert trainer.past.kept.epoch == 1
 
 
 @pytest.mark.parametrize("average", ["none", "ema:decay=0.9"])
 def test_a_compiled_model_keeps_its_names_and_goes_on_from_its_state(
     make: MakeTrainer, monkeypatch: pytest.MonkeyPatch, average: str
 ) -> None:
-    monkeypatch.setattr("maskkit.training.trainer.compiled", partial(compiled, backend="eager"))
+    monkeypatch.setattr("maskkit.training.build_learner.compiled", partial(compiled, backend="eager"))
     whole, part, resumed = (make(compile=True, average=average) for _ in range(3))
     whole.run_epoch()
     whole.run_epoch()
     part.run_epoch()
     resumed.load_state(part.state(), partial(damaged, Path("x")))
     resumed.run_epoch()
-    assert list(resumed.kept) == list(make(average=average).model.state_dict())
+    assert list(resumed.past.weights) == list(make(average=average).model.state_dict())
     assert same(resumed.model.state_dict(), whole.model.state_dict())
-    assert resumed.history[-1].scores == whole.history[-1].scores
+    assert resumed.past.history[-1].scores == whole.past.history[-1].scores
 
 
 @pytest.mark.parametrize("buffer", [False, True])
