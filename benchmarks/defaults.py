@@ -56,6 +56,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "b-ep3": {"epochs": 3},
     "b-ep4": {"epochs": 4},
     "b-160": {"size": "160x120"},
+    "b-phase": {"freeze": "phase"},
+    "b-gradual": {"freeze": "gradual"},
 }
 BASE: dict[str, Any] = {"epochs": 2, "size": "128x96"}  # short, so that many can be compared
 REPLICATES = 2000

@@ -22,7 +22,7 @@ class Eligible:
     """Which of some models predict which rows."""
 
     members: NDArray[np.bool_]  # (models, rows)
-    leaked: NDArray[np.bool_]  # rows whose person one of them has seen, which was allowed, (rows,)
+    seen: NDArray[np.bool_]  # rows whose person one of them was trained on, which was allowed, (rows,)
 
     @classmethod
     def of(
@@ -39,7 +39,7 @@ class Eligible:
 
     def among(self, rows: NDArray[np.int64]) -> Eligible:
         """Return the same of these rows alone."""
-        return Eligible(self.members[:, rows], self.leaked[rows])
+        return Eligible(self.members[:, rows], self.seen[rows])
 
     @property
     def counts(self) -> NDArray[np.int64]:

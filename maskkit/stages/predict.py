@@ -114,7 +114,7 @@ def predict(
         probs=probs,
         classes=tuple(manifest.space.names),
         fold=common_fold(checkpoints, eligible.members),
-        header=_header(manifest, checkpoints, record, leaked=int(eligible.leaked.sum())),
+        header=_header(manifest, checkpoints, record, leaked=int(eligible.seen.sum())),
         places=None if shard is None else rows,
     )
     return adjustments.applied(predictions, part)

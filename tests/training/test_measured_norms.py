@@ -13,7 +13,7 @@ from maskkit.artifacts.manifest import Manifest
 from maskkit.imaging.photos import Photos, Pixels
 from maskkit.modeling.backbone import build
 from maskkit.options.train_options import TrainOptions
-from maskkit.training import setup
+from maskkit.training import setup, starting_model
 from maskkit.training.fold_rows import FoldRows
 from maskkit.training.setup import Start, start
 
@@ -79,8 +79,8 @@ def test_photos_are_evenly_spaced_and_the_same_each_time(
         taken.append(rows.tolist())
         return inner(self, rows)
 
-    monkeypatch.setattr(setup, "MEASURED", 5)
-    monkeypatch.setattr(setup, "BATCH", 3)
+    monkeypatch.setattr(starting_model, "MEASURED", 5)
+    monkeypatch.setattr(starting_model, "BATCH", 3)
     monkeypatch.setattr(Photos, "take", watch)
     ready = begun(folds, options)
     training = ready.fold.training
@@ -107,7 +107,7 @@ def test_nothing_is_measured_where_it_is_not_needed(
     }
     if case != "norms with statistics":
         monkeypatch.setattr(setup, "has_folded_norms", lambda _: True)
-    monkeypatch.setattr(setup, "measure_norms", None)  # would fail
+    monkeypatch.setattr(starting_model, "measure_norms", None)  # would fail
     begun(folds, cases[case])
 
 
