@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.cli.shell.common_options import CachedPhotoOptions
+from maskkit.errors import MaskkitError
 from maskkit.options.train_options import TrainOptions
 from maskkit.scoring.metrics import accuracy, factor_confusion, macro_f1
 from maskkit.training.fold_rows import FoldRows
@@ -57,7 +59,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "b-ep4": {"epochs": 4},
     "b-160": {"size": "160x120"},
     "b-phase": {"freeze": "phase"},
-    "b-gradual": {"freeze": "gradual"},
+    "b-grow": {"sizes": ("96x72", "96x72", "128x96"), "epochs": 3},
 }
 BASE: dict[str, Any] = {"epochs": 2, "size": "128x96"}  # short, so that many can be compared
 REPLICATES = 2000
@@ -74,15 +76,21 @@ class Study:
 
     def train(self, name: str, fold: int, seed: int) -> None:
         """Train one fold and keep the probabilities of the people held out after each epoch."""
-        options = settled(TrainOptions(**(BASE | VARIANTS[name]), seed=seed, workers=0))
-        began = time.process_time()
-        ready = start(FoldRows.of(self.manifest, fold), options)
-        trainer = Trainer(ready.trainable, ready.fold, ready.options)
-        probs, cpu = [], []
-        while not trainer.is_done:
-            trainer.run_epoch()
-            probs.append(trainer.probs.copy())
-            cpu.append(time.process_time() - began)
+        chosen = BASE | VARIANTS[name]
+        sizes = chosen.pop("sizes", [chosen["size"]] * chosen["epochs"])  # of each epoch
+        probs, cpu, state, began = [], [], None, time.process_time()
+        for size, alike in groupby(sizes):
+            epochs = len([*alike])
+            options = settled(TrainOptions(**(chosen | {"size": size}), seed=seed, workers=0))
+            ready = start(FoldRows.of(self.manifest, fold), options)
+            trainer = Trainer(ready.trainable, ready.fold, ready.options, until=len(probs) + epochs)
+            if state is not None:  # weights, rates and all else of the epochs before, of another size
+                trainer.load_state(state, MaskkitError)
+            while not trainer.is_done:
+                trainer.run_epoch()
+                probs.append(trainer.probs.copy())
+                cpu.append(time.process_time() - began)
+            state = trainer.state()
         held = ready.fold.held_out
         np.savez(self.file(name, fold, seed), probs=np.stack(probs), cpu=cpu, held=held)
         print(name, "fold", fold, "seed", seed, f"{cpu[-1]:.0f} CPU s", flush=True)
@@ -132,10 +140,17 @@ class Study:
             mark = "**" if low > 0 or high < 0 else ""
             difference = "" if name == first else f"{mark}{change:+.3f}{mark} ({low:+.3f} to {high:+.3f})"
             of = [accuracy(factor_confusion(whole, self.manifest.space, place)).mean() for place in (1, 2)]
-            what = " ".join(f"`--{key.replace('_', '-')} {value}`" for key, value in VARIANTS[name].items())
+            what = _said(VARIANTS[name])
             cells = [what or "the default, 2 epochs of 128x96", f"{self.seconds(name):.0f}", f"{value:.3f}"]
             lines.append(f"| {' | '.join([*cells, difference, *(f'{one:.3f}' for one in of)])} |")
         return "\n".join(lines)
+
+
+def _said(variant: dict[str, Any]) -> str:
+    """Return a variant in words of the command line, as far as it has them."""
+    if "sizes" in variant:
+        return ", then ".join(f"`--size {size}` for {len([*of])}" for size, of in groupby(variant["sizes"]))
+    return " ".join(f"`--{key.replace('_', '-')} {value}`" for key, value in variant.items())
 
 
 def _scores(counts: NDArray[np.int64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
