@@ -61,9 +61,10 @@ def decoded(text: bytes | str, kind: type[Kind], refuse: Refuse, *, most: int = 
     try:
         data = text.encode() if isinstance(text, str) else text
         _check_amount(data, most)
+        plain = data.decode()  # first: msgspec's versions call what is no UTF-8 by different names
         value = msgspec.json.decode(data)
         _check_value(value, DEEPEST)
-        json.loads(data, object_pairs_hook=_refuse_repeated)
+        json.loads(plain, object_pairs_hook=_refuse_repeated)
     except RecursionError as error:
         raise refuse(TOO_DEEP) from error
     except msgspec.DecodeError as error:
