@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         decisions = self.server.desk.decisions
         try:
             sent = msgspec.json.decode(self._sent(), type=DecisionSent)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # which of them depends on its version
             raise _RequestError(HTTPStatus.BAD_REQUEST, reason(error)) from error
         status = HTTPStatus.OK
         try:

@@ -179,7 +179,8 @@ def test_a_photo_that_cannot_be_read_is_said_and_the_rest_is_shown(
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
-        (b"", 400), (b"{", 400), ({"question": 0}, 400), ({"question": "0", "value": None, "seen": 0}, 400),
+        (b"", 400), (b"{", 400), (b'{"question": 0, "value": "\xff", "seen": 0}', 400),
+        ({"question": 0}, 400), ({"question": "0", "value": None, "seen": 0}, 400),
         ({"question": 9, "value": None, "seen": 0}, 404), ({"question": -1, "value": None, "seen": 0}, 404),
         ({"question": 0, "value": "man", "seen": 0}, 422), ({"question": 1, "value": "500", "seen": 0}, 422),
         ({"question": 1, "value": "nan", "seen": 0}, 422), (b"x" * 5000, 413),

@@ -21,6 +21,7 @@ from maskkit.artifacts.files import Source
 from maskkit.artifacts.manifest import Manifest
 from maskkit.errors import MaskkitError
 from maskkit.labels import HOME
+from maskkit.options.shard import Shard
 from maskkit.sources.given_photos import task_of_folder
 from maskkit.sources.layouts import STATES
 from maskkit.stages.label import label
@@ -335,6 +336,13 @@ def test_awkward_files_stop_it_with_a_count_and_each_name(tmp_path: Path) -> Non
     ):
         assert part in caught.value.why
     assert "--skip-bad" in caught.value.fix
+
+
+def test_photos_that_are_not_there_are_said_by_the_first_shard_alone(tmp_path: Path) -> None:
+    train = edge(tmp_path)
+    parts = [label(train, skip_bad=True, shard=Shard(one, 2)) for one in (1, 2)]
+    left_out = [part.header.facts.get("left_out", {}) for part in parts]
+    assert ["missing_female_Asian_30/mask4" in of for of in left_out] == [True, False]
 
 
 def test_skip_bad_leaves_out_exactly_these_and_says_so(
